@@ -1,0 +1,89 @@
+//! The one clock of the engine: nanoseconds since the UNIX epoch from the CPU's time stamp counter.
+//!
+//! Anchored once to the system clock, then monotonic: a step of the system clock never moves it.
+//! Signing uses it plus the venue's measured offset, so its drift is corrected where it matters.
+//! A manual clock stands in for tests and simulation.
+
+use crate::types::Nanos;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Tells the time. Cheap to copy around: clones share the anchor.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    source: Source,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Counter { clock: quanta::Clock, origin: quanta::Instant, origin_ns: u64 },
+    Manual(Arc<AtomicU64>),
+}
+
+impl Clock {
+    /// Calibrates the time stamp counter (a few milliseconds, once per process) and anchors it.
+    #[must_use]
+    pub fn new() -> Self {
+        let clock = quanta::Clock::new();
+        let origin = clock.now();
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { source: Source::Counter { clock, origin, origin_ns: unix.as_nanos() as u64 } }
+    }
+
+    /// A clock that stands still until [`Clock::set`].
+    #[must_use]
+    pub fn manual(start: Nanos) -> Self {
+        Self { source: Source::Manual(Arc::new(AtomicU64::new(start.0))) }
+    }
+
+    /// Moves a manual clock and all its clones; no effect on a real one.
+    pub fn set(&self, now: Nanos) {
+        if let Source::Manual(time) = &self.source {
+            time.store(now.0, Ordering::Relaxed);
+        }
+    }
+
+    /// The time; about 10 ns.
+    #[inline]
+    #[must_use]
+    pub fn now(&self) -> Nanos {
+        match &self.source {
+            Source::Counter { clock, origin, origin_ns } => {
+                let passed = clock.now().saturating_duration_since(*origin);
+                Nanos(origin_ns + passed.as_nanos() as u64)
+            }
+            Source::Manual(time) => Nanos(time.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn manual_clocks_move_together_and_only_by_hand() {
+        let clock = Clock::manual(Nanos(5));
+        let other = clock.clone();
+        clock.set(Nanos(9));
+        assert_eq!((clock.now(), other.now()), (Nanos(9), Nanos(9)));
+    }
+
+    #[test]
+    fn the_real_clock_never_goes_back() {
+        let clock = Clock::new();
+        let mut last = clock.now();
+        for _ in 0..1000 {
+            let now = clock.now();
+            assert!(now >= last);
+            last = now;
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Stoop: a low-latency engine that trades on several crypto venues at once.
+
+pub mod clock;
+pub mod types;
+pub mod venues;

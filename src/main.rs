@@ -1,0 +1,2 @@
+//! stoop
+fn main() {}

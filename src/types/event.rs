@@ -1,0 +1,188 @@
+//! What a venue connector hands to its agent: events, in a buffer the agent owns.
+
+use super::{
+    AssetBalance, DepthUpdate, ExecutionReport, FeeRate, InstrumentId, InstrumentStatus, Level,
+    Nanos, TopOfBook, Trade,
+};
+
+/// A connection of a venue, by its use. Which of them exist is the venue's affair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Channel {
+    /// Public market data, WebSocket.
+    Public = 0,
+    /// Order entry, WebSocket.
+    Trade = 1,
+    /// Private stream, WebSocket.
+    Private = 2,
+    /// Requests over HTTP.
+    Rest = 3,
+}
+
+impl Channel {
+    /// How many channels there are.
+    pub const COUNT: usize = 4;
+
+    /// Index into tables.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// How far a connector has come with one of its channels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Readiness {
+    /// Not connected.
+    #[default]
+    Down = 0,
+    /// Connected; login or subscription under way.
+    Joining = 1,
+    /// Ready for use.
+    Ready = 2,
+}
+
+/// Use of one of the venue's rate limits, as the venue stated it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimitUse {
+    /// Which limit: index into the venue's own table of limits.
+    pub limit: u8,
+    /// Used in the running window.
+    pub used: u32,
+    /// Allowed per window; 0 if the venue did not say.
+    pub allowed: u32,
+    /// End of the window or of a suspension, our clock; 0 if unknown.
+    pub resets_ns: Nanos,
+}
+
+/// A statement of the venue about itself or the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VenueNotice {
+    /// A channel changed its readiness.
+    Readiness(Channel, Readiness),
+    /// The venue announced that it will close the channel: replace it.
+    ShutdownAnnounced(Channel),
+    /// The venue's clock minus ours, and the round trip that measured it, in nanoseconds.
+    ClockOffset {
+        /// Venue's clock minus ours.
+        offset_ns: i64,
+        /// Round trip of the probe: the offset is good to half of it.
+        round_trip_ns: u64,
+    },
+    /// Use of a rate limit.
+    RateLimit(RateLimitUse),
+    /// The venue refuses requests until this time (our clock).
+    Suspended(Nanos),
+    /// An instrument changed its status.
+    InstrumentStatus(InstrumentId, InstrumentStatus),
+    /// All open orders of the instrument have been reported.
+    OpenOrdersEnd(InstrumentId),
+    /// All fills asked for have been reported.
+    FillsEnd(InstrumentId),
+    /// All balances have been reported.
+    BalancesEnd,
+    /// A cancel-all was carried out.
+    CancelAllDone(InstrumentId),
+    /// A cancel-all failed with the venue's code: orders may still work.
+    CancelAllFailed(InstrumentId, i32),
+    /// A login or key was refused with the venue's code; not retried until the configuration
+    /// changes.
+    LoginRefused(Channel, i32),
+    /// A request that was not an order failed with the venue's code (HTTP status if negative).
+    RequestFailed(i32),
+    /// A subscription was refused or stayed silent past its deadline.
+    SubscriptionFailed(InstrumentId),
+}
+
+/// One thing a connector decoded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event {
+    /// Depth snapshot or delta; levels stand in [`Events::levels`].
+    Depth(DepthUpdate),
+    /// Top of book.
+    Top(TopOfBook),
+    /// Public print.
+    Trade(Trade),
+    /// Statement about one of our orders.
+    Report(ExecutionReport),
+    /// Balance of one asset.
+    Balance(AssetBalance),
+    /// The account's fee rates.
+    Fee(FeeRate),
+    /// Statement about venue or session.
+    Notice(VenueNotice),
+}
+
+/// The buffer is full: the frame holds more than a bounded engine accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventsFull;
+
+/// Bounded buffer of events. Filled by a connector, drained by its agent after every frame; never
+/// grows past the capacity it was made with.
+#[derive(Debug)]
+pub struct Events {
+    list: Vec<Event>,
+    levels: Vec<Level>,
+}
+
+impl Events {
+    /// Room for so many events and price levels.
+    #[must_use]
+    pub fn with_capacity(events: usize, levels: usize) -> Self {
+        Self { list: Vec::with_capacity(events), levels: Vec::with_capacity(levels) }
+    }
+
+    /// Adds an event.
+    pub fn push(&mut self, event: Event) -> Result<(), EventsFull> {
+        if self.list.len() == self.list.capacity() {
+            return Err(EventsFull);
+        }
+        self.list.push(event);
+        Ok(())
+    }
+
+    /// Adds a level; the [`DepthUpdate`] that owns it follows.
+    pub fn push_level(&mut self, level: Level) -> Result<(), EventsFull> {
+        if self.levels.len() == self.levels.capacity() {
+            return Err(EventsFull);
+        }
+        self.levels.push(level);
+        Ok(())
+    }
+
+    /// How many levels were added since the last [`Events::clear`].
+    #[must_use]
+    pub fn levels_len(&self) -> u32 {
+        self.levels.len() as u32
+    }
+
+    /// Forgets levels past `len`, after a frame that failed half way.
+    pub fn truncate_levels(&mut self, len: u32) {
+        self.levels.truncate(len as usize);
+    }
+
+    /// The events, in order.
+    #[must_use]
+    pub fn list(&self) -> &[Event] {
+        &self.list
+    }
+
+    /// Bids and asks of a depth update.
+    #[must_use]
+    pub fn levels(&self, update: &DepthUpdate) -> (&[Level], &[Level]) {
+        let start = update.levels_start as usize;
+        let middle = start + update.bids as usize;
+        let end = middle + update.asks as usize;
+        match (self.levels.get(start..middle), self.levels.get(middle..end)) {
+            (Some(bids), Some(asks)) => (bids, asks),
+            _ => (&[], &[]),
+        }
+    }
+
+    /// Forgets everything, keeping the memory.
+    pub fn clear(&mut self) {
+        self.list.clear();
+        self.levels.clear();
+    }
+}

@@ -1,0 +1,260 @@
+//! What a venue states about our orders.
+
+use super::{
+    Amount, AssetId, ClientOrderId, FillId, InstrumentId, Nanos, Price, Qty, Side, VenueOrderId,
+};
+use std::fmt;
+
+/// The life of an order as the oms sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum OrderState {
+    /// On its way, nothing heard yet.
+    #[default]
+    PendingNew = 0,
+    /// Acknowledged and working.
+    Open = 1,
+    /// Working with a part filled.
+    PartiallyFilled = 2,
+    /// Cancel on its way; may still fill.
+    PendingCancel = 3,
+    /// Replace on its way; may still fill at the old terms.
+    PendingReplace = 4,
+    /// All filled. Terminal.
+    Filled = 5,
+    /// Cancelled; the filled part counts. Terminal.
+    Canceled = 6,
+    /// Never accepted. Terminal.
+    Rejected = 7,
+    /// Ended by its time in force or by the venue; the filled part counts. Terminal.
+    Expired = 8,
+    /// No proof either way: a lost reply or connection. Its exposure stays reserved until a stream
+    /// or a query proves what became of it.
+    Unknown = 9,
+}
+
+impl OrderState {
+    /// Whether nothing more is expected (late fills are still booked).
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Filled | Self::Canceled | Self::Rejected | Self::Expired)
+    }
+
+    /// From a byte of shared memory or a journal.
+    #[must_use]
+    pub fn from_u8(byte: u8) -> Option<Self> {
+        const ALL: [OrderState; 10] = [
+            OrderState::PendingNew,
+            OrderState::Open,
+            OrderState::PartiallyFilled,
+            OrderState::PendingCancel,
+            OrderState::PendingReplace,
+            OrderState::Filled,
+            OrderState::Canceled,
+            OrderState::Rejected,
+            OrderState::Expired,
+            OrderState::Unknown,
+        ];
+        ALL.get(usize::from(byte)).copied()
+    }
+}
+
+/// Whether we rested or crossed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Liquidity {
+    /// The venue did not say.
+    #[default]
+    Unknown = 0,
+    /// We rested on the book.
+    Maker = 1,
+    /// We crossed the spread.
+    Taker = 2,
+}
+
+/// Why a venue or our own risk refused, in the engine's words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum RejectReason {
+    /// No reason, or none that we know.
+    #[default]
+    None = 0,
+    /// Not enough free balance.
+    InsufficientBalance = 1,
+    /// A post-only order would have taken.
+    WouldTake = 2,
+    /// Price, tick or band refused.
+    BadPrice = 3,
+    /// Quantity, lot or limits refused.
+    BadQty = 4,
+    /// Value below the venue's minimum.
+    BelowMinNotional = 5,
+    /// Client id already used.
+    DuplicateId = 6,
+    /// Not there, or already ended.
+    UnknownOrder = 7,
+    /// Rate limit reached at the venue.
+    RateLimit = 8,
+    /// Our clock is outside the venue's window.
+    BadTimestamp = 9,
+    /// Signature, key or permission refused.
+    Unauthorized = 10,
+    /// Symbol halted or not tradable.
+    MarketClosed = 11,
+    /// Any other refusal; the venue's code says more.
+    Other = 12,
+    /// The time in force ended it unfilled or partly filled.
+    TimeInForce = 13,
+    /// Venue's self-trade prevention.
+    SelfTrade = 14,
+}
+
+impl fmt::Display for RejectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "no reason",
+            Self::InsufficientBalance => "insufficient balance",
+            Self::WouldTake => "post-only order would take",
+            Self::BadPrice => "price refused",
+            Self::BadQty => "quantity refused",
+            Self::BelowMinNotional => "value below the minimum",
+            Self::DuplicateId => "duplicate client order id",
+            Self::UnknownOrder => "unknown order",
+            Self::RateLimit => "rate limit",
+            Self::BadTimestamp => "timestamp outside the venue's window",
+            Self::Unauthorized => "key, signature or permission refused",
+            Self::MarketClosed => "market closed",
+            Self::Other => "other",
+            Self::TimeInForce => "time in force",
+            Self::SelfTrade => "self-trade prevention",
+        })
+    }
+}
+
+/// What a report says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum ReportKind {
+    /// The order works (an acknowledgement, or a NEW event).
+    Accepted = 0,
+    /// One fill; the `fill` part is set.
+    Fill = 1,
+    /// Cancelled; `cumulative_qty` tells the filled part if the venue says.
+    Canceled = 2,
+    /// Refused when it was placed.
+    Rejected = 3,
+    /// Ended by time in force or by the venue.
+    Expired = 4,
+    /// Changed; `price` and `qty` are the new terms.
+    Replaced = 5,
+    /// A cancel was refused: the order may be working or done.
+    CancelRejected = 6,
+    /// A replace was refused: the old terms hold.
+    ReplaceRejected = 7,
+    /// Answer to a query: `state`, `cumulative_qty`, `price`, `qty` are the venue's.
+    Status = 8,
+    /// Answer to a query: the venue does not know the order.
+    NotFound = 9,
+    /// The outcome of a command is not known: timeout, lost connection, server error.
+    Unknown = 10,
+    /// The venue has filled in total `cumulative_qty`, without naming single fills; those follow
+    /// on another topic. Never moves a position.
+    Progress = 11,
+}
+
+/// Where a report came from; proofs of different strength.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum ReportOrigin {
+    /// Reply to our own command.
+    #[default]
+    Reply = 0,
+    /// Private stream.
+    Stream = 1,
+    /// Reply to a query or snapshot.
+    Query = 2,
+    /// Made by our own executor: nothing was proved by the venue.
+    Local = 3,
+}
+
+/// One fill.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fill {
+    /// The venue's id of it, unique within venue and instrument.
+    pub fill_id: FillId,
+    /// Price.
+    pub price: Price,
+    /// Quantity in base units.
+    pub qty: Qty,
+    /// Maker or taker.
+    pub liquidity: Liquidity,
+    /// Fee; positive is paid, negative is a rebate.
+    pub fee: Amount,
+    /// Asset that the fee is taken in; [`AssetId::NONE`] if there is no fee.
+    pub fee_asset: AssetId,
+}
+
+/// Anything a venue states about one of our orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExecutionReport {
+    /// What it says.
+    pub kind: ReportKind,
+    /// How it came.
+    pub origin: ReportOrigin,
+    /// Our id; [`ClientOrderId::NONE`] if the order is not ours or the message names only the
+    /// venue's id.
+    pub client_id: ClientOrderId,
+    /// The venue's id, empty if the message does not name it.
+    pub venue_order_id: VenueOrderId,
+    /// Whose order.
+    pub instrument: InstrumentId,
+    /// Side; meaningless on rejects of orders that the venue never saw.
+    pub side: Side,
+    /// The venue's state of the order, mapped, for `Status` (else the kind says it).
+    pub state: OrderState,
+    /// Limit price as the venue states it, 0 if it does not.
+    pub price: Price,
+    /// Total quantity as the venue states it, 0 if it does not.
+    pub qty: Qty,
+    /// Filled in total so far as the venue states it; `None` if it does not.
+    pub cumulative_qty: Option<Qty>,
+    /// The fill, for kind `Fill`.
+    pub fill: Fill,
+    /// Why, for refusals and expiries.
+    pub reason: RejectReason,
+    /// The venue's own code, 0 if none.
+    pub venue_code: i32,
+    /// The venue's time of the event, 0 if it sends none.
+    pub event_ns: Nanos,
+    /// When the last byte of the message was read here.
+    pub recv_ns: Nanos,
+}
+
+impl ExecutionReport {
+    /// A report with everything unsaid but kind, origin, order and instrument.
+    #[must_use]
+    pub fn new(
+        kind: ReportKind,
+        origin: ReportOrigin,
+        client_id: ClientOrderId,
+        instrument: InstrumentId,
+    ) -> Self {
+        Self {
+            kind,
+            origin,
+            client_id,
+            venue_order_id: VenueOrderId::EMPTY,
+            instrument,
+            side: Side::Buy,
+            state: OrderState::PendingNew,
+            price: Price(0),
+            qty: Qty(0),
+            cumulative_qty: None,
+            fill: Fill::default(),
+            reason: RejectReason::None,
+            venue_code: 0,
+            event_ns: Nanos(0),
+            recv_ns: Nanos(0),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The vocabulary of the engine: what a price, an order, a fill or a signal is.
+//!
+//! No input or output, no clock, no allocation after construction, and no import from the rest of
+//! the engine. Every step of the engine meets every other step in these types and nowhere else.
+//! Everything that travels between agents is `Copy` and has a fixed size, so it fits a ring slot.
+
+mod account;
+mod event;
+mod execution;
+mod instrument;
+mod limit;
+mod market;
+mod order;
+mod signal;
+mod text;
+mod units;
+
+pub use account::{AssetBalance, FeeRate};
+pub use event::{Channel, Event, Events, EventsFull, RateLimitUse, Readiness, VenueNotice};
+pub use execution::{
+    ExecutionReport, Fill, Liquidity, OrderState, RejectReason, ReportKind, ReportOrigin,
+};
+pub use instrument::{
+    AssetId, AssetTable, Instrument, InstrumentId, InstrumentKind, InstrumentRules,
+    InstrumentStatus, InstrumentTable, RuleViolation, VenueId,
+};
+pub use limit::{Costs, LIMITS_MAX, LimitSpec};
+pub use market::{BookState, DepthKind, DepthUpdate, Level, TopOfBook, Trade};
+pub use order::{
+    CancelOrder, ClientOrderId, Command, CommandKind, NewOrder, OrderType, ReplaceOrder, Side,
+    TimeInForce,
+};
+pub use signal::{LEGS_MAX, Leg, LegPricing, Signal, SignalId, StrategyId};
+pub use text::{FillId, Text, VenueOrderId};
+pub use units::{AMOUNT_DECIMALS, Amount, Nanos, ParseUnitError, Ppb, Price, Qty, Rounding, Scale};

@@ -1,0 +1,273 @@
+//! Orders and the commands that executors carry out.
+
+use super::{FillId, InstrumentId, Nanos, Price, Qty, SignalId, StrategyId, VenueOrderId};
+use std::fmt;
+
+/// Side of an order, a trade's aggressor or a book.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Side {
+    /// Bid side.
+    #[default]
+    Buy = 0,
+    /// Ask side.
+    Sell = 1,
+}
+
+impl Side {
+    /// The other side.
+    #[must_use]
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::Buy => Self::Sell,
+            Self::Sell => Self::Buy,
+        }
+    }
+
+    /// +1 for a buy, -1 for a sell.
+    #[must_use]
+    pub fn sign(self) -> i64 {
+        match self {
+            Self::Buy => 1,
+            Self::Sell => -1,
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Buy => "buy",
+            Self::Sell => "sell",
+        })
+    }
+}
+
+/// How long an order works.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum TimeInForce {
+    /// Until cancelled.
+    #[default]
+    Gtc = 0,
+    /// What can be filled at once, the rest expires.
+    Ioc = 1,
+    /// All at once or nothing.
+    Fok = 2,
+}
+
+/// Priced or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum OrderType {
+    /// At the limit price or better.
+    #[default]
+    Limit = 0,
+    /// At any price; `price` is ignored.
+    Market = 1,
+}
+
+/// Our own identity of an order, minted before anything is sent and never used twice.
+///
+/// Layout, high to low: 32 bits start of the instance (seconds since 2020-01-01 UTC), 6 bits
+/// strategy, 26 bits sequence. On the wire it is `st` and 16 lower-case hexadecimal digits, which
+/// every venue's pattern for client ids allows, so the way back needs no table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct ClientOrderId(pub u64);
+
+/// 2020-01-01T00:00:00Z in seconds since the UNIX epoch.
+const ID_EPOCH_SECONDS: u64 = 1_577_836_800;
+const ID_SEQUENCE_BITS: u32 = 26;
+const ID_STRATEGY_BITS: u32 = 6;
+
+impl ClientOrderId {
+    /// Not ours: an order placed by hand or by another program.
+    pub const NONE: Self = Self(0);
+
+    /// Length of [`ClientOrderId::encode`].
+    pub const ENCODED_LEN: usize = 18;
+
+    /// Mints an id. `None` once the instance has used all 67 million sequence numbers.
+    #[must_use]
+    pub fn mint(instance_start: Nanos, strategy: StrategyId, sequence: u32) -> Option<Self> {
+        if sequence >= 1 << ID_SEQUENCE_BITS || strategy.0 >= 1 << ID_STRATEGY_BITS {
+            return None;
+        }
+        let seconds = (instance_start.0 / 1_000_000_000).saturating_sub(ID_EPOCH_SECONDS);
+        let instance = (seconds & 0xffff_ffff) << (ID_SEQUENCE_BITS + ID_STRATEGY_BITS);
+        let strategy = u64::from(strategy.0) << ID_SEQUENCE_BITS;
+        Some(Self(instance | strategy | u64::from(sequence)))
+    }
+
+    /// The strategy that the order belongs to.
+    #[must_use]
+    pub fn strategy(self) -> StrategyId {
+        StrategyId((self.0 >> ID_SEQUENCE_BITS) as u8 & ((1 << ID_STRATEGY_BITS) - 1))
+    }
+
+    /// The text that goes to the venue.
+    #[must_use]
+    pub fn encode(self) -> [u8; Self::ENCODED_LEN] {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let mut text = *b"st0000000000000000";
+        for (index, digit) in text[2..].iter_mut().enumerate() {
+            *digit = HEX[(self.0 >> (60 - 4 * index)) as usize & 15];
+        }
+        text
+    }
+
+    /// The way back; [`ClientOrderId::NONE`] if the text is not one of ours.
+    #[must_use]
+    pub fn decode(text: &str) -> Self {
+        let Some(digits) = text.strip_prefix("st").filter(|digits| digits.len() == 16) else {
+            return Self::NONE;
+        };
+        if !digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Self::NONE;
+        }
+        u64::from_str_radix(digits, 16).map_or(Self::NONE, Self)
+    }
+
+    /// Whether this is an order of ours.
+    #[must_use]
+    pub fn is_some(self) -> bool {
+        self != Self::NONE
+    }
+}
+
+impl fmt::Display for ClientOrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(&self.encode()).unwrap_or(""))
+    }
+}
+
+/// An order to be placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewOrder {
+    /// Our id of it.
+    pub client_id: ClientOrderId,
+    /// What is traded, and so where.
+    pub instrument: InstrumentId,
+    /// Buy or sell.
+    pub side: Side,
+    /// Limit or market.
+    pub order_type: OrderType,
+    /// How long it works; ignored for market orders.
+    pub time_in_force: TimeInForce,
+    /// Refused by the venue instead of taking liquidity; limit GTC only.
+    pub post_only: bool,
+    /// May only reduce a position; perpetuals.
+    pub reduce_only: bool,
+    /// Limit price, a multiple of the tick size; 0 for market orders.
+    pub price: Price,
+    /// Quantity in base units, a multiple of the lot size.
+    pub qty: Qty,
+}
+
+/// A working order to be cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CancelOrder {
+    /// Our id of it; [`ClientOrderId::NONE`] for an order that is not ours.
+    pub client_id: ClientOrderId,
+    /// The venue's id, empty if it is not known yet.
+    pub venue_order_id: VenueOrderId,
+    /// Whose order.
+    pub instrument: InstrumentId,
+}
+
+/// A working order to be changed, keeping its client id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplaceOrder {
+    /// Our id of it.
+    pub client_id: ClientOrderId,
+    /// The venue's id, empty if it is not known yet.
+    pub venue_order_id: VenueOrderId,
+    /// Whose order.
+    pub instrument: InstrumentId,
+    /// New price; unchanged if equal to the working one. Venues that cannot change it refuse.
+    pub price: Price,
+    /// New total quantity (filled part included).
+    pub qty: Qty,
+}
+
+/// What an executor is asked to do at its venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandKind {
+    /// Place an order.
+    New(NewOrder),
+    /// Cancel one order.
+    Cancel(CancelOrder),
+    /// Change one order.
+    Replace(ReplaceOrder),
+    /// Cancel every order of an instrument, ours or not.
+    CancelAll(InstrumentId),
+    /// Ask for the state of one order; answered by a report of kind
+    /// [`super::ReportKind::Status`] or [`super::ReportKind::NotFound`].
+    Query(CancelOrder),
+    /// Ask for all open orders of an instrument: `Status` reports, then
+    /// [`super::VenueNotice::OpenOrdersEnd`].
+    OpenOrders(InstrumentId),
+    /// Ask for own fills from a fill id on (empty: from a time on): `Fill` reports, then
+    /// [`super::VenueNotice::FillsEnd`].
+    FillsSince {
+        /// Whose fills.
+        instrument: InstrumentId,
+        /// Last fill id already known; may be sent again.
+        from_id: FillId,
+        /// Earliest time if no id is known.
+        from_ns: Nanos,
+    },
+    /// Ask for all balances: balance events, then [`super::VenueNotice::BalancesEnd`].
+    Balances,
+    /// Ask for the account's fee rates: a [`super::Event::Fee`].
+    FeeRate(InstrumentId),
+    /// Start the market data of an instrument.
+    Subscribe(InstrumentId),
+    /// Stop the market data of an instrument.
+    Unsubscribe(InstrumentId),
+    /// Fetch a fresh snapshot of one book after a gap, leaving the connection alone.
+    Resync(InstrumentId),
+}
+
+/// A command with the stamps of the tick that caused it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// What to do.
+    pub kind: CommandKind,
+    /// Signal it belongs to; 0 if none.
+    pub signal: SignalId,
+    /// When the last byte of the causing frame was read; 0 if no frame caused it.
+    pub tick_ns: Nanos,
+    /// When the oms handed it over.
+    pub issued_ns: Nanos,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn client_ids_survive_the_wire() {
+        let start = Nanos(1_795_000_000_000_000_000);
+        let id = ClientOrderId::mint(start, StrategyId(5), 77).unwrap();
+        let text = id.to_string();
+        assert_eq!(text.len(), ClientOrderId::ENCODED_LEN);
+        assert_eq!(ClientOrderId::decode(&text), id);
+        assert_eq!(id.strategy(), StrategyId(5));
+        assert_ne!(id, ClientOrderId::mint(start.plus(1_000_000_000), StrategyId(5), 77).unwrap());
+    }
+
+    #[test]
+    fn foreign_client_ids_are_nobody() {
+        for text in ["", "st", "web_4d96324ff9d444", "st00000000000000zz", "ST0000000000000001"] {
+            assert_eq!(ClientOrderId::decode(text), ClientOrderId::NONE, "{text}");
+        }
+    }
+
+    #[test]
+    fn ids_run_out_loudly() {
+        assert!(ClientOrderId::mint(Nanos(0), StrategyId(0), 1 << 26).is_none());
+        assert!(ClientOrderId::mint(Nanos(0), StrategyId(64), 0).is_none());
+    }
+}

@@ -1,0 +1,254 @@
+//! Everything that knows a wire format, and nothing else: bytes in, events out; commands in, bytes
+//! out. `venues/` never opens a socket, reads a clock or starts a thread.
+//!
+//! A venue is one folder and one row of [`VENUES`]. It gives two connectors, one for market data
+//! and one for trading; both keep the same contract ([`Connector`]): one input, then the caller
+//! drains the [`Outbox`] and the [`Events`], then the next input.
+
+#![forbid(unsafe_code)]
+
+pub mod decimal;
+mod json;
+mod outbox;
+mod setup;
+
+pub use json::{Items, Members, Parser, Value};
+pub use outbox::{Method, Outbox, OutboxFull, Output, Request, RequestId};
+pub use setup::{
+    Credentials, Endpoints, InstrumentSpec, Secret, SecretKind, SetupError, VenueSetup, parse_name,
+};
+
+use crate::types::{
+    Channel, Command, CommandKind, Costs, Events, EventsFull, InstrumentTable, LimitSpec, Nanos,
+    ParseUnitError,
+};
+use std::fmt;
+
+/// A connection that a connector wants: opened, kept open and reopened by its agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelSpec {
+    /// Its name towards the connector.
+    pub channel: Channel,
+    /// `wss://host:port/path?query` or `https://host:port`.
+    pub url: String,
+}
+
+/// Reply to an HTTP request.
+#[derive(Debug)]
+pub struct Response<'a> {
+    /// HTTP status.
+    pub status: u16,
+    /// Status line and header lines as received, for [`Response::header`].
+    pub head: &'a [u8],
+    /// Body, chunks joined.
+    pub body: &'a mut [u8],
+}
+
+impl Response<'_> {
+    /// First header with this name, whatever its case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.split(|&byte| byte == b'\n').skip(1).find_map(|line| {
+            let colon = line.iter().position(|&byte| byte == b':')?;
+            let (key, value) = (line.get(..colon)?, line.get(colon + 1..)?);
+            key.eq_ignore_ascii_case(name.as_bytes())
+                .then(|| std::str::from_utf8(value).ok().map(str::trim))
+                .flatten()
+        })
+    }
+}
+
+/// The wire of one venue for one purpose. Owns request ids, nonces and deadlines; no socket, no
+/// clock, no thread. Nothing allocates per frame once its buffers have seen the largest message.
+pub trait Connector: Send {
+    /// The connections it wants. Fixed for its life.
+    fn channels(&self) -> &[ChannelSpec];
+
+    /// A channel is open (for HTTP: usable).
+    fn on_open(&mut self, channel: Channel, now: Nanos, out: &mut Outbox, events: &mut Events);
+
+    /// A channel is lost. Orders in flight on it become reports of kind `Unknown`.
+    fn on_close(&mut self, channel: Channel, now: Nanos, events: &mut Events);
+
+    /// A whole text message arrived; `now` is when its last byte was read.
+    fn on_frame(
+        &mut self,
+        channel: Channel,
+        frame: &mut [u8],
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) -> Result<(), DecodeError>;
+
+    /// The reply to a request arrived.
+    fn on_response(
+        &mut self,
+        id: RequestId,
+        response: Response<'_>,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) -> Result<(), DecodeError>;
+
+    /// A request was lost: the connection broke or its deadline passed; the venue may have acted.
+    fn on_request_lost(&mut self, id: RequestId, now: Nanos, out: &mut Outbox, events: &mut Events);
+
+    /// Encodes a command. On error nothing was written and nothing will be sent.
+    fn submit(
+        &mut self,
+        command: &Command,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) -> Result<(), EncodeError>;
+
+    /// When [`Connector::on_deadline`] wants to be called: next ping, reply timeout, refresh.
+    fn deadline(&self) -> Option<Nanos>;
+
+    /// A deadline has passed.
+    fn on_deadline(&mut self, now: Nanos, out: &mut Outbox, events: &mut Events);
+}
+
+/// Why a message could not be understood. The frame is dropped and counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    /// Not JSON, or cut short.
+    Json,
+    /// JSON of a kind that this connector does not know.
+    UnknownKind,
+    /// A field is not there.
+    Missing(&'static str),
+    /// A field has the wrong type or an impossible value.
+    Invalid(&'static str),
+    /// A price or quantity has more decimals than the scale holds, is malformed or too large.
+    Number(&'static str, ParseUnitError),
+    /// A symbol that was not asked for.
+    UnknownSymbol,
+    /// More levels or events in one message than the engine accepts.
+    TooLarge,
+    /// A reply to a request that was never sent, or was answered before.
+    UnknownRequest,
+}
+
+impl From<EventsFull> for DecodeError {
+    fn from(_: EventsFull) -> Self {
+        Self::TooLarge
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json => f.write_str("not valid JSON, or cut short"),
+            Self::UnknownKind => f.write_str("a message of an unknown kind"),
+            Self::Missing(field) => write!(f, "field {field:?} is missing"),
+            Self::Invalid(field) => write!(f, "field {field:?} has an invalid value"),
+            Self::Number(field, error) => write!(f, "field {field:?} {error}"),
+            Self::UnknownSymbol => f.write_str("a symbol that was not subscribed"),
+            Self::TooLarge => f.write_str("more levels or events than one message may hold"),
+            Self::UnknownRequest => f.write_str("a reply to no open request"),
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+/// Why a command was not sent. Nothing reached the venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EncodeError {
+    /// This connector does not carry out such commands.
+    Unsupported,
+    /// The instrument is not one of this venue's.
+    UnknownInstrument,
+    /// Not connected or not logged in.
+    NotReady,
+    /// The venue's rate limit, as we count it, has no room.
+    RateLimited,
+    /// The outbox or the table of open requests is full.
+    Full,
+    /// The venue cannot express it (a replace that changes the price, say).
+    NotExpressible(&'static str),
+}
+
+impl From<OutboxFull> for EncodeError {
+    fn from(_: OutboxFull) -> Self {
+        Self::Full
+    }
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsupported => f.write_str("the connector does not support this command"),
+            Self::UnknownInstrument => f.write_str("the instrument is not one of this venue"),
+            Self::NotReady => f.write_str("not connected or not logged in"),
+            Self::RateLimited => f.write_str("no room left in the venue's rate limit"),
+            Self::Full => f.write_str("too many requests in flight"),
+            Self::NotExpressible(why) => write!(f, "the venue cannot express it: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for EncodeError {}
+
+/// One venue: everything the rest of the engine may know of it.
+pub struct VenueRow {
+    /// Name after the `@` of an instrument and in `engine.toml`.
+    pub name: &'static str,
+    /// Public addresses of the venue.
+    pub live: fn() -> Endpoints,
+    /// Addresses of the venue's test network.
+    pub testnet: fn() -> Endpoints,
+    /// Path and query that list the rules of these symbols.
+    pub instruments_path: fn(symbols: &[&str]) -> String,
+    /// Reads the reply to `instruments_path`; unknown symbols are simply not in the list.
+    pub decode_instruments: fn(body: &mut [u8]) -> Result<Vec<InstrumentSpec>, DecodeError>,
+    /// The venue's own symbol of a spot pair.
+    pub symbol: fn(base: &str, quote: &str) -> String,
+    /// The venue's rate limits.
+    pub limits: &'static [LimitSpec],
+    /// What a command costs under each of `limits`; `over_rest` as in [`VenueSetup`].
+    pub costs: fn(command: &CommandKind, over_rest: bool) -> Costs,
+    /// Connector for market data.
+    pub market: fn(VenueSetup) -> Result<Box<dyn Connector>, SetupError>,
+    /// Connector for orders, private stream and account.
+    pub trading: fn(VenueSetup) -> Result<Box<dyn Connector>, SetupError>,
+}
+
+/// The table of venues; a [`crate::types::VenueId`] is an index into it.
+pub const VENUES: &[VenueRow] = &[];
+
+/// Index of the venue with this name.
+#[must_use]
+pub fn find(name: &str) -> Option<crate::types::VenueId> {
+    let index = VENUES.iter().position(|row| row.name == name)?;
+    Some(crate::types::VenueId(index as u8))
+}
+
+/// Symbols of one venue to instruments: linear over a handful, or binary over many.
+#[derive(Clone, Debug, Default)]
+pub struct SymbolMap {
+    rows: Vec<(String, crate::types::InstrumentId)>,
+}
+
+impl SymbolMap {
+    /// The symbols of `venue`.
+    #[must_use]
+    pub fn new(instruments: &InstrumentTable, venue: crate::types::VenueId) -> Self {
+        let mut rows: Vec<_> = instruments
+            .of_venue(venue)
+            .map(|instrument| (instrument.symbol.clone(), instrument.id))
+            .collect();
+        rows.sort();
+        Self { rows }
+    }
+
+    /// The instrument with this symbol.
+    #[inline]
+    pub fn find(&self, symbol: &str) -> Result<crate::types::InstrumentId, DecodeError> {
+        self.rows
+            .binary_search_by(|(known, _)| known.as_str().cmp(symbol))
+            .map(|index| self.rows[index].1)
+            .map_err(|_| DecodeError::UnknownSymbol)
+    }
+}

@@ -1,0 +1,178 @@
+//! What a connector is built from: addresses, keys, instruments, options.
+
+use crate::types::{InstrumentTable, VenueId};
+use rust_decimal::Decimal;
+use std::fmt;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Addresses of one venue. Each is `wss://host:port/path` or `https://host:port`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Endpoints {
+    /// REST, without path.
+    pub rest: String,
+    /// Public market data; the connector appends what it needs.
+    pub public: String,
+    /// Order entry.
+    pub trade: String,
+    /// Private stream; empty where it shares the order-entry connection.
+    pub private: String,
+}
+
+/// A secret text, wiped when dropped and never printed.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+/// How a secret signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretKind {
+    /// Shared secret, HMAC-SHA256.
+    Hmac,
+    /// Ed25519 private key, PKCS#8 in PEM.
+    Ed25519Pem,
+}
+
+impl Secret {
+    /// Takes the text over.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The text. For signing only.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// PEM is recognised by its first line; everything else is a shared secret.
+    #[must_use]
+    pub fn kind(&self) -> SecretKind {
+        if self.0.trim_start().starts_with("-----BEGIN") {
+            SecretKind::Ed25519Pem
+        } else {
+            SecretKind::Hmac
+        }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Key and secret of an account.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// Public part.
+    pub key: String,
+    /// Private part.
+    pub secret: Secret,
+}
+
+/// Everything a connector needs to know.
+#[derive(Clone, Debug)]
+pub struct VenueSetup {
+    /// Which row of the table this is.
+    pub venue: VenueId,
+    /// Where it lives.
+    pub endpoints: Endpoints,
+    /// All configured instruments.
+    pub instruments: Arc<InstrumentTable>,
+    /// Keys; none for market data.
+    pub credentials: Option<Credentials>,
+    /// Levels a side that the feed asks for, where the venue lets one choose.
+    pub depth: u16,
+    /// Oldest a request may be when the venue gets it.
+    pub recv_window_ms: u32,
+    /// Send orders over REST instead of WebSocket.
+    pub orders_over_rest: bool,
+    /// How long a reply to an order may take before its outcome is unknown.
+    pub reply_timeout_ms: u32,
+    /// How long a subscribed stream may stay silent at first.
+    pub first_message_timeout_ms: u32,
+}
+
+/// Why a connector could not be built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SetupError {
+    /// Trading needs a key and a secret.
+    NoCredentials,
+    /// The secret is not what its first line says.
+    BadSecret(&'static str),
+}
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCredentials => f.write_str("no API key and secret are configured"),
+            Self::BadSecret(why) => write!(f, "the API secret cannot be used: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for SetupError {}
+
+/// Rules of one instrument as the venue states them, before scales are chosen. Limits of 0 mean
+/// "none".
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InstrumentSpec {
+    /// The venue's name of it.
+    pub symbol: String,
+    /// Base asset.
+    pub base: String,
+    /// Quote asset.
+    pub quote: String,
+    /// Whether it trades now.
+    pub trading: bool,
+    /// Smallest price step.
+    pub tick_size: Decimal,
+    /// Smallest quantity step.
+    pub lot_size: Decimal,
+    /// Smallest limit price.
+    pub price_min: Decimal,
+    /// Largest limit price.
+    pub price_max: Decimal,
+    /// Smallest quantity.
+    pub qty_min: Decimal,
+    /// Largest quantity of a limit order.
+    pub qty_max: Decimal,
+    /// Largest quantity of a market order.
+    pub qty_market_max: Decimal,
+    /// Smallest value in quote units.
+    pub notional_min: Decimal,
+    /// Largest value in quote units.
+    pub notional_max: Decimal,
+}
+
+/// Splits `BTC/USDT@binance` into base, quote and venue name.
+#[must_use]
+pub fn parse_name(name: &str) -> Option<(&str, &str, &str)> {
+    let (pair, venue) = name.split_once('@')?;
+    let (base, quote) = pair.split_once('/')?;
+    let plain = |text: &str| !text.is_empty() && !text.contains(['/', '@', ':', ' ']);
+    (plain(base) && plain(quote) && plain(venue)).then_some((base, quote, venue))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_never_printed() {
+        let secret = Secret::new("hunter2".to_owned());
+        assert_eq!(format!("{secret:?}"), "Secret(..)");
+        assert_eq!(secret.kind(), SecretKind::Hmac);
+        let pem = Secret::new("-----BEGIN PRIVATE KEY-----\n".to_owned());
+        assert_eq!(pem.kind(), SecretKind::Ed25519Pem);
+    }
+
+    #[test]
+    fn names_split_into_their_parts() {
+        assert_eq!(parse_name("BTC/USDT@binance"), Some(("BTC", "USDT", "binance")));
+        for bad in ["BTCUSDT", "BTC/USDT", "BTC@x", "/USDT@x", "BTC/@x", "BTC/USDT@", "A/B:C@x"] {
+            assert_eq!(parse_name(bad), None, "{bad}");
+        }
+    }
+}
