@@ -16,7 +16,7 @@ mod text;
 mod units;
 
 pub use account::{AssetBalance, FeeRate};
-pub use event::{Channel, Event, Events, EventsFull, RateLimitUse, Readiness, VenueNotice};
+pub use event::{Channel, Event, Events, EventsFull, RateLimitUse, Readiness, SentOrder, VenueNotice};
 pub use execution::{
     ExecutionReport, Fill, Liquidity, OrderState, RejectReason, ReportKind, ReportOrigin,
 };
