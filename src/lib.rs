@@ -1,5 +1,7 @@
 //! Stoop: a low-latency engine that trades on several crypto venues at once.
 
 pub mod clock;
+pub mod shm;
+pub mod sync;
 pub mod types;
 pub mod venues;
