@@ -6,6 +6,8 @@
 //! but never undefined behaviour. Atomics come through one alias, so that the same source runs
 //! under loom (`RUSTFLAGS="--cfg loom" cargo test --lib sync`).
 
+pub mod broadcast;
+pub mod histogram;
 pub mod spsc;
 
 /// The atomics of this folder and of `shm`: loom's under `--cfg loom`, else the standard library's.
