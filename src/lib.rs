@@ -4,5 +4,6 @@ pub mod clock;
 pub mod config;
 pub mod shm;
 pub mod sync;
+pub mod net;
 pub mod types;
 pub mod venues;
