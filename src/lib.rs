@@ -2,8 +2,9 @@
 
 pub mod clock;
 pub mod config;
-pub mod shm;
-pub mod sync;
 pub mod net;
+pub mod shm;
+pub mod strategy;
+pub mod sync;
 pub mod types;
 pub mod venues;

@@ -1,7 +1,7 @@
 //! The rings between a strategy and the oms: requests one way, reports the other.
 
 use crate::sync::spsc::Full;
-use crate::types::{ClientOrderId, Signal, StrategyReport};
+use crate::types::{ClientOrderId, InstrumentId, Signal, StrategyReport};
 use std::fmt;
 
 /// What a strategy asks of the oms.
@@ -13,6 +13,8 @@ pub enum Request {
     Cancel(ClientOrderId),
     /// Cancel all orders of the strategy.
     CancelAll,
+    /// Stream the market data of an instrument.
+    Watch(InstrumentId),
 }
 
 /// Why a record of a strategy's ring was thrown away. The ring goes on behind it.

@@ -1,8 +1,8 @@
 //! What a venue connector hands to its agent: events, in a buffer the agent owns.
 
 use super::{
-    AssetBalance, ClientOrderId, DepthUpdate, ExecutionReport, FeeRate, InstrumentId, InstrumentStatus, Level,
-    Nanos, SignalId, TopOfBook, Trade,
+    AssetBalance, ClientOrderId, DepthUpdate, ExecutionReport, FeeRate, InstrumentId,
+    InstrumentStatus, Level, Nanos, SignalId, TopOfBook, Trade,
 };
 
 /// A connection of a venue, by its use. Which of them exist is the venue's affair.

@@ -17,7 +17,9 @@ mod text;
 mod units;
 
 pub use account::{AssetBalance, FeeRate};
-pub use event::{Channel, Event, Events, EventsFull, RateLimitUse, Readiness, SentOrder, VenueNotice};
+pub use event::{
+    Channel, Event, Events, EventsFull, RateLimitUse, Readiness, SentOrder, VenueNotice,
+};
 pub use execution::{
     ExecutionReport, Fill, Liquidity, OrderState, RejectReason, ReportKind, ReportOrigin,
 };

@@ -1,6 +1,9 @@
 //! What the oms tells a strategy about the orders of its signals.
 
-use super::{ClientOrderId, Nanos, OrderState, Price, Qty, RejectReason, ReportKind, SignalId};
+use super::{
+    ClientOrderId, InstrumentId, Nanos, OrderState, Price, Qty, RejectReason, ReportKind, Side,
+    SignalId,
+};
 
 /// One step in the life of an order that a strategy caused, as it travels through the report ring.
 /// Refusals by our own risk checks arrive the same way, with `risk` set.
@@ -12,6 +15,10 @@ pub struct StrategyReport {
     pub signal: SignalId,
     /// Which leg of the signal, from 0.
     pub leg: u8,
+    /// What it trades.
+    pub instrument: InstrumentId,
+    /// Buy or sell.
+    pub side: Side,
     /// State of the order after this step.
     pub state: OrderState,
     /// What happened.

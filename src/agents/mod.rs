@@ -1,0 +1,14 @@
+//! The duty cycles: the only folder that wires the steps of the engine together.
+//!
+//! An agent takes time as an argument and does bounded work per poll. It never blocks; what it
+//! cannot do now it does at a later poll. Threads, pinning and idling are in `threads`; agents know
+//! nothing of them, so the same agents run spread over cores or folded into one loop.
+
+#![forbid(unsafe_code)]
+
+pub mod log;
+mod threads;
+
+pub use threads::{
+    Agent, Lifecycle, Phase, ThreadPlan, allowed_cpus, automatic_plan, check_core, spawn,
+};
