@@ -2,5 +2,7 @@
 
 pub mod book;
 pub mod clock;
+pub mod shm;
+pub mod sync;
 pub mod types;
 pub mod venues;

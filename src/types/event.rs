@@ -43,6 +43,15 @@ pub enum Readiness {
     Ready = 2,
 }
 
+impl Readiness {
+    /// From a byte of shared memory or a journal.
+    #[must_use]
+    pub fn from_u8(byte: u8) -> Option<Self> {
+        const ALL: [Readiness; 3] = [Readiness::Down, Readiness::Joining, Readiness::Ready];
+        ALL.get(usize::from(byte)).copied()
+    }
+}
+
 /// Use of one of the venue's rate limits, as the venue stated it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimitUse {

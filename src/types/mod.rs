@@ -12,6 +12,7 @@ mod limit;
 mod market;
 mod order;
 mod signal;
+mod strategy;
 mod text;
 mod units;
 
@@ -31,5 +32,6 @@ pub use order::{
     TimeInForce,
 };
 pub use signal::{LEGS_MAX, Leg, LegPricing, Signal, SignalId, StrategyId};
+pub use strategy::StrategyReport;
 pub use text::{FillId, Text, VenueOrderId};
 pub use units::{AMOUNT_DECIMALS, Amount, Nanos, ParseUnitError, Ppb, Price, Qty, Rounding, Scale};

@@ -1,0 +1,28 @@
+//! The shared region: what lies where, and how to attach.
+
+mod account;
+mod books;
+mod error;
+mod health;
+mod latency;
+mod market;
+mod signals;
+mod status;
+mod strategy;
+mod trades;
+
+pub use account::{AccountWriter, BalanceRow, OrderCounters, PnlRow, PositionRow, REFUSAL_CODES};
+pub use books::{Best, BookWriter, DEPTH_MAX, Depth};
+pub use error::RegionError;
+pub use health::{
+    ExecutorHealth, ExecutorHealthWriter, FeedHealth, FeedHealthWriter, HealthWriter, VenueHealth,
+};
+pub use latency::Stage;
+pub use market::{Market, MarketView, RegionOptions};
+pub use signals::{BadRecord, ReportReader, Request, RequestWriter};
+pub use status::{
+    STATUS_FIELDS_MAX, Status, StatusError, StatusName, StatusReader, StatusText, StatusValue,
+    StatusWriter,
+};
+pub use strategy::{OmsEnd, StrategyEnd, StrategyFile, StrategyOptions};
+pub use trades::{Print, TradeReader, TradeWriter};
