@@ -1,5 +1,6 @@
 //! Stoop: a low-latency engine that trades on several crypto venues at once.
 
+pub mod agents;
 pub mod book;
 pub mod clock;
 pub mod config;

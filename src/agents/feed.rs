@@ -11,7 +11,7 @@ use crate::shm::{BookWriter, FeedHealth, FeedHealthWriter, TradeWriter};
 use crate::sync::{histogram, spsc};
 use crate::types::{
     BookState, Channel, Command, CommandKind, DepthUpdate, Event, InstrumentId, Level, Nanos,
-    Readiness, SignalId, TopOfBook, VenueNotice,
+    Readiness, Side, SignalId, TopOfBook, VenueNotice,
 };
 
 /// Where one instrument's market data goes.
@@ -130,7 +130,7 @@ impl Feed {
                     }
                 }
                 Event::Notice(notice) => self.on_notice(&notice, recv_ns),
-                Event::Report(_) | Event::Balance(_) | Event::Fee(_) => {}
+                Event::Report(_) | Event::Balance(_) | Event::Fee(_) | Event::Sent(_) => {}
             }
         }
     }
@@ -175,8 +175,8 @@ impl Feed {
 
     fn publish(&mut self, at: usize, update: &DepthUpdate, recv_ns: Nanos, now: Nanos) {
         let book = &mut self.parts.books[at];
-        let bids = book.book.bids(&mut self.bids);
-        let asks = book.book.asks(&mut self.asks);
+        let bids = book.book.ladder().top(Side::Buy, &mut self.bids);
+        let asks = book.book.ladder().top(Side::Sell, &mut self.asks);
         let (bids, asks) = (&self.bids[..bids], &self.asks[..asks]);
         let state = book.book.state();
         if update.sequence >= book.top_sequence {
@@ -190,7 +190,15 @@ impl Feed {
             };
             book.writer.publish_top(&top, state, recv_ns, now);
         }
-        book.writer.publish_depth(bids, asks, state, update.sequence, update.event_ns, recv_ns, now);
+        book.writer.publish_depth(
+            bids,
+            asks,
+            state,
+            update.sequence,
+            update.event_ns,
+            recv_ns,
+            now,
+        );
         self.parts.histograms.publish.record(self.parts.session.now().since(recv_ns));
     }
 
@@ -229,7 +237,8 @@ impl Feed {
                 self.parts.session.log().warn(now, text);
             }
             VenueNotice::ShutdownAnnounced(channel) => {
-                let text = format_args!("the venue announced the end of the {channel:?} connection");
+                let text =
+                    format_args!("the venue announced the end of the {channel:?} connection");
                 self.parts.session.log().warn(now, text);
             }
             VenueNotice::RequestFailed(code) => {

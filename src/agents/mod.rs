@@ -6,9 +6,13 @@
 
 #![forbid(unsafe_code)]
 
+mod feed;
 pub mod log;
+mod session;
 mod threads;
 
+pub use feed::{Feed, FeedBook, FeedHistograms, FeedParts};
+pub use session::{Session, SessionCounters, Step};
 pub use threads::{
     Agent, Lifecycle, Phase, ThreadPlan, allowed_cpus, automatic_plan, check_core, spawn,
 };

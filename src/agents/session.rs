@@ -6,9 +6,7 @@ use super::log::Log;
 use crate::clock::Clock;
 use crate::net::{HttpRequest, LinkId, LinkOptions, Net, NetEvent, NetOptions};
 use crate::types::{Channel, Command, Event, Events, Nanos};
-use crate::venues::{
-    Connector, DecodeError, EncodeError, Outbox, Output, RequestId, Response,
-};
+use crate::venues::{Connector, DecodeError, EncodeError, Outbox, Output, RequestId, Response};
 use std::sync::Arc;
 
 /// What a session counts; all since the start.
@@ -43,6 +41,7 @@ pub struct Session {
     counters: SessionCounters,
     clock: Clock,
     log: Log,
+    handed_ns: Nanos,
     /// Requests that could not even be queued; told to the connector after the outbox is drained.
     lost: Vec<RequestId>,
 }
@@ -71,6 +70,7 @@ impl Session {
             counters: SessionCounters::default(),
             clock: clock.clone(),
             log,
+            handed_ns: Nanos(0),
             lost: Vec::with_capacity(64),
         };
         for spec in session.connector.channels().to_vec() {
@@ -162,6 +162,7 @@ impl Session {
         if self.out.is_empty() {
             return;
         }
+        self.handed_ns = self.clock.now();
         for output in self.out.outputs() {
             let sent = match output {
                 Output::Frame(channel, payload) => link_of(&self.links, channel)
@@ -213,7 +214,7 @@ impl Session {
     /// When bytes were last handed to a socket.
     #[must_use]
     pub fn handed_ns(&self) -> Nanos {
-        self.net.handed_ns()
+        self.handed_ns
     }
 
     /// What was counted.

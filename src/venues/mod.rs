@@ -11,12 +11,14 @@ pub mod decimal;
 mod json;
 mod outbox;
 mod setup;
+mod universe;
 
 pub use json::{Items, Members, Parser, Value};
 pub use outbox::{Method, Outbox, OutboxFull, Output, Request, RequestId};
 pub use setup::{
     Credentials, Endpoints, InstrumentSpec, Secret, SecretKind, SetupError, VenueSetup, parse_name,
 };
+pub use universe::{UniverseError, Wanted, assemble};
 
 use crate::types::{
     Channel, Command, CommandKind, Costs, Events, EventsFull, InstrumentTable, LimitSpec, Nanos,
