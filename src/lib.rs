@@ -8,5 +8,6 @@ pub mod net;
 pub mod shm;
 pub mod strategy;
 pub mod sync;
+pub mod tui;
 pub mod types;
 pub mod venues;

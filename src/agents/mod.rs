@@ -7,12 +7,16 @@
 #![forbid(unsafe_code)]
 
 mod feed;
+mod load;
 pub mod log;
 mod session;
+mod strategy;
 mod threads;
 
 pub use feed::{Feed, FeedBook, FeedHistograms, FeedParts};
+pub use load::{LoadError, load};
 pub use session::{Session, SessionCounters, Step};
+pub use strategy::StrategyAgent;
 pub use threads::{
     Agent, Lifecycle, Phase, ThreadPlan, allowed_cpus, automatic_plan, check_core, spawn,
 };

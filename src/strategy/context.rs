@@ -3,7 +3,6 @@
 use super::{EmitError, SignalBuilder};
 use crate::clock::Clock;
 use crate::shm::{Best, Depth, MarketView, Request, Status, StrategyEnd, TradeReader};
-use crate::sync::histogram;
 use crate::types::{
     ClientOrderId, Instrument, InstrumentId, InstrumentTable, Nanos, Price, Qty, Rounding, Scale,
     Signal, SignalId, StrategyId, StrategyReport, Trade,
@@ -92,10 +91,6 @@ pub struct ContextParts {
     pub clock: Clock,
     /// Who this is.
     pub strategy: StrategyId,
-    /// From published to seen.
-    pub see: histogram::Writer,
-    /// From seen to emitted.
-    pub decide: histogram::Writer,
 }
 
 /// See the module.
@@ -286,10 +281,6 @@ impl Context {
         signal.emitted_ns = self.parts.clock.now();
         self.push(&Request::Signal(signal))?;
         self.signals += 1;
-        if self.tick.recv_ns.0 > 0 {
-            self.parts.see.record(signal.seen_ns.since(signal.published_ns));
-            self.parts.decide.record(signal.emitted_ns.since(signal.seen_ns));
-        }
         Ok(signal.id)
     }
 
