@@ -13,11 +13,21 @@
 
 mod backoff;
 pub mod blocking;
+pub mod buffer;
+mod http;
+mod http_side;
+mod link;
 mod options;
 mod poll;
+mod random;
 mod reason;
+mod resolve;
+mod stream;
 pub mod tls;
+mod upgrade;
 mod url;
+pub mod websocket;
+mod ws_side;
 
 pub use options::{Counters, HttpRequest, LinkOptions, NetOptions};
 pub use poll::{LinkId, Net, NetEvent};
