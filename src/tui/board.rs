@@ -11,18 +11,19 @@ use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table};
 /// Draws the whole board.
 pub fn draw(frame: &mut Frame<'_>, data: &BoardData) {
     let books = data.books.len() as u16 + 3;
-    let latency = data.latency.len() as u16 + 3;
+    let facts = 3 + data.pnl.len() + data.strategies.len();
+    let middle = data.latency.len().max(facts) as u16 + 3;
     let rows = Layout::vertical([
         Constraint::Length(2),
         Constraint::Length(books),
-        Constraint::Length(latency),
+        Constraint::Length(middle),
         Constraint::Min(3),
         Constraint::Length(1),
     ])
     .split(frame.area());
     draw_head(frame, rows[0], data);
     draw_books(frame, rows[1], data);
-    let columns = Layout::horizontal([Constraint::Length(62), Constraint::Min(20)]).split(rows[2]);
+    let columns = Layout::horizontal([Constraint::Length(67), Constraint::Min(20)]).split(rows[2]);
     draw_latency(frame, columns[0], &data.latency);
     draw_orders(frame, columns[1], data);
     draw_log(frame, rows[3], data);
