@@ -380,3 +380,237 @@ fn chunk_len(line: &[u8]) -> Option<u64> {
     }
     u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Plain = (u16, String, bool);
+
+    /// Feeds `bytes` in pieces of `size`; every whole reply, and how it ended.
+    fn decode(bytes: &[u8], size: usize, eof: bool) -> (Vec<Plain>, Option<ReplyError>) {
+        let mut buffer = Buffer::with_capacity(16);
+        let mut decoder = Decoder::new(1000);
+        let mut replies = Vec::new();
+        let mut pieces = bytes.chunks(size).peekable();
+        while let Some(piece) = pieces.next() {
+            buffer.extend(piece);
+            let end = eof && pieces.peek().is_none();
+            loop {
+                match decoder.step(&mut buffer, false, end) {
+                    Ok(Some(reply)) => {
+                        let (head, body) = buffer.get_both(reply.head, reply.body);
+                        assert!(head.starts_with(b"HTTP/1.") && head.ends_with(b"\r\n\r\n"));
+                        let body = String::from_utf8(body.to_vec()).unwrap();
+                        replies.push((reply.status, body, reply.keep_alive));
+                    }
+                    Ok(None) => break,
+                    Err(error) => return (replies, Some(error)),
+                }
+            }
+        }
+        (replies, None)
+    }
+
+    /// The same for every way to cut the bytes into equal pieces.
+    fn all(bytes: &str, eof: bool) -> Vec<Plain> {
+        let whole = decode(bytes.as_bytes(), usize::MAX, eof);
+        assert_eq!(whole.1, None);
+        for size in 1..bytes.len() {
+            assert_eq!(decode(bytes.as_bytes(), size, eof), whole, "in pieces of {size}");
+        }
+        whole.0
+    }
+
+    fn refused(bytes: &str) -> ReplyError {
+        let (replies, error) = decode(bytes.as_bytes(), usize::MAX, false);
+        assert!(replies.is_empty());
+        error.expect("must be refused")
+    }
+
+    fn reply(status: u16, body: &str, keep_alive: bool) -> Plain {
+        (status, body.to_owned(), keep_alive)
+    }
+
+    #[test]
+    fn bodies_of_known_length_follow_each_other() {
+        let bytes = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello\
+            HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n\
+            HTTP/1.1 204 No Content\r\n\r\n\
+            HTTP/1.1 304 Not Modified\r\nContent-Length: 77\r\n\r\n\
+            HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\n\
+            HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: Close\r\n\r\nok";
+        assert_eq!(
+            all(bytes, false),
+            [
+                reply(200, "hello", true),
+                reply(404, "", true),
+                reply(204, "", true),
+                reply(304, "", true),
+                reply(200, "ok", false),
+            ]
+        );
+    }
+
+    #[test]
+    fn chunks_are_joined() {
+        let bytes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n\
+            5\r\nhello\r\n1;ext=1\r\n \r\n0005 \r\nworld\r\n0\r\nTrailer: x\r\nOther: y\r\n\r\n\
+            HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+        assert_eq!(all(bytes, false), [reply(200, "hello world", true), reply(201, "", true)]);
+        let many = format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n",
+            "1;padding=padding\r\nx\r\n".repeat(900)
+        );
+        for size in [1, 7, 4096, usize::MAX] {
+            assert_eq!(
+                decode(many.as_bytes(), size, false),
+                (vec![reply(200, &"x".repeat(900), true)], None)
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_without_length_ends_with_the_connection() {
+        let bytes = "HTTP/1.1 200 OK\r\nServer: old\r\n\r\nall there is";
+        assert_eq!(all(bytes, true), [reply(200, "all there is", false)]);
+        assert_eq!(all(bytes, false), []);
+        let old = "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n1";
+        assert_eq!(all(old, false), [reply(200, "1", false)]);
+        let old = "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\n1";
+        assert_eq!(all(old, false), [reply(200, "1", true)]);
+    }
+
+    #[test]
+    fn a_connection_that_ends_inside_a_reply_cuts_it_short() {
+        for bytes in [
+            "HTTP/1.1 200",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n",
+        ] {
+            let got = decode(bytes.as_bytes(), usize::MAX, true);
+            assert_eq!(got, (vec![], Some(ReplyError::CutShort)), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn bodies_over_the_limit_are_refused_before_they_arrive() {
+        let head = "HTTP/1.1 200 OK\r\n";
+        let length = |len: u64| format!("{head}Content-Length: {len}\r\n\r\n");
+        assert_eq!(refused(&length(1001)), ReplyError::TooLarge);
+        assert_eq!(refused(&length(u64::MAX)), ReplyError::TooLarge);
+        assert_eq!(all(&(length(1000) + &"x".repeat(1000)), false).len(), 1);
+        let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n");
+        assert_eq!(refused(&format!("{chunked}3e9\r\n")), ReplyError::TooLarge);
+        assert_eq!(refused(&format!("{chunked}ffffffffffffffff\r\n")), ReplyError::TooLarge);
+        let first = "x".repeat(999);
+        assert_eq!(refused(&format!("{chunked}3e7\r\n{first}\r\n2\r\n")), ReplyError::TooLarge);
+        assert_eq!(refused(&format!("{head}\r\n{}", "x".repeat(1001))), ReplyError::TooLarge);
+    }
+
+    #[test]
+    fn malformed_replies_are_refused_by_name() {
+        let malformed = ReplyError::Malformed;
+        let head = |lines: &str| refused(&format!("HTTP/1.1 200 OK\r\n{lines}\r\n\r\n"));
+        assert_eq!(refused("SSH-2.0\r\n\r\n"), malformed("a malformed reply head"));
+        assert_eq!(refused("HTTP/1.1 two OK\r\n\r\n"), malformed("a malformed reply head"));
+        assert_eq!(head("no colon"), malformed("a malformed reply head"));
+        assert_eq!(
+            refused("HTTP/1.1 101 Switching\r\n\r\n"),
+            malformed("a change of protocol nobody asked for")
+        );
+        for bad in ["-1", "+5", "5x", "", "1,1", "18446744073709551616"] {
+            assert_eq!(
+                head(&format!("Content-Length: {bad}")),
+                malformed("a Content-Length that is not a number"),
+                "{bad}"
+            );
+        }
+        assert_eq!(
+            head("Content-Length: 1\r\nContent-Length: 2"),
+            malformed("two different Content-Lengths")
+        );
+        assert_eq!(
+            head("Content-Length: 1\r\nTransfer-Encoding: chunked"),
+            malformed("both Content-Length and Transfer-Encoding")
+        );
+        for bad in ["gzip", "gzip, chunked", "chunked\r\nTransfer-Encoding: chunked"] {
+            assert_eq!(
+                head(&format!("Transfer-Encoding: {bad}")),
+                malformed("a Transfer-Encoding other than chunked"),
+                "{bad}"
+            );
+        }
+        let chunk = |text: &str| head(&format!("Transfer-Encoding: chunked\r\n\r\n{text}"));
+        for bad in ["x", "-1", "", "0x5", "12345678901234567"] {
+            assert_eq!(chunk(bad), malformed("a chunk line without a length"), "{bad}");
+        }
+        assert_eq!(chunk("2\r\nabc"), malformed("a chunk longer than announced"));
+        assert_eq!(chunk(&"0".repeat(300)), malformed("a chunk line that is too long"));
+        assert_eq!(
+            chunk(&format!("0\r\n{}", "a: b\r\n".repeat(6000))),
+            malformed("a trailer that is too long")
+        );
+        assert_eq!(head(&"a: b\r\n".repeat(65)), malformed("too many header lines"));
+        assert_eq!(
+            head(&format!("a: {}", "b".repeat(40_000))),
+            malformed("a reply head that is too long")
+        );
+        let endless = format!("HTTP/1.1 200 OK\r\na: {}", "b".repeat(40_000));
+        assert_eq!(refused(&endless), malformed("a reply head that is too long"));
+    }
+
+    fn request<'a>(
+        method: &'a str,
+        path: &'a str,
+        headers: &'a str,
+        body: &'a str,
+    ) -> HttpRequest<'a> {
+        HttpRequest { id: 1, method, path, headers: headers.as_bytes(), body: body.as_bytes() }
+    }
+
+    #[test]
+    fn requests_are_written_in_full() {
+        let target = Target::parse("https://api.venue.example/base/").unwrap();
+        let text = |request: HttpRequest<'_>| {
+            assert!(is_clean(&request));
+            let mut out = Vec::new();
+            encode(&target, &request, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            text(request("GET", "/v3/time?a=b", "X-Key: k\r\n", "")),
+            "GET /base/v3/time?a=b HTTP/1.1\r\nHost: api.venue.example\r\n\
+             User-Agent: stoop/0.1.0\r\nX-Key: k\r\n\r\n"
+        );
+        assert!(text(request("POST", "/o", "", "{}")).ends_with("\r\nContent-Length: 2\r\n\r\n{}"));
+        assert!(text(request("POST", "/o", "", "")).ends_with("\r\nContent-Length: 0\r\n\r\n"));
+        assert!(!text(request("DELETE", "/o", "", "")).contains("Content-Length"));
+    }
+
+    #[test]
+    fn nothing_can_be_smuggled_into_a_request() {
+        for (method, path, headers) in [
+            ("", "/", ""),
+            ("get", "/", ""),
+            ("GET ", "/", ""),
+            ("GET", "", ""),
+            ("GET", "x", ""),
+            ("GET", "/a b", ""),
+            ("GET", "/a\r\nX: y", ""),
+            ("GET", "/\u{7f}", ""),
+            ("GET", "/", "X: y"),
+            ("GET", "/", "X: y\n"),
+            ("GET", "/", "X: y\r"),
+            ("GET", "/", "\r\n"),
+            ("GET", "/", "X: y\r\n\r\nGET / HTTP/1.1\r\n"),
+            ("GET", "/", "X: a\nb\r\n"),
+            ("GET", "/", "X: a\0b\r\n"),
+        ] {
+            assert!(!is_clean(&request(method, path, headers, "")), "{method} {path} {headers:?}");
+        }
+        assert!(is_clean(&request("GET", "/", "X: y\tz\r\nY: \u{e9}\r\n", "")));
+    }
+}

@@ -339,3 +339,189 @@ fn mask(bytes: &mut [u8], key: [u8; 4]) {
         *byte ^= key;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every message and control frame in `bytes`, and how it ended.
+    fn decode(max: usize, bytes: &[u8]) -> (Vec<(Opcode, Vec<u8>)>, Option<FrameError>) {
+        let mut buffer = Buffer::with_capacity(16);
+        let mut decoder = Decoder::new(max);
+        buffer.extend(bytes);
+        let mut all = Vec::new();
+        loop {
+            match decoder.step(&mut buffer) {
+                Ok(Some(Received { opcode, payload })) => {
+                    all.push((opcode, buffer.get(payload).to_vec()));
+                }
+                Ok(None) => return (all, None),
+                Err(error) => return (all, Some(error)),
+            }
+        }
+    }
+
+    fn refused(bytes: &[u8]) -> FrameError {
+        let (all, error) = decode(1000, bytes);
+        assert!(all.is_empty());
+        error.expect("must be refused")
+    }
+
+    fn message(bytes: &[u8]) -> (Opcode, Vec<u8>) {
+        let (mut all, error) = decode(1 << 20, bytes);
+        assert_eq!((all.len(), error), (1, None));
+        all.remove(0)
+    }
+
+    #[test]
+    fn all_three_forms_of_length() {
+        assert_eq!(message(b"\x81\x05hello"), (Opcode::Text, b"hello".to_vec()));
+        assert_eq!(message(b"\x82\x00"), (Opcode::Binary, vec![]));
+        for (len, header) in [
+            (125, vec![0x82, 125]),
+            (126, vec![0x82, 126, 0, 126]),
+            (65_535, vec![0x82, 126, 0xff, 0xff]),
+            (65_536, vec![0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let payload: Vec<u8> = (0..len).map(|index| index as u8).collect();
+            assert_eq!(message(&[header, payload.clone()].concat()), (Opcode::Binary, payload));
+        }
+    }
+
+    #[test]
+    fn lengths_must_be_in_their_shortest_form() {
+        assert_eq!(refused(&[0x82, 126, 0, 125]), FrameError::BadLength);
+        assert_eq!(refused(&[0x82, 127, 0, 0, 0, 0, 0, 0, 0xff, 0xff]), FrameError::BadLength);
+        assert_eq!(refused(&[0x82, 127, 0x80, 0, 0, 0, 0, 0, 0, 0]), FrameError::BadLength);
+    }
+
+    #[test]
+    fn fragments_are_joined_around_control_frames() {
+        let bytes = b"\x01\x03one\x89\x02hi\x00\x00\x8a\x00\x00\x04-two\x80\x06-three\x82\x01x";
+        let (all, error) = decode(1000, bytes);
+        assert_eq!(error, None);
+        assert_eq!(
+            all,
+            [
+                (Opcode::Ping, b"hi".to_vec()),
+                (Opcode::Pong, vec![]),
+                (Opcode::Text, b"one-two-three".to_vec()),
+                (Opcode::Binary, b"x".to_vec()),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_server_must_not_send_is_refused() {
+        for reserved in [0x40, 0x20, 0x10] {
+            assert_eq!(refused(&[0x81 | reserved, 0]), FrameError::ReservedBits);
+        }
+        for opcode in [3, 4, 5, 6, 7, 11, 12, 13, 14, 15] {
+            assert_eq!(refused(&[0x80 | opcode, 0]), FrameError::UnknownOpcode);
+        }
+        assert_eq!(refused(&[0x81, 0x81]), FrameError::Masked);
+        for control in [0x08, 0x09, 0x0a] {
+            assert_eq!(refused(&[control, 0]), FrameError::FragmentedControl);
+            assert_eq!(refused(&[0x80 | control, 126]), FrameError::ControlTooLong);
+            assert_eq!(refused(&[0x80 | control, 127]), FrameError::ControlTooLong);
+        }
+        assert_eq!(refused(&[0x80, 0]), FrameError::UnexpectedContinuation);
+        assert_eq!(refused(&[0x00, 0]), FrameError::UnexpectedContinuation);
+        assert_eq!(refused(&[0x01, 0, 0x81, 0]), FrameError::UnfinishedMessage);
+        assert_eq!(refused(&[0x01, 0, 0x02, 0]), FrameError::UnfinishedMessage);
+    }
+
+    #[test]
+    fn close_frames_carry_a_valid_code_or_nothing() {
+        assert_eq!(message(&[0x88, 0]), (Opcode::Close, vec![]));
+        for code in [1000_u16, 1001, 1003, 1007, 1011, 1012, 1014, 3000, 4999] {
+            let [high, low] = code.to_be_bytes();
+            let payload = vec![high, low, b'w'];
+            assert_eq!(message(&[0x88, 3, high, low, b'w']), (Opcode::Close, payload.clone()));
+            assert_eq!(close_code(&payload), (code, &b"w"[..]));
+        }
+        assert_eq!(close_code(&[]), (1005, &b""[..]));
+        assert_eq!(refused(&[0x88, 1, 3]), FrameError::BadClose);
+        for code in [0_u16, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000] {
+            let [high, low] = code.to_be_bytes();
+            assert_eq!(refused(&[0x88, 2, high, low]), FrameError::BadClose, "{code}");
+        }
+        assert_eq!(refused(&[0x88, 3, 3, 232, 0xff]), FrameError::BadClose, "not UTF-8");
+    }
+
+    #[test]
+    fn too_large_is_known_from_the_header_alone() {
+        assert_eq!(refused(&[0x82, 126, 3, 233]), FrameError::TooLarge);
+        assert_eq!(refused(&[0x82, 127, 0, 0, 1, 0, 0, 0, 0, 0]), FrameError::TooLarge);
+        let (all, error) = decode(1000, &[&[0x82, 126, 3, 232], &[7; 1000][..]].concat());
+        assert_eq!((all.len(), error), (1, None));
+        // The sum counts, not the parts.
+        let half = [&[0x02, 126, 2, 0], &[7; 512][..]].concat();
+        let rest = [&[0x80, 126, 1, 232], &[7; 488][..]].concat();
+        assert_eq!(decode(1000, &[&half[..], &rest].concat()).0.len(), 1);
+        assert_eq!(
+            decode(1000, &[&half[..], &[0x80, 126, 1, 233]].concat()).1,
+            Some(FrameError::TooLarge)
+        );
+        // Control frames are not messages.
+        assert_eq!(decode(3, b"\x89\x05hello").0, [(Opcode::Ping, b"hello".to_vec())]);
+        assert_eq!(decode(3, b"\x81\x04four").1, Some(FrameError::TooLarge));
+    }
+
+    #[test]
+    fn a_flood_between_two_fragments_does_not_grow_the_buffer() {
+        let mut buffer = Buffer::with_capacity(16 * 1024);
+        let mut decoder = Decoder::new(1000);
+        buffer.extend(b"\x01\x03abc");
+        let mut pings = 0;
+        for _ in 0..1000 {
+            for _ in 0..40 {
+                buffer.extend(b"\x89\x7d");
+                buffer.extend(&[b'p'; 125]);
+                buffer.extend(b"\x00\x00");
+            }
+            while let Some(received) = decoder.step(&mut buffer).unwrap() {
+                assert_eq!(received.opcode, Opcode::Ping);
+                assert_eq!(buffer.get(received.payload), [b'p'; 125]);
+                pings += 1;
+            }
+            assert!(buffer.len() <= 3 + GAP_MAX + 130);
+        }
+        buffer.extend(b"\x80\x03def");
+        let received = decoder.step(&mut buffer).unwrap().unwrap();
+        assert_eq!((pings, &*buffer.get(received.payload)), (40_000, &b"abcdef"[..]));
+        assert!(buffer.room(0).len() <= 16 * 1024);
+    }
+
+    #[test]
+    fn encoded_frames_are_masked_with_the_key() {
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        let mut out = b"before".to_vec();
+        encode(&mut out, Opcode::Text, b"Hello", key);
+        // The example of RFC 6455 section 5.7.
+        assert_eq!(out, b"before\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
+        for len in [0, 1, 7, 8, 9, 125, 126, 65_535, 65_536] {
+            let payload: Vec<u8> = (0..len).map(|index| (index * 7) as u8).collect();
+            let mut out = Vec::new();
+            encode(&mut out, Opcode::Binary, &payload, key);
+            let header = match len {
+                0..=125 => vec![0x82, 0x80 | len as u8],
+                126..=65_535 => vec![0x82, 0xfe, (len >> 8) as u8, len as u8],
+                _ => vec![0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 0],
+            };
+            assert_eq!(out[..header.len()], header);
+            assert_eq!(out[header.len()..header.len() + 4], key);
+            let masked = &out[header.len() + 4..];
+            let plain: Vec<u8> =
+                masked.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+            assert_eq!(plain, payload);
+        }
+    }
+
+    #[test]
+    fn mask_keys_differ() {
+        let mut keys = MaskKeys::new(1);
+        let drawn: std::collections::HashSet<_> = (0..1000).map(|_| keys.next_key()).collect();
+        assert!(drawn.len() > 995);
+    }
+}
