@@ -2,7 +2,9 @@
 
 pub mod book;
 pub mod clock;
+pub mod portfolio;
 pub mod shm;
 pub mod sync;
+pub mod throttle;
 pub mod types;
 pub mod venues;
