@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod binance;
 pub mod decimal;
 mod json;
 mod outbox;
@@ -218,7 +219,7 @@ pub struct VenueRow {
 }
 
 /// The table of venues; a [`crate::types::VenueId`] is an index into it.
-pub const VENUES: &[VenueRow] = &[];
+pub const VENUES: &[VenueRow] = &[binance::ROW];
 
 /// Index of the venue with this name.
 #[must_use]
