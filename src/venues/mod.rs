@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bybit;
 pub mod decimal;
 mod json;
 mod outbox;
@@ -216,7 +217,7 @@ pub struct VenueRow {
 }
 
 /// The table of venues; a [`crate::types::VenueId`] is an index into it.
-pub const VENUES: &[VenueRow] = &[];
+pub const VENUES: &[VenueRow] = &[bybit::ROW];
 
 /// Index of the venue with this name.
 #[must_use]
