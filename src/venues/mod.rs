@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod binance;
+mod bybit;
 pub mod decimal;
 mod json;
 mod outbox;
@@ -219,7 +220,7 @@ pub struct VenueRow {
 }
 
 /// The table of venues; a [`crate::types::VenueId`] is an index into it.
-pub const VENUES: &[VenueRow] = &[binance::ROW];
+pub const VENUES: &[VenueRow] = &[binance::ROW, bybit::ROW];
 
 /// Index of the venue with this name.
 #[must_use]
