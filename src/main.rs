@@ -1,5 +1,3 @@
-//! The one binary; everything is in the library.
+//! The one binary.
 
-fn main() -> std::process::ExitCode {
-    stoop::cli::main()
-}
+fn main() {}

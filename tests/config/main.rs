@@ -141,7 +141,7 @@ fn every_agent_stands_in_exactly_one_thread() {
     );
     assert_eq!(
         complaint(&threads(&format!("{all}, \"exec:bybit\", \"oms\""))),
-        format!("engine.toml:{last}:91: agent \"oms\" stands in two threads")
+        format!("engine.toml:{last}:95: agent \"oms\" stands in two threads")
     );
     let error = complaint(&threads(&format!("{all}, \"exec:bybitt\"")));
     assert!(error.ends_with("did you mean \"exec:bybit\"?"), "{error}");
