@@ -1,5 +1,6 @@
 //! Stoop: a low-latency engine that trades on several crypto venues at once.
 
 pub mod clock;
+pub mod sim;
 pub mod types;
 pub mod venues;
