@@ -11,5 +11,6 @@ pub mod strategy;
 pub mod sync;
 pub mod tui;
 pub mod throttle;
+pub mod sim;
 pub mod types;
 pub mod venues;

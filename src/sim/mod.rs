@@ -6,6 +6,27 @@
 
 #![forbid(unsafe_code)]
 
+mod accounts;
+mod book;
+mod connection;
+mod embedded;
+mod exchange;
+mod faults;
+mod flow;
+mod ledger;
+mod matching;
 mod model;
+mod random;
+mod recorded;
+mod rules;
+mod seeded;
+mod server;
+mod tls;
 
+pub use embedded::{Embedded, EmbeddedOptions, SimAccount, SimKeyKind, embedded};
+pub use exchange::{Exchange, OrderRef, SelfTrade};
+pub use faults::Fault;
+pub use flow::{Flow, FlowOptions, Target};
 pub use model::*;
+pub use random::Dislocations;
+pub use server::{Server, SimCounters, SimError, SimHandle, SimOptions, SimUrls, SimVenueOptions};
