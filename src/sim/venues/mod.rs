@@ -1,0 +1,3 @@
+//! The wires of the simulated venues, one folder each.
+
+pub mod binance;
