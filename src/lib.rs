@@ -2,5 +2,6 @@
 
 pub mod clock;
 pub mod config;
+pub mod sim;
 pub mod types;
 pub mod venues;

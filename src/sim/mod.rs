@@ -6,6 +6,13 @@
 
 #![forbid(unsafe_code)]
 
+mod accounts;
+mod book;
+mod exchange;
+mod ledger;
+mod matching;
 mod model;
+mod rules;
 
+pub use exchange::{Exchange, OrderRef, SelfTrade};
 pub use model::*;

@@ -164,10 +164,13 @@ pub struct SimOrder {
 }
 
 impl SimOrder {
-    /// Base quantity still to fill.
+    /// Base quantity still to fill; zero for an order sized in quote, which never rests.
     #[must_use]
     pub fn leaves(&self) -> Decimal {
-        self.request.qty - self.filled
+        match self.request.order_type {
+            SimOrderType::MarketQuote => Decimal::ZERO,
+            _ => self.request.qty - self.filled,
+        }
     }
 
     /// Average fill price; zero if nothing is filled.
