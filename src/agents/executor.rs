@@ -269,8 +269,6 @@ impl Agent for Executor {
                 self.health.channels[channel.index()] = Readiness::Down;
                 self.health.reconnects += 1;
                 self.health_at = Nanos(0);
-                let down = VenueNotice::Readiness(channel, Readiness::Down);
-                self.push(Event::Notice(down));
             }
             self.hand_over(step.recv_ns);
         }
