@@ -433,3 +433,41 @@ fn loopback_needs_no_tls() {
     client.send(&big);
     assert_eq!(client.next(), Seen::Frame(big.into_bytes()));
 }
+
+#[test]
+fn keys_are_changed_under_way() {
+    let (_server, url, ca) = serve(|_, connection| {
+        let mut socket = connection.accept();
+        while let Ok(message) = socket.read() {
+            if let Connection::Tls(stream) = socket.get_mut() {
+                // Asks the client to change its keys as well.
+                stream.conn.refresh_traffic_keys().unwrap();
+            }
+            if socket.send(message).is_err() {
+                return;
+            }
+        }
+    });
+    let mut client = Client::open(&url, &[ca], LinkOptions::default());
+    client.opens();
+    for number in 0..20 {
+        let text = format!("{number}").repeat(2000);
+        client.send(&text);
+        assert_eq!(client.next(), frame(&text));
+    }
+}
+
+#[test]
+fn servers_with_tls_1_2_are_served_too() {
+    let authority = Authority::new();
+    let config = authority.config(&["localhost"], VALID, &[&rustls::version::TLS12]);
+    let server = Server::start(Some(config), echo);
+    let url = format!("wss://localhost:{}", server.port());
+    let mut client = Client::open(&url, &[authority.extra_ca()], LinkOptions::default());
+    client.opens();
+    for len in [10, 100_000] {
+        let text = "t".repeat(len);
+        client.send(&text);
+        assert_eq!(client.next(), frame(&text));
+    }
+}

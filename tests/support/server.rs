@@ -37,6 +37,16 @@ impl Authority {
 
     /// What a server for these names, valid in these years, shows.
     pub fn server_config(&self, names: &[&str], years: (i32, i32)) -> Arc<ServerConfig> {
+        self.config(names, years, rustls::DEFAULT_VERSIONS)
+    }
+
+    /// The same with a choice of TLS versions.
+    pub fn config(
+        &self,
+        names: &[&str],
+        years: (i32, i32),
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> Arc<ServerConfig> {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
@@ -45,7 +55,7 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(
