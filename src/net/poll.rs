@@ -125,6 +125,11 @@ impl Net {
         Ok(id)
     }
 
+    /// All connections in the order of [`Net::open`].
+    pub fn links(&self) -> impl Iterator<Item = LinkId> + use<> {
+        (0..self.links.len() as u32).map(LinkId)
+    }
+
     /// Moves every connection as far as it goes without waiting. Returns how many were active.
     /// `now` is the time by the clock given to [`Net::new`].
     pub fn poll(&mut self, now: Nanos) -> usize {

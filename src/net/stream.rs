@@ -53,6 +53,8 @@ struct Tls {
     incoming: Buffer,
     established: bool,
     peer_closed: bool,
+    /// An alert has said the last word; rustls must not be asked for another.
+    failed: bool,
 }
 
 impl Stream {
@@ -74,7 +76,8 @@ impl Stream {
         })?;
         let connection = UnbufferedClientConnection::new(config.clone(), name).map_err(fail)?;
         let incoming = Buffer::with_capacity(self.read_max + RECORD_ROOM);
-        let mut tls = Tls { connection, incoming, established: false, peer_closed: false };
+        let mut tls =
+            Tls { connection, incoming, established: false, peer_closed: false, failed: false };
         let hello = tls.process(&mut self.out, |_| {});
         self.tls = Some(Box::new(tls));
         hello.map_err(fail)?;
@@ -139,8 +142,7 @@ impl Stream {
         let result = tls.process(&mut self.out, |plaintext| buffer.extend(plaintext));
         let peer_closed = tls.peer_closed;
         if result.is_err() {
-            // The alert that tells the peer why.
-            let _ = tls.process(&mut self.out, |_| {});
+            tls.fail(&mut self.out);
         }
         let flushed = self.flush();
         result.map_err(|error| CloseReason::Tls(tls_problem(&error, target)))?;
@@ -173,7 +175,9 @@ impl Stream {
 
     /// Tells the peer that nothing follows, as far as that goes without waiting.
     pub(super) fn shut_down(&mut self) {
-        if let Some(tls) = &mut self.tls {
+        if let Some(tls) = &mut self.tls
+            && !tls.failed
+        {
             tls.close_notify(&mut self.out);
         }
         let _ = self.flush();
@@ -229,6 +233,19 @@ impl Tls {
             if blocked {
                 return Ok(());
             }
+        }
+    }
+
+    /// Fetches the alert that tells the peer why. Only while there is one: with nothing to send,
+    /// rustls would look at the bytes that broke it once more.
+    fn fail(&mut self, out: &mut Buffer) {
+        self.failed = true;
+        while self.connection.wants_write() {
+            let status = self.connection.process_tls_records(self.incoming.data_mut());
+            let discard = status.discard;
+            let Ok(ConnectionState::EncodeTlsData(mut data)) = status.state else { return };
+            append(out, |room| data.encode(room));
+            self.incoming.consume(discard);
         }
     }
 

@@ -24,6 +24,10 @@ impl Link {
             && let Some((id, sent)) = side.lost(context.now, self.ended.as_ref())
         {
             self.counters.requests_lost += 1;
+            if sent {
+                // Part of its reply may be there.
+                self.discard();
+            }
             return Some(Step::RequestLost { id, sent });
         }
         if let Some(reason) = self.ended.take() {
