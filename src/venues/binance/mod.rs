@@ -9,6 +9,7 @@
 
 mod account;
 mod auth;
+mod envelope;
 mod errors;
 mod instruments;
 mod limits;
@@ -21,6 +22,8 @@ mod private_stream;
 mod replies;
 mod rest;
 mod server_clock;
+mod session;
+mod subscriptions;
 mod trading;
 
 use super::{Endpoints, VenueRow};

@@ -83,11 +83,11 @@ impl Pending {
         self.wake = Some(self.wake.map_or(deadline, |wake| wake.min(deadline)));
     }
 
-    /// Takes out the request with this number.
-    pub(super) fn take(&mut self, id: u64) -> Option<Entry> {
+    /// Takes out the request with this number, sent on this channel.
+    pub(super) fn take(&mut self, id: u64, channel: Channel) -> Option<Entry> {
         let place = (id & 0xff) as u8;
         let slot = &mut self.entries[usize::from(place)];
-        if slot.is_none_or(|entry| entry.id != id) {
+        if slot.is_none_or(|entry| entry.id != id || entry.channel != channel) {
             return None;
         }
         self.free.push(place);
@@ -170,13 +170,13 @@ mod tests {
         let ids: Vec<u64> = (0..CAPACITY).map(|_| ask(&mut pending, Nanos(1))).collect();
         assert_eq!(pending.next_id(&QUERY), None);
         for id in ids.iter().rev() {
-            assert_eq!(pending.take(*id).unwrap().id, *id);
-            assert_eq!(pending.take(*id), None);
+            assert_eq!(pending.take(*id, Channel::Trade).unwrap().id, *id);
+            assert_eq!(pending.take(*id, Channel::Trade), None);
         }
         let again = ask(&mut pending, Nanos(2));
         assert!(!ids.contains(&again));
-        assert_eq!(pending.take(0), None);
-        assert_eq!(pending.take(u64::MAX), None);
+        assert_eq!(pending.take(0, Channel::Trade), None);
+        assert_eq!(pending.take(u64::MAX, Channel::Trade), None);
     }
 
     fn expired(pending: &mut Pending, now: Nanos) -> Vec<u64> {
@@ -197,11 +197,11 @@ mod tests {
         assert_eq!(expired(&mut pending, Nanos(101)), [id]);
         assert_eq!(expired(&mut pending, Nanos(101)), [0; 0]);
         assert_eq!(pending.wake(), Some(Nanos(101 + LATE_NS)));
-        assert!(pending.take(id).unwrap().late);
+        assert!(pending.take(id, Channel::Trade).unwrap().late);
         let forgotten = ask(&mut pending, Nanos(200));
         assert_eq!(expired(&mut pending, Nanos(300)), [forgotten]);
         assert_eq!(expired(&mut pending, Nanos(300 + LATE_NS)), [0; 0]);
-        assert_eq!(pending.take(forgotten), None);
+        assert_eq!(pending.take(forgotten, Channel::Trade), None);
     }
 
     #[test]

@@ -9,17 +9,18 @@
 
 use super::account::{Account, Terms};
 use super::auth::Signer;
+use super::envelope::{self, Frame, Reply, Retry};
 use super::errors::{self, Verdict};
 use super::limits;
 use super::orders::{self, Stamp};
 use super::params::{Params, Wire};
 use super::pending::{Asked, Entry, Pending};
-use super::private_stream::{self, Told};
 use super::replies::{self, Then};
-use super::rest;
 use super::server_clock::ServerClock;
+use super::session::Phase;
+use super::subscriptions::notice;
 use crate::types::{
-    Channel, Command, CommandKind, Event, Events, Nanos, OrderType, Readiness, RejectReason,
+    Channel, Command, CommandKind, Events, FillId, Nanos, OrderType, Readiness, RejectReason,
     ReportOrigin, TimeInForce, VenueNotice,
 };
 use crate::venues::{
@@ -28,41 +29,10 @@ use crate::venues::{
 };
 
 const MS: u64 = 1_000_000;
-/// First wait after a login that failed for a passing reason; doubles up to half a minute.
-const RETRY_NS: u64 = 1_000 * MS;
-const RETRY_DOUBLINGS_MAX: u32 = 5;
-/// Wait when our own buffers are full.
-const FULL_NS: u64 = 10 * MS;
 /// The venue forgives a receive window of a minute at most.
 const RECV_WINDOW_MAX_MS: u64 = 60_000;
-/// A subscription to the account's events is already active.
-const ALREADY_SUBSCRIBED: i32 = -2035;
 /// Our timestamp is outside the window.
-const BAD_TIMESTAMP: i32 = -1021;
-
-/// How far the socket has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Down,
-    /// Connected: the venue's clock is measured, or a failed login waits to be repeated.
-    Waiting,
-    LoggingOn,
-    Subscribing,
-    Ready,
-    /// The venue refuses the key. Final.
-    Refused,
-}
-
-/// A reply from either wire.
-struct Reply<'a> {
-    channel: Channel,
-    status: u16,
-    result: Option<Value<'a>>,
-    code: i32,
-    message: &'a str,
-    /// End of the suspension that it announces, our clock.
-    retry_at: Option<Nanos>,
-}
+pub(super) const BAD_TIMESTAMP: i32 = -1021;
 
 /// The trading connector.
 pub(super) struct TradingConnector {
@@ -70,29 +40,30 @@ pub(super) struct TradingConnector {
     core: Core,
 }
 
-struct Core {
-    channels: Vec<ChannelSpec>,
+/// The connector without its parser, so that a message being read can change it.
+pub(super) struct Core {
+    pub(super) channels: Vec<ChannelSpec>,
     /// The channel of commands and clock probes.
-    commands: Channel,
-    account: Account,
-    signer: Signer,
-    key: String,
-    header: Vec<u8>,
-    params: Params,
-    pending: Pending,
-    clock: ServerClock,
-    recv_window_ms: u64,
-    phase: Phase,
-    retry_at: Option<Nanos>,
-    retries: u32,
-    rest_open: bool,
-    rest_ready: bool,
+    pub(super) commands: Channel,
+    pub(super) account: Account,
+    pub(super) signer: Signer,
+    pub(super) key: String,
+    pub(super) header: Vec<u8>,
+    pub(super) params: Params,
+    pub(super) pending: Pending,
+    pub(super) clock: ServerClock,
+    pub(super) recv_window_ms: u64,
+    pub(super) phase: Phase,
+    pub(super) retry_at: Option<Nanos>,
+    pub(super) retries: u32,
+    pub(super) rest_open: bool,
+    pub(super) rest_ready: bool,
     /// The venue announced the end of the connection: it is replaced once nothing is in flight.
-    draining: bool,
+    pub(super) draining: bool,
     /// Until then only cancels may be sent.
-    suspended: Nanos,
+    pub(super) suspended: Nanos,
     /// Until then nothing may be sent.
-    banned: Nanos,
+    pub(super) banned: Nanos,
 }
 
 /// Builds it.
@@ -295,85 +266,24 @@ impl Core {
         out: &mut Outbox,
         events: &mut Events,
     ) -> Result<(), DecodeError> {
-        let (mut id, mut status, mut result, mut error) = (None, None, None, None);
-        let (mut limits, mut event) = (None, None);
-        for (key, value) in root.members() {
-            match key {
-                "id" => id = Some(value),
-                "status" => status = value.u64().and_then(|status| u16::try_from(status).ok()),
-                "result" => result = Some(value),
-                "error" => error = Some(value),
-                "rateLimits" => limits = Some(value),
-                "event" => event = Some(value),
-                _ => {}
+        let (id, reply, limits) = match envelope::frame(root)? {
+            Frame::Event(event) => return self.on_event(event, now, events),
+            Frame::Reply { id, reply, limits } => (id, reply, limits),
+        };
+        let outcome = match id {
+            None => {
+                self.on_session_error(&reply, now, events);
+                Ok(())
             }
-        }
-        if let Some(event) = event {
-            return self.on_event(event, now, events);
-        }
-        let Some(id) = id else { return Err(DecodeError::UnknownKind) };
-        let status = status.ok_or(DecodeError::Missing("status"))?;
-        let (code, message, retry_ms) = error.map_or((0, "", None), error_parts);
-        let retry_at = retry_ms.map(|ms| self.clock.to_local(Nanos::from_millis(ms)));
-        let reply = Reply { channel: Channel::Trade, status, result, code, message, retry_at };
-        let outcome = if id.is_null() {
-            self.on_session_error(&reply, now, events)
-        } else {
-            let entry = id.u64().and_then(|id| self.pending.take(id));
-            let entry = entry.filter(|entry| entry.channel == Channel::Trade);
-            match entry {
+            Some(id) => match self.pending.take(id, Channel::Trade) {
                 Some(entry) => self.on_reply(&entry, &reply, now, out, events),
                 None => Err(DecodeError::UnknownRequest),
-            }
+            },
         };
         if let Some(limits) = limits {
             limits::from_array(limits, &self.clock, now, events);
         }
         outcome
-    }
-
-    fn on_event(
-        &mut self,
-        event: Value<'_>,
-        now: Nanos,
-        events: &mut Events,
-    ) -> Result<(), DecodeError> {
-        match private_stream::decode(event, &mut self.account, now, events)? {
-            Told::Account => {}
-            Told::Terminated => {
-                if self.phase == Phase::Ready {
-                    notice(events, VenueNotice::Readiness(Channel::Trade, Readiness::Joining));
-                }
-                if !matches!(self.phase, Phase::Down | Phase::Refused) {
-                    self.phase = Phase::Waiting;
-                    self.retry_at = None;
-                }
-            }
-            Told::Shutdown => {
-                self.draining = true;
-                notice(events, VenueNotice::ShutdownAnnounced(Channel::Trade));
-                if self.phase == Phase::Ready {
-                    notice(events, VenueNotice::Readiness(Channel::Trade, Readiness::Joining));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// An error of no request: the key was revoked, or something we sent could not be read.
-    fn on_session_error(
-        &mut self,
-        reply: &Reply<'_>,
-        now: Nanos,
-        events: &mut Events,
-    ) -> Result<(), DecodeError> {
-        self.suspend(reply, now, events);
-        if errors::is_login_refusal(reply.code) {
-            self.refuse_login(reply.code, events);
-        } else {
-            notice(events, VenueNotice::RequestFailed(reply.own_code()));
-        }
-        Ok(())
     }
 
     fn on_response(
@@ -386,29 +296,21 @@ impl Core {
         events: &mut Events,
     ) -> Result<(), DecodeError> {
         limits::from_headers(&response, &self.clock, now, events);
-        let entry = self.pending.take(id).filter(|entry| entry.channel == Channel::Rest);
-        let entry = entry.ok_or(DecodeError::UnknownRequest)?;
-        let status = response.status;
-        let pause = limits::retry_after(&response);
+        let entry = self.pending.take(id, Channel::Rest).ok_or(DecodeError::UnknownRequest)?;
+        let (status, retry) = (response.status, limits::retry_after(&response).map(Retry::After));
         let mut read = false;
-        let outcome = parser.read(response.body, |root| {
+        let outcome = parser.read(response.body, |body| {
             read = true;
-            let mut reply = Reply::bare(status, pause.map(|pause| now.plus(pause)));
-            if status == 200 {
-                reply.result = Some(root);
-            } else {
-                (reply.code, reply.message, _) = error_parts(root);
-            }
-            self.on_reply(&entry, &reply, now, out, events)
+            self.on_reply(&entry, &Reply::rest(status, body, retry), now, out, events)
         });
         if read {
             return outcome;
         }
         // Firewalls and proxies answer in HTML: the status must do. A success that cannot be read
         // proves nothing.
-        let reply = Reply::bare(status, pause.map(|pause| now.plus(pause)));
-        self.on_reply(&entry, &reply, now, out, events)?;
-        if status == 200 { outcome } else { Ok(()) }
+        let reply = Reply::bare(Channel::Rest, status, retry);
+        let result = self.on_reply(&entry, &reply, now, out, events);
+        if status == 200 { outcome } else { result }
     }
 
     fn on_reply(
@@ -425,72 +327,6 @@ impl Core {
             Asked::Logon | Asked::Subscribe => self.on_login(entry, reply, now, out, events),
             Asked::Command(command) => self.on_command(command, entry, reply, now, out, events),
         }
-    }
-
-    fn on_time(
-        &mut self,
-        entry: &Entry,
-        reply: &Reply<'_>,
-        now: Nanos,
-        events: &mut Events,
-    ) -> Result<(), DecodeError> {
-        let answer = reply.success().map(|result| result.field_u64("serverTime"));
-        match answer {
-            // What comes late measures nothing.
-            Some(Ok(_)) if entry.late => Ok(()),
-            Some(Ok(server_ms)) => {
-                let measured = self.clock.on_answer(server_ms, entry.sent, now);
-                measured.into_iter().for_each(|measured| notice(events, measured));
-                Ok(())
-            }
-            failed => {
-                self.clock.lost(now, self.suspended);
-                failed.map_or_else(
-                    || {
-                        notice(events, VenueNotice::RequestFailed(reply.own_code()));
-                        Ok(())
-                    },
-                    |failed| failed.map(drop),
-                )
-            }
-        }
-    }
-
-    fn on_login(
-        &mut self,
-        entry: &Entry,
-        reply: &Reply<'_>,
-        now: Nanos,
-        out: &mut Outbox,
-        events: &mut Events,
-    ) -> Result<(), DecodeError> {
-        let awaited = match entry.asked {
-            Asked::Logon => Phase::LoggingOn,
-            _ => Phase::Subscribing,
-        };
-        if self.phase != awaited {
-            return Ok(());
-        }
-        if reply.success().is_some() || reply.code == ALREADY_SUBSCRIBED {
-            if awaited == Phase::LoggingOn {
-                self.subscribe(now, out);
-            } else {
-                self.phase = Phase::Ready;
-                self.retries = 0;
-                notice(events, VenueNotice::Readiness(Channel::Trade, Readiness::Ready));
-            }
-            return Ok(());
-        }
-        if errors::is_login_refusal(reply.code) {
-            self.refuse_login(reply.code, events);
-            return Ok(());
-        }
-        if reply.code == BAD_TIMESTAMP {
-            self.clock.restart(now, true);
-        }
-        notice(events, VenueNotice::RequestFailed(reply.own_code()));
-        self.retry_later(now, self.suspended.max(self.banned));
-        Ok(())
     }
 
     fn on_command(
@@ -543,7 +379,7 @@ impl Core {
     fn next_fills(
         &mut self,
         command: &CommandKind,
-        from_id: crate::types::FillId,
+        from_id: FillId,
         now: Nanos,
         out: &mut Outbox,
         events: &mut Events,
@@ -552,113 +388,6 @@ impl Core {
         let next = CommandKind::FillsSince { instrument, from_id, from_ns };
         if self.submit(&next, now, out).is_err() {
             notice(events, VenueNotice::RequestFailed(0));
-        }
-    }
-
-    /// Status 429 stops everything but cancels, 418 everything.
-    fn suspend(&mut self, reply: &Reply<'_>, now: Nanos, events: &mut Events) {
-        // Too many orders (-1015) is a limit of its own, which its count reports.
-        if !matches!(reply.status, 418 | 429) || reply.code == -1015 {
-            return;
-        }
-        let pause = limits::silence_ns(reply.status, &self.clock, now);
-        let until = reply.retry_at.unwrap_or(now.plus(pause));
-        self.suspended = self.suspended.max(until);
-        if reply.status == 418 {
-            self.banned = self.banned.max(until);
-        }
-        notice(events, VenueNotice::Suspended(until));
-    }
-
-    fn refuse_login(&mut self, code: i32, events: &mut Events) {
-        self.phase = Phase::Refused;
-        self.retry_at = None;
-        notice(events, VenueNotice::LoginRefused(Channel::Trade, code));
-        notice(events, VenueNotice::Readiness(Channel::Trade, Readiness::Down));
-    }
-
-    fn retry_later(&mut self, now: Nanos, earliest: Nanos) {
-        let wait = RETRY_NS << self.retries.min(RETRY_DOUBLINGS_MAX);
-        self.retries = self.retries.saturating_add(1);
-        self.phase = Phase::Waiting;
-        self.retry_at = Some(now.plus(wait).max(earliest));
-    }
-
-    /// Takes the next steps towards ready, as far as they can be taken now.
-    fn advance(&mut self, now: Nanos, out: &mut Outbox, events: &mut Events) {
-        if self.is_open() && self.clock.is_due(now) && now >= self.suspended {
-            self.probe_clock(now, out);
-        }
-        if !self.rest_ready && self.rest_open && self.clock.is_known() {
-            self.rest_ready = true;
-            notice(events, VenueNotice::Readiness(Channel::Rest, Readiness::Ready));
-        }
-        let rested = self.retry_at.is_none_or(|at| now >= at);
-        if self.phase == Phase::Waiting && rested && self.clock.is_known() && !self.draining {
-            self.log_in(now, out);
-        }
-        if self.draining && !self.pending.has_commands(Channel::Trade) {
-            self.draining = out.reconnect(Channel::Trade).is_err();
-        }
-    }
-
-    fn probe_clock(&mut self, now: Nanos, out: &mut Outbox) {
-        let Some(id) = self.pending.next_id(&Asked::Time) else { return };
-        let sent = if self.commands == Channel::Rest {
-            rest::request_time(id, out)
-        } else {
-            self.params.start(Wire::Session, &self.key);
-            let params = &self.params;
-            out.frame(Channel::Trade, |bytes| params.write_frame(id, "time", None, bytes))
-        };
-        if sent.is_ok() {
-            self.pending.insert(Asked::Time, self.commands, now);
-            self.clock.sent();
-        } else {
-            self.clock.lost(now, Nanos(0));
-        }
-    }
-
-    /// Ed25519 keys log on once, then subscribe; others subscribe with a signature.
-    fn log_in(&mut self, now: Nanos, out: &mut Outbox) {
-        if !self.signer.can_log_on() {
-            return self.subscribe(now, out);
-        }
-        let Some(timestamp_ms) = self.clock.timestamp_ms(now) else { return };
-        self.params.start(Wire::Signed, &self.key);
-        self.params.number("timestamp", timestamp_ms);
-        self.send_login(Asked::Logon, "session.logon", Phase::LoggingOn, now, out);
-    }
-
-    fn subscribe(&mut self, now: Nanos, out: &mut Outbox) {
-        let Some(timestamp_ms) = self.clock.timestamp_ms(now) else { return };
-        let name = if self.signer.can_log_on() {
-            self.params.start(Wire::Session, &self.key);
-            "userDataStream.subscribe"
-        } else {
-            self.params.start(Wire::Signed, &self.key);
-            self.params.number("timestamp", timestamp_ms);
-            "userDataStream.subscribe.signature"
-        };
-        self.send_login(Asked::Subscribe, name, Phase::Subscribing, now, out);
-    }
-
-    fn send_login(&mut self, asked: Asked, name: &str, phase: Phase, now: Nanos, out: &mut Outbox) {
-        let signature = self.params.sign(&self.signer);
-        let params = &self.params;
-        let sent = self.pending.next_id(&asked).is_some_and(|id| {
-            let write = |bytes: &mut Vec<u8>| {
-                params.write_frame(id, name, signature.as_ref(), bytes);
-            };
-            out.frame(Channel::Trade, write).is_ok()
-        });
-        if sent {
-            self.pending.insert(asked, Channel::Trade, now);
-            self.phase = phase;
-            self.retry_at = None;
-        } else {
-            self.phase = Phase::Waiting;
-            self.retry_at = Some(now.plus(FULL_NS));
         }
     }
 
@@ -709,7 +438,7 @@ impl Core {
     }
 
     /// Whether the channel of commands can be used at all.
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         match self.commands {
             Channel::Rest => self.rest_open,
             _ => !matches!(self.phase, Phase::Down | Phase::Refused),
@@ -738,35 +467,4 @@ impl Core {
         let retry = self.retry_at.filter(|_| waits);
         [self.pending.wake(), probe, retry].into_iter().flatten().min()
     }
-}
-
-impl<'a> Reply<'a> {
-    /// A REST reply whose body is not read yet.
-    fn bare(status: u16, retry_at: Option<Nanos>) -> Self {
-        Self { channel: Channel::Rest, status, result: None, code: 0, message: "", retry_at }
-    }
-
-    /// The result, if the request succeeded.
-    fn success(&self) -> Option<Value<'a>> {
-        self.result.filter(|_| self.status == 200)
-    }
-
-    /// The venue's code, or the negative status if it gave none.
-    fn own_code(&self) -> i32 {
-        if self.code == 0 { -i32::from(self.status) } else { self.code }
-    }
-}
-
-/// Code, text and end of suspension of
-/// `{"code":-1003,"msg":"..","data":{"serverTime":1659142907531,"retryAfter":1659146400000}}`.
-fn error_parts(error: Value<'_>) -> (i32, &str, Option<u64>) {
-    let code = error.get("code").and_then(Value::i64).and_then(|code| i32::try_from(code).ok());
-    let message = error.get("msg").and_then(Value::str).unwrap_or("");
-    let retry = error.get("data").and_then(|data| data.get("retryAfter")).and_then(Value::u64);
-    (code.unwrap_or(0), message, retry)
-}
-
-/// A full buffer loses the notice; the buffer is sized for frames that hold far more.
-fn notice(events: &mut Events, notice: VenueNotice) {
-    let _ = events.push(Event::Notice(notice));
 }
