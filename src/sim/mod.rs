@@ -11,8 +11,12 @@ mod book;
 mod connection;
 mod embedded;
 mod exchange;
+#[cfg(test)]
+mod exchange_tests;
 mod faults;
 mod flow;
+#[cfg(test)]
+mod flow_tests;
 mod ledger;
 mod matching;
 mod model;
@@ -21,6 +25,8 @@ mod recorded;
 mod rules;
 mod seeded;
 mod server;
+#[cfg(test)]
+mod server_tests;
 mod tls;
 
 pub use embedded::{Embedded, EmbeddedOptions, SimAccount, SimKeyKind, embedded};
