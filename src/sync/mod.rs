@@ -8,6 +8,7 @@
 
 pub mod broadcast;
 pub mod histogram;
+pub(crate) mod ring;
 pub mod rotating;
 pub mod seqlock;
 pub mod spsc;

@@ -86,6 +86,13 @@ impl<'a> PayloadMut<'a> {
         }
     }
 
+    /// Copies another payload over this one.
+    pub fn copy_from_payload(&self, from: &Payload<'_>) {
+        for (to, from) in self.0.0.iter().zip(from.0) {
+            to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
     /// Sets consecutive words from `index` on.
     #[inline(always)]
     pub fn copy_from(&self, index: usize, from: &[u64]) {

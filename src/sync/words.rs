@@ -5,7 +5,7 @@
 //! Acquire fence. Words start on a cache line. Handles keep the memory alive and can be cut into
 //! smaller handles; that words of another process change under us is what atomics are for.
 
-use super::atomic::{AtomicU64, Ordering};
+use super::atomic::{AtomicU64, Ordering, fence};
 use std::any::Any;
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -64,6 +64,13 @@ impl ReadWords {
     #[inline(always)]
     pub(crate) fn load(&self, index: usize) -> u64 {
         self.atomics()[index].load(Ordering::Relaxed)
+    }
+
+    /// One word; what its writer stored before it is visible afterwards.
+    pub(crate) fn load_acquire(&self, index: usize) -> u64 {
+        let value = self.load(index);
+        fence(Ordering::Acquire);
+        value
     }
 
     /// How many words there are.

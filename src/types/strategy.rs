@@ -1,9 +1,22 @@
-//! What the oms tells a strategy about the orders of its signals.
+//! What a strategy asks of the oms, and what the oms tells it about the orders of its signals.
 
 use super::{
     ClientOrderId, InstrumentId, Nanos, OrderState, Price, Qty, RejectReason, ReportKind, Side,
-    SignalId,
+    Signal, SignalId,
 };
+
+/// What a strategy asks of the oms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Send the legs of a signal.
+    Signal(Signal),
+    /// Cancel one order.
+    Cancel(ClientOrderId),
+    /// Cancel all orders of the strategy.
+    CancelAll,
+    /// Stream the market data of an instrument.
+    Watch(InstrumentId),
+}
 
 /// One step in the life of an order that a strategy caused, as it travels through the report ring.
 /// Refusals by our own risk checks arrive the same way, with `risk` set.
