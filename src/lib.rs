@@ -2,6 +2,7 @@
 
 pub mod book;
 pub mod clock;
+pub mod oms;
 pub mod portfolio;
 pub mod shm;
 pub mod sync;
