@@ -5,6 +5,7 @@ pub mod book;
 pub mod clock;
 pub mod config;
 pub mod net;
+pub mod oms;
 pub mod portfolio;
 pub mod shm;
 pub mod strategy;
