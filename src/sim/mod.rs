@@ -13,6 +13,7 @@ mod ledger;
 mod matching;
 mod model;
 mod rules;
+pub mod venues;
 
 pub use exchange::{Exchange, OrderRef, SelfTrade};
 pub use model::*;

@@ -391,6 +391,9 @@ pub trait Wire: Send {
 
     /// Called every few milliseconds: pings, batched depth, 24 h cuts.
     fn on_timer(&mut self, exchange: &super::Exchange, now_ms: u64, out: &mut WireOut);
+
+    /// Tells clients that this server is about to go away, where the venue has words for that.
+    fn on_announce_shutdown(&mut self, _now_ms: u64, _out: &mut WireOut) {}
 }
 
 /// Key and secret of an account.
