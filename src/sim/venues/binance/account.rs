@@ -29,7 +29,7 @@ pub(super) fn status(
     let balances = exchange
         .balances(account)
         .into_iter()
-        .filter(|(_, (free, locked))| !omit_zero || !(free.is_zero() && locked.is_zero()))
+        .filter(|(_, (free, locked))| !(omit_zero && free.is_zero() && locked.is_zero()))
         .map(|(asset, (free, locked))| {
             Obj::new().text("asset", &asset).dec("free", free).dec("locked", locked).end()
         });

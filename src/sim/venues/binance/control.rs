@@ -128,7 +128,8 @@ fn request_id(message: &Value) -> Result<String, Fault> {
 }
 
 fn names(params: Option<&Vec<Value>>) -> Result<Vec<&str>, Fault> {
-    let invalid = || Fault::new(2, "Invalid request: params must be a list of strings".to_owned(), None);
+    let invalid =
+        || Fault::new(2, "Invalid request: params must be a list of strings".to_owned(), None);
     params.ok_or_else(invalid)?.iter().map(|name| name.as_str().ok_or_else(invalid)).collect()
 }
 

@@ -73,7 +73,9 @@ impl ApiError {
     pub(super) fn illegal(parameter: &str, range: &str) -> Self {
         Self::bad(
             -1100,
-            format!("Illegal characters found in parameter '{parameter}'; legal range is '{range}'."),
+            format!(
+                "Illegal characters found in parameter '{parameter}'; legal range is '{range}'."
+            ),
         )
     }
 
@@ -218,7 +220,9 @@ impl ApiError {
             Refusal::NoLiquidity | Refusal::NotFillable => {
                 Self::rejected("Order book liquidity is less than symbol minimum quantity.")
             }
-            Refusal::UnknownOrder | Refusal::BadAmend => Self::rejected("Unsupported order combination"),
+            Refusal::UnknownOrder | Refusal::BadAmend => {
+                Self::rejected("Unsupported order combination")
+            }
         }
     }
 }

@@ -211,7 +211,8 @@ mod tests {
 
     #[test]
     fn members_keep_numbers_as_sent() {
-        let source = r#" { "a" : 0.10 , "b":"x,}\"y", "c" : [1, {"d":2}] ,"e":1e-5,"f":{}, "g":null}"#;
+        let source =
+            r#" { "a" : 0.10 , "b":"x,}\"y", "c" : [1, {"d":2}] ,"e":1e-5,"f":{}, "g":null}"#;
         let got = members(source).unwrap();
         let want = [
             ("a", "0.10"),

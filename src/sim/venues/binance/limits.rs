@@ -59,11 +59,7 @@ impl BinanceLimits {
     /// orders a second.
     #[must_use]
     pub fn embedded() -> Self {
-        Self {
-            orders_per_10_seconds: 10_000,
-            orders_per_day: 10_000_000,
-            ..Self::documented()
-        }
+        Self { orders_per_10_seconds: 10_000, orders_per_day: 10_000_000, ..Self::documented() }
     }
 }
 
@@ -266,9 +262,9 @@ impl Limits {
     }
 
     fn order_counts(&self, account: AccountId, now_ms: u64) -> [u32; 2] {
-        self.orders.get(&account).map_or([0; 2], |[short, long]| {
-            [short.count(now_ms), long.count(now_ms)]
-        })
+        self.orders
+            .get(&account)
+            .map_or([0; 2], |[short, long]| [short.count(now_ms), long.count(now_ms)])
     }
 
     /// The list `rateLimits` of a ws api reply; `account` for requests that place orders.
@@ -297,7 +293,8 @@ impl Limits {
             ("X-MBX-USED-WEIGHT-1M".to_owned(), used),
         ];
         if let Some(account) = account {
-            for ((_, _, suffix), count) in ORDER_WINDOWS.iter().zip(self.order_counts(account, now_ms))
+            for ((_, _, suffix), count) in
+                ORDER_WINDOWS.iter().zip(self.order_counts(account, now_ms))
             {
                 headers.push((format!("X-MBX-ORDER-COUNT-{suffix}"), count.to_string()));
             }

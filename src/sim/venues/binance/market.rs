@@ -45,8 +45,12 @@ fn chosen<'a>(
         (Some(_), Some(_)) => Err(ApiError::combination()),
         (Some(symbol), None) => Ok((vec![find(symbol)?], true)),
         (None, Some(names)) => {
-            let names: Vec<String> = serde_json::from_str(names)
-                .map_err(|_| ApiError::illegal("symbols", "^\\[(\"[\\w\\-._&&[^a-z]]{1,50}\"(,\"[\\w\\-._&&[^a-z]]{1,50}\")*)?\\]$"))?;
+            let names: Vec<String> = serde_json::from_str(names).map_err(|_| {
+                ApiError::illegal(
+                    "symbols",
+                    "^\\[(\"[\\w\\-._&&[^a-z]]{1,50}\"(,\"[\\w\\-._&&[^a-z]]{1,50}\")*)?\\]$",
+                )
+            })?;
             Ok((names.iter().map(|name| find(name)).collect::<Result<_, _>>()?, false))
         }
         (None, None) => Ok((exchange.symbols().iter().collect(), false)),
@@ -132,7 +136,11 @@ pub(super) fn depth(params: &Params, exchange: &Exchange) -> Answer {
 }
 
 /// A book as `depth` and the partial depth streams show it.
-pub(super) fn snapshot(id: u64, bids: &[(Decimal, Decimal)], asks: &[(Decimal, Decimal)]) -> String {
+pub(super) fn snapshot(
+    id: u64,
+    bids: &[(Decimal, Decimal)],
+    asks: &[(Decimal, Decimal)],
+) -> String {
     let side = |side: &[(Decimal, Decimal)]| levels(side.iter().map(|(price, qty)| (price, qty)));
     Obj::new().raw("lastUpdateId", id).raw("bids", side(bids)).raw("asks", side(asks)).end()
 }

@@ -6,8 +6,8 @@
 //! Not modelled: stop, iceberg and pegged orders, order lists, SOR, RSA keys, SBE, microsecond
 //! output, klines. Requests for these are refused with the venue's own errors.
 //!
-//! Assumes that the server calls [`Wire::on_exchange`] after every request with the events that the
-//! request caused. All clients count as one address, because they all come over loopback.
+//! Assumes that the server calls [`Wire::on_exchange`] with the events of every request, soon after
+//! it; whether a reply or its events go out first is the server's choice. All clients count as one address, because they all come over loopback.
 
 mod account;
 mod auth;
@@ -28,6 +28,8 @@ mod trading;
 mod user_events;
 mod ws_api;
 
+#[cfg(test)]
+mod tests;
 
 pub use conns::BinanceKeepAlive;
 pub use limits::BinanceLimits;
@@ -61,20 +63,13 @@ pub struct BinanceOptions {
     pub limits: BinanceLimits,
     /// How connections are kept alive and cut.
     pub keep_alive: BinanceKeepAlive,
-    /// Every so many replies to orders and cancels on the ws api come after their user events
-    /// instead of before; 0 for never. Both orders occur on the venue.
-    pub event_first_every: u32,
 }
 
 impl BinanceOptions {
     /// The documented limits.
     #[must_use]
     pub fn documented() -> Self {
-        Self {
-            limits: BinanceLimits::documented(),
-            keep_alive: BinanceKeepAlive::default(),
-            event_first_every: 4,
-        }
+        Self { limits: BinanceLimits::documented(), keep_alive: BinanceKeepAlive::default() }
     }
 
     /// For the embedded venue: see [`BinanceLimits::embedded`].
@@ -93,16 +88,12 @@ impl Default for BinanceOptions {
 /// The wire. One per simulated venue.
 #[derive(Debug)]
 pub struct Binance {
-    options: BinanceOptions,
     limits: Limits,
     ids: Ids,
     history: History,
     streams: Streams,
     conns: Conns,
     sessions: BTreeMap<ConnId, Session>,
-    /// Replies that wait for the events of their request.
-    deferred: Vec<(ConnId, String)>,
-    trading_replies: u64,
     /// Last snapshot given of each symbol.
     snapshots: BTreeMap<String, String>,
     stale_snapshots: u32,
@@ -120,20 +111,9 @@ impl Binance {
             streams: Streams::new(limits.streams_per_connection, limits.messages_per_second),
             conns: Conns::new(options.keep_alive),
             sessions: BTreeMap::new(),
-            deferred: Vec::new(),
-            trading_replies: 0,
             snapshots: BTreeMap::new(),
             stale_snapshots: 0,
-            options,
         }
-    }
-
-    /// Tells every connection that the server is about to go. It does not close them.
-    pub fn announce_shutdown(&self, now_ms: u64, out: &mut WireOut) {
-        self.streams.announce_shutdown(now_ms, out);
-        let event = Obj::new().text("e", "serverShutdown").raw("E", now_ms).end();
-        let message = Obj::new().raw("event", event).end();
-        out.extend(self.sessions.keys().map(|conn| (*conn, WsOut::Text(message.clone()))));
     }
 
     /// Ends every logon, as if the keys were revoked: the venue pushes an error without id.
@@ -278,15 +258,10 @@ impl Binance {
         }
     }
 
-    fn flush_deferred(&mut self, out: &mut WireOut) {
-        out.extend(self.deferred.drain(..).map(|(conn, reply)| (conn, WsOut::Text(reply))));
-    }
-
     fn forget(&mut self, conn: ConnId) {
         self.conns.close(conn);
         self.streams.close(conn);
         self.sessions.remove(&conn);
-        self.deferred.retain(|(other, _)| *other != conn);
     }
 }
 
@@ -361,7 +336,8 @@ impl Wire for Binance {
         }
     }
 
-    fn on_ws_pong(&mut self, conn: ConnId, payload: &[u8], _now_ms: u64) {
+    fn on_ws_pong(&mut self, conn: ConnId, payload: &[u8], now_ms: u64) {
+        self.streams.count_pong(conn, now_ms);
         self.conns.on_pong(conn, payload);
     }
 
@@ -405,15 +381,21 @@ impl Wire for Binance {
             }
         }
         self.streams.on_exchange(events, exchange, now_ms, out);
-        self.flush_deferred(out);
     }
 
     fn on_timer(&mut self, exchange: &Exchange, now_ms: u64, out: &mut WireOut) {
-        self.flush_deferred(out);
         self.streams.on_timer(exchange, now_ms, out);
         for (conn, code, reason) in self.conns.on_timer(now_ms, out) {
             out.push((conn, WsOut::Close(code, reason.to_owned())));
             self.forget(conn);
         }
+    }
+
+    /// Tells every connection that the server is about to go. It does not close them.
+    fn on_announce_shutdown(&mut self, now_ms: u64, out: &mut WireOut) {
+        self.streams.announce_shutdown(now_ms, out);
+        let event = Obj::new().text("e", "serverShutdown").raw("E", now_ms).end();
+        let message = Obj::new().raw("event", event).end();
+        out.extend(self.sessions.keys().map(|conn| (*conn, WsOut::Text(message.clone()))));
     }
 }

@@ -131,11 +131,21 @@ const fn signed(
     Spec { op, method, rest: Some(rest), signed: true, counts_orders: false, params }
 }
 
-const fn placing(op: Op, method: &'static str, path: &'static str, params: &'static [&'static str]) -> Spec {
+const fn placing(
+    op: Op,
+    method: &'static str,
+    path: &'static str,
+    params: &'static [&'static str],
+) -> Spec {
     Spec { op, method, rest: Some(("POST", path)), signed: true, counts_orders: true, params }
 }
 
-const fn session(op: Op, method: &'static str, signed: bool, params: &'static [&'static str]) -> Spec {
+const fn session(
+    op: Op,
+    method: &'static str,
+    signed: bool,
+    params: &'static [&'static str],
+) -> Spec {
     Spec { op, method, rest: None, signed, counts_orders: false, params }
 }
 
@@ -170,12 +180,7 @@ pub(super) const OPS: &[Spec] = &[
     signed(Op::MyTrades, "myTrades", ("GET", "/api/v3/myTrades"), MY_TRADES),
     signed(Op::Account, "account.status", ("GET", "/api/v3/account"), &["omitZeroBalances"]),
     signed(Op::Commission, "account.commission", ("GET", "/api/v3/account/commission"), SYMBOL),
-    signed(
-        Op::OrderLimits,
-        "account.rateLimits.orders",
-        ("GET", "/api/v3/rateLimit/order"),
-        NONE,
-    ),
+    signed(Op::OrderLimits, "account.rateLimits.orders", ("GET", "/api/v3/rateLimit/order"), NONE),
     session(Op::Logon, "session.logon", true, NONE),
     session(Op::SessionStatus, "session.status", false, NONE),
     session(Op::Logout, "session.logout", false, NONE),

@@ -148,8 +148,7 @@ fn without_signature(form: &str) -> String {
     if !form.contains("signature=") {
         return form.to_owned();
     }
-    let kept: Vec<&str> =
-        form.split('&').filter(|pair| !pair.starts_with("signature=")).collect();
+    let kept: Vec<&str> = form.split('&').filter(|pair| !pair.starts_with("signature=")).collect();
     kept.join("&")
 }
 

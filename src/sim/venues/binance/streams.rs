@@ -28,6 +28,17 @@ pub(super) struct Listener {
     messages: u32,
 }
 
+impl Listener {
+    /// Messages in the running second, this one included.
+    fn count(&mut self, now_ms: u64) -> u32 {
+        if now_ms >= self.second_start_ms + 1000 {
+            (self.second_start_ms, self.messages) = (now_ms, 0);
+        }
+        self.messages += 1;
+        self.messages
+    }
+}
+
 /// Changed levels of one book since the last batch.
 #[derive(Debug, Default)]
 struct Batch {
@@ -108,18 +119,17 @@ impl Streams {
         }
     }
 
-    pub(super) fn has(&self, conn: ConnId) -> bool {
-        self.listeners.contains_key(&conn)
+    /// Counts a pong, which is a message like any other.
+    pub(super) fn count_pong(&mut self, conn: ConnId, now_ms: u64) {
+        if let Some(listener) = self.listeners.get_mut(&conn) {
+            listener.count(now_ms);
+        }
     }
 
-    /// Counts a message or pong; over the limit the connection is cut. False if it was.
+    /// Counts a message; over the limit the connection is cut. False if it was.
     pub(super) fn count_message(&mut self, conn: ConnId, now_ms: u64, out: &mut WireOut) -> bool {
         let Some(listener) = self.listeners.get_mut(&conn) else { return false };
-        if now_ms >= listener.second_start_ms + 1000 {
-            (listener.second_start_ms, listener.messages) = (now_ms, 0);
-        }
-        listener.messages += 1;
-        if listener.messages <= self.messages_max {
+        if listener.count(now_ms) <= self.messages_max {
             return true;
         }
         out.push((conn, WsOut::Close(POLICY, "Too many requests".to_owned())));
@@ -361,12 +371,7 @@ impl Streams {
         });
     }
 
-    fn flush_aggregate(
-        &mut self,
-        pending: &mut Option<Aggregate>,
-        now_ms: u64,
-        out: &mut WireOut,
-    ) {
+    fn flush_aggregate(&mut self, pending: &mut Option<Aggregate>, now_ms: u64, out: &mut WireOut) {
         let Some(aggregate) = pending.take() else { return };
         let known = self.symbol(&aggregate.symbol);
         known.aggregates += 1;

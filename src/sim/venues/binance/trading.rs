@@ -309,13 +309,16 @@ impl Desk<'_> {
     /// Time in force, price and quantity that an order of this type must, and must not, have.
     fn terms(&self, order_type: SimOrderType) -> Result<(TimeInForce, Decimal, Decimal), ApiError> {
         let params = self.params;
-        let mandatory =
-            |name| params.decimal(name).and_then(|value| value.ok_or_else(|| ApiError::missing(name)));
+        let mandatory = |name| {
+            params.decimal(name).and_then(|value| value.ok_or_else(|| ApiError::missing(name)))
+        };
         let absent = |name: &str| {
             if params.has(name) { Err(ApiError::not_required(name)) } else { Ok(()) }
         };
         let time_in_force = match params.get("timeInForce") {
-            None if order_type == SimOrderType::Limit => return Err(ApiError::missing("timeInForce")),
+            None if order_type == SimOrderType::Limit => {
+                return Err(ApiError::missing("timeInForce"));
+            }
             Some(_) if order_type != SimOrderType::Limit => {
                 return Err(ApiError::not_required("timeInForce"));
             }

@@ -44,11 +44,7 @@ impl Binance {
         let orders = account_of_orders(request.spec, account);
         let limits = shown.then(|| self.limits.reply_list(orders, now_ms));
         let reply = envelope(&request.id, &answer, limits.as_deref());
-        if answer.is_ok() && self.is_deferred(request.spec.op) {
-            self.deferred.push((conn, reply));
-        } else {
-            out.push((conn, WsOut::Text(reply)));
-        }
+        out.push((conn, WsOut::Text(reply)));
         out.extend(ended.into_iter().map(|id| (conn, terminated(id, now_ms))));
     }
 
@@ -143,18 +139,6 @@ impl Binance {
             Op::Subscriptions => Some(Ok(session.subscriptions())),
             _ => None,
         }
-    }
-
-    /// Every so many replies to trading requests wait until their events are out, because the
-    /// venue promises no order between the two.
-    fn is_deferred(&mut self, op: Op) -> bool {
-        let every = self.options.event_first_every;
-        let trades = matches!(op, Op::OrderPlace | Op::OrderCancel | Op::CancelReplace);
-        if every == 0 || !trades {
-            return false;
-        }
-        self.trading_replies += 1;
-        self.trading_replies.is_multiple_of(u64::from(every))
     }
 }
 
