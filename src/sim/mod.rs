@@ -13,6 +13,8 @@ mod ledger;
 mod matching;
 mod model;
 mod rules;
+mod venues;
 
 pub use exchange::{Exchange, OrderRef, SelfTrade};
 pub use model::*;
+pub use venues::{Bybit, BybitLimits, BybitOptions};
