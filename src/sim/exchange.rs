@@ -428,8 +428,9 @@ impl Exchange {
             created_ms: now_ms,
             updated_ms: now_ms,
         };
-        self.orders
-            .insert(order_id, Kept { order, lock: Decimal::ZERO, target: Decimal::ZERO, listing });
+        let kept = Kept { order, lock: Decimal::ZERO, target: Decimal::ZERO, listing };
+        self.orders.insert(order_id, kept);
+        self.open.insert(order_id);
         order_id
     }
 

@@ -264,6 +264,10 @@ impl Wire for Bybit {
         news.send(&self.listeners(), record, exchange, now_ms, out);
     }
 
+    fn on_announce_shutdown(&mut self, _now_ms: u64, _out: &mut WireOut) {
+        self.drain();
+    }
+
     fn on_timer(&mut self, exchange: &Exchange, now_ms: u64, out: &mut WireOut) {
         self.market.push(exchange, now_ms, out);
         for (&conn, socket) in &self.sockets {

@@ -137,11 +137,6 @@ impl Records {
         self.orders.get(&id).filter(|record| record.order.account == account)
     }
 
-    /// The newest order with this client id.
-    pub(super) fn by_link(&self, account: AccountId, link: &str) -> Option<&Record> {
-        self.get(account, *self.links.get(&(account, link.to_owned()))?)
-    }
-
     /// How many orders of an account are open.
     pub(super) fn open_count(&self, account: AccountId) -> usize {
         self.open.range((account, 0)..=(account, u64::MAX)).count()
