@@ -2,16 +2,17 @@
 
 pub mod agents;
 pub mod book;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod net;
 pub mod oms;
 pub mod portfolio;
 pub mod shm;
+pub mod sim;
 pub mod strategy;
 pub mod sync;
-pub mod tui;
 pub mod throttle;
-pub mod sim;
+pub mod tui;
 pub mod types;
 pub mod venues;

@@ -1,3 +1,5 @@
-//! The one binary.
+//! The one binary; everything is in the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    stoop::cli::main()
+}

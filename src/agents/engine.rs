@@ -7,13 +7,11 @@ use super::log::Log;
 use super::oms::{FinalState, OmsAgent, OmsParts, StrategyPort, VenuePort};
 use super::session::Session;
 use super::strategy::StrategyAgent;
-use super::threads::{
-    Agent, Lifecycle, Phase, ThreadPlan, allowed_cpus, automatic_plan, spawn,
-};
+use super::threads::{Agent, Lifecycle, Phase, ThreadPlan, allowed_cpus, automatic_plan, spawn};
 use crate::book::{Book, BookOptions};
 use crate::clock::Clock;
 use crate::config::{Config, Mode, StrategyConfig, StrategyKind, VenueConfig, agent_names};
-use crate::oms::{NullRecorder, Oms, OmsOptions};
+use crate::oms::{OmsOptions, RiskLimits};
 use crate::shm::{
     HealthWriter, Market, MarketView, RegionOptions, Stage, StatusReader, StrategyFile,
     StrategyOptions,
@@ -22,9 +20,7 @@ use crate::strategy::{Context, ContextParts, SpreadArb, SpreadArbOptions, Strate
 use crate::sync::{histogram, spsc};
 use crate::throttle::Throttle;
 use crate::tui;
-use crate::types::{
-    Amount, Command, Event, InstrumentTable, Ppb, StrategyId, VenueId,
-};
+use crate::types::{Amount, Channel, Command, Event, InstrumentTable, Ppb, StrategyId, VenueId};
 use crate::venues::{Credentials, Endpoints, VENUES, VenueSetup};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -77,6 +73,8 @@ struct Builder<'a> {
     lifecycle: Lifecycle,
     agents: Vec<Box<dyn Agent>>,
     ports: Vec<VenuePort>,
+    /// By venue: what must be ready before orders may be sent there.
+    channels: Vec<Vec<Channel>>,
 }
 
 impl Engine {
@@ -99,6 +97,7 @@ impl Engine {
             lifecycle: Lifecycle::default(),
             agents: Vec::new(),
             ports: Vec::new(),
+            channels: vec![Vec::new(); VENUES.len()],
         };
         for venue in &config.venues {
             builder.venue(venue)?;
@@ -300,6 +299,8 @@ impl Builder<'_> {
         let name = format!("exec:{}", row.name);
         let connector =
             (row.trading)(self.venue_setup(config, true)).map_err(|error| error.to_string())?;
+        let wanted = connector.channels().iter().map(|spec| spec.channel);
+        self.channels[usize::from(config.venue.0)] = wanted.collect();
         let session = Session::open(
             connector,
             self.setup.tls.clone(),
@@ -368,16 +369,20 @@ impl Builder<'_> {
         let leg_skew = self.histogram(Stage::LegSkew, VenueId(0))?;
         let clock = self.setup.clock.clone();
         let mut log = self.setup.log.clone();
-        let options = oms_options(self.setup.config, &self.setup.instruments)?;
+        let options = oms_options(
+            self.setup.config,
+            &self.setup.instruments,
+            std::mem::take(&mut self.channels),
+        )?;
         let start = clock.now();
         log.info(start, format_args!("{layout}"));
         for plan in plans {
             log.info(start, format_args!("thread: {plan}"));
         }
-        let instruments = self.setup.instruments.clone();
         let oms = OmsAgent::new(OmsParts {
-            oms: Oms::new(options, instruments.clone(), start, NullRecorder),
-            instruments,
+            options,
+            instance_start: start,
+            instruments: self.setup.instruments.clone(),
             market: self.market,
             venues: self.ports,
             strategies,
@@ -438,7 +443,11 @@ fn ppb_of_bps(bps: Decimal) -> Result<Ppb, String> {
         .ok_or_else(|| format!("{bps} basis points cannot be held exactly"))
 }
 
-fn oms_options(config: &Config, instruments: &InstrumentTable) -> Result<OmsOptions, String> {
+fn oms_options(
+    config: &Config,
+    instruments: &InstrumentTable,
+    venues: Vec<Vec<Channel>>,
+) -> Result<OmsOptions, String> {
     let limits = &config.limits;
     let exact = |name: &str, value: Decimal| {
         Amount::from_decimal(value).map_err(|error| format!("limit {name} = {value} {error}"))
@@ -449,14 +458,14 @@ fn oms_options(config: &Config, instruments: &InstrumentTable) -> Result<OmsOpti
             position_max.push((asset, exact("position_max", *limit)?));
         }
     }
-    Ok(OmsOptions {
+    let limits = RiskLimits {
         order_notional_max: exact("order_notional_max", limits.order_notional_max)?,
-        position_max,
         price_collar: ppb_of_bps(limits.price_collar_bps)?,
         book_age_max_ns: limits.book_age_max_ns,
-        orders_per_second_max: limits.orders_per_second_max,
-        orders_open_max: limits.orders_open_max,
-        venues: config.venues.iter().map(|venue| venue.venue).collect(),
-        ..OmsOptions::default()
-    })
+        position_max,
+        order_rate_max: limits.orders_per_second_max,
+        order_rate_window_ns: 1_000_000_000,
+        open_orders_max: limits.orders_open_max,
+    };
+    Ok(OmsOptions { limits, venues, ..OmsOptions::default() })
 }

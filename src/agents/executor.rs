@@ -6,12 +6,13 @@
 
 use super::session::Session;
 use super::threads::{Agent, Lifecycle, Phase};
+use crate::oms::local_refusal;
 use crate::shm::{ExecutorHealth, ExecutorHealthWriter};
 use crate::sync::{histogram, spsc};
 use crate::throttle::{Priority, Throttle};
 use crate::types::{
-    Channel, ClientOrderId, Command, CommandKind, Costs, Event, ExecutionReport, InstrumentId,
-    Nanos, Readiness, RejectReason, ReportKind, ReportOrigin, SentOrder, SignalId, VenueNotice,
+    ClientOrderId, Command, CommandKind, Costs, Event, InstrumentId, Nanos, Readiness,
+    RejectReason, SentOrder, SignalId, VenueNotice,
 };
 use crate::venues::EncodeError;
 
@@ -122,27 +123,14 @@ impl Executor {
     /// Nothing was sent: the order manager is told at once.
     fn refuse(&mut self, command: &Command, reason: RejectReason, now: Nanos) {
         self.health.commands_refused += 1;
-        let (kind, client_id, instrument) = match command.kind {
-            CommandKind::New(order) => (ReportKind::Rejected, order.client_id, order.instrument),
-            CommandKind::Cancel(order) => {
-                (ReportKind::CancelRejected, order.client_id, order.instrument)
+        let event = match (local_refusal(command, reason, now), command.kind) {
+            (Some(report), _) => Event::Report(report),
+            (None, CommandKind::CancelAll(instrument)) => {
+                Event::Notice(VenueNotice::CancelAllFailed(instrument, 0))
             }
-            CommandKind::Replace(order) => {
-                (ReportKind::ReplaceRejected, order.client_id, order.instrument)
-            }
-            CommandKind::CancelAll(instrument) => {
-                self.push(Event::Notice(VenueNotice::CancelAllFailed(instrument, 0)));
-                return;
-            }
-            _ => {
-                self.push(Event::Notice(VenueNotice::RequestFailed(0)));
-                return;
-            }
+            (None, _) => Event::Notice(VenueNotice::RequestFailed(0)),
         };
-        let mut report = ExecutionReport::new(kind, ReportOrigin::Local, client_id, instrument);
-        report.reason = reason;
-        report.recv_ns = now;
-        self.push(Event::Report(report));
+        self.push(event);
     }
 
     /// Space was made sure of before anything was read or sent.
@@ -192,7 +180,8 @@ impl Executor {
                 }
             }
             VenueNotice::LoginRefused(channel, code) => {
-                let text = format_args!("{channel:?} login refused with code {code}: check the key");
+                let text =
+                    format_args!("{channel:?} login refused with code {code}: check the key");
                 self.parts.session.log().error(now, text);
             }
             VenueNotice::RequestFailed(code) => {

@@ -6,15 +6,22 @@
 
 #![forbid(unsafe_code)]
 
+mod account;
+mod engine;
+mod executor;
 mod feed;
 mod load;
 pub mod log;
+mod oms;
 mod session;
 mod strategy;
 mod threads;
 
+pub use engine::{Engine, EngineSetup};
+pub use executor::{Executor, ExecutorHistograms, ExecutorParts};
 pub use feed::{Feed, FeedBook, FeedHistograms, FeedParts};
 pub use load::{LoadError, load};
+pub use oms::{FinalBalance, FinalState, OmsAgent, OmsParts, StrategyPort, VenuePort};
 pub use session::{Session, SessionCounters, Step};
 pub use strategy::StrategyAgent;
 pub use threads::{

@@ -3,16 +3,15 @@
 //! The only writer of order, position and limit state, so nothing here is locked. It polls reports
 //! before requests: what is known about working orders counts before new ones are allowed.
 
+use super::account;
 use super::log::Log;
 use super::threads::{Agent, Lifecycle, Phase};
-use crate::oms::{BookQuote, Books, NullRecorder, Oms, Output};
-use crate::shm::{
-    AccountWriter, Market, MarketView, OmsEnd, OrderCounters, PnlRow, PositionRow, Request,
-};
+use crate::oms::{BookQuote, Books, NullRecorder, Oms, OmsOptions, Output, local_refusal};
+use crate::shm::{AccountWriter, Market, MarketView, OmsEnd, OrderCounters, PnlRow, PositionRow};
 use crate::sync::{histogram, spsc};
 use crate::types::{
     Amount, AssetBalance, AssetId, Command, CommandKind, Event, InstrumentId, InstrumentTable,
-    Nanos, SentOrder, Signal, SignalId, StrategyId, VenueId,
+    Nanos, RejectReason, Request, SentOrder, Signal, SignalId, StrategyId, VenueId,
 };
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -75,8 +74,10 @@ pub struct FinalBalance {
 
 /// What the order manager is made of.
 pub struct OmsParts {
-    /// The order manager itself.
-    pub oms: Oms<NullRecorder>,
+    /// Options of the order manager.
+    pub options: OmsOptions,
+    /// Part of every client order id.
+    pub instance_start: Nanos,
     /// All instruments.
     pub instruments: Arc<InstrumentTable>,
     /// The region, to beat its heart and to read books.
@@ -100,8 +101,13 @@ pub struct OmsParts {
 /// See the module.
 pub struct OmsAgent {
     parts: OmsParts,
+    oms: Oms<NullRecorder>,
+    venues: Vec<VenueId>,
     books: RegionBooks,
     out: Output,
+    /// Commands that found their ring full.
+    refused: Vec<(VenueId, Command)>,
+    bad_records: u64,
     skew: SkewTable,
     stopping: bool,
     finished: bool,
@@ -127,10 +133,19 @@ impl OmsAgent {
     #[must_use]
     pub fn new(parts: OmsParts) -> Self {
         let books = RegionBooks(parts.market.view());
+        let out = Output::new(&parts.options);
+        let instruments = parts.instruments.clone();
+        let options = parts.options.clone();
+        let oms = Oms::new(options, instruments, parts.instance_start, NullRecorder);
+        let venues = parts.venues.iter().map(|port| port.venue).collect();
         Self {
             parts,
+            oms,
+            venues,
             books,
-            out: Output::default(),
+            out,
+            refused: Vec::with_capacity(64),
+            bad_records: 0,
             skew: SkewTable::new(),
             stopping: false,
             finished: false,
@@ -155,11 +170,11 @@ impl OmsAgent {
     fn on_event(&mut self, at: usize, event: &Event, now: Nanos) {
         let venue = self.parts.venues[at].venue;
         self.dirty = true;
-        let oms = &mut self.parts.oms;
+        let oms = &mut self.oms;
         match event {
             Event::Report(report) => oms.on_report(venue, report, now, &mut self.out),
             Event::Balance(balance) => oms.on_balance(balance, now),
-            Event::Fee(fee) => oms.on_fee(fee),
+            Event::Fee(fee) => oms.on_fee(fee, now),
             Event::Notice(notice) => oms.on_notice(venue, notice, now, &mut self.out),
             Event::Sent(sent) => {
                 if let Some(skew_ns) = self.skew.on_sent(sent) {
@@ -182,7 +197,7 @@ impl OmsAgent {
                         self.on_request(strategy, &request, now);
                     }
                     Err(error) => {
-                        self.parts.oms.on_bad_record();
+                        self.bad_records += 1;
                         let text = format_args!("strategy {at}: bad request: {error}");
                         self.parts.log.error(now, text);
                     }
@@ -198,7 +213,7 @@ impl OmsAgent {
         match request {
             Request::Watch(instrument) => self.watch(*instrument, now),
             Request::Signal(signal) => {
-                self.parts.oms.on_request(strategy, request, &self.books, now, &mut self.out);
+                self.oms.on_request(strategy, request, &self.books, now, &mut self.out);
                 let handed = self.out.commands.len();
                 self.drain(now);
                 if handed > 0 {
@@ -206,7 +221,7 @@ impl OmsAgent {
                 }
             }
             Request::Cancel(_) | Request::CancelAll => {
-                self.parts.oms.on_request(strategy, request, &self.books, now, &mut self.out);
+                self.oms.on_request(strategy, request, &self.books, now, &mut self.out);
                 self.drain(now);
             }
         }
@@ -241,18 +256,22 @@ impl OmsAgent {
     /// Commands to the executors, news to the strategies. A command that finds its ring full was
     /// not sent; the order manager is told so, as it would be by the executor.
     fn drain(&mut self, now: Nanos) {
-        while !self.out.is_empty() {
+        self.deliver(now);
+        while let Some((venue, command)) = self.refused.pop() {
+            let text = format_args!("venue {}: command ring full: {:?}", venue.0, command.kind);
+            self.parts.log.error(now, text);
+            if let Some(report) = local_refusal(&command, RejectReason::RateLimit, now) {
+                self.oms.on_report(venue, &report, now, &mut self.out);
+            }
             self.deliver(now);
         }
     }
 
     fn deliver(&mut self, now: Nanos) {
-        let mut refused: Option<(VenueId, Command)> = None;
         for (venue, command) in self.out.commands.drain(..) {
             let port = self.parts.venues.iter_mut().find(|port| port.venue == venue);
             if port.is_none_or(|port| port.commands.push(command).is_err()) {
-                refused = Some((venue, command));
-                break;
+                self.refused.push((venue, command));
             }
         }
         for (strategy, report) in self.out.reports.drain(..) {
@@ -261,11 +280,6 @@ impl OmsAgent {
                 let text = format_args!("strategy {}: does not read its reports", strategy.0);
                 self.parts.log.error(now, text);
             }
-        }
-        if let Some((venue, command)) = refused {
-            let text = format_args!("venue {}: command ring full", venue.0);
-            self.parts.log.error(now, text);
-            self.parts.oms.on_not_sent(venue, &command, now, &mut self.out);
         }
     }
 
@@ -276,18 +290,19 @@ impl OmsAgent {
         self.dirty = false;
         self.account_at = now.plus(ACCOUNT_EVERY_NS);
         self.parts.market.beat(now);
+        let (oms, table) = (&self.oms, &self.parts.instruments);
         let account = &mut self.parts.account;
-        self.parts.oms.publish(&self.books, now, account);
+        account::publish(oms, table, &self.venues, &self.books, now, account);
     }
 
     fn live_through_the_end(&mut self, now: Nanos) {
         let phase = self.parts.lifecycle.phase();
         if phase >= Phase::Stopping && !self.stopping {
             self.stopping = true;
-            self.parts.oms.stop(now, &mut self.out);
+            self.oms.stop(now, &mut self.out);
             self.drain(now);
         }
-        if phase == Phase::Stopping && self.parts.oms.is_quiet() && !self.finished {
+        if phase == Phase::Stopping && self.oms.is_quiet() && !self.finished {
             self.finish(now);
         }
     }
@@ -297,7 +312,10 @@ impl OmsAgent {
         self.dirty = true;
         self.account_at = Nanos(0);
         self.publish_account(now);
-        let _ = self.parts.last.send(self.parts.oms.final_state(&self.books));
+        let (oms, table) = (&self.oms, &self.parts.instruments);
+        let mut last = account::final_state(oms, table, &self.venues, &self.books, now);
+        last.counters.bad_records = self.bad_records;
+        let _ = self.parts.last.send(last);
         self.parts.lifecycle.advance(Phase::Done);
     }
 }
@@ -310,7 +328,7 @@ impl Agent for OmsAgent {
     fn poll(&mut self, now: Nanos) -> usize {
         let mut work = self.take_events(now);
         work += self.take_requests(now);
-        self.parts.oms.on_timer(now, &mut self.out);
+        self.oms.on_timer(now, &mut self.out);
         self.drain(now);
         self.publish_account(now);
         self.live_through_the_end(now);

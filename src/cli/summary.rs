@@ -42,9 +42,10 @@ impl Summary {
         seconds: f64,
     ) -> Self {
         let assets = &view.instruments().assets;
-        let pnl = last.pnl.iter().map(|row| {
-            (assets.name(row.quote).to_owned(), row.realised, row.unrealised, row.fees)
-        });
+        let pnl = last
+            .pnl
+            .iter()
+            .map(|row| (assets.name(row.quote).to_owned(), row.realised, row.unrealised, row.fees));
         Self {
             mode,
             layout,

@@ -4,6 +4,7 @@ use super::Failure;
 use crate::agents::{self, FinalState, LoadError};
 use crate::config::{Config, FaultConfig, Mode, SimConfig, VenueConfig};
 use crate::net;
+use crate::net::tls::ExtraCa;
 use crate::sim::{
     Dislocations, EmbeddedOptions, Fault, FlowOptions, Server, SimAccount, SimHandle, Wire,
     embedded,
@@ -92,24 +93,18 @@ fn options(config: &SimConfig) -> EmbeddedOptions {
 impl Venues {
     /// Starts or finds them.
     pub fn start(config: &Config) -> Result<Self, Failure> {
-        let mut extra_ca = Vec::new();
-        for path in &config.extra_ca {
-            let pem = std::fs::read(path).map_err(|error| {
-                Failure::config(format!("extra_ca: {}: {error}", path.display()))
-            })?;
-            extra_ca.push(pem);
-        }
+        let mut extra_ca: Vec<ExtraCa> =
+            config.extra_ca.iter().map(|path| ExtraCa::File(path.clone())).collect();
         let sim = match config.mode {
             Mode::Sim => Some(Simulated::start(config)?),
             Mode::Testnet | Mode::Live => None,
         };
         if let Some(sim) = &sim {
-            extra_ca.push(sim.handle.ca_pem().as_bytes().to_vec());
+            extra_ca.push(ExtraCa::Pem(sim.handle.ca_pem().as_bytes().to_vec()));
         }
         let tls = net::tls::client_config(&extra_ca)
             .map_err(|error| Failure::config(format!("extra_ca: {error}")))?;
-        let mut venues =
-            Self { endpoints: Vec::new(), credentials: Vec::new(), tls, sim };
+        let mut venues = Self { endpoints: Vec::new(), credentials: Vec::new(), tls, sim };
         for venue in &config.venues {
             venues.add(config, venue)?;
         }
@@ -121,8 +116,7 @@ impl Venues {
         let (endpoints, credentials) = match &self.sim {
             Some(sim) => simulated(sim, row.name)?,
             None => {
-                let base =
-                    if config.mode == Mode::Live { (row.live)() } else { (row.testnet)() };
+                let base = if config.mode == Mode::Live { (row.live)() } else { (row.testnet)() };
                 let credentials = config
                     .credentials(venue.venue)
                     .map_err(|error| Failure::config(error.to_string()))?;
@@ -183,8 +177,8 @@ impl Venues {
 
 fn simulated(sim: &Simulated, name: &str) -> Result<(Endpoints, Credentials), Failure> {
     let found = sim.handle.urls(name).zip(sim.account(name));
-    let (urls, account) = found
-        .ok_or_else(|| Failure::new(format!("simulator: \"{name}\" did not start")))?;
+    let (urls, account) =
+        found.ok_or_else(|| Failure::new(format!("simulator: \"{name}\" did not start")))?;
     let endpoints = Endpoints {
         rest: urls.rest.clone(),
         public: urls.public.clone(),
@@ -266,7 +260,11 @@ fn compare(
         let realised = (ours.realised.0.to_string(), theirs.realised_e18.to_string());
         check(format!("{symbol} realised"), realised.0, realised.1);
     }
-    check("open orders".to_owned(), last.counters.orders_open.to_string(), ledger.open_orders.to_string());
+    check(
+        "open orders".to_owned(),
+        last.counters.orders_open.to_string(),
+        ledger.open_orders.to_string(),
+    );
 }
 
 fn shown(amount: Option<Amount>) -> String {

@@ -5,7 +5,8 @@ use crate::sync::ring;
 use crate::sync::spsc::{BadIndex, Full};
 use crate::types::{
     ClientOrderId, InstrumentId, LEGS_MAX, Leg, LegPricing, Nanos, OrderState, Price, Qty,
-    RejectReason, ReportKind, Request, Side, Signal, SignalId, StrategyId, StrategyReport, TimeInForce,
+    RejectReason, ReportKind, Request, Side, Signal, SignalId, StrategyId, StrategyReport,
+    TimeInForce,
 };
 use std::fmt;
 

@@ -4,8 +4,8 @@ use super::{EmitError, SignalBuilder};
 use crate::clock::Clock;
 use crate::shm::{Best, Depth, MarketView, Status, StrategyEnd, TradeReader};
 use crate::types::{
-    ClientOrderId, Instrument, InstrumentId, InstrumentTable, Nanos, Price, Qty, Request, Rounding, Scale,
-    Signal, SignalId, StrategyId, StrategyReport, Trade,
+    ClientOrderId, Instrument, InstrumentId, InstrumentTable, Nanos, Price, Qty, Request, Rounding,
+    Scale, Signal, SignalId, StrategyId, StrategyReport, Trade,
 };
 use rust_decimal::Decimal;
 use std::sync::Arc;
