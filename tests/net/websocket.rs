@@ -3,10 +3,11 @@
 
 use crate::support::client::{Client, Seen, frame};
 use crate::support::server::{Authority, Connection, Server, VALID};
+use std::io::Write;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 use stoop::net::tls::ExtraCa;
-use stoop::net::{CloseReason, HttpRequest, LinkOptions, NetOptions, SendError};
+use stoop::net::{CloseReason, HttpRequest, LinkOptions, NetOptions, SendError, TlsProblem};
 use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, Message};
@@ -70,15 +71,40 @@ fn messages_come_back_from_an_echo() {
 }
 
 #[test]
-fn reading_without_asking_the_kernel_works_the_same() {
+fn small_reads_and_reads_without_asking_the_kernel_lose_nothing() {
     let (_server, url, ca) = serve(echo);
-    let options = NetOptions { direct_reads: true, read_max: 1024, ..NetOptions::default() };
-    let mut client = Client::with(&url, &[ca], LinkOptions::default(), options);
-    client.opens();
-    for len in [5, 5000, 300_000, 5] {
-        let text = "x".repeat(len);
-        client.send(&text);
-        assert_eq!(client.next(), frame(&text));
+    for direct_reads in [false, true] {
+        let options = NetOptions { direct_reads, read_max: 1024, ..NetOptions::default() };
+        let mut client = Client::with(&url, &[ca.clone()], LinkOptions::default(), options);
+        client.opens();
+        for len in [5, 1000, 1024, 5000, 300_000, 5] {
+            let text = "x".repeat(len);
+            client.send(&text);
+            assert_eq!(client.next(), frame(&text));
+        }
+    }
+}
+
+#[test]
+fn a_record_that_was_tampered_with_ends_the_connection() {
+    let (_server, url, ca) = serve(|number, connection| {
+        let mut connection = connection.accept_raw(b"\x81\x04good");
+        let garbage: &[u8] = match number {
+            // A record that cannot be decrypted, one of no known kind, one that is too long.
+            0 => b"\x17\x03\x03\x00\x20 thirty-two bytes of no use at all",
+            1 => b"\x99\x03\x03\x00\x01x",
+            _ => b"\x17\x03\x03\xff\xffx",
+        };
+        let mut socket = connection.socket();
+        socket.write_all(garbage).unwrap();
+        connection.wait_for_end();
+    });
+    let mut client = Client::open(&url, &[ca], LinkOptions::default());
+    for _ in 0..3 {
+        client.opens();
+        assert_eq!(client.next(), frame("good"));
+        let reason = client.closed();
+        assert!(matches!(reason, CloseReason::Tls(TlsProblem::Other(_))), "{reason:?}");
     }
 }
 
