@@ -75,7 +75,8 @@ fn small_reads_and_reads_without_asking_the_kernel_lose_nothing() {
     let (_server, url, ca) = serve(echo);
     for direct_reads in [false, true] {
         let options = NetOptions { direct_reads, read_max: 1024, ..NetOptions::default() };
-        let mut client = Client::with(&url, &[ca.clone()], LinkOptions::default(), options);
+        let mut client =
+            Client::with(&url, std::slice::from_ref(&ca), LinkOptions::default(), options);
         client.opens();
         for len in [5, 1000, 1024, 5000, 300_000, 5] {
             let text = "x".repeat(len);
