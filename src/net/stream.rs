@@ -127,12 +127,12 @@ impl Stream {
             Err(error) if error.kind() == ErrorKind::Interrupted => outcome.more = true,
             Err(error) => outcome.end = Some(CloseReason::Io(error.to_string())),
         }
-        outcome.recv_ns = clock.now();
-        if outcome.bytes > 0
-            && let Err(reason) = self.decrypt(buffer, target)
-        {
-            outcome.clean = reason == CloseReason::Eof;
-            outcome.end = Some(reason);
+        if outcome.bytes > 0 {
+            outcome.recv_ns = clock.now();
+            if let Err(reason) = self.decrypt(buffer, target) {
+                outcome.clean = reason == CloseReason::Eof;
+                outcome.end = Some(reason);
+            }
         }
         outcome
     }
