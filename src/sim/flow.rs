@@ -7,7 +7,8 @@
 use super::random::Dislocations;
 use super::recorded::Tape;
 use super::seeded::Seeded;
-use super::{Exchange, SymbolRules};
+use super::{Exchange, SimLevel, SymbolRules};
+use crate::types::Side;
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -80,7 +81,7 @@ impl Stage<'_, '_> {
         &mut self,
         venue: usize,
         symbol: &str,
-        levels: &[(crate::types::Side, super::SimLevel)],
+        levels: &[(Side, SimLevel)],
         flow_ns: u64,
     ) {
         let time_ms = self.time_ms(venue, flow_ns);
@@ -94,13 +95,29 @@ impl Stage<'_, '_> {
         &mut self,
         venue: usize,
         symbol: &str,
-        taker: crate::types::Side,
-        (price, qty): super::SimLevel,
+        taker: Side,
+        (price, qty): SimLevel,
         flow_ns: u64,
     ) {
         let time_ms = self.time_ms(venue, flow_ns);
         if let Some(target) = self.targets.get_mut(venue) {
             target.exchange.background_trade(symbol, taker, price, qty, time_ms);
+        }
+    }
+
+    /// A recorded trade at a venue, after which `standing` rests at its price.
+    pub(super) fn recorded_trade(
+        &mut self,
+        venue: usize,
+        symbol: &str,
+        taker: Side,
+        trade: (SimLevel, Decimal),
+        flow_ns: u64,
+    ) {
+        let time_ms = self.time_ms(venue, flow_ns);
+        let (level, standing) = trade;
+        if let Some(target) = self.targets.get_mut(venue) {
+            target.exchange.recorded_trade(symbol, taker, level, standing, time_ms);
         }
     }
 

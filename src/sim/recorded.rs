@@ -204,10 +204,13 @@ impl Tape {
             follower.pending.push_back((due, frame.clone()));
         }
         if let Frame::Trade { taker, level: (price, qty) } = frame {
-            let price = to_tick(taker.opposite(), price, rules.tick_size);
-            let qty = to_lot(qty, rules.lot_size);
+            let resting = taker.opposite();
+            let standing = self.book.ladder.mapped(&[(resting, price)], rules);
+            let price = to_tick(resting, price, rules.tick_size);
+            let trade = (price, to_lot(qty, rules.lot_size));
+            let standing = standing.first().map_or(Decimal::ZERO, |(_, level)| level.1);
             if self.book.is_synced {
-                stage.trade(*venue, &self.symbol, taker, (price, qty), now);
+                stage.recorded_trade(*venue, &self.symbol, taker, (trade, standing), now);
             }
             return;
         }
@@ -313,9 +316,9 @@ impl Follower {
                 Side::Buy => self.shown.range((false, Decimal::ZERO)..(true, Decimal::ZERO)).next(),
                 Side::Sell => self.shown.range((true, Decimal::ZERO)..).next_back(),
             };
-            let Some(((_, price), _)) = best else { continue };
-            let qty = to_lot(qty, self.rules.lot_size);
-            stage.trade(self.venue, symbol, taker, (*price, qty), now);
+            let Some(((_, price), standing)) = best else { continue };
+            let level = (*price, to_lot(qty, self.rules.lot_size));
+            stage.recorded_trade(self.venue, symbol, taker, (level, *standing), now);
         }
     }
 }
