@@ -3,6 +3,10 @@
 //!
 //! Written from the venues' documentation; imports `types` and nothing else of the engine, so that
 //! one misreading cannot hide on both sides of the wire.
+//!
+//! [`Exchange`] (matching, accounts, ledger) knows no protocol; a [`Wire`] puts a venue's protocol
+//! over it; the flow moves its books; [`Server`] has the only sockets and the only thread;
+//! [`embedded()`] puts them together as they come without configuration.
 
 #![forbid(unsafe_code)]
 

@@ -23,6 +23,8 @@ const TIMER_EVERY: Duration = Duration::from_millis(4);
 const REPLY_WITHIN: Duration = Duration::from_secs(5);
 /// Connections at once, over all venues.
 const CONNECTIONS_MAX: usize = 1_024;
+/// Changes of books before clients have their turn, should the thread have fallen behind.
+const CHANGES_PER_TURN: usize = 128;
 /// Things one connection may do before the others have their turn.
 const INPUTS_PER_TURN: usize = 64;
 const WAKER: Token = Token(usize::MAX);
@@ -630,6 +632,10 @@ impl Loop {
 
     /// What the flow has at its start is there before the first client comes.
     fn fill_books(&mut self) {
+        while self.flow.due_in(0) == 0 && !self.flow.is_paced_by_clients() {
+            self.play_flow(0);
+        }
+        // A flow without a pace of its own has its beginning in its first turn.
         self.play_flow(0);
     }
 
@@ -651,7 +657,7 @@ impl Loop {
                 start_ms: start_ms.saturating_add_signed(venue.faults.skew_ms),
             })
             .collect();
-        if !self.flow.step(now, &mut targets) {
+        if self.flow.step(now, CHANGES_PER_TURN, &mut targets) == 0 {
             return;
         }
         for index in 0..self.venues.len() {

@@ -408,3 +408,29 @@ fn garbage_and_oversized_requests_end_the_connection() {
     assert!(!answer.starts_with(b"HTTP"), "no plain HTTP on a TLS port");
     assert_eq!(running.get("/fine"), "/fine?|");
 }
+
+#[test]
+fn a_capture_without_a_pace_of_its_own_is_played_as_fast_as_the_client_reads() {
+    let lines = [
+        r#"1000000000 {"lastUpdateId":1,"bids":[["100.00","1"]],"asks":[["100.01","1"]]}"#,
+        r#"1000000001 {"stream":"btcusdt@depth@100ms","data":{"s":"BTCUSDT","U":2,"u":2,"b":[["99.00","1"]],"a":[]}}"#,
+        r#"61000000000 {"stream":"btcusdt@depth@100ms","data":{"s":"BTCUSDT","U":3,"u":3,"b":[["98.00","1"]],"a":[]}}"#,
+    ];
+    let path = super::flow_tests::capture("pace", &lines);
+    let calm = Dislocations { per_second: 0.0, ..Default::default() };
+    let running = start(FlowOptions {
+        captures: vec![path.clone()],
+        speed: f64::INFINITY,
+        dislocations: calm,
+        ..FlowOptions::default()
+    });
+    let mut socket = running.open("/public");
+    let since = Instant::now();
+    let mut changes = 0;
+    while changes < 4 {
+        changes += u32::from(text(&mut socket).contains("BTCUSDT"));
+    }
+    // Four changes of this book are two rounds of a minute each.
+    assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
+    std::fs::remove_file(path).unwrap();
+}
