@@ -21,6 +21,8 @@ mod faults;
 mod flow;
 #[cfg(test)]
 mod flow_tests;
+mod handle;
+mod hosted;
 mod ledger;
 mod matching;
 mod model;
@@ -37,6 +39,7 @@ pub use embedded::{Embedded, EmbeddedOptions, SimAccount, SimKeyKind, embedded};
 pub use exchange::{Exchange, OrderRef, SelfTrade};
 pub use faults::Fault;
 pub use flow::{Flow, FlowOptions, Target};
+pub use handle::{SimCounters, SimError, SimHandle, SimOptions, SimUrls, SimVenueOptions};
 pub use model::*;
 pub use random::Dislocations;
-pub use server::{Server, SimCounters, SimError, SimHandle, SimOptions, SimUrls, SimVenueOptions};
+pub use server::Server;
