@@ -34,6 +34,7 @@ mod server;
 #[cfg(test)]
 mod server_tests;
 mod tls;
+pub mod venues;
 
 pub use embedded::{Embedded, EmbeddedOptions, SimAccount, SimKeyKind, embedded};
 pub use exchange::{Exchange, OrderRef, SelfTrade};
