@@ -148,7 +148,7 @@ impl Symbol {
         };
         let Some(book) = self.books.iter_mut().find(due) else { return };
         if !turns {
-            book.next_ns = now + book.random.wait(event_ns).max(1);
+            book.next_ns = now + book.random.wait(event_ns);
         }
         let offset = self.dislocations.offset(book.venue, 2.0 * HALF_SPREAD);
         let mid = self.fair * (1.0 + book.noise.step(&mut book.random) + offset);
