@@ -111,7 +111,7 @@ fn split_sign(bytes: &[u8]) -> (bool, &[u8]) {
 fn write(out: &mut Vec<u8>, mantissa: i64, decimals: u8) {
     let mut decimals = usize::from(decimals);
     let mut magnitude = mantissa.unsigned_abs();
-    while decimals > 0 && magnitude % 10 == 0 {
+    while decimals > 0 && magnitude.is_multiple_of(10) {
         magnitude /= 10;
         decimals -= 1;
     }

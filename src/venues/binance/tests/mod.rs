@@ -4,6 +4,7 @@ mod bad_input;
 mod instruments;
 mod market;
 mod orders;
+mod replies;
 mod session;
 mod signing;
 mod stream;
@@ -11,9 +12,10 @@ mod stream;
 use super::market::MarketConnector;
 use super::trading::TradingConnector;
 use crate::types::{
-    Channel, ClientOrderId, Command, CommandKind, Event, Events, ExecutionReport, Instrument,
-    InstrumentId, InstrumentRules, InstrumentTable, Nanos, NewOrder, OrderType, Price, Qty, Scale,
-    Side, SignalId, TimeInForce, VenueId, VenueNotice,
+    CancelOrder, Channel, ClientOrderId, Command, CommandKind, Event, Events, ExecutionReport,
+    FillId, Instrument, InstrumentId, InstrumentRules, InstrumentTable, Nanos, NewOrder, OrderType,
+    Price, Qty, ReplaceOrder, Scale, Side, SignalId, TimeInForce, VenueId, VenueNotice,
+    VenueOrderId,
 };
 use crate::venues::{
     Connector, Credentials, DecodeError, EncodeError, Endpoints, Outbox, Output, RequestId,
@@ -328,4 +330,29 @@ pub(super) fn order(time_in_force: TimeInForce) -> NewOrder {
         price: Price(6_183_763),
         qty: Qty(700),
     }
+}
+
+/// The venue's number of the order of the fixtures.
+pub(super) const VENUE_ID: &str = "12569099453";
+
+pub(super) fn cancel(venue_order_id: &str) -> CancelOrder {
+    let venue_order_id = VenueOrderId::new(venue_order_id).unwrap();
+    CancelOrder { client_id: ORDER, venue_order_id, instrument: BTC }
+}
+
+pub(super) fn replace(price: i64, qty: i64) -> CommandKind {
+    let venue_order_id = VenueOrderId::new(VENUE_ID).unwrap();
+    let (price, qty) = (Price(price), Qty(qty));
+    CommandKind::Replace(ReplaceOrder {
+        client_id: ORDER,
+        venue_order_id,
+        instrument: BTC,
+        price,
+        qty,
+    })
+}
+
+pub(super) fn fills(from_id: &str, from_ns: u64) -> CommandKind {
+    let from_id = FillId::new(from_id).unwrap();
+    CommandKind::FillsSince { instrument: BTC, from_id, from_ns: Nanos(from_ns) }
 }
