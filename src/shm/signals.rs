@@ -362,7 +362,8 @@ mod tests {
         for (word, value, expected) in [
             (0, 0, Strategy),
             (0, 3 << 8 | 5 << 16, Kind),
-            (0, 4 | 3 << 8 | 5 << 16, Kind),
+            (0, 5 | 3 << 8 | 5 << 16, Kind),
+            (0, 4 | 3 << 8 | 5 << 16, Legs),
             (0, good | 1 << 24, Kind),
             (0, good | 1 << 63, Kind),
             (0, 1 | 3 << 8 | 6 << 16, Strategy),
