@@ -572,5 +572,27 @@ mod tests {
                 prop_assert_eq!(ladder.len(Side::Buy), trees[0].len());
             }
         }
+
+        /// With room for a few far levels only, nothing is wrong above what was forgotten.
+        #[test]
+        fn a_short_far_list_is_right_down_to_its_horizon(
+            levels in prop::collection::vec((price(), 0i64..4), 1..300),
+        ) {
+            let options = LadderOptions { window_ticks: 4_096, far_levels: 8 };
+            let mut ladder = Ladder::new(Price(5), options);
+            let mut tree = BTreeMap::new();
+            for (price, qty) in levels {
+                if qty == 0 { tree.remove(&price); } else { tree.insert(price, qty); }
+                ladder.apply(Side::Buy, level(price, qty));
+                let horizon = ladder.bids.horizon;
+                let known = top(&ladder, Side::Buy, 2_000);
+                let expected: Vec<_> = tree.iter().rev().map(|(p, q)| (*p, *q)).collect();
+                let above = |list: &[(i64, i64)]| {
+                    list.iter().copied().filter(|(price, _)| *price > horizon).collect::<Vec<_>>()
+                };
+                prop_assert_eq!(above(&known), above(&expected));
+                prop_assert!(ladder.bids.far.len() <= 8);
+            }
+        }
     }
 }

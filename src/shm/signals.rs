@@ -415,6 +415,8 @@ mod tests {
             client_id: ClientOrderId(1 << 60),
             signal: SignalId(9),
             leg: 3,
+            instrument: InstrumentId(0xa1b2),
+            side: Side::Sell,
             state: OrderState::Unknown,
             kind: ReportKind::Progress,
             reason: RejectReason::SelfTrade,
