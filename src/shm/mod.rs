@@ -43,7 +43,7 @@ pub use health::{
 };
 pub use latency::Stage;
 pub use market::{Market, RegionOptions};
-pub use signals::{BadRecord, ReportReader, Request, RequestWriter};
+pub use signals::{BadRecord, ReportReader, RequestWriter};
 pub use status::{
     STATUS_FIELDS_MAX, Status, StatusError, StatusName, StatusReader, StatusText, StatusValue,
     StatusWriter,

@@ -5,20 +5,10 @@ use crate::sync::ring;
 use crate::sync::spsc::{BadIndex, Full};
 use crate::types::{
     ClientOrderId, InstrumentId, LEGS_MAX, Leg, LegPricing, Nanos, OrderState, Price, Qty,
-    RejectReason, ReportKind, Side, Signal, SignalId, StrategyId, StrategyReport, TimeInForce,
+    RejectReason, ReportKind, Request, Side, Signal, SignalId, StrategyId, StrategyReport,
+    TimeInForce,
 };
 use std::fmt;
-
-/// What a strategy asks of the oms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// Send the legs of a signal.
-    Signal(Signal),
-    /// Cancel one order.
-    Cancel(ClientOrderId),
-    /// Cancel all orders of the strategy.
-    CancelAll,
-}
 
 /// Why a record of a strategy's ring was thrown away. The ring goes on behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,9 +47,10 @@ impl fmt::Display for BadRecord {
 impl std::error::Error for BadRecord {}
 
 /// Order of the words below; part of the layout's hash.
-pub(super) const FIELDS: &str = "request: kind|legs<<8|strategy<<16 id tick published seen emitted \
+pub(super) const FIELDS: &str = "request: kind|legs<<8|strategy<<16 id|instrument tick published seen emitted \
     legs4(instrument|side<<16|pricing<<24|tif<<32 price qty); report: client signal \
-    leg|state<<8|kind<<16|reason<<24|risk<<32 last_price last_qty cumulative event";
+    leg|state<<8|kind<<16|reason<<24|risk<<32|side<<40|instrument<<48 last_price last_qty \
+    cumulative event";
 
 const LEGS_AT: usize = 6;
 const LEG_WORDS: usize = 3;
@@ -71,6 +62,7 @@ pub(super) const REPORT_WORDS: usize = 7;
 const SIGNAL: u8 = 1;
 const CANCEL: u8 = 2;
 const CANCEL_ALL: u8 = 3;
+const WATCH: u8 = 4;
 
 /// What the bytes of a strategy are checked against.
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +98,11 @@ fn leg(words: &[u64; LEG_WORDS], bounds: Bounds) -> Result<Leg, BadRecord> {
     })
 }
 
+fn watched(id: u64, bounds: Bounds) -> Result<InstrumentId, BadRecord> {
+    let id = u16::try_from(id).map(InstrumentId).map_err(|_| BadRecord::Instrument)?;
+    if id.index() < bounds.instruments { Ok(id) } else { Err(BadRecord::Instrument) }
+}
+
 /// A request of its words, which may be anything. They are a private copy: the strategy can no
 /// longer change them between check and use.
 pub(super) fn decode(words: &[u64; REQUEST_WORDS], bounds: Bounds) -> Result<Request, BadRecord> {
@@ -120,9 +117,10 @@ pub(super) fn decode(words: &[u64; REQUEST_WORDS], bounds: Bounds) -> Result<Req
     match byte(*head, 0) {
         CANCEL_ALL if legs_len == 0 => return Ok(Request::CancelAll),
         SIGNAL | CANCEL if *id == 0 => return Err(BadRecord::Id),
+        WATCH if legs_len == 0 => return watched(*id, bounds).map(Request::Watch),
         CANCEL if legs_len == 0 => return Ok(Request::Cancel(ClientOrderId(*id))),
         SIGNAL if (1..=LEGS_MAX).contains(&usize::from(legs_len)) => {}
-        SIGNAL | CANCEL | CANCEL_ALL => return Err(BadRecord::Legs),
+        SIGNAL | CANCEL | CANCEL_ALL | WATCH => return Err(BadRecord::Legs),
         _ => return Err(BadRecord::Kind),
     }
     let mut signal = Signal {
@@ -166,6 +164,7 @@ impl RequestWriter {
             Request::Signal(signal) => self.push_signal(signal),
             Request::Cancel(order) => self.push_cancel(*order),
             Request::CancelAll => self.push_cancel_all(),
+            Request::Watch(instrument) => self.push_watch(*instrument),
         }
     }
 
@@ -198,6 +197,12 @@ impl RequestWriter {
     /// Queues the cancel of all orders of the strategy.
     pub fn push_cancel_all(&mut self) -> Result<(), Full> {
         let words = short(CANCEL_ALL, self.strategy, 0);
+        self.ring.push(|payload| payload.copy_from(0, &words))
+    }
+
+    /// Queues the wish to see an instrument.
+    pub fn push_watch(&mut self, instrument: InstrumentId) -> Result<(), Full> {
+        let words = short(WATCH, self.strategy, u64::from(instrument.0));
         self.ring.push(|payload| payload.copy_from(0, &words))
     }
 }
@@ -239,9 +244,9 @@ impl ReportWriter {
             report.kind as u8,
             report.reason as u8,
             report.risk,
-            0,
-            0,
-            0,
+            report.side as u8,
+            report.instrument.0 as u8,
+            (report.instrument.0 >> 8) as u8,
         ]);
         let words: [u64; REPORT_WORDS] = [
             report.client_id.0,
@@ -281,6 +286,8 @@ fn report(words: &[u64; REPORT_WORDS]) -> Option<StrategyReport> {
         client_id: ClientOrderId(client_id),
         signal: SignalId(signal),
         leg: byte(codes, 0),
+        instrument: InstrumentId((codes >> 48) as u16),
+        side: Side::from_u8(byte(codes, 5))?,
         state: OrderState::from_u8(byte(codes, 1))?,
         kind: ReportKind::from_u8(byte(codes, 2))?,
         reason: RejectReason::from_u8(byte(codes, 3))?,
@@ -335,8 +342,12 @@ mod tests {
     #[test]
     fn requests_come_back_as_they_were() {
         let (mut writer, mut reader, _) = requests(4);
-        let all =
-            [Request::Signal(signal()), Request::Cancel(ClientOrderId(77)), Request::CancelAll];
+        let all = [
+            Request::Signal(signal()),
+            Request::Cancel(ClientOrderId(77)),
+            Request::CancelAll,
+            Request::Watch(InstrumentId(3)),
+        ];
         for request in all {
             assert_eq!(writer.push(&request), Ok(()));
         }
@@ -357,7 +368,10 @@ mod tests {
         for (word, value, expected) in [
             (0, 0, Strategy),
             (0, 3 << 8 | 5 << 16, Kind),
-            (0, 4 | 3 << 8 | 5 << 16, Kind),
+            (0, 5 | 3 << 8 | 5 << 16, Kind),
+            (0, 4 | 3 << 8 | 5 << 16, Legs),
+            // The signal's id, 9, is no instrument.
+            (0, 4 | 5 << 16, Instrument),
             (0, good | 1 << 24, Kind),
             (0, good | 1 << 63, Kind),
             (0, 1 | 3 << 8 | 6 << 16, Strategy),
@@ -381,6 +395,19 @@ mod tests {
             assert_eq!(reader.pop(), Err(expected), "word {word} as {value:#x}");
             assert_eq!(reader.pop(), Ok(Some(Request::CancelAll)));
             assert_eq!(reader.pop(), Ok(None));
+        }
+    }
+
+    #[test]
+    fn an_instrument_to_watch_is_not_cut_to_size() {
+        let words = |id| {
+            let mut words = [0; REQUEST_WORDS];
+            [words[0], words[1]] = [4 | 5 << 16, id];
+            words
+        };
+        assert_eq!(decode(&words(3), BOUNDS), Ok(Request::Watch(InstrumentId(3))));
+        for id in [4, 1 << 16, 1 << 63, u64::MAX] {
+            assert_eq!(decode(&words(id), BOUNDS), Err(BadRecord::Instrument), "{id:#x}");
         }
     }
 
@@ -410,6 +437,8 @@ mod tests {
             client_id: ClientOrderId(1 << 60),
             signal: SignalId(9),
             leg: 3,
+            instrument: InstrumentId(0xabcd),
+            side: Side::Sell,
             state: OrderState::Unknown,
             kind: ReportKind::Progress,
             reason: RejectReason::SelfTrade,

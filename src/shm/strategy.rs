@@ -5,15 +5,13 @@ use super::layout::{
     StrategyLayout,
 };
 use super::map::{self, Lock, Named, NewFile};
-use super::signals::{
-    BadRecord, Bounds, ReportReader, ReportWriter, Request, RequestReader, RequestWriter,
-};
+use super::signals::{BadRecord, Bounds, ReportReader, ReportWriter, RequestReader, RequestWriter};
 use super::status::{StatusReader, StatusWriter};
 use super::{RegionError, header};
 use crate::sync::spsc::Full;
 use crate::sync::words::{ReadWords, Words};
 use crate::sync::{broadcast, ring};
-use crate::types::{Nanos, StrategyId, StrategyReport};
+use crate::types::{Nanos, Request, StrategyId, StrategyReport};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 

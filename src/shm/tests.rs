@@ -3,8 +3,8 @@
 use super::*;
 use crate::types::{
     Amount, AssetBalance, AssetId, BookState, ClientOrderId, InstrumentId, InstrumentTable, Leg,
-    Level, Nanos, OrderState, Price, Qty, Readiness, RejectReason, ReportKind, Side, Signal,
-    SignalId, StrategyId, StrategyReport, TopOfBook, Trade, VenueId,
+    Level, Nanos, OrderState, Price, Qty, Readiness, RejectReason, ReportKind, Request, Side,
+    Signal, SignalId, StrategyId, StrategyReport, TopOfBook, Trade, VenueId,
 };
 use instruments::tests::table;
 use std::fs;
@@ -75,6 +75,8 @@ fn report() -> StrategyReport {
         client_id: ClientOrderId(8),
         signal: SignalId(1),
         leg: 1,
+        instrument: InstrumentId(3),
+        side: Side::Sell,
         state: OrderState::Filled,
         kind: ReportKind::Fill,
         reason: RejectReason::None,

@@ -164,10 +164,13 @@ pub struct SimOrder {
 }
 
 impl SimOrder {
-    /// Base quantity still to fill.
+    /// Base quantity still to fill; zero for an order sized in quote, which never rests.
     #[must_use]
     pub fn leaves(&self) -> Decimal {
-        self.request.qty - self.filled
+        match self.request.order_type {
+            SimOrderType::MarketQuote => Decimal::ZERO,
+            _ => self.request.qty - self.filled,
+        }
     }
 
     /// Average fill price; zero if nothing is filled.
@@ -388,6 +391,15 @@ pub trait Wire: Send {
 
     /// Called every few milliseconds: pings, batched depth, 24 h cuts.
     fn on_timer(&mut self, exchange: &super::Exchange, now_ms: u64, out: &mut WireOut);
+
+    /// Marks of a text message that carries a change of an order book: one of these and the symbol
+    /// are in it. [`Fault::SkipBookEvent`](super::Fault::SkipBookEvent) looks for them.
+    fn book_delta_marks(&self) -> &'static [&'static str] {
+        &["\"depthUpdate\"", "\"type\":\"delta\""]
+    }
+
+    /// Tells clients that this server is about to go away, where the venue has words for that.
+    fn on_announce_shutdown(&mut self, _now_ms: u64, _out: &mut WireOut) {}
 }
 
 /// Key and secret of an account.
