@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use stoop::book::{Book, BookOptions, Outcome};
 use stoop::oms::{BookQuote, Books, NullRecorder, Oms, OmsOptions, Output, RiskLimits};
-use stoop::shm::Request;
 use stoop::throttle::{Priority, Throttle};
 use stoop::types::*;
 

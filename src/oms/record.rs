@@ -4,10 +4,9 @@
 #![forbid(unsafe_code)]
 
 use super::risk::{RiskReject, TradingState};
-use crate::shm::Request;
 use crate::types::{
     AssetBalance, ClientOrderId, Command, ExecutionReport, FeeRate, Nanos, NewOrder, OrderState,
-    SignalId, StrategyId, VenueId, VenueNotice,
+    Request, SignalId, StrategyId, VenueId, VenueNotice,
 };
 
 /// One thing that happened.

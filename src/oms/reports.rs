@@ -375,6 +375,8 @@ impl<R: Recorder> Oms<R> {
                 client_id: order.client_id,
                 signal: order.signal,
                 leg: order.leg,
+                instrument: order.instrument,
+                side: order.side,
                 state: order.state,
                 kind: report.kind,
                 reason: report.reason,

@@ -7,11 +7,10 @@ use super::record::{Record, Recorder};
 use super::risk::{RiskReject, Subject};
 use super::transition::Trigger;
 use super::{Books, Oms, Output};
-use crate::shm::Request;
 use crate::types::{
-    Amount, CancelOrder, ClientOrderId, CommandKind, InstrumentStatus, LEGS_MAX, Leg, LegPricing,
-    Nanos, NewOrder, OrderState, OrderType, Price, Qty, RejectReason, ReportKind, Signal, SignalId,
-    StrategyId, StrategyReport, TimeInForce,
+    Amount, CancelOrder, ClientOrderId, CommandKind, InstrumentId, InstrumentStatus, LEGS_MAX, Leg,
+    LegPricing, Nanos, NewOrder, OrderState, OrderType, Price, Qty, RejectReason, ReportKind,
+    Request, Side, Signal, SignalId, StrategyId, StrategyReport, TimeInForce,
 };
 
 impl<R: Recorder> Oms<R> {
@@ -29,6 +28,7 @@ impl<R: Recorder> Oms<R> {
             Request::Signal(signal) => self.on_signal(strategy, signal, books, now, out),
             Request::Cancel(id) => self.on_cancel(strategy, *id, now, out),
             Request::CancelAll => self.cancel_strategy(strategy, now, out),
+            Request::Watch(_) => {}
         }
     }
 
@@ -160,7 +160,10 @@ impl<R: Recorder> Oms<R> {
             let blamed = failed.is_none_or(|failed| failed == leg);
             let code = if blamed { code } else { RiskReject::OtherLeg };
             let report = refusal_report(ReportKind::Rejected, code);
-            out.reports.push((strategy, StrategyReport { signal: signal.id, leg, ..report }));
+            let asked = signal.legs.get(usize::from(leg)).copied().unwrap_or_default();
+            let (instrument, side) = (asked.instrument, asked.side);
+            let report = StrategyReport { signal: signal.id, leg, instrument, side, ..report };
+            out.reports.push((strategy, report));
         }
     }
 
@@ -182,6 +185,8 @@ impl<R: Recorder> Oms<R> {
             report.state = order.state;
             report.signal = order.signal;
             report.leg = order.leg;
+            report.instrument = order.instrument;
+            report.side = order.side;
             report.cumulative_qty = order.cumulative();
         }
         out.reports.push((strategy, report));
@@ -246,6 +251,8 @@ fn refusal_report(kind: ReportKind, code: RiskReject) -> StrategyReport {
         client_id: ClientOrderId::NONE,
         signal: SignalId(0),
         leg: 0,
+        instrument: InstrumentId(0),
+        side: Side::Buy,
         state: OrderState::Rejected,
         kind,
         reason: RejectReason::None,

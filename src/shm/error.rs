@@ -66,7 +66,7 @@ pub enum RegionError {
     /// An option or the table of instruments is out of bounds.
     Options {
         /// Which bound.
-        what: &'static str,
+        what: String,
     },
 }
 

@@ -1,5 +1,7 @@
 //! Latency histograms in the region: one per stage and venue.
 
+use crate::types::VenueId;
+
 /// A stretch of a tick's way through the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -40,6 +42,12 @@ impl Stage {
 
     /// How many there are.
     pub const COUNT: usize = Self::ALL.len();
+
+    /// Number of its histogram for a venue: by stage, then venue.
+    pub(super) fn index(self, venue: VenueId, venues: usize) -> Option<usize> {
+        let venue = usize::from(venue.0);
+        (venue < venues).then_some(self as usize * venues + venue)
+    }
 
     /// Name for people and metrics.
     #[must_use]

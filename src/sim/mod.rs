@@ -3,9 +3,44 @@
 //!
 //! Written from the venues' documentation; imports `types` and nothing else of the engine, so that
 //! one misreading cannot hide on both sides of the wire.
+//!
+//! [`Exchange`] (matching, accounts, ledger) knows no protocol; a [`Wire`] puts a venue's protocol
+//! over it; the flow moves its books; [`Server`] has the only sockets and the only thread;
+//! [`embedded()`] puts them together as they come without configuration.
 
 #![forbid(unsafe_code)]
 
+mod accounts;
+mod book;
+mod connection;
+mod embedded;
+mod exchange;
+#[cfg(test)]
+mod exchange_tests;
+mod faults;
+mod flow;
+#[cfg(test)]
+mod flow_tests;
+mod handle;
+mod hosted;
+mod ledger;
+mod matching;
 mod model;
+mod random;
+mod recorded;
+mod rules;
+mod seeded;
+mod server;
+#[cfg(test)]
+mod server_tests;
+mod tls;
+pub mod venues;
 
+pub use embedded::{Embedded, EmbeddedOptions, SimAccount, SimKeyKind, embedded};
+pub use exchange::{Exchange, OrderRef, SelfTrade};
+pub use faults::Fault;
+pub use flow::{Flow, FlowOptions, Target};
+pub use handle::{SimCounters, SimError, SimHandle, SimOptions, SimUrls, SimVenueOptions};
 pub use model::*;
+pub use random::Dislocations;
+pub use server::Server;

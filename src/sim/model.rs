@@ -164,10 +164,13 @@ pub struct SimOrder {
 }
 
 impl SimOrder {
-    /// Base quantity still to fill.
+    /// Base quantity still to fill; zero for an order sized in quote, which never rests.
     #[must_use]
     pub fn leaves(&self) -> Decimal {
-        self.request.qty - self.filled
+        match self.request.order_type {
+            SimOrderType::MarketQuote => Decimal::ZERO,
+            _ => self.request.qty - self.filled,
+        }
     }
 
     /// Average fill price; zero if nothing is filled.
@@ -227,6 +230,8 @@ pub enum OrderChange {
 pub type SimLevel = (Decimal, Decimal);
 
 /// Anything that clients may see, in the order in which it happened.
+// Events live for one turn of the server's loop; wires match on them, so they stay flat.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExchangeEvent {
     /// Changed levels of one book since the event before. `first_id..=last_id` are consecutive
@@ -388,6 +393,15 @@ pub trait Wire: Send {
 
     /// Called every few milliseconds: pings, batched depth, 24 h cuts.
     fn on_timer(&mut self, exchange: &super::Exchange, now_ms: u64, out: &mut WireOut);
+
+    /// Marks of a text message that carries a change of an order book: one of these and the symbol
+    /// are in it. [`Fault::SkipBookEvent`](super::Fault::SkipBookEvent) looks for them.
+    fn book_delta_marks(&self) -> &'static [&'static str] {
+        &["\"depthUpdate\"", "\"type\":\"delta\""]
+    }
+
+    /// Tells clients that this server is about to go away, where the venue has words for that.
+    fn on_announce_shutdown(&mut self, _now_ms: u64, _out: &mut WireOut) {}
 }
 
 /// Key and secret of an account.

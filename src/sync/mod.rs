@@ -8,7 +8,11 @@
 
 pub mod broadcast;
 pub mod histogram;
+pub(crate) mod ring;
+pub mod rotating;
+pub mod seqlock;
 pub mod spsc;
+pub(crate) mod words;
 
 /// The atomics of this folder and of `shm`: loom's under `--cfg loom`, else the standard library's.
 pub(crate) mod atomic {

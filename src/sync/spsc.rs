@@ -269,3 +269,155 @@ impl<T> fmt::Debug for Consumer<T> {
         f.debug_struct("Consumer").field("cursor", &self.cursor).finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::VecDeque;
+
+    #[test]
+    fn first_in_first_out_until_full() {
+        let (mut producer, mut consumer) = channel(3);
+        assert_eq!((producer.capacity(), consumer.capacity()), (4, 4));
+        for round in 0..5 {
+            for value in 0..4 {
+                assert_eq!(producer.push(round * 10 + value), Ok(()));
+            }
+            assert_eq!(producer.push(99), Err(Full(99)));
+            assert_eq!((producer.len(), consumer.len()), (4, 4));
+            for value in 0..4 {
+                assert_eq!(consumer.pop(), Some(round * 10 + value));
+            }
+            assert_eq!(consumer.pop(), None);
+            assert!(producer.is_empty() && consumer.is_empty());
+        }
+    }
+
+    #[test]
+    fn ends_know_when_the_other_is_gone() {
+        let (mut producer, mut consumer) = channel(2);
+        producer.push(1).unwrap();
+        assert!(!producer.is_abandoned() && !consumer.is_abandoned());
+        drop(producer);
+        assert!(consumer.is_abandoned());
+        assert_eq!((consumer.pop(), consumer.pop()), (Some(1), None));
+    }
+
+    #[test]
+    fn counters_may_wrap() {
+        let near = u64::MAX - 1;
+        let (head, tail) = (AtomicU64::new(near), AtomicU64::new(near));
+        let mut producer = ProducerCursor::new(4, near, near);
+        let mut consumer = ConsumerCursor::new(4, near);
+        for _ in 0..4 {
+            assert!(producer.claim(&head).is_some());
+            producer.commit(&tail);
+        }
+        assert_eq!(producer.claim(&head), None);
+        for slot in [2, 3, 0, 1] {
+            assert_eq!(consumer.ready(&tail), Ok(Some(slot)));
+            consumer.release(&head);
+        }
+        assert_eq!(consumer.ready(&tail), Ok(None));
+        assert_eq!(producer.claim(&head), Some(2));
+    }
+
+    #[test]
+    fn lies_of_the_other_side_are_contained() {
+        let (head, tail) = (AtomicU64::new(0), AtomicU64::new(0));
+        let mut consumer = ConsumerCursor::new(4, 0);
+        for lie in [5, 1 << 40, 3, u64::MAX] {
+            tail.store(lie, Ordering::Relaxed);
+            assert_eq!(consumer.ready(&tail), Err(BadIndex), "{lie}");
+            consumer.resync(&head);
+            assert_eq!(head.load(Ordering::Relaxed), lie);
+            assert_eq!(consumer.ready(&tail), Ok(None), "one lie costs one error");
+        }
+        let mut producer = ProducerCursor::new(4, 4, 0);
+        for lie in [5, 1 << 40, u64::MAX] {
+            head.store(lie, Ordering::Relaxed);
+            assert_eq!(producer.claim(&head), None, "{lie}");
+            assert!(producer.len(&head) <= 4);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 256 }))]
+        #[test]
+        fn behaves_as_a_bounded_deque(capacity in 1usize..9, pushes in prop::collection::vec(any::<bool>(), 0..200)) {
+            let (mut producer, mut consumer) = channel(capacity);
+            let mut model = VecDeque::new();
+            for (number, push) in pushes.into_iter().enumerate() {
+                if push {
+                    let fits = model.len() < producer.capacity();
+                    prop_assert_eq!(producer.push(number), if fits { Ok(()) } else { Err(Full(number)) });
+                    if fits { model.push_back(number) }
+                } else {
+                    prop_assert_eq!(consumer.pop(), model.pop_front());
+                }
+                prop_assert_eq!((producer.len(), consumer.len()), (model.len(), model.len()));
+            }
+        }
+    }
+
+    #[test]
+    fn threads_pass_everything_in_order() {
+        let items: u64 = if cfg!(miri) { 300 } else { 300_000 };
+        let (mut producer, mut consumer) = channel::<[u64; 3]>(64);
+        let thread = std::thread::spawn(move || {
+            for number in 0..items {
+                while producer.push([number, !number, number * 3]).is_err() {
+                    std::thread::yield_now();
+                }
+            }
+        });
+        let mut expected = 0;
+        while expected < items {
+            match consumer.pop() {
+                Some(item) => {
+                    assert_eq!(item, [expected, !expected, expected * 3]);
+                    expected += 1;
+                }
+                None => std::thread::yield_now(),
+            }
+        }
+        thread.join().unwrap();
+        assert_eq!(consumer.pop(), None);
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+
+    #[test]
+    fn values_arrive_whole_and_in_order_through_a_full_ring() {
+        loom::model(|| {
+            let (mut producer, mut consumer) = channel::<u64>(2);
+            let thread = loom::thread::spawn(move || {
+                let mut pushed = 0;
+                for number in 0..3 {
+                    match producer.push(number) {
+                        Ok(()) => pushed += 1,
+                        Err(Full(_)) => break,
+                    }
+                }
+                pushed
+            });
+            let mut popped = 0;
+            for _ in 0..2 {
+                if let Some(number) = consumer.pop() {
+                    assert_eq!(number, popped);
+                    popped += 1;
+                }
+            }
+            let pushed = thread.join().unwrap();
+            while let Some(number) = consumer.pop() {
+                assert_eq!(number, popped);
+                popped += 1;
+            }
+            assert_eq!(popped, pushed);
+        });
+    }
+}

@@ -1,6 +1,22 @@
-//! What the oms tells a strategy about the orders of its signals.
+//! What a strategy asks of the oms, and what the oms tells it about the orders of its signals.
 
-use super::{ClientOrderId, Nanos, OrderState, Price, Qty, RejectReason, ReportKind, SignalId};
+use super::{
+    ClientOrderId, InstrumentId, Nanos, OrderState, Price, Qty, RejectReason, ReportKind, Side,
+    Signal, SignalId,
+};
+
+/// What a strategy asks of the oms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Send the legs of a signal.
+    Signal(Signal),
+    /// Cancel one order.
+    Cancel(ClientOrderId),
+    /// Cancel all orders of the strategy.
+    CancelAll,
+    /// Stream the market data of an instrument.
+    Watch(InstrumentId),
+}
 
 /// One step in the life of an order that a strategy caused, as it travels through the report ring.
 /// Refusals by our own risk checks arrive the same way, with `risk` set.
@@ -12,6 +28,10 @@ pub struct StrategyReport {
     pub signal: SignalId,
     /// Which leg of the signal, from 0.
     pub leg: u8,
+    /// What it trades.
+    pub instrument: InstrumentId,
+    /// Buy or sell.
+    pub side: Side,
     /// State of the order after this step.
     pub state: OrderState,
     /// What happened.

@@ -1,0 +1,327 @@
+//! `engine.toml`: read once, checked once, every complaint with file, line and column.
+//!
+//! Nothing here opens a socket or knows a venue's rules; whether an instrument exists is the
+//! venue's to say and is checked when its rules are loaded.
+
+#![forbid(unsafe_code)]
+
+mod check;
+mod error;
+mod raw;
+mod secrets;
+
+pub use error::ConfigError;
+pub use secrets::SecretError;
+
+use crate::types::{Nanos, VenueId};
+use crate::venues::{self, Credentials};
+use check::Checker;
+use error::Source;
+use raw::Raw;
+use rust_decimal::Decimal;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The configuration that is compiled in.
+pub const DEFAULT_TOML: &str = include_str!("../engine.toml");
+
+/// Against what the engine trades.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Embedded simulated venues.
+    Sim,
+    /// The venues' test networks.
+    Testnet,
+    /// Real money.
+    Live,
+}
+
+/// What a loop does when it found no work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// Nothing: polls again at once.
+    Spin,
+    /// Lets another thread of the CPU run.
+    Yield,
+    /// Sleeps for some tens of microseconds.
+    Park,
+}
+
+/// An instrument that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstrumentConfig {
+    /// `BTC/USDT@binance`
+    pub name: String,
+    /// `BTC`
+    pub base: String,
+    /// `USDT`
+    pub quote: String,
+    /// Its venue.
+    pub venue: VenueId,
+    /// Streamed from the start, not only once watched.
+    pub streamed: bool,
+    /// Line and column for complaints that come later.
+    pub place: Place,
+}
+
+/// A place in the configuration file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+}
+
+/// One venue.
+#[derive(Clone, Debug)]
+pub struct VenueConfig {
+    /// Which.
+    pub venue: VenueId,
+    /// Where the key comes from.
+    pub api_key: Option<SecretSource>,
+    /// Where the secret comes from.
+    pub api_secret: Option<SecretSource>,
+    /// Orders over REST instead of WebSocket.
+    pub orders_over_rest: bool,
+    /// Oldest a request may be.
+    pub recv_window_ms: u32,
+    /// Addresses that replace the venue's own.
+    pub rest: Option<String>,
+    /// See `rest`.
+    pub public: Option<String>,
+    /// See `rest`.
+    pub trade: Option<String>,
+    /// See `rest`.
+    pub private: Option<String>,
+}
+
+/// Where a key or secret is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// An environment variable.
+    Env(String),
+    /// A file that only its owner may read.
+    File(PathBuf),
+}
+
+/// One thread of the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThreadConfig {
+    /// Kernel number of its CPU, if it is pinned.
+    pub core: Option<usize>,
+    /// What it does without work.
+    pub idle: Idle,
+    /// Names of its agents.
+    pub runs: Vec<String>,
+    /// Where it stands in the file.
+    pub place: Place,
+}
+
+/// One strategy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StrategyConfig {
+    /// Its name.
+    pub name: String,
+    /// Options of its kind.
+    pub kind: StrategyKind,
+    /// Names of its instruments.
+    pub instruments: Vec<String>,
+}
+
+/// Built-in strategies and their options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StrategyKind {
+    /// See [`crate::strategy::SpreadArb`].
+    SpreadArb {
+        /// Smallest gap, basis points.
+        spread_min_bps: Decimal,
+        /// Quantity of each leg, base units.
+        qty: Decimal,
+        /// Pause after a signal.
+        cooldown_ns: u64,
+    },
+}
+
+/// Limits of the order manager, in the units of the file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LimitsConfig {
+    /// Value of one order, quote units.
+    pub order_notional_max: Decimal,
+    /// Underlying to largest position, base units.
+    pub position_max: BTreeMap<String, Decimal>,
+    /// How far a price may be from the book, basis points.
+    pub price_collar_bps: Decimal,
+    /// Oldest book to trade on.
+    pub book_age_max_ns: u64,
+    /// New orders a second.
+    pub orders_per_second_max: u32,
+    /// Orders open at once.
+    pub orders_open_max: u32,
+}
+
+/// The embedded venues.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SimConfig {
+    /// Seed of the order flow.
+    pub seed: u64,
+    /// Fee ratio when resting.
+    pub maker_fee: Decimal,
+    /// Fee ratio when crossing.
+    pub taker_fee: Decimal,
+    /// Asset to balance at each venue.
+    pub balances: BTreeMap<String, Decimal>,
+    /// Recorded frames to replay.
+    pub capture: Option<PathBuf>,
+    /// Venue that was recorded.
+    pub capture_venue: Option<VenueId>,
+    /// Multiple of the recorded speed, 0 for as fast as it is read.
+    pub speed: f64,
+    /// How far the derived venue follows behind.
+    pub lag_ms: u64,
+    /// How often one venue's bid goes above the other's ask.
+    pub spreads_per_second: f64,
+    /// By how much, smallest and largest, basis points.
+    pub spread_bps: [f64; 2],
+    /// For how long, shortest and longest, milliseconds.
+    pub spread_ms: [f64; 2],
+    /// Things that break.
+    pub faults: Vec<FaultConfig>,
+}
+
+/// One thing that breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultConfig {
+    /// When, after the start.
+    pub after_ns: u64,
+    /// Where.
+    pub venue: VenueId,
+    /// What: one of [`FAULT_KINDS`].
+    pub kind: String,
+}
+
+/// Kinds of `[[sim.fault]]`.
+pub const FAULT_KINDS: &[&str] =
+    &["cut", "shutdown", "skip_book_event", "clock_ahead_5s", "lose_replies"];
+
+/// A checked configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// File it came from, for messages.
+    pub file: String,
+    /// Against what the engine trades.
+    pub mode: Mode,
+    /// The file arms live trading.
+    pub armed: bool,
+    /// Name of the instance.
+    pub name: String,
+    /// Levels a side in the region.
+    pub depth: usize,
+    /// Idle policy without `[[thread]]`.
+    pub idle: Idle,
+    /// Instruments in order.
+    pub instruments: Vec<InstrumentConfig>,
+    /// The venues of the instruments, in order of their ids.
+    pub venues: Vec<VenueConfig>,
+    /// Threads as configured; empty: automatic.
+    pub threads: Vec<ThreadConfig>,
+    /// Strategies in order.
+    pub strategies: Vec<StrategyConfig>,
+    /// Limits.
+    pub limits: LimitsConfig,
+    /// Embedded venues.
+    pub sim: SimConfig,
+    /// Certificate authorities to trust besides the public ones (PEM files).
+    pub extra_ca: Vec<PathBuf>,
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::without_place(&name, read_error(&error)))?;
+        Self::parse(&name, &text)
+    }
+
+    /// The configuration that is compiled in.
+    pub fn embedded() -> Result<Self, ConfigError> {
+        Self::parse("engine.toml (built in)", DEFAULT_TOML)
+    }
+
+    /// Checks a text; `file` is for messages.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
+        let source = Source { file, text };
+        let raw: Raw = toml::from_str(text).map_err(|error| source.toml_error(&error))?;
+        Checker { source }.config(raw)
+    }
+
+    /// Key and secret of a venue, read now.
+    pub fn credentials(&self, venue: VenueId) -> Result<Credentials, SecretError> {
+        let config = self.venues.iter().find(|config| config.venue == venue);
+        let name = venues::VENUES[usize::from(venue.0)].name;
+        let sources = config.and_then(|c| Some((c.api_key.as_ref()?, c.api_secret.as_ref()?)));
+        let (key, secret) = sources.ok_or_else(|| SecretError::not_configured(name))?;
+        secrets::read(name, key, secret)
+    }
+
+    /// An error that points to a place of the file, for checks that need the venue's rules.
+    #[must_use]
+    pub fn error_at(&self, place: Place, message: String) -> ConfigError {
+        ConfigError { file: self.file.clone(), place: Some(place), message }
+    }
+}
+
+fn read_error(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            "no such file; without --config the built-in engine.toml is used".to_owned()
+        }
+        _ => format!("cannot be read: {error}"),
+    }
+}
+
+impl VenueConfig {
+    fn default_of(venue: VenueId) -> Self {
+        Self {
+            venue,
+            api_key: None,
+            api_secret: None,
+            orders_over_rest: false,
+            recv_window_ms: 5000,
+            rest: None,
+            public: None,
+            trade: None,
+            private: None,
+        }
+    }
+}
+
+/// Names of all agents that a configuration has, in the order in which one loop runs them: feeds,
+/// strategies, order manager, executors, so that a tick becomes an order in one round.
+#[must_use]
+pub fn agent_names(
+    venues_used: impl Iterator<Item = VenueId> + Clone,
+    strategies: &[StrategyConfig],
+) -> Vec<String> {
+    let name = |venue: VenueId| venues::VENUES[usize::from(venue.0)].name;
+    let feeds = venues_used.clone().map(|venue| format!("feed:{}", name(venue)));
+    let strategies = strategies.iter().map(|strategy| format!("strategy:{}", strategy.name));
+    let executors = venues_used.map(|venue| format!("exec:{}", name(venue)));
+    feeds.chain(strategies).chain(["oms".to_owned()]).chain(executors).collect()
+}
+
+/// Nanoseconds of a duration such as `30s`, `5m`, `1h` or `500ms`.
+pub fn parse_duration(text: &str) -> Result<Nanos, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor = match unit {
+        "ms" => 1_000_000,
+        "s" => 1_000_000_000,
+        "m" => 60_000_000_000,
+        "h" => 3_600_000_000_000u64,
+        _ => return Err(format!("{text:?} is not a duration such as 500ms, 30s, 5m or 1h")),
+    };
+    let number: u64 = number.parse().map_err(|_| format!("{text:?} has no number"))?;
+    number.checked_mul(factor).map(Nanos).ok_or_else(|| format!("{text:?} is too long"))
+}

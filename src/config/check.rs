@@ -1,0 +1,413 @@
+//! From the raw file to a checked configuration.
+
+use super::error::{self, Source};
+use super::raw::{Raw, RawFault, RawLimits, RawSim, RawStrategy, RawThread, RawVenue};
+use super::{
+    Config, ConfigError, FAULT_KINDS, FaultConfig, Idle, InstrumentConfig, LimitsConfig, Mode,
+    SimConfig, StrategyConfig, StrategyKind, ThreadConfig, VenueConfig, agent_names,
+};
+use crate::types::VenueId;
+use crate::venues;
+use rust_decimal::Decimal;
+use std::collections::{BTreeMap, BTreeSet};
+use toml::Spanned;
+
+pub(super) struct Checker<'a> {
+    pub source: Source<'a>,
+}
+
+impl Checker<'_> {
+    pub fn config(&self, raw: Raw) -> Result<Config, ConfigError> {
+        let mode = self.mode(&raw.mode)?;
+        let instruments = self.instruments(&raw.instruments, &raw.watchlist)?;
+        let used: BTreeSet<VenueId> = instruments.iter().map(|i| i.venue).collect();
+        let venues = self.venues(raw.venue, &used)?;
+        let strategies = self.strategies(raw.strategy, &instruments)?;
+        let threads = self.threads(raw.thread, &used, &strategies)?;
+        let engine = raw.engine;
+        let depth = self.in_range(&engine.depth, 1, 64, "depth")? as usize;
+        let limits = self.limits(raw.limits, &instruments)?;
+        Ok(Config {
+            file: self.source.file.to_owned(),
+            mode,
+            armed: raw.armed,
+            name: self.instance_name(&engine.name)?,
+            depth,
+            idle: self.idle(&engine.idle)?,
+            instruments,
+            venues,
+            threads,
+            strategies,
+            limits,
+            sim: self.sim(raw.sim, &used)?,
+            extra_ca: raw.extra_ca,
+        })
+    }
+
+    fn error<T>(&self, at: &Spanned<T>, message: String) -> ConfigError {
+        self.source.at(at.span().start, message)
+    }
+
+    fn mode(&self, mode: &Spanned<String>) -> Result<Mode, ConfigError> {
+        match mode.get_ref().as_str() {
+            "sim" => Ok(Mode::Sim),
+            "testnet" => Ok(Mode::Testnet),
+            "live" => Ok(Mode::Live),
+            other => Err(self.error(mode, self.one_of("mode", other, &["sim", "testnet", "live"]))),
+        }
+    }
+
+    fn one_of(&self, key: &str, value: &str, allowed: &[&str]) -> String {
+        let hint = error::closest(value, allowed.iter().copied())
+            .map_or(String::new(), |name| format!("; did you mean \"{name}\"?"));
+        format!("{key} = \"{value}\" is not one of {}{hint}", error::list(allowed))
+    }
+
+    fn idle(&self, idle: &Spanned<String>) -> Result<Idle, ConfigError> {
+        match idle.get_ref().as_str() {
+            "spin" => Ok(Idle::Spin),
+            "yield" => Ok(Idle::Yield),
+            "park" => Ok(Idle::Park),
+            other => Err(self.error(idle, self.one_of("idle", other, &["spin", "yield", "park"]))),
+        }
+    }
+
+    fn instance_name(&self, name: &Spanned<String>) -> Result<String, ConfigError> {
+        let text = name.get_ref();
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if (1..=32).contains(&text.len()) && text.chars().all(plain) {
+            return Ok(text.clone());
+        }
+        Err(self.error(name, format!("name = {text:?} must be 1 to 32 of a-z A-Z 0-9 - _")))
+    }
+
+    fn instruments(
+        &self,
+        streamed: &[Spanned<String>],
+        watchlist: &[Spanned<String>],
+    ) -> Result<Vec<InstrumentConfig>, ConfigError> {
+        let mut list: Vec<InstrumentConfig> = Vec::new();
+        let all = streamed.iter().map(|name| (name, true));
+        for (name, streamed) in all.chain(watchlist.iter().map(|name| (name, false))) {
+            let instrument = self.instrument(name, streamed)?;
+            if list.iter().any(|known| known.name == instrument.name) {
+                return Err(self.error(name, format!("{:?} is listed twice", instrument.name)));
+            }
+            list.push(instrument);
+        }
+        Ok(list)
+    }
+
+    fn instrument(
+        &self,
+        name: &Spanned<String>,
+        streamed: bool,
+    ) -> Result<InstrumentConfig, ConfigError> {
+        let text = name.get_ref();
+        let Some((base, quote, venue)) = venues::parse_name(text) else {
+            let message = format!("{text:?} is not an instrument; expected BASE/QUOTE@venue");
+            return Err(self.error(name, message));
+        };
+        Ok(InstrumentConfig {
+            name: text.clone(),
+            base: base.to_owned(),
+            quote: quote.to_owned(),
+            venue: self.venue(venue, name)?,
+            streamed,
+            place: self.source.place(name.span().start),
+        })
+    }
+
+    fn venue<T>(&self, name: &str, at: &Spanned<T>) -> Result<VenueId, ConfigError> {
+        venues::find(name).ok_or_else(|| {
+            let known: Vec<&str> = venues::VENUES.iter().map(|row| row.name).collect();
+            let hint = error::closest(name, known.iter().copied())
+                .map_or(String::new(), |name| format!("; did you mean \"{name}\"?"));
+            self.error(
+                at,
+                format!("unknown venue \"{name}\"; known: {}{hint}", error::list(&known)),
+            )
+        })
+    }
+
+    fn venues(
+        &self,
+        raw: BTreeMap<Spanned<String>, RawVenue>,
+        used: &BTreeSet<VenueId>,
+    ) -> Result<Vec<VenueConfig>, ConfigError> {
+        let mut given = BTreeMap::new();
+        for (name, raw) in raw {
+            let venue = self.venue(name.get_ref(), &name)?;
+            given.insert(venue, self.venue_config(venue, raw)?);
+        }
+        Ok(used
+            .iter()
+            .map(|venue| given.remove(venue).unwrap_or_else(|| VenueConfig::default_of(*venue)))
+            .collect())
+    }
+
+    fn venue_config(&self, venue: VenueId, raw: RawVenue) -> Result<VenueConfig, ConfigError> {
+        let orders_over_rest = match raw.orders.as_ref().map(|o| o.get_ref().as_str()) {
+            None | Some("websocket") => false,
+            Some("rest") => true,
+            Some(other) => {
+                let message = self.one_of("orders", other, &["websocket", "rest"]);
+                return Err(raw.orders.map_or_else(
+                    || self.source.at(0, message.clone()),
+                    |o| self.error(&o, message.clone()),
+                ));
+            }
+        };
+        let recv_window_ms = match &raw.recv_window_ms {
+            Some(window) => self.in_range(window, 100, 60_000, "recv_window_ms")? as u32,
+            None => 5000,
+        };
+        Ok(VenueConfig {
+            venue,
+            api_key: raw.api_key.map(Into::into),
+            api_secret: raw.api_secret.map(Into::into),
+            orders_over_rest,
+            recv_window_ms,
+            rest: self.url(raw.rest, "https")?,
+            public: self.url(raw.public, "wss")?,
+            trade: self.url(raw.trade, "wss")?,
+            private: self.url(raw.private, "wss")?,
+        })
+    }
+
+    fn url(
+        &self,
+        url: Option<Spanned<String>>,
+        scheme: &str,
+    ) -> Result<Option<String>, ConfigError> {
+        let Some(url) = url else { return Ok(None) };
+        if url.get_ref().starts_with(&format!("{scheme}://")) {
+            return Ok(Some(url.into_inner()));
+        }
+        Err(self.error(&url, format!("{:?} must begin with {scheme}://", url.get_ref())))
+    }
+
+    fn in_range(
+        &self,
+        value: &Spanned<i64>,
+        min: i64,
+        max: i64,
+        key: &str,
+    ) -> Result<i64, ConfigError> {
+        let number = *value.get_ref();
+        if (min..=max).contains(&number) {
+            return Ok(number);
+        }
+        Err(self.error(value, format!("{key} = {number} must be from {min} to {max}")))
+    }
+
+    fn positive(&self, value: &Spanned<Decimal>, key: &str) -> Result<Decimal, ConfigError> {
+        let number = *value.get_ref();
+        if number > Decimal::ZERO {
+            return Ok(number);
+        }
+        Err(self.error(value, format!("{key} = {number} must be greater than 0")))
+    }
+
+    fn threads(
+        &self,
+        raw: Vec<RawThread>,
+        venues_used: &BTreeSet<VenueId>,
+        strategies: &[StrategyConfig],
+    ) -> Result<Vec<ThreadConfig>, ConfigError> {
+        if raw.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut expected = agent_names(venues_used.iter().copied(), strategies);
+        let mut threads = Vec::new();
+        let mut last = 0;
+        for thread in raw {
+            last = thread.runs.span().start;
+            for agent in thread.runs.get_ref() {
+                self.take_agent(agent, &mut expected, venues_used, strategies)?;
+            }
+            let core = match &thread.core {
+                Some(core) => Some(self.in_range(core, 0, 4095, "core")? as usize),
+                None => None,
+            };
+            let place = thread.core.as_ref().map_or(last, |core| core.span().start);
+            threads.push(ThreadConfig {
+                core,
+                idle: thread.idle.as_ref().map_or(Ok(Idle::Yield), |idle| self.idle(idle))?,
+                runs: thread.runs.into_inner().into_iter().map(Spanned::into_inner).collect(),
+                place: self.source.place(place),
+            });
+        }
+        if let Some(missing) = expected.first() {
+            let message = format!("agent \"{missing}\" stands in no [[thread]]");
+            return Err(self.source.at(last, message));
+        }
+        Ok(threads)
+    }
+
+    fn take_agent(
+        &self,
+        agent: &Spanned<String>,
+        expected: &mut Vec<String>,
+        venues_used: &BTreeSet<VenueId>,
+        strategies: &[StrategyConfig],
+    ) -> Result<(), ConfigError> {
+        if let Some(index) = expected.iter().position(|name| name == agent.get_ref()) {
+            expected.remove(index);
+            return Ok(());
+        }
+        let all = agent_names(venues_used.iter().copied(), strategies);
+        let name = agent.get_ref();
+        if all.contains(name) {
+            return Err(self.error(agent, format!("agent \"{name}\" stands in two threads")));
+        }
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        Err(self.error(agent, self.one_of("agent", name, &all)))
+    }
+
+    fn strategies(
+        &self,
+        raw: Vec<RawStrategy>,
+        instruments: &[InstrumentConfig],
+    ) -> Result<Vec<StrategyConfig>, ConfigError> {
+        let mut list: Vec<StrategyConfig> = Vec::new();
+        for strategy in raw {
+            let name = self.instance_name(&strategy.name)?;
+            if list.iter().any(|known| known.name == name) {
+                let message = format!("two strategies are named \"{name}\"");
+                return Err(self.error(&strategy.name, message));
+            }
+            if list.len() == 63 {
+                return Err(self.error(&strategy.name, "more than 63 strategies".to_owned()));
+            }
+            for instrument in strategy.instruments.get_ref() {
+                self.known_instrument(instrument, instruments)?;
+            }
+            list.push(self.strategy(name, strategy)?);
+        }
+        Ok(list)
+    }
+
+    fn known_instrument(
+        &self,
+        name: &Spanned<String>,
+        instruments: &[InstrumentConfig],
+    ) -> Result<(), ConfigError> {
+        if instruments.iter().any(|known| known.name == *name.get_ref()) {
+            return Ok(());
+        }
+        let names = instruments.iter().map(|known| known.name.as_str());
+        let hint = error::closest(name.get_ref(), names)
+            .map_or(String::new(), |name| format!("; did you mean \"{name}\"?"));
+        let text = name.get_ref();
+        Err(self.error(name, format!("\"{text}\" is not among the instruments{hint}")))
+    }
+
+    fn strategy(&self, name: String, raw: RawStrategy) -> Result<StrategyConfig, ConfigError> {
+        if raw.kind.get_ref() != "spread_arb" {
+            let message = self.one_of("kind", raw.kind.get_ref(), &["spread_arb"]);
+            return Err(self.error(&raw.kind, message));
+        }
+        if raw.instruments.get_ref().len() != 2 {
+            let message = "spread_arb needs exactly two instruments".to_owned();
+            return Err(self.error(&raw.instruments, message));
+        }
+        let kind = StrategyKind::SpreadArb {
+            spread_min_bps: self.positive(&raw.spread_min_bps, "spread_min_bps")?,
+            qty: self.positive(&raw.qty, "qty")?,
+            cooldown_ns: self.in_range(&raw.cooldown_ms, 0, 3_600_000, "cooldown_ms")? as u64
+                * 1_000_000,
+        };
+        let instruments = raw.instruments.into_inner();
+        let instruments = instruments.into_iter().map(Spanned::into_inner).collect();
+        Ok(StrategyConfig { name, kind, instruments })
+    }
+
+    fn limits(
+        &self,
+        raw: RawLimits,
+        instruments: &[InstrumentConfig],
+    ) -> Result<LimitsConfig, ConfigError> {
+        let mut position_max = BTreeMap::new();
+        for (asset, limit) in raw.position_max.get_ref() {
+            position_max.insert(asset.clone(), self.positive(limit, asset)?);
+        }
+        if let Some(missing) = instruments.iter().find(|i| !position_max.contains_key(&i.base)) {
+            let message = format!("position_max has no limit for {}", missing.base);
+            return Err(self.error(&raw.position_max, message));
+        }
+        let count = |value: &Spanned<i64>, key| self.in_range(value, 1, 1_000_000, key);
+        Ok(LimitsConfig {
+            order_notional_max: self.positive(&raw.order_notional_max, "order_notional_max")?,
+            position_max,
+            price_collar_bps: self.positive(&raw.price_collar_bps, "price_collar_bps")?,
+            book_age_max_ns: count(&raw.book_age_max_ms, "book_age_max_ms")? as u64 * 1_000_000,
+            orders_per_second_max: count(&raw.orders_per_second_max, "orders_per_second_max")?
+                as u32,
+            orders_open_max: self.in_range(&raw.orders_open_max, 1, 4096, "orders_open_max")?
+                as u32,
+        })
+    }
+
+    fn sim(&self, raw: RawSim, used: &BTreeSet<VenueId>) -> Result<SimConfig, ConfigError> {
+        let ratio = |bps: Decimal| bps / Decimal::from(10_000);
+        let capture_venue = match &raw.flow.capture_venue {
+            Some(name) => Some(self.venue(name.get_ref(), name)?),
+            None => None,
+        };
+        let mut faults = Vec::new();
+        for fault in &raw.fault {
+            faults.push(self.fault(fault, used)?);
+        }
+        let flow = &raw.flow;
+        self.number(&flow.speed, 1e6, "speed")?;
+        self.number(&flow.spreads_per_second, 1000.0, "spreads_per_second")?;
+        self.span(&flow.spread_bps, 1000.0, "spread_bps")?;
+        self.span(&flow.spread_ms, 60_000.0, "spread_ms")?;
+        Ok(SimConfig {
+            seed: raw.seed,
+            maker_fee: ratio(raw.maker_fee_bps),
+            taker_fee: ratio(raw.taker_fee_bps),
+            balances: raw.balances,
+            capture: raw.flow.capture,
+            capture_venue,
+            speed: *raw.flow.speed.get_ref(),
+            lag_ms: self.in_range(&raw.flow.lag_ms, 0, 60_000, "lag_ms")? as u64,
+            spreads_per_second: *raw.flow.spreads_per_second.get_ref(),
+            spread_bps: *raw.flow.spread_bps.get_ref(),
+            spread_ms: *raw.flow.spread_ms.get_ref(),
+            faults,
+        })
+    }
+
+    fn number(&self, value: &Spanned<f64>, max: f64, key: &str) -> Result<(), ConfigError> {
+        let number = *value.get_ref();
+        if number.is_finite() && (0.0..=max).contains(&number) {
+            return Ok(());
+        }
+        Err(self.error(value, format!("{key} = {number} must be from 0 to {max}")))
+    }
+
+    fn span(&self, value: &Spanned<[f64; 2]>, max: f64, key: &str) -> Result<(), ConfigError> {
+        let [from, to] = *value.get_ref();
+        if from > 0.0 && from <= to && to <= max {
+            return Ok(());
+        }
+        let text = format!("{key} must be two numbers, ascending, above 0 and up to {max}");
+        Err(self.error(value, text))
+    }
+
+    fn fault(&self, raw: &RawFault, used: &BTreeSet<VenueId>) -> Result<FaultConfig, ConfigError> {
+        let venue = self.venue(raw.venue.get_ref(), &raw.venue)?;
+        if !used.contains(&venue) {
+            let message = format!("no instrument of \"{}\" is configured", raw.venue.get_ref());
+            return Err(self.error(&raw.venue, message));
+        }
+        let kind = raw.kind.get_ref();
+        if !FAULT_KINDS.contains(&kind.as_str()) {
+            return Err(self.error(&raw.kind, self.one_of("kind", kind, FAULT_KINDS)));
+        }
+        let after_s = self.in_range(&raw.after_s, 0, 1_000_000, "after_s")? as u64;
+        Ok(FaultConfig { after_ns: after_s * 1_000_000_000, venue, kind: kind.clone() })
+    }
+}

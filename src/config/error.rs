@@ -1,0 +1,129 @@
+//! Complaints about the configuration: what is wrong, where, and what was probably meant.
+
+use super::Place;
+use std::fmt;
+
+/// What is wrong with the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// File.
+    pub file: String,
+    /// Where in it, if it is about a place.
+    pub place: Option<Place>,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl ConfigError {
+    /// A complaint about the file as a whole.
+    #[must_use]
+    pub fn without_place(file: &str, message: String) -> Self {
+        Self { file: file.to_owned(), place: None, message }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            Some(Place { line, column }) => {
+                write!(f, "{}:{line}:{column}: {}", self.file, self.message)
+            }
+            None => write!(f, "{}: {}", self.file, self.message),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// The text under check.
+pub(super) struct Source<'a> {
+    pub file: &'a str,
+    pub text: &'a str,
+}
+
+impl Source<'_> {
+    pub fn place(&self, offset: usize) -> Place {
+        let before = self.text.get(..offset).unwrap_or("");
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Place {
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
+    }
+
+    pub fn at(&self, offset: usize, message: String) -> ConfigError {
+        ConfigError { file: self.file.to_owned(), place: Some(self.place(offset)), message }
+    }
+
+    /// The parser's own complaint, with a suggestion for misspelled keys.
+    pub fn toml_error(&self, error: &toml::de::Error) -> ConfigError {
+        let message = match unknown_field(error.message()) {
+            Some((key, known)) => {
+                let hint = closest(key, known.iter().copied()).map_or_else(
+                    || format!("; known: {}", list(&known)),
+                    |name| format!("; did you mean \"{name}\"?"),
+                );
+                format!("unknown key \"{key}\"{hint}")
+            }
+            None => error.message().trim().to_owned(),
+        };
+        match error.span() {
+            Some(span) => self.at(span.start, message),
+            None => ConfigError::without_place(self.file, message),
+        }
+    }
+}
+
+/// Takes ``unknown field `a`, expected one of `b`, `c` `` apart.
+fn unknown_field(message: &str) -> Option<(&str, Vec<&str>)> {
+    let rest = message.strip_prefix("unknown field `")?;
+    let mut names = rest.split('`');
+    let key = names.next()?;
+    Some((key, names.skip(1).step_by(2).collect()))
+}
+
+/// `"a", "b" or "c"`
+pub(super) fn list(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => "nothing".to_owned(),
+    }
+}
+
+/// The most similar name, if it is similar at all.
+pub(super) fn closest<'n>(text: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let limit = (text.chars().count() / 3).max(2);
+    let scored = names.map(|name| (distance(text, name), name));
+    scored.filter(|(distance, _)| *distance <= limit).min().map(|(_, name)| name)
+}
+
+/// Levenshtein distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let substitute = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closest_name_is_found_and_distant_ones_are_not() {
+        let names = ["instruments", "watchlist", "engine"];
+        assert_eq!(closest("instrumets", names.iter().copied()), Some("instruments"));
+        assert_eq!(closest("whatlist", names.iter().copied()), Some("watchlist"));
+        assert_eq!(closest("zzz", names.iter().copied()), None);
+    }
+}

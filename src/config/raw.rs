@@ -1,0 +1,158 @@
+//! The shape of `engine.toml` as serde reads it. Values that can be wrong in themselves carry their
+//! place in the file.
+
+use super::SecretSource;
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use toml::Spanned;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    pub mode: Spanned<String>,
+    #[serde(default)]
+    pub armed: bool,
+    pub instruments: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub watchlist: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub extra_ca: Vec<PathBuf>,
+    pub engine: RawEngine,
+    #[serde(default)]
+    pub thread: Vec<RawThread>,
+    #[serde(default)]
+    pub strategy: Vec<RawStrategy>,
+    pub limits: RawLimits,
+    #[serde(default)]
+    pub venue: BTreeMap<Spanned<String>, RawVenue>,
+    #[serde(default)]
+    pub sim: RawSim,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawEngine {
+    pub name: Spanned<String>,
+    pub depth: Spanned<i64>,
+    pub idle: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawThread {
+    pub core: Option<Spanned<i64>>,
+    pub idle: Option<Spanned<String>>,
+    pub runs: Spanned<Vec<Spanned<String>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawStrategy {
+    pub name: Spanned<String>,
+    pub kind: Spanned<String>,
+    pub instruments: Spanned<Vec<Spanned<String>>>,
+    pub spread_min_bps: Spanned<Decimal>,
+    pub qty: Spanned<Decimal>,
+    pub cooldown_ms: Spanned<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLimits {
+    pub order_notional_max: Spanned<Decimal>,
+    pub position_max: Spanned<BTreeMap<String, Spanned<Decimal>>>,
+    pub price_collar_bps: Spanned<Decimal>,
+    pub book_age_max_ms: Spanned<i64>,
+    pub orders_per_second_max: Spanned<i64>,
+    pub orders_open_max: Spanned<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawVenue {
+    pub api_key: Option<RawSecret>,
+    pub api_secret: Option<RawSecret>,
+    pub orders: Option<Spanned<String>>,
+    pub recv_window_ms: Option<Spanned<i64>>,
+    pub rest: Option<Spanned<String>>,
+    pub public: Option<Spanned<String>>,
+    pub trade: Option<Spanned<String>>,
+    pub private: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "lowercase")]
+pub(super) enum RawSecret {
+    Env(String),
+    File(PathBuf),
+}
+
+impl From<RawSecret> for SecretSource {
+    fn from(raw: RawSecret) -> Self {
+        match raw {
+            RawSecret::Env(name) => Self::Env(name),
+            RawSecret::File(path) => Self::File(path),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawSim {
+    pub seed: u64,
+    pub maker_fee_bps: Decimal,
+    pub taker_fee_bps: Decimal,
+    pub balances: BTreeMap<String, Decimal>,
+    pub flow: RawFlow,
+    pub fault: Vec<RawFault>,
+}
+
+impl Default for RawSim {
+    fn default() -> Self {
+        let balances = [("BTC", 100), ("ETH", 2_000), ("USDT", 10_000_000)];
+        Self {
+            seed: 7,
+            maker_fee_bps: Decimal::from(1),
+            taker_fee_bps: Decimal::from(2),
+            balances: balances.map(|(asset, sum)| (asset.to_owned(), Decimal::from(sum))).into(),
+            flow: RawFlow::default(),
+            fault: Vec::new(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawFlow {
+    pub capture: Option<PathBuf>,
+    pub capture_venue: Option<Spanned<String>>,
+    pub speed: Spanned<f64>,
+    pub lag_ms: Spanned<i64>,
+    pub spreads_per_second: Spanned<f64>,
+    pub spread_bps: Spanned<[f64; 2]>,
+    pub spread_ms: Spanned<[f64; 2]>,
+}
+
+impl Default for RawFlow {
+    fn default() -> Self {
+        Self {
+            capture: None,
+            capture_venue: None,
+            speed: Spanned::new(0..0, 1.0),
+            lag_ms: Spanned::new(0..0, 40),
+            spreads_per_second: Spanned::new(0..0, 18.0),
+            spread_bps: Spanned::new(0..0, [5.0, 20.0]),
+            spread_ms: Spanned::new(0..0, [30.0, 70.0]),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFault {
+    pub after_s: Spanned<i64>,
+    pub venue: Spanned<String>,
+    pub kind: Spanned<String>,
+}

@@ -1,0 +1,86 @@
+//! Keys and secrets: from the environment or from a file that only its owner may read. They never
+//! stand in `engine.toml`, and no message repeats them.
+
+use super::SecretSource;
+use crate::venues::{Credentials, Secret};
+use std::fmt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Why the keys of a venue could not be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretError {
+    venue: String,
+    message: String,
+}
+
+impl SecretError {
+    pub(super) fn not_configured(venue: &str) -> Self {
+        let message = format!("api_key and api_secret are not set in [venue.{venue}]");
+        Self { venue: venue.to_owned(), message }
+    }
+}
+
+impl fmt::Display for SecretError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "keys of {}: {}", self.venue, self.message)
+    }
+}
+
+impl std::error::Error for SecretError {}
+
+pub(super) fn read(
+    venue: &str,
+    key: &SecretSource,
+    secret: &SecretSource,
+) -> Result<Credentials, SecretError> {
+    let error = |message| SecretError { venue: venue.to_owned(), message };
+    let key = read_one(key).map_err(error)?;
+    let secret =
+        read_one(secret).map_err(|message| SecretError { venue: venue.to_owned(), message })?;
+    Ok(Credentials { key: key.expose().to_owned(), secret })
+}
+
+fn read_one(source: &SecretSource) -> Result<Secret, String> {
+    let text = match source {
+        SecretSource::Env(name) => std::env::var(name)
+            .map_err(|_| format!("environment variable {name} is not set or not text"))?,
+        SecretSource::File(path) => read_file(path)?,
+    };
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return Err("the value is empty".to_owned());
+    }
+    Ok(Secret::new(trimmed.to_owned()))
+}
+
+fn read_file(path: &Path) -> Result<String, String> {
+    let shown = path.display();
+    let mode = std::fs::metadata(path).map_err(|error| format!("{shown}: {error}"))?.mode();
+    if mode & 0o077 != 0 {
+        return Err(format!(
+            "{shown} has mode {:04o} and others may read it; run: chmod 600 {shown}",
+            mode & 0o7777
+        ));
+    }
+    std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn secret_files_that_others_may_read_are_refused() {
+        let path = std::env::temp_dir().join(format!("stoop-secret-{}", std::process::id()));
+        std::fs::write(&path, "s3cret\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let error = read_file(&path).unwrap_err();
+        assert!(error.contains("has mode 0644 and others may read it; run: chmod 600"), "{error}");
+        assert!(!error.contains("s3cret"));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(read_one(&SecretSource::File(path.clone())).unwrap().expose(), "s3cret");
+        std::fs::remove_file(path).unwrap();
+    }
+}

@@ -1,0 +1,285 @@
+//! The simulated venues as they come without configuration: rules like the real ones, one funded
+//! account each, keys made new at every start.
+//!
+//! The fees are those of a demonstration tier, far below what the venues charge a new customer:
+//! low enough that the spreads of the default flow pay.
+
+use super::{
+    AccountId, ApiKey, Exchange, FlowOptions, SelfTrade, SimError, SimOptions, SimVenueOptions,
+    SymbolRules, Wire,
+};
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rust_decimal::Decimal;
+use std::collections::BTreeMap;
+
+/// How the embedded venues are set up.
+#[derive(Clone, Debug)]
+pub struct EmbeddedOptions {
+    /// What moves the books.
+    pub flow: FlowOptions,
+    /// Fee of the resting side, as a ratio.
+    pub maker_fee: Decimal,
+    /// Fee of the crossing side.
+    pub taker_fee: Decimal,
+    /// What each account holds at the start, per venue.
+    pub deposits: BTreeMap<String, Decimal>,
+    /// Ports by the name of the venue; any free one where none is given.
+    pub ports: BTreeMap<String, u16>,
+    /// See [`SimOptions::events_first_per_mille`].
+    pub events_first_per_mille: u32,
+}
+
+impl Default for EmbeddedOptions {
+    fn default() -> Self {
+        let deposit = |asset: &str, amount: i64| (asset.to_owned(), Decimal::from(amount));
+        Self {
+            flow: FlowOptions::default(),
+            maker_fee: Decimal::new(1, 4),
+            taker_fee: Decimal::new(2, 4),
+            deposits: BTreeMap::from([
+                deposit("BTC", 100),
+                deposit("ETH", 2_000),
+                deposit("USDT", 10_000_000),
+            ]),
+            ports: BTreeMap::new(),
+            events_first_per_mille: 100,
+        }
+    }
+}
+
+/// How a key signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SimKeyKind {
+    /// HMAC-SHA256 with a shared secret.
+    Hmac,
+    /// Ed25519; the secret is the private key, PKCS#8 in PEM.
+    Ed25519,
+}
+
+/// Key and secret of an account of a simulated venue.
+#[derive(Clone, Debug)]
+pub struct SimAccount {
+    /// Name of the venue.
+    pub venue: &'static str,
+    /// How it signs.
+    pub kind: SimKeyKind,
+    /// Public part.
+    pub key: String,
+    /// Private part.
+    pub secret: String,
+}
+
+/// The embedded venues, ready to start, and the keys to trade on them.
+pub struct Embedded {
+    /// For [`super::Server::start`].
+    pub options: SimOptions,
+    /// One account per venue. Where a venue takes two kinds of key the account has both, Ed25519
+    /// first.
+    pub accounts: Vec<SimAccount>,
+}
+
+/// Sets up one venue per wire, by the wire's name.
+pub fn embedded(
+    options: &EmbeddedOptions,
+    wires: Vec<Box<dyn Wire>>,
+) -> Result<Embedded, SimError> {
+    let mut venues = Vec::new();
+    let mut accounts = Vec::new();
+    for wire in wires {
+        let name = wire.name();
+        let mut rules = rules_of(name);
+        for rules in &mut rules {
+            (rules.maker_fee, rules.taker_fee) = (options.maker_fee, options.taker_fee);
+        }
+        let hmac = hmac_key()?;
+        let shared = account(name, SimKeyKind::Hmac, &hmac, hmac.secret.clone());
+        let exchange = if takes_ed25519(name) {
+            let (signing, pem) = ed25519_key()?;
+            accounts.push(account(name, SimKeyKind::Ed25519, &signing, pem));
+            let mut exchange = Exchange::new(rules, vec![(signing, options.deposits.clone())]);
+            exchange.add_key(AccountId(0), hmac);
+            // This venue lets no account trade with itself unless asked.
+            exchange.set_self_trade(SelfTrade::ExpireMaker);
+            exchange
+        } else {
+            Exchange::new(rules, vec![(hmac, options.deposits.clone())])
+        };
+        accounts.push(shared);
+        let port = options.ports.get(name).copied().unwrap_or_default();
+        venues.push(SimVenueOptions { wire, exchange, port });
+    }
+    let options = SimOptions {
+        venues,
+        flow: options.flow.clone(),
+        events_first_per_mille: options.events_first_per_mille,
+    };
+    Ok(Embedded { options, accounts })
+}
+
+fn account(venue: &'static str, kind: SimKeyKind, key: &ApiKey, secret: String) -> SimAccount {
+    SimAccount { venue, kind, key: key.key.clone(), secret }
+}
+
+fn takes_ed25519(venue: &str) -> bool {
+    venue == "binance"
+}
+
+/// Rules as the venue of this name has them; a venue that is not known has the finer ones.
+fn rules_of(venue: &str) -> Vec<SymbolRules> {
+    let number = |mantissa: i64, decimals: u32| Decimal::new(mantissa, decimals);
+    let whole = Decimal::from;
+    let common = SymbolRules {
+        symbol: String::new(),
+        base: String::new(),
+        quote: "USDT".to_owned(),
+        tick_size: number(1, 2),
+        lot_size: number(1, 5),
+        price_min: number(1, 2),
+        price_max: whole(1_000_000),
+        qty_min: number(1, 5),
+        qty_max: whole(9_000),
+        qty_market_max: number(11_923, 2),
+        notional_min: whole(5),
+        notional_max: whole(9_000_000),
+        maker_fee: Decimal::ZERO,
+        taker_fee: Decimal::ZERO,
+        fee_decimals: 8,
+    };
+    let (btc, eth) = if venue == "bybit" {
+        let btc = SymbolRules {
+            tick_size: number(1, 1),
+            lot_size: number(1, 6),
+            price_min: number(1, 1),
+            qty_min: number(11, 6),
+            qty_max: whole(83),
+            qty_market_max: number(415, 1),
+            notional_max: whole(8_000_000),
+            fee_decimals: 10,
+            ..common
+        };
+        let eth = SymbolRules {
+            tick_size: number(1, 2),
+            lot_size: number(1, 5),
+            price_min: number(1, 2),
+            qty_min: number(10, 5),
+            qty_max: whole(2_000),
+            qty_market_max: whole(1_000),
+            ..btc.clone()
+        };
+        (btc, eth)
+    } else {
+        let eth = SymbolRules {
+            lot_size: number(1, 4),
+            qty_min: number(1, 4),
+            qty_market_max: whole(2_400),
+            ..common.clone()
+        };
+        (common, eth)
+    };
+    let named = |rules: SymbolRules, base: &str| SymbolRules {
+        symbol: format!("{base}USDT"),
+        base: base.to_owned(),
+        ..rules
+    };
+    vec![named(btc, "BTC"), named(eth, "ETH")]
+}
+
+/// A shared secret and the name it goes by, from the system's random source.
+fn hmac_key() -> Result<ApiKey, SimError> {
+    Ok(ApiKey { key: random_text(32)?, secret: random_text(64)?, ed25519_public: Vec::new() })
+}
+
+/// An Ed25519 key and its private part as PEM.
+fn ed25519_key() -> Result<(ApiKey, String), SimError> {
+    let failed = |what: &str| SimError::Keys(format!("cannot make an Ed25519 key: {what}"));
+    // Version 1 of PKCS#8 carries the private key alone, which every reader understands.
+    let document = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new())
+        .map_err(|_| failed("no random numbers"))?;
+    let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(document.as_ref())
+        .map_err(|_| failed("refused by the library that made it"))?;
+    let body = STANDARD.encode(document.as_ref());
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+    let key = ApiKey {
+        key: random_text(64)?,
+        secret: String::new(),
+        ed25519_public: pair.public_key().as_ref().to_vec(),
+    };
+    Ok((key, pem))
+}
+
+fn random_text(len: usize) -> Result<String, SimError> {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789Zz";
+    let mut bytes = vec![0u8; len];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| SimError::Keys("the system gives no random numbers".to_owned()))?;
+    Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte & 63)])).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::server_tests::EchoWire;
+    use super::*;
+    use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+
+    fn made() -> Embedded {
+        let wires: Vec<Box<dyn Wire>> =
+            vec![Box::new(EchoWire::new("binance")), Box::new(EchoWire::new("bybit"))];
+        embedded(&EmbeddedOptions::default(), wires).unwrap()
+    }
+
+    #[test]
+    fn keys_are_new_at_every_start_and_sign() {
+        let (one, two) = (made(), made());
+        let kinds: Vec<_> = one.accounts.iter().map(|key| (key.venue, key.kind)).collect();
+        let hmac = SimKeyKind::Hmac;
+        let wanted = [("binance", SimKeyKind::Ed25519), ("binance", hmac), ("bybit", hmac)];
+        assert_eq!(kinds, wanted);
+        for (first, second) in one.accounts.iter().zip(&two.accounts) {
+            assert_ne!(first.key, second.key);
+            assert_ne!(first.secret, second.secret);
+        }
+        let signing = &one.accounts[0];
+        let lines: Vec<&str> = signing.secret.lines().collect();
+        assert_eq!(
+            (lines[0], lines[2]),
+            ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----")
+        );
+        let der = STANDARD.decode(lines[1]).unwrap();
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).unwrap();
+        let exchange = &one.options.venues[0].exchange;
+        let (account, key) = exchange.account_by_key(&signing.key).unwrap();
+        let public = UnparsedPublicKey::new(&ED25519, &key.ed25519_public);
+        public.verify(b"payload", pair.sign(b"payload").as_ref()).unwrap();
+        let (same, key) = exchange.account_by_key(&one.accounts[1].key).unwrap();
+        assert_eq!(
+            (same, &key.secret),
+            (account, &one.accounts[1].secret),
+            "both keys, one account"
+        );
+    }
+
+    #[test]
+    fn venues_have_their_own_rules_and_the_same_deposits() {
+        let made = made();
+        let rules = |venue: usize, symbol: &str| {
+            made.options.venues[venue].exchange.rules(symbol).unwrap().clone()
+        };
+        let number = |text: &str| text.parse::<Decimal>().unwrap();
+        let (binance, bybit) = (rules(0, "BTCUSDT"), rules(1, "BTCUSDT"));
+        assert_eq!((binance.tick_size, binance.lot_size), (number("0.01"), number("0.00001")));
+        assert_eq!((bybit.tick_size, bybit.lot_size), (number("0.1"), number("0.000001")));
+        assert_eq!((binance.notional_min, bybit.notional_min), (number("5"), number("5")));
+        assert_eq!((bybit.maker_fee, bybit.taker_fee), (number("0.0001"), number("0.0002")));
+        assert_eq!(rules(0, "ETHUSDT").base, "ETH");
+        for venue in &made.options.venues {
+            let balances = venue.exchange.balances(AccountId(0));
+            assert_eq!(balances["USDT"], (number("10000000"), Decimal::ZERO));
+            assert_eq!(balances["BTC"].0, number("100"));
+            assert_eq!(balances["ETH"].0, number("2000"));
+        }
+    }
+}

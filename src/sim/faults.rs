@@ -1,0 +1,108 @@
+//! What can be made to go wrong, per venue, while the simulator runs.
+
+use super::ConnId;
+use std::collections::BTreeSet;
+
+/// One fault to switch or to cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Drops every connection, without a goodbye in HTTP or WebSocket.
+    CutConnections,
+    /// Refuses new connections (the port is closed) until switched off.
+    RefuseConnections(bool),
+    /// Swallows the next book change of this symbol on every connection that is open now, so that
+    /// its subscribers see a gap.
+    SkipBookEvent {
+        /// The venue's name of the instrument.
+        symbol: String,
+    },
+    /// Announces the end of this server, where the venue has a message for that.
+    AnnounceShutdown,
+    /// Moves the venue's clock by this many milliseconds from the true time.
+    SkewClock(i64),
+    /// Sends a text to every WebSocket whose path contains this.
+    InjectText {
+        /// Part of the path; empty means all.
+        path_contains: String,
+        /// The text.
+        text: String,
+    },
+    /// Puts these bytes on every public WebSocket, below its framing.
+    InjectRaw(Vec<u8>),
+    /// Carries requests out but loses the replies, until switched off: direct replies on the
+    /// order-entry WebSocket, and replies to HTTP requests other than `GET`. What streams tell
+    /// still comes.
+    LoseReplies(bool),
+    /// Delays everything that goes to clients by this many milliseconds, keeping its order.
+    DelayMs(u64),
+}
+
+/// The faults in force at one venue.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FaultState {
+    pub(super) skew_ms: i64,
+    pub(super) lose_replies: bool,
+    pub(super) delay_ms: u64,
+    skips: Vec<Skip>,
+}
+
+#[derive(Clone, Debug)]
+struct Skip {
+    symbol_upper: String,
+    symbol_lower: String,
+    /// Connections that have not missed their event yet.
+    pending: BTreeSet<ConnId>,
+}
+
+impl FaultState {
+    /// Starts to swallow one book change per connection.
+    pub(super) fn skip(&mut self, symbol: &str, connections: BTreeSet<ConnId>) {
+        self.skips.push(Skip {
+            symbol_upper: symbol.to_uppercase(),
+            symbol_lower: symbol.to_lowercase(),
+            pending: connections,
+        });
+    }
+
+    /// Whether this text is to be swallowed.
+    pub(super) fn swallows(&mut self, conn: ConnId, text: &str, marks: &[&str]) -> bool {
+        if self.skips.is_empty() || !marks.iter().any(|mark| text.contains(mark)) {
+            return false;
+        }
+        let swallowed = self.skips.iter_mut().any(|skip| {
+            let names = text.contains(&skip.symbol_upper) || text.contains(&skip.symbol_lower);
+            names && skip.pending.remove(&conn)
+        });
+        self.skips.retain(|skip| !skip.pending.is_empty());
+        swallowed
+    }
+
+    /// A connection that is gone misses nothing any more.
+    pub(super) fn forget(&mut self, conn: ConnId) {
+        for skip in &mut self.skips {
+            skip.pending.remove(&conn);
+        }
+        self.skips.retain(|skip| !skip.pending.is_empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_connection_misses_exactly_one_change_of_the_symbol() {
+        let mut faults = FaultState::default();
+        let marks = ["\"depthUpdate\""];
+        let change = r#"{"e":"depthUpdate","s":"BTCUSDT"}"#;
+        assert!(!faults.swallows(ConnId(1), change, &marks));
+        faults.skip("BTCUSDT", BTreeSet::from([ConnId(1), ConnId(2)]));
+        assert!(!faults.swallows(ConnId(1), r#"{"e":"trade","s":"BTCUSDT"}"#, &marks));
+        assert!(!faults.swallows(ConnId(1), r#"{"e":"depthUpdate","s":"ETHUSDT"}"#, &marks));
+        assert!(faults.swallows(ConnId(1), change, &marks));
+        assert!(!faults.swallows(ConnId(1), change, &marks));
+        assert!(!faults.swallows(ConnId(3), change, &marks), "opened later");
+        assert!(faults.swallows(ConnId(2), change, &marks));
+        assert!(faults.skips.is_empty());
+    }
+}

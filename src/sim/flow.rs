@@ -1,0 +1,261 @@
+//! What moves the books of the simulated venues: a seeded market, or a recorded one.
+//!
+//! Flow time starts at zero and runs `speed` times as fast as the wall clock. What happens at which
+//! flow time depends on the options alone, not on how often [`Flow::step`] is called; only clients'
+//! own trading changes the books beyond that.
+
+use super::random::Dislocations;
+use super::recorded::Tape;
+use super::seeded::Seeded;
+use super::{Exchange, SimLevel, SymbolRules};
+use crate::types::Side;
+use rust_decimal::Decimal;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+const RATE_MAX: f64 = 1_000.0;
+const SPEED_MAX: f64 = 1_000.0;
+const EDGE_MAX_BP: f64 = 1_000.0;
+const LAST_MAX_MS: f64 = 60_000.0;
+/// Start price of a symbol that has none.
+const FALLBACK_PRICE: u64 = 100;
+
+/// What moves the books.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlowOptions {
+    /// Equal seeds give equal flows.
+    pub seed: u64,
+    /// Book changes per second of each book of the seeded flow and of each derived book.
+    pub events_per_second: f64,
+    /// How venues part from each other.
+    pub dislocations: Dislocations,
+    /// Levels a side that the seeded flow keeps at least.
+    pub levels: usize,
+    /// Price of each symbol at the start of the seeded flow.
+    pub start_prices: BTreeMap<String, Decimal>,
+    /// Recorded files, one symbol each, lines of `<unix ns> <json>` in gzip. Their symbols move as
+    /// recorded at `capture_venue`; on the other venues they follow after `lag_ms`, with noise and
+    /// dislocations. Symbols without a file have the seeded flow. A file that ends begins again.
+    pub captures: Vec<PathBuf>,
+    /// Name of the venue that the files were recorded at; the first venue if empty.
+    pub capture_venue: String,
+    /// How long the other venues take to follow, ms of flow time.
+    pub lag_ms: u64,
+    /// Times the speed of the wall clock. Infinite: as fast as the clients read, recorded flow
+    /// only.
+    pub speed: f64,
+}
+
+impl Default for FlowOptions {
+    fn default() -> Self {
+        let price = |symbol: &str, price: u64| (symbol.to_owned(), Decimal::from(price));
+        Self {
+            seed: 1,
+            events_per_second: 100.0,
+            dislocations: Dislocations::default(),
+            levels: 60,
+            start_prices: BTreeMap::from([price("BTCUSDT", 61_850), price("ETHUSDT", 2_684)]),
+            captures: Vec::new(),
+            capture_venue: String::new(),
+            lag_ms: 40,
+            speed: 1.0,
+        }
+    }
+}
+
+/// A venue that the flow acts on.
+pub struct Target<'a> {
+    /// Its books.
+    pub exchange: &'a mut Exchange,
+    /// The venue's time at flow time zero, ms since the epoch.
+    pub start_ms: u64,
+}
+
+/// What one part of the flow is told about a step.
+pub(super) struct Stage<'a, 'b> {
+    targets: &'a mut [Target<'b>],
+    speed: f64,
+    /// Wall time since the start that stamps everything, where flow time has no relation to it.
+    stamp_ns: Option<u64>,
+}
+
+impl Stage<'_, '_> {
+    /// Changes background levels of a venue at a flow time.
+    pub(super) fn set_levels(
+        &mut self,
+        venue: usize,
+        symbol: &str,
+        levels: &[(Side, SimLevel)],
+        flow_ns: u64,
+    ) {
+        let time_ms = self.time_ms(venue, flow_ns);
+        if let (false, Some(target)) = (levels.is_empty(), self.targets.get_mut(venue)) {
+            target.exchange.set_levels(symbol, levels, time_ms);
+        }
+    }
+
+    /// Trades at a venue at a flow time.
+    pub(super) fn trade(
+        &mut self,
+        venue: usize,
+        symbol: &str,
+        taker: Side,
+        (price, qty): SimLevel,
+        flow_ns: u64,
+    ) {
+        let time_ms = self.time_ms(venue, flow_ns);
+        if let Some(target) = self.targets.get_mut(venue) {
+            target.exchange.background_trade(symbol, taker, price, qty, time_ms);
+        }
+    }
+
+    /// A recorded trade at a venue, after which `standing` rests at its price.
+    pub(super) fn recorded_trade(
+        &mut self,
+        venue: usize,
+        symbol: &str,
+        taker: Side,
+        trade: (SimLevel, Decimal),
+        flow_ns: u64,
+    ) {
+        let time_ms = self.time_ms(venue, flow_ns);
+        let (level, standing) = trade;
+        if let Some(target) = self.targets.get_mut(venue) {
+            target.exchange.recorded_trade(symbol, taker, level, standing, time_ms);
+        }
+    }
+
+    fn time_ms(&self, venue: usize, flow_ns: u64) -> u64 {
+        let start_ms = self.targets.get(venue).map_or(0, |target| target.start_ms);
+        let passed_ns = self.stamp_ns.unwrap_or((flow_ns as f64 / self.speed) as u64);
+        start_ms + passed_ns / 1_000_000
+    }
+}
+
+/// The flow of all books.
+pub struct Flow {
+    seeded: Seeded,
+    tapes: Vec<Tape>,
+    speed: f64,
+    /// Flow time reached, where clients set the pace.
+    paced_ns: u64,
+}
+
+impl Flow {
+    /// For these venues, by name and instruments, in the order in which [`Flow::step`] gets them.
+    pub fn new(
+        options: &FlowOptions,
+        venues: &[(&'static str, Vec<SymbolRules>)],
+    ) -> Result<Self, String> {
+        check(options)?;
+        let source = if options.capture_venue.is_empty() {
+            0
+        } else {
+            let named = |(name, _): &(&str, _)| *name == options.capture_venue;
+            venues
+                .iter()
+                .position(named)
+                .ok_or_else(|| format!("no venue is called {:?}", options.capture_venue))?
+        };
+        let mut tapes: Vec<Tape> = Vec::new();
+        for path in &options.captures {
+            let tape = Tape::open(path, options, venues, source)?;
+            if tapes.iter().any(|other| other.symbol() == tape.symbol()) {
+                return Err(format!("two captures hold {}", tape.symbol()));
+            }
+            tapes.push(tape);
+        }
+        let recorded: Vec<&str> = tapes.iter().map(Tape::symbol).collect();
+        let seeded = Seeded::new(options, venues, &recorded);
+        Ok(Self { seeded, tapes, speed: options.speed, paced_ns: 0 })
+    }
+
+    /// Whether it runs as fast as clients read.
+    #[must_use]
+    pub fn is_paced_by_clients(&self) -> bool {
+        self.speed.is_infinite() && !self.tapes.is_empty()
+    }
+
+    /// Wall time until the next change, `passed_ns` after the start.
+    #[must_use]
+    pub fn due_in(&self, passed_ns: u64) -> u64 {
+        if self.is_paced_by_clients() {
+            return 0;
+        }
+        let next = self.next_ns();
+        let wall = (next as f64 / self.wall_speed()) as u64;
+        wall.saturating_sub(passed_ns)
+    }
+
+    /// Plays everything that is due `passed_ns` of wall time after the start, but at most
+    /// `changes_max` changes; gives how many.
+    pub fn step(
+        &mut self,
+        passed_ns: u64,
+        changes_max: usize,
+        targets: &mut [Target<'_>],
+    ) -> usize {
+        let until = if self.is_paced_by_clients() {
+            // Time goes on once everything of it is played, however many calls that takes.
+            if self.next_ns() > self.paced_ns {
+                self.paced_ns = self.paced_ns.max(self.next_ns());
+            }
+            self.paced_ns
+        } else {
+            (passed_ns as f64 * self.wall_speed()) as u64
+        };
+        let stamp_ns = self.is_paced_by_clients().then_some(passed_ns);
+        let mut stage = Stage { targets, speed: self.wall_speed(), stamp_ns };
+        for played in 0..changes_max {
+            let next = self.next_ns();
+            if next > until {
+                return played;
+            }
+            if self.seeded.next_ns() == next {
+                self.seeded.play(&mut stage);
+            } else if let Some(tape) = self.tapes.iter_mut().find(|tape| tape.next_ns() == next) {
+                tape.play(&mut stage);
+            }
+        }
+        changes_max
+    }
+
+    fn next_ns(&self) -> u64 {
+        let tapes = self.tapes.iter().map(Tape::next_ns);
+        tapes.chain([self.seeded.next_ns()]).min().unwrap_or(u64::MAX)
+    }
+
+    /// The speed for arithmetic: clients that set the pace have no speed of their own.
+    fn wall_speed(&self) -> f64 {
+        if self.speed.is_finite() { self.speed } else { 1.0 }
+    }
+}
+
+/// Settings with which the flow would stand still or never come to an end are refused.
+fn check(options: &FlowOptions) -> Result<(), String> {
+    let within = |value: f64, max: f64| value > 0.0 && value <= max;
+    if !within(options.events_per_second, RATE_MAX) {
+        return Err(format!("events per second must be above 0 and at most {RATE_MAX}"));
+    }
+    if !within(options.speed, SPEED_MAX) && options.speed != f64::INFINITY {
+        return Err(format!("speed must be above 0 and at most {SPEED_MAX}, or infinite"));
+    }
+    let Dislocations { per_second, edge_min_bp, edge_max_bp, last_min_ms, last_max_ms } =
+        options.dislocations;
+    if !(0.0..=RATE_MAX).contains(&per_second) {
+        return Err(format!("dislocations per second must be from 0 to {RATE_MAX}"));
+    }
+    let ordered = |low: f64, high: f64, max: f64| low >= 0.0 && low <= high && high <= max;
+    if !ordered(edge_min_bp, edge_max_bp, EDGE_MAX_BP) {
+        return Err(format!("edges must be ordered and from 0 to {EDGE_MAX_BP} basis points"));
+    }
+    if !ordered(last_min_ms, last_max_ms, LAST_MAX_MS) {
+        return Err(format!("dislocations must last from 0 to {LAST_MAX_MS} ms, in this order"));
+    }
+    Ok(())
+}
+
+/// The start price of a symbol.
+pub(super) fn start_price(options: &FlowOptions, symbol: &str) -> Decimal {
+    options.start_prices.get(symbol).copied().unwrap_or(Decimal::from(FALLBACK_PRICE))
+}

@@ -1,0 +1,398 @@
+//! Public data: trades, order books and tickers of every symbol, and who subscribes to what.
+
+use super::depth::{DEPTHS, DepthStream, Mark};
+use super::json::{Object, array, decimal};
+use super::records::exec_id;
+use super::rows::side;
+use crate::sim::{ConnId, Exchange, SimLevel, WireOut, WsOut};
+use crate::types::Side;
+use rust_decimal::Decimal;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Trades kept for `market/recent-trade` of spot.
+const TRADES_MAX: usize = 60;
+/// Trades of one message.
+const TRADES_PER_MESSAGE: usize = 1_024;
+const TICKER_EVERY_MS: u64 = 50;
+/// Starts high, as counters of years do.
+const FIRST_SEQ: u64 = 2_000_000_000;
+
+/// A public print.
+#[derive(Clone, Debug)]
+pub(super) struct Print {
+    exec_id: u64,
+    time_ms: u64,
+    price: Decimal,
+    qty: Decimal,
+    taker: Side,
+    seq: u64,
+}
+
+/// Figures since the start, which stand for those of 24 hours.
+#[derive(Clone, Copy, Debug, Default)]
+struct Day {
+    first: Decimal,
+    last: Decimal,
+    high: Decimal,
+    low: Decimal,
+    volume: Decimal,
+    turnover: Decimal,
+}
+
+/// Public data of one symbol.
+#[derive(Debug)]
+struct Listing {
+    symbol: String,
+    index: usize,
+    mark: Mark,
+    /// Prints were seen whose book change has not come yet.
+    in_match: bool,
+    streams: Vec<DepthStream>,
+    trades: VecDeque<Print>,
+    /// Prints not sent yet.
+    unsent: Vec<Print>,
+    day: Option<Day>,
+    ticker_dirty: bool,
+    ticker_ms: u64,
+}
+
+impl Listing {
+    fn new(symbol: &str, index: usize) -> Self {
+        Self {
+            symbol: symbol.to_owned(),
+            index,
+            mark: Mark { seq: FIRST_SEQ, cts: 0 },
+            in_match: false,
+            streams: DEPTHS.iter().map(|&(depth, every)| DepthStream::new(depth, every)).collect(),
+            trades: VecDeque::new(),
+            unsent: Vec::new(),
+            day: None,
+            ticker_dirty: false,
+            ticker_ms: 0,
+        }
+    }
+
+    /// The next cross sequence: increasing, not contiguous.
+    fn step(&mut self, time_ms: u64) {
+        self.mark = Mark { seq: self.mark.seq + 1 + self.mark.seq % 3, cts: time_ms };
+    }
+
+    fn on_trade(&mut self, trade_id: u64, taker: Side, level: SimLevel, time_ms: u64) {
+        if !self.in_match {
+            self.step(time_ms);
+            self.in_match = true;
+        }
+        let (price, qty) = level;
+        let exec_id = exec_id(self.index, trade_id);
+        let print = Print { exec_id, time_ms, price, qty, taker, seq: self.mark.seq };
+        self.unsent.push(print.clone());
+        self.trades.push_back(print);
+        if self.trades.len() > TRADES_MAX {
+            self.trades.pop_front();
+        }
+        let fresh = Day { first: price, high: price, low: price, ..Day::default() };
+        let day = self.day.get_or_insert(fresh);
+        day.last = price;
+        day.high = day.high.max(price);
+        day.low = day.low.min(price);
+        day.volume += qty;
+        day.turnover += price * qty;
+        self.ticker_dirty = true;
+    }
+
+    fn on_book(&mut self, time_ms: u64) {
+        if !self.in_match {
+            self.step(time_ms);
+        }
+        self.in_match = false;
+        self.streams.iter_mut().for_each(DepthStream::touch);
+    }
+
+    fn ticker_data(&self) -> Option<Object> {
+        let day = self.day?;
+        let change = (day.last - day.first) / day.first;
+        Some(
+            Object::new()
+                .text("symbol", &self.symbol)
+                .decimal("lastPrice", day.last)
+                .decimal("highPrice24h", day.high)
+                .decimal("lowPrice24h", day.low)
+                .decimal("prevPrice24h", day.first)
+                .decimal("volume24h", day.volume)
+                .decimal("turnover24h", day.turnover)
+                .decimal("price24hPcnt", change.trunc_with_scale(4))
+                .decimal("usdIndexPrice", day.last),
+        )
+    }
+
+    fn ticker(&self, now_ms: u64) -> Option<String> {
+        let message = Object::new()
+            .text("topic", &format!("tickers.{}", self.symbol))
+            .number("ts", now_ms)
+            .text("type", "snapshot")
+            .number("cs", self.mark.seq);
+        Some(message.raw("data", &self.ticker_data()?.done()).done())
+    }
+
+    fn trades(&self, prints: &[Print], now_ms: u64) -> String {
+        let row = |print: &Print| {
+            Object::new()
+                .digits("i", print.exec_id)
+                .number("T", print.time_ms)
+                .decimal("p", print.price)
+                .decimal("v", print.qty)
+                .text("S", side(print.taker))
+                .number("seq", print.seq)
+                .text("s", &self.symbol)
+                .flag("BT", false)
+                .flag("RPI", false)
+                .done()
+        };
+        Object::new()
+            .text("topic", &format!("publicTrade.{}", self.symbol))
+            .number("ts", now_ms)
+            .text("type", "snapshot")
+            .raw("data", &array(prints.iter().map(row)))
+            .done()
+    }
+}
+
+/// A topic that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Topic {
+    /// Index of the listing and of the depth.
+    Book(usize, usize),
+    Trades,
+    Ticker(usize),
+    /// Taken and never pushed: candles.
+    Silent,
+}
+
+/// Why a topic is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TopicError {
+    NoSuchTopic,
+    NoSuchSymbol,
+}
+
+/// Public data of the venue.
+#[derive(Debug, Default)]
+pub(super) struct Market {
+    listings: Vec<Listing>,
+    subscribers: BTreeMap<String, BTreeSet<ConnId>>,
+}
+
+impl Market {
+    /// Learns the symbols of the exchange.
+    pub(super) fn learn(&mut self, exchange: &Exchange) {
+        for (index, rules) in exchange.symbols().iter().enumerate().skip(self.listings.len()) {
+            self.listings.push(Listing::new(&rules.symbol, index));
+        }
+    }
+
+    fn listing(&self, symbol: &str) -> Option<&Listing> {
+        self.listings.iter().find(|listing| listing.symbol == symbol)
+    }
+
+    fn listing_mut(&mut self, symbol: &str) -> Option<&mut Listing> {
+        self.listings.iter_mut().find(|listing| listing.symbol == symbol)
+    }
+
+    /// Cross sequence of a symbol now.
+    pub(super) fn seq(&self, symbol: &str) -> u64 {
+        self.listing(symbol).map_or(FIRST_SEQ, |listing| listing.mark.seq)
+    }
+
+    pub(super) fn index(&self, symbol: &str) -> usize {
+        self.listing(symbol).map_or(0, |listing| listing.index)
+    }
+
+    pub(super) fn on_trade(
+        &mut self,
+        symbol: &str,
+        trade_id: u64,
+        taker: Side,
+        level: SimLevel,
+        time_ms: u64,
+    ) {
+        if let Some(listing) = self.listing_mut(symbol) {
+            listing.on_trade(trade_id, taker, level, time_ms);
+        }
+    }
+
+    pub(super) fn on_book(&mut self, symbol: &str, time_ms: u64) {
+        if let Some(listing) = self.listing_mut(symbol) {
+            listing.on_book(time_ms);
+        }
+    }
+
+    fn topic(&self, text: &str) -> Result<Topic, TopicError> {
+        let mut parts = text.splitn(3, '.');
+        let (kind, second, third) = (parts.next(), parts.next(), parts.next());
+        let find = |symbol: &str| {
+            let position = self.listings.iter().position(|listing| listing.symbol == symbol);
+            position.ok_or(TopicError::NoSuchSymbol)
+        };
+        match (kind, second, third) {
+            (Some("orderbook"), Some(depth), Some(symbol)) => {
+                let depth = DEPTHS.iter().position(|(known, _)| known.to_string() == depth);
+                let depth = depth.ok_or(TopicError::NoSuchTopic)?;
+                Ok(Topic::Book(find(symbol)?, depth))
+            }
+            (Some("publicTrade"), Some(symbol), None) => find(symbol).map(|_| Topic::Trades),
+            (Some("tickers"), Some(symbol), None) => find(symbol).map(Topic::Ticker),
+            (Some("kline"), Some(_), Some(symbol)) => find(symbol).map(|_| Topic::Silent),
+            _ => Err(TopicError::NoSuchTopic),
+        }
+    }
+
+    /// Whether a topic can be subscribed to.
+    pub(super) fn check(&self, topic: &str) -> Result<(), TopicError> {
+        self.topic(topic).map(drop)
+    }
+
+    pub(super) fn is_subscribed(&self, conn: ConnId, topic: &str) -> bool {
+        self.subscribers.get(topic).is_some_and(|conns| conns.contains(&conn))
+    }
+
+    /// Subscribes to a checked topic and sends what it begins with.
+    pub(super) fn subscribe(
+        &mut self,
+        conn: ConnId,
+        topic: &str,
+        exchange: &Exchange,
+        now_ms: u64,
+        out: &mut WireOut,
+    ) {
+        let conns = self.subscribers.entry(topic.to_owned()).or_default();
+        let first = conns.is_empty();
+        conns.insert(conn);
+        let message = match self.topic(topic) {
+            Ok(Topic::Book(listing, depth)) => {
+                let Listing { streams, symbol, mark, .. } = &mut self.listings[listing];
+                if first {
+                    streams[depth].wake(symbol, exchange, *mark, now_ms);
+                }
+                Some(streams[depth].snapshot(symbol, now_ms))
+            }
+            Ok(Topic::Ticker(listing)) => self.listings[listing].ticker(now_ms),
+            _ => None,
+        };
+        if let Some(message) = message {
+            out.push((conn, WsOut::Text(message)));
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, conn: ConnId, topic: &str) {
+        if let Some(conns) = self.subscribers.get_mut(topic) {
+            conns.remove(&conn);
+            if conns.is_empty() {
+                self.subscribers.remove(topic);
+            }
+        }
+    }
+
+    pub(super) fn forget(&mut self, conn: ConnId) {
+        self.subscribers.retain(|_, conns| {
+            conns.remove(&conn);
+            !conns.is_empty()
+        });
+    }
+
+    /// Sends everything that is due.
+    pub(super) fn push(&mut self, exchange: &Exchange, now_ms: u64, out: &mut WireOut) {
+        let Self { listings, subscribers } = self;
+        let mut send = |topic: &str, message: &mut dyn FnMut() -> Option<String>| {
+            let Some(conns) = subscribers.get(topic) else { return };
+            let Some(message) = message() else { return };
+            out.extend(conns.iter().map(|&conn| (conn, WsOut::Text(message.clone()))));
+        };
+        for listing in listings {
+            listing.in_match = false;
+            let prints = std::mem::take(&mut listing.unsent);
+            for part in prints.chunks(TRADES_PER_MESSAGE) {
+                let topic = format!("publicTrade.{}", listing.symbol);
+                send(&topic, &mut || Some(listing.trades(part, now_ms)));
+            }
+            if listing.ticker_dirty && now_ms >= listing.ticker_ms + TICKER_EVERY_MS {
+                (listing.ticker_dirty, listing.ticker_ms) = (false, now_ms);
+                let topic = format!("tickers.{}", listing.symbol);
+                send(&topic, &mut || listing.ticker(now_ms));
+            }
+            let Listing { streams, symbol, mark, .. } = listing;
+            for stream in streams {
+                let topic = format!("orderbook.{}.{symbol}", stream.depth);
+                send(&topic, &mut || stream.push(symbol, exchange, *mark, now_ms));
+            }
+        }
+    }
+
+    /// `market/orderbook`: its `u` is that of the deepest stream.
+    pub(super) fn book(
+        &mut self,
+        symbol: &str,
+        limit: usize,
+        exchange: &Exchange,
+        now_ms: u64,
+    ) -> Option<String> {
+        let position = self.listings.iter().position(|listing| listing.symbol == symbol)?;
+        let Listing { streams, symbol, mark, .. } = &mut self.listings[position];
+        let stream = streams.last_mut()?;
+        if !self.subscribers.contains_key(&format!("orderbook.{}.{symbol}", stream.depth)) {
+            stream.wake(symbol, exchange, *mark, now_ms);
+        }
+        Some(stream.result(symbol, limit, now_ms))
+    }
+
+    /// `market/recent-trade`, newest first.
+    pub(super) fn recent_trades(&self, symbol: &str, limit: usize) -> Option<String> {
+        let listing = self.listing(symbol)?;
+        let row = |print: &Print| {
+            Object::new()
+                .digits("execId", print.exec_id)
+                .text("symbol", symbol)
+                .decimal("price", print.price)
+                .decimal("size", print.qty)
+                .text("side", side(print.taker))
+                .digits("time", print.time_ms)
+                .flag("isBlockTrade", false)
+                .flag("isRPITrade", false)
+                .digits("seq", print.seq)
+                .done()
+        };
+        let rows = array(listing.trades.iter().rev().take(limit).map(row));
+        Some(Object::new().text("category", "spot").raw("list", &rows).done())
+    }
+
+    /// One row of `market/tickers`.
+    pub(super) fn ticker_row(&self, symbol: &str, exchange: &Exchange) -> Option<String> {
+        let listing = self.listing(symbol)?;
+        let (_, bids, asks) = exchange.depth(symbol, 1)?;
+        let best = |side: &[SimLevel]| {
+            let level = side.first().map(|&(price, qty)| (decimal(price), decimal(qty)));
+            level.unwrap_or_default()
+        };
+        let ((bid, bid_qty), (ask, ask_qty)) = (best(&bids), best(&asks));
+        let day = listing.day.unwrap_or_default();
+        let change = if day.first.is_zero() {
+            Decimal::ZERO
+        } else {
+            ((day.last - day.first) / day.first).trunc_with_scale(4)
+        };
+        let row = Object::new()
+            .text("symbol", symbol)
+            .text("bid1Price", &bid)
+            .text("bid1Size", &bid_qty)
+            .text("ask1Price", &ask)
+            .text("ask1Size", &ask_qty)
+            .decimal("lastPrice", day.last)
+            .decimal("prevPrice24h", day.first)
+            .decimal("price24hPcnt", change)
+            .decimal("highPrice24h", day.high)
+            .decimal("lowPrice24h", day.low)
+            .decimal("turnover24h", day.turnover)
+            .decimal("volume24h", day.volume)
+            .decimal("usdIndexPrice", day.last);
+        Some(row.done())
+    }
+}
