@@ -216,7 +216,7 @@ impl OmsEnd {
     /// A reader of the strategy's status, from now on.
     #[must_use]
     pub fn status(&self) -> StatusReader {
-        self.status.from_now()
+        self.status.starting_now()
     }
 
     /// When the strategy last said that it lives, 0 if never. Its own statement.
