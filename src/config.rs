@@ -179,8 +179,12 @@ pub struct SimConfig {
     pub speed: f64,
     /// How far the derived venue follows behind.
     pub lag_ms: u64,
-    /// How far its price strays, basis points.
-    pub noise_bps: f64,
+    /// How often one venue's bid goes above the other's ask.
+    pub spreads_per_second: f64,
+    /// By how much, smallest and largest, basis points.
+    pub spread_bps: [f64; 2],
+    /// For how long, shortest and longest, milliseconds.
+    pub spread_ms: [f64; 2],
     /// Things that break.
     pub faults: Vec<FaultConfig>,
 }

@@ -1,2 +1,5 @@
-//! stoop
-fn main() {}
+//! The one binary; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    stoop::cli::main()
+}

@@ -359,14 +359,11 @@ impl Checker<'_> {
         for fault in &raw.fault {
             faults.push(self.fault(fault, used)?);
         }
-        if !(raw.flow.speed.get_ref().is_finite() && *raw.flow.speed.get_ref() >= 0.0) {
-            return Err(self.error(&raw.flow.speed, "speed must be 0 or more".to_owned()));
-        }
-        let noise_bps = *raw.flow.noise_bps.get_ref();
-        if !(noise_bps.is_finite() && (0.0..=1000.0).contains(&noise_bps)) {
-            let message = format!("noise_bps = {noise_bps} must be from 0 to 1000");
-            return Err(self.error(&raw.flow.noise_bps, message));
-        }
+        let flow = &raw.flow;
+        self.number(&flow.speed, 1e6, "speed")?;
+        self.number(&flow.spreads_per_second, 1000.0, "spreads_per_second")?;
+        self.span(&flow.spread_bps, 1000.0, "spread_bps")?;
+        self.span(&flow.spread_ms, 60_000.0, "spread_ms")?;
         Ok(SimConfig {
             seed: raw.seed,
             maker_fee: ratio(raw.maker_fee_bps),
@@ -376,9 +373,28 @@ impl Checker<'_> {
             capture_venue,
             speed: *raw.flow.speed.get_ref(),
             lag_ms: self.in_range(&raw.flow.lag_ms, 0, 60_000, "lag_ms")? as u64,
-            noise_bps,
+            spreads_per_second: *raw.flow.spreads_per_second.get_ref(),
+            spread_bps: *raw.flow.spread_bps.get_ref(),
+            spread_ms: *raw.flow.spread_ms.get_ref(),
             faults,
         })
+    }
+
+    fn number(&self, value: &Spanned<f64>, max: f64, key: &str) -> Result<(), ConfigError> {
+        let number = *value.get_ref();
+        if number.is_finite() && (0.0..=max).contains(&number) {
+            return Ok(());
+        }
+        Err(self.error(value, format!("{key} = {number} must be from 0 to {max}")))
+    }
+
+    fn span(&self, value: &Spanned<[f64; 2]>, max: f64, key: &str) -> Result<(), ConfigError> {
+        let [from, to] = *value.get_ref();
+        if from > 0.0 && from <= to && to <= max {
+            return Ok(());
+        }
+        let text = format!("{key} must be two numbers, ascending, above 0 and up to {max}");
+        Err(self.error(value, text))
     }
 
     fn fault(&self, raw: &RawFault, used: &BTreeSet<VenueId>) -> Result<FaultConfig, ConfigError> {

@@ -130,7 +130,9 @@ pub(super) struct RawFlow {
     pub capture_venue: Option<Spanned<String>>,
     pub speed: Spanned<f64>,
     pub lag_ms: Spanned<i64>,
-    pub noise_bps: Spanned<f64>,
+    pub spreads_per_second: Spanned<f64>,
+    pub spread_bps: Spanned<[f64; 2]>,
+    pub spread_ms: Spanned<[f64; 2]>,
 }
 
 impl Default for RawFlow {
@@ -140,7 +142,9 @@ impl Default for RawFlow {
             capture_venue: None,
             speed: Spanned::new(0..0, 1.0),
             lag_ms: Spanned::new(0..0, 40),
-            noise_bps: Spanned::new(0..0, 6.0),
+            spreads_per_second: Spanned::new(0..0, 18.0),
+            spread_bps: Spanned::new(0..0, [5.0, 20.0]),
+            spread_ms: Spanned::new(0..0, [30.0, 70.0]),
         }
     }
 }

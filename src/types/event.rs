@@ -1,8 +1,8 @@
 //! What a venue connector hands to its agent: events, in a buffer the agent owns.
 
 use super::{
-    AssetBalance, DepthUpdate, ExecutionReport, FeeRate, InstrumentId, InstrumentStatus, Level,
-    Nanos, TopOfBook, Trade,
+    AssetBalance, ClientOrderId, DepthUpdate, ExecutionReport, FeeRate, InstrumentId,
+    InstrumentStatus, Level, Nanos, SignalId, TopOfBook, Trade,
 };
 
 /// A connection of a venue, by its use. Which of them exist is the venue's affair.
@@ -41,6 +41,15 @@ pub enum Readiness {
     Joining = 1,
     /// Ready for use.
     Ready = 2,
+}
+
+impl Readiness {
+    /// From a byte of shared memory or a journal.
+    #[must_use]
+    pub fn from_u8(byte: u8) -> Option<Self> {
+        const ALL: [Readiness; 3] = [Readiness::Down, Readiness::Joining, Readiness::Ready];
+        ALL.get(usize::from(byte)).copied()
+    }
 }
 
 /// Use of one of the venue's rate limits, as the venue stated it.
@@ -95,7 +104,18 @@ pub enum VenueNotice {
     SubscriptionFailed(InstrumentId),
 }
 
-/// One thing a connector decoded.
+/// An order's bytes were handed to the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SentOrder {
+    /// Which order.
+    pub client_id: ClientOrderId,
+    /// Signal it belongs to.
+    pub signal: SignalId,
+    /// When.
+    pub handed_ns: Nanos,
+}
+
+/// One thing a connector decoded, or an executor did.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event {
     /// Depth snapshot or delta; levels stand in [`Events::levels`].
@@ -112,6 +132,8 @@ pub enum Event {
     Fee(FeeRate),
     /// Statement about venue or session.
     Notice(VenueNotice),
+    /// An order left; made by the executor, never by a connector.
+    Sent(SentOrder),
 }
 
 /// The buffer is full: the frame holds more than a bounded engine accepts.

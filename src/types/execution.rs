@@ -109,6 +109,31 @@ pub enum RejectReason {
     SelfTrade = 14,
 }
 
+impl RejectReason {
+    /// From a byte of shared memory or a journal.
+    #[must_use]
+    pub fn from_u8(byte: u8) -> Option<Self> {
+        const ALL: [RejectReason; 15] = [
+            RejectReason::None,
+            RejectReason::InsufficientBalance,
+            RejectReason::WouldTake,
+            RejectReason::BadPrice,
+            RejectReason::BadQty,
+            RejectReason::BelowMinNotional,
+            RejectReason::DuplicateId,
+            RejectReason::UnknownOrder,
+            RejectReason::RateLimit,
+            RejectReason::BadTimestamp,
+            RejectReason::Unauthorized,
+            RejectReason::MarketClosed,
+            RejectReason::Other,
+            RejectReason::TimeInForce,
+            RejectReason::SelfTrade,
+        ];
+        ALL.get(usize::from(byte)).copied()
+    }
+}
+
 impl fmt::Display for RejectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -160,6 +185,28 @@ pub enum ReportKind {
     /// The venue has filled in total `cumulative_qty`, without naming single fills; those follow
     /// on another topic. Never moves a position.
     Progress = 11,
+}
+
+impl ReportKind {
+    /// From a byte of shared memory or a journal.
+    #[must_use]
+    pub fn from_u8(byte: u8) -> Option<Self> {
+        const ALL: [ReportKind; 12] = [
+            ReportKind::Accepted,
+            ReportKind::Fill,
+            ReportKind::Canceled,
+            ReportKind::Rejected,
+            ReportKind::Expired,
+            ReportKind::Replaced,
+            ReportKind::CancelRejected,
+            ReportKind::ReplaceRejected,
+            ReportKind::Status,
+            ReportKind::NotFound,
+            ReportKind::Unknown,
+            ReportKind::Progress,
+        ];
+        ALL.get(usize::from(byte)).copied()
+    }
 }
 
 /// Where a report came from; proofs of different strength.

@@ -94,6 +94,15 @@ pub enum InstrumentKind {
     LinearPerpetual = 1,
 }
 
+impl InstrumentKind {
+    /// From a byte of shared memory or a journal.
+    #[must_use]
+    pub fn from_u8(byte: u8) -> Option<Self> {
+        const ALL: [InstrumentKind; 2] = [InstrumentKind::Spot, InstrumentKind::LinearPerpetual];
+        ALL.get(usize::from(byte)).copied()
+    }
+}
+
 /// Whether an instrument can be traded now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -105,6 +114,16 @@ pub enum InstrumentStatus {
     CancelOnly = 1,
     /// Nothing is taken.
     Halted = 2,
+}
+
+impl InstrumentStatus {
+    /// From a byte of shared memory or a journal.
+    #[must_use]
+    pub fn from_u8(byte: u8) -> Option<Self> {
+        const ALL: [InstrumentStatus; 3] =
+            [InstrumentStatus::Trading, InstrumentStatus::CancelOnly, InstrumentStatus::Halted];
+        ALL.get(usize::from(byte)).copied()
+    }
 }
 
 /// The venue's rules of one instrument. A limit of 0 means "none".

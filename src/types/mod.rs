@@ -12,11 +12,14 @@ mod limit;
 mod market;
 mod order;
 mod signal;
+mod strategy;
 mod text;
 mod units;
 
 pub use account::{AssetBalance, FeeRate};
-pub use event::{Channel, Event, Events, EventsFull, RateLimitUse, Readiness, VenueNotice};
+pub use event::{
+    Channel, Event, Events, EventsFull, RateLimitUse, Readiness, SentOrder, VenueNotice,
+};
 pub use execution::{
     ExecutionReport, Fill, Liquidity, OrderState, RejectReason, ReportKind, ReportOrigin,
 };
@@ -31,5 +34,6 @@ pub use order::{
     TimeInForce,
 };
 pub use signal::{LEGS_MAX, Leg, LegPricing, Signal, SignalId, StrategyId};
+pub use strategy::{Request, StrategyReport};
 pub use text::{FillId, Text, VenueOrderId};
 pub use units::{AMOUNT_DECIMALS, Amount, Nanos, ParseUnitError, Ppb, Price, Qty, Rounding, Scale};

@@ -15,6 +15,13 @@ pub enum Side {
 }
 
 impl Side {
+    /// From a byte of shared memory or a journal.
+    #[must_use]
+    pub fn from_u8(byte: u8) -> Option<Self> {
+        const ALL: [Side; 2] = [Side::Buy, Side::Sell];
+        ALL.get(usize::from(byte)).copied()
+    }
+
     /// The other side.
     #[must_use]
     pub fn opposite(self) -> Self {
@@ -54,6 +61,15 @@ pub enum TimeInForce {
     Ioc = 1,
     /// All at once or nothing.
     Fok = 2,
+}
+
+impl TimeInForce {
+    /// From a byte of shared memory or a journal.
+    #[must_use]
+    pub fn from_u8(byte: u8) -> Option<Self> {
+        const ALL: [TimeInForce; 3] = [TimeInForce::Gtc, TimeInForce::Ioc, TimeInForce::Fok];
+        ALL.get(usize::from(byte)).copied()
+    }
 }
 
 /// Priced or not.

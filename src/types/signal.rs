@@ -28,6 +28,15 @@ pub enum LegPricing {
     PostOnly = 2,
 }
 
+impl LegPricing {
+    /// From a byte of shared memory or a journal.
+    #[must_use]
+    pub fn from_u8(byte: u8) -> Option<Self> {
+        const ALL: [LegPricing; 3] = [LegPricing::Limit, LegPricing::Market, LegPricing::PostOnly];
+        ALL.get(usize::from(byte)).copied()
+    }
+}
+
 /// One order of a signal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Leg {

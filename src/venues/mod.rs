@@ -7,16 +7,20 @@
 
 #![forbid(unsafe_code)]
 
+mod binance;
+mod bybit;
 pub mod decimal;
 mod json;
 mod outbox;
 mod setup;
+mod universe;
 
 pub use json::{Items, Members, Parser, Value};
 pub use outbox::{Method, Outbox, OutboxFull, Output, Request, RequestId};
 pub use setup::{
     Credentials, Endpoints, InstrumentSpec, Secret, SecretKind, SetupError, VenueSetup, parse_name,
 };
+pub use universe::{UniverseError, Wanted, assemble};
 
 use crate::types::{
     Channel, Command, CommandKind, Costs, Events, EventsFull, InstrumentTable, LimitSpec, Nanos,
@@ -216,7 +220,7 @@ pub struct VenueRow {
 }
 
 /// The table of venues; a [`crate::types::VenueId`] is an index into it.
-pub const VENUES: &[VenueRow] = &[];
+pub const VENUES: &[VenueRow] = &[binance::ROW, bybit::ROW];
 
 /// Index of the venue with this name.
 #[must_use]

@@ -1,3 +1,17 @@
-//! The wires of the simulated venues, one folder each.
+//! The wires of the simulated venues, one folder each: each speaks one venue's protocol over an
+//! [`Exchange`](super::Exchange). Written from the venues' documentation.
 
+pub mod binance;
 pub mod bybit;
+
+use super::Wire;
+
+/// The wire of the venue with this name, with limits that a demonstration does not reach.
+#[must_use]
+pub fn wire(name: &str) -> Option<Box<dyn Wire>> {
+    match name {
+        "binance" => Some(Box::new(binance::Binance::new(binance::BinanceOptions::embedded()))),
+        "bybit" => Some(Box::new(bybit::Bybit::new(bybit::BybitOptions::default()))),
+        _ => None,
+    }
+}

@@ -1,0 +1,145 @@
+//! The order manager's state as the region and the summary show it.
+
+use super::oms::{FinalBalance, FinalState};
+use crate::oms::{Books, NullRecorder, Oms, Order, RiskReject};
+use crate::portfolio::pnl;
+use crate::shm::{AccountWriter, OrderCounters, PnlRow, PositionRow, REFUSAL_CODES};
+use crate::types::{
+    Amount, AssetId, Instrument, InstrumentTable, Nanos, OrderState, Price, VenueId,
+};
+
+const _: () = assert!(RiskReject::COUNT <= REFUSAL_CODES, "every refusal has its counter");
+
+/// Writes everything that changed hands into the region.
+pub(super) fn publish(
+    oms: &Oms<NullRecorder>,
+    instruments: &InstrumentTable,
+    venues: &[VenueId],
+    books: &impl Books,
+    now: Nanos,
+    writer: &mut AccountWriter,
+) {
+    for instrument in instruments.iter() {
+        writer.set_position(&position(oms, instrument, books, now));
+    }
+    for quote in 0..instruments.assets.len() {
+        if let Some(row) = profit(oms, instruments, AssetId(quote as u16), books, now) {
+            writer.set_pnl(&row);
+        }
+    }
+    for venue in venues {
+        for balance in oms.balances().of_venue(*venue) {
+            if let Some(stated) = &balance.stated {
+                writer.set_balance(stated, balance.expected().unwrap_or_default());
+            }
+        }
+    }
+    writer.set_counters(&counters(oms));
+}
+
+/// The last word.
+pub(super) fn final_state(
+    oms: &Oms<NullRecorder>,
+    instruments: &InstrumentTable,
+    venues: &[VenueId],
+    books: &impl Books,
+    now: Nanos,
+) -> FinalState {
+    let mut last = FinalState { counters: counters(oms), ..FinalState::default() };
+    last.positions = instruments.iter().map(|i| position(oms, i, books, now)).collect();
+    let assets = || (0..instruments.assets.len()).map(|asset| AssetId(asset as u16));
+    last.pnl = assets().filter_map(|a| profit(oms, instruments, a, books, now)).collect();
+    for venue in venues {
+        for asset in assets() {
+            let row = oms.balances().get(*venue, asset);
+            last.balances.push(FinalBalance {
+                venue: *venue,
+                asset,
+                stated: row.stated,
+                expected: row.expected(),
+                fees: row.fees,
+            });
+        }
+    }
+    let open = oms.orders().iter().filter(|order| !order.state.is_terminal());
+    last.unconfirmed = open.map(|order| describe(order, instruments)).collect();
+    last
+}
+
+fn describe(order: &Order, instruments: &InstrumentTable) -> String {
+    let name = instruments.get(order.instrument).map_or("?", |i| i.name.as_str());
+    format!("{} {name} {} is {:?}", order.client_id, order.side, order.state)
+}
+
+fn position(
+    oms: &Oms<NullRecorder>,
+    instrument: &Instrument,
+    books: &impl Books,
+    now: Nanos,
+) -> PositionRow {
+    let position = oms.positions().get(instrument.id);
+    let mark = mark(instrument, position.qty, books);
+    let value = pnl(&position, mark, instrument.scale).unwrap_or_default();
+    PositionRow {
+        instrument: instrument.id,
+        qty: position.qty,
+        cost: position.cost,
+        realised: position.realised,
+        fees: position.fees_value,
+        unrealised: if mark.0 > 0 { value.unrealised } else { Amount::ZERO },
+        mark,
+        updated_ns: now,
+    }
+}
+
+/// The price at which the position could be closed now; 0 if there is none.
+fn mark(instrument: &Instrument, qty: Amount, books: &impl Books) -> Price {
+    let quote = books.best(instrument.id);
+    if qty.0 >= 0 { quote.bid.price } else { quote.ask.price }
+}
+
+/// Profit of all instruments priced in `quote`; `None` if there are none.
+fn profit(
+    oms: &Oms<NullRecorder>,
+    instruments: &InstrumentTable,
+    quote: AssetId,
+    books: &impl Books,
+    now: Nanos,
+) -> Option<PnlRow> {
+    let mut row = PnlRow { quote, updated_ns: now, ..PnlRow::default() };
+    let mut any = false;
+    for instrument in instruments.iter().filter(|instrument| instrument.quote == quote) {
+        let position = position(oms, instrument, books, now);
+        any = true;
+        row.realised += position.realised;
+        row.unrealised += position.unrealised;
+        row.fees += position.fees;
+    }
+    any.then_some(row)
+}
+
+fn counters(oms: &Oms<NullRecorder>) -> OrderCounters {
+    let c = oms.counters();
+    let mut refusals = [0; REFUSAL_CODES];
+    refusals[..c.refusals.len()].copy_from_slice(&c.refusals);
+    let orders = oms.orders();
+    let unknown = orders.iter().filter(|order| order.state == OrderState::Unknown).count();
+    OrderCounters {
+        signals: c.signals,
+        signals_refused: c.signals_refused,
+        orders_sent: c.orders_sent,
+        orders_acked: orders.iter().filter(|order| order.acked).count() as u64,
+        orders_filled: c.orders_filled,
+        orders_canceled: c.orders_canceled,
+        orders_rejected: c.orders_rejected,
+        orders_expired: c.orders_expired,
+        orders_open: orders.open_count() as u64,
+        orders_unknown: unknown as u64,
+        fills: c.fills,
+        duplicates: c.fills_repeated,
+        late_fills: c.fills_late,
+        cancels_sent: c.cancels_sent,
+        bad_records: 0,
+        refusals,
+    }
+}

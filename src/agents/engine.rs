@@ -1,0 +1,471 @@
+//! The engine as a whole: builds the region, the agents and the rings between them, and gives each
+//! agent its thread.
+
+use super::executor::{Executor, ExecutorHistograms, ExecutorParts};
+use super::feed::{Feed, FeedBook, FeedHistograms, FeedParts};
+use super::log::Log;
+use super::oms::{FinalState, OmsAgent, OmsParts, StrategyPort, VenuePort};
+use super::session::Session;
+use super::strategy::StrategyAgent;
+use super::threads::{Agent, Lifecycle, Phase, ThreadPlan, allowed_cpus, automatic_plan, spawn};
+use crate::book::{Book, BookOptions};
+use crate::clock::Clock;
+use crate::config::{Config, Mode, StrategyConfig, StrategyKind, VenueConfig, agent_names};
+use crate::oms::{OmsOptions, RiskLimits};
+use crate::shm::{
+    HealthWriter, Market, MarketView, RegionOptions, Stage, StatusReader, StrategyFile,
+    StrategyOptions,
+};
+use crate::strategy::{Context, ContextParts, SpreadArb, SpreadArbOptions, Strategy};
+use crate::sync::{histogram, spsc};
+use crate::throttle::Throttle;
+use crate::tui;
+use crate::types::{Amount, Channel, Command, Event, InstrumentTable, Ppb, StrategyId, VenueId};
+use crate::venues::{Credentials, Endpoints, VENUES, VenueSetup};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+/// What an engine is built from.
+pub struct EngineSetup<'a> {
+    /// Checked configuration.
+    pub config: &'a Config,
+    /// Addresses by venue.
+    pub endpoints: Vec<(VenueId, Endpoints)>,
+    /// Keys by venue.
+    pub credentials: Vec<(VenueId, Credentials)>,
+    /// Instruments in the order of the configuration.
+    pub instruments: Arc<InstrumentTable>,
+    /// Whom to trust.
+    pub tls: Arc<rustls::ClientConfig>,
+    /// Time.
+    pub clock: Clock,
+    /// Log.
+    pub log: Log,
+}
+
+/// A running engine.
+pub struct Engine {
+    view: MarketView,
+    lifecycle: Lifecycle,
+    threads: Vec<JoinHandle<()>>,
+    last: Receiver<FinalState>,
+    statuses: Mutex<Vec<(String, StatusReader)>>,
+    layout: String,
+    folder: PathBuf,
+}
+
+/// Slots of the rings between order manager and executors.
+const COMMANDS: usize = 4096;
+const EVENTS: usize = 16 * 1024;
+/// Price levels that one message may hold: both sides of the deepest snapshot with room to spare.
+const FEED_LEVELS: usize = 16 * 1024;
+const EXECUTOR_LEVELS: usize = 16;
+/// CPUs for the screen, and for the embedded venues.
+const RESERVED_CPUS: usize = 1;
+
+struct Builder<'a> {
+    setup: EngineSetup<'a>,
+    market: Market,
+    lifecycle: Lifecycle,
+    agents: Vec<Box<dyn Agent>>,
+    ports: Vec<VenuePort>,
+    /// By venue: what must be ready before orders may be sent there.
+    channels: Vec<Vec<Channel>>,
+}
+
+impl Engine {
+    /// Builds everything and starts the threads. Connections are made by the agents themselves.
+    pub fn start(setup: EngineSetup<'_>) -> Result<Self, String> {
+        let config = setup.config;
+        let folder = PathBuf::from(format!("/dev/shm/stoop-{}", config.name));
+        let options = RegionOptions {
+            depth: config.depth,
+            strategies: config.strategies.len(),
+            ..RegionOptions::default()
+        };
+        let market = Market::create(&folder, &setup.instruments, &options)
+            .map_err(|error| error.to_string())?;
+        let view = market.view();
+        let (sender, last) = channel();
+        let mut builder = Builder {
+            setup,
+            market,
+            lifecycle: Lifecycle::default(),
+            agents: Vec::new(),
+            ports: Vec::new(),
+            channels: vec![Vec::new(); VENUES.len()],
+        };
+        for venue in &config.venues {
+            builder.venue(venue)?;
+        }
+        let mut strategy_ports = Vec::new();
+        let mut statuses = Vec::new();
+        for (index, strategy) in config.strategies.iter().enumerate() {
+            let port = builder.strategy(index, strategy, &folder)?;
+            statuses.push((strategy.name.clone(), port.end.status()));
+            strategy_ports.push(port);
+        }
+        let lifecycle = builder.lifecycle.clone();
+        let (plans, layout) = plans(config);
+        let threads = builder.run(strategy_ports, sender, &plans, &layout)?;
+        let statuses = Mutex::new(statuses);
+        Ok(Self { view, lifecycle, threads, last, statuses, layout, folder })
+    }
+
+    /// The region.
+    #[must_use]
+    pub fn view(&self) -> &MarketView {
+        &self.view
+    }
+
+    /// How the agents are laid out, for people.
+    #[must_use]
+    pub fn layout(&self) -> &str {
+        &self.layout
+    }
+
+    /// Newest status of each strategy.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<(String, Vec<(String, String)>)> {
+        let Ok(mut readers) = self.statuses.lock() else { return Vec::new() };
+        let read = |(name, reader): &mut (String, StatusReader)| {
+            let fields = reader.latest().map(|status| tui::status_fields(&status));
+            (name.clone(), fields.unwrap_or_default())
+        };
+        readers.iter_mut().map(read).collect()
+    }
+
+    /// Asks for no new orders, everything cancelled and confirmed.
+    pub fn stop(&self) {
+        self.lifecycle.advance(Phase::Stopping);
+    }
+
+    /// Whether that is done.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.lifecycle.phase() == Phase::Done
+    }
+
+    /// Whether an agent was lost.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.lifecycle.phase() == Phase::Emergency
+    }
+
+    /// Ends the threads, done or not, and gives the last state.
+    #[must_use]
+    pub fn join(self) -> FinalState {
+        let confirmed = self.has_stopped();
+        self.lifecycle.advance(Phase::Done);
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+        let mut last = self.last.try_recv().unwrap_or_default();
+        if !confirmed && last.unconfirmed.is_empty() {
+            let text = "the order manager did not confirm the end of all orders in time";
+            last.counters = self.view.counters();
+            last.unconfirmed.push(text.to_owned());
+        }
+        let _ = std::fs::remove_dir_all(&self.folder);
+        last
+    }
+}
+
+/// Threads as configured, or chosen, and how to say it.
+fn plans(config: &Config) -> (Vec<ThreadPlan>, String) {
+    if !config.threads.is_empty() {
+        let plans: Vec<ThreadPlan> = config.threads.iter().map(Into::into).collect();
+        let text = format!("{} threads as configured", plans.len());
+        return (plans, text);
+    }
+    let names = agent_names(config.venues.iter().map(|venue| venue.venue), &config.strategies);
+    let cpus = allowed_cpus().len().max(1);
+    let reserved = RESERVED_CPUS + usize::from(config.mode == Mode::Sim);
+    let plans = automatic_plan(&names, cpus, reserved, config.idle);
+    let agents = names.len();
+    let text = if plans.len() == 1 {
+        format!("{agents} agents folded into one loop: {cpus} CPUs are too few for a thread each")
+    } else {
+        format!("{agents} agents on a thread each, {cpus} CPUs")
+    };
+    (plans, text)
+}
+
+fn missing(what: &str) -> String {
+    format!("the region has no {what}")
+}
+
+impl Builder<'_> {
+    fn histogram(&self, stage: Stage, venue: VenueId) -> Result<histogram::Writer, String> {
+        self.market.histogram_writer(stage, venue).ok_or_else(|| missing(stage.name()))
+    }
+
+    fn venue_setup(&self, config: &VenueConfig, trading: bool) -> VenueSetup {
+        let of = |list: &[(VenueId, Endpoints)]| {
+            let row = list.iter().find(|(venue, _)| *venue == config.venue);
+            row.map(|(_, endpoints)| endpoints.clone()).unwrap_or_default()
+        };
+        let keys = self.setup.credentials.iter().find(|(venue, _)| *venue == config.venue);
+        VenueSetup {
+            venue: config.venue,
+            endpoints: of(&self.setup.endpoints),
+            instruments: self.setup.instruments.clone(),
+            credentials: keys.filter(|_| trading).map(|(_, keys)| keys.clone()),
+            depth: 50,
+            recv_window_ms: config.recv_window_ms,
+            orders_over_rest: config.orders_over_rest,
+            reply_timeout_ms: 2_000,
+            first_message_timeout_ms: 5_000,
+        }
+    }
+
+    fn venue(&mut self, config: &VenueConfig) -> Result<(), String> {
+        let row = &VENUES[usize::from(config.venue.0)];
+        let health =
+            self.market.health_writer(config.venue).ok_or_else(|| missing("venue health"))?;
+        let HealthWriter { feed, executor } = health;
+        let (watch, control) = spsc::channel(256);
+        let (commands, commands_in) = spsc::channel(COMMANDS);
+        let (events_out, events) = spsc::channel(EVENTS);
+        let failed = |error: String| format!("{}: {error}", row.name);
+        self.feed(config, feed, control).map_err(failed)?;
+        self.executor(config, executor, commands_in, events_out).map_err(failed)?;
+        self.ports.push(VenuePort {
+            venue: config.venue,
+            commands,
+            events,
+            feed: watch,
+            see: self.histogram(Stage::See, config.venue)?,
+            decide: self.histogram(Stage::Decide, config.venue)?,
+            risk: self.histogram(Stage::Risk, config.venue)?,
+        });
+        Ok(())
+    }
+
+    fn feed(
+        &mut self,
+        config: &VenueConfig,
+        health: crate::shm::FeedHealthWriter,
+        control: spsc::Consumer<Command>,
+    ) -> Result<(), String> {
+        let row = &VENUES[usize::from(config.venue.0)];
+        let name = format!("feed:{}", row.name);
+        let connector =
+            (row.market)(self.venue_setup(config, false)).map_err(|error| error.to_string())?;
+        let session = Session::open(
+            connector,
+            self.setup.tls.clone(),
+            FEED_LEVELS,
+            &self.setup.clock,
+            self.setup.log.named(&name),
+        )?;
+        let mut books = Vec::new();
+        for instrument in self.setup.instruments.of_venue(config.venue) {
+            let streamed = self.setup.config.instruments[instrument.id.index()].streamed;
+            let writer = self.market.book_writer(instrument.id).ok_or_else(|| missing("book"))?;
+            let trades =
+                self.market.trade_writer(instrument.id).ok_or_else(|| missing("trade ring"))?;
+            books.push(FeedBook {
+                instrument: instrument.id,
+                streamed,
+                book: Book::new(instrument.rules.tick_size, BookOptions::default()),
+                writer,
+                trades,
+                top_sequence: 0,
+            });
+        }
+        let histograms = FeedHistograms {
+            decode: self.histogram(Stage::Decode, config.venue)?,
+            publish: self.histogram(Stage::Publish, config.venue)?,
+        };
+        let depth = self.setup.config.depth;
+        let parts = FeedParts { name, session, books, health, histograms, control, depth };
+        self.agents.push(Box::new(Feed::new(parts)));
+        Ok(())
+    }
+
+    fn executor(
+        &mut self,
+        config: &VenueConfig,
+        health: crate::shm::ExecutorHealthWriter,
+        commands: spsc::Consumer<Command>,
+        reports: spsc::Producer<Event>,
+    ) -> Result<(), String> {
+        let row = &VENUES[usize::from(config.venue.0)];
+        let name = format!("exec:{}", row.name);
+        let connector =
+            (row.trading)(self.venue_setup(config, true)).map_err(|error| error.to_string())?;
+        let wanted = connector.channels().iter().map(|spec| spec.channel);
+        self.channels[usize::from(config.venue.0)] = wanted.collect();
+        let session = Session::open(
+            connector,
+            self.setup.tls.clone(),
+            EXECUTOR_LEVELS,
+            &self.setup.clock,
+            self.setup.log.named(&name),
+        )?;
+        let histograms = ExecutorHistograms {
+            send: self.histogram(Stage::Send, config.venue)?,
+            tick_to_order: self.histogram(Stage::TickToOrder, config.venue)?,
+            ack: self.histogram(Stage::Ack, config.venue)?,
+        };
+        let instruments = self.setup.instruments.of_venue(config.venue);
+        self.agents.push(Box::new(Executor::new(ExecutorParts {
+            name,
+            session,
+            instruments: instruments.map(|instrument| instrument.id).collect(),
+            commands,
+            reports,
+            throttle: Throttle::new(row.limits),
+            costs: row.costs,
+            over_rest: config.orders_over_rest,
+            health,
+            histograms,
+            lifecycle: self.lifecycle.clone(),
+        })));
+        Ok(())
+    }
+
+    fn strategy(
+        &mut self,
+        index: usize,
+        config: &StrategyConfig,
+        folder: &std::path::Path,
+    ) -> Result<StrategyPort, String> {
+        let strategy = StrategyId(index as u8);
+        let options = StrategyOptions {
+            strategy,
+            instruments: self.setup.instruments.len(),
+            ..StrategyOptions::default()
+        };
+        let (oms_end, end) = StrategyFile::create(folder, &config.name, &options)
+            .map_err(|error| error.to_string())?;
+        let ctx = Context::new(ContextParts {
+            view: self.market.view(),
+            end,
+            instruments: self.setup.instruments.clone(),
+            clock: self.setup.clock.clone(),
+            strategy,
+        });
+        let body = built_in(config, &self.setup.instruments)?;
+        let name = format!("strategy:{}", config.name);
+        let agent = StrategyAgent::new(name, body, ctx, self.lifecycle.clone());
+        self.agents.push(Box::new(agent));
+        Ok(StrategyPort { strategy, end: oms_end })
+    }
+
+    fn run(
+        mut self,
+        strategies: Vec<StrategyPort>,
+        last: std::sync::mpsc::Sender<FinalState>,
+        plans: &[ThreadPlan],
+        layout: &str,
+    ) -> Result<Vec<JoinHandle<()>>, String> {
+        let account = self.market.account_writer().ok_or_else(|| missing("account"))?;
+        let leg_skew = self.histogram(Stage::LegSkew, VenueId(0))?;
+        let clock = self.setup.clock.clone();
+        let mut log = self.setup.log.clone();
+        let options = oms_options(
+            self.setup.config,
+            &self.setup.instruments,
+            std::mem::take(&mut self.channels),
+        )?;
+        let start = clock.now();
+        log.info(start, format_args!("{layout}"));
+        for plan in plans {
+            log.info(start, format_args!("thread: {plan}"));
+        }
+        let oms = OmsAgent::new(OmsParts {
+            options,
+            instance_start: start,
+            instruments: self.setup.instruments.clone(),
+            market: self.market,
+            venues: self.ports,
+            strategies,
+            account,
+            leg_skew,
+            lifecycle: self.lifecycle.clone(),
+            last,
+            log: log.named("oms"),
+        });
+        self.agents.push(Box::new(oms));
+        let mut threads = Vec::new();
+        for plan in plans {
+            let mut own = Vec::new();
+            for name in &plan.runs {
+                let at = self.agents.iter().position(|agent| agent.name() == name);
+                let at = at.ok_or_else(|| format!("there is no agent {name}"))?;
+                own.push(self.agents.swap_remove(at));
+            }
+            let thread = spawn(plan, own, &clock, &self.lifecycle, &log).inspect_err(|_| {
+                self.lifecycle.advance(Phase::Done);
+            })?;
+            threads.push(thread);
+        }
+        Ok(threads)
+    }
+}
+
+fn built_in(
+    config: &StrategyConfig,
+    instruments: &InstrumentTable,
+) -> Result<Box<dyn Strategy>, String> {
+    match &config.kind {
+        StrategyKind::SpreadArb { spread_min_bps, qty, cooldown_ns } => {
+            let [first, second] = config.instruments.as_slice() else {
+                return Err(format!("strategy {} needs two instruments", config.name));
+            };
+            let instrument = instruments.by_name(first).ok_or("an instrument is missing")?;
+            let qty = instrument
+                .scale
+                .qty(*qty)
+                .map_err(|error| format!("strategy {}: qty = {qty} {error}", config.name))?;
+            Ok(Box::new(SpreadArb::new(SpreadArbOptions {
+                names: [first.clone(), second.clone()],
+                spread_min: ppb_of_bps(*spread_min_bps)?,
+                qty,
+                cooldown_ns: *cooldown_ns,
+            })))
+        }
+    }
+}
+
+/// Basis points to parts per billion: 1 bp = 100 000 ppb.
+fn ppb_of_bps(bps: Decimal) -> Result<Ppb, String> {
+    let ppb = (bps * Decimal::from(100_000)).normalize();
+    ppb.is_integer()
+        .then(|| ppb.to_i64().map(Ppb))
+        .flatten()
+        .ok_or_else(|| format!("{bps} basis points cannot be held exactly"))
+}
+
+fn oms_options(
+    config: &Config,
+    instruments: &InstrumentTable,
+    venues: Vec<Vec<Channel>>,
+) -> Result<OmsOptions, String> {
+    let limits = &config.limits;
+    let exact = |name: &str, value: Decimal| {
+        Amount::from_decimal(value).map_err(|error| format!("limit {name} = {value} {error}"))
+    };
+    let mut position_max = Vec::new();
+    for (asset, limit) in &limits.position_max {
+        if let Some(asset) = instruments.assets.find(asset) {
+            position_max.push((asset, exact("position_max", *limit)?));
+        }
+    }
+    let limits = RiskLimits {
+        order_notional_max: exact("order_notional_max", limits.order_notional_max)?,
+        price_collar: ppb_of_bps(limits.price_collar_bps)?,
+        book_age_max_ns: limits.book_age_max_ns,
+        position_max,
+        order_rate_max: limits.orders_per_second_max,
+        order_rate_window_ns: 1_000_000_000,
+        open_orders_max: limits.orders_open_max,
+    };
+    Ok(OmsOptions { limits, venues, ..OmsOptions::default() })
+}

@@ -1,0 +1,319 @@
+//! One venue's orders: commands from the order manager to signed bytes, replies and the private
+//! stream back to reports.
+//!
+//! Reports are never dropped: when the ring to the order manager has no room for everything one
+//! message may hold, the sockets are simply not read until it has.
+
+use super::session::Session;
+use super::threads::{Agent, Lifecycle, Phase};
+use crate::oms::local_refusal;
+use crate::shm::{ExecutorHealth, ExecutorHealthWriter};
+use crate::sync::{histogram, spsc};
+use crate::throttle::{Priority, Throttle};
+use crate::types::{
+    ClientOrderId, Command, CommandKind, Costs, Event, InstrumentId, Nanos, Readiness,
+    RejectReason, SentOrder, SignalId, VenueNotice,
+};
+use crate::venues::EncodeError;
+
+/// Histograms of an executor.
+pub struct ExecutorHistograms {
+    /// From the order manager's hand-over to the bytes given to the socket.
+    pub send: histogram::Writer,
+    /// From the tick's last byte to the bytes given to the socket.
+    pub tick_to_order: histogram::Writer,
+    /// From the bytes given to the socket to the first word of the venue.
+    pub ack: histogram::Writer,
+}
+
+/// What an executor is made of.
+pub struct ExecutorParts {
+    /// `exec:binance`
+    pub name: String,
+    /// Connector and sockets.
+    pub session: Session,
+    /// Instruments of the venue, for the emergency.
+    pub instruments: Vec<InstrumentId>,
+    /// From the order manager.
+    pub commands: spsc::Consumer<Command>,
+    /// To the order manager.
+    pub reports: spsc::Producer<Event>,
+    /// The venue's rate limits.
+    pub throttle: Throttle,
+    /// What a command costs.
+    pub costs: fn(&CommandKind, bool) -> Costs,
+    /// Orders go over REST.
+    pub over_rest: bool,
+    /// Its health in the region.
+    pub health: ExecutorHealthWriter,
+    /// Its histograms.
+    pub histograms: ExecutorHistograms,
+    /// The engine's life.
+    pub lifecycle: Lifecycle,
+}
+
+/// See the module.
+pub struct Executor {
+    parts: ExecutorParts,
+    sent: SentTable,
+    emergency: bool,
+    health: ExecutorHealth,
+    health_at: Nanos,
+}
+
+/// Room in the report ring that one message may need.
+const REPORTS_PER_MESSAGE: usize = 2048;
+const MESSAGES_PER_POLL: usize = 64;
+const HEALTH_EVERY_NS: u64 = 100_000_000;
+const COMMANDS_PER_POLL: usize = 32;
+
+impl Executor {
+    /// An executor; its session connects at the first polls.
+    #[must_use]
+    pub fn new(parts: ExecutorParts) -> Self {
+        Self {
+            parts,
+            sent: SentTable::new(),
+            emergency: false,
+            health: ExecutorHealth::default(),
+            health_at: Nanos(0),
+        }
+    }
+
+    fn on_command(&mut self, command: &Command, now: Nanos) {
+        self.health.commands += 1;
+        let costs = (self.parts.costs)(&command.kind, self.parts.over_rest);
+        if self.parts.throttle.try_take(&costs, priority(&command.kind), now).is_err() {
+            self.refuse(command, RejectReason::RateLimit, now);
+            return;
+        }
+        match self.parts.session.submit(command, now) {
+            Ok(()) => {
+                if let CommandKind::New(order) = command.kind {
+                    self.on_sent(command, order.client_id);
+                }
+            }
+            Err(error) => self.on_encode_error(command, error, now),
+        }
+        self.hand_over(now);
+    }
+
+    fn on_sent(&mut self, command: &Command, client_id: ClientOrderId) {
+        let handed_ns = self.parts.session.handed_ns();
+        let histograms = &mut self.parts.histograms;
+        histograms.send.record(handed_ns.since(command.issued_ns));
+        if command.tick_ns.0 > 0 {
+            histograms.tick_to_order.record(handed_ns.since(command.tick_ns));
+        }
+        self.sent.put(client_id, handed_ns);
+        let sent = SentOrder { client_id, signal: command.signal, handed_ns };
+        self.push(Event::Sent(sent));
+    }
+
+    fn on_encode_error(&mut self, command: &Command, error: EncodeError, now: Nanos) {
+        let text = format_args!("{:?} was not sent: {error}", command.kind);
+        self.parts.session.log().warn(now, text);
+        let reason = match error {
+            EncodeError::RateLimited | EncodeError::Full => RejectReason::RateLimit,
+            _ => RejectReason::Other,
+        };
+        self.refuse(command, reason, now);
+    }
+
+    /// Nothing was sent: the order manager is told at once.
+    fn refuse(&mut self, command: &Command, reason: RejectReason, now: Nanos) {
+        self.health.commands_refused += 1;
+        let event = match (local_refusal(command, reason, now), command.kind) {
+            (Some(report), _) => Event::Report(report),
+            (None, CommandKind::CancelAll(instrument)) => {
+                Event::Notice(VenueNotice::CancelAllFailed(instrument, 0))
+            }
+            (None, _) => Event::Notice(VenueNotice::RequestFailed(0)),
+        };
+        self.push(event);
+    }
+
+    /// Space was made sure of before anything was read or sent.
+    fn push(&mut self, event: Event) {
+        let pushed = self.parts.reports.push(event);
+        debug_assert!(pushed.is_ok(), "room was checked");
+    }
+
+    /// Gives the events of the session to the order manager.
+    fn hand_over(&mut self, now: Nanos) {
+        let mut at = 0;
+        while let Some(mut event) = self.parts.session.event(at) {
+            at += 1;
+            match &mut event {
+                Event::Report(report) => {
+                    self.health.reports += 1;
+                    if report.recv_ns.0 == 0 {
+                        report.recv_ns = now;
+                    }
+                    if let Some(handed_ns) = self.sent.take(report.client_id) {
+                        self.parts.histograms.ack.record(report.recv_ns.since(handed_ns));
+                    }
+                }
+                Event::Notice(notice) => self.on_notice(*notice, now),
+                _ => {}
+            }
+            self.push(event);
+        }
+    }
+
+    fn on_notice(&mut self, notice: VenueNotice, now: Nanos) {
+        match notice {
+            VenueNotice::RateLimit(used) => self.parts.throttle.on_use(&used, now),
+            VenueNotice::Suspended(until) => {
+                self.parts.throttle.suspend(until);
+                self.health.suspended_until_ns = until;
+                let milliseconds = until.since(now) / 1_000_000;
+                let text = format_args!("the venue suspended us for {milliseconds} ms");
+                self.parts.session.log().error(now, text);
+            }
+            VenueNotice::Readiness(channel, readiness) => {
+                self.health.channels[channel.index()] = readiness;
+                self.health_at = Nanos(0);
+                if readiness == Readiness::Ready {
+                    let text = format_args!("{channel:?} ready");
+                    self.parts.session.log().info(now, text);
+                }
+            }
+            VenueNotice::LoginRefused(channel, code) => {
+                let text =
+                    format_args!("{channel:?} login refused with code {code}: check the key");
+                self.parts.session.log().error(now, text);
+            }
+            VenueNotice::RequestFailed(code) => {
+                let text = format_args!("a request failed with code {code}");
+                self.parts.session.log().warn(now, text);
+            }
+            VenueNotice::CancelAllFailed(instrument, code) => {
+                let text = format_args!("instrument {}: cancel all: code {code}", instrument.0);
+                self.parts.session.log().error(now, text);
+            }
+            VenueNotice::ClockOffset { offset_ns, round_trip_ns } => {
+                self.health.clock_offset_ns = offset_ns;
+                self.health.clock_round_trip_ns = round_trip_ns;
+            }
+            _ => {}
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let reports = &self.parts.reports;
+        reports.capacity() - reports.len() >= REPORTS_PER_MESSAGE
+    }
+
+    fn publish_health(&mut self, now: Nanos) {
+        if now < self.health_at {
+            return;
+        }
+        self.health_at = now.plus(HEALTH_EVERY_NS);
+        self.health.decode_errors = self.parts.session.counters().decode_errors;
+        self.health.updated_ns = now;
+        self.parts.health.publish(&self.health);
+    }
+
+    /// The order manager or another agent is lost: cancel everything here without being told.
+    fn on_emergency(&mut self, now: Nanos) {
+        self.emergency = true;
+        for at in 0..self.parts.instruments.len() {
+            let kind = CommandKind::CancelAll(self.parts.instruments[at]);
+            let command = Command { kind, signal: SignalId(0), tick_ns: Nanos(0), issued_ns: now };
+            if let Err(error) = self.parts.session.submit(&command, now) {
+                let text = format_args!("{kind:?} was not sent: {error}");
+                self.parts.session.log().error(now, text);
+            }
+        }
+    }
+}
+
+impl Agent for Executor {
+    fn name(&self) -> &str {
+        &self.parts.name
+    }
+
+    fn poll(&mut self, now: Nanos) -> usize {
+        let mut work = 0;
+        if !self.emergency && self.parts.lifecycle.phase() == Phase::Emergency {
+            self.on_emergency(now);
+        }
+        for _ in 0..COMMANDS_PER_POLL {
+            if !self.has_room() {
+                return work;
+            }
+            let Some(command) = self.parts.commands.pop() else { break };
+            work += 1;
+            self.on_command(&command, now);
+        }
+        work += self.parts.session.poll(now);
+        for _ in 0..MESSAGES_PER_POLL {
+            if !self.has_room() {
+                return work;
+            }
+            let Some(step) = self.parts.session.step(now) else { break };
+            work += 1;
+            if let Some(channel) = step.closed {
+                self.health.channels[channel.index()] = Readiness::Down;
+                self.health.reconnects += 1;
+                self.health_at = Nanos(0);
+            }
+            self.hand_over(step.recv_ns);
+        }
+        if self.has_room() && self.parts.session.deadline(now) {
+            self.hand_over(now);
+        }
+        self.publish_health(now);
+        work
+    }
+}
+
+fn priority(kind: &CommandKind) -> Priority {
+    match kind {
+        CommandKind::Cancel(_) | CommandKind::CancelAll(_) => Priority::Cancel,
+        CommandKind::New(_) | CommandKind::Replace(_) => Priority::New,
+        _ => Priority::Query,
+    }
+}
+
+/// When recent orders were handed to the socket, by the low bits of their ids. An entry that is
+/// overwritten before its acknowledgement only costs one measurement.
+struct SentTable {
+    rows: Vec<(ClientOrderId, Nanos)>,
+}
+
+impl SentTable {
+    const SIZE: usize = 4096;
+
+    fn new() -> Self {
+        Self { rows: vec![(ClientOrderId::NONE, Nanos(0)); Self::SIZE] }
+    }
+
+    fn put(&mut self, id: ClientOrderId, at: Nanos) {
+        self.rows[id.0 as usize % Self::SIZE] = (id, at);
+    }
+
+    fn take(&mut self, id: ClientOrderId) -> Option<Nanos> {
+        let row = &mut self.rows[id.0 as usize % Self::SIZE];
+        if !id.is_some() || row.0 != id {
+            return None;
+        }
+        row.0 = ClientOrderId::NONE;
+        Some(row.1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_word_of_the_venue_counts_as_the_acknowledgement() {
+        let mut table = SentTable::new();
+        table.put(ClientOrderId(7), Nanos(100));
+        assert_eq!(table.take(ClientOrderId(7)), Some(Nanos(100)));
+        assert_eq!(table.take(ClientOrderId(7)), None);
+        assert_eq!(table.take(ClientOrderId::NONE), None);
+    }
+}

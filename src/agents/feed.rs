@@ -1,0 +1,312 @@
+//! One venue's market data: sockets to decoder to books to the region.
+//!
+//! The books are private to this agent; the region gets the top of book and the best levels. A
+//! gap costs a resync of that book, never of the connection; a lost connection makes every book
+//! stale in the poll that notices it.
+
+use super::session::Session;
+use super::threads::Agent;
+use crate::book::{Book, Outcome};
+use crate::shm::{BookWriter, FeedHealth, FeedHealthWriter, TradeWriter};
+use crate::sync::{histogram, spsc};
+use crate::types::{
+    BookState, Channel, Command, CommandKind, DepthUpdate, Event, InstrumentId, Level, Nanos,
+    Readiness, Side, SignalId, TopOfBook, VenueNotice,
+};
+
+/// Where one instrument's market data goes.
+pub struct FeedBook {
+    /// Whose.
+    pub instrument: InstrumentId,
+    /// Subscribed from the start.
+    pub streamed: bool,
+    /// Full book.
+    pub book: Book,
+    /// Its place in the region.
+    pub writer: BookWriter,
+    /// Its trades in the region.
+    pub trades: TradeWriter,
+    /// Newest top of book published, on the axis of [`TopOfBook::sequence`].
+    pub top_sequence: u64,
+}
+
+/// Histograms of a feed.
+pub struct FeedHistograms {
+    /// From the frame's last byte to the book applied.
+    pub decode: histogram::Writer,
+    /// From the frame's last byte to the book published.
+    pub publish: histogram::Writer,
+}
+
+/// What a feed is made of.
+pub struct FeedParts {
+    /// `feed:binance`
+    pub name: String,
+    /// Connector and sockets.
+    pub session: Session,
+    /// Its books.
+    pub books: Vec<FeedBook>,
+    /// Its health in the region.
+    pub health: FeedHealthWriter,
+    /// Its histograms.
+    pub histograms: FeedHistograms,
+    /// Requests to watch more instruments.
+    pub control: spsc::Consumer<Command>,
+    /// Levels a side that are published.
+    pub depth: usize,
+}
+
+/// See the module.
+pub struct Feed {
+    parts: FeedParts,
+    /// Index into `parts.books` by instrument.
+    index: Vec<Option<usize>>,
+    bids: Vec<Level>,
+    asks: Vec<Level>,
+    /// Books to fetch anew once the events of this message are done.
+    resync: Vec<InstrumentId>,
+    started: bool,
+    health: FeedHealth,
+    health_at: Nanos,
+}
+
+/// How often health is published if nothing changes.
+const HEALTH_EVERY_NS: u64 = 100_000_000;
+
+/// Messages handled in one poll before other agents get their turn.
+const MESSAGES_PER_POLL: usize = 64;
+
+impl Feed {
+    /// A feed that subscribes at its first poll.
+    #[must_use]
+    pub fn new(parts: FeedParts) -> Self {
+        let size = parts.books.iter().map(|book| book.instrument.index() + 1).max().unwrap_or(0);
+        let mut index = vec![None; size];
+        for (at, book) in parts.books.iter().enumerate() {
+            index[book.instrument.index()] = Some(at);
+        }
+        let side = || vec![Level::default(); parts.depth];
+        let (bids, asks, books) = (side(), side(), parts.books.len());
+        Self {
+            parts,
+            index,
+            bids,
+            asks,
+            resync: Vec::with_capacity(books),
+            started: false,
+            health: FeedHealth::default(),
+            health_at: Nanos(0),
+        }
+    }
+
+    fn command(&mut self, kind: CommandKind, now: Nanos) {
+        let command = Command { kind, signal: SignalId(0), tick_ns: Nanos(0), issued_ns: now };
+        if let Err(error) = self.parts.session.submit(&command, now) {
+            self.parts.session.log().warn(now, format_args!("{kind:?} was not sent: {error}"));
+        }
+        self.on_events(now);
+    }
+
+    fn start(&mut self, now: Nanos) {
+        self.started = true;
+        for at in 0..self.parts.books.len() {
+            let FeedBook { instrument, streamed, .. } = self.parts.books[at];
+            if streamed {
+                self.command(CommandKind::Subscribe(instrument), now);
+            }
+        }
+    }
+
+    fn on_events(&mut self, recv_ns: Nanos) {
+        let mut at = 0;
+        while let Some(event) = self.parts.session.event(at) {
+            at += 1;
+            match event {
+                Event::Depth(update) => self.on_depth(&update, recv_ns),
+                Event::Top(top) => self.on_top(&top, recv_ns),
+                Event::Trade(trade) => {
+                    if let Some(book) = self.book(trade.instrument) {
+                        book.trades.publish(&trade, recv_ns);
+                    }
+                }
+                Event::Notice(notice) => self.on_notice(&notice, recv_ns),
+                Event::Report(_) | Event::Balance(_) | Event::Fee(_) | Event::Sent(_) => {}
+            }
+        }
+    }
+
+    fn book(&mut self, instrument: InstrumentId) -> Option<&mut FeedBook> {
+        let at = self.index.get(instrument.index()).copied().flatten()?;
+        self.parts.books.get_mut(at)
+    }
+
+    fn on_depth(&mut self, update: &DepthUpdate, recv_ns: Nanos) {
+        let Some(at) = self.index.get(update.instrument.index()).copied().flatten() else { return };
+        let book = &mut self.parts.books[at];
+        let was = book.book.state();
+        let (bids, asks) = self.parts.session.events().levels(update);
+        let outcome = book.book.on_depth(update, bids, asks);
+        let decoded_ns = self.parts.session.now();
+        match outcome {
+            Outcome::Applied => {
+                self.publish(at, update, recv_ns, decoded_ns);
+                self.parts.histograms.decode.record(decoded_ns.since(recv_ns));
+            }
+            Outcome::Buffered | Outcome::Ignored => {
+                if was != book.book.state() {
+                    book.writer.set_state(book.book.state(), decoded_ns);
+                }
+            }
+            Outcome::NeedResync => {
+                book.writer.set_state(book.book.state(), decoded_ns);
+                self.health.gaps += 1;
+                if !self.resync.contains(&update.instrument) {
+                    self.resync.push(update.instrument);
+                }
+                let (id, first) = (book.book.id(), update.first_id);
+                let text = format_args!(
+                    "instrument {}: book at {id}, update from {first}: resync",
+                    update.instrument.0
+                );
+                self.parts.session.log().warn(recv_ns, text);
+            }
+        }
+    }
+
+    fn publish(&mut self, at: usize, update: &DepthUpdate, recv_ns: Nanos, now: Nanos) {
+        let book = &mut self.parts.books[at];
+        let bids = book.book.ladder().top(Side::Buy, &mut self.bids);
+        let asks = book.book.ladder().top(Side::Sell, &mut self.asks);
+        let (bids, asks) = (&self.bids[..bids], &self.asks[..asks]);
+        let state = book.book.state();
+        if update.sequence >= book.top_sequence {
+            book.top_sequence = update.sequence;
+            let top = TopOfBook {
+                instrument: update.instrument,
+                sequence: update.sequence,
+                bid: bids.first().copied().unwrap_or_default(),
+                ask: asks.first().copied().unwrap_or_default(),
+                event_ns: update.event_ns,
+            };
+            book.writer.publish_top(&top, state, recv_ns, now);
+        }
+        book.writer.publish_depth(
+            bids,
+            asks,
+            state,
+            update.sequence,
+            update.event_ns,
+            recv_ns,
+            now,
+        );
+        self.parts.histograms.publish.record(self.parts.session.now().since(recv_ns));
+    }
+
+    fn on_top(&mut self, top: &TopOfBook, recv_ns: Nanos) {
+        let decoded_ns = self.parts.session.now();
+        let Some(book) = self.book(top.instrument) else { return };
+        if top.sequence < book.top_sequence {
+            return;
+        }
+        book.top_sequence = top.sequence;
+        let both = top.bid.qty.0 > 0 && top.ask.qty.0 > 0;
+        let crossed = both && top.bid.price >= top.ask.price;
+        let state = if crossed { BookState::Stale } else { book.book.state() };
+        book.writer.publish_top(top, state, recv_ns, decoded_ns);
+        if crossed {
+            let text = format_args!("instrument {}: crossed top of book", top.instrument.0);
+            self.parts.session.log().warn(recv_ns, text);
+        }
+        self.parts.histograms.decode.record(decoded_ns.since(recv_ns));
+        self.parts.histograms.publish.record(self.parts.session.now().since(recv_ns));
+    }
+
+    fn on_notice(&mut self, notice: &VenueNotice, now: Nanos) {
+        match *notice {
+            VenueNotice::Readiness(Channel::Public, readiness) => {
+                self.health.state = readiness;
+                self.health_at = Nanos(0);
+            }
+            VenueNotice::ClockOffset { offset_ns, round_trip_ns } => {
+                self.health.clock_offset_ns = offset_ns;
+                self.health.clock_round_trip_ns = round_trip_ns;
+            }
+            VenueNotice::SubscriptionFailed(instrument) => {
+                self.health.subscriptions_failed += 1;
+                let text = format_args!("instrument {}: no market data", instrument.0);
+                self.parts.session.log().warn(now, text);
+            }
+            VenueNotice::ShutdownAnnounced(channel) => {
+                let text =
+                    format_args!("the venue announced the end of the {channel:?} connection");
+                self.parts.session.log().warn(now, text);
+            }
+            VenueNotice::RequestFailed(code) => {
+                let text = format_args!("a request failed with code {code}");
+                self.parts.session.log().warn(now, text);
+            }
+            _ => {}
+        }
+    }
+
+    fn publish_health(&mut self, now: Nanos) {
+        if now < self.health_at {
+            return;
+        }
+        self.health_at = now.plus(HEALTH_EVERY_NS);
+        let counters = self.parts.session.counters();
+        let live = |book: &&FeedBook| book.book.state() == BookState::Live;
+        self.health.books = self.parts.books.len() as u64;
+        self.health.books_live = self.parts.books.iter().filter(live).count() as u64;
+        self.health.frames = counters.frames;
+        self.health.decode_errors = counters.decode_errors;
+        self.health.updated_ns = now;
+        self.parts.health.publish(&self.health);
+    }
+
+    /// Every book is old from this moment on.
+    fn on_lost(&mut self, now: Nanos) {
+        self.health.state = Readiness::Down;
+        self.health.reconnects += 1;
+        self.health_at = Nanos(0);
+        for book in &mut self.parts.books {
+            book.book.on_disconnect();
+            book.top_sequence = 0;
+            book.writer.set_state(book.book.state(), now);
+        }
+    }
+}
+
+impl Agent for Feed {
+    fn name(&self) -> &str {
+        &self.parts.name
+    }
+
+    fn poll(&mut self, now: Nanos) -> usize {
+        if !self.started {
+            self.start(now);
+        }
+        let mut work = self.parts.session.poll(now);
+        for _ in 0..MESSAGES_PER_POLL {
+            let Some(step) = self.parts.session.step(now) else { break };
+            work += 1;
+            if step.closed == Some(Channel::Public) {
+                self.on_lost(now);
+            }
+            self.on_events(step.recv_ns);
+            while let Some(instrument) = self.resync.pop() {
+                self.health.resyncs += 1;
+                self.command(CommandKind::Resync(instrument), now);
+            }
+        }
+        if self.parts.session.deadline(now) {
+            self.on_events(now);
+        }
+        while let Some(command) = self.parts.control.pop() {
+            work += 1;
+            self.command(command.kind, now);
+        }
+        self.publish_health(now);
+        work
+    }
+}

@@ -1,0 +1,29 @@
+//! The duty cycles: the only folder that wires the steps of the engine together.
+//!
+//! An agent takes time as an argument and does bounded work per poll. It never blocks; what it
+//! cannot do now it does at a later poll. Threads, pinning and idling are in `threads`; agents know
+//! nothing of them, so the same agents run spread over cores or folded into one loop.
+
+#![forbid(unsafe_code)]
+
+mod account;
+mod engine;
+mod executor;
+mod feed;
+mod load;
+pub mod log;
+mod oms;
+mod session;
+mod strategy;
+mod threads;
+
+pub use engine::{Engine, EngineSetup};
+pub use executor::{Executor, ExecutorHistograms, ExecutorParts};
+pub use feed::{Feed, FeedBook, FeedHistograms, FeedParts};
+pub use load::{LoadError, load};
+pub use oms::{FinalBalance, FinalState, OmsAgent, OmsParts, StrategyPort, VenuePort};
+pub use session::{Session, SessionCounters, Step};
+pub use strategy::StrategyAgent;
+pub use threads::{
+    Agent, Lifecycle, Phase, ThreadPlan, allowed_cpus, automatic_plan, check_core, spawn,
+};

@@ -1,0 +1,385 @@
+//! The order manager as an agent: requests and reports in, commands and news out.
+//!
+//! The only writer of order, position and limit state, so nothing here is locked. It polls reports
+//! before requests: what is known about working orders counts before new ones are allowed.
+
+use super::account;
+use super::log::Log;
+use super::threads::{Agent, Lifecycle, Phase};
+use crate::oms::{BookQuote, Books, NullRecorder, Oms, OmsOptions, Output, local_refusal};
+use crate::shm::{AccountWriter, Market, MarketView, OmsEnd, OrderCounters, PnlRow, PositionRow};
+use crate::sync::{histogram, spsc};
+use crate::types::{
+    Amount, AssetBalance, AssetId, Command, CommandKind, Event, InstrumentId, InstrumentTable,
+    Nanos, RejectReason, Request, SentOrder, Signal, SignalId, StrategyId, VenueId,
+};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+/// Rings to and from the agents of one venue.
+pub struct VenuePort {
+    /// Which.
+    pub venue: VenueId,
+    /// To its executor.
+    pub commands: spsc::Producer<Command>,
+    /// From its executor.
+    pub events: spsc::Consumer<Event>,
+    /// To its feed.
+    pub feed: spsc::Producer<Command>,
+    /// From published to seen by the strategy.
+    pub see: histogram::Writer,
+    /// From seen to emitted.
+    pub decide: histogram::Writer,
+    /// From emitted to handed over.
+    pub risk: histogram::Writer,
+}
+
+/// The engine's end of one strategy's file.
+pub struct StrategyPort {
+    /// Whose.
+    pub strategy: StrategyId,
+    /// The rings.
+    pub end: OmsEnd,
+}
+
+/// What the order manager knows when it ends.
+#[derive(Clone, Debug, Default)]
+pub struct FinalState {
+    /// Counters.
+    pub counters: OrderCounters,
+    /// Positions, one an instrument.
+    pub positions: Vec<PositionRow>,
+    /// Profit by quote asset.
+    pub pnl: Vec<PnlRow>,
+    /// Balance as last stated, what our own fills make of it, and fees, by venue and asset.
+    pub balances: Vec<FinalBalance>,
+    /// Orders that were not confirmed as ended.
+    pub unconfirmed: Vec<String>,
+}
+
+/// One asset at one venue at the end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FinalBalance {
+    /// Where.
+    pub venue: VenueId,
+    /// What.
+    pub asset: AssetId,
+    /// Last stated by the venue.
+    pub stated: Option<AssetBalance>,
+    /// Opening balance, fills and fees.
+    pub expected: Option<Amount>,
+    /// Fees paid in it.
+    pub fees: Amount,
+}
+
+/// What the order manager is made of.
+pub struct OmsParts {
+    /// Options of the order manager.
+    pub options: OmsOptions,
+    /// Part of every client order id.
+    pub instance_start: Nanos,
+    /// All instruments.
+    pub instruments: Arc<InstrumentTable>,
+    /// The region, to beat its heart and to read books.
+    pub market: Market,
+    /// Venues in use.
+    pub venues: Vec<VenuePort>,
+    /// Strategies.
+    pub strategies: Vec<StrategyPort>,
+    /// The account in the region.
+    pub account: AccountWriter,
+    /// First to last leg of a signal.
+    pub leg_skew: histogram::Writer,
+    /// The engine's life.
+    pub lifecycle: Lifecycle,
+    /// Where the last state goes.
+    pub last: Sender<FinalState>,
+    /// Log.
+    pub log: Log,
+}
+
+/// See the module.
+pub struct OmsAgent {
+    parts: OmsParts,
+    oms: Oms<NullRecorder>,
+    venues: Vec<VenueId>,
+    books: RegionBooks,
+    out: Output,
+    /// Commands that found their ring full.
+    refused: Vec<(VenueId, Command)>,
+    bad_records: u64,
+    skew: SkewTable,
+    stopping: bool,
+    finished: bool,
+    account_at: Nanos,
+    dirty: bool,
+}
+
+struct RegionBooks(MarketView);
+
+impl Books for RegionBooks {
+    fn best(&self, instrument: InstrumentId) -> BookQuote {
+        let best = self.0.best(instrument);
+        BookQuote { bid: best.bid, ask: best.ask, state: best.state, recv_ns: best.recv_ns }
+    }
+}
+
+const EVENTS_PER_POLL: usize = 256;
+const REQUESTS_PER_POLL: usize = 32;
+const ACCOUNT_EVERY_NS: u64 = 50_000_000;
+
+impl OmsAgent {
+    /// An agent named `oms`.
+    #[must_use]
+    pub fn new(parts: OmsParts) -> Self {
+        let books = RegionBooks(parts.market.view());
+        let out = Output::new(&parts.options);
+        let instruments = parts.instruments.clone();
+        let options = parts.options.clone();
+        let oms = Oms::new(options, instruments, parts.instance_start, NullRecorder);
+        let venues = parts.venues.iter().map(|port| port.venue).collect();
+        Self {
+            parts,
+            oms,
+            venues,
+            books,
+            out,
+            refused: Vec::with_capacity(64),
+            bad_records: 0,
+            skew: SkewTable::new(),
+            stopping: false,
+            finished: false,
+            account_at: Nanos(0),
+            dirty: true,
+        }
+    }
+
+    fn take_events(&mut self, now: Nanos) -> usize {
+        let mut work = 0;
+        for at in 0..self.parts.venues.len() {
+            for _ in 0..EVENTS_PER_POLL {
+                let Some(event) = self.parts.venues[at].events.pop() else { break };
+                work += 1;
+                self.on_event(at, &event, now);
+                self.drain(now);
+            }
+        }
+        work
+    }
+
+    fn on_event(&mut self, at: usize, event: &Event, now: Nanos) {
+        let venue = self.parts.venues[at].venue;
+        self.dirty = true;
+        let oms = &mut self.oms;
+        match event {
+            Event::Report(report) => oms.on_report(venue, report, now, &mut self.out),
+            Event::Balance(balance) => oms.on_balance(balance, now),
+            Event::Fee(fee) => oms.on_fee(fee, now),
+            Event::Notice(notice) => oms.on_notice(venue, notice, now, &mut self.out),
+            Event::Sent(sent) => {
+                if let Some(skew_ns) = self.skew.on_sent(sent) {
+                    self.parts.leg_skew.record(skew_ns);
+                }
+            }
+            Event::Depth(_) | Event::Top(_) | Event::Trade(_) => {}
+        }
+    }
+
+    fn take_requests(&mut self, now: Nanos) -> usize {
+        let mut work = 0;
+        for at in 0..self.parts.strategies.len() {
+            for _ in 0..REQUESTS_PER_POLL {
+                let port = &mut self.parts.strategies[at];
+                match port.end.pop_request() {
+                    Ok(None) => break,
+                    Ok(Some(request)) => {
+                        let strategy = port.strategy;
+                        self.on_request(strategy, &request, now);
+                    }
+                    Err(error) => {
+                        self.bad_records += 1;
+                        let text = format_args!("strategy {at}: bad request: {error}");
+                        self.parts.log.error(now, text);
+                    }
+                }
+                work += 1;
+                self.dirty = true;
+            }
+        }
+        work
+    }
+
+    fn on_request(&mut self, strategy: StrategyId, request: &Request, now: Nanos) {
+        match request {
+            Request::Watch(instrument) => self.watch(*instrument, now),
+            Request::Signal(signal) => {
+                self.oms.on_request(strategy, request, &self.books, now, &mut self.out);
+                let handed = self.out.commands.len();
+                self.drain(now);
+                if handed > 0 {
+                    self.stamp(signal, now);
+                }
+            }
+            Request::Cancel(_) | Request::CancelAll => {
+                self.oms.on_request(strategy, request, &self.books, now, &mut self.out);
+                self.drain(now);
+            }
+        }
+    }
+
+    /// Stages of the way from book to command, under the venue of the first leg.
+    fn stamp(&mut self, signal: &Signal, now: Nanos) {
+        let leg = signal.legs().first();
+        let instrument = leg.and_then(|leg| self.parts.instruments.get(leg.instrument));
+        let Some(venue) = instrument.map(|instrument| instrument.venue) else { return };
+        let Some(port) = self.parts.venues.iter_mut().find(|port| port.venue == venue) else {
+            return;
+        };
+        if signal.tick_ns.0 > 0 {
+            port.see.record(signal.seen_ns.since(signal.published_ns));
+            port.decide.record(signal.emitted_ns.since(signal.seen_ns));
+        }
+        port.risk.record(now.since(signal.emitted_ns));
+    }
+
+    fn watch(&mut self, instrument: InstrumentId, now: Nanos) {
+        let venue = self.parts.instruments.get(instrument).map(|instrument| instrument.venue);
+        let port = self.parts.venues.iter_mut().find(|port| Some(port.venue) == venue);
+        let kind = CommandKind::Subscribe(instrument);
+        let command = Command { kind, signal: SignalId(0), tick_ns: Nanos(0), issued_ns: now };
+        if port.is_none_or(|port| port.feed.push(command).is_err()) {
+            let text = format_args!("instrument {}: cannot be watched", instrument.0);
+            self.parts.log.error(now, text);
+        }
+    }
+
+    /// Commands to the executors, news to the strategies. A command that finds its ring full was
+    /// not sent; the order manager is told so, as it would be by the executor.
+    fn drain(&mut self, now: Nanos) {
+        self.deliver(now);
+        while let Some((venue, command)) = self.refused.pop() {
+            let text = format_args!("venue {}: command ring full: {:?}", venue.0, command.kind);
+            self.parts.log.error(now, text);
+            if let Some(report) = local_refusal(&command, RejectReason::RateLimit, now) {
+                self.oms.on_report(venue, &report, now, &mut self.out);
+            }
+            self.deliver(now);
+        }
+    }
+
+    fn deliver(&mut self, now: Nanos) {
+        for (venue, command) in self.out.commands.drain(..) {
+            let port = self.parts.venues.iter_mut().find(|port| port.venue == venue);
+            if port.is_none_or(|port| port.commands.push(command).is_err()) {
+                self.refused.push((venue, command));
+            }
+        }
+        for (strategy, report) in self.out.reports.drain(..) {
+            let port = self.parts.strategies.iter_mut().find(|port| port.strategy == strategy);
+            if port.is_some_and(|port| port.end.push_report(&report).is_err()) {
+                let text = format_args!("strategy {}: does not read its reports", strategy.0);
+                self.parts.log.error(now, text);
+            }
+        }
+    }
+
+    fn publish_account(&mut self, now: Nanos) {
+        if !self.dirty || now < self.account_at {
+            return;
+        }
+        self.dirty = false;
+        self.account_at = now.plus(ACCOUNT_EVERY_NS);
+        self.parts.market.beat(now);
+        let (oms, table) = (&self.oms, &self.parts.instruments);
+        let account = &mut self.parts.account;
+        account::publish(oms, table, &self.venues, &self.books, now, account);
+    }
+
+    fn live_through_the_end(&mut self, now: Nanos) {
+        let phase = self.parts.lifecycle.phase();
+        if phase >= Phase::Stopping && !self.stopping {
+            self.stopping = true;
+            self.oms.stop(now, &mut self.out);
+            self.drain(now);
+        }
+        if phase == Phase::Stopping && self.oms.is_quiet() && !self.finished {
+            self.finish(now);
+        }
+    }
+
+    fn finish(&mut self, now: Nanos) {
+        self.finished = true;
+        self.dirty = true;
+        self.account_at = Nanos(0);
+        self.publish_account(now);
+        let (oms, table) = (&self.oms, &self.parts.instruments);
+        let mut last = account::final_state(oms, table, &self.venues, &self.books, now);
+        last.counters.bad_records = self.bad_records;
+        let _ = self.parts.last.send(last);
+        self.parts.lifecycle.advance(Phase::Done);
+    }
+}
+
+impl Agent for OmsAgent {
+    fn name(&self) -> &str {
+        "oms"
+    }
+
+    fn poll(&mut self, now: Nanos) -> usize {
+        let mut work = self.take_events(now);
+        work += self.take_requests(now);
+        self.oms.on_timer(now, &mut self.out);
+        self.drain(now);
+        self.publish_account(now);
+        self.live_through_the_end(now);
+        work
+    }
+}
+
+/// When the first leg of a signal left, until its last one has.
+struct SkewTable {
+    rows: Vec<(StrategyId, SignalId, Nanos)>,
+}
+
+impl SkewTable {
+    const SIZE: usize = 1024;
+
+    fn new() -> Self {
+        Self { rows: vec![(StrategyId(0), SignalId(0), Nanos(0)); Self::SIZE] }
+    }
+
+    /// The skew, once another leg of the same signal left before.
+    fn on_sent(&mut self, sent: &SentOrder) -> Option<u64> {
+        if sent.signal.0 == 0 {
+            return None;
+        }
+        let strategy = sent.client_id.strategy();
+        let row = &mut self.rows[sent.signal.0 as usize % Self::SIZE];
+        if (row.0, row.1) == (strategy, sent.signal) {
+            return Some(row.2.0.abs_diff(sent.handed_ns.0));
+        }
+        *row = (strategy, sent.signal, sent.handed_ns);
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::ClientOrderId;
+
+    #[test]
+    fn skew_is_between_legs_of_one_signal() {
+        let mut table = SkewTable::new();
+        let sent = |strategy, signal, handed_ns| SentOrder {
+            client_id: ClientOrderId::mint(Nanos(0), StrategyId(strategy), 1).unwrap(),
+            signal: SignalId(signal),
+            handed_ns: Nanos(handed_ns),
+        };
+        assert_eq!(table.on_sent(&sent(1, 7, 100)), None);
+        assert_eq!(table.on_sent(&sent(1, 8, 900)), None);
+        assert_eq!(table.on_sent(&sent(1, 7, 130)), Some(30));
+        assert_eq!(table.on_sent(&sent(2, 8, 950)), None);
+        assert_eq!(table.on_sent(&sent(1, 0, 950)), None);
+    }
+}

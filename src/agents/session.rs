@@ -1,0 +1,252 @@
+//! A connector with its sockets: moves bytes from the network to the connector and back.
+//!
+//! Shared by feeds and executors. What the connector's events mean is the agent's affair.
+
+use super::log::Log;
+use crate::clock::Clock;
+use crate::net::{HttpRequest, LinkId, LinkOptions, Net, NetEvent, NetOptions};
+use crate::types::{Channel, Command, Event, Events, Nanos};
+use crate::venues::{
+    Connector, DecodeError, EncodeError, Outbox, Output, Request, RequestId, Response,
+};
+use std::sync::Arc;
+
+/// What a session counts; all since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionCounters {
+    /// Frames and replies read.
+    pub frames: u64,
+    /// Frames that could not be understood.
+    pub decode_errors: u64,
+    /// Outputs that could not be sent.
+    pub send_errors: u64,
+    /// Connections lost after they were open.
+    pub disconnects: u64,
+}
+
+/// What one step of a session was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// When the last byte of the message was read; the time of the poll for anything else.
+    pub recv_ns: Nanos,
+    /// A channel that was lost.
+    pub closed: Option<Channel>,
+}
+
+/// A connector, its sockets and its buffers.
+pub struct Session {
+    net: Net,
+    connector: Box<dyn Connector>,
+    links: Vec<(LinkId, Channel)>,
+    out: Outbox,
+    events: Events,
+    counters: SessionCounters,
+    clock: Clock,
+    log: Log,
+    handed_ns: Nanos,
+    /// Requests that could not even be queued; told to the connector after the outbox is drained.
+    lost: Vec<RequestId>,
+}
+
+/// Most events of one message; a message with more is refused as too large.
+const EVENTS_PER_MESSAGE: usize = 2048;
+
+impl Session {
+    /// Opens the connector's channels. `levels` bounds the price levels of one message.
+    pub fn open(
+        connector: Box<dyn Connector>,
+        tls: Arc<rustls::ClientConfig>,
+        levels: usize,
+        clock: &Clock,
+        log: Log,
+    ) -> Result<Self, String> {
+        let seed = clock.now().0;
+        let net = Net::new(tls, NetOptions::default(), clock.clone(), seed)
+            .map_err(|error| format!("the poller could not be made: {error}"))?;
+        let mut session = Self {
+            net,
+            connector,
+            links: Vec::with_capacity(Channel::COUNT),
+            out: Outbox::with_capacity(64, 64 * 1024),
+            events: Events::with_capacity(EVENTS_PER_MESSAGE, levels),
+            counters: SessionCounters::default(),
+            clock: clock.clone(),
+            log,
+            handed_ns: Nanos(0),
+            lost: Vec::with_capacity(64),
+        };
+        for spec in session.connector.channels().to_vec() {
+            let link = session
+                .net
+                .open(&spec.url, LinkOptions::default())
+                .map_err(|error| format!("{}: {error}", spec.url))?;
+            session.links.push((link, spec.channel));
+        }
+        Ok(session)
+    }
+
+    /// Drives the sockets and the connector's deadlines. Returns how much was done.
+    pub fn poll(&mut self, now: Nanos) -> usize {
+        self.net.poll(now)
+    }
+
+    /// Whether a deadline of the connector has passed; its events are then in
+    /// [`Session::events`].
+    pub fn deadline(&mut self, now: Nanos) -> bool {
+        if self.connector.deadline().is_none_or(|deadline| deadline > now) {
+            return false;
+        }
+        self.events.clear();
+        self.connector.on_deadline(now, &mut self.out, &mut self.events);
+        self.flush(now);
+        true
+    }
+
+    /// Takes one message or change off the network and gives it to the connector; its events are
+    /// then in [`Session::events`]. `None` if nothing waits.
+    pub fn step(&mut self, now: Nanos) -> Option<Step> {
+        self.events.clear();
+        let event = self.net.next_event()?;
+        let mut step = Step { recv_ns: now, closed: None };
+        let (out, events, connector) = (&mut self.out, &mut self.events, &mut self.connector);
+        let result = match event {
+            NetEvent::Open { link } => {
+                connector.on_open(channel_of(&self.links, link), now, out, events);
+                Ok(())
+            }
+            NetEvent::Frame { link, payload, recv_ns } => {
+                step.recv_ns = recv_ns;
+                self.counters.frames += 1;
+                connector.on_frame(channel_of(&self.links, link), payload, recv_ns, out, events)
+            }
+            NetEvent::Response { id, status, head, body, recv_ns, .. } => {
+                step.recv_ns = recv_ns;
+                self.counters.frames += 1;
+                let response = Response { status, head, body };
+                connector.on_response(RequestId(id), response, recv_ns, out, events)
+            }
+            NetEvent::RequestLost { id, .. } => {
+                connector.on_request_lost(RequestId(id), now, out, events);
+                Ok(())
+            }
+            NetEvent::Closed { link, reason, was_open } => {
+                let channel = channel_of(&self.links, link);
+                self.log.warn(now, format_args!("{channel:?} connection: {reason}"));
+                if was_open {
+                    self.counters.disconnects += 1;
+                    step.closed = Some(channel);
+                    connector.on_close(channel, now, events);
+                }
+                Ok(())
+            }
+        };
+        if let Err(error) = result {
+            self.refused(error, now);
+        }
+        self.flush(now);
+        Some(step)
+    }
+
+    fn refused(&mut self, error: DecodeError, now: Nanos) {
+        self.counters.decode_errors += 1;
+        self.log.warn(now, format_args!("message refused: {error}"));
+    }
+
+    /// Encodes and sends a command; events that it caused at once are in [`Session::events`].
+    pub fn submit(&mut self, command: &Command, now: Nanos) -> Result<(), EncodeError> {
+        self.events.clear();
+        let result = self.connector.submit(command, now, &mut self.out, &mut self.events);
+        self.flush(now);
+        result
+    }
+
+    fn flush(&mut self, now: Nanos) {
+        if self.out.is_empty() {
+            return;
+        }
+        for output in self.out.outputs() {
+            let channel = match output {
+                Output::Frame(channel, _) | Output::Reconnect(channel) => channel,
+                Output::Request(_) => Channel::Rest,
+            };
+            let Some(link) = link_of(&self.links, channel) else {
+                self.counters.send_errors += 1;
+                continue;
+            };
+            let sent = match output {
+                Output::Frame(_, payload) => self.net.send_frame(link, payload),
+                Output::Request(request) => self.net.request(link, &http(&request)),
+                Output::Reconnect(_) => {
+                    self.net.reconnect(link);
+                    Ok(())
+                }
+            };
+            self.handed_ns = self.net.handed_ns(link);
+            if let Err(error) = sent {
+                self.counters.send_errors += 1;
+                self.log.warn(now, format_args!("not sent on {channel:?}: {error}"));
+                if let Output::Request(request) = output {
+                    self.lost.push(request.id);
+                }
+            }
+        }
+        self.out.clear();
+        while let Some(id) = self.lost.pop() {
+            self.connector.on_request_lost(id, now, &mut self.out, &mut self.events);
+        }
+    }
+
+    /// Events of the last step, deadline or command.
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// The list of [`Session::events`], by index, for agents that change while they read.
+    #[must_use]
+    pub fn event(&self, index: usize) -> Option<Event> {
+        self.events.list().get(index).copied()
+    }
+
+    /// When bytes were last handed to a socket.
+    #[must_use]
+    pub fn handed_ns(&self) -> Nanos {
+        self.handed_ns
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn counters(&self) -> SessionCounters {
+        self.counters
+    }
+
+    /// The log of the agent.
+    pub fn log(&mut self) -> &mut Log {
+        &mut self.log
+    }
+
+    /// The time now, for stamps within a poll.
+    #[must_use]
+    pub fn now(&self) -> Nanos {
+        self.clock.now()
+    }
+}
+
+fn http<'a>(request: &Request<'a>) -> HttpRequest<'a> {
+    HttpRequest {
+        id: request.id.0,
+        method: request.method.as_str(),
+        path: request.path,
+        headers: request.headers,
+        body: request.body,
+    }
+}
+
+fn channel_of(links: &[(LinkId, Channel)], link: LinkId) -> Channel {
+    let row = links.iter().find(|(known, _)| *known == link);
+    row.map_or(Channel::Rest, |(_, channel)| *channel)
+}
+
+fn link_of(links: &[(LinkId, Channel)], channel: Channel) -> Option<LinkId> {
+    links.iter().find(|(_, known)| *known == channel).map(|(link, _)| *link)
+}

@@ -1,0 +1,322 @@
+//! Which agents run on which thread, pinned where, and the loop that polls them.
+
+use super::log::Log;
+use crate::clock::Clock;
+use crate::config::{Idle, ThreadConfig};
+use crate::types::Nanos;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// A part of the engine that is polled: bounded work, never blocking, no hidden thread.
+pub trait Agent: Send {
+    /// Its name in `engine.toml`: `feed:binance`, `oms`.
+    fn name(&self) -> &str;
+
+    /// One round. Returns how much was done; 0 lets the loop idle.
+    fn poll(&mut self, now: Nanos) -> usize;
+}
+
+/// How far the engine is with its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Phase {
+    /// Trading.
+    Running = 0,
+    /// No new orders; cancelling and confirming.
+    Stopping = 1,
+    /// An agent is lost: every executor cancels what its venue holds.
+    Emergency = 2,
+    /// All loops end.
+    Done = 3,
+}
+
+/// The phase, shared by all threads. It only ever goes forward.
+#[derive(Clone, Debug, Default)]
+pub struct Lifecycle(Arc<AtomicU8>);
+
+impl Lifecycle {
+    /// The phase now.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self.0.load(Ordering::Acquire) {
+            0 => Phase::Running,
+            1 => Phase::Stopping,
+            2 => Phase::Emergency,
+            _ => Phase::Done,
+        }
+    }
+
+    /// Goes forward to `phase`; going back is ignored.
+    pub fn advance(&self, phase: Phase) {
+        self.0.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+}
+
+/// One thread to be: its agents by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThreadPlan {
+    /// CPU to pin to.
+    pub core: Option<usize>,
+    /// What to do without work.
+    pub idle: Idle,
+    /// Its agents, in the order in which they are polled.
+    pub runs: Vec<String>,
+}
+
+/// Threads for `agents` on a host with `cpus` CPUs for us, of which `reserved` are needed by others
+/// (the embedded venues, the screen). One thread each where they fit, otherwise one loop.
+#[must_use]
+pub fn automatic_plan(
+    agents: &[String],
+    cpus: usize,
+    reserved: usize,
+    idle: Idle,
+) -> Vec<ThreadPlan> {
+    let plan = |runs: Vec<String>| ThreadPlan { core: None, idle, runs };
+    if cpus >= agents.len() + reserved {
+        agents.iter().map(|agent| plan(vec![agent.clone()])).collect()
+    } else {
+        vec![plan(agents.to_vec())]
+    }
+}
+
+impl From<&ThreadConfig> for ThreadPlan {
+    fn from(config: &ThreadConfig) -> Self {
+        Self { core: config.core, idle: config.idle, runs: config.runs.clone() }
+    }
+}
+
+impl fmt::Display for ThreadPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.core {
+            Some(core) => write!(f, "cpu {core}")?,
+            None => f.write_str("not pinned")?,
+        }
+        let idle = match self.idle {
+            Idle::Spin => "spin",
+            Idle::Yield => "yield",
+            Idle::Park => "park",
+        };
+        write!(f, ", {idle}: {}", self.runs.join(" "))
+    }
+}
+
+/// CPUs that this process may run on.
+#[must_use]
+pub fn allowed_cpus() -> Vec<usize> {
+    rustix::thread::sched_getaffinity(None)
+        .map(|set| (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect())
+        .unwrap_or_default()
+}
+
+/// Whether a thread may be pinned to `core`; the message names what there is.
+pub fn check_core(core: usize, allowed: &[usize]) -> Result<(), String> {
+    if allowed.contains(&core) {
+        return Ok(());
+    }
+    let present = std::fs::read_to_string("/sys/devices/system/cpu/present").unwrap_or_default();
+    let present = present.trim();
+    let allowed: Vec<String> = allowed.iter().map(usize::to_string).collect();
+    let allowed = allowed.join(", ");
+    if cpu_list_contains(present, core) {
+        return Err(format!("core = {core}: this process may not run there; allowed: {allowed}"));
+    }
+    Err(format!("core = {core}: this host has no such CPU; present: {present}"))
+}
+
+/// Whether a kernel CPU list such as `0-3,8` holds `cpu`.
+fn cpu_list_contains(list: &str, cpu: usize) -> bool {
+    list.split(',').any(|part| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        match (first.parse::<usize>(), last.parse::<usize>()) {
+            (Ok(first), Ok(last)) => (first..=last).contains(&cpu),
+            _ => false,
+        }
+    })
+}
+
+/// Pins the calling thread and reads the mask back.
+fn pin(core: usize) -> Result<(), String> {
+    if !core_affinity::set_for_current(core_affinity::CoreId { id: core }) {
+        let error = std::io::Error::last_os_error();
+        return Err(format!("core = {core}: pinning failed: {error}"));
+    }
+    let mask = allowed_cpus();
+    if mask == [core] {
+        Ok(())
+    } else {
+        Err(format!("core = {core}: the mask reads back {mask:?}"))
+    }
+}
+
+/// Starts a thread that polls `agents` until the phase is [`Phase::Done`]. Returns once the thread
+/// is pinned, or with the reason why it could not be.
+pub fn spawn(
+    plan: &ThreadPlan,
+    agents: Vec<Box<dyn Agent>>,
+    clock: &Clock,
+    lifecycle: &Lifecycle,
+    log: &Log,
+) -> Result<JoinHandle<()>, String> {
+    let (report, pinned) = std::sync::mpsc::channel();
+    let (core, idle) = (plan.core, plan.idle);
+    let mut looped =
+        Loop { agents, clock: clock.clone(), lifecycle: lifecycle.clone(), log: log.clone() };
+    let name = plan.runs.first().map_or("stoop", String::as_str).to_owned();
+    let body = move || {
+        let result = core.map_or(Ok(()), pin);
+        let failed = result.is_err();
+        let _ = report.send(result);
+        if !failed {
+            looped.run(idle);
+        }
+    };
+    let thread = std::thread::Builder::new().name(name).spawn(body);
+    let thread = thread.map_err(|error| format!("a thread could not be started: {error}"))?;
+    match pinned.recv() {
+        Ok(Ok(())) => Ok(thread),
+        Ok(Err(message)) => Err(message),
+        Err(_) => Err("a thread ended while it was being pinned".to_owned()),
+    }
+}
+
+struct Loop {
+    agents: Vec<Box<dyn Agent>>,
+    clock: Clock,
+    lifecycle: Lifecycle,
+    log: Log,
+}
+
+impl Loop {
+    fn run(&mut self, idle: Idle) {
+        while self.lifecycle.phase() != Phase::Done {
+            let round = catch_unwind(AssertUnwindSafe(|| self.round()));
+            match round {
+                Ok(0) => rest(idle),
+                Ok(_) => {}
+                Err(_) => self.lost(),
+            }
+        }
+    }
+
+    /// Polls every agent once, noting which, so that a panic can be charged to it.
+    fn round(&mut self) -> usize {
+        let mut work = 0;
+        for index in 0..self.agents.len() {
+            POLLED.set(index);
+            work += self.agents[index].poll(self.clock.now());
+        }
+        work
+    }
+
+    /// The agent that panicked is out; the others go on to cancel what works.
+    fn lost(&mut self) {
+        let agent = self.agents.remove(POLLED.get());
+        let now = self.clock.now();
+        self.log.error(
+            now,
+            format_args!("agent {} panicked and is lost: cancelling all orders", agent.name()),
+        );
+        // Its state is broken: running its destructor could panic again.
+        std::mem::forget(agent);
+        self.lifecycle.advance(Phase::Emergency);
+    }
+}
+
+thread_local! {
+    static POLLED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+fn rest(idle: Idle) {
+    match idle {
+        Idle::Spin => std::hint::spin_loop(),
+        Idle::Yield => std::thread::yield_now(),
+        Idle::Park => std::thread::sleep(Duration::from_micros(50)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agents::log;
+
+    fn names(count: usize) -> Vec<String> {
+        (0..count).map(|index| format!("agent{index}")).collect()
+    }
+
+    #[test]
+    fn agents_are_folded_where_cpus_are_few() {
+        let spread = automatic_plan(&names(6), 8, 2, Idle::Yield);
+        assert_eq!(spread.len(), 6);
+        let folded = automatic_plan(&names(6), 7, 2, Idle::Yield);
+        assert_eq!(folded.len(), 1);
+        assert_eq!(folded[0].runs, names(6));
+    }
+
+    #[test]
+    fn cpus_that_are_not_there_are_named() {
+        assert!(cpu_list_contains("0-3,8", 8) && cpu_list_contains("0-3,8", 2));
+        assert!(!cpu_list_contains("0-3,8", 5));
+        let allowed = allowed_cpus();
+        assert!(check_core(allowed[0], &allowed).is_ok());
+        let error = check_core(4000, &allowed).unwrap_err();
+        assert!(error.starts_with("core = 4000: this host has no such CPU; present: 0"), "{error}");
+        let error = check_core(allowed[0], &[]).unwrap_err();
+        assert!(error.ends_with("this process may not run there; allowed: "), "{error}");
+    }
+
+    #[test]
+    fn pinning_is_read_back() {
+        let core = allowed_cpus()[0];
+        std::thread::spawn(move || {
+            pin(core).unwrap();
+            assert_eq!(allowed_cpus(), [core]);
+        })
+        .join()
+        .unwrap();
+    }
+
+    struct Faulty {
+        polls: u32,
+        lifecycle: Lifecycle,
+        panics: bool,
+    }
+
+    impl Agent for Faulty {
+        fn name(&self) -> &str {
+            if self.panics { "bad" } else { "good" }
+        }
+
+        fn poll(&mut self, _now: Nanos) -> usize {
+            self.polls += 1;
+            assert!(!self.panics || self.polls < 3, "deliberate");
+            if self.lifecycle.phase() == Phase::Emergency {
+                self.lifecycle.advance(Phase::Done);
+            }
+            0
+        }
+    }
+
+    #[test]
+    fn a_panic_costs_one_agent_and_starts_the_emergency() {
+        let lifecycle = Lifecycle::default();
+        let (log, lines, _) = log::channel(16);
+        let agents: Vec<Box<dyn Agent>> = [false, true, false]
+            .map(|panics| {
+                Box::new(Faulty { polls: 0, lifecycle: lifecycle.clone(), panics })
+                    as Box<dyn Agent>
+            })
+            .into();
+        let plan = ThreadPlan { core: None, idle: Idle::Yield, runs: names(1) };
+        let clock = Clock::manual(Nanos(1));
+        let thread = spawn(&plan, agents, &clock, &lifecycle, &log).unwrap();
+        thread.join().unwrap();
+        assert_eq!(lifecycle.phase(), Phase::Done);
+        let line = lines.try_iter().next().unwrap();
+        assert_eq!(line.text, "agent bad panicked and is lost: cancelling all orders");
+    }
+}

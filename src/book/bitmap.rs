@@ -1,0 +1,142 @@
+//! A set of small numbers with a fast "next lower", two levels of words deep. The numbers form a
+//! ring: below 0 comes the largest. Sizes are powers of two and at least [`Bitmap::SIZE_MIN`].
+
+#![forbid(unsafe_code)]
+
+/// One bit per number, one summary bit per word.
+#[derive(Clone, Debug)]
+pub struct Bitmap {
+    words: Box<[u64]>,
+    summary: Box<[u64]>,
+}
+
+impl Bitmap {
+    /// Smallest size: one whole summary word.
+    pub const SIZE_MIN: usize = 64 * 64;
+
+    /// An empty set of numbers below `size`, a power of two.
+    pub fn new(size: usize) -> Self {
+        assert!(size.is_power_of_two() && size >= Self::SIZE_MIN, "size is a power of two");
+        Self {
+            words: vec![0; size / 64].into_boxed_slice(),
+            summary: vec![0; size / 64 / 64].into_boxed_slice(),
+        }
+    }
+
+    /// Whether `number` is in the set.
+    #[inline]
+    pub fn contains(&self, number: usize) -> bool {
+        self.words[number / 64] & bit(number) != 0
+    }
+
+    /// Adds `number`; true if it was not in the set.
+    #[inline]
+    pub fn insert(&mut self, number: usize) -> bool {
+        let word = &mut self.words[number / 64];
+        let new = *word & bit(number) == 0;
+        *word |= bit(number);
+        self.summary[number / 4096] |= bit(number / 64);
+        new
+    }
+
+    /// Removes `number`; true if it was in the set.
+    #[inline]
+    pub fn remove(&mut self, number: usize) -> bool {
+        let word = &mut self.words[number / 64];
+        let known = *word & bit(number) != 0;
+        *word &= !bit(number);
+        if *word == 0 {
+            self.summary[number / 4096] &= !bit(number / 64);
+        }
+        known
+    }
+
+    /// The next number of the set below `number`, going round the ring; `number` itself last.
+    #[inline]
+    pub fn below(&self, number: usize) -> Option<usize> {
+        let word_index = number / 64;
+        let lower = self.words[word_index] & (bit(number) - 1);
+        if lower != 0 {
+            return Some(word_index * 64 + highest(lower));
+        }
+        let summary_index = word_index / 64;
+        let lower = self.summary[summary_index] & (bit(word_index) - 1);
+        if lower != 0 {
+            return Some(self.top_of(summary_index, lower));
+        }
+        let count = self.summary.len();
+        for step in 1..=count {
+            let index = (summary_index + count - step) & (count - 1);
+            if self.summary[index] != 0 {
+                return Some(self.top_of(index, self.summary[index]));
+            }
+        }
+        None
+    }
+
+    /// Empties the set.
+    pub fn clear(&mut self) {
+        self.words.fill(0);
+        self.summary.fill(0);
+    }
+
+    #[inline]
+    fn top_of(&self, summary_index: usize, summary: u64) -> usize {
+        let word_index = summary_index * 64 + highest(summary);
+        word_index * 64 + highest(self.words[word_index])
+    }
+}
+
+#[inline]
+fn bit(number: usize) -> u64 {
+    1 << (number % 64)
+}
+
+#[inline]
+fn highest(word: u64) -> usize {
+    63 - word.leading_zeros() as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    const SIZE: usize = 2 * Bitmap::SIZE_MIN;
+
+    #[test]
+    fn an_empty_set_has_nothing_below() {
+        assert_eq!(Bitmap::new(SIZE).below(0), None);
+    }
+
+    #[test]
+    fn a_single_number_is_below_itself() {
+        let mut set = Bitmap::new(SIZE);
+        for number in [0, 63, 64, 4095, 4096, SIZE - 1] {
+            assert!(set.insert(number));
+            assert_eq!(set.below(number), Some(number));
+            assert!(set.remove(number));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_tree(
+            changes in prop::collection::vec((0..SIZE, any::<bool>()), 1..300),
+            from in 0..SIZE,
+        ) {
+            let (mut set, mut tree) = (Bitmap::new(SIZE), BTreeSet::new());
+            for (number, insert) in changes {
+                if insert {
+                    prop_assert_eq!(set.insert(number), tree.insert(number));
+                } else {
+                    prop_assert_eq!(set.remove(number), tree.remove(&number));
+                }
+                prop_assert_eq!(set.contains(number), tree.contains(&number));
+            }
+            let expected = tree.range(..from).next_back().or_else(|| tree.iter().next_back());
+            prop_assert_eq!(set.below(from), expected.copied());
+        }
+    }
+}

@@ -1,0 +1,517 @@
+//! Continuity of one book: which depth messages may be applied, and when a snapshot is needed.
+//!
+//! The rule is the generic one of [`DepthUpdate`]: a delta fits a book at id L if
+//! `first_id <= L + 1 <= last_id`; connectors map each venue's rule to it. Deltas that arrive while
+//! there is no book wait in a bounded buffer for a fetched snapshot. This does not ask for the
+//! snapshot itself: the caller does when the outcome is [`Outcome::NeedResync`].
+
+#![forbid(unsafe_code)]
+
+use super::l2::{Ladder, LadderOptions};
+use crate::types::{BookState, DepthKind, DepthUpdate, Level, Nanos, Price};
+
+/// A live stream repeats itself now and then; one that does nothing else has started its ids anew.
+const IGNORED_MAX: u32 = 64;
+
+/// Sizes of a [`Book`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BookOptions {
+    /// Sizes of the ladder.
+    pub ladder: LadderOptions,
+    /// Most deltas that wait for a snapshot.
+    pub buffered_updates: usize,
+    /// Most levels of those deltas together.
+    pub buffered_levels: usize,
+}
+
+impl Default for BookOptions {
+    fn default() -> Self {
+        Self { ladder: LadderOptions::default(), buffered_updates: 1_024, buffered_levels: 32_768 }
+    }
+}
+
+/// What became of a depth message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The book has changed and is live.
+    Applied,
+    /// Kept until a snapshot arrives.
+    Buffered,
+    /// Old or repeated: the book already contains it.
+    Ignored,
+    /// The book cannot be continued: fetch a snapshot. Said once per cause.
+    NeedResync,
+}
+
+/// What a book has been through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BookCounters {
+    /// Messages applied, buffered ones included.
+    pub applied: u64,
+    /// Messages ignored as old.
+    pub ignored: u64,
+    /// Missing update ids noticed.
+    pub gaps: u64,
+    /// Times the book was crossed.
+    pub crossed: u64,
+    /// Times the buffer was full before a snapshot came.
+    pub overflows: u64,
+    /// Snapshots taken.
+    pub snapshots: u64,
+    /// Snapshots refused because the buffered deltas do not reach back to them.
+    pub snapshots_old: u64,
+    /// Times the market reached levels that had been forgotten for want of room.
+    pub incomplete: u64,
+}
+
+/// A delta in the buffer.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    update: DepthUpdate,
+    start: usize,
+}
+
+/// One book with its continuity.
+#[derive(Clone, Debug)]
+pub struct Book {
+    ladder: Ladder,
+    state: BookState,
+    id: u64,
+    sequence: u64,
+    event_ns: Nanos,
+    waiting: Vec<Waiting>,
+    levels: Vec<Level>,
+    ignored_in_row: u32,
+    counters: BookCounters,
+}
+
+impl Book {
+    /// An empty book of an instrument with this tick size.
+    #[must_use]
+    pub fn new(tick_size: Price, options: BookOptions) -> Self {
+        Self {
+            ladder: Ladder::new(tick_size, options.ladder),
+            state: BookState::Empty,
+            id: 0,
+            sequence: 0,
+            event_ns: Nanos(0),
+            waiting: Vec::with_capacity(options.buffered_updates.max(1)),
+            levels: Vec::with_capacity(options.buffered_levels),
+            ignored_in_row: 0,
+            counters: BookCounters::default(),
+        }
+    }
+
+    /// A depth message with its levels.
+    #[inline]
+    pub fn on_depth(&mut self, update: &DepthUpdate, bids: &[Level], asks: &[Level]) -> Outcome {
+        match update.kind {
+            DepthKind::Delta if self.state == BookState::Live => {
+                self.on_live_delta(update, bids, asks)
+            }
+            DepthKind::Delta => self.buffer(update, bids, asks),
+            DepthKind::Snapshot => self.on_stream_snapshot(update, bids, asks),
+            DepthKind::FetchedSnapshot => self.on_fetched_snapshot(update, bids, asks),
+        }
+    }
+
+    /// The connection is lost, or the stream has been silent too long: what stands here is old.
+    pub fn on_disconnect(&mut self) {
+        if self.state != BookState::Empty {
+            self.state = BookState::Stale;
+        }
+        self.forget_waiting();
+    }
+
+    /// Whether the book may be traded on.
+    #[must_use]
+    pub fn state(&self) -> BookState {
+        self.state
+    }
+
+    /// Update id of the last message applied.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// [`DepthUpdate::sequence`] of the last message applied.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Venue's time of the last message applied.
+    #[must_use]
+    pub fn event_ns(&self) -> Nanos {
+        self.event_ns
+    }
+
+    /// The levels. Only worth reading while the state is [`BookState::Live`].
+    #[must_use]
+    pub fn ladder(&self) -> &Ladder {
+        &self.ladder
+    }
+
+    /// What the book has been through.
+    #[must_use]
+    pub fn counters(&self) -> &BookCounters {
+        &self.counters
+    }
+
+    #[inline]
+    fn on_live_delta(&mut self, update: &DepthUpdate, bids: &[Level], asks: &[Level]) -> Outcome {
+        if update.last_id <= self.id {
+            self.counters.ignored += 1;
+            self.ignored_in_row += 1;
+            if self.ignored_in_row > IGNORED_MAX {
+                self.counters.gaps += 1;
+                return self.resync_from(update, bids, asks);
+            }
+            return Outcome::Ignored;
+        }
+        if update.first_id > self.id + 1 {
+            self.counters.gaps += 1;
+            return self.resync_from(update, bids, asks);
+        }
+        self.apply(update, bids, asks);
+        self.check()
+    }
+
+    #[inline]
+    fn apply(&mut self, update: &DepthUpdate, bids: &[Level], asks: &[Level]) {
+        self.ladder.apply_all(bids, asks);
+        self.id = update.last_id;
+        self.sequence = update.sequence;
+        self.event_ns = update.event_ns;
+        self.ignored_in_row = 0;
+        self.counters.applied += 1;
+    }
+
+    /// After a change: live, unless the levels themselves say that something was missed.
+    #[inline]
+    fn check(&mut self) -> Outcome {
+        if self.ladder.is_crossed() {
+            self.counters.crossed += 1;
+            self.state = BookState::Stale;
+            self.forget_waiting();
+            return Outcome::NeedResync;
+        }
+        if self.ladder.is_incomplete() {
+            self.counters.incomplete += 1;
+            self.state = BookState::Stale;
+            self.forget_waiting();
+            return Outcome::NeedResync;
+        }
+        self.state = BookState::Live;
+        Outcome::Applied
+    }
+
+    /// The book has a hole before `update`: start to buffer with it.
+    #[cold]
+    fn resync_from(&mut self, update: &DepthUpdate, bids: &[Level], asks: &[Level]) -> Outcome {
+        self.forget_waiting();
+        self.buffer(update, bids, asks);
+        Outcome::NeedResync
+    }
+
+    #[cold]
+    fn buffer(&mut self, update: &DepthUpdate, bids: &[Level], asks: &[Level]) -> Outcome {
+        self.state = BookState::Buffering;
+        let count = bids.len() + asks.len();
+        let full = self.waiting.len() == self.waiting.capacity()
+            || self.levels.len() + count > self.levels.capacity();
+        if full {
+            self.counters.overflows += 1;
+            self.forget_waiting();
+            if count > self.levels.capacity() {
+                return Outcome::NeedResync;
+            }
+        }
+        let start = self.levels.len();
+        self.levels.extend_from_slice(bids);
+        self.levels.extend_from_slice(asks);
+        let (bids, asks) = (bids.len() as u32, asks.len() as u32);
+        self.waiting.push(Waiting { update: DepthUpdate { bids, asks, ..*update }, start });
+        if full { Outcome::NeedResync } else { Outcome::Buffered }
+    }
+
+    #[cold]
+    fn on_stream_snapshot(
+        &mut self,
+        update: &DepthUpdate,
+        bids: &[Level],
+        asks: &[Level],
+    ) -> Outcome {
+        self.forget_waiting();
+        self.replace(update, bids, asks);
+        self.check()
+    }
+
+    #[cold]
+    fn on_fetched_snapshot(
+        &mut self,
+        update: &DepthUpdate,
+        bids: &[Level],
+        asks: &[Level],
+    ) -> Outcome {
+        if self.state == BookState::Live {
+            // A late reply to an earlier request: the stream has gone on without it.
+            self.counters.ignored += 1;
+            return Outcome::Ignored;
+        }
+        let first = self.waiting.iter().position(|delta| delta.update.last_id > update.last_id);
+        if let Some(first) = first
+            && self.waiting[first].update.first_id > update.last_id + 1
+        {
+            self.counters.snapshots_old += 1;
+            self.state = BookState::Buffering;
+            return Outcome::NeedResync;
+        }
+        self.replace(update, bids, asks);
+        self.apply_waiting(first.unwrap_or(self.waiting.len()))
+    }
+
+    fn replace(&mut self, update: &DepthUpdate, bids: &[Level], asks: &[Level]) {
+        self.ladder.clear();
+        self.counters.snapshots += 1;
+        self.apply(update, bids, asks);
+    }
+
+    /// Applies the buffered deltas from `first` on. A hole among them keeps what follows it.
+    fn apply_waiting(&mut self, first: usize) -> Outcome {
+        let waiting = std::mem::take(&mut self.waiting);
+        let levels = std::mem::take(&mut self.levels);
+        let mut hole = None;
+        for (index, delta) in waiting.iter().enumerate().skip(first) {
+            let update = &delta.update;
+            if update.last_id <= self.id {
+                continue;
+            }
+            if update.first_id > self.id + 1 {
+                hole = Some(index);
+                break;
+            }
+            let middle = delta.start + update.bids as usize;
+            let end = middle + update.asks as usize;
+            self.apply(update, &levels[delta.start..middle], &levels[middle..end]);
+        }
+        self.waiting = waiting;
+        self.levels = levels;
+        if let Some(index) = hole {
+            self.counters.gaps += 1;
+            self.state = BookState::Buffering;
+            self.keep_waiting_from(index);
+            return Outcome::NeedResync;
+        }
+        self.forget_waiting();
+        self.check()
+    }
+
+    fn keep_waiting_from(&mut self, index: usize) {
+        let start = self.waiting[index].start;
+        self.waiting.drain(..index);
+        self.levels.drain(..start);
+        for delta in &mut self.waiting {
+            delta.start -= start;
+        }
+    }
+
+    fn forget_waiting(&mut self) {
+        self.waiting.clear();
+        self.levels.clear();
+        self.ignored_in_row = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{InstrumentId, Qty, Side};
+
+    const SMALL: BookOptions = BookOptions {
+        ladder: LadderOptions { window_ticks: 4_096, far_levels: 16 },
+        buffered_updates: 4,
+        buffered_levels: 8,
+    };
+
+    fn level(price: i64, qty: i64) -> Level {
+        Level { price: Price(price), qty: Qty(qty) }
+    }
+
+    fn update(kind: DepthKind, first_id: u64, last_id: u64) -> DepthUpdate {
+        DepthUpdate {
+            instrument: InstrumentId(0),
+            kind,
+            first_id,
+            last_id,
+            sequence: last_id * 10,
+            levels_start: 0,
+            bids: 0,
+            asks: 0,
+            event_ns: Nanos(last_id),
+        }
+    }
+
+    /// A delta that leaves its own last id as the quantity of the bid at 100.
+    fn delta(book: &mut Book, first_id: u64, last_id: u64) -> Outcome {
+        let head = update(DepthKind::Delta, first_id, last_id);
+        book.on_depth(&head, &[level(100, last_id as i64)], &[])
+    }
+
+    fn snapshot(book: &mut Book, kind: DepthKind, id: u64) -> Outcome {
+        let (bids, asks) = ([level(100, id as i64), level(99, 1)], [level(101, 1)]);
+        book.on_depth(&update(kind, id, id), &bids, &asks)
+    }
+
+    fn best(book: &Book) -> i64 {
+        book.ladder().best_bid().map_or(0, |level| level.qty.0)
+    }
+
+    fn live() -> Book {
+        let mut book = Book::new(Price(1), SMALL);
+        assert_eq!(snapshot(&mut book, DepthKind::Snapshot, 10), Outcome::Applied);
+        book
+    }
+
+    #[test]
+    fn buffered_deltas_are_merged_with_a_fetched_snapshot() {
+        let mut book = Book::new(Price(1), SMALL);
+        assert_eq!(book.state(), BookState::Empty);
+        for (first, last) in [(5, 8), (9, 12), (13, 14)] {
+            assert_eq!(delta(&mut book, first, last), Outcome::Buffered);
+        }
+        assert_eq!(book.state(), BookState::Buffering);
+        assert_eq!(snapshot(&mut book, DepthKind::FetchedSnapshot, 10), Outcome::Applied);
+        assert_eq!((book.state(), book.id(), best(&book)), (BookState::Live, 14, 14));
+        assert_eq!((book.sequence(), book.event_ns()), (140, Nanos(14)));
+        assert_eq!(book.ladder().qty_at(Side::Buy, Price(99)), Qty(1));
+        // The one before the snapshot is not applied: 9..=12 covers 11, the first that counts.
+        assert_eq!(book.counters().applied, 3);
+    }
+
+    #[test]
+    fn a_first_delta_right_after_the_snapshot_fits() {
+        let mut book = Book::new(Price(1), SMALL);
+        delta(&mut book, 11, 12);
+        assert_eq!(snapshot(&mut book, DepthKind::FetchedSnapshot, 10), Outcome::Applied);
+        assert_eq!(book.id(), 12);
+    }
+
+    #[test]
+    fn a_snapshot_older_than_the_buffer_is_refused_and_the_buffer_kept() {
+        let mut book = Book::new(Price(1), SMALL);
+        delta(&mut book, 12, 13);
+        assert_eq!(snapshot(&mut book, DepthKind::FetchedSnapshot, 10), Outcome::NeedResync);
+        assert_eq!(book.state(), BookState::Buffering);
+        assert_eq!(snapshot(&mut book, DepthKind::FetchedSnapshot, 12), Outcome::Applied);
+        assert_eq!((book.id(), book.counters().snapshots_old), (13, 1));
+    }
+
+    #[test]
+    fn a_snapshot_before_any_delta_is_continued_or_not() {
+        let mut book = Book::new(Price(1), SMALL);
+        assert_eq!(snapshot(&mut book, DepthKind::FetchedSnapshot, 10), Outcome::Applied);
+        assert_eq!(delta(&mut book, 8, 10), Outcome::Ignored);
+        assert_eq!(delta(&mut book, 9, 11), Outcome::Applied);
+        assert_eq!(delta(&mut book, 13, 13), Outcome::NeedResync);
+    }
+
+    #[test]
+    fn a_gap_needs_one_resync_and_keeps_what_follows_it() {
+        let mut book = live();
+        assert_eq!(delta(&mut book, 11, 11), Outcome::Applied);
+        assert_eq!(delta(&mut book, 13, 13), Outcome::NeedResync);
+        assert_eq!(book.state(), BookState::Buffering);
+        assert_eq!(delta(&mut book, 14, 14), Outcome::Buffered);
+        assert_eq!(snapshot(&mut book, DepthKind::FetchedSnapshot, 12), Outcome::Applied);
+        assert_eq!((book.id(), best(&book), book.counters().gaps), (14, 14, 1));
+    }
+
+    #[test]
+    fn a_gap_inside_the_buffer_keeps_what_follows_it() {
+        let mut book = Book::new(Price(1), SMALL);
+        for (first, last) in [(11, 11), (13, 13), (14, 14)] {
+            delta(&mut book, first, last);
+        }
+        assert_eq!(snapshot(&mut book, DepthKind::FetchedSnapshot, 10), Outcome::NeedResync);
+        assert_eq!(book.state(), BookState::Buffering);
+        assert_eq!(snapshot(&mut book, DepthKind::FetchedSnapshot, 12), Outcome::Applied);
+        assert_eq!((book.id(), best(&book)), (14, 14));
+    }
+
+    #[test]
+    fn a_stream_snapshot_replaces_everything_even_with_smaller_ids() {
+        let mut book = live();
+        delta(&mut book, 20, 20);
+        assert_eq!(snapshot(&mut book, DepthKind::Snapshot, 1), Outcome::Applied);
+        assert_eq!((book.id(), best(&book), book.ladder().len(Side::Buy)), (1, 1, 2));
+        assert_eq!(delta(&mut book, 2, 2), Outcome::Applied);
+    }
+
+    #[test]
+    fn a_late_fetched_snapshot_does_not_turn_a_live_book_back() {
+        let mut book = live();
+        delta(&mut book, 11, 11);
+        assert_eq!(snapshot(&mut book, DepthKind::FetchedSnapshot, 10), Outcome::Ignored);
+        assert_eq!((book.id(), best(&book)), (11, 11));
+    }
+
+    #[test]
+    fn a_crossed_book_is_stale_until_a_snapshot() {
+        let mut book = live();
+        let head = update(DepthKind::Delta, 11, 11);
+        let crossing = [level(101, 1)];
+        assert_eq!(book.on_depth(&head, &crossing, &[]), Outcome::NeedResync);
+        assert_eq!((book.state(), book.counters().crossed), (BookState::Stale, 1));
+        assert_eq!(delta(&mut book, 12, 12), Outcome::Buffered);
+        assert_eq!(snapshot(&mut book, DepthKind::FetchedSnapshot, 11), Outcome::Applied);
+        assert_eq!((book.state(), book.id()), (BookState::Live, 12));
+    }
+
+    #[test]
+    fn after_a_disconnect_nothing_old_is_used() {
+        let mut book = live();
+        book.on_disconnect();
+        assert_eq!(book.state(), BookState::Stale);
+        assert_eq!(delta(&mut book, 11, 11), Outcome::Buffered);
+        book.on_disconnect();
+        assert_eq!(delta(&mut book, 21, 21), Outcome::Buffered);
+        assert_eq!(snapshot(&mut book, DepthKind::FetchedSnapshot, 20), Outcome::Applied);
+        assert_eq!((book.id(), book.counters().gaps), (21, 0));
+    }
+
+    #[test]
+    fn an_empty_book_stays_empty_on_disconnect() {
+        let mut book = Book::new(Price(1), SMALL);
+        book.on_disconnect();
+        assert_eq!(book.state(), BookState::Empty);
+    }
+
+    #[test]
+    fn a_full_buffer_starts_anew_and_says_so() {
+        let mut book = Book::new(Price(1), SMALL);
+        for id in 1..=4 {
+            assert_eq!(delta(&mut book, id, id), Outcome::Buffered);
+        }
+        assert_eq!(delta(&mut book, 5, 5), Outcome::NeedResync);
+        assert_eq!(book.counters().overflows, 1);
+        assert_eq!(snapshot(&mut book, DepthKind::FetchedSnapshot, 4), Outcome::Applied);
+        assert_eq!(book.id(), 5);
+        let wide = [level(1, 1); 9];
+        book.on_disconnect();
+        let head = update(DepthKind::Delta, 6, 6);
+        assert_eq!(book.on_depth(&head, &wide, &[]), Outcome::NeedResync);
+    }
+
+    #[test]
+    fn ids_that_start_anew_are_noticed() {
+        let mut book = live();
+        for _ in 0..IGNORED_MAX {
+            assert_eq!(delta(&mut book, 1, 1), Outcome::Ignored);
+        }
+        assert_eq!(delta(&mut book, 2, 2), Outcome::NeedResync);
+        assert_eq!(snapshot(&mut book, DepthKind::FetchedSnapshot, 1), Outcome::Applied);
+        assert_eq!((book.id(), book.state()), (2, BookState::Live));
+    }
+}

@@ -1,0 +1,46 @@
+//! `stoop check`: everything that can be known to be wrong before anything is traded.
+
+use super::{ConfigArgument, EXIT_CONFIG, EXIT_OK, Failure, venues::Venues};
+use crate::agents::{allowed_cpus, check_core};
+use crate::config::{Config, ConfigError};
+
+pub(super) fn check(argument: &ConfigArgument, json: bool, offline: bool) -> Result<u8, Failure> {
+    let result = argument.load().and_then(|config| {
+        check_threads(&config).map_err(|error| Failure::config(error.to_string()))?;
+        if offline {
+            return Ok((config, None));
+        }
+        let venues = Venues::start(&config)?;
+        let instruments = venues.load(&config)?;
+        venues.stop();
+        Ok((config, Some(instruments)))
+    });
+    match result {
+        Ok((config, instruments)) => {
+            let count = config.instruments.len();
+            if json {
+                println!("{}", serde_json::json!({"ok": true, "file": config.file}));
+            } else {
+                let asked = if instruments.is_some() { "known to their venues" } else { "listed" };
+                println!("{}: fine; {count} instruments {asked}", config.file);
+            }
+            Ok(EXIT_OK)
+        }
+        Err(failure) if json && failure.code == EXIT_CONFIG => {
+            println!("{}", serde_json::json!({"ok": false, "error": failure.message}));
+            Ok(EXIT_CONFIG)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The CPUs that threads are pinned to exist and are allowed.
+pub(super) fn check_threads(config: &Config) -> Result<(), ConfigError> {
+    let allowed = allowed_cpus();
+    for thread in &config.threads {
+        if let Some(core) = thread.core {
+            check_core(core, &allowed).map_err(|text| config.error_at(thread.place, text))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! The commands: what a person types and what comes back.
+//!
+//! Exit codes: 0 all well, 1 failure, 2 wrong usage, 3 configuration, 4 venue, 5 refused by risk.
+
+#![forbid(unsafe_code)]
+
+mod check;
+mod instruments;
+mod run;
+mod sim;
+mod summary;
+mod venues;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// All well.
+pub const EXIT_OK: u8 = 0;
+/// Something failed that is none of the below.
+pub const EXIT_FAILURE: u8 = 1;
+/// The configuration is wrong.
+pub const EXIT_CONFIG: u8 = 3;
+/// A venue could not be reached or refused us.
+pub const EXIT_VENUE: u8 = 4;
+
+#[derive(Parser)]
+#[command(name = "stoop", version, about, long_about = None, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 all well, 1 failure, 2 usage, 3 configuration, 4 venue.\n\
+    Try: stoop run --for 30s")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Trade until Ctrl-C, or for a while, then cancel everything and print a summary
+    Run {
+        /// Stop by itself after this time: 30s, 5m, 1h
+        #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
+        duration: Option<std::time::Duration>,
+        /// Allow trading with real money, if the configuration arms it too
+        #[arg(long)]
+        live: bool,
+        /// Print the summary as one JSON object on the last line
+        #[arg(long)]
+        json: bool,
+        /// Write log lines even on a terminal instead of showing the board
+        #[arg(long)]
+        plain: bool,
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
+    /// Check a configuration and say what is wrong with it, where
+    Check {
+        /// Print the result as JSON
+        #[arg(long)]
+        json: bool,
+        /// Check the file alone: do not ask the venues whether the instruments exist
+        #[arg(long)]
+        offline: bool,
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
+    /// Run the simulated venues alone, for other programs to connect to
+    Sim {
+        /// Stop by itself after this time
+        #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
+        duration: Option<std::time::Duration>,
+        /// Print addresses, CA file and keys as one JSON object
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
+    /// List the configured instruments with their venues' rules
+    Instruments {
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
+    /// Print the version
+    Version,
+}
+
+#[derive(clap::Args)]
+struct ConfigArgument {
+    /// Configuration file; without it ./engine.toml if there is one, else the built-in one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigArgument {
+    fn load(&self) -> Result<crate::config::Config, Failure> {
+        let default = PathBuf::from("engine.toml");
+        let config = match &self.config {
+            Some(path) => crate::config::Config::load(path),
+            None if default.exists() => crate::config::Config::load(&default),
+            None => crate::config::Config::embedded(),
+        };
+        config.map_err(|error| Failure { code: EXIT_CONFIG, message: error.to_string() })
+    }
+}
+
+fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    crate::config::parse_duration(text).map(|nanos| std::time::Duration::from_nanos(nanos.0))
+}
+
+/// Why a command ended badly.
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    fn new(message: String) -> Self {
+        Self { code: EXIT_FAILURE, message }
+    }
+
+    fn venue(message: String) -> Self {
+        Self { code: EXIT_VENUE, message }
+    }
+
+    fn config(message: String) -> Self {
+        Self { code: EXIT_CONFIG, message }
+    }
+}
+
+/// Log lines go to standard error, so that standard output holds results only. `STOOP_LOG` chooses
+/// the levels, `info` if it is not set.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("STOOP_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_target(false)
+        .init();
+}
+
+/// Does what the command line says.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_log();
+    let result = match arguments.command {
+        Command::Run { duration, live, json, plain, config } => config
+            .load()
+            .and_then(|config| run::run(&config, &run::Options { duration, live, json, plain })),
+        Command::Check { json, offline, config } => check::check(&config, json, offline),
+        Command::Sim { duration, json, config } => {
+            config.load().and_then(|config| sim::sim(&config, duration, json))
+        }
+        Command::Instruments { json, config } => {
+            config.load().and_then(|config| instruments::instruments(&config, json))
+        }
+        Command::Version => {
+            println!("stoop {}", env!("CARGO_PKG_VERSION"));
+            Ok(EXIT_OK)
+        }
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            eprintln!("error: {}", failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}

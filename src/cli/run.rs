@@ -1,0 +1,235 @@
+//! `stoop run`: trade, show, stop in good order, and say what it was worth.
+
+use super::check::check_threads;
+use super::summary::Summary;
+use super::venues::Venues;
+use super::{EXIT_FAILURE, EXIT_OK, Failure};
+use crate::agents::log::{self, Level, LogLine};
+use crate::agents::{Engine, EngineSetup, FinalState};
+use crate::clock::Clock;
+use crate::config::{Config, Mode};
+use crate::tui::{self, Key, LogRow, Screen};
+use crate::types::{Nanos, VenueId};
+use crate::venues::VENUES;
+use std::collections::VecDeque;
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+/// What the command line asked for.
+pub(super) struct Options {
+    pub duration: Option<Duration>,
+    pub live: bool,
+    pub json: bool,
+    pub plain: bool,
+}
+
+/// How long stopping may take before what is left is reported as not confirmed.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+const FRAME: Duration = Duration::from_millis(200);
+const LOG_LINES_SHOWN: usize = 200;
+
+pub(super) fn run(config: &Config, options: &Options) -> Result<u8, Failure> {
+    check_armed(config, options)?;
+    check_threads(config).map_err(|error| Failure::config(error.to_string()))?;
+    let stop = stop_flag()?;
+    let clock = Clock::new();
+    let (log, lines, lost) = log::channel(4096);
+    let mut venues = Venues::start(config)?;
+    let instruments = Arc::new(venues.load(config)?);
+    let setup = EngineSetup {
+        config,
+        endpoints: venues.endpoints.clone(),
+        credentials: venues.credentials.clone(),
+        instruments,
+        tls: venues.tls.clone(),
+        clock: clock.clone(),
+        log,
+    };
+    let engine = Engine::start(setup).map_err(Failure::new)?;
+    let mut view = View::new(config, options, &engine, lines, lost, &clock)?;
+    let started = Instant::now();
+    while !stop.load(Ordering::Relaxed) && !engine.is_lost() {
+        if options.duration.is_some_and(|duration| started.elapsed() >= duration) {
+            break;
+        }
+        venues.apply_faults(config, started.elapsed());
+        if view.frame(&engine, FRAME)? == Some(Key::Stop) {
+            break;
+        }
+    }
+    engine.stop();
+    view.hint = "stopping: cancelling all orders and waiting for the venues to confirm".to_owned();
+    let stopping = Instant::now();
+    while !engine.has_stopped() && stopping.elapsed() < STOP_TIMEOUT {
+        view.frame(&engine, Duration::from_millis(20))?;
+    }
+    let lost = engine.is_lost();
+    let seconds = started.elapsed().as_secs_f64();
+    let (market, layout) = (engine.view().clone(), engine.layout().to_owned());
+    let last = engine.join();
+    view.leave();
+    finish(config, options, &venues, &market, &last, layout, seconds, lost)
+}
+
+#[allow(clippy::too_many_arguments)]
+fn finish(
+    config: &Config,
+    options: &Options,
+    venues: &Venues,
+    market: &crate::shm::MarketView,
+    last: &FinalState,
+    layout: String,
+    seconds: f64,
+    lost: bool,
+) -> Result<u8, Failure> {
+    let ids: Vec<VenueId> = config.venues.iter().map(|venue| venue.venue).collect();
+    let mut summary = Summary::collect(market, &ids, last, mode_name(config.mode), layout, seconds);
+    summary.differences = venues.differences(market.instruments(), last);
+    if options.json {
+        println!("{}", summary.json());
+    } else {
+        summary.print();
+    }
+    Ok(if summary.is_good() && !lost { EXIT_OK } else { EXIT_FAILURE })
+}
+
+fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Sim => "sim",
+        Mode::Testnet => "testnet",
+        Mode::Live => "live",
+    }
+}
+
+/// Real money needs two hands: the file and the command line.
+fn check_armed(config: &Config, options: &Options) -> Result<(), Failure> {
+    match (config.mode, config.armed, options.live) {
+        (Mode::Live, true, true) => Ok(()),
+        (Mode::Live, false, _) => Err(Failure::config(format!(
+            "{}: mode = \"live\" trades real money; it must be armed with armed = true",
+            config.file
+        ))),
+        (Mode::Live, true, false) => Err(Failure::config(
+            "mode = \"live\" trades real money; give --live to confirm it".to_owned(),
+        )),
+        (_, _, true) => Err(Failure::config(format!(
+            "--live was given, but {} says mode = \"{}\"",
+            config.file,
+            mode_name(config.mode)
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Set by Ctrl-C and by a service manager's request to end. A second one ends at once.
+pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, flag.clone())
+            .and_then(|_| signal_hook::flag::register(signal, flag.clone()))
+            .map_err(|error| Failure::new(format!("signals cannot be caught: {error}")))?;
+    }
+    Ok(flag)
+}
+
+/// The board on a terminal, log lines anywhere else.
+struct View {
+    screen: Option<Screen>,
+    lines: Receiver<LogLine>,
+    lost: Arc<AtomicU64>,
+    lost_shown: u64,
+    kept: VecDeque<LogRow>,
+    venues: Vec<(VenueId, &'static str)>,
+    title: String,
+    hint: String,
+    clock: Clock,
+    started: Nanos,
+}
+
+impl View {
+    fn new(
+        config: &Config,
+        options: &Options,
+        engine: &Engine,
+        lines: Receiver<LogLine>,
+        lost: Arc<AtomicU64>,
+        clock: &Clock,
+    ) -> Result<Self, Failure> {
+        let board = !options.plain && !options.json && std::io::stdout().is_terminal();
+        let screen = if board {
+            let entered = Screen::enter();
+            Some(entered.map_err(|error| Failure::new(format!("terminal: {error}")))?)
+        } else {
+            None
+        };
+        let name = |venue: VenueId| VENUES[usize::from(venue.0)].name;
+        Ok(Self {
+            screen,
+            lines,
+            lost,
+            lost_shown: 0,
+            kept: VecDeque::with_capacity(LOG_LINES_SHOWN),
+            venues: config.venues.iter().map(|v| (v.venue, name(v.venue))).collect(),
+            title: format!("stoop {} ({})", config.name, mode_name(config.mode).to_uppercase()),
+            hint: format!("q stops and cancels everything   {}", engine.layout()),
+            clock: clock.clone(),
+            started: engine.view().started(),
+        })
+    }
+
+    /// Shows what is new and waits up to `wait` for a key.
+    fn frame(&mut self, engine: &Engine, wait: Duration) -> Result<Option<Key>, Failure> {
+        self.take_lines();
+        let Some(screen) = &mut self.screen else {
+            std::thread::sleep(wait.min(Duration::from_millis(50)));
+            return Ok(None);
+        };
+        let mut data = tui::collect(engine.view(), &self.venues, self.clock.now());
+        data.title = self.title.clone();
+        data.hint = self.hint.clone();
+        data.strategies = engine.statuses();
+        data.log = self.kept.iter().cloned().collect();
+        let failed = |error: std::io::Error| Failure::new(format!("terminal: {error}"));
+        screen.draw(&data).map_err(failed)?;
+        screen.key(wait).map_err(failed)
+    }
+
+    fn take_lines(&mut self) {
+        while let Ok(line) = self.lines.try_recv() {
+            if self.screen.is_none() {
+                print_line(&line);
+                continue;
+            }
+            if self.kept.len() == LOG_LINES_SHOWN {
+                self.kept.pop_front();
+            }
+            self.kept.push_back(LogRow {
+                after_s: line.at.since(self.started) as f64 / 1e9,
+                level: line.level.to_string(),
+                text: format!("{}: {}", line.source, line.text),
+            });
+        }
+        let lost = self.lost.load(Ordering::Relaxed);
+        if lost > self.lost_shown && self.screen.is_none() {
+            tracing::warn!(lines = lost - self.lost_shown, "log lines were lost: the log was full");
+            self.lost_shown = lost;
+        }
+    }
+
+    fn leave(&mut self) {
+        self.take_lines();
+        self.screen = None;
+    }
+}
+
+fn print_line(line: &LogLine) {
+    let agent = &*line.source;
+    match line.level {
+        Level::Info => tracing::info!(agent, "{}", line.text),
+        Level::Warn => tracing::warn!(agent, "{}", line.text),
+        Level::Error => tracing::error!(agent, "{}", line.text),
+    }
+}

@@ -1,0 +1,201 @@
+//! What a run was worth: counters, profit, latency, and whether the engine and the simulated
+//! venues agree on every balance, position and fee.
+
+use crate::agents::FinalState;
+use crate::shm::{MarketView, OrderCounters, Stage};
+use crate::sync::histogram::Snapshot;
+use crate::types::{Amount, VenueId};
+use serde_json::{Value, json};
+
+/// Everything that is printed at the end.
+pub(super) struct Summary {
+    pub mode: &'static str,
+    pub layout: String,
+    pub seconds: f64,
+    pub counters: OrderCounters,
+    /// Asset that profit is counted in, realised before fees, unrealised, fees.
+    pub pnl: Vec<(String, Amount, Amount, Amount)>,
+    /// Name of the stage and its histogram over all venues.
+    pub stages: Vec<(&'static str, Snapshot)>,
+    /// `None` where there is no ledger to compare with.
+    pub differences: Option<Vec<String>>,
+    /// Orders that could not be confirmed as ended.
+    pub unconfirmed: Vec<String>,
+}
+
+/// Histogram of a stage over all venues.
+pub(super) fn stage(view: &MarketView, stage: Stage, venues: &[VenueId]) -> Snapshot {
+    let mut all = view.histogram(stage, VenueId(0));
+    for venue in venues.iter().filter(|venue| venue.0 != 0) {
+        all.merge(&view.histogram(stage, *venue));
+    }
+    all
+}
+
+impl Summary {
+    pub fn collect(
+        view: &MarketView,
+        venues: &[VenueId],
+        last: &FinalState,
+        mode: &'static str,
+        layout: String,
+        seconds: f64,
+    ) -> Self {
+        let assets = &view.instruments().assets;
+        let pnl = last
+            .pnl
+            .iter()
+            .map(|row| (assets.name(row.quote).to_owned(), row.realised, row.unrealised, row.fees));
+        Self {
+            mode,
+            layout,
+            seconds,
+            counters: last.counters,
+            pnl: pnl.collect(),
+            stages: Stage::ALL.iter().map(|s| (s.name(), stage(view, *s, venues))).collect(),
+            differences: None,
+            unconfirmed: last.unconfirmed.clone(),
+        }
+    }
+
+    /// Sent orders that ended or are open; anything else is a defect.
+    fn accounted(&self) -> bool {
+        let c = &self.counters;
+        let ended = c.orders_filled + c.orders_canceled + c.orders_rejected + c.orders_expired;
+        c.orders_sent == ended + c.orders_open
+    }
+
+    /// Whether the run may be called good.
+    pub fn is_good(&self) -> bool {
+        self.accounted()
+            && self.counters.orders_open == 0
+            && self.unconfirmed.is_empty()
+            && self.differences.as_ref().is_none_or(Vec::is_empty)
+    }
+
+    fn named(&self, stage: Stage) -> Value {
+        let found = self.stages.iter().find(|(name, _)| *name == stage.name());
+        found.map_or(Value::Null, |(_, snapshot)| histogram(snapshot))
+    }
+
+    pub fn json(&self) -> Value {
+        let c = &self.counters;
+        let total = |of: fn(&(String, Amount, Amount, Amount)) -> Amount| {
+            self.pnl.first().map_or(Amount::ZERO, of).to_string()
+        };
+        let stages: serde_json::Map<String, Value> = self
+            .stages
+            .iter()
+            .map(|(name, snapshot)| ((*name).to_owned(), histogram(snapshot)))
+            .collect();
+        let by_asset: serde_json::Map<String, Value> = self
+            .pnl
+            .iter()
+            .map(|(asset, realised, unrealised, fees)| {
+                let row = json!({
+                    "realised": realised.to_string(),
+                    "unrealised": unrealised.to_string(),
+                    "fees": fees.to_string(),
+                });
+                (asset.clone(), row)
+            })
+            .collect();
+        json!({
+            "mode": self.mode,
+            "layout": self.layout,
+            "seconds": self.seconds,
+            "signals": c.signals,
+            "signals_refused": c.signals_refused,
+            "orders_sent": c.orders_sent,
+            "orders_filled": c.orders_filled,
+            "orders_rejected": c.orders_rejected,
+            "orders_expired": c.orders_expired,
+            "orders_canceled": c.orders_canceled,
+            "orders_open": c.orders_open,
+            "orders_unknown": c.orders_unknown,
+            "orders_accounted": self.accounted(),
+            "fills": c.fills,
+            "fills_duplicated": c.duplicates,
+            "fills_late": c.late_fills,
+            "ledger_equal": self.differences.as_ref().map(Vec::is_empty),
+            "ledger_differences": self.differences,
+            "unconfirmed": self.unconfirmed,
+            "pnl_asset": self.pnl.first().map(|row| row.0.clone()),
+            "realised_pnl": total(|row| row.1),
+            "unrealised_pnl": total(|row| row.2),
+            "fees": total(|row| row.3),
+            "pnl": by_asset,
+            "leg_skew_ns": self.named(Stage::LegSkew),
+            "tick_to_order_ns": self.named(Stage::TickToOrder),
+            "stages_ns": stages,
+        })
+    }
+
+    pub fn print(&self) {
+        let c = &self.counters;
+        println!("\nran {:.1} s in mode {}, {}", self.seconds, self.mode, self.layout);
+        println!("signals   {} ({} refused by risk)", c.signals, c.signals_refused);
+        println!(
+            "orders    {} sent = {} filled + {} expired + {} canceled + {} rejected + {} open",
+            c.orders_sent,
+            c.orders_filled,
+            c.orders_expired,
+            c.orders_canceled,
+            c.orders_rejected,
+            c.orders_open
+        );
+        println!("fills     {}", c.fills);
+        for (asset, realised, unrealised, fees) in &self.pnl {
+            println!(
+                "profit    {asset} realised {} unrealised {} fees {}",
+                cents(*realised),
+                cents(*unrealised),
+                cents(*fees)
+            );
+        }
+        match &self.differences {
+            Some(list) if list.is_empty() => {
+                println!("ledgers   equal to the venues' in every balance, position and fee");
+            }
+            Some(list) => {
+                for difference in list {
+                    println!("ledgers   DIFFER: {difference}");
+                }
+            }
+            None => {}
+        }
+        for order in &self.unconfirmed {
+            println!("orders    NOT CONFIRMED: {order}");
+        }
+        println!(
+            "\n{:<14} {:>9} {:>12} {:>12} {:>12} {:>12}",
+            "latency, us", "count", "p50", "p99", "p99.9", "max"
+        );
+        for (name, snapshot) in &self.stages {
+            let us = |ns: u64| format!("{:.2}", ns as f64 / 1e3);
+            println!(
+                "{:<14} {:>9} {:>12} {:>12} {:>12} {:>12}",
+                name,
+                snapshot.count,
+                us(snapshot.quantile(0.5)),
+                us(snapshot.quantile(0.99)),
+                us(snapshot.quantile(0.999)),
+                us(snapshot.max)
+            );
+        }
+    }
+}
+
+fn cents(amount: Amount) -> String {
+    amount.to_decimal().round_dp(4).to_string()
+}
+
+fn histogram(snapshot: &Snapshot) -> Value {
+    json!({
+        "count": snapshot.count,
+        "p50": snapshot.quantile(0.5),
+        "p99": snapshot.quantile(0.99),
+        "p999": snapshot.quantile(0.999),
+        "max": snapshot.max,
+    })
+}

@@ -1,0 +1,276 @@
+//! The venues that a command talks to: embedded simulated ones, or real ones with their keys.
+
+use super::Failure;
+use crate::agents::{self, FinalState, LoadError};
+use crate::config::{Config, FaultConfig, Mode, SimConfig, VenueConfig};
+use crate::net;
+use crate::net::tls::ExtraCa;
+use crate::sim::{
+    Dislocations, EmbeddedOptions, Fault, FlowOptions, Server, SimAccount, SimHandle, Wire,
+    embedded,
+};
+use crate::types::{Amount, InstrumentTable, VenueId};
+use crate::venues::{Credentials, Endpoints, Secret, VENUES};
+use rust_decimal::Decimal;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Addresses, keys and trust of all configured venues; the simulator behind them if there is one.
+pub(super) struct Venues {
+    pub endpoints: Vec<(VenueId, Endpoints)>,
+    pub credentials: Vec<(VenueId, Credentials)>,
+    pub tls: Arc<rustls::ClientConfig>,
+    sim: Option<Simulated>,
+}
+
+/// The simulated venues and their accounts.
+pub(super) struct Simulated {
+    pub handle: SimHandle,
+    pub accounts: Vec<SimAccount>,
+    faults_done: usize,
+}
+
+fn name(venue: VenueId) -> &'static str {
+    VENUES[usize::from(venue.0)].name
+}
+
+impl Simulated {
+    /// Starts one simulated venue for each configured one.
+    pub fn start(config: &Config) -> Result<Self, Failure> {
+        let options = options(&config.sim);
+        let mut wires = Vec::new();
+        for venue in &config.venues {
+            let name = name(venue.venue);
+            let wire = wire(name).ok_or_else(|| {
+                Failure::config(format!("there is no simulated venue \"{name}\""))
+            })?;
+            wires.push(wire);
+        }
+        let failed = |error: crate::sim::SimError| Failure::new(format!("simulator: {error}"));
+        let embedded = embedded(&options, wires).map_err(failed)?;
+        let accounts = embedded.accounts;
+        let handle = Server::start(embedded.options).map_err(failed)?;
+        Ok(Self { handle, accounts, faults_done: 0 })
+    }
+
+    /// The account that the engine trades with: the first of its venue.
+    pub fn account(&self, venue: &str) -> Option<&SimAccount> {
+        self.accounts.iter().find(|account| account.venue == venue)
+    }
+}
+
+fn wire(name: &str) -> Option<Box<dyn Wire>> {
+    crate::sim::venues::wire(name)
+}
+
+fn options(config: &SimConfig) -> EmbeddedOptions {
+    let [edge_min_bp, edge_max_bp] = config.spread_bps;
+    let [last_min_ms, last_max_ms] = config.spread_ms;
+    let flow = FlowOptions {
+        seed: config.seed,
+        dislocations: Dislocations {
+            per_second: config.spreads_per_second,
+            edge_min_bp,
+            edge_max_bp,
+            last_min_ms,
+            last_max_ms,
+        },
+        captures: config.capture.iter().cloned().collect(),
+        capture_venue: config.capture_venue.map_or(String::new(), |venue| name(venue).to_owned()),
+        lag_ms: config.lag_ms,
+        speed: if config.speed == 0.0 { f64::INFINITY } else { config.speed },
+        ..FlowOptions::default()
+    };
+    EmbeddedOptions {
+        flow,
+        maker_fee: config.maker_fee,
+        taker_fee: config.taker_fee,
+        deposits: config.balances.clone(),
+        ..EmbeddedOptions::default()
+    }
+}
+
+impl Venues {
+    /// Starts or finds them.
+    pub fn start(config: &Config) -> Result<Self, Failure> {
+        let mut extra_ca: Vec<ExtraCa> =
+            config.extra_ca.iter().map(|path| ExtraCa::File(path.clone())).collect();
+        let sim = match config.mode {
+            Mode::Sim => Some(Simulated::start(config)?),
+            Mode::Testnet | Mode::Live => None,
+        };
+        if let Some(sim) = &sim {
+            extra_ca.push(ExtraCa::Pem(sim.handle.ca_pem().as_bytes().to_vec()));
+        }
+        let tls = net::tls::client_config(&extra_ca)
+            .map_err(|error| Failure::config(format!("extra_ca: {error}")))?;
+        let mut venues = Self { endpoints: Vec::new(), credentials: Vec::new(), tls, sim };
+        for venue in &config.venues {
+            venues.add(config, venue)?;
+        }
+        Ok(venues)
+    }
+
+    fn add(&mut self, config: &Config, venue: &VenueConfig) -> Result<(), Failure> {
+        let row = &VENUES[usize::from(venue.venue.0)];
+        let (endpoints, credentials) = match &self.sim {
+            Some(sim) => simulated(sim, row.name)?,
+            None => {
+                let base = if config.mode == Mode::Live { (row.live)() } else { (row.testnet)() };
+                let credentials = config
+                    .credentials(venue.venue)
+                    .map_err(|error| Failure::config(error.to_string()))?;
+                (replaced(base, venue), credentials)
+            }
+        };
+        self.endpoints.push((venue.venue, endpoints));
+        self.credentials.push((venue.venue, credentials));
+        Ok(())
+    }
+
+    /// Asks the venues for the rules of the configured instruments.
+    pub fn load(&self, config: &Config) -> Result<InstrumentTable, Failure> {
+        agents::load(config, &self.endpoints, &self.tls).map_err(|error| match error {
+            LoadError::Config(error) => Failure::config(error.to_string()),
+            LoadError::Venue(text) => Failure::venue(text),
+        })
+    }
+
+    /// Causes the faults whose time has come.
+    pub fn apply_faults(&mut self, config: &Config, elapsed: Duration) {
+        let Some(sim) = &mut self.sim else { return };
+        let mut faults: Vec<&FaultConfig> = config.sim.faults.iter().collect();
+        faults.sort_by_key(|fault| fault.after_ns);
+        while let Some(fault) = faults.get(sim.faults_done) {
+            if elapsed.as_nanos() < u128::from(fault.after_ns) {
+                return;
+            }
+            sim.faults_done += 1;
+            for what in fault_of(config, fault) {
+                sim.handle.fault(name(fault.venue), what);
+            }
+        }
+    }
+
+    /// Where engine and simulated venues disagree; `None` with real venues, whose ledgers are not
+    /// ours to read.
+    pub fn differences(
+        &self,
+        instruments: &InstrumentTable,
+        last: &FinalState,
+    ) -> Option<Vec<String>> {
+        let sim = self.sim.as_ref()?;
+        let mut differences = Vec::new();
+        for (venue, _) in &self.endpoints {
+            compare(sim, *venue, instruments, last, &mut differences);
+        }
+        Some(differences)
+    }
+
+    /// Stops the simulator, if there is one.
+    pub fn stop(self) {
+        if let Some(sim) = self.sim {
+            sim.handle.stop();
+        }
+    }
+}
+
+fn simulated(sim: &Simulated, name: &str) -> Result<(Endpoints, Credentials), Failure> {
+    let found = sim.handle.urls(name).zip(sim.account(name));
+    let (urls, account) =
+        found.ok_or_else(|| Failure::new(format!("simulator: \"{name}\" did not start")))?;
+    let endpoints = Endpoints {
+        rest: urls.rest.clone(),
+        public: urls.public.clone(),
+        trade: urls.trade.clone(),
+        private: urls.private.clone(),
+    };
+    let secret = Secret::new(account.secret.clone());
+    Ok((endpoints, Credentials { key: account.key.clone(), secret }))
+}
+
+fn replaced(base: Endpoints, venue: &VenueConfig) -> Endpoints {
+    Endpoints {
+        rest: venue.rest.clone().unwrap_or(base.rest),
+        public: venue.public.clone().unwrap_or(base.public),
+        trade: venue.trade.clone().unwrap_or(base.trade),
+        private: venue.private.clone().unwrap_or(base.private),
+    }
+}
+
+fn fault_of(config: &Config, fault: &FaultConfig) -> Vec<Fault> {
+    match fault.kind.as_str() {
+        "cut" => vec![Fault::CutConnections],
+        "shutdown" => vec![Fault::AnnounceShutdown],
+        "clock_ahead_5s" => vec![Fault::SkewClock(5_000)],
+        "lose_replies" => vec![Fault::LoseReplies(true)],
+        "skip_book_event" => config
+            .instruments
+            .iter()
+            .filter(|instrument| instrument.venue == fault.venue)
+            .map(|instrument| {
+                let row = &VENUES[usize::from(instrument.venue.0)];
+                let symbol = (row.symbol)(&instrument.base, &instrument.quote);
+                Fault::SkipBookEvent { symbol }
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Every balance, position and fee of one venue, to the last digit.
+fn compare(
+    sim: &Simulated,
+    venue: VenueId,
+    instruments: &InstrumentTable,
+    last: &FinalState,
+    differences: &mut Vec<String>,
+) {
+    let name = name(venue);
+    let ledger = sim.account(name).and_then(|account| sim.handle.ledger(name, &account.key));
+    let Some(ledger) = ledger else {
+        differences.push(format!("{name}: the simulator does not answer"));
+        return;
+    };
+    let mut check = |what: String, ours: String, theirs: String| {
+        if ours != theirs {
+            differences.push(format!("{name}: {what}: engine {ours}, venue {theirs}"));
+        }
+    };
+    for (asset, (free, locked)) in &ledger.balances {
+        let found = instruments.assets.find(asset);
+        let Some(id) = found else { continue };
+        let ours = last.balances.iter().find(|row| row.venue == venue && row.asset == id);
+        let total = amount(*free + *locked);
+        let expected = ours.and_then(|row| row.expected);
+        check(format!("{asset} by our fills"), shown(expected), total.clone());
+        let stated = ours.and_then(|row| row.stated).map(|balance| balance.total());
+        check(format!("{asset} as streamed"), shown(stated), total);
+        let fees = ledger.fees.get(asset).copied().unwrap_or_default();
+        let ours = ours.map_or(Amount::ZERO, |row| row.fees);
+        check(format!("{asset} fees"), ours.to_string(), amount(fees));
+    }
+    for instrument in instruments.of_venue(venue) {
+        let theirs = ledger.positions.get(&instrument.symbol).cloned().unwrap_or_default();
+        let ours = last.positions.iter().find(|row| row.instrument == instrument.id);
+        let ours = ours.copied().unwrap_or_default();
+        let symbol = &instrument.symbol;
+        check(format!("{symbol} position"), ours.qty.to_string(), amount(theirs.qty));
+        check(format!("{symbol} cost"), ours.cost.0.to_string(), theirs.cost_e18.to_string());
+        let realised = (ours.realised.0.to_string(), theirs.realised_e18.to_string());
+        check(format!("{symbol} realised"), realised.0, realised.1);
+    }
+    check(
+        "open orders".to_owned(),
+        last.counters.orders_open.to_string(),
+        ledger.open_orders.to_string(),
+    );
+}
+
+fn shown(amount: Option<Amount>) -> String {
+    amount.map_or_else(|| "unknown".to_owned(), |amount| amount.to_string())
+}
+
+fn amount(value: Decimal) -> String {
+    Amount::from_decimal(value).map_or_else(|_| value.to_string(), |amount| amount.to_string())
+}

@@ -1,0 +1,132 @@
+//! Which fills have been booked: every fill moves a position once, however often it is reported.
+//!
+//! Remembers the last so many fills exactly, by instrument and fill id; the oldest goes when a new
+//! one needs its place.
+
+#![forbid(unsafe_code)]
+
+use super::index::{HashIndex, hash_text};
+use crate::types::{FillId, InstrumentId};
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    instrument: InstrumentId,
+    id: FillId,
+    /// Whether an order of ours was found for it when it was booked.
+    attributed: bool,
+}
+
+/// What is known of a fill that has just been reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Never seen: book it.
+    First,
+    /// Booked already, but its order was not known then: give it to its order, book nothing.
+    BeforeItsOrder,
+    /// Booked already.
+    Again,
+}
+
+/// A bounded set of fills, oldest out first.
+#[derive(Debug)]
+pub struct FillSet {
+    ring: Vec<Known>,
+    capacity: usize,
+    oldest: usize,
+    index: HashIndex,
+}
+
+impl FillSet {
+    /// Remembers `capacity` fills.
+    pub fn new(capacity: usize) -> Self {
+        let capacity = capacity.max(1);
+        let (ring, index) = (Vec::with_capacity(capacity), HashIndex::new(capacity));
+        Self { ring, capacity, oldest: 0, index }
+    }
+
+    /// Notes a fill; `attributed` says whether its order is known now.
+    pub fn see(&mut self, instrument: InstrumentId, id: &FillId, attributed: bool) -> Seen {
+        let hash = hash_of(instrument, id);
+        let known = self.index.find(hash, |slot| {
+            let known = &self.ring[slot as usize];
+            known.instrument == instrument && known.id == *id
+        });
+        match known {
+            Some(slot) => {
+                let known = &mut self.ring[slot as usize];
+                if attributed && !known.attributed {
+                    known.attributed = true;
+                    return Seen::BeforeItsOrder;
+                }
+                Seen::Again
+            }
+            None => {
+                self.add(hash, Known { instrument, id: *id, attributed });
+                Seen::First
+            }
+        }
+    }
+
+    fn add(&mut self, hash: u64, known: Known) {
+        let slot = if self.ring.len() < self.capacity {
+            self.ring.push(known);
+            self.ring.len() - 1
+        } else {
+            let slot = self.oldest;
+            let old = self.ring[slot];
+            self.index.remove(hash_of(old.instrument, &old.id), slot as u32);
+            self.ring[slot] = known;
+            self.oldest = (slot + 1) % self.capacity;
+            slot
+        };
+        self.index.insert(hash, slot as u32);
+    }
+}
+
+fn hash_of(instrument: InstrumentId, id: &FillId) -> u64 {
+    hash_text(u64::from(instrument.0), id.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: InstrumentId = InstrumentId(0);
+    const B: InstrumentId = InstrumentId(1);
+
+    fn id(number: u64) -> FillId {
+        FillId::from_u64(number)
+    }
+
+    #[test]
+    fn a_fill_is_known_by_instrument_and_id() {
+        let mut fills = FillSet::new(8);
+        assert_eq!(fills.see(A, &id(1), true), Seen::First);
+        assert_eq!(fills.see(A, &id(1), true), Seen::Again);
+        assert_eq!(fills.see(B, &id(1), true), Seen::First);
+        assert_eq!(fills.see(A, &id(2), true), Seen::First);
+    }
+
+    #[test]
+    fn a_fill_seen_before_its_order_is_given_to_it_once() {
+        let mut fills = FillSet::new(8);
+        assert_eq!(fills.see(A, &id(1), false), Seen::First);
+        assert_eq!(fills.see(A, &id(1), false), Seen::Again);
+        assert_eq!(fills.see(A, &id(1), true), Seen::BeforeItsOrder);
+        assert_eq!(fills.see(A, &id(1), true), Seen::Again);
+    }
+
+    #[test]
+    fn only_the_oldest_are_forgotten() {
+        let mut fills = FillSet::new(3);
+        for number in 1..=5 {
+            assert_eq!(fills.see(A, &id(number), true), Seen::First);
+        }
+        for number in 3..=5 {
+            assert_eq!(fills.see(A, &id(number), true), Seen::Again, "{number}");
+        }
+        assert_eq!(fills.see(A, &id(1), true), Seen::First);
+        assert_eq!(fills.see(A, &id(3), true), Seen::First, "1 took the place of 3");
+        assert_eq!(fills.see(A, &id(5), true), Seen::Again);
+    }
+}

@@ -1,0 +1,357 @@
+//! Order management: signals and venue reports in, commands and strategy reports out.
+//!
+//! The one writer of order, position and limit state. Time and books are given to it; it opens no
+//! socket, starts no thread and does not allocate once it is built. A signal's legs are all checked
+//! before any is sent, and their commands leave in one call. What a venue has not proved is
+//! Unknown: it stays reserved and is asked for until it is proved.
+
+#![forbid(unsafe_code)]
+
+mod exposure;
+mod fills;
+mod index;
+mod notices;
+mod orders;
+mod record;
+mod reports;
+mod requests;
+mod risk;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod transition;
+mod venues;
+
+pub use exposure::{Exposure, Exposures};
+pub use orders::{Order, OrderTable, Slot};
+pub use record::{NullRecorder, Record, Recorder};
+pub use reports::local_refusal;
+pub use risk::{BookQuote, RiskLimits, RiskReject, TradingState};
+pub use transition::{Next, Trigger, next};
+
+use crate::portfolio::{Balances, Positions};
+use crate::types::{
+    Channel, Command, CommandKind, FeeRate, InstrumentId, InstrumentStatus, InstrumentTable, Nanos,
+    Side, SignalId, StrategyId, StrategyReport, VenueId,
+};
+use fills::FillSet;
+use risk::Risk;
+use std::sync::Arc;
+use venues::Venues;
+
+/// Where the risk checks find the live books.
+pub trait Books {
+    /// Best prices of an instrument; a default quote (state Empty) if there is no book.
+    fn best(&self, instrument: InstrumentId) -> BookQuote;
+}
+
+/// Sizes, limits and delays.
+#[derive(Clone, Debug)]
+pub struct OmsOptions {
+    /// Orders the table holds, working and lately ended together.
+    pub orders_max: usize,
+    /// Fills remembered against being booked twice.
+    pub fills_max: usize,
+    /// For each venue the channels that must be ready before an order may be sent there: those
+    /// that its trading connector asks for. Index is the [`VenueId`].
+    pub venues: Vec<Vec<Channel>>,
+    /// Whether a venue is only ready once it has stated its balances.
+    pub balances_first: bool,
+    /// The limits.
+    pub limits: RiskLimits,
+    /// A command that nobody has answered for so long has an unknown outcome. Longer than the
+    /// connectors' own reply timeout, which normally comes first.
+    pub reply_timeout_ns: u64,
+    /// First pause before a query, a repeated cancel or a look for fills; doubles every time.
+    pub retry_first_ns: u64,
+    /// Longest such pause.
+    pub retry_max_ns: u64,
+    /// An order that queries do not find is given up after so many of them...
+    pub not_found_min: u32,
+    /// ...and not before it has been Unknown for so long: venues answer from replicas that lag.
+    pub not_found_after_ns: u64,
+}
+
+impl Default for OmsOptions {
+    fn default() -> Self {
+        Self {
+            orders_max: 16_384,
+            fills_max: 65_536,
+            venues: Vec::new(),
+            balances_first: true,
+            limits: RiskLimits::default(),
+            reply_timeout_ns: 10_000_000_000,
+            retry_first_ns: 250_000_000,
+            retry_max_ns: 5_000_000_000,
+            not_found_min: 3,
+            not_found_after_ns: 5_000_000_000,
+        }
+    }
+}
+
+/// What the oms wants done, in order. Bounded by the size of the order table; drained and cleared
+/// by the caller after every call.
+#[derive(Debug)]
+pub struct Output {
+    /// Commands for executors.
+    pub commands: Vec<(VenueId, Command)>,
+    /// Reports for strategies.
+    pub reports: Vec<(StrategyId, StrategyReport)>,
+}
+
+impl Output {
+    /// Room for what one call can want of an oms with these options.
+    #[must_use]
+    pub fn new(options: &OmsOptions) -> Self {
+        let size = options.orders_max * 2 + 64;
+        Self { commands: Vec::with_capacity(size), reports: Vec::with_capacity(size) }
+    }
+
+    /// Forgets everything, keeping the memory.
+    pub fn clear(&mut self) {
+        self.commands.clear();
+        self.reports.clear();
+    }
+}
+
+/// What has been counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OmsCounters {
+    /// Signals received.
+    pub signals: u64,
+    /// Signals refused by our own checks.
+    pub signals_refused: u64,
+    /// Orders sent. Equals the four ends below plus the open ones.
+    pub orders_sent: u64,
+    /// Orders that ended filled.
+    pub orders_filled: u64,
+    /// Orders that ended cancelled.
+    pub orders_canceled: u64,
+    /// Orders that ended rejected.
+    pub orders_rejected: u64,
+    /// Orders that ended expired.
+    pub orders_expired: u64,
+    /// Times an order became Unknown.
+    pub unknowns: u64,
+    /// Cancels sent, repeated ones included.
+    pub cancels_sent: u64,
+    /// Queries sent.
+    pub queries_sent: u64,
+    /// Requests for fills sent.
+    pub fill_requests_sent: u64,
+    /// Fills booked.
+    pub fills: u64,
+    /// Fills reported again.
+    pub fills_repeated: u64,
+    /// Fills booked after the order had ended.
+    pub fills_late: u64,
+    /// Fills booked although no order of ours was found for them.
+    pub fills_orphaned: u64,
+    /// Fills of before our start, without an order of ours: part of the opening balance.
+    pub fills_before_start: u64,
+    /// Fills that cannot be booked: no id, no quantity or beyond all numbers.
+    pub fills_bad: u64,
+    /// Reports about orders that are not in the table.
+    pub reports_orphaned: u64,
+    /// Reports that contradict what was proved before, or one another.
+    pub contradictions: u64,
+    /// Balances of venues or assets that are not in the tables.
+    pub balances_unknown: u64,
+    /// Refusals by [`RiskReject`] number.
+    pub refusals: [u64; RiskReject::COUNT],
+}
+
+/// Order management. `R` takes the records for the journal.
+pub struct Oms<R: Recorder> {
+    options: OmsOptions,
+    instruments: Arc<InstrumentTable>,
+    instance_start: Nanos,
+    recorder: R,
+    orders: OrderTable,
+    fills: FillSet,
+    risk: Risk,
+    exposures: Exposures,
+    positions: Positions,
+    balances: Balances,
+    venues: Venues,
+    statuses: Vec<InstrumentStatus>,
+    fees: Vec<Option<FeeRate>>,
+    fill_asks: Vec<FillAsk>,
+    /// Orders with a deadline, and the earliest of them.
+    watch: Vec<Slot>,
+    next_due: Nanos,
+    sequence: u32,
+    stopping: bool,
+    counters: OmsCounters,
+}
+
+/// The last request for fills of one instrument.
+#[derive(Clone, Copy, Debug, Default)]
+struct FillAsk {
+    at: Nanos,
+    from: Nanos,
+}
+
+/// No deadline.
+const NEVER: Nanos = Nanos(u64::MAX);
+
+impl<R: Recorder> Oms<R> {
+    /// An oms without orders. `instance_start` becomes part of every client order id and must
+    /// differ by a second or more between two runs.
+    pub fn new(
+        options: OmsOptions,
+        instruments: Arc<InstrumentTable>,
+        instance_start: Nanos,
+        recorder: R,
+    ) -> Self {
+        let venue_count = options.venues.len();
+        Self {
+            orders: OrderTable::new(options.orders_max),
+            fills: FillSet::new(options.fills_max),
+            risk: Risk::new(options.limits.clone()),
+            exposures: Exposures::new(&instruments),
+            positions: Positions::new(&instruments),
+            balances: Balances::new(venue_count, instruments.assets.len()),
+            venues: Venues::new(&options.venues, options.balances_first),
+            statuses: instruments.iter().map(|instrument| instrument.status).collect(),
+            fees: vec![None; instruments.len()],
+            fill_asks: vec![FillAsk::default(); instruments.len()],
+            watch: Vec::with_capacity(options.orders_max.max(1)),
+            next_due: NEVER,
+            sequence: 0,
+            stopping: false,
+            counters: OmsCounters::default(),
+            options,
+            instruments,
+            instance_start,
+            recorder,
+        }
+    }
+
+    /// Allows more or less; orders that already work are not touched.
+    pub fn set_trading_state(&mut self, state: TradingState, now: Nanos) {
+        if self.risk.trading != state && !(self.stopping && state != TradingState::Halted) {
+            self.risk.trading = state;
+            self.recorder.record(now, &Record::Trading(state));
+        }
+    }
+
+    /// What may be traded.
+    #[must_use]
+    pub fn trading_state(&self) -> TradingState {
+        self.risk.trading
+    }
+
+    /// For good: no new orders, and every order is cancelled, again and again until it has ended.
+    /// Call [`Oms::on_timer`] until [`Oms::is_quiet`].
+    pub fn stop(&mut self, now: Nanos, out: &mut Output) {
+        self.set_trading_state(TradingState::Halted, now);
+        self.stopping = true;
+        self.cancel_where(|_| true, now, out);
+    }
+
+    /// Whether every order has ended and every fill that the venues have told of is booked.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.orders.open_count() == 0 && !self.orders.iter().any(Order::awaits_fills)
+    }
+
+    /// The order with this id, as long as the table holds it.
+    #[must_use]
+    pub fn order(&self, id: crate::types::ClientOrderId) -> Option<&Order> {
+        self.orders.by_client(id).map(|slot| self.orders.get(slot))
+    }
+
+    /// All orders that the table holds.
+    #[must_use]
+    pub fn orders(&self) -> &OrderTable {
+        &self.orders
+    }
+
+    /// Positions.
+    #[must_use]
+    pub fn positions(&self) -> &Positions {
+        &self.positions
+    }
+
+    /// Balances expected and stated.
+    #[must_use]
+    pub fn balances(&self) -> &Balances {
+        &self.balances
+    }
+
+    /// Exposures.
+    #[must_use]
+    pub fn exposures(&self) -> &Exposures {
+        &self.exposures
+    }
+
+    /// Fee rates that the venue has stated for an instrument.
+    #[must_use]
+    pub fn fee_rate(&self, instrument: InstrumentId) -> Option<FeeRate> {
+        self.fees.get(instrument.index()).copied().flatten()
+    }
+
+    /// Counters.
+    #[must_use]
+    pub fn counters(&self) -> &OmsCounters {
+        &self.counters
+    }
+
+    /// Whether new orders may go to this venue now.
+    #[must_use]
+    pub fn is_ready(&self, venue: VenueId, now: Nanos) -> bool {
+        self.venues.is_ready(venue, now)
+    }
+
+    /// Where the records go.
+    pub fn recorder(&mut self) -> &mut R {
+        &mut self.recorder
+    }
+
+    /// Hands a command over, recorded first.
+    fn send(
+        &mut self,
+        venue: VenueId,
+        kind: CommandKind,
+        signal: SignalId,
+        tick_ns: Nanos,
+        now: Nanos,
+        out: &mut Output,
+    ) {
+        let command = Command { kind, signal, tick_ns, issued_ns: now };
+        self.recorder.record(now, &Record::Command(venue, command));
+        out.commands.push((venue, command));
+    }
+
+    /// Makes the reserved exposure of an order what it is now.
+    fn reserve(&mut self, slot: Slot) {
+        let order = self.orders.get_mut(slot);
+        let worst = order.worst_case();
+        if worst == order.reserved {
+            return;
+        }
+        let (id, side, reserved): (_, Side, _) = (order.instrument, order.side, order.reserved);
+        order.reserved = worst;
+        if let Some(instrument) = self.instruments.get(id) {
+            self.exposures.reserve(instrument, side, reserved, worst);
+        }
+    }
+
+    /// Puts an order with a deadline on the watch list.
+    fn watch(&mut self, slot: Slot) {
+        let order = self.orders.get_mut(slot);
+        let Some(due) = order.timers.next() else { return };
+        if !order.watched {
+            order.watched = true;
+            self.watch.push(slot);
+        }
+        self.next_due = self.next_due.min(due);
+    }
+
+    /// Pause before the next try, doubling with every one made.
+    fn pause_ns(&self, tries: u32) -> u64 {
+        let doubled = self.options.retry_first_ns.saturating_mul(1 << tries.min(16));
+        doubled.min(self.options.retry_max_ns)
+    }
+}

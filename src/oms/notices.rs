@@ -1,0 +1,93 @@
+//! What venues state about themselves, the account and its fees.
+
+#![forbid(unsafe_code)]
+
+use super::record::{Record, Recorder};
+use super::transition::Trigger;
+use super::venues::Change;
+use super::{Oms, Output};
+use crate::types::{
+    AssetBalance, Channel, FeeRate, Nanos, OrderState, Readiness, VenueId, VenueNotice,
+};
+
+impl<R: Recorder> Oms<R> {
+    /// A venue states a balance.
+    pub fn on_balance(&mut self, balance: &AssetBalance, now: Nanos) {
+        self.recorder.record(now, &Record::Balance(*balance));
+        if !self.balances.on_balance(balance) {
+            self.counters.balances_unknown += 1;
+        }
+    }
+
+    /// A venue states the fee rates of an instrument.
+    pub fn on_fee(&mut self, fee: &FeeRate, now: Nanos) {
+        self.recorder.record(now, &Record::Fee(*fee));
+        if let Some(row) = self.fees.get_mut(fee.instrument.index()) {
+            *row = Some(*fee);
+        }
+    }
+
+    /// A venue states something about itself.
+    pub fn on_notice(
+        &mut self,
+        venue: VenueId,
+        notice: &VenueNotice,
+        now: Nanos,
+        out: &mut Output,
+    ) {
+        self.recorder.record(now, &Record::Notice(venue, *notice));
+        match *notice {
+            VenueNotice::Readiness(channel, to) => self.on_readiness(venue, channel, to, now, out),
+            VenueNotice::Suspended(until) => self.venues.on_suspended(venue, until),
+            VenueNotice::BalancesEnd => self.venues.on_balances(venue),
+            VenueNotice::InstrumentStatus(instrument, status) => {
+                if let Some(row) = self.statuses.get_mut(instrument.index()) {
+                    *row = status;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_readiness(
+        &mut self,
+        venue: VenueId,
+        channel: Channel,
+        to: Readiness,
+        now: Nanos,
+        out: &mut Output,
+    ) {
+        match self.venues.on_readiness(venue, channel, to) {
+            Change::None => {}
+            Change::StreamLost => self.lose_all(venue, now, out),
+            Change::Connected { missed } => {
+                if missed {
+                    // Replies may have shown some as open while nobody told of their end.
+                    self.lose_all(venue, now, out);
+                    self.query_all(venue, now);
+                }
+                self.venues.want_balances(venue, now);
+                self.next_due = now;
+            }
+        }
+    }
+
+    /// Nobody tells of the orders at this venue: none of their states is known.
+    fn lose_all(&mut self, venue: VenueId, now: Nanos, out: &mut Output) {
+        for slot in self.orders.slots() {
+            if self.orders.get(slot).venue == venue {
+                self.lose(slot, Trigger::StreamLost, now, out);
+            }
+        }
+    }
+
+    fn query_all(&mut self, venue: VenueId, now: Nanos) {
+        for slot in self.orders.slots() {
+            let order = self.orders.get_mut(slot);
+            if order.venue == venue && order.state == OrderState::Unknown {
+                order.timers.query = now;
+                self.watch(slot);
+            }
+        }
+    }
+}

@@ -1,0 +1,422 @@
+//! The order table: fixed size, found by our id or by the venue's.
+//!
+//! Ended orders stay as long as their slot is not needed, so that late reports still find them;
+//! then the one that ended first goes. An order that works, or still awaits fills, never goes.
+
+#![forbid(unsafe_code)]
+
+use super::index::{HashIndex, hash_text, hash_u64};
+use crate::types::{
+    ClientOrderId, InstrumentId, Nanos, NewOrder, OrderState, OrderType, Price, Qty, RejectReason,
+    Side, SignalId, StrategyId, TimeInForce, VenueId, VenueOrderId,
+};
+use std::collections::VecDeque;
+
+/// Everything known of one order.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    /// Our id.
+    pub client_id: ClientOrderId,
+    /// The venue's id, empty until a report names it.
+    pub venue_order_id: VenueOrderId,
+    /// Where it works.
+    pub venue: VenueId,
+    /// What it trades.
+    pub instrument: InstrumentId,
+    /// Whose order.
+    pub strategy: StrategyId,
+    /// Signal that asked for it.
+    pub signal: SignalId,
+    /// Leg of the signal.
+    pub leg: u8,
+    /// Buy or sell.
+    pub side: Side,
+    /// Limit or market.
+    pub order_type: OrderType,
+    /// How long it works.
+    pub time_in_force: TimeInForce,
+    /// Limit price as it works now; 0 for market orders.
+    pub price: Price,
+    /// Total quantity as it works now.
+    pub qty: Qty,
+    /// Sum of the fills booked. Never decreases.
+    pub filled: Qty,
+    /// Most that the venue has said to be filled in total. Never decreases; above `filled` while
+    /// single fills are still to come.
+    pub stated: Qty,
+    /// Where it stands.
+    pub state: OrderState,
+    /// Why it was refused or ended, if it was.
+    pub reason: RejectReason,
+    /// Quantity whose exposure is reserved for it.
+    pub reserved: Qty,
+    /// Whether the venue has ever acknowledged or shown it.
+    pub acked: bool,
+    /// Whether a stream or a query has shown it: more than a reply, which only says that it was
+    /// taken in.
+    pub seen_alive: bool,
+    /// Whether it is to be cancelled, however often that takes.
+    pub cancel_wanted: bool,
+    /// When it was made.
+    pub created_ns: Nanos,
+    /// When it came into its state.
+    pub since_ns: Nanos,
+    pub(super) timers: Timers,
+    pub(super) watched: bool,
+    queued_done: bool,
+}
+
+/// What an order waits for; 0 is nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Timers {
+    /// A command without any answer becomes Unknown.
+    pub reply: Nanos,
+    /// Next query while Unknown.
+    pub query: Nanos,
+    pub queries: u32,
+    pub not_found: u32,
+    /// Next cancel while one is wanted.
+    pub cancel: Nanos,
+    pub cancels: u32,
+    /// Next look for fills that the venue has told of only in sum.
+    pub fills: Nanos,
+    pub fill_asks: u32,
+    /// One such look is wanted although the venue has told of nothing.
+    pub look_once: bool,
+}
+
+impl Timers {
+    pub(super) fn next(&self) -> Option<Nanos> {
+        [self.reply, self.query, self.cancel, self.fills]
+            .into_iter()
+            .filter(|time| *time > Nanos(0))
+            .min()
+    }
+}
+
+impl Order {
+    /// An order about to be sent.
+    #[must_use]
+    pub fn new(order: &NewOrder, venue: VenueId, signal: SignalId, leg: u8, now: Nanos) -> Self {
+        Self {
+            client_id: order.client_id,
+            venue_order_id: VenueOrderId::EMPTY,
+            venue,
+            instrument: order.instrument,
+            strategy: order.client_id.strategy(),
+            signal,
+            leg,
+            side: order.side,
+            order_type: order.order_type,
+            time_in_force: order.time_in_force,
+            price: order.price,
+            qty: order.qty,
+            filled: Qty::ZERO,
+            stated: Qty::ZERO,
+            state: OrderState::PendingNew,
+            reason: RejectReason::None,
+            reserved: Qty::ZERO,
+            acked: false,
+            seen_alive: false,
+            cancel_wanted: false,
+            created_ns: now,
+            since_ns: now,
+            timers: Timers::default(),
+            watched: false,
+            queued_done: false,
+        }
+    }
+
+    /// Filled in total: what is booked, or what the venue states where that is more.
+    #[must_use]
+    pub fn cumulative(&self) -> Qty {
+        self.filled.max(self.stated)
+    }
+
+    /// Whether the venue has told of fills that are not booked yet.
+    #[must_use]
+    pub fn awaits_fills(&self) -> bool {
+        self.stated > self.filled
+    }
+
+    /// What it may still trade at worst, booked fills apart.
+    #[must_use]
+    pub fn worst_case(&self) -> Qty {
+        let end = if self.state.is_terminal() { self.stated } else { self.qty.max(self.stated) };
+        Qty(end.0.saturating_sub(self.filled.0).max(0))
+    }
+
+    /// The state that its own numbers say while it works.
+    pub(super) fn working_state(&self) -> OrderState {
+        if self.cumulative() > Qty::ZERO {
+            OrderState::PartiallyFilled
+        } else if self.acked {
+            OrderState::Open
+        } else {
+            OrderState::PendingNew
+        }
+    }
+}
+
+/// Index of an order in the table, valid until the next order is added.
+pub type Slot = u32;
+
+/// All orders.
+#[derive(Debug)]
+pub struct OrderTable {
+    orders: Vec<Order>,
+    by_client: HashIndex,
+    by_venue: HashIndex,
+    done: VecDeque<Slot>,
+    capacity: usize,
+    open: usize,
+}
+
+impl OrderTable {
+    /// Room for so many orders, working and ended together.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        let capacity = capacity.max(1);
+        Self {
+            orders: Vec::with_capacity(capacity),
+            by_client: HashIndex::new(capacity),
+            by_venue: HashIndex::new(capacity),
+            done: VecDeque::with_capacity(capacity),
+            capacity,
+            open: 0,
+        }
+    }
+
+    /// Whether `count` more orders fit.
+    #[must_use]
+    pub fn has_room(&self, count: usize) -> bool {
+        let unused = self.capacity - self.orders.len();
+        unused >= count
+            || unused + self.done.iter().filter(|slot| self.may_go(**slot)).take(count).count()
+                >= count
+    }
+
+    /// Adds an order; `None` if the table is full of orders that may not go, or knows the id.
+    pub fn insert(&mut self, order: Order) -> Option<Slot> {
+        if self.by_client(order.client_id).is_some() {
+            return None;
+        }
+        let slot = if self.orders.len() < self.capacity {
+            self.orders.push(order);
+            (self.orders.len() - 1) as Slot
+        } else {
+            let slot = self.evict()?;
+            // A slot on the watch list stays there until the list is next walked.
+            let watched = self.orders[slot as usize].watched;
+            self.orders[slot as usize] = Order { watched, ..order };
+            slot
+        };
+        self.by_client.insert(hash_u64(order.client_id.0), slot);
+        self.open += 1;
+        Some(slot)
+    }
+
+    /// The order with our id.
+    #[inline]
+    #[must_use]
+    pub fn by_client(&self, id: ClientOrderId) -> Option<Slot> {
+        if !id.is_some() {
+            return None;
+        }
+        self.by_client.find(hash_u64(id.0), |slot| self.orders[slot as usize].client_id == id)
+    }
+
+    /// The order with the venue's id.
+    #[inline]
+    #[must_use]
+    pub fn by_venue(&self, instrument: InstrumentId, id: &VenueOrderId) -> Option<Slot> {
+        if id.is_empty() {
+            return None;
+        }
+        self.by_venue.find(hash_venue(instrument, id), |slot| {
+            let order = &self.orders[slot as usize];
+            order.instrument == instrument && order.venue_order_id == *id
+        })
+    }
+
+    /// The order in a slot that one of the searches gave.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, slot: Slot) -> &Order {
+        &self.orders[slot as usize]
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, slot: Slot) -> &mut Order {
+        &mut self.orders[slot as usize]
+    }
+
+    /// Notes the venue's id of an order; the first one stays.
+    pub(super) fn name(&mut self, slot: Slot, id: &VenueOrderId) {
+        let order = &mut self.orders[slot as usize];
+        if order.venue_order_id.is_empty() && !id.is_empty() {
+            order.venue_order_id = *id;
+            self.by_venue.insert(hash_venue(order.instrument, id), slot);
+        }
+    }
+
+    /// Changes the state of an order and the count of open ones.
+    pub(super) fn set_state(&mut self, slot: Slot, state: OrderState, now: Nanos) {
+        let order = &mut self.orders[slot as usize];
+        let (was, is) = (order.state.is_terminal(), state.is_terminal());
+        order.state = state;
+        order.since_ns = now;
+        if is && !was {
+            self.open -= 1;
+            if !order.queued_done {
+                order.queued_done = true;
+                self.done.push_back(slot);
+            }
+        } else if was && !is {
+            self.open += 1;
+        }
+    }
+
+    /// Orders that are not terminal.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        self.open
+    }
+
+    /// All orders that the table still holds, oldest slots first.
+    pub fn iter(&self) -> impl Iterator<Item = &Order> {
+        self.orders.iter()
+    }
+
+    pub(super) fn slots(&self) -> std::ops::Range<Slot> {
+        0..self.orders.len() as Slot
+    }
+
+    fn may_go(&self, slot: Slot) -> bool {
+        let order = self.get(slot);
+        order.state.is_terminal() && !order.awaits_fills()
+    }
+
+    /// Frees the slot of the order that ended first.
+    fn evict(&mut self) -> Option<Slot> {
+        for _ in 0..self.done.len() {
+            let slot = self.done.pop_front()?;
+            if !self.may_go(slot) {
+                if self.get(slot).state.is_terminal() {
+                    self.done.push_back(slot);
+                } else {
+                    // Come back to life; queued again when it ends.
+                    self.get_mut(slot).queued_done = false;
+                }
+                continue;
+            }
+            let order = self.get(slot);
+            let (client, venue) =
+                (hash_u64(order.client_id.0), hash_venue(order.instrument, &order.venue_order_id));
+            self.by_client.remove(client, slot);
+            self.by_venue.remove(venue, slot);
+            return Some(slot);
+        }
+        None
+    }
+}
+
+fn hash_venue(instrument: InstrumentId, id: &VenueOrderId) -> u64 {
+    hash_text(u64::from(instrument.0) << 32, id.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(id: u64) -> Order {
+        let order = NewOrder {
+            client_id: ClientOrderId(id),
+            instrument: InstrumentId(0),
+            side: Side::Buy,
+            order_type: OrderType::Limit,
+            time_in_force: TimeInForce::Gtc,
+            post_only: false,
+            reduce_only: false,
+            price: Price(1),
+            qty: Qty(10),
+        };
+        Order::new(&order, VenueId(0), SignalId(1), 0, Nanos(1))
+    }
+
+    fn end(table: &mut OrderTable, id: u64) {
+        let slot = table.by_client(ClientOrderId(id)).unwrap();
+        table.set_state(slot, OrderState::Canceled, Nanos(2));
+    }
+
+    #[test]
+    fn orders_are_found_by_both_ids() {
+        let mut table = OrderTable::new(4);
+        let slot = table.insert(order(7)).unwrap();
+        let venue_id = VenueOrderId::new("abc").unwrap();
+        assert_eq!(table.by_venue(InstrumentId(0), &venue_id), None);
+        table.name(slot, &venue_id);
+        table.name(slot, &VenueOrderId::new("other").unwrap());
+        assert_eq!(table.by_venue(InstrumentId(0), &venue_id), Some(slot));
+        assert_eq!(table.by_venue(InstrumentId(1), &venue_id), None);
+        assert_eq!(table.by_client(ClientOrderId(7)), Some(slot));
+        assert_eq!(table.by_client(ClientOrderId::NONE), None);
+        assert_eq!(table.by_venue(InstrumentId(0), &VenueOrderId::EMPTY), None);
+        assert!(table.insert(order(7)).is_none(), "an id is used once");
+    }
+
+    #[test]
+    fn the_first_to_end_makes_room_and_the_living_never_do() {
+        let mut table = OrderTable::new(3);
+        for id in 1..=3 {
+            table.insert(order(id)).unwrap();
+        }
+        assert!(!table.has_room(1));
+        assert!(table.insert(order(4)).is_none());
+        end(&mut table, 2);
+        end(&mut table, 1);
+        assert!(table.has_room(2) && !table.has_room(3));
+        assert_eq!(table.open_count(), 1);
+        table.insert(order(4)).unwrap();
+        assert_eq!(table.by_client(ClientOrderId(2)), None);
+        assert!(table.by_client(ClientOrderId(1)).is_some(), "late reports still find it");
+        table.insert(order(5)).unwrap();
+        assert!(table.insert(order(6)).is_none());
+        assert_eq!(table.open_count(), 3);
+    }
+
+    #[test]
+    fn an_ended_order_that_awaits_fills_or_came_back_stays() {
+        let mut table = OrderTable::new(2);
+        table.insert(order(1)).unwrap();
+        table.insert(order(2)).unwrap();
+        end(&mut table, 1);
+        end(&mut table, 2);
+        let slot = table.by_client(ClientOrderId(1)).unwrap();
+        table.get_mut(slot).stated = Qty(5);
+        table.insert(order(3)).unwrap();
+        assert!(table.by_client(ClientOrderId(1)).is_some());
+        assert!(!table.has_room(1));
+        table.get_mut(slot).filled = Qty(5);
+        table.set_state(slot, OrderState::Unknown, Nanos(3));
+        assert_eq!(table.open_count(), 2);
+        assert!(table.insert(order(4)).is_none());
+        end(&mut table, 1);
+        table.insert(order(4)).unwrap();
+        assert!(table.by_client(ClientOrderId(1)).is_none());
+    }
+
+    #[test]
+    fn the_worst_case_shrinks_only_with_proof() {
+        let mut order = order(1);
+        assert_eq!(order.worst_case(), Qty(10));
+        order.filled = Qty(4);
+        order.state = OrderState::Unknown;
+        assert_eq!(order.worst_case(), Qty(6));
+        order.state = OrderState::Canceled;
+        order.stated = Qty(7);
+        assert_eq!(order.worst_case(), Qty(3), "told of, not booked yet");
+        order.filled = Qty(7);
+        assert_eq!(order.worst_case(), Qty::ZERO);
+    }
+}

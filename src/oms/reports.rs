@@ -1,0 +1,399 @@
+//! What venues state about orders: fills are booked once, states follow the table.
+
+#![forbid(unsafe_code)]
+
+use super::fills::Seen;
+use super::orders::{Order, Slot};
+use super::record::{Record, Recorder};
+use super::risk::TradingState;
+use super::transition::{Next, Trigger, next};
+use super::{Oms, Output};
+use crate::types::{
+    Command, CommandKind, ExecutionReport, Fill, Instrument, Nanos, OrderState, Price, Qty,
+    RejectReason, ReportKind, ReportOrigin, Side, StrategyReport, VenueId,
+};
+
+/// The report that stands for a command which was never sent, because the connector refused to
+/// encode it or the way to its executor was full. `None` for commands about no single order.
+#[must_use]
+pub fn local_refusal(
+    command: &Command,
+    reason: RejectReason,
+    now: Nanos,
+) -> Option<ExecutionReport> {
+    let (kind, client_id, instrument) = match &command.kind {
+        CommandKind::New(order) => (ReportKind::Rejected, order.client_id, order.instrument),
+        CommandKind::Cancel(order) => {
+            (ReportKind::CancelRejected, order.client_id, order.instrument)
+        }
+        CommandKind::Replace(order) => {
+            (ReportKind::ReplaceRejected, order.client_id, order.instrument)
+        }
+        _ => return None,
+    };
+    let report = ExecutionReport::new(kind, ReportOrigin::Local, client_id, instrument);
+    Some(ExecutionReport { reason, recv_ns: now, ..report })
+}
+
+impl<R: Recorder> Oms<R> {
+    /// A venue states something about an order.
+    pub fn on_report(
+        &mut self,
+        venue: VenueId,
+        report: &ExecutionReport,
+        now: Nanos,
+        out: &mut Output,
+    ) {
+        self.recorder.record(now, &Record::Report(venue, *report));
+        let slot = self.find(report);
+        if let Some(slot) = slot {
+            let order = self.orders.get(slot);
+            if order.venue != venue || order.instrument != report.instrument {
+                self.counters.contradictions += 1;
+                return;
+            }
+            self.orders.name(slot, &report.venue_order_id);
+            self.learn_cumulative(slot, report);
+        }
+        match (report.kind, slot) {
+            (ReportKind::Fill, slot) => self.on_fill(slot, venue, report, now, out),
+            (_, Some(slot)) => self.on_statement(slot, report, now, out),
+            (_, None) => self.counters.reports_orphaned += 1,
+        }
+    }
+
+    fn find(&self, report: &ExecutionReport) -> Option<Slot> {
+        self.orders
+            .by_client(report.client_id)
+            .or_else(|| self.orders.by_venue(report.instrument, &report.venue_order_id))
+    }
+
+    /// The venue's own sum only ever grows; an older report cannot take it back.
+    fn learn_cumulative(&mut self, slot: Slot, report: &ExecutionReport) {
+        let order = self.orders.get_mut(slot);
+        let says_all = report.kind == ReportKind::Status && report.state == OrderState::Filled;
+        let all = if says_all { order.qty } else { Qty::ZERO };
+        let stated = report.cumulative_qty.unwrap_or(Qty::ZERO).max(all);
+        if report.origin == ReportOrigin::Local || stated <= order.stated {
+            return;
+        }
+        let too_much = stated > order.qty;
+        order.stated = stated;
+        if too_much {
+            self.counters.contradictions += 1;
+        }
+    }
+
+    fn on_fill(
+        &mut self,
+        slot: Option<Slot>,
+        venue: VenueId,
+        report: &ExecutionReport,
+        now: Nanos,
+        out: &mut Output,
+    ) {
+        let fill = &report.fill;
+        let known = self.instruments.get(report.instrument).is_some_and(|row| row.venue == venue);
+        if !known || fill.fill_id.is_empty() || fill.qty <= Qty::ZERO || fill.price <= Price(0) {
+            self.counters.fills_bad += 1;
+            if let Some(slot) = slot {
+                // What it says of the sum still counts; the fill itself will be asked for.
+                self.conclude_fill(slot, report, true, now);
+            }
+            return;
+        }
+        let before_start = report.event_ns > Nanos(0) && report.event_ns < self.instance_start;
+        if slot.is_none() && before_start {
+            self.counters.fills_before_start += 1;
+            return;
+        }
+        match self.fills.see(report.instrument, &fill.fill_id, slot.is_some()) {
+            Seen::Again => {
+                self.counters.fills_repeated += 1;
+                if let Some(slot) = slot {
+                    self.conclude_fill(slot, report, true, now);
+                }
+                return;
+            }
+            Seen::BeforeItsOrder => self.counters.fills_orphaned -= 1,
+            Seen::First => {
+                let side = slot.map_or(report.side, |slot| self.orders.get(slot).side);
+                self.book(report, side, now);
+                self.counters.fills_orphaned += u64::from(slot.is_none());
+            }
+        }
+        let Some(slot) = slot else { return };
+        self.give_to_order(slot, report, fill.qty);
+        self.conclude_fill(slot, report, false, now);
+        self.tell(slot, report, out);
+    }
+
+    /// The state after a fill. One that is told of late proves what was, not what is.
+    fn conclude_fill(&mut self, slot: Slot, report: &ExecutionReport, past: bool, now: Nanos) {
+        let order = self.orders.get(slot);
+        let trigger = if order.cumulative() >= order.qty {
+            Trigger::FullFill
+        } else if past || report.origin == ReportOrigin::Query {
+            Trigger::PastFill
+        } else {
+            Trigger::Working
+        };
+        self.conclude(slot, trigger, now);
+    }
+
+    /// Position, exposure and balances of one fill that was never booked before.
+    fn book(&mut self, report: &ExecutionReport, side: Side, now: Nanos) {
+        let instruments = std::sync::Arc::clone(&self.instruments);
+        let Some(instrument) = instruments.get(report.instrument) else { return };
+        match self.book_fill(instrument, side, &report.fill) {
+            Some(()) => self.counters.fills += 1,
+            None => {
+                // The position is not known any more: nothing may be built on it.
+                self.counters.fills_bad += 1;
+                self.set_trading_state(TradingState::Halted, now);
+            }
+        }
+    }
+
+    fn book_fill(&mut self, instrument: &Instrument, side: Side, fill: &Fill) -> Option<()> {
+        let value = instrument.scale.notional(fill.price, fill.qty)?;
+        let before = self.positions.get(instrument.id).qty;
+        self.positions.on_fill(instrument, side, fill).ok()?;
+        let change = self.positions.get(instrument.id).qty - before;
+        self.exposures.hold(instrument, change);
+        self.balances.on_fill(instrument, side, fill, value);
+        Some(())
+    }
+
+    fn give_to_order(&mut self, slot: Slot, report: &ExecutionReport, qty: Qty) {
+        let order = self.orders.get_mut(slot);
+        order.acked = true;
+        order.seen_alive |= report.origin != ReportOrigin::Reply;
+        order.filled = Qty(order.filled.0.saturating_add(qty.0));
+        let (late, too_much) = (order.state.is_terminal(), order.filled > order.qty);
+        self.counters.fills_late += u64::from(late);
+        self.counters.contradictions += u64::from(too_much);
+    }
+
+    fn on_statement(&mut self, slot: Slot, report: &ExecutionReport, now: Nanos, out: &mut Output) {
+        self.note_signs_of_life(slot, report);
+        let Some(trigger) = self.trigger(slot, report, now) else {
+            self.settle(slot, now);
+            return;
+        };
+        let changed = self.conclude(slot, trigger, now);
+        let order = self.orders.get_mut(slot);
+        if changed && order.state.is_terminal() {
+            order.reason = report.reason;
+        }
+        let always = matches!(
+            report.kind,
+            ReportKind::CancelRejected | ReportKind::ReplaceRejected | ReportKind::Replaced
+        );
+        if changed || always {
+            self.tell(slot, report, out);
+        }
+    }
+
+    fn note_signs_of_life(&mut self, slot: Slot, report: &ExecutionReport) {
+        let order = self.orders.get_mut(slot);
+        let alive = match report.kind {
+            ReportKind::Status => report.state != OrderState::Rejected,
+            ReportKind::Rejected
+            | ReportKind::NotFound
+            | ReportKind::Unknown
+            | ReportKind::CancelRejected
+            | ReportKind::ReplaceRejected => false,
+            _ => true,
+        };
+        if !alive || report.origin == ReportOrigin::Local {
+            return;
+        }
+        order.acked = true;
+        order.seen_alive |= report.origin != ReportOrigin::Reply;
+        if report.kind == ReportKind::Replaced && !order.state.is_terminal() {
+            if report.price > Price(0) {
+                order.price = report.price;
+            }
+            if report.qty > Qty::ZERO {
+                order.qty = report.qty;
+            }
+        }
+    }
+
+    /// What a report means for an order; `None` if it proves nothing.
+    fn trigger(&mut self, slot: Slot, report: &ExecutionReport, now: Nanos) -> Option<Trigger> {
+        if report.kind == ReportKind::NotFound {
+            return Some(self.not_found(slot, now));
+        }
+        let order = self.orders.get(slot);
+        let full = order.cumulative() >= order.qty && order.qty > Qty::ZERO;
+        let or_full = |trigger| if full { Trigger::FullFill } else { trigger };
+        let gone =
+            report.reason == RejectReason::UnknownOrder && report.origin != ReportOrigin::Local;
+        Some(match report.kind {
+            ReportKind::Accepted if report.origin == ReportOrigin::Reply => {
+                or_full(Trigger::Accepted)
+            }
+            ReportKind::Progress if report.origin == ReportOrigin::Query => {
+                or_full(Trigger::PastFill)
+            }
+            ReportKind::Accepted | ReportKind::Progress => or_full(Trigger::Working),
+            ReportKind::Canceled => or_full(Trigger::Canceled),
+            ReportKind::Expired => or_full(Trigger::Expired),
+            ReportKind::Replaced => or_full(Trigger::Replaced),
+            ReportKind::Rejected => return self.rejected(slot, report),
+            ReportKind::CancelRejected | ReportKind::ReplaceRejected if gone => Trigger::OrderGone,
+            ReportKind::CancelRejected => Trigger::CancelRejected,
+            ReportKind::ReplaceRejected => Trigger::ReplaceRejected,
+            ReportKind::Unknown => Trigger::Lost,
+            ReportKind::Status => match report.state {
+                OrderState::Filled => Trigger::FullFill,
+                OrderState::Canceled => or_full(Trigger::Canceled),
+                OrderState::Expired => or_full(Trigger::Expired),
+                OrderState::Rejected => return self.rejected(slot, report),
+                OrderState::Unknown => return None,
+                _ => or_full(Trigger::Working),
+            },
+            ReportKind::Fill | ReportKind::NotFound => return None,
+        })
+    }
+
+    fn rejected(&mut self, slot: Slot, report: &ExecutionReport) -> Option<Trigger> {
+        let order = self.orders.get(slot);
+        if report.origin == ReportOrigin::Local {
+            // Only an order that nobody has answered for can have been held back here.
+            let held_back = order.state == OrderState::PendingNew && !order.acked;
+            self.counters.contradictions += u64::from(!held_back);
+            return held_back.then_some(Trigger::Rejected);
+        }
+        if report.reason == RejectReason::DuplicateId {
+            // Our ids are used once: somebody sent this one twice and the first may work.
+            return Some(Trigger::Lost);
+        }
+        let by_reply = report.origin == ReportOrigin::Reply;
+        if order.cumulative() > Qty::ZERO || (by_reply && order.seen_alive) {
+            if !order.state.is_terminal() {
+                self.counters.contradictions += 1;
+            }
+            return Some(Trigger::RejectedAlive);
+        }
+        Some(Trigger::Rejected)
+    }
+
+    fn not_found(&mut self, slot: Slot, now: Nanos) -> Trigger {
+        let (min, after) = (self.options.not_found_min, self.options.not_found_after_ns);
+        let order = self.orders.get_mut(slot);
+        if order.state != OrderState::Unknown {
+            return Trigger::NotFound;
+        }
+        order.timers.not_found += 1;
+        if order.timers.not_found < min || now.since(order.since_ns) < after {
+            return Trigger::NotFound;
+        }
+        // It may have filled before it vanished: look once.
+        order.timers.fills = now;
+        order.timers.look_once = true;
+        if order.acked { Trigger::Vanished } else { Trigger::NeverWas }
+    }
+
+    /// Moves the state and settles. Whether it moved.
+    fn conclude(&mut self, slot: Slot, trigger: Trigger, now: Nanos) -> bool {
+        let changed = self.advance(slot, trigger, now);
+        self.settle(slot, now);
+        changed
+    }
+
+    /// Makes reserve and deadlines what they have to be after a report.
+    fn settle(&mut self, slot: Slot, now: Nanos) {
+        self.reserve(slot);
+        let first = now.plus(self.options.retry_first_ns);
+        let order = self.orders.get_mut(slot);
+        let awaits = order.awaits_fills();
+        let timers = &mut order.timers;
+        if !awaits && !timers.look_once {
+            timers.fills = Nanos(0);
+            timers.fill_asks = 0;
+        } else if timers.fills == Nanos(0) {
+            timers.fills = first;
+        }
+        self.watch(slot);
+    }
+
+    /// Applies the table. Whether the state changed.
+    pub(super) fn advance(&mut self, slot: Slot, trigger: Trigger, now: Nanos) -> bool {
+        let order = self.orders.get(slot);
+        let from = order.state;
+        let to = match next(from, trigger) {
+            Next::Keep => return false,
+            Next::Working => order.working_state(),
+            Next::To(state) => state,
+        };
+        if to == from {
+            return false;
+        }
+        self.orders.set_state(slot, to, now);
+        self.count(from, to);
+        self.set_timers(slot, now);
+        self.reserve(slot);
+        true
+    }
+
+    fn count(&mut self, from: OrderState, to: OrderState) {
+        if from == OrderState::Rejected && to == OrderState::Unknown {
+            self.counters.contradictions += 1;
+        }
+        if let Some(ended) = self.ended(from) {
+            *ended -= 1;
+        }
+        if let Some(ended) = self.ended(to) {
+            *ended += 1;
+        }
+        if to == OrderState::Unknown {
+            self.counters.unknowns += 1;
+        }
+    }
+
+    fn ended(&mut self, state: OrderState) -> Option<&mut u64> {
+        let counters = &mut self.counters;
+        match state {
+            OrderState::Filled => Some(&mut counters.orders_filled),
+            OrderState::Canceled => Some(&mut counters.orders_canceled),
+            OrderState::Rejected => Some(&mut counters.orders_rejected),
+            OrderState::Expired => Some(&mut counters.orders_expired),
+            _ => None,
+        }
+    }
+
+    /// Tells the strategy of an order what became of it.
+    pub(super) fn tell(&self, slot: Slot, report: &ExecutionReport, out: &mut Output) {
+        let order = self.orders.get(slot);
+        let is_fill = report.kind == ReportKind::Fill;
+        out.reports.push((
+            order.strategy,
+            StrategyReport {
+                client_id: order.client_id,
+                signal: order.signal,
+                leg: order.leg,
+                instrument: order.instrument,
+                side: order.side,
+                state: order.state,
+                kind: report.kind,
+                reason: report.reason,
+                risk: 0,
+                last_price: if is_fill { report.fill.price } else { Price(0) },
+                last_qty: if is_fill { report.fill.qty } else { Qty::ZERO },
+                cumulative_qty: order.cumulative(),
+                event_ns: report.event_ns,
+            },
+        ));
+    }
+
+    /// Tells the strategy of an order that its outcome is not known.
+    pub(super) fn tell_unknown(&self, slot: Slot, out: &mut Output) {
+        let Order { client_id, instrument, .. } = *self.orders.get(slot);
+        let kind = ReportKind::Unknown;
+        let report = ExecutionReport::new(kind, ReportOrigin::Local, client_id, instrument);
+        self.tell(slot, &report, out);
+    }
+}

@@ -1,0 +1,265 @@
+//! What strategies ask for: signals become orders, or are refused as a whole; cancels.
+
+#![forbid(unsafe_code)]
+
+use super::orders::{Order, Slot};
+use super::record::{Record, Recorder};
+use super::risk::{RiskReject, Subject};
+use super::transition::Trigger;
+use super::{Books, Oms, Output};
+use crate::types::{
+    Amount, CancelOrder, ClientOrderId, CommandKind, InstrumentId, InstrumentStatus, LEGS_MAX, Leg,
+    LegPricing, Nanos, NewOrder, OrderState, OrderType, Price, Qty, RejectReason, ReportKind,
+    Request, Side, Signal, SignalId, StrategyId, StrategyReport, TimeInForce,
+};
+
+impl<R: Recorder> Oms<R> {
+    /// A strategy asks for something.
+    pub fn on_request(
+        &mut self,
+        strategy: StrategyId,
+        request: &Request,
+        books: &impl Books,
+        now: Nanos,
+        out: &mut Output,
+    ) {
+        self.recorder.record(now, &Record::Request(strategy, *request));
+        match request {
+            Request::Signal(signal) => self.on_signal(strategy, signal, books, now, out),
+            Request::Cancel(id) => self.on_cancel(strategy, *id, now, out),
+            Request::CancelAll => self.cancel_strategy(strategy, now, out),
+            Request::Watch(_) => {}
+        }
+    }
+
+    /// Cancels all orders of a strategy: it asked for that, or it has died.
+    pub fn cancel_strategy(&mut self, strategy: StrategyId, now: Nanos, out: &mut Output) {
+        self.cancel_where(|order| order.strategy == strategy, now, out);
+    }
+
+    fn on_signal(
+        &mut self,
+        strategy: StrategyId,
+        signal: &Signal,
+        books: &impl Books,
+        now: Nanos,
+        out: &mut Output,
+    ) {
+        self.counters.signals += 1;
+        let mut orders = [from_leg(ClientOrderId::NONE, &Leg::default()); LEGS_MAX];
+        let legs = signal.legs();
+        match self.check(strategy, signal, books, now, &mut orders) {
+            Ok(()) => self.dispatch(signal, &orders[..legs.len()], now, out),
+            Err((leg, code)) => self.refuse(strategy, signal, leg, code, now, out),
+        }
+    }
+
+    /// Turns the legs into orders and checks all of them; the first failure refuses the signal.
+    fn check(
+        &mut self,
+        strategy: StrategyId,
+        signal: &Signal,
+        books: &impl Books,
+        now: Nanos,
+        orders: &mut [NewOrder; LEGS_MAX],
+    ) -> Result<(), (Option<u8>, RiskReject)> {
+        let legs = signal.legs();
+        let malformed = legs.is_empty()
+            || usize::from(signal.legs_len) > LEGS_MAX
+            || signal.strategy != strategy
+            || signal.id == SignalId(0);
+        if malformed {
+            return Err((None, RiskReject::BadSignal));
+        }
+        let open = self.orders.open_count();
+        self.risk.check_signal(legs.len(), open, now).map_err(|code| (None, code))?;
+        if !self.orders.has_room(legs.len()) {
+            return Err((None, RiskReject::TableFull));
+        }
+        for (index, leg) in legs.iter().enumerate() {
+            let sequence = self.sequence.saturating_add(index as u32);
+            let id = ClientOrderId::mint(self.instance_start, strategy, sequence)
+                .ok_or((None, RiskReject::IdsExhausted))?;
+            orders[index] = from_leg(id, leg);
+            self.check_leg(&orders[..=index], books, now)
+                .map_err(|code| (Some(index as u8), code))?;
+        }
+        Ok(())
+    }
+
+    /// Checks the last of `orders` with the others working before it.
+    fn check_leg(
+        &self,
+        orders: &[NewOrder],
+        books: &impl Books,
+        now: Nanos,
+    ) -> Result<(), RiskReject> {
+        let Some((order, earlier)) = orders.split_last() else {
+            return Err(RiskReject::BadSignal);
+        };
+        let id = order.instrument;
+        let instrument = self.instruments.get(id).ok_or(RiskReject::UnknownInstrument)?;
+        let (mut same_base, mut same_instrument) = (Amount::ZERO, Amount::ZERO);
+        for other in earlier.iter().filter(|other| other.side == order.side) {
+            let base = self.instruments.get(other.instrument).map(|instrument| instrument.base);
+            let qty = instrument.scale.base_amount(other.qty);
+            if base == Some(instrument.base) {
+                same_base += qty;
+            }
+            if other.instrument == id {
+                same_instrument += qty;
+            }
+        }
+        let subject = Subject {
+            order,
+            instrument,
+            status: self.statuses.get(id.index()).copied().unwrap_or(InstrumentStatus::Halted),
+            quote: books.best(id),
+            earlier: same_base,
+            earlier_instrument: same_instrument,
+            venue_ready: self.venues.is_ready(instrument.venue, now),
+            now,
+        };
+        self.risk.check_leg(&subject, &self.exposures)
+    }
+
+    /// All legs have passed: record, reserve and hand over every one of them.
+    fn dispatch(&mut self, signal: &Signal, orders: &[NewOrder], now: Nanos, out: &mut Output) {
+        for (leg, order) in orders.iter().enumerate() {
+            let Some(instrument) = self.instruments.get(order.instrument) else { continue };
+            let venue = instrument.venue;
+            let leg = leg as u8;
+            let entry = Order::new(order, venue, signal.id, leg, now);
+            let Some(slot) = self.orders.insert(entry) else { continue };
+            self.sequence += 1;
+            self.counters.orders_sent += 1;
+            self.recorder.record(now, &Record::Intent { order: *order, signal: signal.id, leg });
+            self.reserve(slot);
+            self.orders.get_mut(slot).timers.reply = now.plus(self.options.reply_timeout_ns);
+            self.watch(slot);
+            let kind = CommandKind::New(*order);
+            self.send(venue, kind, signal.id, signal.tick_ns, now, out);
+        }
+        self.risk.on_sent(orders.len(), now);
+    }
+
+    fn refuse(
+        &mut self,
+        strategy: StrategyId,
+        signal: &Signal,
+        failed: Option<u8>,
+        code: RiskReject,
+        now: Nanos,
+        out: &mut Output,
+    ) {
+        self.counters.signals_refused += 1;
+        self.counters.refusals[code as usize] += 1;
+        let refusal = Record::Refusal { strategy, signal: signal.id, leg: failed, code };
+        self.recorder.record(now, &refusal);
+        for leg in 0..signal.legs().len().max(1) as u8 {
+            let blamed = failed.is_none_or(|failed| failed == leg);
+            let code = if blamed { code } else { RiskReject::OtherLeg };
+            let report = refusal_report(ReportKind::Rejected, code);
+            let asked = signal.legs.get(usize::from(leg)).copied().unwrap_or_default();
+            let (instrument, side) = (asked.instrument, asked.side);
+            let report = StrategyReport { signal: signal.id, leg, instrument, side, ..report };
+            out.reports.push((strategy, report));
+        }
+    }
+
+    fn on_cancel(&mut self, strategy: StrategyId, id: ClientOrderId, now: Nanos, out: &mut Output) {
+        let slot = self.orders.by_client(id).filter(|slot| {
+            let order = self.orders.get(*slot);
+            order.strategy == strategy && !order.state.is_terminal()
+        });
+        if let Some(slot) = slot {
+            self.cancel(slot, now, out);
+            return;
+        }
+        let code = RiskReject::NoSuchOrder;
+        self.counters.refusals[code as usize] += 1;
+        let mut report = refusal_report(ReportKind::CancelRejected, code);
+        report.client_id = id;
+        report.reason = RejectReason::UnknownOrder;
+        if let Some(order) = self.order(id).filter(|order| order.strategy == strategy) {
+            report.state = order.state;
+            report.signal = order.signal;
+            report.leg = order.leg;
+            report.instrument = order.instrument;
+            report.side = order.side;
+            report.cumulative_qty = order.cumulative();
+        }
+        out.reports.push((strategy, report));
+    }
+
+    pub(super) fn cancel_where(
+        &mut self,
+        wanted: impl Fn(&Order) -> bool,
+        now: Nanos,
+        out: &mut Output,
+    ) {
+        for slot in self.orders.slots() {
+            let order = self.orders.get(slot);
+            if !order.state.is_terminal() && wanted(order) {
+                self.cancel(slot, now, out);
+            }
+        }
+    }
+
+    /// Sends a cancel for an order that is not terminal and sees to it that it ends. An order in
+    /// state Unknown is cancelled too, and stays Unknown until something is proved.
+    pub(super) fn cancel(&mut self, slot: Slot, now: Nanos, out: &mut Output) {
+        let order = self.orders.get_mut(slot);
+        let in_flight = order.state == OrderState::PendingCancel;
+        order.cancel_wanted = true;
+        if in_flight {
+            return;
+        }
+        order.timers.cancels += 1;
+        let target = CancelOrder {
+            client_id: order.client_id,
+            venue_order_id: order.venue_order_id,
+            instrument: order.instrument,
+        };
+        let (venue, signal) = (order.venue, order.signal);
+        self.counters.cancels_sent += 1;
+        self.send(venue, CommandKind::Cancel(target), signal, Nanos(0), now, out);
+        self.advance(slot, Trigger::CancelSent, now);
+        self.watch(slot);
+    }
+}
+
+/// The order that a leg asks for.
+fn from_leg(client_id: ClientOrderId, leg: &Leg) -> NewOrder {
+    let market = leg.pricing == LegPricing::Market;
+    NewOrder {
+        client_id,
+        instrument: leg.instrument,
+        side: leg.side,
+        order_type: if market { OrderType::Market } else { OrderType::Limit },
+        // Venues ignore it on market orders, whose rest expires anyway.
+        time_in_force: if market { TimeInForce::Ioc } else { leg.time_in_force },
+        post_only: leg.pricing == LegPricing::PostOnly,
+        reduce_only: false,
+        price: leg.price,
+        qty: leg.qty,
+    }
+}
+
+fn refusal_report(kind: ReportKind, code: RiskReject) -> StrategyReport {
+    StrategyReport {
+        client_id: ClientOrderId::NONE,
+        signal: SignalId(0),
+        leg: 0,
+        instrument: InstrumentId(0),
+        side: Side::Buy,
+        state: OrderState::Rejected,
+        kind,
+        reason: RejectReason::None,
+        risk: code as u8,
+        last_price: Price(0),
+        last_qty: Qty::ZERO,
+        cumulative_qty: Qty::ZERO,
+        event_ns: Nanos(0),
+    }
+}

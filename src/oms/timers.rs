@@ -1,0 +1,168 @@
+//! What happens when nothing happens: unanswered commands become Unknown, Unknown orders are asked
+//! for, wanted cancels are repeated, and fills that are known only in sum are fetched. Every pause
+//! doubles up to a bound; nothing is given up.
+
+#![forbid(unsafe_code)]
+
+use super::orders::Slot;
+use super::record::{Record, Recorder};
+use super::transition::Trigger;
+use super::{FillAsk, NEVER, Oms, Output};
+use crate::types::{
+    CancelOrder, CommandKind, FillId, InstrumentId, Nanos, OrderState, SignalId, VenueId,
+};
+
+/// The venue's clock may be this far behind ours when fills are asked for by time; fills that are
+/// reported again are told apart by their ids.
+const CLOCK_MARGIN_NS: u64 = 5_000_000_000;
+
+impl<R: Recorder> Oms<R> {
+    /// When [`Oms::on_timer`] has something to do.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Nanos> {
+        (self.next_due != NEVER).then_some(self.next_due)
+    }
+
+    /// Called often; does nothing before [`Oms::deadline`].
+    #[inline]
+    pub fn on_timer(&mut self, now: Nanos, out: &mut Output) {
+        if now >= self.next_due {
+            self.run_due(now, out);
+        }
+    }
+
+    #[cold]
+    fn run_due(&mut self, now: Nanos, out: &mut Output) {
+        while let Some(venue) = self.venues.balances_due(now) {
+            self.venues.want_balances(venue, now.plus(self.options.retry_max_ns.max(1)));
+            self.send(venue, CommandKind::Balances, SignalId(0), Nanos(0), now, out);
+        }
+        let mut due = self.venues.next_due().unwrap_or(NEVER);
+        let mut index = 0;
+        while let Some(&slot) = self.watch.get(index) {
+            self.run_timers(slot, now, out);
+            let order = self.orders.get_mut(slot);
+            match order.timers.next() {
+                Some(next) => {
+                    due = due.min(next);
+                    index += 1;
+                }
+                None => {
+                    order.watched = false;
+                    self.watch.swap_remove(index);
+                }
+            }
+        }
+        self.next_due = due;
+    }
+
+    fn run_timers(&mut self, slot: Slot, now: Nanos, out: &mut Output) {
+        let is_due = |time: Nanos| time > Nanos(0) && time <= now;
+        let timers = self.orders.get(slot).timers;
+        if is_due(timers.reply) {
+            self.orders.get_mut(slot).timers.reply = Nanos(0);
+            self.lose(slot, Trigger::Lost, now, out);
+        }
+        if is_due(timers.query) {
+            self.query(slot, now, out);
+        }
+        if is_due(timers.cancel) {
+            self.orders.get_mut(slot).timers.cancel = Nanos(0);
+            if self.orders.get(slot).cancel_wanted && !self.orders.get(slot).state.is_terminal() {
+                self.cancel(slot, now, out);
+            }
+        }
+        if is_due(timers.fills) {
+            self.ask_fills(slot, now, out);
+        }
+    }
+
+    /// The outcome of an order is not known any more.
+    pub(super) fn lose(&mut self, slot: Slot, trigger: Trigger, now: Nanos, out: &mut Output) {
+        if self.advance(slot, trigger, now) {
+            let order = self.orders.get(slot);
+            self.recorder.record(now, &Record::Assumed(order.client_id, order.state));
+            self.tell_unknown(slot, out);
+            self.watch(slot);
+        }
+    }
+
+    fn query(&mut self, slot: Slot, now: Nanos, out: &mut Output) {
+        let tries = self.orders.get(slot).timers.queries;
+        let again = now.plus(self.pause_ns(tries));
+        let order = self.orders.get_mut(slot);
+        order.timers.query = Nanos(0);
+        if order.state != OrderState::Unknown {
+            return;
+        }
+        order.timers.queries = tries.saturating_add(1);
+        order.timers.query = again;
+        let target = CancelOrder {
+            client_id: order.client_id,
+            venue_order_id: order.venue_order_id,
+            instrument: order.instrument,
+        };
+        let (venue, signal) = (order.venue, order.signal);
+        self.counters.queries_sent += 1;
+        self.send(venue, CommandKind::Query(target), signal, Nanos(0), now, out);
+    }
+
+    fn ask_fills(&mut self, slot: Slot, now: Nanos, out: &mut Output) {
+        let tries = self.orders.get(slot).timers.fill_asks;
+        let again = now.plus(self.pause_ns(tries));
+        let order = self.orders.get_mut(slot);
+        let from = Nanos(order.created_ns.0.saturating_sub(CLOCK_MARGIN_NS));
+        let (venue, instrument) = (order.venue, order.instrument);
+        order.timers.fills = if order.awaits_fills() { again } else { Nanos(0) };
+        order.timers.fill_asks = tries.saturating_add(1);
+        order.timers.look_once = false;
+        self.send_fill_request(venue, instrument, from, now, out);
+    }
+
+    /// One request serves all orders of an instrument that ask at the same time.
+    fn send_fill_request(
+        &mut self,
+        venue: VenueId,
+        instrument: InstrumentId,
+        from: Nanos,
+        now: Nanos,
+        out: &mut Output,
+    ) {
+        let Some(last) = self.fill_asks.get_mut(instrument.index()) else { return };
+        if last.at == now && last.from <= from {
+            return;
+        }
+        *last = FillAsk { at: now, from };
+        // By time, not by the last id: ids arrive out of order and the missing one may be older.
+        let kind = CommandKind::FillsSince { instrument, from_id: FillId::EMPTY, from_ns: from };
+        self.counters.fill_requests_sent += 1;
+        self.send(venue, kind, SignalId(0), Nanos(0), now, out);
+    }
+
+    /// Deadlines of an order that has just come into its state.
+    pub(super) fn set_timers(&mut self, slot: Slot, now: Nanos) {
+        let reply = now.plus(self.options.reply_timeout_ns);
+        let first = now.plus(self.options.retry_first_ns);
+        let cancel = now.plus(self.pause_ns(self.orders.get(slot).timers.cancels));
+        let order = self.orders.get_mut(slot);
+        let timers = &mut order.timers;
+        (timers.reply, timers.query, timers.cancel) = (Nanos(0), Nanos(0), Nanos(0));
+        match order.state {
+            OrderState::PendingNew | OrderState::Open | OrderState::PartiallyFilled => {
+                if order.cancel_wanted {
+                    timers.cancel = cancel;
+                }
+                if order.state == OrderState::PendingNew {
+                    timers.reply = reply;
+                }
+            }
+            OrderState::PendingCancel | OrderState::PendingReplace => timers.reply = reply,
+            OrderState::Unknown => {
+                timers.query = first;
+                timers.queries = 0;
+                timers.not_found = 0;
+            }
+            _ => {}
+        }
+    }
+}

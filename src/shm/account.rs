@@ -1,0 +1,289 @@
+//! The account in the region: positions, balances, profit and loss, order counters. Written by the
+//! oms alone.
+
+use super::codec::{amount, amount_words};
+use crate::sync::seqlock;
+use crate::types::{Amount, AssetBalance, AssetId, InstrumentId, Nanos, Price, VenueId};
+
+/// Number of distinct refusal codes of the oms that are counted apart.
+pub const REFUSAL_CODES: usize = 32;
+
+/// Position in one instrument.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PositionRow {
+    /// What is held, and so where.
+    pub instrument: InstrumentId,
+    /// Signed quantity of the base asset.
+    pub qty: Amount,
+    /// What the open quantity cost, in quote units, signed as `qty`.
+    pub cost: Amount,
+    /// Realised profit in quote units, before fees.
+    pub realised: Amount,
+    /// Fees so far, valued in quote units at the fill prices.
+    pub fees: Amount,
+    /// Unrealised profit in quote units at `mark`.
+    pub unrealised: Amount,
+    /// Price of that valuation.
+    pub mark: Price,
+    /// When the row was written.
+    pub updated_ns: Nanos,
+}
+
+/// Balance of one asset at one venue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BalanceRow {
+    /// What the venue states.
+    pub balance: AssetBalance,
+    /// What our own fills say the total should be.
+    pub expected: Amount,
+}
+
+/// Profit and loss of everything priced in one asset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PnlRow {
+    /// The quote asset.
+    pub quote: AssetId,
+    /// Realised, before fees.
+    pub realised: Amount,
+    /// Unrealised.
+    pub unrealised: Amount,
+    /// Fees, valued in the quote asset.
+    pub fees: Amount,
+    /// When the row was written.
+    pub updated_ns: Nanos,
+}
+
+/// What the oms has counted since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OrderCounters {
+    /// Signals taken from strategies.
+    pub signals: u64,
+    /// Signals of which at least one leg was refused by risk.
+    pub signals_refused: u64,
+    /// Orders handed to executors.
+    pub orders_sent: u64,
+    /// Orders that a venue acknowledged.
+    pub orders_acked: u64,
+    /// Orders that ended filled.
+    pub orders_filled: u64,
+    /// Orders that ended cancelled.
+    pub orders_canceled: u64,
+    /// Orders that a venue refused.
+    pub orders_rejected: u64,
+    /// Orders that ended by their time in force or by the venue.
+    pub orders_expired: u64,
+    /// Orders working or on their way now.
+    pub orders_open: u64,
+    /// Orders whose outcome is not known now.
+    pub orders_unknown: u64,
+    /// Fills booked.
+    pub fills: u64,
+    /// Reports that said what was known already.
+    pub duplicates: u64,
+    /// Fills that came after the order had ended.
+    pub late_fills: u64,
+    /// Cancels handed to executors.
+    pub cancels_sent: u64,
+    /// Bad records found in strategies' rings.
+    pub bad_records: u64,
+    /// Refusals by the oms, by its code.
+    pub refusals: [u64; REFUSAL_CODES],
+}
+
+/// Order of the words below; part of the layout's hash.
+pub(super) const FIELDS: &str = "position: qty2 cost2 realised2 fees2 unrealised2 mark updated; \
+    balance: free2 locked2 expected2 event; pnl: realised2 unrealised2 fees2 updated; counters: \
+    signals refused sent acked filled canceled rejected expired open unknown fills duplicates late \
+    cancels bad_records refusals32";
+
+/// Words of each record after its counter.
+pub(super) const POSITION_WORDS: usize = 12;
+pub(super) const BALANCE_WORDS: usize = 7;
+pub(super) const PNL_WORDS: usize = 7;
+const COUNTS: usize = 15;
+pub(super) const COUNTER_WORDS: usize = COUNTS + REFUSAL_CODES;
+
+/// Writes the account. Handed out once, to the oms.
+#[derive(Debug)]
+pub struct AccountWriter {
+    positions: Vec<seqlock::Writer>,
+    /// By venue, then asset.
+    balances: Vec<seqlock::Writer>,
+    pnl: Vec<seqlock::Writer>,
+    counters: seqlock::Writer,
+}
+
+impl AccountWriter {
+    /// The records of the region.
+    pub(super) fn new(
+        positions: Vec<seqlock::Writer>,
+        balances: Vec<seqlock::Writer>,
+        pnl: Vec<seqlock::Writer>,
+        counters: seqlock::Writer,
+    ) -> Self {
+        Self { positions, balances, pnl, counters }
+    }
+
+    /// Publishes a position. An instrument unknown to the region is left out.
+    pub fn set_position(&mut self, row: &PositionRow) {
+        if let Some(writer) = self.positions.get_mut(row.instrument.index()) {
+            writer.write(|payload| {
+                let sums = [row.qty, row.cost, row.realised, row.fees, row.unrealised];
+                payload.set_pairs(0, sums.into_iter().map(|sum| amount_words(sum).into()));
+                payload.copy_from(10, &[row.mark.0 as u64, row.updated_ns.0]);
+            });
+        }
+    }
+
+    /// Publishes a balance. Assets or venues unknown to the region are left out.
+    pub fn set_balance(&mut self, balance: &AssetBalance, expected: Amount) {
+        let assets = self.pnl.len();
+        if balance.asset.index() >= assets {
+            return;
+        }
+        let index = usize::from(balance.venue.0) * assets + balance.asset.index();
+        if let Some(writer) = self.balances.get_mut(index) {
+            writer.write(|payload| {
+                let sums = [balance.free, balance.locked, expected];
+                payload.set_pairs(0, sums.into_iter().map(|sum| amount_words(sum).into()));
+                payload.set(6, balance.event_ns.0);
+            });
+        }
+    }
+
+    /// Publishes profit and loss of one quote asset. An asset unknown to the region is left out.
+    pub fn set_pnl(&mut self, row: &PnlRow) {
+        if let Some(writer) = self.pnl.get_mut(row.quote.index()) {
+            writer.write(|payload| {
+                let sums = [row.realised, row.unrealised, row.fees];
+                payload.set_pairs(0, sums.into_iter().map(|sum| amount_words(sum).into()));
+                payload.set(6, row.updated_ns.0);
+            });
+        }
+    }
+
+    /// Publishes the counters.
+    pub fn set_counters(&mut self, counters: &OrderCounters) {
+        self.counters.write(|payload| {
+            payload.copy_from(0, &counters.words());
+            payload.copy_from(COUNTS, &counters.refusals);
+        });
+    }
+}
+
+impl OrderCounters {
+    fn words(&self) -> [u64; COUNTS] {
+        [
+            self.signals,
+            self.signals_refused,
+            self.orders_sent,
+            self.orders_acked,
+            self.orders_filled,
+            self.orders_canceled,
+            self.orders_rejected,
+            self.orders_expired,
+            self.orders_open,
+            self.orders_unknown,
+            self.fills,
+            self.duplicates,
+            self.late_fills,
+            self.cancels_sent,
+            self.bad_records,
+        ]
+    }
+
+    fn from_words(words: [u64; COUNTS], refusals: [u64; REFUSAL_CODES]) -> Self {
+        let [
+            signals,
+            signals_refused,
+            orders_sent,
+            orders_acked,
+            orders_filled,
+            orders_canceled,
+            orders_rejected,
+            orders_expired,
+            orders_open,
+            orders_unknown,
+            fills,
+            duplicates,
+            late_fills,
+            cancels_sent,
+            bad_records,
+        ] = words;
+        Self {
+            signals,
+            signals_refused,
+            orders_sent,
+            orders_acked,
+            orders_filled,
+            orders_canceled,
+            orders_rejected,
+            orders_expired,
+            orders_open,
+            orders_unknown,
+            fills,
+            duplicates,
+            late_fills,
+            cancels_sent,
+            bad_records,
+            refusals,
+        }
+    }
+}
+
+/// Words of a record that was ever written; `None` also if its writer died in the middle.
+fn written<const N: usize>(reader: &seqlock::Reader) -> Option<[u64; N]> {
+    let mut words = [0; N];
+    let (version, ()) = reader.read(|payload| payload.copy_to(0, &mut words)).ok()?;
+    (version > 0).then_some(words)
+}
+
+/// The position of `instrument`.
+pub(super) fn position(instrument: InstrumentId, reader: &seqlock::Reader) -> Option<PositionRow> {
+    let w: [u64; POSITION_WORDS] = written(reader)?;
+    Some(PositionRow {
+        instrument,
+        qty: amount(w[0], w[1]),
+        cost: amount(w[2], w[3]),
+        realised: amount(w[4], w[5]),
+        fees: amount(w[6], w[7]),
+        unrealised: amount(w[8], w[9]),
+        mark: Price(w[10] as i64),
+        updated_ns: Nanos(w[11]),
+    })
+}
+
+/// The balance of `asset` at `venue`.
+pub(super) fn balance(
+    venue: VenueId,
+    asset: AssetId,
+    reader: &seqlock::Reader,
+) -> Option<BalanceRow> {
+    let w: [u64; BALANCE_WORDS] = written(reader)?;
+    let (free, locked) = (amount(w[0], w[1]), amount(w[2], w[3]));
+    let balance = AssetBalance { venue, asset, free, locked, event_ns: Nanos(w[6]) };
+    Some(BalanceRow { balance, expected: amount(w[4], w[5]) })
+}
+
+/// Profit and loss in `quote`.
+pub(super) fn pnl(quote: AssetId, reader: &seqlock::Reader) -> Option<PnlRow> {
+    let w: [u64; PNL_WORDS] = written(reader)?;
+    Some(PnlRow {
+        quote,
+        realised: amount(w[0], w[1]),
+        unrealised: amount(w[2], w[3]),
+        fees: amount(w[4], w[5]),
+        updated_ns: Nanos(w[6]),
+    })
+}
+
+/// The counters; zeros before the first ones.
+pub(super) fn counters(reader: &seqlock::Reader) -> OrderCounters {
+    let Some(words) = written::<COUNTER_WORDS>(reader) else {
+        return OrderCounters::default();
+    };
+    let (mut counts, mut refusals) = ([0; COUNTS], [0; REFUSAL_CODES]);
+    counts.copy_from_slice(&words[..COUNTS]);
+    refusals.copy_from_slice(&words[COUNTS..]);
+    OrderCounters::from_words(counts, refusals)
+}

@@ -1,0 +1,199 @@
+//! Health of each venue in the region: what its feed and its executor say of themselves.
+
+use super::codec::byte;
+use crate::sync::seqlock;
+use crate::types::{Channel, Nanos, Readiness};
+
+/// What the feed of a venue says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeedHealth {
+    /// Readiness of the market data connection.
+    pub state: Readiness,
+    /// Books that are live.
+    pub books_live: u64,
+    /// Books it keeps.
+    pub books: u64,
+    /// Venue's clock minus ours.
+    pub clock_offset_ns: i64,
+    /// Round trip of the probe that measured it; 0 before the first one.
+    pub clock_round_trip_ns: u64,
+    /// Messages received.
+    pub frames: u64,
+    /// Bytes received.
+    pub bytes: u64,
+    /// Messages that could not be understood.
+    pub decode_errors: u64,
+    /// Sequence gaps.
+    pub gaps: u64,
+    /// Resyncs of a book, first synchronisations included.
+    pub resyncs: u64,
+    /// Connections lost.
+    pub reconnects: u64,
+    /// Subscriptions that failed.
+    pub subscriptions_failed: u64,
+    /// When the last message was received.
+    pub last_recv_ns: Nanos,
+    /// When this was written.
+    pub updated_ns: Nanos,
+}
+
+/// What the executor of a venue says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExecutorHealth {
+    /// Readiness of its connections, by [`Channel::index`].
+    pub channels: [Readiness; Channel::COUNT],
+    /// Whether new orders may go there.
+    pub ready: bool,
+    /// Venue's clock minus ours.
+    pub clock_offset_ns: i64,
+    /// Round trip of the probe that measured it; 0 before the first one.
+    pub clock_round_trip_ns: u64,
+    /// Commands sent.
+    pub commands: u64,
+    /// Commands that could not be sent: no room in the rate limit, not connected, not expressible.
+    pub commands_refused: u64,
+    /// Reports received.
+    pub reports: u64,
+    /// Messages that could not be understood.
+    pub decode_errors: u64,
+    /// Replies that did not come in time.
+    pub reply_timeouts: u64,
+    /// Connections lost.
+    pub reconnects: u64,
+    /// The venue refuses requests until then; 0 if it does not.
+    pub suspended_until_ns: Nanos,
+    /// When this was written.
+    pub updated_ns: Nanos,
+}
+
+/// Both halves of a venue's health.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VenueHealth {
+    /// The feed's half.
+    pub feed: FeedHealth,
+    /// The executor's half.
+    pub executor: ExecutorHealth,
+}
+
+/// Both writers of one venue, to be split between its agents.
+#[derive(Debug)]
+pub struct HealthWriter {
+    /// For the feed.
+    pub feed: FeedHealthWriter,
+    /// For the executor.
+    pub executor: ExecutorHealthWriter,
+}
+
+/// Order of the words below; part of the layout's hash.
+pub(super) const FIELDS: &str = "feed: state books_live books offset round_trip frames bytes \
+    decode_errors gaps resyncs reconnects subscriptions_failed last_recv updated; executor: \
+    channels4|ready<<32 offset round_trip commands refused reports decode_errors reply_timeouts \
+    reconnects suspended_until updated";
+
+/// Words of each half after its counter.
+pub(super) const FEED_WORDS: usize = 14;
+pub(super) const EXECUTOR_WORDS: usize = 11;
+
+/// Writes the feed's half.
+#[derive(Debug)]
+pub struct FeedHealthWriter(pub(super) seqlock::Writer);
+
+impl FeedHealthWriter {
+    /// Publishes the feed's health.
+    pub fn publish(&mut self, health: &FeedHealth) {
+        let words: [u64; FEED_WORDS] = [
+            health.state as u64,
+            health.books_live,
+            health.books,
+            health.clock_offset_ns as u64,
+            health.clock_round_trip_ns,
+            health.frames,
+            health.bytes,
+            health.decode_errors,
+            health.gaps,
+            health.resyncs,
+            health.reconnects,
+            health.subscriptions_failed,
+            health.last_recv_ns.0,
+            health.updated_ns.0,
+        ];
+        self.0.write(|payload| payload.copy_from(0, &words));
+    }
+}
+
+/// Writes the executor's half.
+#[derive(Debug)]
+pub struct ExecutorHealthWriter(pub(super) seqlock::Writer);
+
+impl ExecutorHealthWriter {
+    /// Publishes the executor's health.
+    pub fn publish(&mut self, health: &ExecutorHealth) {
+        let channels = health.channels.iter().enumerate();
+        let channels =
+            channels.fold(0, |word, (index, state)| word | (*state as u64) << (8 * index));
+        let words: [u64; EXECUTOR_WORDS] = [
+            channels | u64::from(health.ready) << READY_SHIFT,
+            health.clock_offset_ns as u64,
+            health.clock_round_trip_ns,
+            health.commands,
+            health.commands_refused,
+            health.reports,
+            health.decode_errors,
+            health.reply_timeouts,
+            health.reconnects,
+            health.suspended_until_ns.0,
+            health.updated_ns.0,
+        ];
+        self.0.write(|payload| payload.copy_from(0, &words));
+    }
+}
+
+const READY_SHIFT: u32 = 32;
+const _: () = assert!(Channel::COUNT as u32 * 8 <= READY_SHIFT);
+
+/// The feed's half; "down" if its writer died in the middle.
+pub(super) fn feed(reader: &seqlock::Reader) -> FeedHealth {
+    let mut w = [0; FEED_WORDS];
+    if reader.read(|payload| payload.copy_to(0, &mut w)).is_err() {
+        return FeedHealth::default();
+    }
+    FeedHealth {
+        state: Readiness::from_u8(w[0] as u8).unwrap_or_default(),
+        books_live: w[1],
+        books: w[2],
+        clock_offset_ns: w[3] as i64,
+        clock_round_trip_ns: w[4],
+        frames: w[5],
+        bytes: w[6],
+        decode_errors: w[7],
+        gaps: w[8],
+        resyncs: w[9],
+        reconnects: w[10],
+        subscriptions_failed: w[11],
+        last_recv_ns: Nanos(w[12]),
+        updated_ns: Nanos(w[13]),
+    }
+}
+
+/// The executor's half; "down" if its writer died in the middle.
+pub(super) fn executor(reader: &seqlock::Reader) -> ExecutorHealth {
+    let mut w = [0; EXECUTOR_WORDS];
+    if reader.read(|payload| payload.copy_to(0, &mut w)).is_err() {
+        return ExecutorHealth::default();
+    }
+    let channel = |index| Readiness::from_u8(byte(w[0], index as u32)).unwrap_or_default();
+    ExecutorHealth {
+        channels: std::array::from_fn(channel),
+        ready: w[0] >> READY_SHIFT & 1 == 1,
+        clock_offset_ns: w[1] as i64,
+        clock_round_trip_ns: w[2],
+        commands: w[3],
+        commands_refused: w[4],
+        reports: w[5],
+        decode_errors: w[6],
+        reply_timeouts: w[7],
+        reconnects: w[8],
+        suspended_until_ns: Nanos(w[9]),
+        updated_ns: Nanos(w[10]),
+    }
+}

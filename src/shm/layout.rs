@@ -1,0 +1,431 @@
+//! What lies where in the region's files. The only place that knows offsets.
+//!
+//! A file is an array of 64-bit little-endian words; every section and every record starts on a
+//! cache line of 8 words. Both kinds of file begin with the same header:
+//!
+//! ```text
+//! word
+//!   0  magic: "STOOPMKT" or "STOOPSTR"
+//!   1  version of the layout; stored last, 0 until the file is complete
+//!   2  hash of the layout: other sizes or orders of fields give another one
+//!   3  length of the file in words
+//!   4  process id of the engine
+//!   5  start of the engine, ns since the UNIX epoch
+//!   6  1 once the engine has ended in good order
+//!   7  reserved
+//!   8  heartbeat of the engine, ns since the UNIX epoch           (a line of its own, 8..16)
+//!  16  market: instruments  venues  assets  depth  trades  strategies  (counts)      (16..24)
+//!      strategy: strategy id  instruments  requests  reports  statuses   (counts)
+//!  24  strategy: heartbeat of the strategy  its process id                           (24..32)
+//! ```
+//!
+//! The market file goes on with sections, each an array of equal records:
+//!
+//! ```text
+//! section     records            words of a record
+//! instruments instruments        32  name 8, symbol 8, venue and codes 1, assets 1, rules 11, -3
+//! assets      assets              4  name
+//! books       instruments         8  top: counter, bid price, bid qty, ask price, ask qty,
+//!                                    recv_ns, published_ns, sequence << 8 | state
+//!                              + 8  number of the newest depth
+//!                      + 4 x slot    depth: counter, sequence << 8 | state, event_ns, recv_ns,
+//!                                    published_ns, bids | asks << 32, then depth x (price, qty)
+//!                                    of the bids, then of the asks; rounded up to whole lines
+//! trades      instruments         8  number of prints written
+//!                    + trades x   8  counter, price, qty, trade id, event_ns, recv_ns, taker, -1
+//! positions   instruments        16  counter, qty 2, cost 2, realised 2, fees 2, unrealised 2,
+//!                                    mark, updated_ns, -3
+//! balances    venues x assets     8  counter, free 2, locked 2, expected 2, event_ns
+//! pnl         assets              8  counter, realised 2, unrealised 2, fees 2, updated_ns
+//! counters    1                  48  counter, 15 counts, 32 refusals by code
+//! feeds       venues             16  counter, the fields of FeedHealth, -1
+//! executors   venues             16  counter, channels and ready, the rest of ExecutorHealth, -4
+//! latency     stages x venues  1992  count, sum, !min, max, -4, 1984 buckets
+//! ```
+//!
+//! The strategy file goes on with three rings:
+//!
+//! ```text
+//! requests    32 + requests x    24  head 16, tail 16; kind | legs << 8 | strategy << 16, id,
+//!                                    tick_ns, published_ns, seen_ns, emitted_ns,
+//!                                    4 x (instrument and codes, price, qty), -6
+//! reports     32 + reports x      8  head 16, tail 16; client id, signal, codes, last price,
+//!                                    last qty, cumulative qty, event_ns, -1
+//! statuses     8 + statuses x   136  number written; counter, updated_ns, count,
+//!                                    16 x (name 3, kind, value 4), -5
+//! ```
+//!
+//! "counter" is a seqlock's: odd while its record is written. "-n" are reserved words, zero.
+
+use super::latency::Stage;
+use super::{account, books, health, instruments, signals, status, trades};
+use crate::sync::words::LINE;
+use crate::sync::{broadcast, histogram, ring, rotating};
+use std::ops::Range;
+
+/// Version of the layout. Raised by every change that a reader of the old one would misread.
+pub(super) const VERSION: u64 = 1;
+pub(super) const MARKET_MAGIC: u64 = u64::from_le_bytes(*b"STOOPMKT");
+pub(super) const STRATEGY_MAGIC: u64 = u64::from_le_bytes(*b"STOOPSTR");
+
+pub(super) const MAGIC_AT: usize = 0;
+pub(super) const VERSION_AT: usize = 1;
+pub(super) const HASH_AT: usize = 2;
+pub(super) const LENGTH_AT: usize = 3;
+pub(super) const PID_AT: usize = 4;
+pub(super) const STARTED_AT: usize = 5;
+pub(super) const ENDED_AT: usize = 6;
+pub(super) const HEARTBEAT_AT: usize = LINE;
+pub(super) const COUNTS_AT: usize = 2 * LINE;
+pub(super) const STRATEGY_HEARTBEAT_AT: usize = 3 * LINE;
+pub(super) const STRATEGY_PID_AT: usize = 3 * LINE + 1;
+pub(super) const HEADER: usize = 4 * LINE;
+
+/// Most instruments, venues and assets of one region: bounds for arithmetic, not for use.
+const INSTRUMENTS_MAX: u64 = 4096;
+const VENUES_MAX: u64 = 64;
+const ASSETS_MAX: u64 = 4096;
+const TRADES_MAX: u64 = 1 << 16;
+const RING_MAX: u64 = 1 << 16;
+const STRATEGIES_MAX: u64 = 64;
+
+// The records fill their lines as the map above draws them.
+const _: () = {
+    assert!(1 + books::TOP_WORDS == LINE);
+    assert!(1 + trades::WORDS <= LINE);
+    assert!(1 + account::POSITION_WORDS <= 2 * LINE);
+    assert!(1 + account::BALANCE_WORDS == LINE);
+    assert!(1 + account::PNL_WORDS == LINE);
+    assert!(1 + account::COUNTER_WORDS == 6 * LINE);
+    assert!(1 + health::FEED_WORDS <= 2 * LINE && 1 + health::EXECUTOR_WORDS <= 2 * LINE);
+    assert!(histogram::SIZE == 1992 && histogram::SIZE.is_multiple_of(LINE));
+    assert!(instruments::WORDS <= INSTRUMENT_STRIDE && instruments::ASSET_WORDS <= LINE);
+    assert!(signals::REQUEST_WORDS <= 3 * LINE && signals::REPORT_WORDS <= LINE);
+    assert!(1 + status::WORDS <= 17 * LINE && 1 + status::WORDS > 16 * LINE);
+    assert!(COUNTS_AT + 6 <= STRATEGY_HEARTBEAT_AT && STRATEGY_PID_AT < HEADER);
+};
+
+const INSTRUMENT_STRIDE: usize = 4 * LINE;
+const ASSET_STRIDE: usize = LINE / 2;
+const POSITION_STRIDE: usize = 2 * LINE;
+const COUNTERS_SIZE: usize = 6 * LINE;
+const HEALTH_STRIDE: usize = 2 * LINE;
+
+/// Changes with every size above and with every order of fields, which each module names.
+pub(super) const HASH: u64 = {
+    let sizes = [
+        VERSION,
+        HEADER as u64,
+        INSTRUMENT_STRIDE as u64,
+        ASSET_STRIDE as u64,
+        POSITION_STRIDE as u64,
+        COUNTERS_SIZE as u64,
+        HEALTH_STRIDE as u64,
+        histogram::SIZE as u64,
+        status::WORDS as u64,
+        signals::REQUEST_WORDS as u64,
+        signals::REPORT_WORDS as u64,
+        Stage::COUNT as u64,
+    ];
+    let texts = [
+        instruments::FIELDS,
+        books::FIELDS,
+        trades::FIELDS,
+        account::FIELDS,
+        health::FIELDS,
+        signals::FIELDS,
+        status::FIELDS,
+    ];
+    let mut hash = 0xcbf2_9ce4_8422_2325;
+    let mut index = 0;
+    while index < sizes.len() {
+        hash = fnv(hash, &sizes[index].to_le_bytes());
+        index += 1;
+    }
+    index = 0;
+    while index < texts.len() {
+        hash = fnv(hash, texts[index].as_bytes());
+        index += 1;
+    }
+    hash
+};
+
+/// FNV-1a, 64 bits.
+const fn fnv(mut hash: u64, bytes: &[u8]) -> u64 {
+    let mut index = 0;
+    while index < bytes.len() {
+        hash = (hash ^ bytes[index] as u64).wrapping_mul(0x0100_0000_01b3);
+        index += 1;
+    }
+    hash
+}
+
+/// An array of equal records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Section {
+    start: usize,
+    stride: usize,
+    count: usize,
+}
+
+impl Section {
+    /// Words of one record; `None` past the end.
+    pub(super) fn record(&self, index: usize) -> Option<Range<usize>> {
+        let start = self.start + index * self.stride;
+        (index < self.count).then_some(start..start + self.stride)
+    }
+}
+
+/// Lays sections one behind the other.
+struct Cursor(usize);
+
+impl Cursor {
+    fn section(&mut self, stride: usize, count: usize) -> Section {
+        let start = self.0;
+        self.0 = (start + stride * count).next_multiple_of(LINE);
+        Section { start, stride, count }
+    }
+}
+
+/// The counts of a market file that decide where everything lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct MarketCounts {
+    pub(super) instruments: u64,
+    pub(super) venues: u64,
+    pub(super) assets: u64,
+    pub(super) depth: u64,
+    pub(super) trades: u64,
+    pub(super) strategies: u64,
+}
+
+impl MarketCounts {
+    /// In the order of the header.
+    pub(super) fn words(self) -> [u64; 6] {
+        [self.instruments, self.venues, self.assets, self.depth, self.trades, self.strategies]
+    }
+
+    pub(super) fn from_words(words: [u64; 6]) -> Self {
+        let [instruments, venues, assets, depth, trades, strategies] = words;
+        Self { instruments, venues, assets, depth, trades, strategies }
+    }
+
+    /// Which count is out of bounds.
+    fn check(&self) -> Result<(), &'static str> {
+        let bounds = [
+            (self.instruments, 0, INSTRUMENTS_MAX, "there are more than 4096 instruments"),
+            (self.venues, 1, VENUES_MAX, "there are no venues or more than 64"),
+            (self.assets, 0, ASSETS_MAX, "there are more than 4096 assets"),
+            (self.depth, 1, books::DEPTH_MAX as u64, "depth is not 1 to 64 levels"),
+            (self.trades, 2, TRADES_MAX, "the ring of prints has not 2 to 65536 slots"),
+            (self.strategies, 0, STRATEGIES_MAX, "there are more than 64 strategies"),
+        ];
+        let broken = bounds.iter().find(|(count, min, max, _)| !(min..=max).contains(&count));
+        broken.map_or(Ok(()), |(.., what)| Err(what))
+    }
+}
+
+/// Where everything lies in a market file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct MarketLayout {
+    pub(super) counts: MarketCounts,
+    pub(super) instruments: Section,
+    pub(super) assets: Section,
+    pub(super) books: Section,
+    pub(super) trades: Section,
+    pub(super) positions: Section,
+    pub(super) balances: Section,
+    pub(super) pnl: Section,
+    pub(super) counters: Section,
+    pub(super) feeds: Section,
+    pub(super) executors: Section,
+    pub(super) latency: Section,
+    /// Words of the whole file.
+    pub(super) len: usize,
+}
+
+impl MarketLayout {
+    /// The error says which count is out of bounds.
+    pub(super) fn new(counts: MarketCounts) -> Result<Self, &'static str> {
+        counts.check()?;
+        let instruments = counts.instruments as usize;
+        let (venues, assets) = (counts.venues as usize, counts.assets as usize);
+        let mut cursor = Cursor(HEADER);
+        Ok(Self {
+            instruments: cursor.section(INSTRUMENT_STRIDE, instruments),
+            assets: cursor.section(ASSET_STRIDE, assets),
+            books: cursor.section(book_stride(counts.depth as usize), instruments),
+            trades: cursor.section(trade_shape(counts.trades as usize).size(), instruments),
+            positions: cursor.section(POSITION_STRIDE, instruments),
+            balances: cursor.section(LINE, venues * assets),
+            pnl: cursor.section(LINE, assets),
+            counters: cursor.section(COUNTERS_SIZE, 1),
+            feeds: cursor.section(HEALTH_STRIDE, venues),
+            executors: cursor.section(HEALTH_STRIDE, venues),
+            latency: cursor.section(histogram::SIZE, Stage::COUNT * venues),
+            len: cursor.0,
+            counts,
+        })
+    }
+
+    pub(super) fn trade_shape(&self) -> broadcast::Shape {
+        trade_shape(self.counts.trades as usize)
+    }
+}
+
+/// Words of one book: top line, then depth.
+fn book_stride(depth: usize) -> usize {
+    LINE + rotating::size(books::depth_words(depth))
+}
+
+fn trade_shape(capacity: usize) -> broadcast::Shape {
+    broadcast::Shape::new(capacity, trades::WORDS)
+}
+
+/// The counts of a strategy file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StrategyCounts {
+    pub(super) strategy: u64,
+    pub(super) instruments: u64,
+    pub(super) requests: u64,
+    pub(super) reports: u64,
+    pub(super) statuses: u64,
+}
+
+impl StrategyCounts {
+    /// In the order of the header.
+    pub(super) fn words(self) -> [u64; 5] {
+        [self.strategy, self.instruments, self.requests, self.reports, self.statuses]
+    }
+
+    pub(super) fn from_words(words: [u64; 5]) -> Self {
+        let [strategy, instruments, requests, reports, statuses] = words;
+        Self { strategy, instruments, requests, reports, statuses }
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        let bounds = [
+            (self.strategy, 0, STRATEGIES_MAX - 1, "the strategy's number is above 63"),
+            (self.instruments, 0, INSTRUMENTS_MAX, "there are more than 4096 instruments"),
+            (self.requests, 1, RING_MAX, "the request ring has not 1 to 65536 slots"),
+            (self.reports, 1, RING_MAX, "the report ring has not 1 to 65536 slots"),
+            (self.statuses, 2, RING_MAX, "the status ring has not 2 to 65536 slots"),
+        ];
+        let broken = bounds.iter().find(|(count, min, max, _)| !(min..=max).contains(&count));
+        broken.map_or(Ok(()), |(.., what)| Err(what))
+    }
+}
+
+/// Where everything lies in a strategy file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StrategyLayout {
+    pub(super) counts: StrategyCounts,
+    pub(super) request_shape: ring::Shape,
+    pub(super) report_shape: ring::Shape,
+    pub(super) status_shape: broadcast::Shape,
+    pub(super) requests: Range<usize>,
+    pub(super) reports: Range<usize>,
+    pub(super) statuses: Range<usize>,
+    /// Words of the whole file.
+    pub(super) len: usize,
+}
+
+impl StrategyLayout {
+    /// The error says which count is out of bounds.
+    pub(super) fn new(counts: StrategyCounts) -> Result<Self, &'static str> {
+        counts.check()?;
+        let request_shape = ring::Shape::new(counts.requests as usize, signals::REQUEST_WORDS);
+        let report_shape = ring::Shape::new(counts.reports as usize, signals::REPORT_WORDS);
+        let status_shape = broadcast::Shape::new(counts.statuses as usize, status::WORDS);
+        let requests = HEADER..HEADER + request_shape.size();
+        let reports = requests.end..requests.end + report_shape.size();
+        let statuses = reports.end..reports.end + status_shape.size();
+        let len = statuses.end;
+        Ok(Self {
+            counts,
+            request_shape,
+            report_shape,
+            status_shape,
+            requests,
+            reports,
+            statuses,
+            len,
+        })
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const COUNTS: MarketCounts = MarketCounts {
+        instruments: 4,
+        venues: 2,
+        assets: 3,
+        depth: 20,
+        trades: 1024,
+        strategies: 1,
+    };
+
+    #[test]
+    fn sections_follow_each_other_on_whole_lines() {
+        let layout = MarketLayout::new(COUNTS).unwrap();
+        let l = &layout;
+        let sections = [
+            (l.instruments, 32, 4),
+            (l.assets, 4, 3),
+            (l.books, 8 + 8 + 4 * 88, 4),
+            (l.trades, 8 + 1024 * 8, 4),
+            (l.positions, 16, 4),
+            (l.balances, 8, 6),
+            (l.pnl, 8, 3),
+            (l.counters, 48, 1),
+            (l.feeds, 16, 2),
+            (l.executors, 16, 2),
+            (l.latency, 1992, 18),
+        ];
+        let mut at = HEADER;
+        for (section, stride, count) in sections {
+            assert_eq!(section, Section { start: at, stride, count });
+            assert_eq!(section.start % LINE, 0);
+            at = (at + stride * count).next_multiple_of(LINE);
+            assert_eq!(section.record(count), None);
+        }
+        assert_eq!(layout.len, at);
+        assert_eq!(MarketCounts::from_words(COUNTS.words()), COUNTS);
+    }
+
+    #[test]
+    fn the_rings_of_a_strategy_follow_each_other() {
+        let counts = StrategyCounts {
+            strategy: 5,
+            instruments: 4,
+            requests: 256,
+            reports: 1024,
+            statuses: 16,
+        };
+        let layout = StrategyLayout::new(counts).unwrap();
+        assert_eq!(layout.requests, 32..32 + 32 + 256 * 24);
+        assert_eq!(layout.reports.start, layout.requests.end);
+        assert_eq!(layout.reports.len(), 32 + 1024 * 8);
+        assert_eq!(layout.statuses.start, layout.reports.end);
+        assert_eq!(layout.statuses.len(), 8 + 16 * 136);
+        assert_eq!(layout.len, layout.statuses.end);
+        assert_eq!(StrategyCounts::from_words(counts.words()), counts);
+    }
+
+    #[test]
+    fn counts_out_of_bounds_are_refused_before_they_are_multiplied() {
+        for (counts, part) in [
+            (MarketCounts { instruments: u64::MAX, ..COUNTS }, "instruments"),
+            (MarketCounts { venues: 0, ..COUNTS }, "venues"),
+            (MarketCounts { assets: 4097, ..COUNTS }, "assets"),
+            (MarketCounts { depth: 65, ..COUNTS }, "depth"),
+            (MarketCounts { depth: 0, ..COUNTS }, "depth"),
+            (MarketCounts { trades: 1 << 40, ..COUNTS }, "prints"),
+            (MarketCounts { strategies: 65, ..COUNTS }, "strategies"),
+        ] {
+            let error = MarketLayout::new(counts).unwrap_err();
+            assert!(error.contains(part), "{counts:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The market file from the engine's side: making it and handing out its writers.
+
+use super::account::AccountWriter;
+use super::books::BookWriter;
+use super::health::{ExecutorHealthWriter, FeedHealthWriter, HealthWriter};
+use super::latency::Stage;
+use super::layout::{MARKET_MAGIC, MarketCounts, MarketLayout, PID_AT, Section};
+use super::map::{self, Named, NewFile};
+use super::trades::TradeWriter;
+use super::view::MarketView;
+use super::{RegionError, header, instruments};
+use crate::sync::words::Words;
+use crate::sync::{broadcast, histogram, seqlock};
+use crate::types::{InstrumentId, InstrumentTable, Nanos, VenueId};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Sizes of the market file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegionOptions {
+    /// Levels a side, at most [`super::DEPTH_MAX`].
+    pub depth: usize,
+    /// Prints kept per instrument, rounded up to a power of two.
+    pub trades: usize,
+    /// Strategies that will have a file.
+    pub strategies: usize,
+}
+
+impl Default for RegionOptions {
+    fn default() -> Self {
+        Self { depth: 20, trades: 1024, strategies: 1 }
+    }
+}
+
+/// Which writer was handed out: its section and number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Role {
+    Book(InstrumentId),
+    Trades(InstrumentId),
+    Account,
+    Health(VenueId),
+    Histogram(Stage, VenueId),
+}
+
+/// The engine's side of the market file. Hands out each writer once; dropping it says that the
+/// engine has ended and removes the file's name. Writers and readers keep the memory alive.
+#[derive(Debug)]
+pub struct Market {
+    words: Words,
+    layout: MarketLayout,
+    view: MarketView,
+    taken: Mutex<BTreeSet<Role>>,
+    _named: Option<Named>,
+    /// The instance's directory, locked while it lives.
+    _lock: Option<File>,
+}
+
+/// Path of the market file of an instance.
+pub(super) fn path(dir: &Path) -> PathBuf {
+    dir.join("market")
+}
+
+impl Market {
+    /// Makes `dir/market`, replacing what an ended instance left there. A directory that a living
+    /// instance uses is refused.
+    pub fn create(
+        dir: &Path,
+        instruments: &InstrumentTable,
+        options: &RegionOptions,
+    ) -> Result<Self, RegionError> {
+        let contents = Contents::new(instruments, options)?;
+        let path = path(dir);
+        map::make_dir(dir)?;
+        let directory = map::open_dir(dir)?;
+        if !map::lock(&directory, dir)? {
+            let pid = map::open_read_only(&path).map_or(0, |words| words.load(PID_AT) as u32);
+            return Err(RegionError::InUse { path: dir.to_owned(), pid });
+        }
+        let new = NewFile::create(&path, contents.layout.len)?;
+        contents.write(&new.words);
+        let (_, words, named) = new.publish()?;
+        Ok(Self::new(words, contents.layout, instruments, Some(named), Some(directory)))
+    }
+
+    /// The same without a file, for tests and simulation.
+    pub fn in_memory(
+        instruments: &InstrumentTable,
+        options: &RegionOptions,
+    ) -> Result<Self, RegionError> {
+        let contents = Contents::new(instruments, options)?;
+        let words = Words::heap(contents.layout.len);
+        contents.write(&words);
+        Ok(Self::new(words, contents.layout, instruments, None, None))
+    }
+
+    fn new(
+        words: Words,
+        layout: MarketLayout,
+        instruments: &InstrumentTable,
+        named: Option<Named>,
+        lock: Option<File>,
+    ) -> Self {
+        let view = MarketView::new(words.reader(), &layout, Arc::new(instruments.clone()));
+        let taken = Mutex::new(BTreeSet::new());
+        Self { words, layout, view, taken, _named: named, _lock: lock }
+    }
+
+    /// A reader of this region.
+    #[must_use]
+    pub fn view(&self) -> MarketView {
+        self.view.clone()
+    }
+
+    /// Says that the engine lives.
+    pub fn beat(&self, now: Nanos) {
+        header::beat(&self.words, now);
+    }
+
+    /// The words of a record, if it exists and its writer was not handed out before.
+    fn take(&self, role: Role, section: &Section, index: usize) -> Option<Words> {
+        let range = section.record(index)?;
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.insert(role).then(|| self.words.slice(range))
+    }
+
+    /// The writer of one book; `None` the second time.
+    pub fn book_writer(&self, instrument: InstrumentId) -> Option<BookWriter> {
+        let role = Role::Book(instrument);
+        let words = self.take(role, &self.layout.books, instrument.index())?;
+        Some(BookWriter::new(instrument, self.layout.counts.depth as usize, &words))
+    }
+
+    /// The writer of one instrument's prints; `None` the second time.
+    pub fn trade_writer(&self, instrument: InstrumentId) -> Option<TradeWriter> {
+        let role = Role::Trades(instrument);
+        let words = self.take(role, &self.layout.trades, instrument.index())?;
+        let ring = broadcast::Writer::new(words, self.layout.trade_shape());
+        Some(TradeWriter::new(instrument, ring))
+    }
+
+    /// The writer of the account; `None` the second time.
+    pub fn account_writer(&self) -> Option<AccountWriter> {
+        let counters = self.take(Role::Account, &self.layout.counters, 0)?;
+        let all = |section: &Section| {
+            let ranges = (0..).map_while(|index| section.record(index));
+            ranges.map(|range| seqlock::Writer::new(self.words.slice(range))).collect()
+        };
+        let layout = &self.layout;
+        let (positions, balances) = (all(&layout.positions), all(&layout.balances));
+        let counters = seqlock::Writer::new(counters);
+        Some(AccountWriter::new(positions, balances, all(&layout.pnl), counters))
+    }
+
+    /// The writers of one venue's health, for its feed and its executor; `None` the second time.
+    pub fn health_writer(&self, venue: VenueId) -> Option<HealthWriter> {
+        let index = usize::from(venue.0);
+        let feed = self.take(Role::Health(venue), &self.layout.feeds, index)?;
+        let executor = self.words.slice(self.layout.executors.record(index)?);
+        Some(HealthWriter {
+            feed: FeedHealthWriter(seqlock::Writer::new(feed)),
+            executor: ExecutorHealthWriter(seqlock::Writer::new(executor)),
+        })
+    }
+
+    /// The writer of one histogram; `None` the second time.
+    pub fn histogram_writer(&self, stage: Stage, venue: VenueId) -> Option<histogram::Writer> {
+        let venues = self.layout.counts.venues as usize;
+        let index = stage.index(venue, venues)?;
+        let role = Role::Histogram(stage, venue);
+        self.take(role, &self.layout.latency, index).map(histogram::Writer::new)
+    }
+}
+
+impl Drop for Market {
+    fn drop(&mut self) {
+        header::end(&self.words);
+    }
+}
+
+/// Everything that a market file holds when it is new, checked before the file is made.
+struct Contents {
+    layout: MarketLayout,
+    instruments: Vec<[u64; instruments::WORDS]>,
+    assets: Vec<[u64; instruments::ASSET_WORDS]>,
+}
+
+impl Contents {
+    fn new(table: &InstrumentTable, options: &RegionOptions) -> Result<Self, RegionError> {
+        let counts = MarketCounts {
+            instruments: table.len() as u64,
+            venues: instruments::venues(table),
+            assets: table.assets.len() as u64,
+            depth: options.depth as u64,
+            trades: options.trades as u64,
+            strategies: options.strategies as u64,
+        };
+        let error = |what: String| RegionError::Options { what };
+        let layout = MarketLayout::new(counts).map_err(|what| error(what.to_owned()))?;
+        let too_long =
+            |name: &str| error(format!("the name {name:?} is too long or not printable ASCII"));
+        let instruments = table
+            .iter()
+            .map(|row| instruments::encode(row).ok_or_else(|| too_long(&row.name)))
+            .collect::<Result<_, _>>()?;
+        let assets = (0..table.assets.len())
+            .map(|index| table.assets.name(crate::types::AssetId(index as u16)))
+            .map(|name| instruments::encode_asset(name).ok_or_else(|| too_long(name)))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { layout, instruments, assets })
+    }
+
+    fn write(&self, words: &Words) {
+        header::write(words, MARKET_MAGIC, &self.layout.counts.words());
+        for (index, row) in self.instruments.iter().enumerate() {
+            put(words, &self.layout.instruments, index, row);
+        }
+        for (index, row) in self.assets.iter().enumerate() {
+            put(words, &self.layout.assets, index, row);
+        }
+        header::complete(words);
+    }
+}
+
+fn put(words: &Words, section: &Section, index: usize, row: &[u64]) {
+    let range = section.record(index).expect("the layout was made for these counts");
+    for (at, word) in range.zip(row) {
+        words.store(at, *word);
+    }
+}

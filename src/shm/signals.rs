@@ -1,0 +1,463 @@
+//! The rings between a strategy and the oms: requests one way, reports the other.
+
+use super::codec::byte;
+use crate::sync::ring;
+use crate::sync::spsc::{BadIndex, Full};
+use crate::types::{
+    ClientOrderId, InstrumentId, LEGS_MAX, Leg, LegPricing, Nanos, OrderState, Price, Qty,
+    RejectReason, ReportKind, Request, Side, Signal, SignalId, StrategyId, StrategyReport,
+    TimeInForce,
+};
+use std::fmt;
+
+/// Why a record of a strategy's ring was thrown away. The ring goes on behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BadRecord {
+    /// The ring's counter claims more records than there are slots; all were skipped.
+    Counter,
+    /// Unknown kind of request.
+    Kind,
+    /// No leg, or more than a signal may have.
+    Legs,
+    /// A byte of a leg that stands for no side, pricing or time in force, or is not zero where it
+    /// must be.
+    Leg,
+    /// An instrument that is not in the table.
+    Instrument,
+    /// The request names another strategy than the file's owner.
+    Strategy,
+    /// A signal or client order id of 0.
+    Id,
+}
+
+impl fmt::Display for BadRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Counter => "the ring's counter cannot be true",
+            Self::Kind => "unknown kind of request",
+            Self::Legs => "impossible number of legs",
+            Self::Leg => "a leg with an impossible value",
+            Self::Instrument => "an unknown instrument",
+            Self::Strategy => "the name of another strategy",
+            Self::Id => "an id of zero",
+        })
+    }
+}
+
+impl std::error::Error for BadRecord {}
+
+/// Order of the words below; part of the layout's hash.
+pub(super) const FIELDS: &str = "request: kind|legs<<8|strategy<<16 id tick published seen emitted \
+    legs4(instrument|side<<16|pricing<<24|tif<<32 price qty); report: client signal \
+    leg|state<<8|kind<<16|reason<<24|risk<<32|side<<40|instrument<<48 last_price last_qty cumulative event";
+
+const LEGS_AT: usize = 6;
+const LEG_WORDS: usize = 3;
+/// Words of a request.
+pub(super) const REQUEST_WORDS: usize = LEGS_AT + LEGS_MAX * LEG_WORDS;
+/// Words of a report.
+pub(super) const REPORT_WORDS: usize = 7;
+
+const SIGNAL: u8 = 1;
+const CANCEL: u8 = 2;
+const CANCEL_ALL: u8 = 3;
+const WATCH: u8 = 4;
+
+/// What the bytes of a strategy are checked against.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) strategy: StrategyId,
+    pub(super) instruments: usize,
+}
+
+fn leg_words(leg: &Leg) -> [u64; LEG_WORDS] {
+    let codes = u64::from(leg.instrument.0)
+        | (leg.side as u64) << 16
+        | (leg.pricing as u64) << 24
+        | (leg.time_in_force as u64) << 32;
+    [codes, leg.price.0 as u64, leg.qty.0 as u64]
+}
+
+fn leg(words: &[u64; LEG_WORDS], bounds: Bounds) -> Result<Leg, BadRecord> {
+    let [codes, price, qty] = *words;
+    if codes >> 40 != 0 {
+        return Err(BadRecord::Leg);
+    }
+    let instrument = InstrumentId(codes as u16);
+    if instrument.index() >= bounds.instruments {
+        return Err(BadRecord::Instrument);
+    }
+    Ok(Leg {
+        instrument,
+        side: Side::from_u8(byte(codes, 2)).ok_or(BadRecord::Leg)?,
+        pricing: LegPricing::from_u8(byte(codes, 3)).ok_or(BadRecord::Leg)?,
+        time_in_force: TimeInForce::from_u8(byte(codes, 4)).ok_or(BadRecord::Leg)?,
+        price: Price(price as i64),
+        qty: Qty(qty as i64),
+    })
+}
+
+/// A request of its words, which may be anything. They are a private copy: the strategy can no
+/// longer change them between check and use.
+pub(super) fn decode(words: &[u64; REQUEST_WORDS], bounds: Bounds) -> Result<Request, BadRecord> {
+    let [head, id, tick_ns, published_ns, seen_ns, emitted_ns, legs @ ..] = words;
+    if head >> 24 != 0 {
+        return Err(BadRecord::Kind);
+    }
+    if byte(*head, 2) != bounds.strategy.0 {
+        return Err(BadRecord::Strategy);
+    }
+    let legs_len = byte(*head, 1);
+    match byte(*head, 0) {
+        CANCEL_ALL if legs_len == 0 => return Ok(Request::CancelAll),
+        SIGNAL | CANCEL if *id == 0 => return Err(BadRecord::Id),
+        WATCH if legs_len == 0 => {
+            let known = usize::try_from(*id).is_ok_and(|id| id < bounds.instruments);
+            let instrument = InstrumentId(*id as u16);
+            return if known { Ok(Request::Watch(instrument)) } else { Err(BadRecord::Instrument) };
+        }
+        CANCEL if legs_len == 0 => return Ok(Request::Cancel(ClientOrderId(*id))),
+        SIGNAL if (1..=LEGS_MAX).contains(&usize::from(legs_len)) => {}
+        SIGNAL | CANCEL | CANCEL_ALL | WATCH => return Err(BadRecord::Legs),
+        _ => return Err(BadRecord::Kind),
+    }
+    let mut signal = Signal {
+        id: SignalId(*id),
+        strategy: bounds.strategy,
+        legs_len,
+        tick_ns: Nanos(*tick_ns),
+        published_ns: Nanos(*published_ns),
+        seen_ns: Nanos(*seen_ns),
+        emitted_ns: Nanos(*emitted_ns),
+        ..Signal::default()
+    };
+    let (legs, _) = legs.as_chunks();
+    for (to, words) in signal.legs.iter_mut().zip(legs).take(usize::from(legs_len)) {
+        *to = leg(words, bounds)?;
+    }
+    Ok(Request::Signal(signal))
+}
+
+/// Words of a request that says nothing of legs.
+fn short(kind: u8, strategy: StrategyId, id: u64) -> [u64; 2] {
+    [u64::from(kind) | u64::from(strategy.0) << 16, id]
+}
+
+/// The strategy's end of the request ring.
+#[derive(Debug)]
+pub struct RequestWriter {
+    ring: ring::Producer,
+    strategy: StrategyId,
+}
+
+impl RequestWriter {
+    pub(super) fn new(ring: ring::Producer, strategy: StrategyId) -> Self {
+        Self { ring, strategy }
+    }
+
+    /// Queues a request.
+    #[inline]
+    pub fn push(&mut self, request: &Request) -> Result<(), Full> {
+        match request {
+            Request::Signal(signal) => self.push_signal(signal),
+            Request::Cancel(order) => self.push_cancel(*order),
+            Request::CancelAll => self.push_cancel_all(),
+            Request::Watch(instrument) => self.push_watch(*instrument),
+        }
+    }
+
+    /// Queues a signal. The file's owner signs it, whatever `signal.strategy` says.
+    #[inline]
+    pub fn push_signal(&mut self, signal: &Signal) -> Result<(), Full> {
+        let [kind, id] = short(SIGNAL, self.strategy, signal.id.0);
+        self.ring.push(|payload| {
+            let head = [
+                kind | u64::from(signal.legs_len) << 8,
+                id,
+                signal.tick_ns.0,
+                signal.published_ns.0,
+                signal.seen_ns.0,
+                signal.emitted_ns.0,
+            ];
+            payload.copy_from(0, &head);
+            for (index, leg) in signal.legs().iter().enumerate() {
+                payload.copy_from(LEGS_AT + index * LEG_WORDS, &leg_words(leg));
+            }
+        })
+    }
+
+    /// Queues the cancel of one order.
+    pub fn push_cancel(&mut self, order: ClientOrderId) -> Result<(), Full> {
+        let words = short(CANCEL, self.strategy, order.0);
+        self.ring.push(|payload| payload.copy_from(0, &words))
+    }
+
+    /// Queues the cancel of all orders of the strategy.
+    pub fn push_cancel_all(&mut self) -> Result<(), Full> {
+        let words = short(CANCEL_ALL, self.strategy, 0);
+        self.ring.push(|payload| payload.copy_from(0, &words))
+    }
+
+    /// Queues the wish to see an instrument.
+    pub fn push_watch(&mut self, instrument: InstrumentId) -> Result<(), Full> {
+        let words = short(WATCH, self.strategy, u64::from(instrument.0));
+        self.ring.push(|payload| payload.copy_from(0, &words))
+    }
+}
+
+/// The oms' end of the request ring.
+#[derive(Debug)]
+pub(super) struct RequestReader {
+    ring: ring::Consumer,
+    bounds: Bounds,
+}
+
+impl RequestReader {
+    pub(super) fn new(ring: ring::Consumer, bounds: Bounds) -> Self {
+        Self { ring, bounds }
+    }
+
+    #[inline]
+    pub(super) fn pop(&mut self) -> Result<Option<Request>, BadRecord> {
+        let mut words = [0; REQUEST_WORDS];
+        let found = self.ring.pop(|payload| payload.copy_to(0, &mut words));
+        match found {
+            Ok(Some(())) => decode(&words, self.bounds).map(Some),
+            Ok(None) => Ok(None),
+            Err(BadIndex) => Err(BadRecord::Counter),
+        }
+    }
+}
+
+/// The oms' end of the report ring.
+#[derive(Debug)]
+pub(super) struct ReportWriter(pub(super) ring::Producer);
+
+impl ReportWriter {
+    #[inline]
+    pub(super) fn push(&mut self, report: &StrategyReport) -> Result<(), Full> {
+        let codes = u64::from_le_bytes([
+            report.leg,
+            report.state as u8,
+            report.kind as u8,
+            report.reason as u8,
+            report.risk,
+            report.side as u8,
+            report.instrument.0 as u8,
+            (report.instrument.0 >> 8) as u8,
+        ]);
+        let words: [u64; REPORT_WORDS] = [
+            report.client_id.0,
+            report.signal.0,
+            codes,
+            report.last_price.0 as u64,
+            report.last_qty.0 as u64,
+            report.cumulative_qty.0 as u64,
+            report.event_ns.0,
+        ];
+        self.0.push(|payload| payload.copy_from(0, &words))
+    }
+}
+
+/// The strategy's end of the report ring.
+#[derive(Debug)]
+pub struct ReportReader(pub(super) ring::Consumer);
+
+impl ReportReader {
+    /// Takes the oldest report. One that makes no sense (the file was damaged) is skipped.
+    #[inline]
+    pub fn pop(&mut self) -> Option<StrategyReport> {
+        let mut words = [0; REPORT_WORDS];
+        while let Ok(Some(())) = self.0.pop(|payload| payload.copy_to(0, &mut words)) {
+            let report = report(&words);
+            if report.is_some() {
+                return report;
+            }
+        }
+        None
+    }
+}
+
+fn report(words: &[u64; REPORT_WORDS]) -> Option<StrategyReport> {
+    let [client_id, signal, codes, last_price, last_qty, cumulative_qty, event_ns] = *words;
+    Some(StrategyReport {
+        client_id: ClientOrderId(client_id),
+        signal: SignalId(signal),
+        leg: byte(codes, 0),
+        instrument: InstrumentId((codes >> 48) as u16),
+        side: Side::from_u8(byte(codes, 5))?,
+        state: OrderState::from_u8(byte(codes, 1))?,
+        kind: ReportKind::from_u8(byte(codes, 2))?,
+        reason: RejectReason::from_u8(byte(codes, 3))?,
+        risk: byte(codes, 4),
+        last_price: Price(last_price as i64),
+        last_qty: Qty(last_qty as i64),
+        cumulative_qty: Qty(cumulative_qty as i64),
+        event_ns: Nanos(event_ns),
+    })
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::sync::words::Words;
+    use proptest::prelude::*;
+
+    const BOUNDS: Bounds = Bounds { strategy: StrategyId(5), instruments: 4 };
+
+    fn signal() -> Signal {
+        let leg = |number: i64| Leg {
+            instrument: InstrumentId(number as u16),
+            side: Side::Sell,
+            pricing: LegPricing::PostOnly,
+            time_in_force: TimeInForce::Fok,
+            price: Price(-number),
+            qty: Qty(number << 40),
+        };
+        Signal {
+            id: SignalId(9),
+            strategy: StrategyId(5),
+            legs_len: 3,
+            legs: [leg(1), leg(2), leg(3), Leg::default()],
+            tick_ns: Nanos(11),
+            published_ns: Nanos(12),
+            seen_ns: Nanos(13),
+            emitted_ns: Nanos(u64::MAX),
+        }
+    }
+
+    fn requests(capacity: usize) -> (RequestWriter, RequestReader, Words) {
+        let shape = ring::Shape::new(capacity, REQUEST_WORDS);
+        let words = Words::heap(shape.size());
+        let writer = RequestWriter::new(ring::Producer::new(words.clone(), shape), StrategyId(5));
+        let reader = RequestReader::new(ring::Consumer::new(words.clone(), shape), BOUNDS);
+        (writer, reader, words)
+    }
+
+    /// Word of the first slot behind the ring's head and tail.
+    const SLOT: usize = 32;
+
+    #[test]
+    fn requests_come_back_as_they_were() {
+        let (mut writer, mut reader, _) = requests(4);
+        let all =
+            [Request::Signal(signal()), Request::Cancel(ClientOrderId(77)), Request::CancelAll];
+        for request in all {
+            assert_eq!(writer.push(&request), Ok(()));
+        }
+        for request in all {
+            assert_eq!(reader.pop(), Ok(Some(request)));
+        }
+        assert_eq!(reader.pop(), Ok(None));
+        for _ in 0..4 {
+            assert_eq!(writer.push_cancel_all(), Ok(()));
+        }
+        assert_eq!(writer.push_cancel_all(), Err(Full(())));
+    }
+
+    #[test]
+    fn every_bad_byte_has_its_error_and_the_ring_goes_on() {
+        use BadRecord::*;
+        let good = 1 | 3 << 8 | 5 << 16;
+        for (word, value, expected) in [
+            (0, 0, Strategy),
+            (0, 3 << 8 | 5 << 16, Kind),
+            (0, 5 | 3 << 8 | 5 << 16, Kind),
+            (0, 4 | 3 << 8 | 5 << 16, Legs),
+            (0, good | 1 << 24, Kind),
+            (0, good | 1 << 63, Kind),
+            (0, 1 | 3 << 8 | 6 << 16, Strategy),
+            (0, 1 | 5 << 16, Legs),
+            (0, 1 | 5 << 8 | 5 << 16, Legs),
+            (0, 1 | 255 << 8 | 5 << 16, Legs),
+            (0, 2 | 1 << 8 | 5 << 16, Legs),
+            (0, 3 | 1 << 8 | 5 << 16, Legs),
+            (1, 0, Id),
+            (6, 4, Instrument),
+            (9, 0xffff, Instrument),
+            (6, 1 | 2 << 16, Leg),
+            (6, 1 | 3 << 24, Leg),
+            (6, 1 | 3 << 32, Leg),
+            (12, 1 | 1 << 40, Leg),
+        ] {
+            let (mut writer, mut reader, words) = requests(4);
+            writer.push_signal(&signal()).unwrap();
+            writer.push_cancel_all().unwrap();
+            words.store(SLOT + word, value);
+            assert_eq!(reader.pop(), Err(expected), "word {word} as {value:#x}");
+            assert_eq!(reader.pop(), Ok(Some(Request::CancelAll)));
+            assert_eq!(reader.pop(), Ok(None));
+        }
+    }
+
+    #[test]
+    fn words_of_unused_legs_do_not_matter() {
+        let (mut writer, mut reader, words) = requests(4);
+        writer.push_signal(&signal()).unwrap();
+        (15..24).for_each(|word| words.store(SLOT + word, u64::MAX));
+        assert_eq!(reader.pop(), Ok(Some(Request::Signal(signal()))));
+    }
+
+    #[test]
+    fn an_impossible_counter_is_one_error() {
+        let (_, mut reader, words) = requests(4);
+        words.store(16, u64::MAX);
+        assert_eq!(reader.pop(), Err(BadRecord::Counter));
+        assert_eq!(reader.pop(), Ok(None));
+    }
+
+    #[test]
+    fn reports_come_back_as_they_were_and_nonsense_is_skipped() {
+        let shape = ring::Shape::new(4, REPORT_WORDS);
+        let words = Words::heap(shape.size());
+        let mut writer = ReportWriter(ring::Producer::new(words.clone(), shape));
+        let mut reader = ReportReader(ring::Consumer::new(words.clone(), shape));
+        let report = StrategyReport {
+            client_id: ClientOrderId(1 << 60),
+            signal: SignalId(9),
+            leg: 3,
+            instrument: InstrumentId(0xa1b2),
+            side: Side::Sell,
+            state: OrderState::Unknown,
+            kind: ReportKind::Progress,
+            reason: RejectReason::SelfTrade,
+            risk: 255,
+            last_price: Price(-1),
+            last_qty: Qty(2),
+            cumulative_qty: Qty(i64::MAX),
+            event_ns: Nanos(4),
+        };
+        writer.push(&report).unwrap();
+        let second = StrategyReport { leg: 1, ..report };
+        writer.push(&second).unwrap();
+        words.store(SLOT + 2, 10 << 8);
+        assert_eq!(reader.pop(), Some(second));
+        assert_eq!(reader.pop(), None);
+        writer.push(&report).unwrap();
+        assert_eq!(reader.pop(), Some(report));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 16 } else { 2000 }))]
+        #[test]
+        fn any_bytes_are_a_request_within_bounds_or_an_error(
+            mut words in prop::array::uniform18(prop_oneof![any::<u64>(), 0u64..5]),
+            head in prop_oneof![any::<u64>(), (0u64..5, 0u64..6).prop_map(|(k, l)| k | l << 8 | 5 << 16)],
+        ) {
+            words[0] = head;
+            if let Ok(Request::Signal(signal)) = decode(&words, BOUNDS) {
+                prop_assert!((1..=LEGS_MAX).contains(&usize::from(signal.legs_len)));
+                prop_assert!(signal.legs().iter().all(|leg| leg.instrument.0 < 4));
+                // What was accepted is written back to the same words.
+                let (mut writer, mut reader, _) = requests(1);
+                writer.push_signal(&signal).unwrap();
+                prop_assert_eq!(reader.pop(), Ok(Some(Request::Signal(signal))));
+            }
+        }
+
+        #[test]
+        fn any_report_bytes_are_survived(words in prop::array::uniform7(any::<u64>())) {
+            let _ = report(&words);
+        }
+    }
+}

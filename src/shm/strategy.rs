@@ -1,0 +1,236 @@
+//! The file of one strategy: the only one that the strategy can write.
+
+use super::layout::{
+    COUNTS_AT, STRATEGY_HEARTBEAT_AT, STRATEGY_MAGIC, STRATEGY_PID_AT, StrategyCounts,
+    StrategyLayout,
+};
+use super::map::{self, Named, NewFile};
+use super::signals::{BadRecord, Bounds, ReportReader, ReportWriter, RequestReader, RequestWriter};
+use super::status::{StatusReader, StatusWriter};
+use super::{RegionError, header};
+use crate::sync::spsc::Full;
+use crate::sync::words::{ReadWords, Words};
+use crate::sync::{broadcast, ring};
+use crate::types::{Nanos, Request, StrategyId, StrategyReport};
+use std::fs::File;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// Sizes of a strategy's file and what its bytes are checked against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StrategyOptions {
+    /// Whose file.
+    pub strategy: StrategyId,
+    /// How many instruments there are: requests that name others are bad records.
+    pub instruments: usize,
+    /// Slots of the request ring, rounded up to a power of two.
+    pub requests: usize,
+    /// Slots of the report ring, rounded up to a power of two.
+    pub reports: usize,
+    /// Slots of the status ring, rounded up to a power of two.
+    pub statuses: usize,
+}
+
+impl Default for StrategyOptions {
+    fn default() -> Self {
+        Self { strategy: StrategyId(0), instruments: 0, requests: 256, reports: 1024, statuses: 16 }
+    }
+}
+
+impl StrategyOptions {
+    fn layout(&self) -> Result<StrategyLayout, RegionError> {
+        let counts = StrategyCounts {
+            strategy: u64::from(self.strategy.0),
+            instruments: self.instruments as u64,
+            requests: self.requests as u64,
+            reports: self.reports as u64,
+            statuses: self.statuses as u64,
+        };
+        StrategyLayout::new(counts).map_err(|what| RegionError::Options { what: what.to_owned() })
+    }
+}
+
+/// Makes and opens strategies' files.
+#[derive(Debug)]
+pub struct StrategyFile;
+
+impl StrategyFile {
+    /// Makes `dir/strategy-<name>`, replacing what an ended instance left there, and gives both its
+    /// ends. To run the strategy in a process of its own, drop the second and let that process
+    /// [`StrategyFile::attach`].
+    pub fn create(
+        dir: &Path,
+        name: &str,
+        options: &StrategyOptions,
+    ) -> Result<(OmsEnd, StrategyEnd), RegionError> {
+        let layout = options.layout()?;
+        let path = path(dir, name)?;
+        map::make_dir(dir)?;
+        let new = NewFile::create(&path, layout.len)?;
+        map::lock(&new.file, &path)?;
+        write(&new.words, &layout);
+        let (file, words, named) = new.publish()?;
+        Ok((
+            OmsEnd::new(&words, &layout, Some(named)),
+            StrategyEnd::new(words, &layout, Some(file)),
+        ))
+    }
+
+    /// The same without a file, for tests and simulation.
+    pub fn in_memory(options: &StrategyOptions) -> Result<(OmsEnd, StrategyEnd), RegionError> {
+        let layout = options.layout()?;
+        let words = Words::heap(layout.len);
+        write(&words, &layout);
+        Ok((OmsEnd::new(&words, &layout, None), StrategyEnd::new(words, &layout, None)))
+    }
+
+    /// Opens the strategy's end from another process. There is one such end at a time.
+    pub fn attach(dir: &Path, name: &str) -> Result<StrategyEnd, RegionError> {
+        let path = path(dir, name)?;
+        let (file, words) = map::open_writable(&path)?;
+        let layout = checked(&words, &path)?;
+        if !map::lock(&file, &path)? {
+            let pid = words.load(STRATEGY_PID_AT) as u32;
+            return Err(RegionError::InUse { path, pid });
+        }
+        Ok(StrategyEnd::new(words, &layout, Some(file)))
+    }
+
+    /// Opens the status ring, read-only.
+    pub fn attach_status(dir: &Path, name: &str) -> Result<StatusReader, RegionError> {
+        let path = path(dir, name)?;
+        let words = map::open_read_only(&path)?;
+        let layout = checked(&words, &path)?;
+        Ok(status_reader(&words, &layout))
+    }
+}
+
+/// A name becomes part of a file name, so it may not lead elsewhere.
+fn path(dir: &Path, name: &str) -> Result<PathBuf, RegionError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+        let rule = "is not 1 to 64 letters, digits, \"-\" or \"_\"";
+        return Err(RegionError::Options { what: format!("the strategy's name {name:?} {rule}") });
+    }
+    Ok(dir.join(format!("strategy-{name}")))
+}
+
+fn write(words: &Words, layout: &StrategyLayout) {
+    header::write(words, STRATEGY_MAGIC, &layout.counts.words());
+    header::complete(words);
+}
+
+fn checked(words: &ReadWords, path: &Path) -> Result<StrategyLayout, RegionError> {
+    let counts = StrategyCounts::from_words(header::check(words, STRATEGY_MAGIC, path)?);
+    let corrupt = |what| RegionError::Corrupt { path: path.to_owned(), what };
+    let layout = StrategyLayout::new(counts).map_err(corrupt)?;
+    header::check_length(words, layout.len, path)?;
+    Ok(layout)
+}
+
+fn status_reader(words: &ReadWords, layout: &StrategyLayout) -> StatusReader {
+    let ring = words.slice(layout.statuses.clone());
+    StatusReader(broadcast::Reader::new(ring, layout.status_shape))
+}
+
+/// The strategy's end.
+#[derive(Debug)]
+pub struct StrategyEnd {
+    /// Signals and cancels to the oms.
+    pub requests: RequestWriter,
+    /// What became of them.
+    pub reports: ReportReader,
+    /// What the strategy shows of itself.
+    pub status: StatusWriter,
+    words: Words,
+    /// Locked while this end lives, so that there is no second one.
+    _lock: Option<File>,
+}
+
+impl StrategyEnd {
+    fn new(words: Words, layout: &StrategyLayout, lock: Option<File>) -> Self {
+        let strategy = StrategyId(layout.counts.strategy as u8);
+        let part = |range: &Range<usize>| words.slice(range.clone());
+        let requests = ring::Producer::new(part(&layout.requests), layout.request_shape);
+        let reports = ring::Consumer::new(part(&layout.reports), layout.report_shape);
+        let status = broadcast::Writer::new(part(&layout.statuses), layout.status_shape);
+        words.store(STRATEGY_PID_AT, u64::from(std::process::id()));
+        Self {
+            requests: RequestWriter::new(requests, strategy),
+            reports: ReportReader(reports),
+            status: StatusWriter(status),
+            words,
+            _lock: lock,
+        }
+    }
+
+    /// Says that the strategy lives.
+    pub fn beat(&self, now: Nanos) {
+        self.words.store(STRATEGY_HEARTBEAT_AT, now.0);
+    }
+
+    /// Whose end it is.
+    #[must_use]
+    pub fn strategy(&self) -> StrategyId {
+        StrategyId(self.words.load(COUNTS_AT) as u8)
+    }
+}
+
+/// The oms' end. Every byte that it reads is input. The file's name goes when it is dropped.
+#[derive(Debug)]
+pub struct OmsEnd {
+    requests: RequestReader,
+    reports: ReportWriter,
+    status: StatusReader,
+    words: ReadWords,
+    _named: Option<Named>,
+}
+
+impl OmsEnd {
+    fn new(words: &Words, layout: &StrategyLayout, named: Option<Named>) -> Self {
+        let bounds = Bounds {
+            strategy: StrategyId(layout.counts.strategy as u8),
+            instruments: layout.counts.instruments as usize,
+        };
+        let part = |range: &Range<usize>| words.slice(range.clone());
+        let requests = ring::Consumer::new(part(&layout.requests), layout.request_shape);
+        let reports = ring::Producer::new(part(&layout.reports), layout.report_shape);
+        Self {
+            requests: RequestReader::new(requests, bounds),
+            reports: ReportWriter(reports),
+            status: status_reader(words, layout),
+            words: words.reader(),
+            _named: named,
+        }
+    }
+
+    /// Takes the oldest request. After an error the ring goes on behind the bad record.
+    #[inline]
+    pub fn pop_request(&mut self) -> Result<Option<Request>, BadRecord> {
+        self.requests.pop()
+    }
+
+    /// Queues a report. If full, the strategy has stopped reading.
+    #[inline]
+    pub fn push_report(&mut self, report: &StrategyReport) -> Result<(), Full> {
+        self.reports.push(report)
+    }
+
+    /// A reader of the strategy's status, from now on.
+    #[must_use]
+    pub fn status(&self) -> StatusReader {
+        self.status.from_now()
+    }
+
+    /// When the strategy last said that it lives, 0 if never. Its own statement.
+    #[must_use]
+    pub fn heartbeat(&self) -> Nanos {
+        Nanos(self.words.load(STRATEGY_HEARTBEAT_AT))
+    }
+
+    /// Process of the strategy's end. Its own statement.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.words.load(STRATEGY_PID_AT) as u32
+    }
+}

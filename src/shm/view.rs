@@ -1,0 +1,238 @@
+//! The market file from the readers' side.
+
+use super::account::{self, BalanceRow, OrderCounters, PnlRow, PositionRow};
+use super::books::{Best, BookReader, Depth};
+use super::health::{self, VenueHealth};
+use super::latency::Stage;
+use super::layout::{MARKET_MAGIC, MarketCounts, MarketLayout, Section};
+use super::trades::TradeReader;
+use super::{RegionError, header, instruments, map, market};
+use crate::sync::words::ReadWords;
+use crate::sync::{broadcast, histogram, seqlock};
+use crate::types::{AssetId, BookState, InstrumentId, InstrumentTable, Nanos, VenueId};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Reads the market file, from any thread or process. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct MarketView {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    words: ReadWords,
+    table: Arc<InstrumentTable>,
+    counts: MarketCounts,
+    books: Vec<BookReader>,
+    trades: Vec<TradeReader>,
+    positions: Vec<seqlock::Reader>,
+    /// By venue, then asset.
+    balances: Vec<seqlock::Reader>,
+    pnl: Vec<seqlock::Reader>,
+    counters: Vec<seqlock::Reader>,
+    feeds: Vec<seqlock::Reader>,
+    executors: Vec<seqlock::Reader>,
+    /// By stage, then venue.
+    latency: Vec<histogram::Reader>,
+}
+
+impl MarketView {
+    /// Opens `dir/market` read-only.
+    pub fn attach(dir: &Path) -> Result<Self, RegionError> {
+        let path = market::path(dir);
+        let words = map::open_read_only(&path)?;
+        let counts = MarketCounts::from_words(header::check(&words, MARKET_MAGIC, &path)?);
+        let corrupt = |what| RegionError::Corrupt { path: path.clone(), what };
+        let layout = MarketLayout::new(counts).map_err(corrupt)?;
+        header::check_length(&words, layout.len, &path)?;
+        let table = read_table(&words, &layout);
+        let table = table.ok_or_else(|| corrupt("its table of instruments"))?;
+        Ok(Self::new(words, &layout, Arc::new(table)))
+    }
+
+    pub(super) fn new(
+        words: ReadWords,
+        layout: &MarketLayout,
+        table: Arc<InstrumentTable>,
+    ) -> Self {
+        let shape = layout.trade_shape();
+        let trades = parts(&words, &layout.trades).enumerate().map(|(index, part)| {
+            let ring = broadcast::Reader::new(part, shape);
+            TradeReader::new(InstrumentId(index as u16), ring)
+        });
+        let depth = layout.counts.depth as usize;
+        let values = |section| parts(&words, section).map(seqlock::Reader::new).collect();
+        let shared = Shared {
+            books: parts(&words, &layout.books).map(|part| BookReader::new(depth, &part)).collect(),
+            trades: trades.collect(),
+            positions: values(&layout.positions),
+            balances: values(&layout.balances),
+            pnl: values(&layout.pnl),
+            counters: values(&layout.counters),
+            feeds: values(&layout.feeds),
+            executors: values(&layout.executors),
+            latency: parts(&words, &layout.latency).map(histogram::Reader::new).collect(),
+            counts: layout.counts,
+            table,
+            words: words.clone(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Top of book; state [`BookState::Empty`] before the first one, and [`BookState::Stale`]
+    /// without prices if it cannot be read (unknown instrument, writer dead in the middle of a
+    /// write).
+    #[inline]
+    #[must_use]
+    pub fn best(&self, instrument: InstrumentId) -> Best {
+        let book = self.shared.books.get(instrument.index());
+        let best = book.and_then(|book| book.best().ok());
+        best.unwrap_or(Best { state: BookState::Stale, ..Best::default() })
+    }
+
+    /// How often the top of this book was published: for busy polling. Changes while a write is
+    /// under way are seen once it is complete.
+    #[inline]
+    #[must_use]
+    pub fn version(&self, instrument: InstrumentId) -> u64 {
+        self.shared.books.get(instrument.index()).map_or(0, BookReader::version)
+    }
+
+    /// Depth of a book; without levels, as [`MarketView::best`], if it cannot be read.
+    #[inline]
+    pub fn depth(&self, instrument: InstrumentId, depth: &mut Depth) {
+        let book = self.shared.books.get(instrument.index());
+        if book.is_none_or(|book| book.depth(depth).is_err()) {
+            depth.clear(BookState::Stale);
+        }
+    }
+
+    /// Prints of one instrument from now on.
+    #[must_use]
+    pub fn trades(&self, instrument: InstrumentId) -> Option<TradeReader> {
+        self.shared.trades.get(instrument.index()).map(TradeReader::from_now)
+    }
+
+    /// The instruments and assets.
+    #[must_use]
+    pub fn instruments(&self) -> &Arc<InstrumentTable> {
+        &self.shared.table
+    }
+
+    /// How many venues the region speaks of.
+    #[must_use]
+    pub fn venues(&self) -> usize {
+        self.shared.counts.venues as usize
+    }
+
+    /// Levels a side that the region holds.
+    #[must_use]
+    pub fn depth_limit(&self) -> usize {
+        self.shared.counts.depth as usize
+    }
+
+    /// Positions that were ever set.
+    #[must_use]
+    pub fn positions(&self) -> Vec<PositionRow> {
+        let rows = self.shared.positions.iter().enumerate();
+        rows.filter_map(|(index, row)| account::position(InstrumentId(index as u16), row)).collect()
+    }
+
+    /// Position in one instrument, if it was ever set.
+    #[must_use]
+    pub fn position(&self, instrument: InstrumentId) -> Option<PositionRow> {
+        account::position(instrument, self.shared.positions.get(instrument.index())?)
+    }
+
+    /// Balances that were ever set.
+    #[must_use]
+    pub fn balances(&self) -> Vec<BalanceRow> {
+        let assets = self.shared.counts.assets as usize;
+        let rows = self.shared.balances.iter().enumerate();
+        rows.filter_map(|(index, row)| {
+            let (venue, asset) =
+                (VenueId((index / assets) as u8), AssetId((index % assets) as u16));
+            account::balance(venue, asset, row)
+        })
+        .collect()
+    }
+
+    /// Profit and loss by quote asset, where ever set.
+    #[must_use]
+    pub fn pnl(&self) -> Vec<PnlRow> {
+        let rows = self.shared.pnl.iter().enumerate();
+        rows.filter_map(|(index, row)| account::pnl(AssetId(index as u16), row)).collect()
+    }
+
+    /// What the oms has counted.
+    #[must_use]
+    pub fn counters(&self) -> OrderCounters {
+        self.shared.counters.first().map(account::counters).unwrap_or_default()
+    }
+
+    /// Health of one venue; "down" if the region does not know it.
+    #[must_use]
+    pub fn health(&self, venue: VenueId) -> VenueHealth {
+        let index = usize::from(venue.0);
+        VenueHealth {
+            feed: self.shared.feeds.get(index).map(health::feed).unwrap_or_default(),
+            executor: self.shared.executors.get(index).map(health::executor).unwrap_or_default(),
+        }
+    }
+
+    /// One latency histogram; empty if the region does not know the venue.
+    #[must_use]
+    pub fn histogram(&self, stage: Stage, venue: VenueId) -> histogram::Snapshot {
+        let index = stage.index(venue, self.venues());
+        let reader = index.and_then(|index| self.shared.latency.get(index));
+        reader.map(histogram::Reader::snapshot).unwrap_or_default()
+    }
+
+    /// When the engine last said that it lives.
+    #[must_use]
+    pub fn heartbeat(&self) -> Nanos {
+        header::heartbeat(&self.shared.words)
+    }
+
+    /// Process of the engine.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        header::pid(&self.shared.words)
+    }
+
+    /// When the engine started.
+    #[must_use]
+    pub fn started(&self) -> Nanos {
+        header::started(&self.shared.words)
+    }
+
+    /// Whether the engine has ended in good order.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        header::has_ended(&self.shared.words)
+    }
+}
+
+/// The records of a section, one handle each.
+fn parts<'a>(words: &'a ReadWords, section: &'a Section) -> impl Iterator<Item = ReadWords> + 'a {
+    (0..).map_while(|index| section.record(index)).map(|range| words.slice(range))
+}
+
+/// The tables of an attached file; `None` if they make no sense.
+fn read_table(words: &ReadWords, layout: &MarketLayout) -> Option<InstrumentTable> {
+    let mut table = InstrumentTable::default();
+    for (index, part) in parts(words, &layout.assets).enumerate() {
+        let name = instruments::decode_asset(&std::array::from_fn(|word| part.load(word)))?;
+        // A name that comes twice would shift all after it.
+        (table.assets.intern(name.as_str()).index() == index).then_some(())?;
+    }
+    for part in parts(words, &layout.instruments) {
+        let row = instruments::decode(&std::array::from_fn(|word| part.load(word)))?;
+        let assets = table.assets.len();
+        let known = row.base.index() < assets && row.quote.index() < assets;
+        (known && u64::from(row.venue.0) < layout.counts.venues).then_some(())?;
+        table.add(row);
+    }
+    Some(table)
+}

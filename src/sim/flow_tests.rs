@@ -1,0 +1,359 @@
+//! The flows: repeatable, full books, as many and as large dislocations as promised.
+
+use super::embedded::{EmbeddedOptions, embedded};
+use super::flow::{Flow, FlowOptions, Target};
+use super::server_tests::EchoWire;
+use super::{Exchange, ExchangeEvent, SymbolRules};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use std::io::Write;
+use std::path::PathBuf;
+
+const MS: u64 = 1_000_000;
+const START_MS: u64 = 1_700_000_000_000;
+
+struct Stage {
+    names: Vec<(&'static str, Vec<SymbolRules>)>,
+    exchanges: Vec<Exchange>,
+    flow: Flow,
+}
+
+impl Stage {
+    fn new(options: &FlowOptions) -> Self {
+        let wires: Vec<Box<dyn super::Wire>> =
+            vec![Box::new(EchoWire::new("binance")), Box::new(EchoWire::new("bybit"))];
+        let made = embedded(&EmbeddedOptions::default(), wires).unwrap();
+        let exchanges: Vec<Exchange> =
+            made.options.venues.into_iter().map(|venue| venue.exchange).collect();
+        let names = vec![
+            ("binance", exchanges[0].symbols().to_vec()),
+            ("bybit", exchanges[1].symbols().to_vec()),
+        ];
+        let flow = Flow::new(options, &names).unwrap();
+        Self { names, exchanges, flow }
+    }
+
+    fn step(&mut self, passed_ns: u64) -> Vec<(usize, ExchangeEvent)> {
+        let mut targets: Vec<Target<'_>> = self
+            .exchanges
+            .iter_mut()
+            .map(|exchange| Target { exchange, start_ms: START_MS })
+            .collect();
+        self.flow.step(passed_ns, usize::MAX, &mut targets);
+        let venues = self.exchanges.iter_mut().enumerate();
+        venues
+            .flat_map(|(venue, exchange)| {
+                exchange.take_events().into_iter().map(move |event| (venue, event))
+            })
+            .collect()
+    }
+
+    fn best(&self, venue: usize, symbol: &str) -> (f64, f64) {
+        let (_, bids, asks) = self.exchanges[venue].depth(symbol, 1).unwrap();
+        (bids[0].0.to_f64().unwrap(), asks[0].0.to_f64().unwrap())
+    }
+}
+
+/// Events of one venue over a time, asked for in steps of `step_ms`.
+fn played(seed: u64, step_ms: u64, venue: usize) -> Vec<ExchangeEvent> {
+    let mut stage = Stage::new(&FlowOptions { seed, ..FlowOptions::default() });
+    let mut events = Vec::new();
+    for passed in (0..=2_000).step_by(step_ms as usize) {
+        events.extend(stage.step(passed * MS));
+    }
+    events.into_iter().filter(|(of, _)| *of == venue).map(|(_, event)| event).collect()
+}
+
+#[test]
+fn equal_seeds_give_equal_events_however_often_one_asks() {
+    for venue in [0, 1] {
+        let events = played(7, 1, venue);
+        assert!(events.len() > 400, "{}", events.len());
+        assert!(events == played(7, 8, venue), "steps of 8 ms");
+        assert!(events == played(7, 500, venue), "steps of 500 ms");
+        assert!(events != played(8, 1, venue), "another seed");
+    }
+}
+
+#[test]
+fn update_ids_of_a_book_have_no_holes_and_books_are_deep_and_uncrossed() {
+    let mut stage = Stage::new(&FlowOptions::default());
+    let mut last: std::collections::BTreeMap<(usize, String), u64> = Default::default();
+    let (mut books, mut trades) = (0, 0);
+    for passed in 0..3_000 {
+        for (venue, event) in stage.step(passed * MS) {
+            match event {
+                ExchangeEvent::Book { symbol, first_id, last_id, bids, asks, .. } => {
+                    books += 1;
+                    assert_eq!(last_id - first_id + 1, (bids.len() + asks.len()) as u64);
+                    if let Some(before) = last.insert((venue, symbol), last_id) {
+                        assert_eq!(first_id, before + 1);
+                    }
+                }
+                ExchangeEvent::Trade { .. } => trades += 1,
+                other => panic!("nobody has an order: {other:?}"),
+            }
+        }
+        for (venue, (_, rules)) in stage.names.iter().enumerate() {
+            for rules in rules {
+                let depth = stage.exchanges[venue].depth(&rules.symbol, 500).unwrap();
+                assert!(
+                    depth.1.len() >= 50 && depth.2.len() >= 50,
+                    "{} {}",
+                    depth.1.len(),
+                    depth.2.len()
+                );
+                assert!(depth.1[0].0 < depth.2[0].0, "crossed at {passed} ms");
+                let whole = |(price, qty): &(Decimal, Decimal)| {
+                    (price % rules.tick_size).is_zero() && (qty % rules.lot_size).is_zero()
+                };
+                assert!(depth.1.iter().chain(&depth.2).all(whole));
+            }
+        }
+    }
+    // 4 books at 100 changes a second over 3 s, trades and dislocations besides.
+    assert!((1_200..2_200).contains(&books), "{books}");
+    assert!((150..450).contains(&trades), "{trades}");
+}
+
+/// Dislocations of one symbol: how long each lasted (ms) and its largest edge (bp).
+fn dislocations(options: &FlowOptions, symbol: &str, seconds: u64) -> Vec<(u64, f64)> {
+    let mut stage = Stage::new(options);
+    let mut found = Vec::new();
+    let mut running: Option<(u64, f64)> = None;
+    for passed in 0..seconds * 1_000 {
+        stage.step(passed * MS);
+        let (here, there) = (stage.best(0, symbol), stage.best(1, symbol));
+        let edge = (here.0 / there.1 - 1.0).max(there.0 / here.1 - 1.0) * 1e4;
+        running = match running {
+            Some((since, most)) if edge >= 4.0 => Some((since, most.max(edge))),
+            Some((since, most)) => {
+                found.push((passed - since, most));
+                None
+            }
+            None if edge >= 4.0 => Some((passed, edge)),
+            None => None,
+        };
+    }
+    found
+}
+
+#[test]
+fn the_default_flow_parts_the_venues_often_enough_and_long_enough() {
+    let mut all = Vec::new();
+    for symbol in ["BTCUSDT", "ETHUSDT"] {
+        all.extend(dislocations(&FlowOptions::default(), symbol, 30));
+    }
+    let count = all.len();
+    assert!((15 * 30..=22 * 30).contains(&count), "{count} in 30 s");
+    let median = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let lasted = median(all.iter().map(|(ms, _)| *ms as f64).collect());
+    assert!((40.0..=60.0).contains(&lasted), "{lasted} ms");
+    let edge = median(all.iter().map(|(_, edge)| *edge).collect());
+    assert!((10.0..=15.0).contains(&edge), "{edge} bp");
+    assert!(all.iter().all(|(_, edge)| *edge < 25.0));
+    // Nearly all are what the settings say; noise may add or take a little at the rims.
+    let within = all.iter().filter(|(ms, edge)| (25..=75).contains(ms) && *edge >= 4.5).count();
+    assert!(within * 100 >= count * 97, "{within} of {count}");
+}
+
+#[test]
+fn without_dislocations_the_venues_agree() {
+    let calm = super::Dislocations { per_second: 0.0, ..Default::default() };
+    let options = FlowOptions { dislocations: calm, ..FlowOptions::default() };
+    assert_eq!(dislocations(&options, "BTCUSDT", 5), []);
+}
+
+pub(super) fn capture(name: &str, lines: &[&str]) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("stoop-{}-{name}.gz", std::process::id()));
+    let mut file = GzEncoder::new(std::fs::File::create(&path).unwrap(), Compression::fast());
+    for line in lines {
+        writeln!(file, "{line}").unwrap();
+    }
+    file.finish().unwrap();
+    path
+}
+
+fn dec(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
+fn levels(rows: &[(&str, &str)]) -> Vec<(Decimal, Decimal)> {
+    rows.iter().map(|(price, qty)| (dec(price), dec(qty))).collect()
+}
+
+const CAPTURE: [&str; 8] = [
+    r#"1000000000 {"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":5,"u":9,"b":[["100.00","9"]],"a":[]}}"#,
+    r#"1010000000 {"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":10,"u":12,"b":[["99.99","3"]],"a":[]}}"#,
+    r#"1020000000 {"lastUpdateId":10,"bids":[["100.00","1.5"],["99.99","2"],["1.00","700"]],"asks":[["100.01","1"],["100.03","4.000009"],["90000.00","8"]]}"#,
+    r#"1120000000 {"stream":"btcusdt@bookTicker","data":{"u":14,"s":"BTCUSDT","b":"99.99","B":"0.5","a":"100.03","A":"4"}}"#,
+    r#"1121000000 not json"#,
+    r#"1122000000 {"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":1,"p":"99.99","q":"0.2","T":1,"m":true,"M":true}}"#,
+    r#"1130000000 {"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":13,"u":13,"b":[["100.00","1"]],"a":[["100.02","7"]]}}"#,
+    r#"1220000000 {"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":14,"u":16,"b":[["100.00","0"],["99.98","6"]],"a":[["100.02","0"],["100.01","0"]]}}"#,
+];
+
+fn recorded(path: PathBuf) -> FlowOptions {
+    let calm = super::Dislocations { per_second: 0.0, ..Default::default() };
+    FlowOptions { captures: vec![path], dislocations: calm, ..FlowOptions::default() }
+}
+
+#[test]
+fn a_capture_is_played_at_its_pace_by_the_venues_own_book_rule() {
+    let path = capture("rule", &CAPTURE);
+    let mut stage = Stage::new(&recorded(path.clone()));
+    let depth = |stage: &Stage| {
+        let (_, bids, asks) = stage.exchanges[0].depth("BTCUSDT", 9).unwrap();
+        (bids, asks)
+    };
+    stage.step(0);
+    // The first change is older than the snapshot, the second is not.
+    let bids = levels(&[("100.00", "1.5"), ("99.99", "3"), ("1.00", "700")]);
+    let asks = levels(&[("100.01", "1"), ("100.03", "4"), ("90000.00", "8")]);
+    assert_eq!(depth(&stage), (bids, asks), "4.000009 is cut to the lot");
+    stage.step(99 * MS);
+    assert_eq!(depth(&stage).0[0], (dec("100.00"), dec("1.5")), "not before its time");
+    stage.step(100 * MS);
+    // The best quote removes what is better.
+    let bids = levels(&[("99.99", "0.5"), ("1.00", "700")]);
+    let asks = levels(&[("100.03", "4"), ("90000.00", "8")]);
+    assert_eq!(depth(&stage), (bids, asks));
+    let events = stage.step(105 * MS);
+    let printed = events.iter().any(|(venue, event)| {
+        *venue == 0
+            && matches!(event, ExchangeEvent::Trade { taker: crate::types::Side::Sell, price, qty, time_ms, .. }
+                if (*price, *qty, *time_ms) == (dec("99.99"), dec("0.2"), START_MS + 102))
+    });
+    assert!(printed);
+    assert_eq!(depth(&stage).0[0], (dec("99.99"), dec("0.5")), "quotes alone move the book");
+    // Older than the best quote: it may not bring back what is gone.
+    stage.step(110 * MS);
+    assert_eq!(depth(&stage).0[0], (dec("99.99"), dec("0.5")));
+    assert_eq!(depth(&stage).1[0], (dec("100.03"), dec("4")));
+    stage.step(200 * MS);
+    let bids = levels(&[("99.99", "0.5"), ("99.98", "6"), ("1.00", "700")]);
+    let asks = levels(&[("100.03", "4"), ("90000.00", "8")]);
+    assert_eq!(depth(&stage), (bids, asks));
+    // 100 ms after its end it begins again.
+    stage.step(300 * MS);
+    let bids = levels(&[("100.00", "1.5"), ("99.99", "3"), ("1.00", "700")]);
+    let asks = levels(&[("100.01", "1"), ("100.03", "4"), ("90000.00", "8")]);
+    assert_eq!(depth(&stage), (bids, asks));
+    stage.step(400 * MS);
+    assert_eq!(depth(&stage).0[0], (dec("99.99"), dec("0.5")));
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn the_other_venue_follows_with_its_own_tick_and_a_lag() {
+    let path = capture("lag", &CAPTURE);
+    let mut stage = Stage::new(&recorded(path.clone()));
+    stage.step(0);
+    let (_, bids, asks) = stage.exchanges[1].depth("BTCUSDT", 9).unwrap();
+    // Tick 0.1: 100.00 and 99.99 less noise of some 0.003 fall on 99.9, or the first on 100.0.
+    assert_eq!(bids.iter().map(|(_, qty)| qty).sum::<Decimal>(), dec("704.5"));
+    assert!(bids[0].0 >= dec("99.9") && asks[0].0 <= dec("100.1"), "{bids:?} {asks:?}");
+    assert!(asks[0].0 > bids[0].0);
+    let best_qty = |stage: &Stage| stage.exchanges[1].depth("BTCUSDT", 1).unwrap().2[0].1;
+    for passed in 0..135 {
+        stage.step(passed * MS);
+    }
+    assert!(best_qty(&stage) >= dec("5"), "the quote of 100 ms has not arrived: 1 + 4");
+    stage.step(170 * MS);
+    assert_eq!(best_qty(&stage), dec("4"));
+    let eth = stage.exchanges[1].depth("ETHUSDT", 100).unwrap();
+    assert!(eth.1.len() >= 50, "symbols without a capture have the seeded flow");
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn a_capture_without_a_snapshot_or_of_an_unknown_symbol_is_refused() {
+    let refusal = |options: FlowOptions| {
+        let stage = Stage::new(&FlowOptions::default());
+        Flow::new(&options, &stage.names).err().unwrap()
+    };
+    let path = capture("none", &CAPTURE[..2]);
+    let text = refusal(recorded(path.clone()));
+    assert_eq!(text, format!("{}: no depth snapshot near its beginning", path.display()));
+    std::fs::remove_file(&path).unwrap();
+    assert!(refusal(recorded(path)).contains("No such file"));
+    let other: Vec<String> =
+        CAPTURE.iter().map(|line| line.replace("BTCUSDT", "XYZUSDT")).collect();
+    let other: Vec<&str> = other.iter().map(String::as_str).collect();
+    let path = capture("other", &other);
+    assert!(refusal(recorded(path.clone())).ends_with("venue \"binance\" has no symbol XYZUSDT"));
+    std::fs::remove_file(path).unwrap();
+    let odd = |events_per_second| FlowOptions { events_per_second, ..FlowOptions::default() };
+    for per_second in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(refusal(odd(per_second)).starts_with("events per second"), "{per_second}");
+    }
+    let fast = FlowOptions { speed: 0.0, ..FlowOptions::default() };
+    assert_eq!(refusal(fast), "speed must be above 0 and at most 1000, or infinite");
+    let flat = FlowOptions { levels: 0, ..FlowOptions::default() };
+    assert_eq!(refusal(flat), "levels must be from 1 to 5000");
+    let nobody = FlowOptions { capture_venue: "nobody".to_owned(), ..FlowOptions::default() };
+    assert_eq!(refusal(nobody), "no venue is called \"nobody\"");
+}
+
+/// Over the real recordings where they are at hand (`STOOP_CAPTURES`, a folder).
+#[test]
+fn real_captures_play_without_crossing_and_the_venues_part() {
+    let Some(folder) = std::env::var_os("STOOP_CAPTURES") else {
+        println!("skipped: STOOP_CAPTURES is not set");
+        return;
+    };
+    let path = PathBuf::from(folder).join("binance/spot_btcusdt_20240808.gz");
+    let options = FlowOptions { captures: vec![path], ..FlowOptions::default() };
+    let mut stage = Stage::new(&options);
+    let mut events = 0;
+    for passed in 0..20_000 {
+        events += stage.step(passed * MS).len();
+        for venue in 0..2 {
+            let (bid, ask) = stage.best(venue, "BTCUSDT");
+            assert!(bid < ask, "venue {venue} crossed at {passed} ms: {bid} {ask}");
+            assert!((60_000.0..64_000.0).contains(&bid));
+        }
+    }
+    assert!(events > 5_000, "{events}");
+    let found = dislocations(&options, "BTCUSDT", 10).len();
+    assert!(found >= 75, "{found}");
+}
+
+/// Expected ends of the recordings: first 25 levels a side as `price:qty`, hashed.
+#[test]
+fn real_captures_end_in_the_expected_book() {
+    use sha2::{Digest, Sha256};
+    let Some(folder) = std::env::var_os("STOOP_CAPTURES") else {
+        println!("skipped: STOOP_CAPTURES is not set");
+        return;
+    };
+    let expected = [
+        ("BTCUSDT", "0f2c97062452bf85f17f56e102be1ded431d76ec28ebff60cca96ecc3faf9341"),
+        ("ETHUSDT", "63aacc42d261fbfe62958c51fac3734b0dc012b75d4eac3212aaa04744e73af6"),
+    ];
+    for (symbol, hash) in expected {
+        let name = format!("binance/spot_{}_20240808.gz", symbol.to_lowercase());
+        let path = PathBuf::from(&folder).join(name);
+        let mut stage = Stage::new(&recorded(path));
+        let mut hashes = Vec::new();
+        stage.step(345_000 * MS);
+        // A newer best quote may come right behind the last depth change: look closely.
+        for passed_us in (345_000_000..346_000_000).step_by(100) {
+            stage.step(passed_us * 1_000);
+            let (_, bids, asks) = stage.exchanges[0].depth(symbol, 25).unwrap();
+            let show = |levels: Vec<(Decimal, Decimal)>| {
+                let rows = levels.iter().map(|(price, qty)| format!("{price:.8}:{qty:.8}"));
+                rows.collect::<Vec<_>>().join(";")
+            };
+            let text = format!("{}|{}", show(bids), show(asks));
+            let digest = Sha256::digest(text.as_bytes());
+            hashes.push(digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        }
+        assert!(hashes.iter().any(|one| one == hash), "{symbol}");
+    }
+}

@@ -1,0 +1,290 @@
+//! What a strategy sees of the engine and what it can do.
+
+use super::{EmitError, SignalBuilder};
+use crate::clock::Clock;
+use crate::shm::{Best, Depth, MarketView, Status, StrategyEnd, TradeReader};
+use crate::types::{
+    ClientOrderId, Instrument, InstrumentId, InstrumentTable, Nanos, Price, Qty, Request, Rounding,
+    Scale, Signal, SignalId, StrategyId, StrategyReport, Trade,
+};
+use rust_decimal::Decimal;
+use std::sync::Arc;
+
+/// An instrument as strategies handle it: its number and what is needed to price an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InstrumentRef {
+    /// Its number.
+    pub id: InstrumentId,
+    /// Decimals of its prices and quantities.
+    pub scale: Scale,
+    /// Smallest price step.
+    pub tick_size: Price,
+    /// Smallest quantity step.
+    pub lot_size: Qty,
+    /// Smallest quantity.
+    pub qty_min: Qty,
+    /// Smallest value in quote units.
+    pub notional_min: crate::types::Amount,
+}
+
+impl InstrumentRef {
+    fn of(instrument: &Instrument) -> Self {
+        Self {
+            id: instrument.id,
+            scale: instrument.scale,
+            tick_size: instrument.rules.tick_size,
+            lot_size: instrument.rules.lot_size,
+            qty_min: instrument.rules.qty_min,
+            notional_min: instrument.rules.notional_min,
+        }
+    }
+
+    /// A decimal as a quantity of this instrument; `None` if it is not exact.
+    #[must_use]
+    pub fn qty(&self, value: Decimal) -> Option<Qty> {
+        self.scale.qty(value).ok()
+    }
+
+    /// A decimal as a price of this instrument; `None` if it is not exact.
+    #[must_use]
+    pub fn price(&self, value: Decimal) -> Option<Price> {
+        self.scale.price(value).ok()
+    }
+
+    /// The quantity cut down to whole lots.
+    #[must_use]
+    pub fn round_down(&self, qty: Qty) -> Qty {
+        qty.round_to(self.lot_size, Rounding::Down)
+    }
+
+    /// Whether an order of this size and price reaches the venue's minimums.
+    #[must_use]
+    pub fn is_tradable(&self, price: Price, qty: Qty) -> bool {
+        let notional = self.scale.notional(price, qty);
+        qty >= self.qty_min && qty > Qty::ZERO && notional.is_some_and(|n| n >= self.notional_min)
+    }
+}
+
+struct Watched {
+    id: InstrumentId,
+    version: u64,
+    trades: Option<TradeReader>,
+}
+
+/// Stamps of the newest book that was read since the last signal.
+#[derive(Clone, Copy, Default)]
+struct Tick {
+    recv_ns: Nanos,
+    published_ns: Nanos,
+    seen_ns: Nanos,
+}
+
+/// What a context is made of.
+pub struct ContextParts {
+    /// The region.
+    pub view: MarketView,
+    /// The strategy's own file.
+    pub end: StrategyEnd,
+    /// All instruments.
+    pub instruments: Arc<InstrumentTable>,
+    /// Time.
+    pub clock: Clock,
+    /// Who this is.
+    pub strategy: StrategyId,
+}
+
+/// See the module.
+pub struct Context {
+    parts: ContextParts,
+    watched: Vec<Watched>,
+    depth: Depth,
+    status: Status,
+    tick: Tick,
+    signals: u64,
+    trades_missed: u64,
+    timer_ns: u64,
+    timer_at: Nanos,
+}
+
+impl Context {
+    /// A context that watches nothing yet.
+    #[must_use]
+    pub fn new(parts: ContextParts) -> Self {
+        Self {
+            parts,
+            watched: Vec::with_capacity(64),
+            depth: Depth::default(),
+            status: Status::new(),
+            tick: Tick::default(),
+            signals: 0,
+            trades_missed: 0,
+            timer_ns: 100_000_000,
+            timer_at: Nanos(0),
+        }
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Nanos {
+        self.parts.clock.now()
+    }
+
+    /// Who this is.
+    #[must_use]
+    pub fn strategy(&self) -> StrategyId {
+        self.parts.strategy
+    }
+
+    /// An instrument by our name of it, `BTC/USDT@venue`. `None` if it is not configured.
+    #[must_use]
+    pub fn instrument(&self, name: &str) -> Option<InstrumentRef> {
+        self.parts.instruments.by_name(name).map(InstrumentRef::of)
+    }
+
+    /// Everything known of an instrument.
+    #[must_use]
+    pub fn details(&self, id: InstrumentId) -> Option<&Instrument> {
+        self.parts.instruments.get(id)
+    }
+
+    /// Watches an instrument from now on: [`super::Strategy::on_book`] and `on_trade` follow. If
+    /// its book is not streamed yet, its feed is asked to; the first book comes as the venue sends
+    /// it, normally well under a second.
+    pub fn watch(&mut self, instrument: &InstrumentRef) -> Result<(), EmitError> {
+        if self.watched.iter().any(|watched| watched.id == instrument.id) {
+            return Ok(());
+        }
+        self.push(&Request::Watch(instrument.id))?;
+        let trades = self.parts.view.trades(instrument.id);
+        self.watched.push(Watched { id: instrument.id, version: 0, trades });
+        Ok(())
+    }
+
+    /// Best bid and ask, with state and age: ask [`Best::is_live`] before using the prices.
+    #[inline]
+    pub fn best(&mut self, instrument: &InstrumentRef) -> Best {
+        let best = self.parts.view.best(instrument.id);
+        self.saw(best.recv_ns, best.published_ns);
+        best
+    }
+
+    /// The best levels of both sides, with state and age.
+    pub fn book(&mut self, instrument: &InstrumentRef) -> &Depth {
+        self.parts.view.depth(instrument.id, &mut self.depth);
+        let (recv_ns, published_ns) = (self.depth.recv_ns, self.depth.published_ns);
+        self.saw(recv_ns, published_ns);
+        &self.depth
+    }
+
+    #[inline]
+    fn saw(&mut self, recv_ns: Nanos, published_ns: Nanos) {
+        if recv_ns > self.tick.recv_ns {
+            let seen_ns = self.parts.clock.now();
+            self.tick = Tick { recv_ns, published_ns, seen_ns };
+        }
+    }
+
+    /// Starts a signal.
+    pub fn signal(&mut self) -> SignalBuilder<'_> {
+        SignalBuilder::new(self)
+    }
+
+    /// Asks for one order to be cancelled.
+    pub fn cancel(&mut self, order: ClientOrderId) -> Result<(), EmitError> {
+        self.push(&Request::Cancel(order))
+    }
+
+    /// Asks for all orders of this strategy to be cancelled.
+    pub fn cancel_all(&mut self) -> Result<(), EmitError> {
+        self.push(&Request::CancelAll)
+    }
+
+    /// The strategy's status: typed fields for the board and for whoever reads the region. Nobody
+    /// sees them before [`Context::publish_status`].
+    pub fn status(&mut self) -> &mut Status {
+        &mut self.status
+    }
+
+    /// Publishes the status.
+    pub fn publish_status(&mut self) {
+        let now = self.now();
+        self.parts.end.status.publish(&self.status, now);
+    }
+
+    /// Interval of [`super::Strategy::on_timer`].
+    pub fn set_timer(&mut self, interval_ns: u64) {
+        self.timer_ns = interval_ns.max(1);
+    }
+
+    /// The next report, for strategies that own their loop.
+    pub fn next_report(&mut self) -> Option<StrategyReport> {
+        self.parts.end.reports.pop()
+    }
+
+    /// How many instruments are watched.
+    #[must_use]
+    pub fn watched_len(&self) -> usize {
+        self.watched.len()
+    }
+
+    /// The instrument at this place of the watch list, if its book changed since the last call.
+    #[inline]
+    pub fn take_change(&mut self, at: usize) -> Option<InstrumentId> {
+        let watched = self.watched.get_mut(at)?;
+        let version = self.parts.view.version(watched.id);
+        if version == watched.version {
+            return None;
+        }
+        watched.version = version;
+        Some(watched.id)
+    }
+
+    /// The next public print of the instrument at this place of the watch list. Prints that were
+    /// overwritten before they were read are skipped.
+    pub fn next_trade(&mut self, at: usize) -> Option<Trade> {
+        let reader = self.watched.get_mut(at)?.trades.as_mut()?;
+        loop {
+            match reader.next() {
+                Ok(print) => return print.map(|print| print.trade),
+                Err(lapped) => self.trades_missed += lapped.0,
+            }
+        }
+    }
+
+    /// How many prints were overwritten before this strategy read them.
+    #[must_use]
+    pub fn trades_missed(&self) -> u64 {
+        self.trades_missed
+    }
+
+    /// Says that the strategy lives; the loop does so.
+    pub fn beat(&mut self) {
+        self.parts.end.beat(self.parts.clock.now());
+    }
+
+    /// Whether the timer is due; starts it anew if so.
+    pub fn timer_due(&mut self) -> bool {
+        let now = self.now();
+        if now < self.timer_at {
+            return false;
+        }
+        self.timer_at = now.plus(self.timer_ns);
+        true
+    }
+
+    pub(super) fn push_signal(&mut self, mut signal: Signal) -> Result<SignalId, EmitError> {
+        signal.id = SignalId(self.signals + 1);
+        signal.strategy = self.parts.strategy;
+        signal.tick_ns = self.tick.recv_ns;
+        signal.published_ns = self.tick.published_ns;
+        signal.seen_ns = self.tick.seen_ns;
+        signal.emitted_ns = self.parts.clock.now();
+        self.push(&Request::Signal(signal))?;
+        self.signals += 1;
+        Ok(signal.id)
+    }
+
+    fn push(&mut self, request: &Request) -> Result<(), EmitError> {
+        self.parts.end.requests.push(request).map_err(|_| EmitError::Full)
+    }
+}

@@ -1,0 +1,102 @@
+//! Strategies: what decides. A strategy reads books from the region, emits signals and learns what
+//! became of them; it never touches a socket, an order table or another strategy's memory.
+//!
+//! Implement the callbacks of [`Strategy`] that you need; or override [`Strategy::poll`] and own
+//! the loop, calling what you like of [`Context`]. The same code runs on a thread of the engine
+//! or, over the same shared memory, elsewhere.
+//!
+//! ```no_run
+//! use stoop::strategy::prelude::*;
+//!
+//! struct TakeCheap {
+//!     btc: InstrumentRef,
+//!     below: Price,
+//! }
+//!
+//! impl Strategy for TakeCheap {
+//!     fn on_book(&mut self, ctx: &mut Context, _changed: InstrumentId) {
+//!         let best = ctx.best(&self.btc);
+//!         if best.is_live() && best.ask.price < self.below {
+//!             let _ = ctx.signal().buy(&self.btc, best.ask.qty).limit_at(best.ask.price).ioc().emit();
+//!         }
+//!     }
+//! }
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod context;
+mod signal;
+mod spread_arb;
+
+pub use context::{Context, ContextParts, InstrumentRef};
+pub use signal::{EmitError, SignalBuilder};
+pub use spread_arb::{SpreadArb, SpreadArbOptions};
+
+use crate::types::{InstrumentId, StrategyReport, Trade};
+
+/// Everything that a strategy's file needs.
+pub mod prelude {
+    pub use super::{Context, EmitError, InstrumentRef, SignalBuilder, Strategy};
+    pub use crate::types::{
+        BookState, InstrumentId, Level, Nanos, Price, Qty, Rounding, Side, SignalId,
+        StrategyReport, Trade,
+    };
+}
+
+/// What decides. All callbacks run on the strategy's own loop, one at a time.
+pub trait Strategy: Send {
+    /// Called once, before anything else: watch instruments here.
+    fn on_start(&mut self, ctx: &mut Context) {
+        let _ = ctx;
+    }
+
+    /// The top or the depth of a watched book changed, or its state did.
+    fn on_book(&mut self, ctx: &mut Context, changed: InstrumentId) {
+        let _ = (ctx, changed);
+    }
+
+    /// A public print on a watched instrument.
+    fn on_trade(&mut self, ctx: &mut Context, trade: &Trade) {
+        let _ = (ctx, trade);
+    }
+
+    /// News of an order that this strategy caused.
+    fn on_report(&mut self, ctx: &mut Context, report: &StrategyReport) {
+        let _ = (ctx, report);
+    }
+
+    /// Called at the interval of [`Context::set_timer`], every 100 ms if it was never set.
+    fn on_timer(&mut self, ctx: &mut Context) {
+        let _ = ctx;
+    }
+
+    /// One round of the loop; returns how much was done. The default calls the callbacks above for
+    /// everything new; override it to own the loop.
+    fn poll(&mut self, ctx: &mut Context) -> usize {
+        dispatch(self, ctx)
+    }
+}
+
+/// Calls the callbacks for everything that is new: reports first, then books, trades, the timer.
+pub fn dispatch<S: Strategy + ?Sized>(strategy: &mut S, ctx: &mut Context) -> usize {
+    let mut work = 0;
+    while let Some(report) = ctx.next_report() {
+        strategy.on_report(ctx, &report);
+        work += 1;
+    }
+    for at in 0..ctx.watched_len() {
+        if let Some(changed) = ctx.take_change(at) {
+            strategy.on_book(ctx, changed);
+            work += 1;
+        }
+        while let Some(trade) = ctx.next_trade(at) {
+            strategy.on_trade(ctx, &trade);
+            work += 1;
+        }
+    }
+    if ctx.timer_due() {
+        strategy.on_timer(ctx);
+    }
+    work
+}

@@ -1,0 +1,266 @@
+//! Draws [`BoardData`]. Knows nothing of the engine.
+
+use super::data::{BoardData, BookRow, LatencyRow};
+use crate::types::{BookState, Readiness};
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table};
+
+/// Draws the whole board.
+pub fn draw(frame: &mut Frame<'_>, data: &BoardData) {
+    let books = data.books.len() as u16 + 3;
+    let facts = 3 + data.pnl.len() + data.strategies.len();
+    let middle = data.latency.len().max(facts) as u16 + 3;
+    let rows = Layout::vertical([
+        Constraint::Length(2),
+        Constraint::Length(books),
+        Constraint::Length(middle),
+        Constraint::Min(3),
+        Constraint::Length(1),
+    ])
+    .split(frame.area());
+    draw_head(frame, rows[0], data);
+    draw_books(frame, rows[1], data);
+    let columns = Layout::horizontal([Constraint::Length(67), Constraint::Min(20)]).split(rows[2]);
+    draw_latency(frame, columns[0], &data.latency);
+    draw_orders(frame, columns[1], data);
+    draw_log(frame, rows[3], data);
+    frame.render_widget(Paragraph::new(data.hint.as_str()).style(dim()), rows[4]);
+}
+
+fn dim() -> Style {
+    Style::default().add_modifier(Modifier::DIM)
+}
+
+fn head() -> Style {
+    Style::default().add_modifier(Modifier::BOLD)
+}
+
+fn block(title: &str) -> Block<'_> {
+    Block::default().borders(Borders::ALL).title(title)
+}
+
+fn draw_head(frame: &mut Frame<'_>, area: Rect, data: &BoardData) {
+    let mut spans = vec![
+        Span::styled(data.title.clone(), head()),
+        Span::raw(format!("   {}   ", clock(data.running_s))),
+    ];
+    for (name, feed, orders) in &data.venues {
+        let color = match (feed, orders) {
+            (Readiness::Ready, true) => Color::Green,
+            (Readiness::Down, _) => Color::Red,
+            _ => Color::Yellow,
+        };
+        let text = format!("{name} {}  ", if *orders { "ready" } else { "not ready" });
+        spans.push(Span::styled(text, Style::default().fg(color)));
+    }
+    for (base, gap) in &data.spreads {
+        spans.push(Span::raw(format!("  {base} spread {gap:+.2} bp")));
+    }
+    frame.render_widget(Paragraph::new(Line::from(spans)), area);
+}
+
+fn clock(seconds: u64) -> String {
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+fn draw_books(frame: &mut Frame<'_>, area: Rect, data: &BoardData) {
+    let titles = [
+        "instrument",
+        "bid qty",
+        "bid",
+        "ask",
+        "ask qty",
+        "state",
+        "age ms",
+        "position",
+        "realised",
+        "fees",
+    ];
+    let widths = [20, 11, 12, 12, 11, 9, 7, 14, 12, 10].map(Constraint::Length);
+    let table = Table::new(data.books.iter().map(book_row), widths)
+        .header(Row::new(titles).style(head()))
+        .block(block(" books "));
+    frame.render_widget(table, area);
+}
+
+fn book_row(row: &BookRow) -> Row<'_> {
+    let (state, color) = match row.state {
+        BookState::Live => ("live", Color::Green),
+        BookState::Stale => ("stale", Color::Red),
+        BookState::Buffering => ("resync", Color::Yellow),
+        BookState::Empty => ("empty", Color::DarkGray),
+    };
+    Row::new([
+        Cell::from(row.name.as_str()),
+        Cell::from(row.bid.1.as_str()),
+        Cell::from(row.bid.0.as_str()).style(Style::default().fg(Color::Green)),
+        Cell::from(row.ask.0.as_str()).style(Style::default().fg(Color::Red)),
+        Cell::from(row.ask.1.as_str()),
+        Cell::from(state).style(Style::default().fg(color)),
+        Cell::from(if row.state == BookState::Empty {
+            String::new()
+        } else {
+            row.age_ms.to_string()
+        }),
+        Cell::from(row.position.as_str()),
+        Cell::from(row.realised.as_str()),
+        Cell::from(row.fees.as_str()),
+    ])
+}
+
+fn draw_latency(frame: &mut Frame<'_>, area: Rect, rows: &[LatencyRow]) {
+    let cells = rows.iter().map(|row| {
+        Row::new([
+            row.stage.to_owned(),
+            row.count.to_string(),
+            duration(row.p50),
+            duration(row.p99),
+            duration(row.p999),
+            duration(row.max),
+        ])
+    });
+    let table = Table::new(cells, [14, 9, 9, 9, 9, 9].map(Constraint::Length))
+        .header(Row::new(["stage", "count", "p50", "p99", "p99.9", "max"]).style(head()))
+        .block(block(" latency "));
+    frame.render_widget(table, area);
+}
+
+/// Three significant digits with the unit that fits.
+pub(super) fn duration(ns: u64) -> String {
+    match ns {
+        0 => "-".to_owned(),
+        1..1_000 => format!("{ns} ns"),
+        1_000..1_000_000 => format!("{:.1} us", ns as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} ms", ns as f64 / 1e6),
+        _ => format!("{:.1} s", ns as f64 / 1e9),
+    }
+}
+
+fn draw_orders(frame: &mut Frame<'_>, area: Rect, data: &BoardData) {
+    let c = &data.counters;
+    let mut lines = vec![
+        Line::from(format!("signals {}  refused {}", c.signals, c.signals_refused)),
+        Line::from(format!(
+            "orders sent {}  filled {}  rejected {}",
+            c.orders_sent, c.orders_filled, c.orders_rejected
+        )),
+        Line::from(format!(
+            "expired {}  canceled {}  open {}  unknown {}",
+            c.orders_expired, c.orders_canceled, c.orders_open, c.orders_unknown
+        )),
+    ];
+    for (quote, realised, unrealised, fees) in &data.pnl {
+        let text = format!("{quote} realised {realised}  unrealised {unrealised}  fees {fees}");
+        lines.push(Line::from(Span::styled(text, head())));
+    }
+    for (name, fields) in &data.strategies {
+        let fields: Vec<String> = fields.iter().map(|(k, v)| format!("{k} {v}")).collect();
+        lines.push(Line::from(format!("{name}: {}", fields.join("  "))));
+    }
+    frame.render_widget(Paragraph::new(lines).block(block(" orders ")), area);
+}
+
+fn draw_log(frame: &mut Frame<'_>, area: Rect, data: &BoardData) {
+    let room = usize::from(area.height.saturating_sub(2));
+    let first = data.log.len().saturating_sub(room);
+    let lines: Vec<Line<'_>> = data.log[first..]
+        .iter()
+        .map(|row| {
+            let color = match row.level.as_str() {
+                "error" => Color::Red,
+                "warn" => Color::Yellow,
+                _ => Color::Reset,
+            };
+            let text = format!("{:8.3} {:5} {}", row.after_s, row.level, row.text);
+            Line::from(Span::styled(text, Style::default().fg(color)))
+        })
+        .collect();
+    frame.render_widget(Paragraph::new(lines).block(block(" log ")), area);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shm::OrderCounters;
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    fn data() -> BoardData {
+        let book = |name: &str, bid: &str, ask: &str| BookRow {
+            name: name.to_owned(),
+            bid: (bid.to_owned(), "0.5".to_owned()),
+            ask: (ask.to_owned(), "1.25".to_owned()),
+            state: BookState::Live,
+            age_ms: 3,
+            position: "0.02".to_owned(),
+            realised: "1.50".to_owned(),
+            fees: "0.12".to_owned(),
+        };
+        BoardData {
+            title: "stoop".to_owned(),
+            running_s: 3_661,
+            books: vec![
+                book("BTC/USDT@a", "61685.99", "61686.00"),
+                book("BTC/USDT@b", "61690.1", "61690.2"),
+            ],
+            spreads: vec![("BTC".to_owned(), 0.66)],
+            venues: vec![("a".to_owned(), Readiness::Ready, true)],
+            counters: OrderCounters {
+                orders_sent: 40,
+                orders_filled: 38,
+                ..OrderCounters::default()
+            },
+            pnl: vec![("USDT".to_owned(), "3.00".to_owned(), "0.10".to_owned(), "0.24".to_owned())],
+            latency: vec![LatencyRow {
+                stage: "tick_to_order",
+                count: 40,
+                p50: 8_400,
+                p99: 25_000,
+                p999: 1_200_000,
+                max: 2_000_000_000,
+            }],
+            hint: "q stops".to_owned(),
+            ..BoardData::default()
+        }
+    }
+
+    #[test]
+    fn everything_that_matters_is_on_the_board() {
+        let mut terminal = Terminal::new(TestBackend::new(130, 24)).unwrap();
+        terminal.draw(|frame| draw(frame, &data())).unwrap();
+        let buffer = terminal.backend().buffer();
+        let screen: Vec<String> = (0..24)
+            .map(|y| (0..130).map(|x| buffer[(x, y)].symbol().to_owned()).collect())
+            .collect();
+        let screen = screen.join("\n");
+        for text in [
+            "01:01:01",
+            "a ready",
+            "BTC spread +0.66 bp",
+            "61685.99",
+            "61690.2",
+            "live",
+            "0.02",
+            "orders sent 40  filled 38  rejected 0",
+            "USDT realised 3.00",
+            "8.4 us",
+            "25.0 us",
+            "1.2 ms",
+            "2.0 s",
+            "q stops",
+        ] {
+            assert!(screen.contains(text), "{text:?} is not on\n{screen}");
+        }
+    }
+
+    #[test]
+    fn a_tiny_terminal_does_not_panic() {
+        for (width, height) in [(1, 1), (10, 3), (40, 8)] {
+            let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+            terminal.draw(|frame| draw(frame, &data())).unwrap();
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What the board shows, read from the region once per frame.
+
+use crate::shm::{MarketView, OrderCounters, Stage, Status, StatusValue};
+use crate::types::{
+    Amount, BookState, Instrument, InstrumentTable, Level, Nanos, Readiness, VenueId,
+};
+
+/// One instrument's line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BookRow {
+    /// Our name of it.
+    pub name: String,
+    /// Best bid as price and quantity, empty without one.
+    pub bid: (String, String),
+    /// Best ask.
+    pub ask: (String, String),
+    /// Whether the prices may be trusted.
+    pub state: BookState,
+    /// Age of the top of book in milliseconds.
+    pub age_ms: u64,
+    /// Position in base units.
+    pub position: String,
+    /// Realised profit in quote units, before fees.
+    pub realised: String,
+    /// Fees in quote units.
+    pub fees: String,
+}
+
+/// One stage's line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LatencyRow {
+    /// Name of the stage.
+    pub stage: &'static str,
+    /// How many were measured.
+    pub count: u64,
+    /// Median, nanoseconds.
+    pub p50: u64,
+    /// 99th percentile.
+    pub p99: u64,
+    /// 99.9th percentile.
+    pub p999: u64,
+    /// Longest.
+    pub max: u64,
+}
+
+/// One line of the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogRow {
+    /// How long after the start, seconds.
+    pub after_s: f64,
+    /// `info`, `warn`, `error`.
+    pub level: String,
+    /// Agent and text.
+    pub text: String,
+}
+
+/// Everything on the board.
+#[derive(Clone, Debug, Default)]
+pub struct BoardData {
+    /// Name of the instance and its mode.
+    pub title: String,
+    /// Seconds since the start.
+    pub running_s: u64,
+    /// One line an instrument.
+    pub books: Vec<BookRow>,
+    /// Gap between one venue's bid and the other's ask, basis points, best direction, by base
+    /// asset.
+    pub spreads: Vec<(String, f64)>,
+    /// Venue name, feed and order readiness.
+    pub venues: Vec<(String, Readiness, bool)>,
+    /// Counters of the order manager.
+    pub counters: OrderCounters,
+    /// Quote asset, realised, unrealised, fees.
+    pub pnl: Vec<(String, String, String, String)>,
+    /// One line a stage.
+    pub latency: Vec<LatencyRow>,
+    /// Strategy name and its fields.
+    pub strategies: Vec<(String, Vec<(String, String)>)>,
+    /// Newest lines last.
+    pub log: Vec<LogRow>,
+    /// What the keys do now.
+    pub hint: String,
+}
+
+/// Reads everything that stands in the region.
+#[must_use]
+pub fn collect(view: &MarketView, venues: &[(VenueId, &str)], now: Nanos) -> BoardData {
+    let instruments = view.instruments().clone();
+    BoardData {
+        running_s: now.since(view.started()) / 1_000_000_000,
+        books: books(view, &instruments, now),
+        spreads: spreads(view, &instruments),
+        venues: venues
+            .iter()
+            .map(|(venue, name)| {
+                let health = view.health(*venue);
+                ((*name).to_owned(), health.feed.state, health.executor.ready)
+            })
+            .collect(),
+        counters: view.counters(),
+        pnl: view
+            .pnl()
+            .iter()
+            .map(|row| {
+                let quote = instruments.assets.name(row.quote).to_owned();
+                (quote, money(row.realised), money(row.unrealised), money(row.fees))
+            })
+            .collect(),
+        latency: Stage::ALL.iter().map(|stage| latency(view, *stage, venues)).collect(),
+        ..BoardData::default()
+    }
+}
+
+/// Fields of a strategy's status as text.
+#[must_use]
+pub fn status_fields(status: &Status) -> Vec<(String, String)> {
+    let text = |value| match value {
+        StatusValue::Int(number) => number.to_string(),
+        StatusValue::Float(number) => format!("{number:.2}"),
+        StatusValue::Text(text) => text.to_string(),
+    };
+    status.fields().map(|(name, value)| (name.to_owned(), text(value))).collect()
+}
+
+fn books(view: &MarketView, instruments: &InstrumentTable, now: Nanos) -> Vec<BookRow> {
+    let positions = view.positions();
+    let row = |instrument: &Instrument| {
+        let best = view.best(instrument.id);
+        let side = |level: Level| {
+            if level.qty.0 <= 0 {
+                return (String::new(), String::new());
+            }
+            let scale = instrument.scale;
+            let price = scale.price_decimal(level.price);
+            (price.to_string(), scale.qty_decimal(level.qty).normalize().to_string())
+        };
+        let position = positions.iter().find(|row| row.instrument == instrument.id);
+        let field = |of: fn(&crate::shm::PositionRow) -> Amount| position.map_or(Amount::ZERO, of);
+        BookRow {
+            name: instrument.name.clone(),
+            bid: side(best.bid),
+            ask: side(best.ask),
+            state: best.state,
+            age_ms: best.age(now) / 1_000_000,
+            position: field(|row| row.qty).to_string(),
+            realised: money(field(|row| row.realised)),
+            fees: money(field(|row| row.fees)),
+        }
+    };
+    instruments.iter().map(row).collect()
+}
+
+/// Two decimals are enough for a screen.
+fn money(amount: Amount) -> String {
+    amount.to_decimal().round_dp(2).to_string()
+}
+
+fn spreads(view: &MarketView, instruments: &InstrumentTable) -> Vec<(String, f64)> {
+    let mut list: Vec<(String, f64)> = Vec::new();
+    for buy in instruments.iter() {
+        for sell in instruments.iter().filter(|sell| sell.base == buy.base && sell.id != buy.id) {
+            let (ask, bid) = (view.best(buy.id), view.best(sell.id));
+            if !(ask.is_live() && bid.is_live()) || ask.ask.qty.0 <= 0 || bid.bid.qty.0 <= 0 {
+                continue;
+            }
+            let gap = (bid.bid.price.0 - ask.ask.price.0) as f64 / ask.ask.price.0 as f64 * 1e4;
+            let base = instruments.assets.name(buy.base);
+            match list.iter_mut().find(|(name, _)| name == base) {
+                Some((_, best)) => *best = best.max(gap),
+                None => list.push((base.to_owned(), gap)),
+            }
+        }
+    }
+    list
+}
+
+fn latency(view: &MarketView, stage: Stage, venues: &[(VenueId, &str)]) -> LatencyRow {
+    let mut all = view.histogram(stage, VenueId(0));
+    for (venue, _) in venues.iter().filter(|(venue, _)| venue.0 != 0) {
+        all.merge(&view.histogram(stage, *venue));
+    }
+    LatencyRow {
+        stage: stage.name(),
+        count: all.count,
+        p50: all.quantile(0.5),
+        p99: all.quantile(0.99),
+        p999: all.quantile(0.999),
+        max: all.max,
+    }
+}

@@ -1,0 +1,122 @@
+//! What Binance wants signed and how: HMAC-SHA256 in lower-case hexadecimal, or Ed25519 in base64.
+//!
+//! Knows nothing of requests: it signs the bytes it is given (see `params.rs` for which). The
+//! shared secret is absorbed once, so signing an order neither prepares the key again nor
+//! allocates. Rules: <https://developers.binance.com/docs/binance-spot-api-docs> (2026-07-21).
+
+#![forbid(unsafe_code)]
+
+use crate::venues::{Secret, SecretKind, SetupError};
+use aws_lc_rs::hmac;
+use aws_lc_rs::signature::Ed25519KeyPair;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+/// Longest signature text: 64 bytes in base64 with padding.
+const SIGNATURE_MAX: usize = 88;
+
+/// Signs with the account's secret.
+#[expect(clippy::large_enum_variant, reason = "there is one per account, and it is never moved")]
+pub(super) enum Signer {
+    /// Shared secret, already absorbed.
+    Hmac(hmac::Key),
+    /// Private key; the only kind that may log on to a session.
+    Ed25519(Ed25519KeyPair),
+}
+
+/// A signature as it is sent, before any percent-encoding.
+pub(super) struct Signature {
+    text: [u8; SIGNATURE_MAX],
+    len: usize,
+}
+
+impl Signer {
+    /// Reads the secret.
+    pub(super) fn new(secret: &Secret) -> Result<Self, SetupError> {
+        match secret.kind() {
+            SecretKind::Hmac => {
+                let text = secret.expose().trim();
+                if text.is_empty() {
+                    return Err(SetupError::BadSecret("it is empty"));
+                }
+                Ok(Self::Hmac(hmac::Key::new(hmac::HMAC_SHA256, text.as_bytes())))
+            }
+            SecretKind::Ed25519Pem => {
+                let der = pem_body(secret.expose())?;
+                Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der)
+                    .map(Self::Ed25519)
+                    .map_err(|_| SetupError::BadSecret("not an Ed25519 private key in PKCS#8"))
+            }
+        }
+    }
+
+    /// Whether the venue lets this kind of key log on once per connection.
+    pub(super) fn can_log_on(&self) -> bool {
+        matches!(self, Self::Ed25519(_))
+    }
+
+    /// Signs `payload`.
+    pub(super) fn sign(&self, payload: &[u8]) -> Signature {
+        let mut text = [0; SIGNATURE_MAX];
+        let len = match self {
+            Self::Hmac(key) => write_hex(hmac::sign(key, payload).as_ref(), &mut text),
+            Self::Ed25519(key) => STANDARD
+                .encode_slice(key.sign(payload).as_ref(), &mut text)
+                .expect("64 bytes are 88 characters of base64"),
+        };
+        Signature { text, len }
+    }
+}
+
+impl Signature {
+    /// The text, as it goes into a JSON string.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.text[..self.len]
+    }
+}
+
+fn write_hex(bytes: &[u8], text: &mut [u8; SIGNATURE_MAX]) -> usize {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    bytes.len() * 2
+}
+
+/// The bytes between the PEM lines.
+fn pem_body(pem: &str) -> Result<Zeroizing<Vec<u8>>, SetupError> {
+    let mut lines = pem.lines().map(str::trim).filter(|line| !line.is_empty());
+    if lines.next() != Some("-----BEGIN PRIVATE KEY-----") {
+        return Err(SetupError::BadSecret("the PEM does not hold an unencrypted PKCS#8 key"));
+    }
+    let mut base64 = Zeroizing::new(String::with_capacity(pem.len()));
+    let mut ended = false;
+    for line in lines {
+        if line == "-----END PRIVATE KEY-----" {
+            ended = true;
+            break;
+        }
+        base64.push_str(line);
+    }
+    if !ended {
+        return Err(SetupError::BadSecret("the PEM has no end line"));
+    }
+    let der = STANDARD.decode(base64.as_bytes());
+    der.map(Zeroizing::new).map_err(|_| SetupError::BadSecret("the PEM is not base64"))
+}
+
+/// Appends `text` with everything percent-encoded that a query may not hold as it is.
+pub(super) fn percent_encode(text: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for &byte in text {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(byte),
+            _ => {
+                let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
+                out.extend_from_slice(&[b'%', DIGITS[high], DIGITS[low]]);
+            }
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! The market-data connector: one combined-stream socket, and REST for snapshots and the clock.
+//!
+//! Keeps no book: what is wanted stands in `subscriptions.rs`, what frames mean in
+//! `market_data.rs`; this file is where channels, replies and deadlines meet them.
+
+#![forbid(unsafe_code)]
+
+use super::limits;
+use super::market_data::{self, Parts};
+use super::rest;
+use super::server_clock::ServerClock;
+use super::subscriptions::{SNAPSHOT_SPACING_NS, Subscriptions, notice};
+use crate::types::{Channel, Command, CommandKind, Events, Nanos, Readiness, VenueNotice};
+use crate::venues::{
+    ChannelSpec, Connector, DecodeError, EncodeError, Outbox, Parser, RequestId, Response,
+    SetupError, Value, VenueSetup,
+};
+
+/// Time until a snapshot is asked for again that the venue refused for good reason.
+const SNAPSHOT_REFUSED_NS: u64 = 5_000_000_000;
+
+/// The market-data connector.
+pub(super) struct MarketConnector {
+    parser: Parser,
+    core: Core,
+}
+
+struct Core {
+    channels: Vec<ChannelSpec>,
+    subscriptions: Subscriptions,
+    public_open: bool,
+    public_ready: bool,
+    rest_open: bool,
+    /// Number of the next control message or request.
+    next_id: u64,
+    clock: ServerClock,
+    /// Number and sending time of the clock probe in flight.
+    probe: Option<(u64, Nanos)>,
+    /// No requests before this time.
+    suspended: Nanos,
+    wake: Option<Nanos>,
+}
+
+/// Builds it.
+pub(super) fn connect(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
+    Ok(Box::new(MarketConnector::new(&setup)))
+}
+
+impl MarketConnector {
+    pub(super) fn new(setup: &VenueSetup) -> Self {
+        let public = super::with_path(&setup.endpoints.public, "/stream");
+        let channels = vec![
+            ChannelSpec { channel: Channel::Public, url: public },
+            ChannelSpec { channel: Channel::Rest, url: setup.endpoints.rest.clone() },
+        ];
+        let core = Core {
+            channels,
+            subscriptions: Subscriptions::new(setup),
+            public_open: false,
+            public_ready: false,
+            rest_open: false,
+            next_id: 1,
+            clock: ServerClock::new(),
+            probe: None,
+            suspended: Nanos(0),
+            wake: None,
+        };
+        Self { parser: Parser::new(), core }
+    }
+}
+
+impl Connector for MarketConnector {
+    fn channels(&self) -> &[ChannelSpec] {
+        &self.core.channels
+    }
+
+    fn on_open(&mut self, channel: Channel, now: Nanos, out: &mut Outbox, events: &mut Events) {
+        self.core.on_open(channel, now, events);
+        self.core.advance(now, out, events);
+    }
+
+    fn on_close(&mut self, channel: Channel, now: Nanos, events: &mut Events) {
+        self.core.on_close(channel, now, events);
+        self.core.plan();
+    }
+
+    fn on_frame(
+        &mut self,
+        channel: Channel,
+        frame: &mut [u8],
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        let Self { parser, core } = self;
+        if channel != Channel::Public {
+            return Err(DecodeError::UnknownKind);
+        }
+        parser.read(frame, |root| core.on_frame(root, now, out, events))
+    }
+
+    fn on_response(
+        &mut self,
+        id: RequestId,
+        response: Response<'_>,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        let result = self.core.on_response(&mut self.parser, id.0, response, now, events);
+        self.core.advance(now, out, events);
+        result
+    }
+
+    fn on_request_lost(
+        &mut self,
+        id: RequestId,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) {
+        self.core.on_lost(id.0, now);
+        self.core.advance(now, out, events);
+    }
+
+    fn submit(
+        &mut self,
+        command: &Command,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) -> Result<(), EncodeError> {
+        let subscriptions = &mut self.core.subscriptions;
+        match command.kind {
+            CommandKind::Subscribe(instrument) => subscriptions.subscribe(instrument)?,
+            CommandKind::Unsubscribe(instrument) => subscriptions.unsubscribe(instrument)?,
+            CommandKind::Resync(instrument) => subscriptions.resync(instrument, now)?,
+            _ => return Err(EncodeError::Unsupported),
+        }
+        self.core.advance(now, out, events);
+        Ok(())
+    }
+
+    fn deadline(&self) -> Option<Nanos> {
+        self.core.wake
+    }
+
+    fn on_deadline(&mut self, now: Nanos, out: &mut Outbox, events: &mut Events) {
+        if self.core.public_open {
+            self.core.subscriptions.find_silent(now, events);
+        }
+        self.core.advance(now, out, events);
+    }
+}
+
+impl Core {
+    fn on_open(&mut self, channel: Channel, now: Nanos, events: &mut Events) {
+        match channel {
+            Channel::Public => {
+                self.public_open = true;
+                self.public_ready = false;
+                self.subscriptions.interrupt(now);
+                notice(events, VenueNotice::Readiness(channel, Readiness::Joining));
+            }
+            Channel::Rest => {
+                self.rest_open = true;
+                self.clock.restart(now, false);
+                notice(events, VenueNotice::Readiness(channel, Readiness::Ready));
+            }
+            _ => {}
+        }
+    }
+
+    fn on_close(&mut self, channel: Channel, now: Nanos, events: &mut Events) {
+        match channel {
+            Channel::Public => {
+                self.public_open = false;
+                self.public_ready = false;
+                self.subscriptions.interrupt(now);
+            }
+            Channel::Rest => {
+                self.rest_open = false;
+                self.clock.stop();
+                self.probe = None;
+                self.subscriptions.lose_snapshots(now);
+            }
+            _ => return,
+        }
+        notice(events, VenueNotice::Readiness(channel, Readiness::Down));
+    }
+
+    fn on_frame(
+        &mut self,
+        root: Value<'_>,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        let subscriptions = &mut self.subscriptions;
+        match market_data::parts(root, subscriptions.symbols())? {
+            Parts::Data { symbol, stream, data } => {
+                if !subscriptions.is_wanted(symbol) {
+                    return Ok(());
+                }
+                market_data::decode(stream, data, &subscriptions.symbols()[symbol], events)?;
+                if subscriptions.on_message(symbol, stream, now) {
+                    self.advance(now, out, events);
+                }
+                Ok(())
+            }
+            Parts::Control { id, refusal } => {
+                let known = subscriptions.on_control(id, refusal.is_some(), now, events);
+                if let Some(code) = refusal {
+                    notice(events, VenueNotice::RequestFailed(code));
+                }
+                self.advance(now, out, events);
+                if known { Ok(()) } else { Err(DecodeError::UnknownRequest) }
+            }
+            Parts::Shutdown => {
+                notice(events, VenueNotice::ShutdownAnnounced(Channel::Public));
+                // Nothing is lost by leaving at once, and the new connection resynchronises.
+                let _ = out.reconnect(Channel::Public);
+                Ok(())
+            }
+        }
+    }
+
+    fn on_response(
+        &mut self,
+        parser: &mut Parser,
+        id: u64,
+        response: Response<'_>,
+        now: Nanos,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        limits::from_headers(&response, &self.clock, now, events);
+        let status = response.status;
+        if status == 200 {
+            return self.on_success(parser, id, response.body, now, events);
+        }
+        let suspended = matches!(status, 418 | 429);
+        if suspended {
+            let pause = limits::retry_after(&response);
+            let pause = pause.unwrap_or_else(|| limits::silence_ns(status, &self.clock, now));
+            self.suspended = now.plus(pause);
+            notice(events, VenueNotice::Suspended(self.suspended));
+        }
+        let code = rest::error_code(parser, status, response.body);
+        notice(events, VenueNotice::RequestFailed(code));
+        self.on_refusal(id, suspended || status >= 500, now, events)
+    }
+
+    fn on_success(
+        &mut self,
+        parser: &mut Parser,
+        id: u64,
+        body: &mut [u8],
+        now: Nanos,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        if let Some((_, sent)) = self.probe.filter(|(probe, _)| *probe == id) {
+            self.probe = None;
+            let server_ms = parser.read(body, |root| root.field_u64("serverTime"));
+            if server_ms.is_err() {
+                self.clock.lost(now, self.suspended);
+            }
+            let measured = self.clock.on_answer(server_ms?, sent, now);
+            measured.into_iter().for_each(|measured| notice(events, measured));
+            return Ok(());
+        }
+        let subscriptions = &mut self.subscriptions;
+        let (symbol, stale) = subscriptions.snapshot_of(id).ok_or(DecodeError::UnknownRequest)?;
+        if stale {
+            subscriptions.snapshot_failed(symbol, now);
+            return Ok(());
+        }
+        let known = &subscriptions.symbols()[symbol];
+        let result = parser.read(body, |root| market_data::snapshot(root, known, events));
+        match result {
+            Ok(()) => subscriptions.snapshot_done(symbol),
+            Err(_) => subscriptions.snapshot_failed(symbol, now.plus(SNAPSHOT_SPACING_NS)),
+        }
+        result
+    }
+
+    /// A request was refused; `passing` if for a reason that has nothing to do with it.
+    fn on_refusal(
+        &mut self,
+        id: u64,
+        passing: bool,
+        now: Nanos,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        if self.probe.is_some_and(|(probe, _)| probe == id) {
+            self.probe = None;
+            self.clock.lost(now, self.suspended);
+            return Ok(());
+        }
+        let (symbol, _) = self.subscriptions.snapshot_of(id).ok_or(DecodeError::UnknownRequest)?;
+        let pause = if passing { SNAPSHOT_SPACING_NS } else { SNAPSHOT_REFUSED_NS };
+        self.subscriptions.snapshot_failed(symbol, now.plus(pause).max(self.suspended));
+        if !passing {
+            let instrument = self.subscriptions.symbols()[symbol].instrument;
+            notice(events, VenueNotice::SubscriptionFailed(instrument));
+        }
+        Ok(())
+    }
+
+    fn on_lost(&mut self, id: u64, now: Nanos) {
+        if self.probe.is_some_and(|(probe, _)| probe == id) {
+            self.probe = None;
+            self.clock.lost(now, self.suspended);
+        } else if let Some((symbol, _)) = self.subscriptions.snapshot_of(id) {
+            self.subscriptions.snapshot_failed(symbol, now.plus(SNAPSHOT_SPACING_NS));
+        }
+    }
+
+    /// Sends what is due and works out when to be woken next.
+    fn advance(&mut self, now: Nanos, out: &mut Outbox, events: &mut Events) {
+        if self.public_open {
+            self.subscriptions.send_control(now, &mut self.next_id, out);
+            if !self.public_ready && self.subscriptions.is_settled() {
+                self.public_ready = true;
+                notice(events, VenueNotice::Readiness(Channel::Public, Readiness::Ready));
+            }
+        }
+        if self.rest_open && now >= self.suspended {
+            self.subscriptions.fetch_snapshots(now, &mut self.next_id, out);
+            self.probe_clock(now, out);
+        }
+        self.plan();
+    }
+
+    fn probe_clock(&mut self, now: Nanos, out: &mut Outbox) {
+        if self.clock.is_due(now) && rest::request_time(self.next_id, out).is_ok() {
+            self.probe = Some((self.next_id, now));
+            self.next_id += 1;
+            self.clock.sent();
+        }
+    }
+
+    /// The earliest of everything that waits for a time on a channel that is open.
+    fn plan(&mut self) {
+        let control = self.subscriptions.wake_control().filter(|_| self.public_open);
+        let snapshot = self.subscriptions.wake_snapshots();
+        let requests = [snapshot, self.clock.due()].into_iter().flatten().min();
+        let requests = requests.filter(|_| self.rest_open).map(|at| at.max(self.suspended));
+        self.wake = [control, requests].into_iter().flatten().min();
+    }
+}

@@ -1,0 +1,75 @@
+//! Binance spot: what is where, its limits, and its row in the table of venues.
+//!
+//! Market data comes from one combined-stream socket and REST snapshots. Orders, account requests
+//! and the private stream share one socket, the WebSocket API; every one of its requests has a REST
+//! form, used for orders if the setup says so. Futures are not spoken here: their frames are
+//! refused, never guessed at.
+
+#![forbid(unsafe_code)]
+
+mod account;
+mod auth;
+mod envelope;
+mod errors;
+mod instruments;
+mod limits;
+mod market;
+mod market_data;
+mod orders;
+mod params;
+mod pending;
+mod private_stream;
+mod replies;
+mod rest;
+mod server_clock;
+mod session;
+mod subscriptions;
+mod trading;
+
+use super::{Endpoints, VenueRow};
+
+/// Binance's row in the table of venues.
+pub const ROW: VenueRow = VenueRow {
+    name: "binance",
+    live,
+    testnet,
+    instruments_path: instruments::path,
+    decode_instruments: instruments::decode,
+    symbol,
+    limits: limits::LIMITS,
+    costs: limits::costs,
+    market: market::connect,
+    trading: trading::connect,
+};
+
+fn live() -> Endpoints {
+    Endpoints {
+        rest: "https://api.binance.com".to_owned(),
+        public: "wss://stream.binance.com:9443".to_owned(),
+        trade: "wss://ws-api.binance.com:443/ws-api/v3".to_owned(),
+        private: String::new(),
+    }
+}
+
+fn testnet() -> Endpoints {
+    Endpoints {
+        rest: "https://testnet.binance.vision".to_owned(),
+        public: "wss://stream.testnet.binance.vision".to_owned(),
+        trade: "wss://ws-api.testnet.binance.vision/ws-api/v3".to_owned(),
+        private: String::new(),
+    }
+}
+
+fn symbol(base: &str, quote: &str) -> String {
+    format!("{base}{quote}").to_uppercase()
+}
+
+/// `url`, with `path` appended if it has none of its own.
+fn with_path(url: &str, path: &str) -> String {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let bare = host.trim_end_matches('/');
+    if bare.contains('/') { url.to_owned() } else { format!("{}{path}", url.trim_end_matches('/')) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+//! Events of the account: executions, balances, and the end of the stream.
+//!
+//! Every event arrives wrapped, `{"subscriptionId":0,"event":{"e":"executionReport",..}}`. Nothing
+//! is replayed after a subscription: what happened before must be asked for.
+//! Events: <https://developers.binance.com/docs/binance-spot-api-docs/user-data-stream>.
+
+#![forbid(unsafe_code)]
+
+use super::account::{self, Account};
+use super::errors;
+use super::market_data::millis;
+use super::replies::{fee, fee_asset, liquidity, push_balance};
+use crate::types::{
+    Amount, ClientOrderId, Events, ExecutionReport, Fill, FillId, Nanos, Price, Qty, ReportKind,
+    ReportOrigin, Scale, VenueOrderId,
+};
+use crate::venues::{DecodeError, Value, decimal};
+
+/// What an event was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Something about the account, already in the events.
+    Account,
+    /// The stream has ended; it must be subscribed to anew.
+    Terminated,
+    /// The venue will close this connection.
+    Shutdown,
+}
+
+/// Decodes the inside of an event.
+pub(super) fn decode(
+    event: Value<'_>,
+    account: &mut Account,
+    now: Nanos,
+    events: &mut Events,
+) -> Result<Told, DecodeError> {
+    match event.field_str("e")? {
+        "executionReport" => execution(event, account, now, events)?,
+        "outboundAccountPosition" => position(event, account, events)?,
+        "balanceUpdate" => balance_update(event)?,
+        "eventStreamTerminated" => return Ok(Told::Terminated),
+        "serverShutdown" => return Ok(Told::Shutdown),
+        // Order lists are never placed by us (their orders report themselves), and what an outside
+        // lock leaves free follows as an account position.
+        "listStatus" | "externalLockUpdate" => {}
+        _ => return Err(DecodeError::UnknownKind),
+    }
+    Ok(Told::Account)
+}
+
+/// Fields of an `executionReport`, under the venue's names.
+#[derive(Default)]
+struct Fields<'a> {
+    s: Option<&'a str>,
+    c: &'a str,
+    original: &'a str,
+    side: Option<&'a str>,
+    time_in_force: &'a str,
+    q: Option<&'a str>,
+    p: Option<&'a str>,
+    x: Option<&'a str>,
+    status: &'a str,
+    r: &'a str,
+    expiry: &'a str,
+    i: Option<u64>,
+    z: Option<&'a str>,
+    time: Nanos,
+    last_qty: Option<&'a str>,
+    last_price: Option<&'a str>,
+    t: Option<i64>,
+    fee: Option<&'a str>,
+    fee_asset: Option<Value<'a>>,
+    maker: Option<bool>,
+}
+
+fn fields(event: Value<'_>) -> Result<Fields<'_>, DecodeError> {
+    let mut fields = Fields::default();
+    for (key, value) in event.members() {
+        match key {
+            "s" => fields.s = value.str(),
+            "c" => fields.c = value.str().unwrap_or(""),
+            "C" => fields.original = value.str().unwrap_or(""),
+            "S" => fields.side = value.str(),
+            "f" => fields.time_in_force = value.str().unwrap_or(""),
+            "q" => fields.q = value.str(),
+            "p" => fields.p = value.str(),
+            "x" => fields.x = value.str(),
+            "X" => fields.status = value.str().unwrap_or(""),
+            "r" => fields.r = value.str().unwrap_or(""),
+            "eR" => fields.expiry = value.str().unwrap_or(""),
+            "i" => fields.i = value.u64(),
+            "z" => fields.z = value.str(),
+            "T" => fields.time = millis(value, "T")?,
+            "l" => fields.last_qty = value.str(),
+            "L" => fields.last_price = value.str(),
+            "t" => fields.t = value.i64(),
+            "n" => fields.fee = value.str(),
+            "N" => fields.fee_asset = Some(value),
+            "m" => fields.maker = value.bool(),
+            _ => {}
+        }
+    }
+    Ok(fields)
+}
+
+/// Turns one `executionReport` into exactly one report.
+fn execution(
+    event: Value<'_>,
+    account: &mut Account,
+    now: Nanos,
+    events: &mut Events,
+) -> Result<(), DecodeError> {
+    let fields = fields(event)?;
+    let (instrument, scale) = account.symbol(fields.s.ok_or(DecodeError::Missing("s"))?)?;
+    let kind = match fields.x.ok_or(DecodeError::Missing("x"))? {
+        "NEW" => ReportKind::Accepted,
+        "TRADE" => ReportKind::Fill,
+        "CANCELED" => ReportKind::Canceled,
+        "REPLACED" => ReportKind::Replaced,
+        "REJECTED" => ReportKind::Rejected,
+        "EXPIRED" => ReportKind::Expired,
+        "TRADE_PREVENTION" if fields.status == "EXPIRED_IN_MATCH" => ReportKind::Expired,
+        // The order was made smaller and works on.
+        "TRADE_PREVENTION" => ReportKind::Progress,
+        _ => return Err(DecodeError::Invalid("x")),
+    };
+    // A cancel or an amendment has an id of its own in `c`; the order's is then in `C`.
+    let id = if fields.original.is_empty() { fields.c } else { fields.original };
+    let client_id = ClientOrderId::decode(id);
+    let mut report = ExecutionReport::new(kind, ReportOrigin::Stream, client_id, instrument);
+    let number = fields.i.ok_or(DecodeError::Missing("i"))?;
+    report.venue_order_id = VenueOrderId::from_u64(number);
+    report.side = account::side(fields.side.ok_or(DecodeError::Missing("S"))?, "S")?;
+    report.price = account::price(fields.p.ok_or(DecodeError::Missing("p"))?, scale, "p")?;
+    report.qty = account::qty(fields.q.ok_or(DecodeError::Missing("q"))?, scale, "q")?;
+    let cumulative = account::qty(fields.z.ok_or(DecodeError::Missing("z"))?, scale, "z")?;
+    report.cumulative_qty = Some(cumulative);
+    report.event_ns = fields.time;
+    report.recv_ns = now;
+    match kind {
+        ReportKind::Fill => report.fill = fill(&fields, scale, account)?,
+        ReportKind::Rejected => report.reason = errors::stream_reject(fields.r),
+        ReportKind::Expired => {
+            report.reason = errors::expiry(fields.expiry, fields.time_in_force, fields.status);
+        }
+        _ => {}
+    }
+    Ok(account.report(report, events)?)
+}
+
+fn fill(fields: &Fields<'_>, scale: Scale, account: &Account) -> Result<Fill, DecodeError> {
+    let id = fields.t.ok_or(DecodeError::Missing("t"))?;
+    let id = u64::try_from(id).map_err(|_| DecodeError::Invalid("t"))?;
+    let price = fields.last_price.ok_or(DecodeError::Missing("L"))?;
+    let qty = fields.last_qty.ok_or(DecodeError::Missing("l"))?;
+    let fee = fee(fields.fee.ok_or(DecodeError::Missing("n"))?, "n")?;
+    let fill = Fill {
+        fill_id: FillId::from_u64(id),
+        price: account::price(price, scale, "L")?,
+        qty: account::qty(qty, scale, "l")?,
+        liquidity: liquidity(fields.maker.ok_or(DecodeError::Missing("m"))?),
+        fee,
+        fee_asset: fee_asset(fee, fields.fee_asset, "N", account)?,
+    };
+    if fill.qty == Qty::ZERO {
+        return Err(DecodeError::Invalid("l"));
+    }
+    if fill.price == Price(0) {
+        return Err(DecodeError::Invalid("L"));
+    }
+    Ok(fill)
+}
+
+/// `{"e":"outboundAccountPosition","E":1564034571105,"u":1564034571073,"B":[{"a":"ETH","f":"10000.0","l":"0.0"}]}`
+fn position(event: Value<'_>, account: &Account, events: &mut Events) -> Result<(), DecodeError> {
+    let event_ns = millis(event.field("u")?, "u")?;
+    let rows = event.field("B")?;
+    if !rows.is_array() {
+        return Err(DecodeError::Invalid("B"));
+    }
+    for row in rows.items() {
+        // Assets of no instrument are nobody's business here.
+        if let Some(asset) = account.instruments.assets.find(row.field_str("a")?) {
+            let (free, locked) = (row.field_str("f")?, row.field_str("l")?);
+            push_balance(account, asset, (free, "f"), (locked, "l"), event_ns, events)?;
+        }
+    }
+    Ok(())
+}
+
+/// `{"e":"balanceUpdate","E":1573200697110,"a":"BTC","d":"100.00000000","T":1573200697068}`: a
+/// deposit, withdrawal or transfer, as a difference. The new balance itself follows as an account
+/// position, so the event is checked and makes nothing.
+fn balance_update(event: Value<'_>) -> Result<(), DecodeError> {
+    event.field_str("a")?;
+    millis(event.field("T")?, "T")?;
+    let change: Result<Amount, _> = decimal::amount(event.field_str("d")?);
+    change.map(drop).map_err(|error| DecodeError::Number("d", error))
+}

@@ -1,0 +1,35 @@
+//! Requests over HTTP: snapshots, the clock, and the REST form of every signed request.
+
+#![forbid(unsafe_code)]
+
+use crate::venues::{Method, Outbox, OutboxFull, Parser, RequestId, Value};
+
+/// Levels a side of a snapshot; 5000 would cost five times the weight.
+const SNAPSHOT_LEVELS: &[u8] = b"1000";
+
+/// Asks for the depth of `symbol`.
+pub(super) fn request_snapshot(id: u64, symbol: &str, out: &mut Outbox) -> Result<(), OutboxFull> {
+    get(id, out, |path| {
+        path.extend_from_slice(b"/api/v3/depth?symbol=");
+        super::auth::percent_encode(symbol.as_bytes(), path);
+        path.extend_from_slice(b"&limit=");
+        path.extend_from_slice(SNAPSHOT_LEVELS);
+    })
+}
+
+/// Asks for the venue's time.
+pub(super) fn request_time(id: u64, out: &mut Outbox) -> Result<(), OutboxFull> {
+    get(id, out, |path| path.extend_from_slice(b"/api/v3/time"))
+}
+
+fn get(id: u64, out: &mut Outbox, path: impl FnOnce(&mut Vec<u8>)) -> Result<(), OutboxFull> {
+    out.request(RequestId(id), Method::Get, path, |_| {}, |_, _, _| {})
+}
+
+/// The venue's code in the body of a refusal, or the negative status if there is none (firewalls
+/// answer in HTML).
+pub(super) fn error_code(parser: &mut Parser, status: u16, body: &mut [u8]) -> i32 {
+    let code = parser.read(body, |root| Ok(root.get("code").and_then(Value::i64)));
+    let code = code.ok().flatten().and_then(|code| i32::try_from(code).ok());
+    code.filter(|code| *code != 0).unwrap_or(-i32::from(status))
+}

@@ -1,0 +1,257 @@
+//! The session on the trading socket: measure the venue's clock, log on, subscribe to the account's
+//! events, and again from the start whenever one of them is lost.
+//!
+//! Ed25519 keys log on once and then subscribe; other keys sign the subscription. A refused key is
+//! final; every other failure is repeated with growing pauses.
+
+#![forbid(unsafe_code)]
+
+use super::envelope::{Reply, Retry};
+use super::errors;
+use super::limits;
+use super::params::Wire;
+use super::pending::{Asked, Entry};
+use super::private_stream::{self, Told};
+use super::rest;
+use super::subscriptions::notice;
+use super::trading::{BAD_TIMESTAMP, Core};
+use crate::types::{Channel, Events, Nanos, Readiness, VenueNotice};
+use crate::venues::{DecodeError, Outbox, Value};
+
+/// First wait after a login that failed for a passing reason; doubles up to half a minute.
+const RETRY_NS: u64 = 1_000_000_000;
+const RETRY_DOUBLINGS_MAX: u32 = 5;
+/// Wait when our own buffers are full.
+const FULL_NS: u64 = 10_000_000;
+/// A subscription to the account's events is already active.
+const ALREADY_SUBSCRIBED: i32 = -2035;
+/// Too many new orders: a limit of its own, which its count reports.
+const TOO_MANY_ORDERS: i32 = -1015;
+
+/// How far the socket has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Down,
+    /// Connected: the venue's clock is measured, or a failed login waits to be repeated.
+    Waiting,
+    LoggingOn,
+    Subscribing,
+    Ready,
+    /// The venue refuses the key. Final.
+    Refused,
+}
+
+impl Core {
+    pub(super) fn on_event(
+        &mut self,
+        event: Value<'_>,
+        now: Nanos,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        match private_stream::decode(event, &mut self.account, now, events)? {
+            Told::Account => {}
+            Told::Terminated => {
+                if self.phase == Phase::Ready {
+                    notice(events, VenueNotice::Readiness(Channel::Trade, Readiness::Joining));
+                }
+                if !matches!(self.phase, Phase::Down | Phase::Refused) {
+                    self.phase = Phase::Waiting;
+                    self.retry_at = None;
+                }
+            }
+            Told::Shutdown => {
+                self.draining = true;
+                notice(events, VenueNotice::ShutdownAnnounced(Channel::Trade));
+                if self.phase == Phase::Ready {
+                    notice(events, VenueNotice::Readiness(Channel::Trade, Readiness::Joining));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An error of no request: the key was revoked, or something we sent could not be read.
+    pub(super) fn on_session_error(&mut self, reply: &Reply<'_>, now: Nanos, events: &mut Events) {
+        self.suspend(reply, now, events);
+        if errors::is_login_refusal(reply.code) {
+            self.refuse_login(reply.code, events);
+        } else {
+            notice(events, VenueNotice::RequestFailed(reply.own_code()));
+        }
+    }
+
+    pub(super) fn on_time(
+        &mut self,
+        entry: &Entry,
+        reply: &Reply<'_>,
+        now: Nanos,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        let answer = reply.success().map(|result| result.field_u64("serverTime"));
+        match answer {
+            // What comes late measures nothing.
+            Some(Ok(_)) if entry.late => Ok(()),
+            Some(Ok(server_ms)) => {
+                let measured = self.clock.on_answer(server_ms, entry.sent, now);
+                measured.into_iter().for_each(|measured| notice(events, measured));
+                Ok(())
+            }
+            failed => {
+                self.clock.lost(now, self.suspended);
+                failed.map_or_else(
+                    || {
+                        notice(events, VenueNotice::RequestFailed(reply.own_code()));
+                        Ok(())
+                    },
+                    |failed| failed.map(drop),
+                )
+            }
+        }
+    }
+
+    pub(super) fn on_login(
+        &mut self,
+        entry: &Entry,
+        reply: &Reply<'_>,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        let awaited = match entry.asked {
+            Asked::Logon => Phase::LoggingOn,
+            _ => Phase::Subscribing,
+        };
+        if self.phase != awaited {
+            return Ok(());
+        }
+        if reply.success().is_some() || reply.code == ALREADY_SUBSCRIBED {
+            if awaited == Phase::LoggingOn {
+                self.subscribe(now, out);
+            } else {
+                self.phase = Phase::Ready;
+                self.retries = 0;
+                notice(events, VenueNotice::Readiness(Channel::Trade, Readiness::Ready));
+            }
+            return Ok(());
+        }
+        if errors::is_login_refusal(reply.code) {
+            self.refuse_login(reply.code, events);
+            return Ok(());
+        }
+        if reply.code == BAD_TIMESTAMP {
+            self.clock.restart(now, true);
+        }
+        notice(events, VenueNotice::RequestFailed(reply.own_code()));
+        self.retry_later(now, self.suspended.max(self.banned));
+        Ok(())
+    }
+
+    /// Status 429 stops everything but cancels, 418 everything.
+    pub(super) fn suspend(&mut self, reply: &Reply<'_>, now: Nanos, events: &mut Events) {
+        if !matches!(reply.status, 418 | 429) || reply.code == TOO_MANY_ORDERS {
+            return;
+        }
+        let until = match reply.retry {
+            Some(Retry::At(server)) => self.clock.to_local(server),
+            Some(Retry::After(pause)) => now.plus(pause),
+            None => now.plus(limits::silence_ns(reply.status, &self.clock, now)),
+        };
+        self.suspended = self.suspended.max(until);
+        if reply.status == 418 {
+            self.banned = self.banned.max(until);
+        }
+        notice(events, VenueNotice::Suspended(until));
+    }
+
+    fn refuse_login(&mut self, code: i32, events: &mut Events) {
+        self.phase = Phase::Refused;
+        self.retry_at = None;
+        notice(events, VenueNotice::LoginRefused(Channel::Trade, code));
+        notice(events, VenueNotice::Readiness(Channel::Trade, Readiness::Down));
+    }
+
+    pub(super) fn retry_later(&mut self, now: Nanos, earliest: Nanos) {
+        let wait = RETRY_NS << self.retries.min(RETRY_DOUBLINGS_MAX);
+        self.retries = self.retries.saturating_add(1);
+        self.phase = Phase::Waiting;
+        self.retry_at = Some(now.plus(wait).max(earliest));
+    }
+
+    /// Takes the next steps towards ready, as far as they can be taken now.
+    pub(super) fn advance(&mut self, now: Nanos, out: &mut Outbox, events: &mut Events) {
+        if self.is_open() && self.clock.is_due(now) && now >= self.suspended {
+            self.probe_clock(now, out);
+        }
+        if !self.rest_ready && self.rest_open && self.clock.is_known() {
+            self.rest_ready = true;
+            notice(events, VenueNotice::Readiness(Channel::Rest, Readiness::Ready));
+        }
+        let rested = self.retry_at.is_none_or(|at| now >= at);
+        if self.phase == Phase::Waiting && rested && self.clock.is_known() && !self.draining {
+            self.log_in(now, out);
+        }
+        if self.draining && !self.pending.has_commands(Channel::Trade) {
+            self.draining = out.reconnect(Channel::Trade).is_err();
+        }
+    }
+
+    fn probe_clock(&mut self, now: Nanos, out: &mut Outbox) {
+        let Some(id) = self.pending.next_id(&Asked::Time) else { return };
+        let sent = if self.commands == Channel::Rest {
+            rest::request_time(id, out)
+        } else {
+            self.params.start(Wire::Session, &self.key);
+            let params = &self.params;
+            out.frame(Channel::Trade, |bytes| params.write_frame(id, "time", None, bytes))
+        };
+        if sent.is_ok() {
+            self.pending.insert(Asked::Time, self.commands, now);
+            self.clock.sent();
+        } else {
+            self.clock.lost(now, Nanos(0));
+        }
+    }
+
+    /// Ed25519 keys log on once, then subscribe; others subscribe with a signature.
+    fn log_in(&mut self, now: Nanos, out: &mut Outbox) {
+        if !self.signer.can_log_on() {
+            return self.subscribe(now, out);
+        }
+        let Some(timestamp_ms) = self.clock.timestamp_ms(now) else { return };
+        self.params.start(Wire::Signed, &self.key);
+        self.params.number("timestamp", timestamp_ms);
+        self.send_login(Asked::Logon, "session.logon", Phase::LoggingOn, now, out);
+    }
+
+    fn subscribe(&mut self, now: Nanos, out: &mut Outbox) {
+        let Some(timestamp_ms) = self.clock.timestamp_ms(now) else { return };
+        let name = if self.signer.can_log_on() {
+            self.params.start(Wire::Session, &self.key);
+            "userDataStream.subscribe"
+        } else {
+            self.params.start(Wire::Signed, &self.key);
+            self.params.number("timestamp", timestamp_ms);
+            "userDataStream.subscribe.signature"
+        };
+        self.send_login(Asked::Subscribe, name, Phase::Subscribing, now, out);
+    }
+
+    fn send_login(&mut self, asked: Asked, name: &str, phase: Phase, now: Nanos, out: &mut Outbox) {
+        let signature = self.params.sign(&self.signer);
+        let params = &self.params;
+        let sent = self.pending.next_id(&asked).is_some_and(|id| {
+            let write = |bytes: &mut Vec<u8>| {
+                params.write_frame(id, name, signature.as_ref(), bytes);
+            };
+            out.frame(Channel::Trade, write).is_ok()
+        });
+        if sent {
+            self.pending.insert(asked, Channel::Trade, now);
+            self.phase = phase;
+            self.retry_at = None;
+        } else {
+            self.phase = Phase::Waiting;
+            self.retry_at = Some(now.plus(FULL_NS));
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Requests in flight: a fixed table, found again by their number.
+//!
+//! A number is the time of issue in nanoseconds, pushed forward until it is new and its slot is
+//! free: unique across restarts without a stored counter, at most 20 digits on the wire.
+
+#![forbid(unsafe_code)]
+
+use crate::types::{
+    CancelOrder, Channel, ClientOrderId, InstrumentId, Nanos, NewOrder, Price, Qty, ReplaceOrder,
+    VenueOrderId,
+};
+
+/// Slots; a power of two.
+const SLOTS: usize = 256;
+
+/// What was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    New(NewOrder),
+    Cancel(CancelOrder),
+    Replace(ReplaceOrder),
+    CancelAll(InstrumentId),
+    /// One order; first among the recent, then in the history.
+    Query {
+        order: CancelOrder,
+        history: bool,
+    },
+    OpenOrders {
+        instrument: InstrumentId,
+        page: u16,
+    },
+    /// One page of the fills of a job.
+    Fills {
+        job: u64,
+    },
+    Balances,
+    FeeRate(InstrumentId),
+}
+
+impl Ask {
+    /// Identity of the one order that it is about.
+    pub(super) fn order(&self) -> Option<(ClientOrderId, VenueOrderId, InstrumentId)> {
+        match self {
+            Self::New(new) => Some((new.client_id, VenueOrderId::EMPTY, new.instrument)),
+            Self::Cancel(order) | Self::Query { order, .. } => {
+                Some((order.client_id, order.venue_order_id, order.instrument))
+            }
+            Self::Replace(order) => Some((order.client_id, order.venue_order_id, order.instrument)),
+            _ => None,
+        }
+    }
+
+    /// Whether it changes an order: its reply is timed, and its loss makes the outcome unknown.
+    pub(super) fn is_order(&self) -> bool {
+        matches!(self, Self::New(_) | Self::Cancel(_) | Self::Replace(_))
+    }
+
+    fn is_change(&self) -> bool {
+        matches!(self, Self::Cancel(_) | Self::Replace(_))
+    }
+}
+
+/// How far a request has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// No reply yet.
+    Waiting,
+    /// A cancel or replace that was taken; the private stream has yet to show its effect.
+    Taken,
+    /// The private stream showed the effect before the reply came.
+    Seen,
+    /// Its outcome was reported as unknown; a late reply would still be proof.
+    Late,
+}
+
+/// One request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Flight {
+    pub(super) id: u64,
+    pub(super) ask: Ask,
+    pub(super) channel: Channel,
+    pub(super) sent_ns: Nanos,
+    /// When its outcome becomes unknown; the end of time for reads, which the transport times.
+    pub(super) deadline: Nanos,
+    pub(super) phase: Phase,
+}
+
+/// What a row of the private stream says of an order, for the changes that wait for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sighting {
+    pub(super) client_id: ClientOrderId,
+    pub(super) venue_order_id: VenueOrderId,
+    pub(super) price: Price,
+    pub(super) qty: Qty,
+    pub(super) ended: bool,
+}
+
+/// The table.
+pub(super) struct Flights {
+    slots: Box<[Option<Flight>]>,
+    last_id: u64,
+    /// Earliest deadline, or earlier: recomputed only when it passes.
+    next: Nanos,
+    /// Cancels and replaces in the table.
+    changes: usize,
+}
+
+const NEVER: Nanos = Nanos(u64::MAX);
+
+impl Flights {
+    pub(super) fn new() -> Self {
+        let slots = vec![None; SLOTS].into_boxed_slice();
+        Self { slots, last_id: 0, next: NEVER, changes: 0 }
+    }
+
+    fn slot(id: u64) -> usize {
+        id as usize & (SLOTS - 1)
+    }
+
+    /// A number whose slot is free; failing that, one whose slot holds a request that was given up.
+    /// `None` if all wait.
+    pub(super) fn reserve(&mut self, now: Nanos) -> Option<u64> {
+        let first = self.last_id.saturating_add(1).max(now.0);
+        let mut ids = first..first.saturating_add(SLOTS as u64);
+        let slot = |id: u64| self.slots[Self::slot(id)];
+        // What was given up may still be needed as a proof: it goes last.
+        let id = ids
+            .clone()
+            .find(|&id| slot(id).is_none())
+            .or_else(|| ids.find(|&id| slot(id).is_some_and(|old| old.phase == Phase::Late)))?;
+        self.last_id = id;
+        Some(id)
+    }
+
+    /// Puts a request under a reserved number, once it was written.
+    pub(super) fn insert(&mut self, flight: Flight) {
+        self.remove(self.slots[Self::slot(flight.id)].map_or(0, |old| old.id));
+        self.changes += usize::from(flight.ask.is_change());
+        self.next = self.next.min(flight.deadline);
+        self.slots[Self::slot(flight.id)] = Some(flight);
+    }
+
+    pub(super) fn get(&self, id: u64) -> Option<&Flight> {
+        self.slots[Self::slot(id)].as_ref().filter(|flight| flight.id == id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut Flight> {
+        self.slots[Self::slot(id)].as_mut().filter(|flight| flight.id == id)
+    }
+
+    pub(super) fn remove(&mut self, id: u64) -> Option<Flight> {
+        let flight = *self.get(id)?;
+        self.slots[Self::slot(id)] = None;
+        self.changes -= usize::from(flight.ask.is_change());
+        Some(flight)
+    }
+
+    /// When [`Flights::expired`] wants to be asked.
+    pub(super) fn deadline(&self) -> Option<Nanos> {
+        (self.next != NEVER).then_some(self.next)
+    }
+
+    /// Numbers of some requests whose deadline has passed, and whether there are more.
+    pub(super) fn expired(&mut self, now: Nanos) -> Option<u64> {
+        if self.next > now {
+            return None;
+        }
+        let late = |flight: &&Flight| flight.phase != Phase::Late;
+        let first = self.slots.iter().flatten().filter(late).min_by_key(|flight| flight.deadline);
+        self.next = first.map_or(NEVER, |flight| flight.deadline);
+        first.filter(|flight| flight.deadline <= now).map(|flight| flight.id)
+    }
+
+    /// Makes everything that waits on a lost channel expire at once.
+    pub(super) fn expire_channel(&mut self, channel: Channel, now: Nanos) {
+        for flight in self.slots.iter_mut().flatten() {
+            if flight.channel == channel && flight.phase == Phase::Waiting {
+                flight.deadline = now;
+                self.next = self.next.min(now);
+            }
+        }
+    }
+
+    /// Whether a reply is awaited on the channel.
+    pub(super) fn any_waiting(&self, channel: Channel) -> bool {
+        let waits = |flight: &Flight| {
+            flight.channel == channel && matches!(flight.phase, Phase::Waiting | Phase::Seen)
+        };
+        self.slots.iter().flatten().any(waits)
+    }
+
+    /// Whether an order with this id was sent after `since` and never answered.
+    pub(super) fn unproven_new(&self, client_id: ClientOrderId, since: Nanos) -> bool {
+        self.slots.iter().flatten().any(|flight| {
+            matches!(flight.ask, Ask::New(new) if new.client_id == client_id)
+                && flight.sent_ns > since
+        })
+    }
+
+    /// Tells the changes of an order what the stream shows of it. True if it now stands at the
+    /// terms of a replace.
+    pub(super) fn sight(&mut self, sighting: &Sighting) -> bool {
+        if self.changes == 0 {
+            return false;
+        }
+        let mut replaced = false;
+        for index in 0..self.slots.len() {
+            let Some(flight) = self.slots[index] else { continue };
+            if !concerns(&flight.ask, sighting) {
+                continue;
+            }
+            let shown = match flight.ask {
+                Ask::Replace(terms) if !sighting.ended => {
+                    let at_terms = stands_at(&terms, sighting);
+                    replaced |= at_terms;
+                    at_terms
+                }
+                _ => sighting.ended,
+            };
+            match flight.phase {
+                _ if !shown => {}
+                Phase::Waiting => {
+                    self.slots[index] = Some(Flight { phase: Phase::Seen, ..flight });
+                }
+                Phase::Taken | Phase::Late => {
+                    self.remove(flight.id);
+                }
+                Phase::Seen => {}
+            }
+        }
+        replaced
+    }
+}
+
+fn concerns(ask: &Ask, sighting: &Sighting) -> bool {
+    if !ask.is_change() {
+        return false;
+    }
+    ask.order().is_some_and(|(client_id, venue_order_id, _)| {
+        if client_id.is_some() {
+            client_id == sighting.client_id
+        } else {
+            venue_order_id == sighting.venue_order_id
+        }
+    })
+}
+
+/// A term of zero was not asked for.
+fn stands_at(terms: &ReplaceOrder, sighting: &Sighting) -> bool {
+    (terms.price == Price(0) || terms.price == sighting.price)
+        && (terms.qty == Qty(0) || terms.qty == sighting.qty)
+}

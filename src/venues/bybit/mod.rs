@@ -1,0 +1,204 @@
+//! Bybit, unified trading account, API v5: spot.
+//!
+//! A product is an argument ([`Product`]): its category in requests and its public socket. Nothing
+//! here knows perpetuals yet; a message of another category is refused by name, never read as spot.
+//! Market data and trading are two connectors: public socket, trade socket, private socket, REST.
+//! <https://bybit-exchange.github.io/docs/v5/intro>
+
+#![forbid(unsafe_code)]
+
+mod auth;
+mod codes;
+mod commands;
+mod flight;
+mod instruments;
+mod market;
+mod market_data;
+mod orders;
+mod private_stream;
+mod replies;
+mod rest;
+mod session;
+mod subscriptions;
+mod trading;
+
+#[cfg(test)]
+mod tests;
+
+use super::{Connector, DecodeError, Endpoints, SetupError, Value, VenueRow, VenueSetup};
+use crate::types::{CommandKind, Costs, LIMITS_MAX, LimitSpec};
+
+/// One product of the venue; everything that differs between them.
+pub(super) struct Product {
+    /// `category` of requests and rows.
+    category: &'static str,
+    /// Path of its public socket: the category is in the path, not in the topics.
+    public_path: &'static str,
+    /// Most `args` of one subscribe request.
+    subscribe_args_max: usize,
+}
+
+/// Base against quote.
+static SPOT: Product =
+    Product { category: "spot", public_path: "/v5/public/spot", subscribe_args_max: 10 };
+
+const TRADE_PATH: &str = "/v5/trade";
+const PRIVATE_PATH: &str = "/v5/private";
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// HTTP status of an address that is blocked, for at least ten minutes.
+const FORBIDDEN: u16 = 403;
+const BLOCKED_NS: u64 = 600 * SECOND_NS;
+
+/// Pings are JSON, every 20 s, on each socket.
+const PING_EVERY_NS: u64 = 20 * SECOND_NS;
+
+/// Index of a limit in [`LIMITS`].
+mod limit {
+    pub(super) const CREATE: u8 = 0;
+    pub(super) const CANCEL: u8 = 1;
+    pub(super) const AMEND: u8 = 2;
+    pub(super) const CANCEL_ALL: u8 = 3;
+    pub(super) const QUERY: u8 = 4;
+    pub(super) const HTTP: u8 = 5;
+}
+
+/// Spot limits of an account without VIP level; every reply states the account's own.
+/// <https://bybit-exchange.github.io/docs/v5/rate-limit>
+const LIMITS: &[LimitSpec] = &[
+    per_second("orders created per second", 20),
+    per_second("orders cancelled per second", 20),
+    per_second("orders amended per second", 10),
+    per_second("cancel-all per second", 20),
+    // 50/s for each read endpoint; counted together here, which is the safe side.
+    per_second("reads per second", 50),
+    LimitSpec {
+        name: "HTTP requests of the address per 5 s",
+        window_ns: 5 * SECOND_NS,
+        allowed: 600,
+        cancel_reserve: 60,
+        aligned: false,
+    },
+];
+
+const fn per_second(name: &'static str, allowed: u32) -> LimitSpec {
+    LimitSpec { name, window_ns: SECOND_NS, allowed, cancel_reserve: 0, aligned: false }
+}
+
+/// Fee rates may be read 5 times a second where other reads may 50 times.
+const FEE_RATE_UNITS: u16 = 10;
+
+fn costs(command: &CommandKind, over_rest: bool) -> Costs {
+    let mut units = [0; LIMITS_MAX];
+    let mut take = |limit: u8, count: u16| units[usize::from(limit)] = count;
+    let order_over_http = u16::from(over_rest);
+    match command {
+        CommandKind::New(_) => {
+            take(limit::CREATE, 1);
+            take(limit::HTTP, order_over_http);
+        }
+        CommandKind::Cancel(_) => {
+            take(limit::CANCEL, 1);
+            take(limit::HTTP, order_over_http);
+        }
+        CommandKind::Replace(_) => {
+            take(limit::AMEND, 1);
+            take(limit::HTTP, order_over_http);
+        }
+        CommandKind::CancelAll(_) => {
+            take(limit::CANCEL_ALL, 1);
+            take(limit::HTTP, 1);
+        }
+        CommandKind::FeeRate(_) => {
+            take(limit::QUERY, FEE_RATE_UNITS);
+            take(limit::HTTP, 1);
+        }
+        // A query may need a second look, into the history.
+        CommandKind::Query(_) => {
+            take(limit::QUERY, 2);
+            take(limit::HTTP, 2);
+        }
+        CommandKind::OpenOrders(_) | CommandKind::FillsSince { .. } | CommandKind::Balances => {
+            take(limit::QUERY, 1);
+            take(limit::HTTP, 1);
+        }
+        CommandKind::Subscribe(_) | CommandKind::Unsubscribe(_) | CommandKind::Resync(_) => {}
+    }
+    Costs(units)
+}
+
+fn live() -> Endpoints {
+    Endpoints {
+        rest: "https://api.bybit.com".to_owned(),
+        public: "wss://stream.bybit.com".to_owned(),
+        trade: "wss://stream.bybit.com".to_owned(),
+        private: "wss://stream.bybit.com".to_owned(),
+    }
+}
+
+fn testnet() -> Endpoints {
+    Endpoints {
+        rest: "https://api-testnet.bybit.com".to_owned(),
+        public: "wss://stream-testnet.bybit.com".to_owned(),
+        trade: "wss://stream-testnet.bybit.com".to_owned(),
+        private: "wss://stream-testnet.bybit.com".to_owned(),
+    }
+}
+
+fn symbol(base: &str, quote: &str) -> String {
+    format!("{base}{quote}")
+}
+
+fn market(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
+    Ok(Box::new(market::MarketConnector::new(&setup, &SPOT)))
+}
+
+fn trading(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
+    Ok(Box::new(trading::TradingConnector::new(&setup, &SPOT)?))
+}
+
+/// Bybit spot.
+pub const ROW: VenueRow = VenueRow {
+    name: "bybit",
+    live,
+    testnet,
+    instruments_path: instruments::path,
+    decode_instruments: instruments::decode,
+    symbol,
+    limits: LIMITS,
+    costs,
+    market,
+    trading,
+};
+
+/// Address of a socket: an endpoint may name the host alone or the whole path.
+fn with_path(endpoint: &str, path: &str) -> String {
+    let base = endpoint.trim_end_matches('/');
+    if base.ends_with(path) { base.to_owned() } else { format!("{base}{path}") }
+}
+
+/// A whole number that the venue writes as text in one place and as a number in another.
+fn whole(value: Value<'_>, name: &'static str) -> Result<u64, DecodeError> {
+    match value.str() {
+        Some(text) => text.parse().map_err(|_| DecodeError::Invalid(name)),
+        None => value.u64().ok_or(DecodeError::Invalid(name)),
+    }
+}
+
+/// A member that holds a whole number as text or as a number.
+fn field_whole(object: Value<'_>, name: &'static str) -> Result<u64, DecodeError> {
+    whole(object.field(name)?, name)
+}
+
+/// Appends the decimal digits of a number.
+fn write_u64(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// The earliest of some deadlines.
+fn earliest<const N: usize>(
+    deadlines: [Option<crate::types::Nanos>; N],
+) -> Option<crate::types::Nanos> {
+    deadlines.into_iter().flatten().min()
+}

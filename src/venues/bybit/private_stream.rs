@@ -1,0 +1,431 @@
+//! The private socket: order rows, executions, wallets.
+//!
+//! Every execution of our own becomes one `Fill`; order rows state totals only. A cancel that races
+//! a fill makes the venue send `Filled` twice: both become `Progress`, which moves nothing. There
+//! is no snapshot on subscribing: state is loaded over REST. Order rows over REST have the same
+//! form and are read here too.
+//! <https://bybit-exchange.github.io/docs/v5/websocket/private/order>
+
+#![forbid(unsafe_code)]
+
+use super::super::{DecodeError, SymbolMap, Value, decimal};
+use super::codes::reject_reason;
+use super::flight::{Flights, Sighting};
+use super::market_data::side;
+use super::{Product, field_whole};
+use crate::types::{
+    Amount, AssetBalance, AssetId, ClientOrderId, Event, Events, ExecutionReport, Fill, FillId,
+    Instrument, InstrumentTable, Liquidity, Nanos, OrderState, Price, Qty, RejectReason,
+    ReportKind, ReportOrigin, Side, VenueId, VenueOrderId,
+};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Most events kept back for an agent that does not drain.
+const BACKLOG_MAX: usize = 65_536;
+
+/// Where decoded events go: to the agent's buffer, and what does not fit waits for the next call,
+/// in order. A report is never dropped because a message was long.
+pub(super) struct Sink<'a> {
+    pub(super) events: &'a mut Events,
+    pub(super) backlog: &'a mut VecDeque<Event>,
+}
+
+impl Sink<'_> {
+    pub(super) fn push(&mut self, event: Event) -> Result<(), DecodeError> {
+        if self.backlog.is_empty() && self.events.push(event).is_ok() {
+            return Ok(());
+        }
+        if self.backlog.len() >= BACKLOG_MAX {
+            return Err(DecodeError::TooLarge);
+        }
+        self.backlog.push_back(event);
+        Ok(())
+    }
+
+    pub(super) fn report(&mut self, report: ExecutionReport) -> Result<(), DecodeError> {
+        self.push(Event::Report(report))
+    }
+}
+
+/// What rows are read against.
+pub(super) struct Names {
+    product: &'static Product,
+    venue: VenueId,
+    pub(super) instruments: Arc<InstrumentTable>,
+    symbols: SymbolMap,
+}
+
+impl Names {
+    pub(super) fn new(
+        product: &'static Product,
+        venue: VenueId,
+        instruments: &Arc<InstrumentTable>,
+    ) -> Self {
+        let symbols = SymbolMap::new(instruments, venue);
+        Self { product, venue, instruments: Arc::clone(instruments), symbols }
+    }
+
+    /// The instrument of a row. Rows of other products share the symbol: the category decides.
+    fn instrument(&self, row: Value<'_>) -> Result<&Instrument, DecodeError> {
+        self.check_category(row)?;
+        let id = self.symbols.find(row.field_str("symbol")?)?;
+        self.instruments.get(id).ok_or(DecodeError::UnknownSymbol)
+    }
+
+    /// REST states the category once per result, the stream in each row.
+    pub(super) fn check_category(&self, object: Value<'_>) -> Result<(), DecodeError> {
+        match object.get("category").map(Value::str) {
+            None => Ok(()),
+            Some(Some(category)) if category == self.product.category => Ok(()),
+            Some(_) => Err(DecodeError::Invalid("category")),
+        }
+    }
+}
+
+/// Reads a data frame of the private socket. Rows are independent: a bad one costs itself, the
+/// others count, and the first error is returned for the counter.
+pub(super) fn decode(
+    root: Value<'_>,
+    topic: &str,
+    names: &Names,
+    flights: &mut Flights,
+    now: Nanos,
+    sink: &mut Sink<'_>,
+) -> Result<(), DecodeError> {
+    // All-in-one topics carry every product, categorised ones (`order.spot`) name theirs.
+    let (kind, category) = topic.split_once('.').unwrap_or((topic, names.product.category));
+    if category != names.product.category {
+        return Err(DecodeError::Invalid("category"));
+    }
+    let rows = root.field("data")?;
+    if !rows.is_array() {
+        return Err(DecodeError::Invalid("data"));
+    }
+    let mut result = Ok(());
+    for row in rows.items() {
+        let outcome = match kind {
+            "order" => on_order(row, names, flights, now, sink),
+            "execution" => execution(row, names, ReportOrigin::Stream, now)
+                .and_then(|(report, flaw)| sink.report(report).and(flaw)),
+            "wallet" => {
+                let at = field_whole(root, "creationTime")?;
+                wallet(row, names, Nanos::from_millis(at), sink)
+            }
+            _ => Err(DecodeError::UnknownKind),
+        };
+        result = result.and(outcome);
+    }
+    result
+}
+
+fn on_order(
+    row: Value<'_>,
+    names: &Names,
+    flights: &mut Flights,
+    now: Nanos,
+    sink: &mut Sink<'_>,
+) -> Result<(), DecodeError> {
+    let row = order_row(row, names)?;
+    let replaced = flights.sight(&Sighting {
+        client_id: row.client_id,
+        venue_order_id: row.venue_order_id,
+        price: row.price,
+        qty: row.qty,
+        ended: row.state.is_terminal(),
+    });
+    let kind = match row.state {
+        _ if replaced => ReportKind::Replaced,
+        OrderState::Open => ReportKind::Accepted,
+        OrderState::Canceled => ReportKind::Canceled,
+        OrderState::Rejected => ReportKind::Rejected,
+        OrderState::Expired => ReportKind::Expired,
+        // The fills themselves come on the other topic, before or after.
+        _ => ReportKind::Progress,
+    };
+    sink.report(row.report(kind, ReportOrigin::Stream, now))
+}
+
+/// An order as the venue states it.
+///
+/// ```json
+/// {"category":"spot","symbol":"BTCUSDT","orderId":"1552243702477624832",
+///  "orderLinkId":"st0000000000000001","side":"Sell","orderStatus":"Filled",
+///  "cancelType":"UNKNOWN","rejectReason":"EC_NoError","timeInForce":"IOC","price":"32178.1",
+///  "qty":"0.001936","leavesQty":"0","cumExecQty":"0.001936","orderType":"Limit",
+///  "updatedTime":"1699777868986"}
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OrderRow {
+    instrument: crate::types::InstrumentId,
+    pub(super) client_id: ClientOrderId,
+    pub(super) venue_order_id: VenueOrderId,
+    side: Side,
+    state: OrderState,
+    reason: RejectReason,
+    price: Price,
+    qty: Qty,
+    cumulative_qty: Option<Qty>,
+    event_ns: Nanos,
+}
+
+impl OrderRow {
+    pub(super) fn report(
+        &self,
+        kind: ReportKind,
+        origin: ReportOrigin,
+        now: Nanos,
+    ) -> ExecutionReport {
+        ExecutionReport {
+            venue_order_id: self.venue_order_id,
+            side: self.side,
+            state: self.state,
+            price: self.price,
+            qty: self.qty,
+            cumulative_qty: self.cumulative_qty,
+            reason: self.reason,
+            event_ns: self.event_ns,
+            recv_ns: now,
+            ..ExecutionReport::new(kind, origin, self.client_id, self.instrument)
+        }
+    }
+}
+
+/// Reads an order row of the stream or of REST.
+pub(super) fn order_row(row: Value<'_>, names: &Names) -> Result<OrderRow, DecodeError> {
+    let instrument = names.instrument(row)?;
+    let venue_order_id = super::orders::order_id(Some(row))?;
+    let side = side(row, "side")?;
+    let in_quote = is_in_quote(row, side);
+    let cumulative_qty = qty(row, "cumExecQty", instrument)?;
+    let (state, reason) = state(row, in_quote, cumulative_qty.unwrap_or_default())?;
+    Ok(OrderRow {
+        instrument: instrument.id,
+        client_id: client_id(row),
+        venue_order_id,
+        side,
+        state,
+        reason,
+        price: price(row, "price", instrument)?,
+        qty: if in_quote { Qty(0) } else { qty(row, "qty", instrument)?.unwrap_or_default() },
+        cumulative_qty,
+        event_ns: Nanos::from_millis(field_whole(row, "updatedTime")?),
+    })
+}
+
+/// A market buy's quantity is quote units unless the row says otherwise. Ours always say.
+fn is_in_quote(row: Value<'_>, side: Side) -> bool {
+    let has = |key, text| row.get(key).and_then(Value::str) == Some(text);
+    has("orderType", "Market")
+        && !has("marketUnit", "baseCoin")
+        && (side == Side::Buy || has("marketUnit", "quoteCoin"))
+}
+
+/// `orderStatus` with what explains it.
+fn state(
+    row: Value<'_>,
+    in_quote: bool,
+    cumulative: Qty,
+) -> Result<(OrderState, RejectReason), DecodeError> {
+    let text = |key| row.get(key).and_then(Value::str).unwrap_or("");
+    let reason = reject_reason(text("rejectReason"));
+    let none = RejectReason::None;
+    Ok(match row.field_str("orderStatus")? {
+        "New" if cumulative > Qty(0) => (OrderState::PartiallyFilled, none),
+        // A conditional order that waits for its trigger works as far as we are concerned.
+        "New" | "Untriggered" | "Triggered" => (OrderState::Open, none),
+        "PartiallyFilled" => (OrderState::PartiallyFilled, none),
+        "Filled" => (OrderState::Filled, none),
+        // Spent but for less than one lot: this is how such an order ends when all went well.
+        "PartiallyFilledCanceled" if in_quote => (OrderState::Filled, none),
+        "Cancelled" | "PartiallyFilledCanceled" => {
+            ended(reason, text("cancelType"), text("timeInForce"), text("orderType"))
+        }
+        "Rejected" if reason == none => (OrderState::Rejected, RejectReason::Other),
+        "Rejected" => (OrderState::Rejected, reason),
+        "Deactivated" => (OrderState::Canceled, none),
+        _ => return Err(DecodeError::Invalid("orderStatus")),
+    })
+}
+
+/// Who ended an order: we, its time in force, or the venue before it could rest.
+fn ended(
+    reason: RejectReason,
+    cancel_type: &str,
+    time_in_force: &str,
+    order_type: &str,
+) -> (OrderState, RejectReason) {
+    let immediate = matches!(time_in_force, "IOC" | "FOK") || order_type == "Market";
+    match reason {
+        RejectReason::WouldTake => (OrderState::Rejected, reason),
+        RejectReason::TimeInForce => (OrderState::Expired, reason),
+        _ if cancel_type == "CancelBySmp" => (OrderState::Canceled, RejectReason::SelfTrade),
+        RejectReason::SelfTrade => (OrderState::Canceled, reason),
+        _ if cancel_type == "CancelByUser" => (OrderState::Canceled, RejectReason::None),
+        RejectReason::None if immediate => (OrderState::Expired, RejectReason::TimeInForce),
+        _ if immediate => (OrderState::Expired, reason),
+        _ => (OrderState::Canceled, reason),
+    }
+}
+
+/// Reads one execution of the stream or of REST. The second value is a flaw that must not cost the
+/// fill: it is reported after it.
+///
+/// ```json
+/// {"category":"spot","symbol":"BTCUSDT","execFee":"0.000000306","execId":"2100000000047469164",
+///  "execPrice":"32635","execQty":"0.000306","execType":"Trade","feeRate":"0.001",
+///  "orderId":"1552132392821724672","orderLinkId":"st0000000000000001","side":"Buy",
+///  "execTime":"1699764599837","isMaker":false,"feeCurrency":"BTC"}
+/// ```
+pub(super) fn execution(
+    row: Value<'_>,
+    names: &Names,
+    origin: ReportOrigin,
+    now: Nanos,
+) -> Result<(ExecutionReport, Result<(), DecodeError>), DecodeError> {
+    let instrument = names.instrument(row)?;
+    if row.field_str("execType")? != "Trade" {
+        return Err(DecodeError::Invalid("execType"));
+    }
+    let side = side(row, "side")?;
+    let maker = row.field_bool("isMaker")?;
+    let fill_id = FillId::new(row.field_str("execId")?).filter(|id| !id.is_empty());
+    let price = price(row, "execPrice", instrument)?;
+    let qty = qty(row, "execQty", instrument)?.unwrap_or_default();
+    if price.0 <= 0 {
+        return Err(DecodeError::Invalid("execPrice"));
+    }
+    if qty.0 <= 0 {
+        return Err(DecodeError::Invalid("execQty"));
+    }
+    let (fee, fee_asset, flaw) = fee(row, names, instrument, side, maker)?;
+    let fill = Fill {
+        fill_id: fill_id.ok_or(DecodeError::Invalid("execId"))?,
+        price,
+        qty,
+        liquidity: if maker { Liquidity::Maker } else { Liquidity::Taker },
+        fee,
+        fee_asset,
+    };
+    let report = ExecutionReport {
+        venue_order_id: super::orders::order_id(Some(row))?,
+        side,
+        fill,
+        event_ns: Nanos::from_millis(field_whole(row, "execTime")?),
+        recv_ns: now,
+        ..ExecutionReport::new(ReportKind::Fill, origin, client_id(row), instrument.id)
+    };
+    Ok((report, flaw))
+}
+
+/// Fee, its asset, and a flaw if a part of it cannot be told in one asset that we know.
+fn fee(
+    row: Value<'_>,
+    names: &Names,
+    instrument: &Instrument,
+    side: Side,
+    maker: bool,
+) -> Result<(Amount, AssetId, Result<(), DecodeError>), DecodeError> {
+    let mut fee = amount(row, "execFee")?.unwrap_or_default();
+    let assets = &names.instruments.assets;
+    let currency = row.get("feeCurrency").and_then(Value::str).unwrap_or("");
+    let asset = if currency.is_empty() {
+        fee_asset(instrument, side, maker && fee < Amount::ZERO)
+    } else {
+        assets.find(currency).unwrap_or(AssetId::NONE)
+    };
+    let mut flaw = Ok(());
+    // Taxes come on top; a list, or an empty text.
+    if let Some(extra) = row.get("extraFees") {
+        for tax in extra.items() {
+            let coin = tax.get("feeCoin").and_then(Value::str).and_then(|coin| assets.find(coin));
+            match amount(tax, "fee")? {
+                Some(amount) if coin == Some(asset) => fee += amount,
+                Some(Amount::ZERO) | None => {}
+                Some(_) => flaw = Err(DecodeError::Invalid("extraFees")),
+            }
+        }
+    }
+    if fee == Amount::ZERO {
+        return Ok((fee, AssetId::NONE, flaw));
+    }
+    if asset == AssetId::NONE {
+        flaw = Err(DecodeError::Invalid("feeCurrency"));
+    }
+    Ok((fee, asset, flaw))
+}
+
+/// The venue's rule: what one receives pays the fee; a rebate comes in what one gives.
+fn fee_asset(instrument: &Instrument, side: Side, rebate: bool) -> AssetId {
+    match (side, rebate) {
+        (Side::Buy, false) | (Side::Sell, true) => instrument.base,
+        (Side::Sell, false) | (Side::Buy, true) => instrument.quote,
+    }
+}
+
+/// Balances of one account; only coins that the engine has a number for.
+///
+/// ```json
+/// {"accountType":"UNIFIED","coin":[{"coin":"BTC","walletBalance":"0.00102964","locked":"0"}]}
+/// ```
+pub(super) fn wallet(
+    account: Value<'_>,
+    names: &Names,
+    event_ns: Nanos,
+    sink: &mut Sink<'_>,
+) -> Result<(), DecodeError> {
+    let coins = account.field("coin")?;
+    if !coins.is_array() {
+        return Err(DecodeError::Invalid("coin"));
+    }
+    for coin in coins.items() {
+        let Some(asset) = names.instruments.assets.find(coin.field_str("coin")?) else {
+            continue;
+        };
+        let total = amount(coin, "walletBalance")?.ok_or(DecodeError::Invalid("walletBalance"))?;
+        let locked = amount(coin, "locked")?.unwrap_or_default();
+        let free = total.0.checked_sub(locked.0).ok_or(DecodeError::Invalid("locked"))?;
+        sink.push(Event::Balance(AssetBalance {
+            venue: names.venue,
+            asset,
+            free: Amount(free),
+            locked,
+            event_ns,
+        }))?;
+    }
+    Ok(())
+}
+
+fn client_id(row: Value<'_>) -> ClientOrderId {
+    ClientOrderId::decode(row.get("orderLinkId").and_then(Value::str).unwrap_or(""))
+}
+
+/// A number as text; absent or empty means "not applicable".
+fn number<'a>(row: Value<'a>, name: &'static str) -> Result<Option<&'a str>, DecodeError> {
+    match row.get(name) {
+        None => Ok(None),
+        Some(value) if value.is_null() => Ok(None),
+        Some(value) => match value.str() {
+            Some("") => Ok(None),
+            Some(text) => Ok(Some(text)),
+            None => Err(DecodeError::Invalid(name)),
+        },
+    }
+}
+
+fn price(row: Value<'_>, name: &'static str, of: &Instrument) -> Result<Price, DecodeError> {
+    let Some(text) = number(row, name)? else { return Ok(Price(0)) };
+    let price = decimal::price(text, of.scale).map_err(|error| DecodeError::Number(name, error))?;
+    if price.0 < 0 { Err(DecodeError::Invalid(name)) } else { Ok(price) }
+}
+
+fn qty(row: Value<'_>, name: &'static str, of: &Instrument) -> Result<Option<Qty>, DecodeError> {
+    let Some(text) = number(row, name)? else { return Ok(None) };
+    let qty = decimal::qty(text, of.scale).map_err(|error| DecodeError::Number(name, error))?;
+    if qty.0 < 0 { Err(DecodeError::Invalid(name)) } else { Ok(Some(qty)) }
+}
+
+fn amount(row: Value<'_>, name: &'static str) -> Result<Option<Amount>, DecodeError> {
+    let Some(text) = number(row, name)? else { return Ok(None) };
+    decimal::amount(text).map(Some).map_err(|error| DecodeError::Number(name, error))
+}

@@ -1,0 +1,498 @@
+//! What a reply, or its absence, means: reports and notices of the trading connector.
+//!
+//! Three outcomes of an order stay apart: refused (the venue said no), unknown (it may have acted),
+//! and taken. Only the first and the last are ever concluded from a reply.
+
+#![forbid(unsafe_code)]
+
+use super::super::{DecodeError, Outbox, Parser, RequestId, Response, Value};
+use super::codes::{self, Effect, Verdict};
+use super::flight::{Ask, Flight, Phase};
+use super::orders::{self, LimitState, Reply};
+use super::private_stream::Sink;
+use super::rest::{self, NextPage, PAGES_MAX};
+use super::trading::{Core, Login};
+use super::{BLOCKED_NS, FORBIDDEN, SECOND_NS, limit};
+use crate::types::{
+    CancelOrder, Channel, Event, Events, ExecutionReport, Nanos, RateLimitUse, Readiness,
+    RejectReason, ReportKind, ReportOrigin, VenueNotice, VenueOrderId,
+};
+
+/// How long to hold back when the venue states no time.
+const HOLD_NS: u64 = SECOND_NS;
+/// No stated reset is believed beyond this.
+const HOLD_MAX_NS: u64 = 3600 * SECOND_NS;
+/// An order that was sent this recently may not be listed yet: its absence proves nothing.
+const LISTED_AFTER_NS: u64 = 5 * SECOND_NS;
+
+/// The private socket states no code, but a text; this stands for "parameter error".
+const PARAMETER_ERROR: i32 = 10001;
+const ALREADY_LOGGED_IN: i32 = 20001;
+
+/// Code of a private login that failed: the one that it states, if it does.
+pub(super) fn private_code(root: Value<'_>) -> i32 {
+    root.get("retCode")
+        .and_then(Value::i64)
+        .and_then(|code| i32::try_from(code).ok())
+        .filter(|&code| code != 0)
+        .unwrap_or(PARAMETER_ERROR)
+}
+
+impl Core {
+    /// Reply to a login. A refused key is final; anything else may be the clock's fault and is
+    /// tried once more, after a new measurement, on a new connection.
+    pub(super) fn on_login(
+        &mut self,
+        channel: Channel,
+        code: i32,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) {
+        let by = now.plus(self.reply_timeout_ns);
+        let Some(socket) = self.socket(channel) else { return };
+        if !matches!(socket.login, Login::Sent(_)) {
+            return;
+        }
+        if code == 0 || code == ALREADY_LOGGED_IN {
+            socket.retried = false;
+            socket.login = Login::Ready;
+            if channel == Channel::Private {
+                // Left over if the outbox is full: the deadline then opens the socket anew.
+                socket.login = Login::Subscribing(by);
+                let _ = out.frame(channel, |frame| frame.extend_from_slice(SUBSCRIBE));
+            } else {
+                self.notice(events, VenueNotice::Readiness(channel, Readiness::Ready));
+            }
+            return;
+        }
+        let is_final = codes::effect(code) == Effect::Alert;
+        if is_final || socket.retried || out.reconnect(channel).is_err() {
+            socket.login = Login::Refused;
+            self.notice(events, VenueNotice::LoginRefused(channel, code));
+            return;
+        }
+        socket.retried = true;
+        socket.login = Login::Closed;
+        self.clock.doubt(now);
+    }
+
+    /// Reply to the subscription. Data is used whenever it comes; this only tells readiness.
+    pub(super) fn on_private_subscribed(&mut self, success: bool, events: &mut Events) {
+        if !matches!(self.private.login, Login::Subscribing(_)) {
+            return;
+        }
+        if success {
+            self.private.login = Login::Ready;
+            self.notice(events, VenueNotice::Readiness(Channel::Private, Readiness::Ready));
+        } else {
+            // The deadline of the subscription stays: then the socket is opened anew.
+            self.notice(events, VenueNotice::RequestFailed(PARAMETER_ERROR));
+        }
+    }
+
+    /// What a code demands beyond its own request.
+    pub(super) fn on_effect(
+        &mut self,
+        reply: &Reply,
+        channel: Channel,
+        now: Nanos,
+        events: &mut Events,
+    ) {
+        let hold = |reset: Option<Nanos>| {
+            let reset = reset.filter(|&reset| reset > now).unwrap_or(now.plus(HOLD_NS));
+            VenueNotice::Suspended(reset.min(now.plus(HOLD_MAX_NS)))
+        };
+        let reset = reply.limit.reset_ms.map(|ms| self.clock.local(ms));
+        match (reply.http, codes::effect(reply.code)) {
+            (Some(FORBIDDEN), _) => {
+                let until = now.plus(BLOCKED_NS);
+                self.clock.pause(until);
+                self.notice(events, VenueNotice::Suspended(until));
+            }
+            (Some(429), _) | (None, Effect::Suspend) => self.notice(events, hold(reset)),
+            (Some(401), _) | (None, Effect::Alert) => {
+                self.notice(events, VenueNotice::LoginRefused(channel, reply.code));
+            }
+            (None, Effect::ProbeClock) => self.clock.doubt(now),
+            (None, Effect::Drain) => self.drain(now, events),
+            (Some(_), _) | (None, Effect::Nothing) => {}
+        }
+    }
+
+    /// Settles an order, a cancel or a replace with its reply.
+    pub(super) fn on_order_reply(
+        &mut self,
+        flight: &Flight,
+        reply: &Reply,
+        now: Nanos,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        self.limit_notice(flight, reply, now, events);
+        let verdict = match reply.http {
+            Some(status) => codes::http_verdict(status),
+            None => codes::verdict(reply.code),
+        };
+        let (kind, reason) = match (verdict, &flight.ask) {
+            (Verdict::Done, Ask::New(_)) => {
+                self.flights.remove(flight.id);
+                (ReportKind::Accepted, RejectReason::None)
+            }
+            (Verdict::Done, _) => {
+                self.on_change_taken(flight);
+                return Ok(());
+            }
+            (Verdict::Refused(reason), ask) => {
+                self.flights.remove(flight.id);
+                let kind = match ask {
+                    Ask::New(_) => ReportKind::Rejected,
+                    Ask::Cancel(_) => ReportKind::CancelRejected,
+                    _ => ReportKind::ReplaceRejected,
+                };
+                (kind, reason)
+            }
+            (Verdict::Unknown(reason), _) => {
+                // It stays in the table: a query must know that it was sent just now.
+                if let Some(open) = self.flights.get_mut(flight.id) {
+                    open.phase = Phase::Late;
+                }
+                (ReportKind::Unknown, reason)
+            }
+        };
+        let Some(report) = order_report(kind, ReportOrigin::Reply, &flight.ask, now) else {
+            return Ok(());
+        };
+        let known = report.venue_order_id;
+        let stated = reply.venue_order_id;
+        self.sink(events).report(ExecutionReport {
+            venue_order_id: if stated.is_empty() { known } else { stated },
+            reason,
+            venue_code: reply.code,
+            ..report
+        })
+    }
+
+    /// A cancel or replace was taken for processing: its effect comes on the private stream, or
+    /// its deadline makes it unknown.
+    fn on_change_taken(&mut self, flight: &Flight) {
+        match flight.phase {
+            Phase::Waiting => {
+                if let Some(open) = self.flights.get_mut(flight.id) {
+                    open.phase = Phase::Taken;
+                }
+            }
+            Phase::Seen | Phase::Late => {
+                self.flights.remove(flight.id);
+            }
+            Phase::Taken => {}
+        }
+    }
+
+    /// Use of the limit that a reply belongs to.
+    fn limit_notice(&mut self, flight: &Flight, reply: &Reply, now: Nanos, events: &mut Events) {
+        let index = match flight.ask {
+            Ask::New(_) => limit::CREATE,
+            Ask::Cancel(_) => limit::CANCEL,
+            Ask::Replace(_) => limit::AMEND,
+            Ask::CancelAll(_) => limit::CANCEL_ALL,
+            // Its own limit is a tenth of the other reads': not a statement about them.
+            Ask::FeeRate(_) => return,
+            _ => limit::QUERY,
+        };
+        let Some((allowed, left)) = reply.limit.counts else { return };
+        let resets_ns = reply.limit.reset_ms.map_or(now, |ms| self.clock.local(ms));
+        let used = allowed.saturating_sub(left);
+        let usage = RateLimitUse { limit: index, used, allowed, resets_ns };
+        self.notice(events, VenueNotice::RateLimit(usage));
+    }
+
+    /// No reply will come, or none came in time. The venue may have acted.
+    pub(super) fn on_lost(&mut self, id: u64, now: Nanos, events: &mut Events) {
+        let Some(flight) = self.flights.get(id).copied() else { return };
+        if flight.ask.is_order() && flight.phase != Phase::Seen {
+            if flight.phase == Phase::Late {
+                return;
+            }
+            if let Some(open) = self.flights.get_mut(id) {
+                open.phase = Phase::Late;
+            }
+        } else {
+            self.flights.remove(id);
+        }
+        match flight.ask {
+            // The stream has shown the effect already.
+            _ if flight.phase == Phase::Seen => {}
+            Ask::New(_) | Ask::Cancel(_) | Ask::Replace(_) | Ask::Query { .. } => {
+                let local = ReportOrigin::Local;
+                if let Some(report) = order_report(ReportKind::Unknown, local, &flight.ask, now) {
+                    let _ = self.sink(events).report(report);
+                }
+            }
+            _ => self.on_read_failed(&flight, 0, now, events),
+        }
+    }
+
+    /// A request that is not an order failed: nothing that it asked for is complete.
+    fn on_read_failed(&mut self, flight: &Flight, code: i32, now: Nanos, events: &mut Events) {
+        match flight.ask {
+            Ask::CancelAll(id) => self.notice(events, VenueNotice::CancelAllFailed(id, code)),
+            Ask::Query { .. } => {
+                let origin = ReportOrigin::Reply;
+                if let Some(report) = order_report(ReportKind::Unknown, origin, &flight.ask, now) {
+                    let report = ExecutionReport { venue_code: code, ..report };
+                    let _ = self.sink(events).report(report);
+                }
+            }
+            Ask::Fills { job } => {
+                self.jobs.retain(|open| open.key != job);
+                self.notice(events, VenueNotice::RequestFailed(code));
+            }
+            _ => self.notice(events, VenueNotice::RequestFailed(code)),
+        }
+    }
+
+    /// A reply over REST.
+    pub(super) fn on_rest_reply(
+        &mut self,
+        parser: &mut Parser,
+        id: RequestId,
+        response: Response<'_>,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        let limit = LimitState::read(|name| response.header(name));
+        let status = response.status;
+        if self.clock.is_probe(id) {
+            return self.on_clock_reply(parser, response, now, events);
+        }
+        let flight = self.flights.get(id.0).copied();
+        let Some(flight) = flight.filter(|flight| flight.channel == Channel::Rest) else {
+            return Err(DecodeError::UnknownRequest);
+        };
+        if status != 200 {
+            let code = -i32::from(status);
+            let venue_order_id = VenueOrderId::EMPTY;
+            let reply = Reply { code, http: Some(status), venue_order_id, limit };
+            self.on_effect(&reply, Channel::Rest, now, events);
+            if flight.ask.is_order() {
+                return self.on_order_reply(&flight, &reply, now, events);
+            }
+            self.flights.remove(id.0);
+            self.on_read_failed(&flight, code, now, events);
+            return Ok(());
+        }
+        let result = parser
+            .read(response.body, |root| self.on_rest_body(&flight, root, limit, now, out, events));
+        // Whatever the reply was, it settles its request; an order's outcome is then unknown.
+        if result.is_err() {
+            self.on_lost(id.0, now, events);
+        }
+        result
+    }
+
+    fn on_clock_reply(
+        &mut self,
+        parser: &mut Parser,
+        response: Response<'_>,
+        now: Nanos,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        let first = !self.clock.is_known();
+        let status = response.status;
+        let result = if status == 200 {
+            parser.read(response.body, |root| self.clock.on_reply(root, now))
+        } else {
+            Err(DecodeError::Invalid("HTTP status"))
+        };
+        match result {
+            Ok(offset) => {
+                self.notice(events, offset);
+                if first {
+                    self.notice(events, VenueNotice::Readiness(Channel::Rest, Readiness::Ready));
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.clock.on_lost(now);
+                if status == FORBIDDEN {
+                    let until = now.plus(BLOCKED_NS);
+                    self.clock.pause(until);
+                    self.notice(events, VenueNotice::Suspended(until));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn on_rest_body(
+        &mut self,
+        flight: &Flight,
+        root: Value<'_>,
+        limit: LimitState,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        let code = orders::ret_code(root)?;
+        let venue_order_id = orders::order_id(root.get("result"))?;
+        let reply = Reply { code, http: None, venue_order_id, limit };
+        self.on_effect(&reply, Channel::Rest, now, events);
+        if flight.ask.is_order() {
+            return self.on_order_reply(flight, &reply, now, events);
+        }
+        self.limit_notice(flight, &reply, now, events);
+        if code != 0 {
+            self.flights.remove(flight.id);
+            self.on_read_failed(flight, code, now, events);
+            return Ok(());
+        }
+        self.on_read(flight, root, now, out, events)?;
+        self.flights.remove(flight.id);
+        Ok(())
+    }
+
+    /// The data of a read; on an error the caller fails the whole of it.
+    fn on_read(
+        &mut self,
+        flight: &Flight,
+        root: Value<'_>,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        match flight.ask {
+            Ask::CancelAll(id) => self.notice(events, VenueNotice::CancelAllDone(id)),
+            Ask::Query { order, history } => {
+                return self.on_query(&order, history, root, now, out, events);
+            }
+            Ask::OpenOrders { instrument, page } => {
+                let (rows, cursor) = rest::list(root, &self.names)?;
+                let mut sink = Sink { events, backlog: &mut self.backlog };
+                rest::open_orders(rows, &self.names, now, &mut sink)?;
+                if cursor.is_empty() {
+                    self.notice(events, VenueNotice::OpenOrdersEnd(instrument));
+                } else if page >= PAGES_MAX {
+                    return Err(DecodeError::TooLarge);
+                } else {
+                    let next = Ask::OpenOrders { instrument, page: page + 1 };
+                    self.next_page(flight, next, cursor, now, out, events);
+                }
+            }
+            Ask::Fills { job } => return self.on_fills(flight, job, root, now, out, events),
+            Ask::Balances => {
+                let mut sink = Sink { events, backlog: &mut self.backlog };
+                rest::balances(root, &self.names, &mut sink)?;
+                self.notice(events, VenueNotice::BalancesEnd);
+            }
+            Ask::FeeRate(id) => {
+                let instrument = self.names.instruments.get(id);
+                let instrument = instrument.ok_or(DecodeError::UnknownSymbol)?;
+                let rate = rest::fee_rate(root, instrument)?;
+                self.sink(events).push(Event::Fee(rate))?;
+            }
+            Ask::New(_) | Ask::Cancel(_) | Ask::Replace(_) => {}
+        }
+        Ok(())
+    }
+
+    /// A list that cannot be continued must not look complete.
+    fn next_page(
+        &mut self,
+        flight: &Flight,
+        ask: Ask,
+        cursor: &str,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) {
+        if self.send_read(ask, cursor, now, out).is_err() {
+            self.on_read_failed(flight, 0, now, events);
+        }
+    }
+
+    /// One order: looked for among the recent ones, then in the history. Absence proves something
+    /// only when the order was not sent just now.
+    fn on_query(
+        &mut self,
+        order: &CancelOrder,
+        history: bool,
+        root: Value<'_>,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        let (rows, _) = rest::list(root, &self.names)?;
+        if let Some(row) = rest::find_order(rows, order, &self.names)? {
+            let report = row.report(ReportKind::Status, ReportOrigin::Query, now);
+            return self.sink(events).report(report);
+        }
+        let ask = Ask::Query { order: *order, history: true };
+        if !history && self.send_read(ask, "", now, out).is_ok() {
+            return Ok(());
+        }
+        let since = Nanos(now.0.saturating_sub(LISTED_AFTER_NS));
+        let unproven = !history || self.flights.unproven_new(order.client_id, since);
+        let kind = if unproven { ReportKind::Unknown } else { ReportKind::NotFound };
+        match order_report(kind, ReportOrigin::Query, &ask, now) {
+            Some(report) => self.sink(events).report(report),
+            None => Ok(()),
+        }
+    }
+
+    fn on_fills(
+        &mut self,
+        flight: &Flight,
+        key: u64,
+        root: Value<'_>,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        let (rows, cursor) = rest::list(root, &self.names)?;
+        let job = self.jobs.iter_mut().find(|job| job.key == key);
+        let job = job.ok_or(DecodeError::UnknownRequest)?;
+        match job.on_page(rows, cursor, &self.names, now)? {
+            NextPage::More(cursor) => {
+                let ask = job.ask();
+                self.next_page(flight, ask, cursor, now, out, events);
+            }
+            NextPage::End => {
+                let instrument = job.instrument;
+                let fills = std::mem::take(&mut job.done);
+                self.jobs.retain(|open| open.key != key);
+                let mut sink = self.sink(events);
+                for fill in fills {
+                    sink.report(fill)?;
+                }
+                self.notice(events, VenueNotice::FillsEnd(instrument));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All-in-one topics: the categorised ones of a topic must not be mixed with them.
+const SUBSCRIBE: &[u8] =
+    br#"{"req_id":"streams","op":"subscribe","args":["order","execution","wallet"]}"#;
+
+/// A report about the order that a request is about.
+fn order_report(
+    kind: ReportKind,
+    origin: ReportOrigin,
+    ask: &Ask,
+    now: Nanos,
+) -> Option<ExecutionReport> {
+    let (client_id, venue_order_id, instrument) = ask.order()?;
+    let report = ExecutionReport::new(kind, origin, client_id, instrument);
+    Some(match ask {
+        Ask::New(order) => ExecutionReport {
+            side: order.side,
+            price: order.price,
+            qty: order.qty,
+            recv_ns: now,
+            ..report
+        },
+        _ => ExecutionReport { venue_order_id, recv_ns: now, ..report },
+    })
+}

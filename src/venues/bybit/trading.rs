@@ -1,0 +1,445 @@
+//! The trading connector: trade socket, private socket, REST.
+//!
+//! Both sockets log in once the venue's clock is known: a login carries a time. Orders go over the
+//! trade socket, or over REST where the setup says so; a cancel also goes over REST while the trade
+//! socket is away, because what works must be stoppable. Replies are settled in `replies.rs`.
+
+#![forbid(unsafe_code)]
+
+use super::super::{
+    ChannelSpec, Connector, DecodeError, EncodeError, Outbox, OutboxFull, Parser, RequestId,
+    Response, SetupError, Value, VenueSetup,
+};
+use super::auth::Signer;
+use super::flight::{Ask, Flights};
+use super::orders::{TradeFrame, decode_trade_frame};
+use super::private_stream::{self, Names, Sink};
+use super::rest::FillJob;
+use super::session::{Heartbeat, VenueClock, is_pong};
+use super::{PRIVATE_PATH, Product, SECOND_NS, TRADE_PATH, earliest, with_path};
+use crate::types::{
+    Channel, Command, CommandKind, Event, Events, Nanos, Readiness, VenueId, VenueNotice,
+};
+use std::collections::VecDeque;
+
+/// How long a restarting trade socket may take over its last replies.
+const DRAIN_NS: u64 = 2 * SECOND_NS;
+
+/// How far the login of a socket has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Login {
+    /// Not connected.
+    Closed,
+    /// Connected; the login is due at this time, once the clock is known.
+    Due(Nanos),
+    /// Sent; the reply must come by then.
+    Sent(Nanos),
+    /// Logged in and subscribing (private socket); the reply must come by then.
+    Subscribing(Nanos),
+    /// Ready.
+    Ready,
+    /// Refused for good: the key must change.
+    Refused,
+}
+
+/// One of the two sockets.
+pub(super) struct Socket {
+    pub(super) login: Login,
+    heartbeat: Heartbeat,
+    /// A login that may have failed for a wrong clock was tried again already.
+    pub(super) retried: bool,
+}
+
+impl Socket {
+    fn new() -> Self {
+        Self { login: Login::Closed, heartbeat: Heartbeat::default(), retried: false }
+    }
+
+    /// The deadline of its login; none while that waits for the clock.
+    fn deadline(&self, clock_known: bool) -> Option<Nanos> {
+        let login = match self.login {
+            Login::Due(at) => clock_known.then_some(at),
+            Login::Sent(by) | Login::Subscribing(by) => Some(by),
+            Login::Closed | Login::Ready | Login::Refused => None,
+        };
+        earliest([login, self.heartbeat.deadline()])
+    }
+}
+
+/// See the module's comment.
+pub(super) struct TradingConnector {
+    parser: Parser,
+    core: Core,
+}
+
+pub(super) struct Core {
+    pub(super) product: &'static Product,
+    channels: Vec<ChannelSpec>,
+    pub(super) venue: VenueId,
+    pub(super) names: Names,
+    pub(super) signer: Signer,
+    pub(super) clock: VenueClock,
+    pub(super) trade: Socket,
+    pub(super) private: Socket,
+    pub(super) rest_open: bool,
+    pub(super) flights: Flights,
+    pub(super) jobs: Vec<FillJob>,
+    pub(super) backlog: VecDeque<Event>,
+    /// The trade socket restarts: replaced when its replies are in, or by then.
+    pub(super) drain_by: Option<Nanos>,
+    pub(super) over_rest: bool,
+    pub(super) reply_timeout_ns: u64,
+}
+
+impl TradingConnector {
+    pub(super) fn new(setup: &VenueSetup, product: &'static Product) -> Result<Self, SetupError> {
+        let ends = &setup.endpoints;
+        let spec = |channel, url| ChannelSpec { channel, url };
+        let mut channels = vec![
+            spec(Channel::Private, with_path(&ends.private, PRIVATE_PATH)),
+            spec(Channel::Rest, ends.rest.clone()),
+        ];
+        if !setup.orders_over_rest {
+            channels.insert(0, spec(Channel::Trade, with_path(&ends.trade, TRADE_PATH)));
+        }
+        let core = Core {
+            product,
+            channels,
+            venue: setup.venue,
+            names: Names::new(product, setup.venue, &setup.instruments),
+            signer: Signer::new(setup.credentials.as_ref(), setup.recv_window_ms)?,
+            clock: VenueClock::default(),
+            trade: Socket::new(),
+            private: Socket::new(),
+            rest_open: false,
+            flights: Flights::new(),
+            jobs: Vec::new(),
+            backlog: VecDeque::with_capacity(64),
+            drain_by: None,
+            over_rest: setup.orders_over_rest,
+            reply_timeout_ns: u64::from(setup.reply_timeout_ms) * 1_000_000,
+        };
+        Ok(Self { parser: Parser::new(), core })
+    }
+}
+
+impl Core {
+    pub(super) fn sink<'a>(&'a mut self, events: &'a mut Events) -> Sink<'a> {
+        Sink { events, backlog: &mut self.backlog }
+    }
+
+    pub(super) fn notice(&mut self, events: &mut Events, notice: VenueNotice) {
+        // Only a backlog of 65 536 events refuses one; the readiness of a channel is then moot.
+        let _ = self.sink(events).push(Event::Notice(notice));
+    }
+
+    pub(super) fn socket(&mut self, channel: Channel) -> Option<&mut Socket> {
+        match channel {
+            Channel::Trade => Some(&mut self.trade),
+            Channel::Private => Some(&mut self.private),
+            Channel::Public | Channel::Rest => None,
+        }
+    }
+
+    pub(super) fn rest_ready(&self) -> bool {
+        self.rest_open && self.clock.is_known()
+    }
+
+    /// Everything that is due. A full outbox leaves deadlines standing: the agent drains it and
+    /// calls again.
+    fn run(&mut self, now: Nanos, out: &mut Outbox, events: &mut Events) {
+        self.flush(events);
+        self.try_probe(now, out);
+        self.expire(now, events);
+        for channel in [Channel::Trade, Channel::Private] {
+            let _ = self.run_socket(channel, now, out);
+        }
+        self.try_drain(now, out);
+    }
+
+    /// Hands on what did not fit before.
+    fn flush(&mut self, events: &mut Events) {
+        while let Some(event) = self.backlog.front() {
+            if events.push(*event).is_err() {
+                break;
+            }
+            self.backlog.pop_front();
+        }
+    }
+
+    fn try_probe(&mut self, now: Nanos, out: &mut Outbox) {
+        if self.clock.deadline().is_some_and(|due| due <= now)
+            && let Some(id) = self.flights.reserve(now)
+        {
+            let _ = self.clock.try_probe(RequestId(id), now, out);
+        }
+    }
+
+    fn run_socket(
+        &mut self,
+        channel: Channel,
+        now: Nanos,
+        out: &mut Outbox,
+    ) -> Result<(), OutboxFull> {
+        let known = self.clock.is_known();
+        let by = now.plus(self.reply_timeout_ns);
+        let venue_ms = self.clock.venue_millis(now);
+        let socket = match channel {
+            Channel::Trade => &mut self.trade,
+            _ => &mut self.private,
+        };
+        socket.heartbeat.try_ping(channel, now, out)?;
+        match socket.login {
+            Login::Due(at) if known && at <= now => {
+                let key = if channel == Channel::Trade { "reqId" } else { "req_id" };
+                let signer = &self.signer;
+                out.frame(channel, |frame| write_login(signer, key, venue_ms, frame))?;
+                socket.login = Login::Sent(by);
+            }
+            Login::Sent(at) | Login::Subscribing(at) if at <= now => {
+                out.reconnect(channel)?;
+                socket.login = Login::Closed;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The trade socket said that it restarts: no new requests on it, the open ones complete.
+    pub(super) fn drain(&mut self, now: Nanos, events: &mut Events) {
+        if self.drain_by.is_none() && self.trade.login != Login::Closed {
+            self.drain_by = Some(now.plus(DRAIN_NS));
+            self.notice(events, VenueNotice::ShutdownAnnounced(Channel::Trade));
+            self.notice(events, VenueNotice::Readiness(Channel::Trade, Readiness::Joining));
+        }
+    }
+
+    fn try_drain(&mut self, now: Nanos, out: &mut Outbox) {
+        let Some(by) = self.drain_by else { return };
+        if by > now && self.flights.any_waiting(Channel::Trade) {
+            return;
+        }
+        if out.reconnect(Channel::Trade).is_ok() {
+            self.drain_by = None;
+            self.trade.login = Login::Closed;
+        }
+    }
+
+    /// Orders whose reply is overdue, or whose channel is lost.
+    fn expire(&mut self, now: Nanos, events: &mut Events) {
+        while let Some(id) = self.flights.expired(now) {
+            self.on_lost(id, now, events);
+        }
+    }
+
+    fn on_trade_frame(
+        &mut self,
+        root: Value<'_>,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        match decode_trade_frame(root)? {
+            TradeFrame::Pong => Ok(()),
+            TradeFrame::Login { code } => {
+                self.on_login(Channel::Trade, code, now, out, events);
+                Ok(())
+            }
+            TradeFrame::Reply { id, reply } => {
+                self.on_effect(&reply, Channel::Trade, now, events);
+                let flight = id.and_then(|id| self.flights.get(id).copied());
+                // A code that concerns the connection may come without a request.
+                let flight = match flight {
+                    Some(flight) if flight.channel == Channel::Trade => flight,
+                    _ if id.is_none() && reply.code != 0 => return Ok(()),
+                    _ => return Err(DecodeError::UnknownRequest),
+                };
+                self.on_order_reply(&flight, &reply, now, events)
+            }
+        }
+    }
+
+    fn on_private_frame(
+        &mut self,
+        root: Value<'_>,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        if let Some(topic) = root.get("topic").and_then(Value::str) {
+            let mut sink = Sink { events, backlog: &mut self.backlog };
+            let flights = &mut self.flights;
+            return private_stream::decode(root, topic, &self.names, flights, now, &mut sink);
+        }
+        if is_pong(root) {
+            return Ok(());
+        }
+        let success = root.get("success").and_then(Value::bool);
+        match (root.get("op").and_then(Value::str), success) {
+            (Some("auth"), Some(success)) => {
+                let code = if success { 0 } else { super::replies::private_code(root) };
+                self.on_login(Channel::Private, code, now, out, events);
+                Ok(())
+            }
+            (Some("subscribe"), Some(success)) => {
+                self.on_private_subscribed(success, events);
+                Ok(())
+            }
+            _ => Err(DecodeError::UnknownKind),
+        }
+    }
+}
+
+/// `{"req_id":"1","op":"auth","args":["key",1662350400000,"signature"]}`
+fn write_login(signer: &Signer, key: &str, venue_ms: u64, frame: &mut Vec<u8>) {
+    frame.extend_from_slice(b"{\"");
+    frame.extend_from_slice(key.as_bytes());
+    frame.extend_from_slice(br#"":"login","op":"auth","args":"#);
+    signer.write_login_args(venue_ms, frame);
+    frame.push(b'}');
+}
+
+impl Connector for TradingConnector {
+    fn channels(&self) -> &[ChannelSpec] {
+        &self.core.channels
+    }
+
+    fn on_open(&mut self, channel: Channel, now: Nanos, out: &mut Outbox, events: &mut Events) {
+        let core = &mut self.core;
+        // Nothing that was sent before can still be answered on a new connection.
+        core.flights.expire_channel(channel, now);
+        if channel == Channel::Rest {
+            core.rest_open = true;
+            core.clock.on_open(now);
+            let known = core.clock.is_known();
+            let readiness = if known { Readiness::Ready } else { Readiness::Joining };
+            core.notice(events, VenueNotice::Readiness(channel, readiness));
+        } else if let Some(socket) = core.socket(channel) {
+            socket.heartbeat.start(now);
+            if socket.login != Login::Refused {
+                socket.login = Login::Due(now);
+            }
+            if channel == Channel::Trade {
+                core.drain_by = None;
+            }
+            core.notice(events, VenueNotice::Readiness(channel, Readiness::Joining));
+        }
+        core.run(now, out, events);
+    }
+
+    fn on_close(&mut self, channel: Channel, now: Nanos, events: &mut Events) {
+        let core = &mut self.core;
+        if channel == Channel::Rest {
+            core.rest_open = false;
+            core.clock.on_close();
+        } else if let Some(socket) = core.socket(channel) {
+            socket.heartbeat.stop();
+            if socket.login != Login::Refused {
+                socket.login = Login::Closed;
+            }
+            if channel == Channel::Trade {
+                core.drain_by = None;
+            }
+        } else {
+            return;
+        }
+        core.notice(events, VenueNotice::Readiness(channel, Readiness::Down));
+        core.flights.expire_channel(channel, now);
+        core.expire(now, events);
+    }
+
+    fn on_frame(
+        &mut self,
+        channel: Channel,
+        frame: &mut [u8],
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        let core = &mut self.core;
+        core.flush(events);
+        let Some(socket) = core.socket(channel) else { return Err(DecodeError::UnknownKind) };
+        socket.heartbeat.on_frame();
+        let result = self.parser.read(frame, |root| match channel {
+            Channel::Trade => core.on_trade_frame(root, now, out, events),
+            _ => core.on_private_frame(root, now, out, events),
+        });
+        core.try_drain(now, out);
+        result
+    }
+
+    fn on_response(
+        &mut self,
+        id: RequestId,
+        response: Response<'_>,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        self.core.flush(events);
+        let result = self.core.on_rest_reply(&mut self.parser, id, response, now, out, events);
+        self.core.run(now, out, events);
+        result
+    }
+
+    fn on_request_lost(
+        &mut self,
+        id: RequestId,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) {
+        let core = &mut self.core;
+        if core.clock.is_probe(id) {
+            core.clock.on_lost(now);
+        } else if core.flights.get(id.0).is_some_and(|flight| flight.channel == Channel::Rest) {
+            core.on_lost(id.0, now, events);
+        }
+        core.run(now, out, events);
+    }
+
+    fn submit(
+        &mut self,
+        command: &Command,
+        now: Nanos,
+        out: &mut Outbox,
+        _events: &mut Events,
+    ) -> Result<(), EncodeError> {
+        let core = &mut self.core;
+        match command.kind {
+            CommandKind::New(order) => core.send_order(Ask::New(order), now, out),
+            CommandKind::Cancel(order) => core.send_order(Ask::Cancel(order), now, out),
+            CommandKind::Replace(order) => core.send_order(Ask::Replace(order), now, out),
+            CommandKind::CancelAll(id) => core.send_read(Ask::CancelAll(id), "", now, out),
+            CommandKind::Query(order) => {
+                core.send_read(Ask::Query { order, history: false }, "", now, out)
+            }
+            CommandKind::OpenOrders(instrument) => {
+                core.send_read(Ask::OpenOrders { instrument, page: 0 }, "", now, out)
+            }
+            CommandKind::FillsSince { .. } => core.start_fills(&command.kind, now, out),
+            CommandKind::Balances => core.send_read(Ask::Balances, "", now, out),
+            CommandKind::FeeRate(id) => core.send_read(Ask::FeeRate(id), "", now, out),
+            CommandKind::Subscribe(_) | CommandKind::Unsubscribe(_) | CommandKind::Resync(_) => {
+                Err(EncodeError::Unsupported)
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Nanos> {
+        let core = &self.core;
+        let known = core.clock.is_known();
+        earliest([
+            (!core.backlog.is_empty()).then_some(Nanos(0)),
+            core.clock.deadline(),
+            core.flights.deadline(),
+            core.trade.deadline(known),
+            core.private.deadline(known),
+            core.drain_by,
+        ])
+    }
+
+    fn on_deadline(&mut self, now: Nanos, out: &mut Outbox, events: &mut Events) {
+        self.core.run(now, out, events);
+    }
+}

@@ -1,0 +1,157 @@
+//! Mistakes that people make in `engine.toml`, and the exact words they get back.
+
+use stoop::config::{Config, DEFAULT_TOML, Idle, Mode, parse_duration};
+use stoop::types::Nanos;
+
+/// The default file with one piece replaced.
+fn with(from: &str, to: &str) -> String {
+    assert!(DEFAULT_TOML.contains(from), "the default holds no {from:?}");
+    DEFAULT_TOML.replacen(from, to, 1)
+}
+
+fn complaint(text: &str) -> String {
+    match Config::parse("engine.toml", text) {
+        Ok(_) => panic!("accepted"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Line of the first occurrence of `text` in the default file.
+fn line(text: &str) -> usize {
+    DEFAULT_TOML[..DEFAULT_TOML.find(text).unwrap()].matches('\n').count() + 1
+}
+
+#[test]
+fn the_built_in_file_is_fine() {
+    let config = Config::embedded().unwrap();
+    assert_eq!(config.mode, Mode::Sim);
+    assert_eq!(config.idle, Idle::Yield);
+    assert_eq!(config.instruments.len(), 4);
+    assert_eq!(config.instruments.iter().filter(|i| i.streamed).count(), 2);
+    assert!(config.threads.is_empty());
+    assert!(!config.armed);
+}
+
+#[test]
+fn misspelled_keys_are_named_with_the_right_one() {
+    let at = line("depth = 20");
+    assert_eq!(
+        complaint(&with("depth = 20", "dept = 20")),
+        format!("engine.toml:{at}:1: unknown key \"dept\"; did you mean \"depth\"?")
+    );
+    let at = line("cooldown_ms");
+    assert_eq!(
+        complaint(&with("cooldown_ms", "cooldwn_ms")),
+        format!("engine.toml:{at}:1: unknown key \"cooldwn_ms\"; did you mean \"cooldown_ms\"?")
+    );
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = Config::load(std::path::Path::new("/nowhere/engine.toml")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "/nowhere/engine.toml: no such file; without --config the built-in engine.toml is used"
+    );
+}
+
+#[test]
+fn wrong_values_say_what_is_allowed() {
+    let at = line("mode = \"sim\"");
+    assert_eq!(
+        complaint(&with("mode = \"sim\"", "mode = \"simm\"")),
+        format!(
+            "engine.toml:{at}:8: mode = \"simm\" is not one of \"sim\", \"testnet\" or \"live\"; \
+             did you mean \"sim\"?"
+        )
+    );
+    let at = line("depth = 20");
+    assert_eq!(
+        complaint(&with("depth = 20", "depth = 65")),
+        format!("engine.toml:{at}:9: depth = 65 must be from 1 to 64")
+    );
+    let at = line("order_notional_max");
+    assert_eq!(
+        complaint(&with("order_notional_max = \"5000\" ", "order_notional_max = \"-5\" ")),
+        format!("engine.toml:{at}:22: order_notional_max = -5 must be greater than 0")
+    );
+    let at = line("qty = \"0.01\"");
+    assert_eq!(
+        complaint(&with("qty = \"0.01\"", "qty = \"-0.01\"")),
+        format!("engine.toml:{at}:7: qty = -0.01 must be greater than 0")
+    );
+}
+
+#[test]
+fn unknown_venues_and_instruments_are_named() {
+    let at = line("instruments = [");
+    assert_eq!(
+        complaint(&with("\"BTC/USDT@bybit\"]", "\"BTC/USDT@bybitt\"]")),
+        format!(
+            "engine.toml:{at}:36: unknown venue \"bybitt\"; known: \"binance\" or \"bybit\"; \
+             did you mean \"bybit\"?"
+        )
+    );
+    assert_eq!(
+        complaint(&with("[\"BTC/USDT@binance\"", "[\"BTCUSDT@binance\"")),
+        format!(
+            "engine.toml:{at}:16: \"BTCUSDT@binance\" is not an instrument; expected \
+             BASE/QUOTE@venue"
+        )
+    );
+    let text = DEFAULT_TOML.replace("cooldown_ms = 20", "cooldown_ms = 20 # x");
+    let text = text.replacen(
+        "kind = \"spread_arb\"     # buys where the ask is below the other venue's bid, sells there\n\
+         instruments = [\"BTC/USDT@binance\"",
+        "kind = \"spread_arb\"\ninstruments = [\"BTC/USDC@binance\"",
+        1,
+    );
+    let at = line("kind = \"spread_arb\"") + 1;
+    assert_eq!(
+        complaint(&text),
+        format!(
+            "engine.toml:{at}:16: \"BTC/USDC@binance\" is not among the instruments; did you mean \
+             \"BTC/USDT@binance\"?"
+        )
+    );
+}
+
+#[test]
+fn broken_toml_has_a_place() {
+    let error = complaint("mode = \"sim\"\ninstruments = [\n");
+    assert!(error.starts_with("engine.toml:"), "{error}");
+    let error = complaint(&with("depth = 20", "depth = \"many\""));
+    let at = line("depth = 20");
+    assert_eq!(error, format!("engine.toml:{at}:9: invalid type: string \"many\", expected i64"));
+    let error = complaint("mode = \"sim\"\ninstruments = []\n");
+    assert_eq!(error, "engine.toml:1:1: missing field `engine`");
+}
+
+#[test]
+fn every_agent_stands_in_exactly_one_thread() {
+    let threads = |runs: &str| format!("{DEFAULT_TOML}\n[[thread]]\nruns = [{runs}]\n");
+    let all = "\"feed:binance\", \"feed:bybit\", \"strategy:spread\", \"oms\", \"exec:binance\"";
+    let last = DEFAULT_TOML.matches('\n').count() + 3;
+    assert_eq!(
+        complaint(&threads(all)),
+        format!("engine.toml:{last}:8: agent \"exec:bybit\" stands in no [[thread]]")
+    );
+    assert_eq!(
+        complaint(&threads(&format!("{all}, \"exec:bybit\", \"oms\""))),
+        format!("engine.toml:{last}:95: agent \"oms\" stands in two threads")
+    );
+    let error = complaint(&threads(&format!("{all}, \"exec:bybitt\"")));
+    assert!(error.ends_with("did you mean \"exec:bybit\"?"), "{error}");
+    let config = Config::parse("x", &threads(&format!("{all}, \"exec:bybit\""))).unwrap();
+    assert_eq!(config.threads.len(), 1);
+}
+
+#[test]
+fn durations_are_read_with_their_unit() {
+    assert_eq!(parse_duration("30s"), Ok(Nanos(30_000_000_000)));
+    assert_eq!(parse_duration("500ms"), Ok(Nanos(500_000_000)));
+    assert_eq!(
+        parse_duration("30"),
+        Err("\"30\" is not a duration such as 500ms, 30s, 5m or 1h".to_owned())
+    );
+}

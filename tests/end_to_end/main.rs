@@ -1,0 +1,5 @@
+//! The real binary against the simulated venues, over TLS on loopback.
+
+mod mistakes;
+mod support;
+mod trading;

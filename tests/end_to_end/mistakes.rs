@@ -1,0 +1,178 @@
+//! Mistakes of a new user, each with the words and the exit code that come back.
+
+use crate::support::{Folder, Sim, default_venues, stderr, stoop};
+
+fn code(output: &std::process::Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
+#[test]
+fn a_misspelled_key_is_a_configuration_error() {
+    let folder = Folder::new();
+    folder.config(&[("depth = 20", "dept = 20")], "");
+    for command in [&["run", "--for", "1s"][..], &["check"], &["instruments"], &["sim"]] {
+        let output = stoop(&folder, command);
+        assert_eq!(code(&output), 3);
+        let text = stderr(&output);
+        assert!(text.starts_with("error: engine.toml:"), "{text}");
+        assert!(text.contains("unknown key \"dept\"; did you mean \"depth\"?"), "{text}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_a_configuration_error() {
+    let folder = Folder::new();
+    let output = stoop(&folder, &["run", "--config", "nowhere.toml"]);
+    assert_eq!(code(&output), 3);
+    assert_eq!(
+        stderr(&output),
+        "error: nowhere.toml: no such file; without --config the built-in engine.toml is used\n"
+    );
+}
+
+#[test]
+fn a_cpu_that_is_not_there_is_named_with_its_line() {
+    let folder = Folder::new();
+    let thread = "\n[[thread]]\ncore = 4000\nruns = [\"feed:binance\", \"feed:bybit\", \
+                  \"strategy:spread\", \"oms\", \"exec:binance\", \"exec:bybit\"]\n";
+    let config = folder.config(&[], thread);
+    let lines = std::fs::read_to_string(config).unwrap().lines().count();
+    for command in [&["run", "--for", "1s"][..], &["check", "--offline"]] {
+        let output = stoop(&folder, command);
+        assert_eq!(code(&output), 3);
+        let text = stderr(&output);
+        let start = format!(
+            "error: engine.toml:{}:8: core = 4000: this host has no such CPU; present: 0",
+            lines - 1
+        );
+        assert!(text.starts_with(&start), "{text}");
+    }
+}
+
+#[test]
+fn an_unknown_instrument_is_named_with_its_place() {
+    let folder = Folder::new();
+    folder.config(
+        &[
+            ("watchlist = [\"ETH/USDT@binance\"", "watchlist = [\"XYZ/USDT@binance\""),
+            ("ETH = \"20\" }", "ETH = \"20\", XYZ = \"1\" }"),
+        ],
+        "",
+    );
+    let output = stoop(&folder, &["check"]);
+    assert_eq!(code(&output), 3, "{}", stderr(&output));
+    let text = stderr(&output);
+    assert!(text.starts_with("error: engine.toml:16:14: "), "{text}");
+    assert!(
+        text.contains(
+            "unknown instrument \"XYZ/USDT@binance\": binance lists no XYZ priced in USDT"
+        ),
+        "{text}"
+    );
+}
+
+/// The default configuration in mode `testnet`, its venues those of `sim`.
+fn against(folder: &Folder, sim: &Sim, secret: Option<&str>, trusted: bool) {
+    let venues = sim.venues(folder, secret);
+    let ca = format!("extra_ca = [\"{}\"]\nmode = \"testnet\"", sim.text(&["ca"]));
+    let mode = if trusted { ca.as_str() } else { "mode = \"testnet\"" };
+    folder.config(&[("mode = \"sim\"", mode), (default_venues(), &venues)], "");
+}
+
+#[test]
+fn a_venue_in_another_process_is_traded_on_and_left_clean() {
+    let (folder, sim_folder) = (Folder::new(), Folder::new());
+    let sim = Sim::start(&sim_folder);
+    against(&folder, &sim, None, true);
+    let output = stoop(&folder, &["run", "--for", "4s", "--json"]);
+    let summary = crate::support::summary(&output);
+    assert_eq!(code(&output), 0, "{summary}\n{}", stderr(&output));
+    assert!(summary["orders_filled"].as_u64().unwrap() > 0, "{summary}");
+    assert_eq!(summary["ledger_equal"], serde_json::Value::Null);
+    assert_eq!(summary["orders_open"], 0);
+}
+
+#[test]
+fn an_unknown_certificate_authority_is_named_with_the_remedy() {
+    let (folder, sim_folder) = (Folder::new(), Folder::new());
+    let sim = Sim::start(&sim_folder);
+    against(&folder, &sim, None, false);
+    let output = stoop(&folder, &["run", "--for", "2s"]);
+    assert_eq!(code(&output), 4);
+    let text = stderr(&output);
+    assert!(text.starts_with("error: binance: instrument rules: "), "{text}");
+    assert!(text.contains("extra_ca"), "{text}");
+}
+
+#[test]
+fn a_wrong_secret_is_said_and_nothing_is_traded() {
+    let (folder, sim_folder) = (Folder::new(), Folder::new());
+    let sim = Sim::start(&sim_folder);
+    against(&folder, &sim, Some("not the secret"), true);
+    let output = stoop(&folder, &["run", "--for", "3s", "--json"]);
+    let summary = crate::support::summary(&output);
+    let text = stderr(&output);
+    assert_eq!(summary["orders_sent"], 0, "{summary}");
+    assert!(text.contains("login refused with code -1022: check the key"), "{text}");
+    assert!(!text.contains("not the secret"), "{text}");
+}
+
+#[test]
+fn a_venue_that_does_not_answer_is_a_venue_error() {
+    let folder = Folder::new();
+    let url = "[venue.binance]\nrest = \"https://127.0.0.1:1\"";
+    folder.config(
+        &[
+            ("mode = \"sim\"", "mode = \"testnet\""),
+            ("[venue.binance]", url),
+            ("api_key = { env = \"BINANCE_API_KEY\" }", "api_key = { env = \"PATH\" }"),
+            ("api_secret = { env = \"BINANCE_API_SECRET\" }", "api_secret = { env = \"PATH\" }"),
+            ("api_key = { env = \"BYBIT_API_KEY\" }", "api_key = { env = \"PATH\" }"),
+            ("api_secret = { env = \"BYBIT_API_SECRET\" }", "api_secret = { env = \"PATH\" }"),
+        ],
+        "",
+    );
+    let output = stoop(&folder, &["check"]);
+    assert_eq!(code(&output), 4);
+    let text = stderr(&output);
+    assert!(text.starts_with("error: binance: instrument rules: "), "{text}");
+    assert!(text.contains("127.0.0.1:1"), "{text}");
+    assert!(text.contains("refused"), "{text}");
+}
+
+#[test]
+fn live_trading_needs_two_hands() {
+    let folder = Folder::new();
+    folder.config(&[("mode = \"sim\"", "mode = \"live\"")], "");
+    let output = stoop(&folder, &["run", "--live"]);
+    assert_eq!(code(&output), 3);
+    assert_eq!(
+        stderr(&output),
+        "error: engine.toml: mode = \"live\" trades real money; it must be armed with armed = true\n"
+    );
+    folder.config(&[("mode = \"sim\"", "mode = \"live\"\narmed = true")], "");
+    let output = stoop(&folder, &["run"]);
+    assert_eq!(code(&output), 3);
+    assert_eq!(
+        stderr(&output),
+        "error: mode = \"live\" trades real money; give --live to confirm it\n"
+    );
+}
+
+#[test]
+fn missing_keys_are_named_by_their_variable() {
+    let folder = Folder::new();
+    folder.config(
+        &[
+            ("mode = \"sim\"", "mode = \"testnet\""),
+            ("\"BINANCE_API_KEY\"", "\"STOOP_TEST_UNSET\""),
+        ],
+        "",
+    );
+    let output = stoop(&folder, &["run"]);
+    assert_eq!(code(&output), 3);
+    assert_eq!(
+        stderr(&output),
+        "error: keys of binance: environment variable STOOP_TEST_UNSET is not set or not text\n"
+    );
+}

@@ -1,0 +1,105 @@
+//! Trading end to end: everything that was sent is accounted for and the ledgers agree.
+
+use crate::support::{Folder, captures, stderr, stoop, summary};
+use serde_json::Value;
+
+fn number(summary: &Value, key: &str) -> u64 {
+    summary[key].as_u64().unwrap_or_else(|| panic!("{key}: {summary}"))
+}
+
+/// What must hold at the end of every run.
+fn assert_accounted(summary: &Value) {
+    assert_eq!(summary["ledger_differences"], serde_json::json!([]), "{summary}");
+    assert_eq!(summary["ledger_equal"], true, "{summary}");
+    assert_eq!(summary["orders_accounted"], true, "{summary}");
+    assert_eq!(number(summary, "orders_open"), 0, "{summary}");
+    assert_eq!(number(summary, "orders_unknown"), 0, "{summary}");
+    assert_eq!(summary["unconfirmed"], serde_json::json!([]), "{summary}");
+}
+
+#[test]
+fn the_built_in_configuration_trades_and_the_ledgers_agree() {
+    let folder = Folder::new();
+    folder.config(&[], "");
+    let output = stoop(&folder, &["run", "--for", "6s", "--json"]);
+    let summary = summary(&output);
+    assert!(output.status.success(), "{}\n{}", summary, stderr(&output));
+    assert_accounted(&summary);
+    assert!(number(&summary, "signals") >= 20, "{summary}");
+    assert!(number(&summary, "orders_filled") >= 20, "{summary}");
+    let tick_to_order = &summary["tick_to_order_ns"];
+    assert_eq!(number(tick_to_order, "count"), number(&summary, "orders_sent"));
+    for key in ["p50", "p99", "p999", "max"] {
+        assert!(number(tick_to_order, key) > 0, "{summary}");
+        assert!(number(&summary["leg_skew_ns"], key) > 0, "{summary}");
+    }
+}
+
+#[test]
+fn orders_go_over_rest_when_they_are_told_to() {
+    let folder = Folder::new();
+    folder.config(
+        &[
+            ("orders = \"websocket\"    #", "orders = \"rest\" #"),
+            ("orders = \"websocket\"\n", "orders = \"rest\"\n"),
+        ],
+        "",
+    );
+    let output = stoop(&folder, &["run", "--for", "5s", "--json"]);
+    let summary = summary(&output);
+    assert!(output.status.success(), "{}\n{}", summary, stderr(&output));
+    assert_accounted(&summary);
+    assert!(number(&summary, "orders_filled") >= 10, "{summary}");
+}
+
+#[test]
+fn recorded_prices_trade_like_any_other() {
+    let Some(captures) = captures() else { return };
+    let folder = Folder::new();
+    let capture = captures.join("binance/spot_btcusdt_20240808.gz");
+    let flow =
+        format!("[sim.flow]\ncapture = \"{}\"\ncapture_venue = \"binance\"\n", capture.display());
+    folder.config(&[("[sim.flow]\n", &flow)], "");
+    let output = stoop(&folder, &["run", "--for", "6s", "--json"]);
+    let summary = summary(&output);
+    assert!(output.status.success(), "{}\n{}", summary, stderr(&output));
+    assert_accounted(&summary);
+    assert!(number(&summary, "orders_filled") >= 20, "{summary}");
+}
+
+#[test]
+fn pulled_plugs_are_put_back_and_nothing_is_counted_twice() {
+    let folder = Folder::new();
+    let fault = |after: u32, venue: &str, kind: &str| {
+        format!("\n[[sim.fault]]\nafter_s = {after}\nvenue = \"{venue}\"\nkind = \"{kind}\"\n")
+    };
+    let faults = [
+        fault(2, "binance", "cut"),
+        fault(4, "bybit", "cut"),
+        fault(5, "binance", "skip_book_event"),
+        fault(6, "bybit", "skip_book_event"),
+    ];
+    folder.config(&[], &faults.concat());
+    let output = stoop(&folder, &["run", "--for", "9s", "--json"]);
+    let summary = summary(&output);
+    let log = stderr(&output);
+    assert!(output.status.success(), "{summary}\n{log}");
+    assert_accounted(&summary);
+    assert!(number(&summary, "orders_filled") >= 20, "{summary}");
+    for agent in ["feed:binance", "feed:bybit", "exec:binance", "exec:bybit"] {
+        let lost = |line: &str| line.contains(agent) && line.contains("connection:");
+        assert!(log.lines().any(lost), "{agent} did not say that it lost a connection:\n{log}");
+    }
+    assert!(log.contains("resync"), "{log}");
+}
+
+#[test]
+fn a_venue_clock_five_seconds_ahead_is_followed() {
+    let folder = Folder::new();
+    let fault = "\n[[sim.fault]]\nafter_s = 2\nvenue = \"binance\"\nkind = \"clock_ahead_5s\"\n";
+    folder.config(&[], fault);
+    let output = stoop(&folder, &["run", "--for", "8s", "--json"]);
+    let summary = summary(&output);
+    assert!(output.status.success(), "{summary}\n{}", stderr(&output));
+    assert_accounted(&summary);
+}
