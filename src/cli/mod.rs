@@ -129,10 +129,25 @@ impl Failure {
     }
 }
 
+/// Log lines go to standard error, so that standard output holds results only. `STOOP_LOG` chooses
+/// the levels, `info` if it is not set.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("STOOP_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_target(false)
+        .init();
+}
+
 /// Does what the command line says.
 #[must_use]
 pub fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    let arguments = Arguments::parse();
+    start_log();
+    let result = match arguments.command {
         Command::Run { duration, live, json, plain, config } => config
             .load()
             .and_then(|config| run::run(&config, &run::Options { duration, live, json, plain })),

@@ -226,6 +226,13 @@ impl Net {
         self.links.get_mut(link.index()).ok_or(SendError::NotOpen)?.request(request, now)
     }
 
+    /// When bytes were last handed to the kernel on this connection: right before the call that
+    /// took them, so encryption is before it and the call itself is not.
+    #[must_use]
+    pub fn handed_ns(&self, link: LinkId) -> Nanos {
+        self.links.get(link.index()).map_or(Nanos(0), Link::handed_ns)
+    }
+
     /// Closes the connection and opens it anew; a connection that was closed for good comes back.
     pub fn reconnect(&mut self, link: LinkId) {
         if let Some(link) = self.links.get_mut(link.index()) {
@@ -250,5 +257,45 @@ impl Net {
     #[must_use]
     pub fn counters(&self, link: LinkId) -> Counters {
         self.links.get(link.index()).map(|link| link.counters).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{IpAddr, TcpListener};
+
+    #[test]
+    fn every_address_of_a_name_is_tried_before_the_attempt_has_failed() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let clock = Clock::manual(Nanos(1));
+        let tls = super::super::tls::client_config(&[]).unwrap();
+        let mut net = Net::new(tls, NetOptions::default(), clock, 0).unwrap();
+        // Without TLS, which only loopback may have: the name is looked up all the same.
+        let target = Target {
+            websocket: false,
+            encrypted: false,
+            host: "nobody.invalid".to_owned(),
+            port,
+            authority: "nobody.invalid".to_owned(),
+            path: String::new(),
+        };
+        net.links.push(Link::new(0, target, LinkOptions::default(), 1024));
+        net.poll(Nanos(1));
+        // Nothing listens on the first, the second is the server. The resolver's own answer, that
+        // there is no such name, comes later and must not spoil it.
+        let addresses = vec![IpAddr::from([127, 0, 0, 2]), IpAddr::from([127, 0, 0, 1])];
+        net.links[0].on_addresses(Ok(addresses), &mut net.context);
+        for _ in 0..1000 {
+            net.poll_for(Nanos(1), Duration::from_millis(10));
+            if let Some(event) = net.next_event() {
+                assert_eq!(event, NetEvent::Open { link: LinkId(0) });
+                let counters = net.counters(LinkId(0));
+                assert_eq!((counters.opened, counters.connect_failures), (1, 0));
+                return;
+            }
+        }
+        panic!("it never opened");
     }
 }

@@ -116,8 +116,8 @@ pub enum SendError {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Resolve => "resolving the host name",
-            Self::Connect => "opening the TCP connection",
+            Self::Resolve => "the name to be resolved",
+            Self::Connect => "the TCP connection",
             Self::Tls => "the TLS handshake",
             Self::Upgrade => "the WebSocket upgrade",
         })
@@ -158,7 +158,7 @@ impl fmt::Display for CloseReason {
                 write!(f, "connection refused by {address}: nothing listens there")
             }
             Self::Connect(address, error) => write!(f, "cannot connect to {address}: {error}"),
-            Self::ConnectTimeout(stage) => write!(f, "no answer in time while {stage}"),
+            Self::ConnectTimeout(stage) => write!(f, "no answer in time while waiting for {stage}"),
             Self::Tls(problem) => write!(f, "TLS: {problem}"),
             Self::UpgradeStatus { status, retry_after_s } => {
                 write!(f, "the server answered the WebSocket upgrade with HTTP {status}")?;

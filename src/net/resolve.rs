@@ -81,3 +81,39 @@ fn look_up(host: &str) -> Result<Vec<IpAddr>, String> {
         Err(error) => Err(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// Sleeps until the resolver wakes the poll, as a sleeping agent would.
+    fn answer(poll: &mut mio::Poll, resolver: &mut Resolver) -> Answer {
+        let mut events = mio::Events::with_capacity(4);
+        loop {
+            poll.poll(&mut events, Some(Duration::from_secs(20))).unwrap();
+            assert!(!events.is_empty(), "the resolver wakes its owner");
+            if let Some(answer) = resolver.answer() {
+                return answer;
+            }
+        }
+    }
+
+    #[test]
+    fn answers_come_in_the_order_of_the_questions_and_wake_the_owner() {
+        let mut poll = mio::Poll::new().unwrap();
+        let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
+        let mut resolver = Resolver::new(Arc::new(waker));
+        assert!(resolver.answer().is_none());
+        resolver.ask(7, "localhost").unwrap();
+        let known = answer(&mut poll, &mut resolver);
+        assert_eq!(known.link, 7);
+        let addresses = known.addresses.unwrap();
+        assert!(!addresses.is_empty() && addresses.iter().all(IpAddr::is_loopback));
+        resolver.ask(8, "nobody.invalid").unwrap();
+        let unknown = answer(&mut poll, &mut resolver);
+        assert_eq!(unknown.link, 8);
+        assert!(unknown.addresses.is_err());
+        assert!(resolver.answer().is_none());
+    }
+}

@@ -81,6 +81,8 @@ pub(super) struct Timers {
     /// Next look for fills that the venue has told of only in sum.
     pub fills: Nanos,
     pub fill_asks: u32,
+    /// One such look is wanted although the venue has told of nothing.
+    pub look_once: bool,
 }
 
 impl Timers {

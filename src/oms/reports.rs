@@ -177,7 +177,10 @@ impl<R: Recorder> Oms<R> {
 
     fn on_statement(&mut self, slot: Slot, report: &ExecutionReport, now: Nanos, out: &mut Output) {
         self.note_signs_of_life(slot, report);
-        let Some(trigger) = self.trigger(slot, report, now) else { return };
+        let Some(trigger) = self.trigger(slot, report, now) else {
+            self.settle(slot, now);
+            return;
+        };
         let changed = self.conclude(slot, trigger, now);
         let order = self.orders.get_mut(slot);
         if changed && order.state.is_terminal() {
@@ -290,20 +293,31 @@ impl<R: Recorder> Oms<R> {
         }
         // It may have filled before it vanished: look once.
         order.timers.fills = now;
+        order.timers.look_once = true;
         if order.acked { Trigger::Vanished } else { Trigger::NeverWas }
     }
 
-    /// Moves the state, then makes reserve and deadlines what they have to be. Whether it moved.
+    /// Moves the state and settles. Whether it moved.
     fn conclude(&mut self, slot: Slot, trigger: Trigger, now: Nanos) -> bool {
         let changed = self.advance(slot, trigger, now);
+        self.settle(slot, now);
+        changed
+    }
+
+    /// Makes reserve and deadlines what they have to be after a report.
+    fn settle(&mut self, slot: Slot, now: Nanos) {
         self.reserve(slot);
         let first = now.plus(self.options.retry_first_ns);
         let order = self.orders.get_mut(slot);
-        if order.awaits_fills() && order.timers.fills == Nanos(0) {
-            order.timers.fills = first;
+        let awaits = order.awaits_fills();
+        let timers = &mut order.timers;
+        if !awaits && !timers.look_once {
+            timers.fills = Nanos(0);
+            timers.fill_asks = 0;
+        } else if timers.fills == Nanos(0) {
+            timers.fills = first;
         }
         self.watch(slot);
-        changed
     }
 
     /// Applies the table. Whether the state changed.

@@ -115,6 +115,7 @@ impl<R: Recorder> Oms<R> {
         let (venue, instrument) = (order.venue, order.instrument);
         order.timers.fills = if order.awaits_fills() { again } else { Nanos(0) };
         order.timers.fill_asks = tries.saturating_add(1);
+        order.timers.look_once = false;
         self.send_fill_request(venue, instrument, from, now, out);
     }
 

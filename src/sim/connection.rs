@@ -36,7 +36,7 @@ pub(super) enum Input {
 
 #[derive(Debug)]
 enum Mode {
-    Http(Http),
+    Http(Box<Http>),
     WebSocket(Box<WebSocket<TlsStream>>),
     /// Between two modes, and after the end.
     Nothing,
@@ -74,7 +74,7 @@ impl Connection {
             waiting: false,
             close_after_reply: false,
         };
-        Self { id, venue, path: String::new(), close_by_ms: None, mode: Mode::Http(http) }
+        Self { id, venue, path: String::new(), close_by_ms: None, mode: Mode::Http(Box::new(http)) }
     }
 
     pub(super) fn is_websocket(&self) -> bool {

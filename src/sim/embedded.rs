@@ -141,7 +141,7 @@ fn rules_of(venue: &str) -> Vec<SymbolRules> {
         price_max: whole(1_000_000),
         qty_min: number(1, 5),
         qty_max: whole(9_000),
-        qty_market_max: number(119_23, 2),
+        qty_market_max: number(11_923, 2),
         notional_min: whole(5),
         notional_max: whole(9_000_000),
         maker_fee: Decimal::ZERO,
@@ -155,7 +155,7 @@ fn rules_of(venue: &str) -> Vec<SymbolRules> {
             price_min: number(1, 1),
             qty_min: number(11, 6),
             qty_max: whole(83),
-            qty_market_max: number(41_5, 1),
+            qty_market_max: number(415, 1),
             notional_max: whole(8_000_000),
             fee_decimals: 10,
             ..common
@@ -217,4 +217,69 @@ fn random_text(len: usize) -> Result<String, SimError> {
         .fill(&mut bytes)
         .map_err(|_| SimError::Keys("the system gives no random numbers".to_owned()))?;
     Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte & 63)])).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::server_tests::EchoWire;
+    use super::*;
+    use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+
+    fn made() -> Embedded {
+        let wires: Vec<Box<dyn Wire>> =
+            vec![Box::new(EchoWire::new("binance")), Box::new(EchoWire::new("bybit"))];
+        embedded(&EmbeddedOptions::default(), wires).unwrap()
+    }
+
+    #[test]
+    fn keys_are_new_at_every_start_and_sign() {
+        let (one, two) = (made(), made());
+        let kinds: Vec<_> = one.accounts.iter().map(|key| (key.venue, key.kind)).collect();
+        let hmac = SimKeyKind::Hmac;
+        let wanted = [("binance", SimKeyKind::Ed25519), ("binance", hmac), ("bybit", hmac)];
+        assert_eq!(kinds, wanted);
+        for (first, second) in one.accounts.iter().zip(&two.accounts) {
+            assert_ne!(first.key, second.key);
+            assert_ne!(first.secret, second.secret);
+        }
+        let signing = &one.accounts[0];
+        let lines: Vec<&str> = signing.secret.lines().collect();
+        assert_eq!(
+            (lines[0], lines[2]),
+            ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----")
+        );
+        let der = STANDARD.decode(lines[1]).unwrap();
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).unwrap();
+        let exchange = &one.options.venues[0].exchange;
+        let (account, key) = exchange.account_by_key(&signing.key).unwrap();
+        let public = UnparsedPublicKey::new(&ED25519, &key.ed25519_public);
+        public.verify(b"payload", pair.sign(b"payload").as_ref()).unwrap();
+        let (same, key) = exchange.account_by_key(&one.accounts[1].key).unwrap();
+        assert_eq!(
+            (same, &key.secret),
+            (account, &one.accounts[1].secret),
+            "both keys, one account"
+        );
+    }
+
+    #[test]
+    fn venues_have_their_own_rules_and_the_same_deposits() {
+        let made = made();
+        let rules = |venue: usize, symbol: &str| {
+            made.options.venues[venue].exchange.rules(symbol).unwrap().clone()
+        };
+        let number = |text: &str| text.parse::<Decimal>().unwrap();
+        let (binance, bybit) = (rules(0, "BTCUSDT"), rules(1, "BTCUSDT"));
+        assert_eq!((binance.tick_size, binance.lot_size), (number("0.01"), number("0.00001")));
+        assert_eq!((bybit.tick_size, bybit.lot_size), (number("0.1"), number("0.000001")));
+        assert_eq!((binance.notional_min, bybit.notional_min), (number("5"), number("5")));
+        assert_eq!((bybit.maker_fee, bybit.taker_fee), (number("0.0001"), number("0.0002")));
+        assert_eq!(rules(0, "ETHUSDT").base, "ETH");
+        for venue in &made.options.venues {
+            let balances = venue.exchange.balances(AccountId(0));
+            assert_eq!(balances["USDT"], (number("10000000"), Decimal::ZERO));
+            assert_eq!(balances["BTC"].0, number("100"));
+            assert_eq!(balances["ETH"].0, number("2000"));
+        }
+    }
 }

@@ -7,13 +7,17 @@
 use super::random::Dislocations;
 use super::recorded::Tape;
 use super::seeded::Seeded;
-use super::{Exchange, SymbolRules};
+use super::{Exchange, SimLevel, SymbolRules};
+use crate::types::Side;
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Flow time of one step when clients set the pace.
-const PACED_STEP_NS: u64 = 10_000_000;
+const RATE_MAX: f64 = 1_000.0;
+const LEVELS_MAX: usize = 5_000;
+const SPEED_MAX: f64 = 1_000.0;
+const EDGE_MAX_BP: f64 = 1_000.0;
+const LAST_MAX_MS: f64 = 60_000.0;
 /// Start price of a symbol that has none.
 const FALLBACK_PRICE: u64 = 100;
 
@@ -70,8 +74,10 @@ pub struct Target<'a> {
 
 /// What one part of the flow is told about a step.
 pub(super) struct Stage<'a, 'b> {
-    pub(super) targets: &'a mut [Target<'b>],
+    targets: &'a mut [Target<'b>],
     speed: f64,
+    /// Wall time since the start that stamps everything, where flow time has no relation to it.
+    stamp_ns: Option<u64>,
 }
 
 impl Stage<'_, '_> {
@@ -80,7 +86,7 @@ impl Stage<'_, '_> {
         &mut self,
         venue: usize,
         symbol: &str,
-        levels: &[(crate::types::Side, super::SimLevel)],
+        levels: &[(Side, SimLevel)],
         flow_ns: u64,
     ) {
         let time_ms = self.time_ms(venue, flow_ns);
@@ -94,8 +100,8 @@ impl Stage<'_, '_> {
         &mut self,
         venue: usize,
         symbol: &str,
-        taker: crate::types::Side,
-        (price, qty): super::SimLevel,
+        taker: Side,
+        (price, qty): SimLevel,
         flow_ns: u64,
     ) {
         let time_ms = self.time_ms(venue, flow_ns);
@@ -104,9 +110,26 @@ impl Stage<'_, '_> {
         }
     }
 
+    /// A recorded trade at a venue, after which `standing` rests at its price.
+    pub(super) fn recorded_trade(
+        &mut self,
+        venue: usize,
+        symbol: &str,
+        taker: Side,
+        trade: (SimLevel, Decimal),
+        flow_ns: u64,
+    ) {
+        let time_ms = self.time_ms(venue, flow_ns);
+        let (level, standing) = trade;
+        if let Some(target) = self.targets.get_mut(venue) {
+            target.exchange.recorded_trade(symbol, taker, level, standing, time_ms);
+        }
+    }
+
     fn time_ms(&self, venue: usize, flow_ns: u64) -> u64 {
         let start_ms = self.targets.get(venue).map_or(0, |target| target.start_ms);
-        start_ms + (flow_ns as f64 / self.speed / 1e6) as u64
+        let passed_ns = self.stamp_ns.unwrap_or((flow_ns as f64 / self.speed) as u64);
+        start_ms + passed_ns / 1_000_000
     }
 }
 
@@ -125,10 +148,7 @@ impl Flow {
         options: &FlowOptions,
         venues: &[(&'static str, Vec<SymbolRules>)],
     ) -> Result<Self, String> {
-        let sound = options.events_per_second > 0.0 && options.speed > 0.0;
-        if !sound {
-            return Err("events per second and speed must be above zero".to_owned());
-        }
+        check(options)?;
         let source = if options.capture_venue.is_empty() {
             0
         } else {
@@ -168,29 +188,37 @@ impl Flow {
         wall.saturating_sub(passed_ns)
     }
 
-    /// Plays everything that is due `passed_ns` of wall time after the start. Whether there was
-    /// anything.
-    pub fn step(&mut self, passed_ns: u64, targets: &mut [Target<'_>]) -> bool {
+    /// Plays everything that is due `passed_ns` of wall time after the start, but at most
+    /// `changes_max` changes; gives how many.
+    pub fn step(
+        &mut self,
+        passed_ns: u64,
+        changes_max: usize,
+        targets: &mut [Target<'_>],
+    ) -> usize {
         let until = if self.is_paced_by_clients() {
-            self.paced_ns += PACED_STEP_NS;
-            self.paced_ns - PACED_STEP_NS
+            // Time goes on once everything of it is played, however many calls that takes.
+            if self.next_ns() > self.paced_ns {
+                self.paced_ns = self.paced_ns.max(self.next_ns());
+            }
+            self.paced_ns
         } else {
             (passed_ns as f64 * self.wall_speed()) as u64
         };
-        let mut stage = Stage { targets, speed: self.wall_speed() };
-        let mut played = false;
-        loop {
+        let stamp_ns = self.is_paced_by_clients().then_some(passed_ns);
+        let mut stage = Stage { targets, speed: self.wall_speed(), stamp_ns };
+        for played in 0..changes_max {
             let next = self.next_ns();
             if next > until {
                 return played;
             }
-            played = true;
             if self.seeded.next_ns() == next {
                 self.seeded.play(&mut stage);
             } else if let Some(tape) = self.tapes.iter_mut().find(|tape| tape.next_ns() == next) {
                 tape.play(&mut stage);
             }
         }
+        changes_max
     }
 
     fn next_ns(&self) -> u64 {
@@ -202,6 +230,33 @@ impl Flow {
     fn wall_speed(&self) -> f64 {
         if self.speed.is_finite() { self.speed } else { 1.0 }
     }
+}
+
+/// Settings with which the flow would stand still or never come to an end are refused.
+fn check(options: &FlowOptions) -> Result<(), String> {
+    let within = |value: f64, max: f64| value > 0.0 && value <= max;
+    if !within(options.events_per_second, RATE_MAX) {
+        return Err(format!("events per second must be above 0 and at most {RATE_MAX}"));
+    }
+    if !within(options.speed, SPEED_MAX) && options.speed != f64::INFINITY {
+        return Err(format!("speed must be above 0 and at most {SPEED_MAX}, or infinite"));
+    }
+    if !(1..=LEVELS_MAX).contains(&options.levels) {
+        return Err(format!("levels must be from 1 to {LEVELS_MAX}"));
+    }
+    let Dislocations { per_second, edge_min_bp, edge_max_bp, last_min_ms, last_max_ms } =
+        options.dislocations;
+    if !(0.0..=RATE_MAX).contains(&per_second) {
+        return Err(format!("dislocations per second must be from 0 to {RATE_MAX}"));
+    }
+    let ordered = |low: f64, high: f64, max: f64| low >= 0.0 && low <= high && high <= max;
+    if !ordered(edge_min_bp, edge_max_bp, EDGE_MAX_BP) {
+        return Err(format!("edges must be ordered and from 0 to {EDGE_MAX_BP} basis points"));
+    }
+    if !ordered(last_min_ms, last_max_ms, LAST_MAX_MS) {
+        return Err(format!("dislocations must last from 0 to {LAST_MAX_MS} ms, in this order"));
+    }
+    Ok(())
 }
 
 /// The start price of a symbol.

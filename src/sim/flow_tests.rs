@@ -41,7 +41,7 @@ impl Stage {
             .iter_mut()
             .map(|exchange| Target { exchange, start_ms: START_MS })
             .collect();
-        self.flow.step(passed_ns, &mut targets);
+        self.flow.step(passed_ns, usize::MAX, &mut targets);
         let venues = self.exchanges.iter_mut().enumerate();
         venues
             .flat_map(|(venue, exchange)| {
@@ -169,7 +169,7 @@ fn without_dislocations_the_venues_agree() {
     assert_eq!(dislocations(&options, "BTCUSDT", 5), []);
 }
 
-fn capture(name: &str, lines: &[&str]) -> PathBuf {
+pub(super) fn capture(name: &str, lines: &[&str]) -> PathBuf {
     let path = std::env::temp_dir().join(format!("stoop-{}-{name}.gz", std::process::id()));
     let mut file = GzEncoder::new(std::fs::File::create(&path).unwrap(), Compression::fast());
     for line in lines {
@@ -288,6 +288,14 @@ fn a_capture_without_a_snapshot_or_of_an_unknown_symbol_is_refused() {
     let path = capture("other", &other);
     assert!(refusal(recorded(path.clone())).ends_with("venue \"binance\" has no symbol XYZUSDT"));
     std::fs::remove_file(path).unwrap();
+    let odd = |events_per_second| FlowOptions { events_per_second, ..FlowOptions::default() };
+    for per_second in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(refusal(odd(per_second)).starts_with("events per second"), "{per_second}");
+    }
+    let fast = FlowOptions { speed: 0.0, ..FlowOptions::default() };
+    assert_eq!(refusal(fast), "speed must be above 0 and at most 1000, or infinite");
+    let flat = FlowOptions { levels: 0, ..FlowOptions::default() };
+    assert_eq!(refusal(flat), "levels must be from 1 to 5000");
     let nobody = FlowOptions { capture_venue: "nobody".to_owned(), ..FlowOptions::default() };
     assert_eq!(refusal(nobody), "no venue is called \"nobody\"");
 }

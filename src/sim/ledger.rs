@@ -88,10 +88,11 @@ fn share(total: i128, part: i128, whole: i128) -> i128 {
 fn wide_product(a: u128, b: u128) -> (u128, u128) {
     const LOW: u128 = u64::MAX as u128;
     let (a1, a0, b1, b0) = (a >> 64, a & LOW, b >> 64, b & LOW);
-    let middle = a1 * b0 + (a0 * b0 >> 64);
+    let lowest = a0 * b0;
+    let middle = a1 * b0 + (lowest >> 64);
     let carry = (middle & LOW) + a0 * b1;
     let high = a1 * b1 + (middle >> 64) + (carry >> 64);
-    (high, (carry << 64) | (a0 * b0 & LOW))
+    (high, (carry << 64) | (lowest & LOW))
 }
 
 /// Binary long division; the quotient must fit (`high < divisor`).
@@ -100,7 +101,7 @@ fn wide_quotient(high: u128, low: u128, divisor: u128) -> u128 {
     let (mut remainder, mut quotient) = (high, 0u128);
     for bit in (0..128).rev() {
         let overflow = remainder >> 127 == 1;
-        remainder = (remainder << 1) | (low >> bit & 1);
+        remainder = (remainder << 1) | ((low >> bit) & 1);
         quotient <<= 1;
         if overflow || remainder >= divisor {
             remainder = remainder.wrapping_sub(divisor);

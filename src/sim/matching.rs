@@ -263,6 +263,28 @@ impl Exchange {
         now_ms: u64,
     ) {
         let Some(listing) = self.listing(symbol) else { return };
+        self.trade_at(Match { listing, taker, price, qty, now_ms });
+        self.finish(now_ms);
+    }
+
+    /// As [`Exchange::background_trade`], of a recorded trade: the background at its price is
+    /// `standing` afterwards, as the recorded book has it, which may know of the trade already.
+    pub fn recorded_trade(
+        &mut self,
+        symbol: &str,
+        taker: Side,
+        (price, qty): SimLevel,
+        standing: Decimal,
+        now_ms: u64,
+    ) {
+        let Some(listing) = self.listing(symbol) else { return };
+        self.trade_at(Match { listing, taker, price, qty, now_ms });
+        self.listings[listing].book.set_background(taker.opposite(), price, standing);
+        self.finish(now_ms);
+    }
+
+    fn trade_at(&mut self, whole: Match) {
+        let Match { listing, taker, price, qty, now_ms } = whole;
         if price <= Decimal::ZERO || qty <= Decimal::ZERO {
             return;
         }
@@ -298,7 +320,6 @@ impl Exchange {
         if !left.is_zero() {
             self.print(Match { listing, taker, price, qty: left, now_ms });
         }
-        self.finish(now_ms);
     }
 
     /// Takes an open order off the book.

@@ -3,6 +3,10 @@
 //!
 //! Written from the venues' documentation; imports `types` and nothing else of the engine, so that
 //! one misreading cannot hide on both sides of the wire.
+//!
+//! [`Exchange`] (matching, accounts, ledger) knows no protocol; a [`Wire`] puts a venue's protocol
+//! over it; the flow moves its books; [`Server`] has the only sockets and the only thread;
+//! [`embedded()`] puts them together as they come without configuration.
 
 #![forbid(unsafe_code)]
 
@@ -17,6 +21,8 @@ mod faults;
 mod flow;
 #[cfg(test)]
 mod flow_tests;
+mod handle;
+mod hosted;
 mod ledger;
 mod matching;
 mod model;
@@ -34,6 +40,7 @@ pub use embedded::{Embedded, EmbeddedOptions, SimAccount, SimKeyKind, embedded};
 pub use exchange::{Exchange, OrderRef, SelfTrade};
 pub use faults::Fault;
 pub use flow::{Flow, FlowOptions, Target};
+pub use handle::{SimCounters, SimError, SimHandle, SimOptions, SimUrls, SimVenueOptions};
 pub use model::*;
 pub use random::Dislocations;
-pub use server::{Server, SimCounters, SimError, SimHandle, SimOptions, SimUrls, SimVenueOptions};
+pub use server::Server;

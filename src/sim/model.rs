@@ -230,6 +230,8 @@ pub enum OrderChange {
 pub type SimLevel = (Decimal, Decimal);
 
 /// Anything that clients may see, in the order in which it happened.
+// Events live for one turn of the server's loop; wires match on them, so they stay flat.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExchangeEvent {
     /// Changed levels of one book since the event before. `first_id..=last_id` are consecutive

@@ -46,7 +46,7 @@ impl Random {
 
     /// A waiting time around `mean_ns`.
     pub(super) fn wait(&mut self, mean_ns: f64) -> u64 {
-        (mean_ns * self.between(0.2, 1.8)) as u64
+        ((mean_ns * self.between(0.2, 1.8)) as u64).max(1)
     }
 }
 
@@ -124,7 +124,7 @@ impl DislocationClock {
         let edge = self.random.between(self.settings.edge_min_bp, self.settings.edge_max_bp) * 1e-4;
         let edge = if self.random.unit() < 0.5 { edge } else { -edge };
         self.active = Some((venue, edge));
-        self.next_ns += self.random.between(last_min, last_max) as u64;
+        self.next_ns += (self.random.between(last_min, last_max) as u64).max(1);
         venue
     }
 

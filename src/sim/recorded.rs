@@ -190,7 +190,7 @@ impl Tape {
         };
         let Some(follower) = self.followers.iter_mut().find(due) else { return };
         if turned.is_none() {
-            follower.next_ns = now + follower.random.wait(self.event_ns).max(1);
+            follower.next_ns = now + follower.random.wait(self.event_ns);
         }
         let offset = self.dislocations.offset(follower.venue, DERIVED_SPREAD);
         follower.follow(&self.symbol, offset, now, stage);
@@ -204,10 +204,13 @@ impl Tape {
             follower.pending.push_back((due, frame.clone()));
         }
         if let Frame::Trade { taker, level: (price, qty) } = frame {
-            let price = to_tick(taker.opposite(), price, rules.tick_size);
-            let qty = to_lot(qty, rules.lot_size);
+            let resting = taker.opposite();
+            let standing = self.book.ladder.mapped(&[(resting, price)], rules);
+            let price = to_tick(resting, price, rules.tick_size);
+            let trade = (price, to_lot(qty, rules.lot_size));
+            let standing = standing.first().map_or(Decimal::ZERO, |(_, level)| level.1);
             if self.book.is_synced {
-                stage.trade(*venue, &self.symbol, taker, (price, qty), now);
+                stage.recorded_trade(*venue, &self.symbol, taker, (trade, standing), now);
             }
             return;
         }
@@ -233,17 +236,21 @@ impl Tape {
         }
     }
 
-    /// Reads up to the snapshot, which happens at `offset_ns` together with all before it.
+    /// Reads up to the snapshot, which happens at `offset_ns` together with all before it, and on
+    /// until a line has named the symbol.
     fn begin(&mut self) -> Result<(), String> {
-        let mut early = Vec::new();
-        for _ in 0..SNAPSHOT_WITHIN {
+        let mut read = Vec::new();
+        let mut snapshot_ns = None;
+        while read.len() < SNAPSHOT_WITHIN {
             let Some((time_ns, frame)) = self.next_frame() else { break };
-            let is_snapshot = matches!(frame, Frame::Snapshot { .. });
-            early.push((time_ns, frame));
-            if is_snapshot {
-                self.base_ns = time_ns;
-                self.push(time_ns, Frame::Begin);
-                for (time_ns, frame) in early {
+            if matches!(frame, Frame::Snapshot { .. }) {
+                snapshot_ns.get_or_insert(time_ns);
+            }
+            read.push((time_ns, frame));
+            if let (Some(base_ns), false) = (snapshot_ns, self.symbol.is_empty()) {
+                self.base_ns = base_ns;
+                self.push(base_ns, Frame::Begin);
+                for (time_ns, frame) in read {
                     self.push(time_ns, frame);
                 }
                 return Ok(());
@@ -313,9 +320,9 @@ impl Follower {
                 Side::Buy => self.shown.range((false, Decimal::ZERO)..(true, Decimal::ZERO)).next(),
                 Side::Sell => self.shown.range((true, Decimal::ZERO)..).next_back(),
             };
-            let Some(((_, price), _)) = best else { continue };
-            let qty = to_lot(qty, self.rules.lot_size);
-            stage.trade(self.venue, symbol, taker, (*price, qty), now);
+            let Some(((_, price), standing)) = best else { continue };
+            let level = (*price, to_lot(qty, self.rules.lot_size));
+            stage.recorded_trade(self.venue, symbol, taker, (level, *standing), now);
         }
     }
 }

@@ -68,7 +68,7 @@ impl Seeded {
         names.retain(|name| !recorded.contains(name));
         let symbols =
             names.into_iter().map(|name| Symbol::new(name, all, options, venues)).collect();
-        Self { symbols, event_ns: 1e9 / options.events_per_second, levels: options.levels.max(1) }
+        Self { symbols, event_ns: 1e9 / options.events_per_second, levels: options.levels }
     }
 
     /// Flow time of the next change.
@@ -148,7 +148,7 @@ impl Symbol {
         };
         let Some(book) = self.books.iter_mut().find(due) else { return };
         if !turns {
-            book.next_ns = now + book.random.wait(event_ns).max(1);
+            book.next_ns = now + book.random.wait(event_ns);
         }
         let offset = self.dislocations.offset(book.venue, 2.0 * HALF_SPREAD);
         let mid = self.fair * (1.0 + book.noise.step(&mut book.random) + offset);

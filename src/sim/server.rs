@@ -4,204 +4,36 @@
 //! A request is handled the moment it is read. Nothing blocks and nothing grows without bound: a
 //! client that does not read is cut. Decides nothing about protocols; that is the wires' work.
 
+mod disturb;
+
 use super::connection::{Connection, Input};
-use super::faults::{Fault, FaultState};
 use super::flow::{Flow, Target};
+use super::handle::{Control, SimError, SimHandle, SimOptions};
+use super::hosted::{Outgoing, Venue, WallClock, listen};
+use super::random::Random;
 use super::tls::{Identity, TlsStream};
-use super::{ConnId, Exchange, FlowOptions, HttpReply, HttpRequest, Ledger, Wire, WireOut, WsOut};
-use mio::net::TcpListener;
+use super::{ConnId, HttpRequest, WireOut, WsOut};
 use mio::{Events, Interest, Poll, Token, Waker};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use std::{fmt, io, thread};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+use std::{io, thread};
 
 const TIMER_EVERY: Duration = Duration::from_millis(4);
-/// How long a control request waits for the simulator's thread.
-const REPLY_WITHIN: Duration = Duration::from_secs(5);
 /// Connections at once, over all venues.
 const CONNECTIONS_MAX: usize = 1_024;
+/// Changes of books before clients have their turn, should the thread have fallen behind.
+const CHANGES_PER_TURN: usize = 128;
 /// Things one connection may do before the others have their turn.
 const INPUTS_PER_TURN: usize = 64;
 const WAKER: Token = Token(usize::MAX);
 /// Until a flow paced by clients looks again whether they have read.
 const HELD_FOR_NS: u64 = 1_000_000;
+/// Keeps the order of replies and streams apart from the flow's randomness.
+const ORDER_STREAM: u64 = u64::MAX;
 /// Tokens below are listeners.
 const FIRST_CONNECTION: u64 = 1_000;
-
-/// One venue to run.
-pub struct SimVenueOptions {
-    /// Its protocol.
-    pub wire: Box<dyn Wire>,
-    /// What lies behind it.
-    pub exchange: Exchange,
-    /// Port on loopback; 0 takes any free one.
-    pub port: u16,
-}
-
-/// What the simulator runs.
-pub struct SimOptions {
-    /// The venues.
-    pub venues: Vec<SimVenueOptions>,
-    /// What moves their books.
-    pub flow: FlowOptions,
-    /// In how many of a thousand requests the streams tell the outcome before the reply does.
-    /// Venues promise no order, so clients must bear both.
-    pub events_first_per_mille: u32,
-}
-
-/// Why the simulator could not start.
-#[derive(Debug)]
-pub enum SimError {
-    /// A socket could not be opened.
-    Io(String, io::Error),
-    /// A certificate could not be made.
-    Tls(String),
-    /// The recorded flow cannot be used.
-    Flow(String),
-    /// A key could not be made.
-    Keys(String),
-}
-
-impl fmt::Display for SimError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(what, error) => write!(f, "simulator: {what}: {error}"),
-            Self::Tls(error) => write!(f, "simulator: certificate: {error}"),
-            Self::Flow(error) => write!(f, "simulator: flow: {error}"),
-            Self::Keys(error) => write!(f, "simulator: keys: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for SimError {}
-
-/// Addresses of a simulated venue as a client configures them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SimUrls {
-    /// REST.
-    pub rest: String,
-    /// Public market data.
-    pub public: String,
-    /// Order entry.
-    pub trade: String,
-    /// Private stream; empty where it shares the order-entry connection.
-    pub private: String,
-}
-
-/// What a venue's sockets have seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SimCounters {
-    /// Connections accepted.
-    pub connections: u64,
-    /// HTTP requests answered.
-    pub requests: u64,
-    /// WebSocket texts received.
-    pub texts_in: u64,
-    /// WebSocket texts sent.
-    pub texts_out: u64,
-    /// Connections cut because the client did not read.
-    pub cut_slow: u64,
-}
-
-enum Control {
-    Ledger(usize, String, Sender<Option<Ledger>>),
-    Counters(usize, Sender<SimCounters>),
-    Fault(usize, Fault, Sender<()>),
-    Stop,
-}
-
-/// A running simulator. Dropping it stops it.
-pub struct SimHandle {
-    venues: Vec<(&'static str, SocketAddr, SimUrls)>,
-    ca_pem: String,
-    control: Sender<Control>,
-    waker: Arc<Waker>,
-    thread: Option<thread::JoinHandle<()>>,
-}
-
-impl SimHandle {
-    /// Where a venue listens.
-    #[must_use]
-    pub fn address(&self, venue: &str) -> Option<SocketAddr> {
-        Some(self.venues[self.index(venue)?].1)
-    }
-
-    /// Where a client finds a venue.
-    #[must_use]
-    pub fn urls(&self, venue: &str) -> Option<&SimUrls> {
-        Some(&self.venues[self.index(venue)?].2)
-    }
-
-    /// Names of the venues.
-    pub fn venues(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.venues.iter().map(|(name, _, _)| *name)
-    }
-
-    /// Certificate of the authority that a client must trust, PEM.
-    #[must_use]
-    pub fn ca_pem(&self) -> &str {
-        &self.ca_pem
-    }
-
-    /// What a venue holds for the account of this key.
-    #[must_use]
-    pub fn ledger(&self, venue: &str, key: &str) -> Option<Ledger> {
-        let index = self.index(venue)?;
-        self.ask(|reply| Control::Ledger(index, key.to_owned(), reply)).flatten()
-    }
-
-    /// What a venue's sockets have seen.
-    #[must_use]
-    pub fn counters(&self, venue: &str) -> Option<SimCounters> {
-        let index = self.index(venue)?;
-        self.ask(|reply| Control::Counters(index, reply))
-    }
-
-    /// Causes or switches a fault; in force when this returns. `false` if there is no such venue.
-    pub fn fault(&self, venue: &str, fault: Fault) -> bool {
-        let Some(index) = self.index(venue) else { return false };
-        self.ask(|reply| Control::Fault(index, fault, reply)).is_some()
-    }
-
-    /// Ends the simulator and waits for its thread.
-    pub fn stop(mut self) {
-        self.end();
-    }
-
-    fn index(&self, venue: &str) -> Option<usize> {
-        self.venues.iter().position(|(name, _, _)| *name == venue)
-    }
-
-    fn ask<T>(&self, control: impl FnOnce(Sender<T>) -> Control) -> Option<T> {
-        let (reply, answer) = mpsc::channel();
-        self.control.send(control(reply)).ok()?;
-        self.waker.wake().ok()?;
-        answer.recv_timeout(REPLY_WITHIN).ok()
-    }
-
-    fn end(&mut self) {
-        if let Some(thread) = self.thread.take() {
-            let _ = self.control.send(Control::Stop);
-            let _ = self.waker.wake();
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for SimHandle {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-impl fmt::Debug for SimHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SimHandle").field("venues", &self.venues).finish_non_exhaustive()
-    }
-}
 
 /// Starts simulators.
 #[derive(Debug)]
@@ -227,6 +59,7 @@ impl Server {
             .iter()
             .map(|venue| (venue.wire.name(), venue.exchange.symbols().to_vec()))
             .collect();
+        let order = Random::new(flow.seed, ORDER_STREAM);
         let flow = Flow::new(&flow, &described).map_err(SimError::Flow)?;
         let (control, requests) = mpsc::channel();
         let mut simulator = Loop {
@@ -241,104 +74,15 @@ impl Server {
             clock: WallClock::new(),
             requests,
             events_first_per_mille,
-            order_seed: 0x9e37_79b9_7f4a_7c15,
+            order,
         };
         simulator.fill_books();
         let thread = thread::Builder::new()
             .name("sim".to_owned())
             .spawn(move || simulator.run())
             .map_err(|error| SimError::Io("thread".to_owned(), error))?;
-        let waker = Arc::new(waker);
-        Ok(SimHandle { venues: shown, ca_pem, control, waker, thread: Some(thread) })
+        Ok(SimHandle::new(shown, ca_pem, control, Arc::new(waker), thread))
     }
-}
-
-/// Time since the epoch that never goes back.
-struct WallClock {
-    start: Instant,
-    start_ms: u64,
-}
-
-impl WallClock {
-    fn new() -> Self {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { start: Instant::now(), start_ms: unix.as_millis() as u64 }
-    }
-
-    fn passed_ns(&self) -> u64 {
-        self.start.elapsed().as_nanos() as u64
-    }
-
-    fn now_ms(&self) -> u64 {
-        self.start_ms + self.start.elapsed().as_millis() as u64
-    }
-}
-
-/// Something on its way to a client.
-enum Outgoing {
-    Ws(WsOut),
-    Reply(HttpReply),
-}
-
-struct Venue {
-    wire: Box<dyn Wire>,
-    exchange: Exchange,
-    address: SocketAddr,
-    listener: Option<TcpListener>,
-    /// New connections are to be refused.
-    refuses: bool,
-    faults: FaultState,
-    delayed: VecDeque<(u64, ConnId, Outgoing)>,
-    counters: SimCounters,
-}
-
-impl Venue {
-    fn open(options: SimVenueOptions, index: usize, poll: &Poll) -> Result<Self, SimError> {
-        let SimVenueOptions { wire, exchange, port } = options;
-        let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let fail =
-            |error| SimError::Io(format!("{}: cannot listen on {wanted}", wire.name()), error);
-        let listener = listen(wanted, index, poll).map_err(fail)?;
-        let address = listener.local_addr().map_err(fail)?;
-        Ok(Self {
-            wire,
-            exchange,
-            address,
-            listener: Some(listener),
-            refuses: false,
-            faults: FaultState::default(),
-            delayed: VecDeque::new(),
-            counters: SimCounters::default(),
-        })
-    }
-
-    fn urls(&self) -> SimUrls {
-        let [rest, public, trade, private] = self.wire.paths();
-        let port = self.address.port();
-        let socket = |path: &str| format!("wss://localhost:{port}{path}");
-        SimUrls {
-            rest: format!("https://localhost:{port}{rest}"),
-            public: socket(public),
-            trade: socket(trade),
-            private: if private.is_empty() { String::new() } else { socket(private) },
-        }
-    }
-
-    /// Public market data, and neither order entry nor the private stream.
-    fn is_public(&self, path: &str) -> bool {
-        let [_, _, trade, private] = self.wire.paths();
-        !path.starts_with(trade) && (private.is_empty() || !path.starts_with(private))
-    }
-
-    fn now_ms(&self, clock: &WallClock) -> u64 {
-        clock.now_ms().saturating_add_signed(self.faults.skew_ms)
-    }
-}
-
-fn listen(address: SocketAddr, index: usize, poll: &Poll) -> io::Result<TcpListener> {
-    let mut listener = TcpListener::bind(address)?;
-    poll.registry().register(&mut listener, Token(index), Interest::READABLE)?;
-    Ok(listener)
 }
 
 struct Loop {
@@ -355,7 +99,7 @@ struct Loop {
     clock: WallClock,
     requests: Receiver<Control>,
     events_first_per_mille: u32,
-    order_seed: u64,
+    order: Random,
 }
 
 impl Loop {
@@ -543,13 +287,9 @@ impl Loop {
         self.publish(index);
     }
 
-    /// Whether the streams come before the reply this time: splitmix64 over a counter.
+    /// Whether the streams come before the reply this time.
     fn events_first(&mut self) -> bool {
-        self.order_seed = self.order_seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.order_seed;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed >> 32) % 1_000 < u64::from(self.events_first_per_mille)
+        self.order.unit() * 1_000.0 < f64::from(self.events_first_per_mille)
     }
 
     /// Tells the clients of a venue what happened on its exchange.
@@ -630,6 +370,10 @@ impl Loop {
 
     /// What the flow has at its start is there before the first client comes.
     fn fill_books(&mut self) {
+        while self.flow.due_in(0) == 0 && !self.flow.is_paced_by_clients() {
+            self.play_flow(0);
+        }
+        // A flow without a pace of its own has its beginning in its first turn.
         self.play_flow(0);
     }
 
@@ -651,7 +395,7 @@ impl Loop {
                 start_ms: start_ms.saturating_add_signed(venue.faults.skew_ms),
             })
             .collect();
-        if !self.flow.step(now, &mut targets) {
+        if self.flow.step(now, CHANGES_PER_TURN, &mut targets) == 0 {
             return;
         }
         for index in 0..self.venues.len() {
@@ -693,67 +437,6 @@ impl Loop {
         let venue = &mut self.venues[index];
         if !venue.refuses && venue.listener.is_none() {
             venue.listener = listen(venue.address, index, &self.poll).ok();
-        }
-    }
-
-    fn apply_fault(&mut self, index: usize, fault: Fault) {
-        let venue = &mut self.venues[index];
-        let sockets: Vec<u64> = self
-            .connections
-            .values()
-            .filter(|connection| connection.venue == index)
-            .map(|connection| connection.id.0)
-            .collect();
-        match fault {
-            Fault::CutConnections => {
-                for id in sockets {
-                    self.drop_connection(id);
-                }
-                self.venues[index].delayed.clear();
-            }
-            Fault::RefuseConnections(on) => {
-                venue.refuses = on;
-                if on {
-                    venue.listener = None;
-                } else {
-                    self.reopen(index);
-                }
-            }
-            Fault::SkipBookEvent { symbol } => {
-                let open = sockets.into_iter().map(ConnId).collect();
-                venue.faults.skip(&symbol, open);
-            }
-            Fault::AnnounceShutdown => {
-                let mut out = WireOut::new();
-                let now_ms = venue.now_ms(&self.clock);
-                venue.wire.on_announce_shutdown(now_ms, &mut out);
-                self.deliver_all(index, out);
-            }
-            Fault::SkewClock(skew_ms) => venue.faults.skew_ms = skew_ms,
-            Fault::LoseReplies(on) => venue.faults.lose_replies = on,
-            Fault::DelayMs(delay_ms) => venue.faults.delay_ms = delay_ms,
-            Fault::InjectText { path_contains, text } => {
-                for id in sockets {
-                    let wanted = self.connections.get(&id).is_some_and(|connection| {
-                        connection.is_websocket() && connection.path.contains(&path_contains)
-                    });
-                    if wanted {
-                        self.deliver(index, ConnId(id), Outgoing::Ws(WsOut::Text(text.clone())));
-                    }
-                }
-            }
-            Fault::InjectRaw(bytes) => self.inject_raw(index, &sockets, &bytes),
-        }
-    }
-
-    fn inject_raw(&mut self, index: usize, sockets: &[u64], bytes: &[u8]) {
-        for &id in sockets {
-            let Some(connection) = self.connections.get_mut(&id) else { continue };
-            let public =
-                connection.is_websocket() && self.venues[index].is_public(&connection.path);
-            if public && !connection.send_raw(bytes) {
-                self.drop_connection(id);
-            }
         }
     }
 

@@ -410,48 +410,27 @@ fn garbage_and_oversized_requests_end_the_connection() {
 }
 
 #[test]
-fn adhoc_measure() {
-    let flow = match std::env::var("ADHOC_CAPTURE") {
-        Ok(path) => FlowOptions { captures: vec![path.into()], ..FlowOptions::default() },
-        Err(_) => FlowOptions::default(),
-    };
-    let options = EmbeddedOptions { flow, ..EmbeddedOptions::default() };
-    let wires: Vec<Box<dyn Wire>> =
-        vec![Box::new(EchoWire::new("binance")), Box::new(EchoWire::new("bybit"))];
-    let made = embedded(&options, wires).unwrap();
-    let key = made.accounts[0].key.clone();
-    let running = Running { handle: Server::start(made.options).unwrap(), key };
-    std::fs::write("/tmp/simca.pem", running.handle.ca_pem()).unwrap();
-    std::fs::write("/tmp/simport", running.handle.address("bybit").unwrap().port().to_string())
-        .unwrap();
+fn a_capture_without_a_pace_of_its_own_is_played_as_fast_as_the_client_reads() {
+    let lines = [
+        r#"1000000000 {"lastUpdateId":1,"bids":[["100.00","1"]],"asks":[["100.01","1"]]}"#,
+        r#"1000000001 {"stream":"btcusdt@depth@100ms","data":{"s":"BTCUSDT","U":2,"u":2,"b":[["99.00","1"]],"a":[]}}"#,
+        r#"61000000000 {"stream":"btcusdt@depth@100ms","data":{"s":"BTCUSDT","U":3,"u":3,"b":[["98.00","1"]],"a":[]}}"#,
+    ];
+    let path = super::flow_tests::capture("pace", &lines);
+    let calm = Dislocations { per_second: 0.0, ..Default::default() };
+    let running = start(FlowOptions {
+        captures: vec![path.clone()],
+        speed: f64::INFINITY,
+        dislocations: calm,
+        ..FlowOptions::default()
+    });
     let mut socket = running.open("/public");
-    let cpu = || {
-        for entry in std::fs::read_dir("/proc/self/task").unwrap() {
-            let path = entry.unwrap().path();
-            if std::fs::read_to_string(path.join("comm")).unwrap().trim() == "sim" {
-                let stat = std::fs::read_to_string(path.join("stat")).unwrap();
-                let words: Vec<&str> =
-                    stat.rsplit(')').next().unwrap().split_whitespace().collect();
-                return words[11].parse::<u64>().unwrap() + words[12].parse::<u64>().unwrap();
-            }
-        }
-        0
-    };
-    let (since, before) = (Instant::now(), cpu());
-    let mut texts = 0;
-    while since.elapsed() < Duration::from_secs(10) {
-        text(&mut socket);
-        texts += 1;
+    let since = Instant::now();
+    let mut changes = 0;
+    while changes < 4 {
+        changes += u32::from(text(&mut socket).contains("BTCUSDT"));
     }
-    println!("{texts} texts, cpu {} ticks of 10 ms in 10 s", cpu() - before);
-    let mut trade = running.open("/trade");
-    let mut times = Vec::new();
-    for _ in 0..2000 {
-        let start = Instant::now();
-        say(&mut trade, "x");
-        text(&mut trade);
-        times.push(start.elapsed());
-    }
-    times.sort();
-    println!("round trip p50 {:?} p99 {:?} max {:?}", times[1000], times[1980], times[1999]);
+    // Four changes of this book are two rounds of a minute each.
+    assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
+    std::fs::remove_file(path).unwrap();
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use stoop::clock::Clock;
 use stoop::net::tls::{ExtraCa, client_config};
 use stoop::net::{CloseReason, HttpRequest, LinkId, LinkOptions, Net, NetEvent, NetOptions};
+use stoop::types::Nanos;
 
 /// Longest that a test waits for anything.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,15 +24,13 @@ pub struct Client {
     pub link: LinkId,
     clock: Clock,
     seen: std::collections::VecDeque<Seen>,
-    /// When the latest was seen.
-    pub last_at: Instant,
 }
 
-/// Short times, so that tests of them are short.
+/// Short waits, so that tests which only have to get over them are short.
 pub fn quick() -> NetOptions {
     NetOptions {
-        backoff_min: Duration::from_millis(50),
-        backoff_max: Duration::from_millis(200),
+        backoff_min: Duration::from_millis(20),
+        backoff_max: Duration::from_millis(50),
         ..NetOptions::default()
     }
 }
@@ -47,11 +46,39 @@ impl Client {
         options: LinkOptions,
         net_options: NetOptions,
     ) -> Self {
-        let clock = Clock::new();
+        Self::with_clock(url, extra_ca, options, net_options, Clock::new())
+    }
+
+    /// Time stands still but for [`Client::advance`]: waits are as long as they should be to the
+    /// nanosecond, and take no time.
+    pub fn timeless(url: &str, extra_ca: &[ExtraCa], options: LinkOptions) -> Self {
+        let clock = Clock::manual(Nanos(1_000_000_000));
+        Self::with_clock(url, extra_ca, options, NetOptions::default(), clock)
+    }
+
+    fn with_clock(
+        url: &str,
+        extra_ca: &[ExtraCa],
+        options: LinkOptions,
+        net_options: NetOptions,
+        clock: Clock,
+    ) -> Self {
         let tls = client_config(extra_ca).unwrap();
         let mut net = Net::new(tls, net_options, clock.clone(), 1).unwrap();
         let link = net.open(url, options).unwrap();
-        Self { net, link, clock, seen: Default::default(), last_at: Instant::now() }
+        Self { net, link, clock, seen: Default::default() }
+    }
+
+    /// Lets time pass.
+    pub fn advance(&mut self, time: Duration) {
+        self.clock.set(Nanos(self.clock.now().0 + time.as_nanos() as u64));
+    }
+
+    /// Nothing happens in the next `time`, and then something does at once.
+    pub fn waits(&mut self, time: Duration) {
+        self.advance(time - Duration::from_nanos(1));
+        self.silent_for(Duration::from_millis(20));
+        self.advance(Duration::from_nanos(1));
     }
 
     /// Polls once and keeps what happened.
@@ -72,7 +99,6 @@ impl Client {
                 NetEvent::Closed { reason, was_open, .. } => Seen::Closed { reason, was_open },
             };
             self.seen.push_back(seen);
-            self.last_at = Instant::now();
         }
     }
 

@@ -1,1 +1,264 @@
-//! Tests of the oms as a whole.
+//! Tests of the oms as a whole: two venues, one underlying, reports in every order.
+
+mod life;
+mod matrix;
+mod property;
+mod refusals;
+
+use super::*;
+use crate::types::{
+    Amount, AssetBalance, AssetId, BookState, ClientOrderId, ExecutionReport, Fill, FillId,
+    Instrument, InstrumentRules, Leg, Level, Liquidity, OrderState, Ppb, Price, Qty, Readiness,
+    ReportKind, ReportOrigin, Request, Scale, Signal, TimeInForce, VenueNotice, VenueOrderId,
+};
+
+pub(super) const E18: i128 = 10i128.pow(18);
+pub(super) const MS: u64 = 1_000_000;
+pub(super) const START: Nanos = Nanos(1_800_000_000_000_000_000);
+pub(super) const STRATEGY: StrategyId = StrategyId(3);
+pub(super) const A: InstrumentId = InstrumentId(0);
+pub(super) const B: InstrumentId = InstrumentId(1);
+pub(super) const VENUE_A: VenueId = VenueId(0);
+pub(super) const VENUE_B: VenueId = VenueId(1);
+pub(super) const BTC: AssetId = AssetId(0);
+pub(super) const USDT: AssetId = AssetId(1);
+
+/// Bid 60 000.00 and ask 60 000.10 on both venues unless a test says otherwise.
+pub(super) struct FakeBooks(pub [BookQuote; 2]);
+
+impl Books for FakeBooks {
+    fn best(&self, instrument: InstrumentId) -> BookQuote {
+        self.0.get(instrument.index()).copied().unwrap_or_default()
+    }
+}
+
+pub(super) struct Bench {
+    pub oms: Oms<Vec<(Nanos, Record)>>,
+    pub out: Output,
+    pub books: FakeBooks,
+    pub now: Nanos,
+    signals: u64,
+}
+
+pub(super) fn table() -> InstrumentTable {
+    let mut table = InstrumentTable::default();
+    let (base, quote) = (table.assets.intern("BTC"), table.assets.intern("USDT"));
+    for (venue, name) in [(VENUE_A, "BTC/USDT@a"), (VENUE_B, "BTC/USDT@b")] {
+        table.add(Instrument {
+            venue,
+            name: name.to_owned(),
+            symbol: "BTCUSDT".to_owned(),
+            base,
+            quote,
+            scale: Scale { price_decimals: 2, qty_decimals: 5 },
+            rules: InstrumentRules {
+                tick_size: Price(10),
+                lot_size: Qty(1),
+                price_min: Price(10),
+                price_max: Price(100_000_000),
+                qty_min: Qty(1),
+                qty_max: Qty(1_000_000),
+                qty_market_max: Qty(1_000),
+                notional_min: Amount(5 * E18),
+                notional_max: Amount(1_000_000 * E18),
+            },
+            ..Instrument::default()
+        });
+    }
+    table
+}
+
+pub(super) fn options() -> OmsOptions {
+    OmsOptions {
+        orders_max: 64,
+        fills_max: 256,
+        venues: vec![vec![Channel::Trade], vec![Channel::Trade, Channel::Private]],
+        balances_first: true,
+        limits: RiskLimits {
+            order_notional_max: Amount(10_000 * E18),
+            price_collar: Ppb(1_000_000),
+            book_age_max_ns: 500 * MS,
+            position_max: vec![(BTC, Amount(E18))],
+            order_rate_max: 40,
+            order_rate_window_ns: 1_000 * MS,
+            open_orders_max: 30,
+        },
+        ..OmsOptions::default()
+    }
+}
+
+pub(super) fn quote() -> BookQuote {
+    BookQuote {
+        bid: Level { price: Price(6_000_000), qty: Qty(100_000) },
+        ask: Level { price: Price(6_000_010), qty: Qty(100_000) },
+        state: BookState::Live,
+        recv_ns: START,
+    }
+}
+
+/// 0.01 BTC at 60 000, IOC.
+pub(super) fn leg(instrument: InstrumentId, side: Side) -> Leg {
+    Leg {
+        instrument,
+        side,
+        time_in_force: TimeInForce::Ioc,
+        price: Price(6_000_000),
+        qty: Qty(1_000),
+        ..Leg::default()
+    }
+}
+
+impl Bench {
+    /// Both venues ready, 1 BTC and 100 000 USDT at each.
+    pub fn new() -> Self {
+        Self::with(options())
+    }
+
+    pub fn with(options: OmsOptions) -> Self {
+        let mut bench = Self::unready(options);
+        for (venue, channel) in
+            [(VENUE_A, Channel::Trade), (VENUE_B, Channel::Trade), (VENUE_B, Channel::Private)]
+        {
+            bench.notice(venue, VenueNotice::Readiness(channel, Readiness::Ready));
+        }
+        for venue in [VENUE_A, VENUE_B] {
+            for (asset, free) in [(BTC, E18), (USDT, 100_000 * E18)] {
+                let free = Amount(free);
+                let balance = AssetBalance { venue, asset, free, ..AssetBalance::default() };
+                bench.oms.on_balance(&balance, START);
+            }
+            bench.notice(venue, VenueNotice::BalancesEnd);
+        }
+        bench.out.clear();
+        bench.oms.recorder().clear();
+        bench
+    }
+
+    pub fn unready(options: OmsOptions) -> Self {
+        let out = Output::new(&options);
+        let oms = Oms::new(options, Arc::new(table()), START, Vec::new());
+        Self { oms, out, books: FakeBooks([quote(); 2]), now: START, signals: 0 }
+    }
+
+    pub fn notice(&mut self, venue: VenueId, notice: VenueNotice) {
+        self.oms.on_notice(venue, &notice, self.now, &mut self.out);
+    }
+
+    /// Sends a signal with these legs; the ids of the orders it became.
+    pub fn signal(&mut self, legs: &[Leg]) -> Vec<ClientOrderId> {
+        self.signals += 1;
+        let mut signal = Signal {
+            id: SignalId(self.signals),
+            strategy: STRATEGY,
+            legs_len: legs.len() as u8,
+            tick_ns: Nanos(77),
+            ..Signal::default()
+        };
+        signal.legs[..legs.len()].copy_from_slice(legs);
+        self.request(&Request::Signal(signal));
+        self.out
+            .commands
+            .iter()
+            .filter_map(|(_, command)| match command.kind {
+                CommandKind::New(order) => Some(order.client_id),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub fn request(&mut self, request: &Request) {
+        self.out.clear();
+        self.oms.on_request(STRATEGY, request, &self.books, self.now, &mut self.out);
+    }
+
+    /// One working buy of 1 000 on venue A, good till cancelled.
+    pub fn order(&mut self) -> ClientOrderId {
+        let ids = self.signal(&[Leg { time_in_force: TimeInForce::Gtc, ..leg(A, Side::Buy) }]);
+        self.out.clear();
+        ids[0]
+    }
+
+    pub fn report(&mut self, report: &ExecutionReport) {
+        let venue = if report.instrument == A { VENUE_A } else { VENUE_B };
+        self.out.clear();
+        self.oms.on_report(venue, report, self.now, &mut self.out);
+    }
+
+    pub fn say(&mut self, kind: ReportKind, origin: ReportOrigin, id: ClientOrderId) {
+        self.report(&ExecutionReport::new(kind, origin, id, A));
+    }
+
+    /// Lets time pass and runs the timers once.
+    pub fn pass(&mut self, nanos: u64) {
+        self.now = self.now.plus(nanos);
+        self.out.clear();
+        self.oms.on_timer(self.now, &mut self.out);
+    }
+
+    pub fn state(&self, id: ClientOrderId) -> OrderState {
+        self.oms.order(id).unwrap().state
+    }
+
+    pub fn sent(&self) -> Vec<CommandKind> {
+        self.out.commands.iter().map(|(_, command)| command.kind).collect()
+    }
+
+    /// Sent equals ended plus open, and what is reserved is what the orders may still do.
+    pub fn check_sums(&self) {
+        let counters = self.oms.counters();
+        let ended = counters.orders_filled
+            + counters.orders_canceled
+            + counters.orders_rejected
+            + counters.orders_expired;
+        assert_eq!(counters.orders_sent, ended + self.oms.orders().open_count() as u64);
+        let sum = |side: Side| -> i128 {
+            let orders = self.oms.orders().iter().filter(|order| order.side == side);
+            orders.map(|order| i128::from(order.worst_case().0)).sum::<i128>() * (E18 / 100_000)
+        };
+        let exposure = self.oms.exposures().underlying(BTC);
+        assert_eq!(exposure.buying, Amount(sum(Side::Buy)));
+        assert_eq!(exposure.selling, Amount(sum(Side::Sell)));
+        let held: i128 = self.oms.positions().all().iter().map(|position| position.qty.0).sum();
+        assert_eq!(exposure.position, Amount(held));
+    }
+}
+
+pub(super) fn fill(
+    id: ClientOrderId,
+    instrument: InstrumentId,
+    number: u64,
+    qty: i64,
+) -> ExecutionReport {
+    let (kind, origin) = (ReportKind::Fill, ReportOrigin::Stream);
+    let mut report = ExecutionReport::new(kind, origin, id, instrument);
+    report.fill = Fill {
+        fill_id: FillId::from_u64(number),
+        price: Price(6_000_000),
+        qty: Qty(qty),
+        liquidity: Liquidity::Taker,
+        fee: Amount::ZERO,
+        fee_asset: AssetId::NONE,
+    };
+    report.event_ns = START.plus(1);
+    report
+}
+
+pub(super) fn with_cumulative(
+    kind: ReportKind,
+    origin: ReportOrigin,
+    id: ClientOrderId,
+    qty: i64,
+) -> ExecutionReport {
+    ExecutionReport { cumulative_qty: Some(Qty(qty)), ..ExecutionReport::new(kind, origin, id, A) }
+}
+
+pub(super) fn status(id: ClientOrderId, state: OrderState) -> ExecutionReport {
+    ExecutionReport {
+        state,
+        ..ExecutionReport::new(ReportKind::Status, ReportOrigin::Query, id, A)
+    }
+}
+
+pub(super) fn venue_id(text: &str) -> VenueOrderId {
+    VenueOrderId::new(text).unwrap()
+}

@@ -117,12 +117,17 @@ impl Flights {
         id as usize & (SLOTS - 1)
     }
 
-    /// A number whose slot is free, or holds a request that was given up. `None` if all wait.
+    /// A number whose slot is free; failing that, one whose slot holds a request that was given up.
+    /// `None` if all wait.
     pub(super) fn reserve(&mut self, now: Nanos) -> Option<u64> {
         let first = self.last_id.saturating_add(1).max(now.0);
-        let id = (first..first.saturating_add(SLOTS as u64)).find(|&id| {
-            self.slots[Self::slot(id)].is_none_or(|flight| flight.phase == Phase::Late)
-        })?;
+        let mut ids = first..first.saturating_add(SLOTS as u64);
+        let slot = |id: u64| self.slots[Self::slot(id)];
+        // What was given up may still be needed as a proof: it goes last.
+        let id = ids
+            .clone()
+            .find(|&id| slot(id).is_none())
+            .or_else(|| ids.find(|&id| slot(id).is_some_and(|old| old.phase == Phase::Late)))?;
         self.last_id = id;
         Some(id)
     }

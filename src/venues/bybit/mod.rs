@@ -9,6 +9,7 @@
 
 mod auth;
 mod codes;
+mod commands;
 mod flight;
 mod instruments;
 mod market;
@@ -18,6 +19,7 @@ mod private_stream;
 mod replies;
 mod rest;
 mod session;
+mod subscriptions;
 mod trading;
 
 #[cfg(test)]

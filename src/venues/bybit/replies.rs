@@ -49,7 +49,7 @@ impl Core {
         out: &mut Outbox,
         events: &mut Events,
     ) {
-        let by = now.plus(self.reply_timeout_ns());
+        let by = now.plus(self.reply_timeout_ns);
         let Some(socket) = self.socket(channel) else { return };
         if !matches!(socket.login, Login::Sent(_)) {
             return;

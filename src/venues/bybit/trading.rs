@@ -11,23 +11,19 @@ use super::super::{
     Response, SetupError, Value, VenueSetup,
 };
 use super::auth::Signer;
-use super::flight::{Ask, Flight, Flights, Phase};
-use super::orders::{Action, TradeFrame, decode_trade_frame};
+use super::flight::{Ask, Flights};
+use super::orders::{TradeFrame, decode_trade_frame};
 use super::private_stream::{self, Names, Sink};
-use super::rest::{self, FillJob};
+use super::rest::FillJob;
 use super::session::{Heartbeat, VenueClock, is_pong};
 use super::{PRIVATE_PATH, Product, SECOND_NS, TRADE_PATH, earliest, with_path};
 use crate::types::{
-    Channel, Command, CommandKind, Event, Events, Instrument, InstrumentId, Nanos, Readiness,
-    VenueId, VenueNotice,
+    Channel, Command, CommandKind, Event, Events, Nanos, Readiness, VenueId, VenueNotice,
 };
 use std::collections::VecDeque;
 
-/// Most lists of fills read at once.
-const JOBS_MAX: usize = 64;
 /// How long a restarting trade socket may take over its last replies.
 const DRAIN_NS: u64 = 2 * SECOND_NS;
-const NEVER: Nanos = Nanos(u64::MAX);
 
 /// How far the login of a socket has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +75,7 @@ pub(super) struct TradingConnector {
 pub(super) struct Core {
     pub(super) product: &'static Product,
     channels: Vec<ChannelSpec>,
-    venue: VenueId,
+    pub(super) venue: VenueId,
     pub(super) names: Names,
     pub(super) signer: Signer,
     pub(super) clock: VenueClock,
@@ -90,9 +86,9 @@ pub(super) struct Core {
     pub(super) jobs: Vec<FillJob>,
     pub(super) backlog: VecDeque<Event>,
     /// The trade socket restarts: replaced when its replies are in, or by then.
-    drain_by: Option<Nanos>,
-    over_rest: bool,
-    reply_timeout_ns: u64,
+    pub(super) drain_by: Option<Nanos>,
+    pub(super) over_rest: bool,
+    pub(super) reply_timeout_ns: u64,
 }
 
 impl TradingConnector {
@@ -234,162 +230,6 @@ impl Core {
         while let Some(id) = self.flights.expired(now) {
             self.on_lost(id, now, events);
         }
-    }
-
-    pub(super) fn reply_timeout_ns(&self) -> u64 {
-        self.reply_timeout_ns
-    }
-
-    fn trade_ready(&self) -> bool {
-        self.trade.login == Login::Ready && self.drain_by.is_none()
-    }
-
-    fn instrument(&self, id: InstrumentId) -> Result<&Instrument, EncodeError> {
-        self.names
-            .instruments
-            .get(id)
-            .filter(|instrument| instrument.venue == self.venue)
-            .ok_or(EncodeError::UnknownInstrument)
-    }
-
-    /// Sends an order, a cancel or a replace.
-    fn send_order(&mut self, ask: Ask, now: Nanos, out: &mut Outbox) -> Result<(), EncodeError> {
-        let action = match &ask {
-            Ask::New(order) => Action::New(order),
-            Ask::Cancel(order) => Action::Cancel(order),
-            Ask::Replace(order) => Action::Replace(order),
-            _ => return Err(EncodeError::Unsupported),
-        };
-        let (_, _, id) = ask.order().ok_or(EncodeError::Unsupported)?;
-        self.instrument(id)?;
-        action.check()?;
-        let is_cancel = matches!(ask, Ask::Cancel(_));
-        let channel = if !self.over_rest && self.trade_ready() {
-            Channel::Trade
-        } else if (self.over_rest || is_cancel) && self.rest_ready() {
-            Channel::Rest
-        } else {
-            return Err(EncodeError::NotReady);
-        };
-        let number = self.flights.reserve(now).ok_or(EncodeError::Full)?;
-        let timestamp = self.clock.venue_millis(now);
-        let (product, signer) = (self.product, &self.signer);
-        let instrument = self.instrument(id)?;
-        if channel == Channel::Trade {
-            let window = signer.recv_window();
-            out.frame(channel, |frame| {
-                action.write_frame(number, timestamp, window, product, instrument, frame);
-            })?;
-        } else {
-            rest::post(out, number, signer, timestamp, action.path(), |body| {
-                action.write(product, instrument, body);
-            })?;
-        }
-        let deadline = now.plus(self.reply_timeout_ns);
-        self.insert(number, ask, channel, now, deadline);
-        Ok(())
-    }
-
-    fn insert(&mut self, id: u64, ask: Ask, channel: Channel, now: Nanos, deadline: Nanos) {
-        self.flights.insert(Flight {
-            id,
-            ask,
-            channel,
-            sent_ns: now,
-            deadline,
-            phase: Phase::Waiting,
-        });
-    }
-
-    /// Sends a request that is not an order; `cursor` is that of a list's next page.
-    pub(super) fn send_read(
-        &mut self,
-        ask: Ask,
-        cursor: &str,
-        now: Nanos,
-        out: &mut Outbox,
-    ) -> Result<(), EncodeError> {
-        if !self.rest_ready() {
-            return Err(EncodeError::NotReady);
-        }
-        let id = self.flights.reserve(now).ok_or(EncodeError::Full)?;
-        let at = self.clock.venue_millis(now);
-        let (product, signer) = (self.product, &self.signer);
-        match &ask {
-            Ask::CancelAll(instrument) => {
-                let instrument = self.instrument(*instrument)?;
-                rest::post(out, id, signer, at, "/v5/order/cancel-all", |body| {
-                    super::orders::write_instrument(product, instrument, body);
-                    body.push(b'}');
-                })?;
-            }
-            Ask::Query { order, history } => {
-                Action::Cancel(order).check()?;
-                let instrument = self.instrument(order.instrument)?;
-                let path = if *history { "/v5/order/history" } else { "/v5/order/realtime" };
-                rest::get(out, id, signer, at, path, |query| {
-                    rest::write_order(product, instrument, order, query);
-                })?;
-            }
-            Ask::OpenOrders { instrument, .. } => {
-                let instrument = self.instrument(*instrument)?;
-                rest::get(out, id, signer, at, "/v5/order/realtime", |query| {
-                    rest::write_open_orders(product, instrument, cursor, query);
-                })?;
-            }
-            Ask::Fills { job } => {
-                let job = self.jobs.iter().find(|open| open.key == *job);
-                let job = job.ok_or(EncodeError::Unsupported)?;
-                let instrument = self.instrument(job.instrument)?;
-                rest::get(out, id, signer, at, "/v5/execution/list", |query| {
-                    job.write_query(product, instrument, cursor, query);
-                })?;
-            }
-            Ask::Balances => {
-                rest::get(out, id, signer, at, "/v5/account/wallet-balance", |query| {
-                    query.extend_from_slice(b"accountType=UNIFIED");
-                })?;
-            }
-            Ask::FeeRate(instrument) => {
-                let instrument = self.instrument(*instrument)?;
-                rest::get(out, id, signer, at, "/v5/account/fee-rate", |query| {
-                    rest::write_instrument(product, instrument, query);
-                })?;
-            }
-            Ask::New(_) | Ask::Cancel(_) | Ask::Replace(_) => return Err(EncodeError::Unsupported),
-        }
-        self.insert(id, ask, Channel::Rest, now, NEVER);
-        Ok(())
-    }
-
-    fn start_fills(
-        &mut self,
-        kind: &CommandKind,
-        now: Nanos,
-        out: &mut Outbox,
-    ) -> Result<(), EncodeError> {
-        let CommandKind::FillsSince { instrument, from_id, from_ns } = *kind else {
-            return Err(EncodeError::Unsupported);
-        };
-        self.instrument(instrument)?;
-        if self.jobs.len() >= JOBS_MAX {
-            return Err(EncodeError::Full);
-        }
-        // The time may be by our clock or by the venue's: the earlier reading covers both.
-        let from_ms = match from_ns {
-            Nanos(0) => 0,
-            _ => self.clock.venue_millis(from_ns).min(from_ns.as_millis()),
-        };
-        let key = self.jobs.iter().map(|job| job.key + 1).max().unwrap_or(1).max(now.0);
-        let now_ms = self.clock.venue_millis(now);
-        let job = FillJob::new(key, instrument, from_id, from_ms, now_ms);
-        let ask = job.ask();
-        self.jobs.push(job);
-        let sent = self.send_read(ask, "", now, out);
-        if sent.is_err() {
-            self.jobs.pop();
-        }
-        sent
     }
 
     fn on_trade_frame(

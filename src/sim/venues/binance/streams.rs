@@ -11,8 +11,9 @@ use crate::types::Side;
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, HashMap};
 
-/// Periods of the depth streams and the ends of their names.
-const PERIODS: [(u64, &str); 2] = [(100, "@100ms"), (1000, "")];
+/// Periods of the depth streams and the ends of their names. The official clients write the slow
+/// period out, which the documentation does not mention.
+const PERIODS: [(u64, &[&str]); 2] = [(100, &["@100ms"]), (1000, &["", "@1000ms"])];
 /// Sizes of the partial depth streams.
 const PARTIAL: [usize; 3] = [5, 10, 20];
 /// Close code for a client that breaks a rule.
@@ -237,22 +238,20 @@ impl Streams {
     fn flush_depth(&mut self, symbol: &str, period: usize, now_ms: u64, out: &mut WireOut) {
         let batch = std::mem::take(&mut self.symbol(symbol).batches[period]);
         let Some((first, last)) = batch.ids else { return };
-        let stream = format!("{}@depth{}", symbol.to_lowercase(), PERIODS[period].1);
-        self.send(
-            &stream,
-            || {
-                Obj::new()
-                    .text("e", "depthUpdate")
-                    .raw("E", now_ms)
-                    .text("s", symbol)
-                    .raw("U", first)
-                    .raw("u", last)
-                    .raw("b", levels(batch.bids.iter().rev()))
-                    .raw("a", levels(batch.asks.iter()))
-                    .end()
-            },
-            out,
-        );
+        let update = || {
+            Obj::new()
+                .text("e", "depthUpdate")
+                .raw("E", now_ms)
+                .text("s", symbol)
+                .raw("U", first)
+                .raw("u", last)
+                .raw("b", levels(batch.bids.iter().rev()))
+                .raw("a", levels(batch.asks.iter()))
+                .end()
+        };
+        for end in PERIODS[period].1 {
+            self.send(&format!("{}@depth{end}", symbol.to_lowercase()), update, out);
+        }
     }
 
     /// Sends the batches that are due.
@@ -278,15 +277,13 @@ impl Streams {
     fn partial_depth(&self, symbol: &str, period: usize, exchange: &Exchange, out: &mut WireOut) {
         let lower = symbol.to_lowercase();
         for size in PARTIAL {
-            let stream = format!("{lower}@depth{size}{}", PERIODS[period].1);
-            self.send(
-                &stream,
-                || {
-                    let (id, bids, asks) = exchange.depth(symbol, size).unwrap_or_default();
-                    snapshot(id, &bids, &asks)
-                },
-                out,
-            );
+            let book = || {
+                let (id, bids, asks) = exchange.depth(symbol, size).unwrap_or_default();
+                snapshot(id, &bids, &asks)
+            };
+            for end in PERIODS[period].1 {
+                self.send(&format!("{lower}@depth{size}{end}"), book, out);
+            }
         }
     }
 

@@ -191,6 +191,19 @@ fn depth_is_batched_and_contiguous() {
 }
 
 #[test]
+fn the_slow_period_may_be_written_out() {
+    let mut venue = listener("/stream", "streams=btcusdt@depth@1000ms/btcusdt@depth5@1000ms");
+    venue.timer();
+    venue.exchange.set_level("BTCUSDT", Side::Buy, d("98"), d("1"), T);
+    venue.publish();
+    venue.now_ms = T + 1000;
+    let sent = only_text(&venue.timer(), WS);
+    assert!(sent[0].starts_with(r#"{"stream":"btcusdt@depth@1000ms","data":{"e":"depthUpdate""#));
+    assert!(sent[1].starts_with(r#"{"stream":"btcusdt@depth5@1000ms","data":{"lastUpdateId":"#));
+    assert_eq!(sent.len(), 2);
+}
+
+#[test]
 fn a_missing_book_event_shows_as_a_gap_between_messages() {
     let mut venue = listener("/ws/btcusdt@depth@100ms", "");
     venue.timer();

@@ -1,0 +1,145 @@
+//! Any sequence of reports, requests and pauses leaves the oms legal.
+
+use super::*;
+use crate::types::RejectReason;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug)]
+enum Step {
+    New(Side),
+    Cancel(usize),
+    /// Order, kind, origin, status, cumulative, reason, fill number and quantity.
+    Report(usize, ReportKind, ReportOrigin, u8, Option<i64>, RejectReason, u64, i64),
+    Pass(u64),
+    StreamLost,
+    StreamBack,
+}
+
+fn kind() -> impl Strategy<Value = ReportKind> {
+    use ReportKind as K;
+    prop_oneof![
+        2 => Just(K::Accepted),
+        6 => Just(K::Fill),
+        1 => Just(K::Canceled),
+        1 => Just(K::Rejected),
+        1 => Just(K::Expired),
+        1 => Just(K::CancelRejected),
+        1 => Just(K::ReplaceRejected),
+        2 => Just(K::Status),
+        2 => Just(K::NotFound),
+        1 => Just(K::Unknown),
+        2 => Just(K::Progress),
+    ]
+}
+
+fn report() -> impl Strategy<Value = Step> {
+    use ReportOrigin::{Local, Query, Reply, Stream};
+    let origin = prop_oneof![Just(Reply), Just(Stream), Just(Query), Just(Local)];
+    let reason = prop_oneof![
+        3 => Just(RejectReason::None),
+        1 => Just(RejectReason::UnknownOrder),
+        1 => Just(RejectReason::DuplicateId),
+    ];
+    (0usize..6, kind(), origin, 0u8..10, prop::option::of(0i64..1_100), reason, 0u64..40, 1i64..500)
+        .prop_map(|(order, kind, origin, state, cumulative, reason, number, qty)| {
+            Step::Report(order, kind, origin, state, cumulative, reason, number, qty)
+        })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => prop_oneof![Just(Side::Buy), Just(Side::Sell)].prop_map(Step::New),
+        1 => (0usize..6).prop_map(Step::Cancel),
+        12 => report(),
+        2 => prop_oneof![Just(1u64), Just(300 * MS), Just(6_000 * MS), Just(12_000 * MS)]
+            .prop_map(Step::Pass),
+        1 => Just(Step::StreamLost),
+        1 => Just(Step::StreamBack),
+    ]
+}
+
+struct Model {
+    bench: Bench,
+    ids: Vec<(ClientOrderId, Side)>,
+    /// Every fill that was ever reported, by its number: what the position must be.
+    fills: BTreeMap<u64, i64>,
+}
+
+impl Model {
+    fn run(&mut self, step: &Step) {
+        match *step {
+            Step::New(side) if self.ids.len() < 6 => {
+                for book in &mut self.bench.books.0 {
+                    book.recv_ns = self.bench.now;
+                }
+                let ids = self.bench.signal(&[leg(A, side)]);
+                self.ids.extend(ids.into_iter().map(|id| (id, side)));
+            }
+            Step::New(_) => {}
+            Step::Cancel(order) => {
+                if let Some((id, _)) = self.ids.get(order) {
+                    self.bench.request(&Request::Cancel(*id));
+                }
+            }
+            Step::Report(order, kind, origin, state, cumulative, reason, number, qty) => {
+                if let Some((id, side)) = self.ids.get(order).copied() {
+                    let mut report = fill(id, A, number, qty);
+                    (report.kind, report.origin, report.reason) = (kind, origin, reason);
+                    report.state = OrderState::from_u8(state).unwrap();
+                    report.cumulative_qty = cumulative.map(Qty);
+                    if kind == ReportKind::Fill {
+                        self.fills.entry(number).or_insert(qty * side.sign());
+                    }
+                    self.bench.report(&report);
+                }
+            }
+            Step::Pass(nanos) => self.bench.pass(nanos),
+            Step::StreamLost => self.stream(Readiness::Down),
+            Step::StreamBack => {
+                self.stream(Readiness::Ready);
+                self.bench.notice(VENUE_A, VenueNotice::BalancesEnd);
+            }
+        }
+    }
+
+    fn stream(&mut self, to: Readiness) {
+        self.bench.notice(VENUE_A, VenueNotice::Readiness(Channel::Trade, to));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn any_history_leaves_the_oms_legal(steps in prop::collection::vec(step(), 1..80)) {
+        let mut model = Model { bench: Bench::new(), ids: Vec::new(), fills: BTreeMap::new() };
+        let mut last: BTreeMap<ClientOrderId, (OrderState, Qty)> = BTreeMap::new();
+        for step in &steps {
+            model.run(step);
+            let bench = &model.bench;
+            bench.check_sums();
+            for (id, _) in &model.ids {
+                let order = bench.oms.order(*id).unwrap();
+                let known = (order.state, order.cumulative());
+                let (state, cumulative) = last.insert(*id, known).unwrap_or(known);
+                prop_assert!(order.cumulative() >= cumulative, "{:?}", step);
+                let revived = state.is_terminal() && !order.state.is_terminal();
+                prop_assert!(!revived || state == OrderState::Rejected, "{:?}", step);
+                prop_assert!(state != OrderState::Filled || order.state == OrderState::Filled);
+                let doubtful = matches!(
+                    order.state,
+                    OrderState::Unknown | OrderState::PendingCancel | OrderState::PendingNew
+                );
+                prop_assert!(!doubtful || bench.oms.deadline().is_some(), "nobody would look again");
+                if order.awaits_fills() {
+                    prop_assert!(bench.oms.deadline().is_some(), "nobody would fetch the fills");
+                }
+            }
+            let expected: i64 = model.fills.values().sum();
+            let held = bench.oms.positions().get(A).qty;
+            prop_assert_eq!(held, Amount(i128::from(expected) * (E18 / 100_000)));
+            prop_assert_eq!(bench.oms.counters().fills, model.fills.len() as u64);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Puts the faults that are asked for into force.
+
+use super::super::faults::Fault;
+use super::super::{ConnId, WireOut, WsOut};
+use super::{Loop, Outgoing};
+
+impl Loop {
+    pub(super) fn apply_fault(&mut self, index: usize, fault: Fault) {
+        let venue = &mut self.venues[index];
+        let sockets: Vec<u64> = self
+            .connections
+            .values()
+            .filter(|connection| connection.venue == index)
+            .map(|connection| connection.id.0)
+            .collect();
+        match fault {
+            Fault::CutConnections => {
+                for id in sockets {
+                    self.drop_connection(id);
+                }
+                self.venues[index].delayed.clear();
+            }
+            Fault::RefuseConnections(on) => {
+                venue.refuses = on;
+                if on {
+                    venue.listener = None;
+                } else {
+                    self.reopen(index);
+                }
+            }
+            Fault::SkipBookEvent { symbol } => {
+                let open = sockets.into_iter().map(ConnId).collect();
+                venue.faults.skip(&symbol, open);
+            }
+            Fault::AnnounceShutdown => {
+                let mut out = WireOut::new();
+                let now_ms = venue.now_ms(&self.clock);
+                venue.wire.on_announce_shutdown(now_ms, &mut out);
+                self.deliver_all(index, out);
+            }
+            Fault::SkewClock(skew_ms) => venue.faults.skew_ms = skew_ms,
+            Fault::LoseReplies(on) => venue.faults.lose_replies = on,
+            Fault::DelayMs(delay_ms) => venue.faults.delay_ms = delay_ms,
+            Fault::InjectText { path_contains, text } => {
+                for id in sockets {
+                    let wanted = self.connections.get(&id).is_some_and(|connection| {
+                        connection.is_websocket() && connection.path.contains(&path_contains)
+                    });
+                    if wanted {
+                        self.deliver(index, ConnId(id), Outgoing::Ws(WsOut::Text(text.clone())));
+                    }
+                }
+            }
+            Fault::InjectRaw(bytes) => self.inject_raw(index, &sockets, &bytes),
+        }
+    }
+
+    fn inject_raw(&mut self, index: usize, sockets: &[u64], bytes: &[u8]) {
+        for &id in sockets {
+            let Some(connection) = self.connections.get_mut(&id) else { continue };
+            let public =
+                connection.is_websocket() && self.venues[index].is_public(&connection.path);
+            if public && !connection.send_raw(bytes) {
+                self.drop_connection(id);
+            }
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! Subscriptions of the public socket: what was asked for, what came, what to ask for again.
+//!
+//! Topics of up to three instruments share a subscribe request (a spot request holds ten). One
+//! refused topic can void its request, so the others of a refused request are asked for again,
+//! each instrument by itself. Data is never gated on an acknowledgement: it can come first.
+
+#![forbid(unsafe_code)]
+
+use super::super::{DecodeError, Outbox, OutboxFull, Value, VenueSetup};
+use super::market_data::{self, Control, Topic};
+use super::{Product, SECOND_NS, write_u64};
+use crate::types::{
+    Channel, DepthKind, Event, Events, Instrument, InstrumentId, InstrumentStatus, Nanos,
+    Readiness, VenueNotice,
+};
+
+const TOPICS_PER_INSTRUMENT: usize = 3;
+const RETRY_MIN_NS: u64 = SECOND_NS;
+const RETRY_MAX_NS: u64 = 60 * SECOND_NS;
+
+/// How far the subscription of one instrument has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Not wanted.
+    Off,
+    /// To be asked for at this time; `clean` if an unsubscribe must go first.
+    Due { at: Nanos, clean: bool },
+    /// Asked for by this request; depth and top must come by then.
+    Asked { request: u64, by: Nanos },
+    /// Depth and top have come.
+    Live,
+    /// Live, but the depth topic was asked for anew; its snapshot must come by then.
+    Resyncing { by: Nanos },
+}
+
+/// The topics of one instrument.
+struct Stream {
+    instrument: Instrument,
+    phase: Phase,
+    depth_seen: bool,
+    top_seen: bool,
+    /// Ask for it in a request of its own: it was part of a refused one.
+    alone: bool,
+    halted: bool,
+    retry_ns: u64,
+}
+
+/// All of them.
+pub(super) struct Subscriptions {
+    /// In order of their symbols.
+    streams: Vec<Stream>,
+    /// Levels of the depth topic, as it is written.
+    depth: &'static str,
+    /// Most instruments of one request.
+    group_max: usize,
+    first_message_ns: u64,
+    open: bool,
+    ready: bool,
+    last_request: u64,
+}
+
+/// The venue's smallest depth that holds so many levels.
+fn depth_topic(levels: u16) -> &'static str {
+    match levels {
+        0..=50 => "50",
+        51..=200 => "200",
+        _ => "1000",
+    }
+}
+
+impl Subscriptions {
+    pub(super) fn new(setup: &VenueSetup, product: &Product) -> Self {
+        let streams = setup.instruments.of_venue(setup.venue).map(|instrument| Stream {
+            instrument: instrument.clone(),
+            phase: Phase::Off,
+            depth_seen: false,
+            top_seen: false,
+            alone: false,
+            halted: false,
+            retry_ns: RETRY_MIN_NS,
+        });
+        let mut streams: Vec<Stream> = streams.collect();
+        streams.sort_by(|a, b| a.instrument.symbol.cmp(&b.instrument.symbol));
+        Self {
+            streams,
+            depth: depth_topic(setup.depth),
+            group_max: (product.subscribe_args_max / TOPICS_PER_INSTRUMENT).max(1),
+            first_message_ns: u64::from(setup.first_message_timeout_ms) * 1_000_000,
+            open: false,
+            ready: false,
+            last_request: 0,
+        }
+    }
+
+    /// The socket is open: everything wanted is due. Without anything wanted it is ready.
+    pub(super) fn on_open(&mut self, now: Nanos) -> Readiness {
+        self.open = true;
+        self.all_due(now);
+        self.ready = self.streams.iter().all(|stream| stream.phase == Phase::Off);
+        if self.ready { Readiness::Ready } else { Readiness::Joining }
+    }
+
+    /// The socket is gone.
+    pub(super) fn on_close(&mut self, now: Nanos) {
+        (self.open, self.ready) = (false, false);
+        self.all_due(now);
+    }
+
+    fn all_due(&mut self, now: Nanos) {
+        for stream in self.streams.iter_mut().filter(|stream| stream.phase != Phase::Off) {
+            stream.phase = Phase::Due { at: now, clean: false };
+        }
+    }
+
+    /// Wants an instrument; asked for by the next [`Subscriptions::run`].
+    pub(super) fn subscribe(&mut self, at: usize, now: Nanos) {
+        if self.streams[at].phase == Phase::Off {
+            self.streams[at].phase = Phase::Due { at: now, clean: false };
+        }
+    }
+
+    /// Wants an instrument no longer.
+    pub(super) fn unsubscribe(&mut self, at: usize, out: &mut Outbox) -> Result<(), OutboxFull> {
+        if self.streams[at].phase == Phase::Off {
+            return Ok(());
+        }
+        let request = self.next_request();
+        if self.open {
+            self.write_topics("unsubscribe", request, &[at], out)?;
+        }
+        self.streams[at].phase = Phase::Off;
+        Ok(())
+    }
+
+    /// Index of an instrument.
+    pub(super) fn position(&self, id: InstrumentId) -> Option<usize> {
+        self.streams.iter().position(|stream| stream.instrument.id == id)
+    }
+
+    fn find(&self, symbol: &str) -> Result<usize, DecodeError> {
+        self.streams
+            .binary_search_by(|stream| stream.instrument.symbol.as_str().cmp(symbol))
+            .map_err(|_| DecodeError::UnknownSymbol)
+    }
+
+    fn next_request(&mut self) -> u64 {
+        self.last_request += 1;
+        self.last_request
+    }
+
+    /// When [`Subscriptions::run`] has something to do.
+    pub(super) fn deadline(&self) -> Option<Nanos> {
+        let deadlines = self.streams.iter().filter_map(|stream| match stream.phase {
+            Phase::Off | Phase::Live => None,
+            Phase::Due { at, .. } => Some(at),
+            Phase::Asked { by, .. } | Phase::Resyncing { by } => Some(by),
+        });
+        if self.open { deadlines.min() } else { None }
+    }
+
+    /// Everything that is due. A full outbox leaves it due: the agent drains it and calls again.
+    pub(super) fn run(&mut self, now: Nanos, out: &mut Outbox, events: &mut Events) {
+        if self.open {
+            self.fail_silent(now, events);
+            let _ = self.ask_due(now, out);
+        }
+    }
+
+    /// Streams that stayed silent are reported and asked for anew.
+    fn fail_silent(&mut self, now: Nanos, events: &mut Events) {
+        for stream in &mut self.streams {
+            let silent = match stream.phase {
+                Phase::Asked { by, .. } | Phase::Resyncing { by } => by <= now,
+                _ => false,
+            };
+            if silent {
+                fail(stream, now, true, events);
+            }
+        }
+    }
+
+    /// Subscribes to what is due, as many instruments per request as the venue takes.
+    fn ask_due(&mut self, now: Nanos, out: &mut Outbox) -> Result<(), OutboxFull> {
+        let due = |stream: &Stream| match stream.phase {
+            Phase::Due { at, clean } if at <= now => Some(clean),
+            _ => None,
+        };
+        while let Some(first) = self.streams.iter().position(|stream| due(stream).is_some()) {
+            let (clean, alone) = (due(&self.streams[first]), self.streams[first].alone);
+            let request = self.next_request();
+            // Subscribing is rare: this small vector is not on any hot path.
+            let chosen: Vec<usize> = (first..self.streams.len())
+                .filter(|&at| due(&self.streams[at]) == clean && self.streams[at].alone == alone)
+                .take(if alone { 1 } else { self.group_max })
+                .collect();
+            if clean == Some(true) {
+                self.write_topics("unsubscribe", request, &chosen, out)?;
+            }
+            self.write_topics("subscribe", request, &chosen, out)?;
+            let by = now.plus(self.first_message_ns);
+            for at in chosen {
+                let stream = &mut self.streams[at];
+                stream.phase = Phase::Asked { request, by };
+                (stream.depth_seen, stream.top_seen) = (false, false);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_topics(
+        &self,
+        op: &str,
+        request: u64,
+        chosen: &[usize],
+        out: &mut Outbox,
+    ) -> Result<(), OutboxFull> {
+        out.frame(Channel::Public, |frame| {
+            write_head(frame, op, request);
+            for (index, &at) in chosen.iter().enumerate() {
+                let symbol = &self.streams[at].instrument.symbol;
+                if index > 0 {
+                    frame.push(b',');
+                }
+                write_topic(frame, &["orderbook.", self.depth, "."], symbol);
+                frame.push(b',');
+                write_topic(frame, &["orderbook.1."], symbol);
+                frame.push(b',');
+                write_topic(frame, &["publicTrade."], symbol);
+            }
+            frame.extend_from_slice(b"]}");
+        })
+    }
+
+    /// Stops and starts the depth topic alone: the venue answers with a snapshot.
+    pub(super) fn resync(
+        &mut self,
+        at: usize,
+        now: Nanos,
+        out: &mut Outbox,
+    ) -> Result<(), OutboxFull> {
+        let joining = matches!(self.streams[at].phase, Phase::Asked { .. } | Phase::Live);
+        // Without a snapshot since it was last asked for, one is on its way already.
+        if !self.open || !joining || !self.streams[at].depth_seen {
+            return Ok(());
+        }
+        let request = self.next_request();
+        self.write_depth("unsubscribe", request, at, out)?;
+        let asked = self.write_depth("subscribe", request, at, out);
+        let stream = &mut self.streams[at];
+        stream.depth_seen = false;
+        // Half a resync is finished by a whole new subscription.
+        stream.phase = match asked {
+            Ok(()) => Phase::Resyncing { by: now.plus(self.first_message_ns) },
+            Err(OutboxFull) => Phase::Due { at: now, clean: true },
+        };
+        Ok(())
+    }
+
+    fn write_depth(
+        &self,
+        op: &str,
+        request: u64,
+        at: usize,
+        out: &mut Outbox,
+    ) -> Result<(), OutboxFull> {
+        out.frame(Channel::Public, |frame| {
+            write_head(frame, op, request);
+            let symbol = &self.streams[at].instrument.symbol;
+            write_topic(frame, &["orderbook.", self.depth, "."], symbol);
+            frame.extend_from_slice(b"]}");
+        })
+    }
+
+    fn on_control(
+        &mut self,
+        control: Control<'_>,
+        now: Nanos,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        match control {
+            Control::Subscribed(_) => self.set_ready(events)?,
+            Control::Pong | Control::Unsubscribed => {}
+            Control::Refused(request, text) => self.on_refused(request, text, now, events),
+        }
+        Ok(())
+    }
+
+    /// Finds whom a refusal means: by the topic that its text names, else by the request's number.
+    fn on_refused(&mut self, request: Option<u64>, text: &str, now: Nanos, events: &mut Events) {
+        let asked = |stream: &Stream| match stream.phase {
+            Phase::Asked { request, .. } => Some(request),
+            _ => None,
+        };
+        let named = self.streams.iter().position(|stream| {
+            asked(stream).is_some() && names_symbol(text, &stream.instrument.symbol)
+        });
+        let request = request.or_else(|| named.and_then(|at| asked(&self.streams[at])));
+        let hit = |stream: &Stream| {
+            asked(stream).is_some_and(|asked| request.is_none_or(|request| request == asked))
+        };
+        let guilty = named.or_else(|| {
+            let mut suspects = (0..self.streams.len()).filter(|&at| hit(&self.streams[at]));
+            let only = suspects.next()?;
+            suspects.next().is_none().then_some(only)
+        });
+        for at in 0..self.streams.len() {
+            if !hit(&self.streams[at]) {
+                continue;
+            }
+            let stream = &mut self.streams[at];
+            if guilty == Some(at) || (guilty.is_none() && stream.alone) {
+                fail(stream, now, false, events);
+            } else if !stream.depth_seen && !stream.top_seen {
+                stream.alone = true;
+                stream.phase = Phase::Due { at: now, clean: false };
+            }
+        }
+    }
+
+    fn set_ready(&mut self, events: &mut Events) -> Result<(), DecodeError> {
+        if self.ready {
+            return Ok(());
+        }
+        self.ready = true;
+        Ok(events.push(Event::Notice(VenueNotice::Readiness(Channel::Public, Readiness::Ready)))?)
+    }
+
+    /// One frame of the socket. True if a deadline may have moved.
+    pub(super) fn on_message(
+        &mut self,
+        root: Value<'_>,
+        now: Nanos,
+        events: &mut Events,
+    ) -> Result<bool, DecodeError> {
+        let Some(text) = root.get("topic").and_then(Value::str) else {
+            let control = market_data::control(root)?;
+            self.on_control(control, now, events)?;
+            return Ok(true);
+        };
+        let topic = market_data::topic(text, self.depth)?;
+        let (Topic::Depth(symbol) | Topic::Top(symbol) | Topic::Trades(symbol)) = topic;
+        let at = self.find(symbol)?;
+        let stream = &mut self.streams[at];
+        let instrument = &stream.instrument;
+        if stream.phase == Phase::Off {
+            // The tail of a stream that was stopped.
+            return Ok(false);
+        }
+        let first = match topic {
+            Topic::Trades(_) => {
+                market_data::trades(root, instrument, events)?;
+                false
+            }
+            Topic::Top(_) => {
+                market_data::top(root, instrument, events)?;
+                !std::mem::replace(&mut stream.top_seen, true)
+            }
+            Topic::Depth(_) => {
+                let update = market_data::depth(root, instrument, events)?;
+                let snapshot = update.kind == DepthKind::Snapshot;
+                // Before an auction and after a delisting the venue sends an empty book.
+                let halted = update.bids + update.asks == 0;
+                if snapshot && stream.halted != halted {
+                    stream.halted = halted;
+                    events.push(Event::Notice(status(instrument.id, halted)))?;
+                }
+                snapshot && !std::mem::replace(&mut stream.depth_seen, true)
+            }
+        };
+        if first {
+            self.on_first_message(at);
+            self.set_ready(events)?;
+        }
+        Ok(first)
+    }
+
+    /// A topic that was waited for has come.
+    fn on_first_message(&mut self, at: usize) {
+        let stream = &mut self.streams[at];
+        if stream.depth_seen && stream.top_seen {
+            stream.phase = Phase::Live;
+            stream.retry_ns = RETRY_MIN_NS;
+            stream.alone = false;
+        }
+    }
+}
+
+/// Reports the stream and sets the time of the next attempt, later each time.
+fn fail(stream: &mut Stream, now: Nanos, clean: bool, events: &mut Events) {
+    notice(events, VenueNotice::SubscriptionFailed(stream.instrument.id));
+    stream.phase = Phase::Due { at: now.plus(stream.retry_ns), clean };
+    stream.retry_ns = (stream.retry_ns * 2).min(RETRY_MAX_NS);
+    stream.alone = true;
+}
+
+fn status(id: InstrumentId, halted: bool) -> VenueNotice {
+    let status = if halted { InstrumentStatus::Halted } else { InstrumentStatus::Trading };
+    VenueNotice::InstrumentStatus(id, status)
+}
+
+/// The agent drains the events after every input, so a few notices always fit.
+pub(super) fn notice(events: &mut Events, notice: VenueNotice) {
+    let pushed = events.push(Event::Notice(notice));
+    debug_assert!(pushed.is_ok(), "the agent drains events after every input");
+}
+
+/// Whether the text holds the symbol as a word of its own: `BTCUSDT` is not named by `WBTCUSDT`.
+fn names_symbol(text: &str, symbol: &str) -> bool {
+    !symbol.is_empty()
+        && text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(|word| word == symbol)
+}
+
+/// `{"req_id":"7","op":"subscribe","args":[`
+fn write_head(frame: &mut Vec<u8>, op: &str, request: u64) {
+    frame.extend_from_slice(br#"{"req_id":""#);
+    write_u64(frame, request);
+    frame.extend_from_slice(br#"","op":""#);
+    frame.extend_from_slice(op.as_bytes());
+    frame.extend_from_slice(br#"","args":["#);
+}
+
+/// `"orderbook.50.BTCUSDT"`
+fn write_topic(frame: &mut Vec<u8>, prefix: &[&str], symbol: &str) {
+    frame.push(b'"');
+    for part in prefix {
+        frame.extend_from_slice(part.as_bytes());
+    }
+    frame.extend_from_slice(symbol.as_bytes());
+    frame.push(b'"');
+}
