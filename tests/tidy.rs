@@ -54,11 +54,12 @@ fn code() -> Vec<(String, String, String)> {
             let relative = path.strip_prefix(&root).unwrap();
             let top = relative.iter().next().unwrap().to_str().unwrap();
             let text = fs::read_to_string(path).unwrap();
-            let end = text.find("\n#[cfg(test)]\nmod ").unwrap_or(text.len());
+            let tests = ["\n#[cfg(test)]\nmod tests {", "\n#[cfg(all(test"];
+            let end = tests.iter().filter_map(|mark| text.find(mark)).min().unwrap_or(text.len());
             let top = top.trim_end_matches(".rs").to_owned();
             (top, relative.display().to_string(), text[..end].to_owned())
         })
-        .filter(|(_, path, _)| !path.ends_with("tests.rs"))
+        .filter(|(_, path, _)| !path.ends_with("tests.rs") && !path.contains("/tests/"))
         .collect()
 }
 

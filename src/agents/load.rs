@@ -41,7 +41,7 @@ pub fn load(
     let mut listed: Vec<(VenueId, Vec<InstrumentSpec>)> = Vec::new();
     for (venue, endpoints) in endpoints {
         let wanted = config.instruments.iter().filter(|i| i.venue == *venue);
-        let symbols: Vec<String> = wanted.map(|i| symbol(i)).collect();
+        let symbols: Vec<String> = wanted.map(symbol).collect();
         listed.push((*venue, ask(*venue, endpoints, &symbols, tls)?));
     }
     let mut wanted = Vec::new();

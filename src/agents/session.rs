@@ -6,7 +6,9 @@ use super::log::Log;
 use crate::clock::Clock;
 use crate::net::{HttpRequest, LinkId, LinkOptions, Net, NetEvent, NetOptions};
 use crate::types::{Channel, Command, Event, Events, Nanos};
-use crate::venues::{Connector, DecodeError, EncodeError, Outbox, Output, RequestId, Response};
+use crate::venues::{
+    Connector, DecodeError, EncodeError, Outbox, Output, Request, RequestId, Response,
+};
 use std::sync::Arc;
 
 /// What a session counts; all since the start.
@@ -162,32 +164,27 @@ impl Session {
         if self.out.is_empty() {
             return;
         }
-        self.handed_ns = self.clock.now();
         for output in self.out.outputs() {
+            let channel = match output {
+                Output::Frame(channel, _) | Output::Reconnect(channel) => channel,
+                Output::Request(_) => Channel::Rest,
+            };
+            let Some(link) = link_of(&self.links, channel) else {
+                self.counters.send_errors += 1;
+                continue;
+            };
             let sent = match output {
-                Output::Frame(channel, payload) => link_of(&self.links, channel)
-                    .map_or(Ok(()), |link| self.net.send_frame(link, payload)),
-                Output::Request(request) => {
-                    let request = HttpRequest {
-                        id: request.id.0,
-                        method: request.method.as_str(),
-                        path: request.path,
-                        headers: request.headers,
-                        body: request.body,
-                    };
-                    link_of(&self.links, Channel::Rest)
-                        .map_or(Ok(()), |link| self.net.request(link, &request))
-                }
-                Output::Reconnect(channel) => {
-                    if let Some(link) = link_of(&self.links, channel) {
-                        self.net.reconnect(link);
-                    }
+                Output::Frame(_, payload) => self.net.send_frame(link, payload),
+                Output::Request(request) => self.net.request(link, &http(&request)),
+                Output::Reconnect(_) => {
+                    self.net.reconnect(link);
                     Ok(())
                 }
             };
+            self.handed_ns = self.net.handed_ns(link);
             if let Err(error) = sent {
                 self.counters.send_errors += 1;
-                self.log.warn(now, format_args!("not sent: {error}"));
+                self.log.warn(now, format_args!("not sent on {channel:?}: {error}"));
                 if let Output::Request(request) = output {
                     self.lost.push(request.id);
                 }
@@ -232,6 +229,16 @@ impl Session {
     #[must_use]
     pub fn now(&self) -> Nanos {
         self.clock.now()
+    }
+}
+
+fn http<'a>(request: &Request<'a>) -> HttpRequest<'a> {
+    HttpRequest {
+        id: request.id.0,
+        method: request.method.as_str(),
+        path: request.path,
+        headers: request.headers,
+        body: request.body,
     }
 }
 

@@ -74,6 +74,14 @@ impl Bitmap {
         None
     }
 
+    /// The numbers of the set from `number` downwards, going round the ring, each once if the
+    /// caller stops after as many as there are.
+    #[inline]
+    pub fn descend(&self, number: usize) -> Descend<'_> {
+        let word = self.words[number / 64] & (bit(number) | (bit(number) - 1));
+        Descend { set: self, word_index: number / 64, word }
+    }
+
     /// Empties the set.
     pub fn clear(&mut self) {
         self.words.fill(0);
@@ -84,6 +92,29 @@ impl Bitmap {
     fn top_of(&self, summary_index: usize, summary: u64) -> usize {
         let word_index = summary_index * 64 + highest(summary);
         word_index * 64 + highest(self.words[word_index])
+    }
+}
+
+/// Iterator of [`Bitmap::descend`]; endless unless the set is empty.
+#[derive(Clone, Debug)]
+pub struct Descend<'a> {
+    set: &'a Bitmap,
+    word_index: usize,
+    word: u64,
+}
+
+impl Iterator for Descend<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        if self.word == 0 {
+            self.word_index = self.set.below(self.word_index * 64)? / 64;
+            self.word = self.set.words[self.word_index];
+        }
+        let place = highest(self.word);
+        self.word &= !(1 << place);
+        Some(self.word_index * 64 + place)
     }
 }
 
@@ -137,6 +168,10 @@ mod tests {
             }
             let expected = tree.range(..from).next_back().or_else(|| tree.iter().next_back());
             prop_assert_eq!(set.below(from), expected.copied());
+            let expected: Vec<_> =
+                tree.range(..=from).rev().chain(tree.range(from + 1..).rev()).copied().collect();
+            let found: Vec<_> = set.descend(from).take(tree.len()).collect();
+            prop_assert_eq!(found, expected);
         }
     }
 }

@@ -110,7 +110,7 @@ impl Ladder {
     #[must_use]
     pub fn len(&self, side: Side) -> usize {
         let half = self.half(side);
-        half.window_len + half.far.len()
+        half.window_len + half.far_len
     }
 
     /// Whether neither side has a level.
@@ -153,7 +153,9 @@ impl Ladder {
     }
 }
 
-/// A level outside the window. `rank` is the price with the sign that makes better larger.
+/// A level outside the window. `rank` is the price with the sign that makes better larger. A
+/// quantity of 0 is a removed level that keeps its place: deep levels come and go at the same few
+/// prices, and moving the list for each would cost more than all the rest.
 #[derive(Clone, Copy, Debug)]
 struct Far {
     rank: i64,
@@ -175,8 +177,11 @@ struct Half {
     base: i64,
     /// Largest key in the window; meaningless while `window_len` is 0.
     top: i64,
-    /// Levels outside the window or off the tick, ascending by rank: the best is the last.
+    /// Levels outside the window or off the tick, ascending by rank: the best is the last, and it
+    /// is never a removed one.
     far: Vec<Far>,
+    /// Those of `far` that are not removed.
+    far_len: usize,
     far_max: usize,
     /// Largest rank ever forgotten since the last clear: complete above it.
     horizon: i64,
@@ -197,6 +202,7 @@ impl Half {
             base: 0,
             top: 0,
             far: Vec::with_capacity(far_max),
+            far_len: 0,
             far_max,
             horizon: i64::MIN,
             forgotten: 0,
@@ -260,29 +266,46 @@ impl Half {
     #[inline(never)]
     fn set_far(&mut self, rank: i64, qty: i64) {
         match self.far.binary_search_by(|far| far.rank.cmp(&rank)) {
-            Ok(index) if qty > 0 => self.far[index].qty = qty,
             Ok(index) => {
-                self.far.remove(index);
+                let old = std::mem::replace(&mut self.far[index].qty, qty.max(0));
+                self.far_len += usize::from(qty > 0);
+                self.far_len -= usize::from(old > 0);
+                self.trim_far();
             }
             Err(_) if qty <= 0 => {}
             Err(index) => self.insert_far(index, Far { rank, qty }),
         }
     }
 
-    /// Inserts before `index`; if the list is full the deepest level goes, old or new.
-    fn insert_far(&mut self, index: usize, far: Far) {
+    /// Inserts before `index`. If the list is full, removed levels make room; if there are few of
+    /// those, the deepest level goes, old or new.
+    fn insert_far(&mut self, mut index: usize, far: Far) {
+        if self.far.len() == self.far_max && self.far_len <= self.far_max / 8 * 7 {
+            self.far.retain(|far| far.qty > 0);
+            index = self.far.partition_point(|other| other.rank < far.rank);
+        }
         if self.far.len() < self.far_max {
             self.far.insert(index, far);
+            self.far_len += 1;
             return;
         }
-        self.forgotten += 1;
-        if index == 0 {
-            self.horizon = self.horizon.max(far.rank);
-            return;
+        let deepest = self.far[0];
+        if index == 0 || deepest.qty > 0 {
+            self.forgotten += 1;
+            self.horizon = self.horizon.max(if index == 0 { far.rank } else { deepest.rank });
         }
-        self.horizon = self.horizon.max(self.far[0].rank);
-        self.far.copy_within(1..index, 0);
-        self.far[index - 1] = far;
+        if index > 0 {
+            self.far.copy_within(1..index, 0);
+            self.far[index - 1] = far;
+            self.far_len += usize::from(deepest.qty == 0);
+        }
+    }
+
+    /// Keeps the last of the list a real level.
+    fn trim_far(&mut self) {
+        while self.far.last().is_some_and(|far| far.qty == 0) {
+            self.far.pop();
+        }
     }
 
     #[inline]
@@ -299,27 +322,23 @@ impl Half {
     }
 
     fn top(&self, out: &mut [Level]) -> usize {
-        let mut window_left = self.window_len;
-        let mut far = self.far.iter().rev().peekable();
-        let mut key = self.top;
+        let mut far = self.far.iter().rev().filter(|far| far.qty > 0).peekable();
+        let window = self.present.descend((self.top & self.mask) as usize).take(self.window_len);
         let mut count = 0;
-        for slot in out {
-            let far_is_better = match far.peek() {
-                Some(far) => window_left == 0 || far.rank > key * self.tick,
-                None => false,
-            };
-            if far_is_better {
-                let Some(far) = far.next() else { break };
-                *slot = self.far_level(far);
-            } else if window_left > 0 {
-                *slot = self.window_level(key);
-                window_left -= 1;
-                if window_left > 0 {
-                    key = self.next_below(key);
-                }
-            } else {
-                break;
+        for position in window {
+            let key = self.top - ((self.top - position as i64) & self.mask);
+            let rank = key * self.tick;
+            while let Some(better) = far.next_if(|far| far.rank > rank) {
+                let Some(slot) = out.get_mut(count) else { return count };
+                *slot = self.far_level(better);
+                count += 1;
             }
+            let Some(slot) = out.get_mut(count) else { return count };
+            *slot = Level { price: Price(self.sign * rank), qty: Qty(self.window[position]) };
+            count += 1;
+        }
+        for (slot, far) in out[count..].iter_mut().zip(far) {
+            *slot = self.far_level(far);
             count += 1;
         }
         count
@@ -381,14 +400,19 @@ impl Half {
         let mut kept = first;
         for index in first..last {
             let far = self.far[index];
+            if far.qty == 0 {
+                continue;
+            }
             if far.rank % self.tick == 0 {
                 self.insert(far.rank / self.tick, far.qty);
+                self.far_len -= 1;
             } else {
                 self.far[kept] = far;
                 kept += 1;
             }
         }
         self.far.drain(kept..last);
+        self.trim_far();
     }
 
     fn is_incomplete(&self) -> bool {
@@ -400,6 +424,7 @@ impl Half {
         self.present.clear();
         self.window_len = 0;
         self.far.clear();
+        self.far_len = 0;
         self.horizon = i64::MIN;
     }
 

@@ -94,7 +94,7 @@ pub(super) fn list(names: &[&str]) -> String {
 
 /// The most similar name, if it is similar at all.
 pub(super) fn closest<'n>(text: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let limit = (text.chars().count() / 3).max(2);
+    let limit = (text.chars().count() / 3 + 1).max(2);
     let scored = names.map(|name| (distance(text, name), name));
     scored.filter(|(distance, _)| *distance <= limit).min().map(|(_, name)| name)
 }

@@ -226,6 +226,13 @@ impl Net {
         self.links.get_mut(link.index()).ok_or(SendError::NotOpen)?.request(request, now)
     }
 
+    /// When bytes were last handed to the kernel on this connection: right before the call that
+    /// took them, so encryption is before it and the call itself is not.
+    #[must_use]
+    pub fn handed_ns(&self, link: LinkId) -> Nanos {
+        self.links.get(link.index()).map_or(Nanos(0), Link::handed_ns)
+    }
+
     /// Closes the connection and opens it anew; a connection that was closed for good comes back.
     pub fn reconnect(&mut self, link: LinkId) {
         if let Some(link) = self.links.get_mut(link.index()) {

@@ -45,6 +45,8 @@ pub(super) struct Stream {
     /// Bytes on their way out, encrypted if need be.
     out: Buffer,
     read_max: usize,
+    clock: Clock,
+    handed_ns: Nanos,
 }
 
 struct Tls {
@@ -59,8 +61,9 @@ struct Tls {
 
 impl Stream {
     /// Wraps a socket that is connected.
-    pub(super) fn new(socket: TcpStream, read_max: usize) -> Self {
-        Self { socket, tls: None, out: Buffer::with_capacity(4096), read_max }
+    pub(super) fn new(socket: TcpStream, read_max: usize, clock: Clock) -> Self {
+        let out = Buffer::with_capacity(4096);
+        Self { socket, tls: None, out, read_max, clock, handed_ns: Nanos(0) }
     }
 
     /// Begins the TLS handshake.
@@ -92,6 +95,11 @@ impl Stream {
     /// The socket, for its options and its state.
     pub(super) fn socket(&mut self) -> &mut TcpStream {
         &mut self.socket
+    }
+
+    /// When bytes were last handed to the kernel.
+    pub(super) fn handed_ns(&self) -> Nanos {
+        self.handed_ns
     }
 
     /// Bytes that the kernel has not taken yet.
@@ -162,6 +170,7 @@ impl Stream {
     /// Tries to send what is left.
     pub(super) fn flush(&mut self) -> Result<(), CloseReason> {
         while !self.out.is_empty() {
+            self.handed_ns = self.clock.now();
             match self.socket.write(self.out.data()) {
                 Ok(0) => return Err(CloseReason::Eof),
                 Ok(count) => drop(self.out.consume(count)),

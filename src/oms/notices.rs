@@ -27,7 +27,8 @@ impl<R: Recorder> Oms<R> {
         }
     }
 
-    /// A venue states something about itself.
+    /// A venue states something about itself. Only notices of its trading connector belong here:
+    /// the channels of market data say nothing about orders.
     pub fn on_notice(
         &mut self,
         venue: VenueId,

@@ -455,10 +455,11 @@ mod tests {
 #[cfg(all(test, loom))]
 mod loom_tests {
     use super::*;
+    use crate::sync::explore;
 
     #[test]
     fn nobody_reads_a_live_state_beside_stale_prices() {
-        loom::model(|| {
+        explore(|| {
             let words = Words::heap(LINE + rotating::size(depth_words(1)));
             let reader = BookReader::new(1, &words.reader());
             let mut writer = BookWriter::new(InstrumentId(0), 1, &words);

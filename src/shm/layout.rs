@@ -46,7 +46,8 @@
 //! The strategy file goes on with three rings:
 //!
 //! ```text
-//! requests    32 + requests x    24  head 16, tail 16; kind | legs << 8 | strategy << 16, id,
+//! requests    32 + requests x    24  head 16, tail 16; kind | legs << 8 | strategy << 16, id
+//!                                    (or instrument to watch),
 //!                                    tick_ns, published_ns, seen_ns, emitted_ns,
 //!                                    4 x (instrument and codes, price, qty), -6
 //! reports     32 + reports x      8  head 16, tail 16; client id, signal, codes, last price,
@@ -91,19 +92,25 @@ const STRATEGIES_MAX: u64 = 64;
 
 // The records fill their lines as the map above draws them.
 const _: () = {
-    assert!(1 + books::TOP_WORDS == LINE);
-    assert!(1 + trades::WORDS <= LINE);
-    assert!(1 + account::POSITION_WORDS <= 2 * LINE);
-    assert!(1 + account::BALANCE_WORDS == LINE);
-    assert!(1 + account::PNL_WORDS == LINE);
-    assert!(1 + account::COUNTER_WORDS == 6 * LINE);
-    assert!(1 + health::FEED_WORDS <= 2 * LINE && 1 + health::EXECUTOR_WORDS <= 2 * LINE);
-    assert!(histogram::SIZE == 1992 && histogram::SIZE.is_multiple_of(LINE));
-    assert!(instruments::WORDS <= INSTRUMENT_STRIDE && instruments::ASSET_WORDS <= LINE);
+    assert!(with_counter(books::TOP_WORDS) == LINE);
+    assert!(with_counter(trades::WORDS) <= LINE);
+    assert!(with_counter(account::POSITION_WORDS) <= POSITION_STRIDE);
+    assert!(with_counter(account::BALANCE_WORDS) == LINE);
+    assert!(with_counter(account::PNL_WORDS) == LINE);
+    assert!(with_counter(account::COUNTER_WORDS) == COUNTERS_SIZE);
+    assert!(with_counter(health::FEED_WORDS) <= HEALTH_STRIDE);
+    assert!(with_counter(health::EXECUTOR_WORDS) <= HEALTH_STRIDE);
+    assert!(cfg!(loom) || histogram::SIZE == 1992);
+    assert!(histogram::SIZE.is_multiple_of(LINE));
+    assert!(instruments::WORDS <= INSTRUMENT_STRIDE && instruments::ASSET_WORDS == ASSET_STRIDE);
     assert!(signals::REQUEST_WORDS <= 3 * LINE && signals::REPORT_WORDS <= LINE);
-    assert!(1 + status::WORDS <= 17 * LINE && 1 + status::WORDS > 16 * LINE);
+    assert!(with_counter(status::WORDS).next_multiple_of(LINE) == 17 * LINE);
     assert!(COUNTS_AT + 6 <= STRATEGY_HEARTBEAT_AT && STRATEGY_PID_AT < HEADER);
 };
+
+const fn with_counter(payload: usize) -> usize {
+    payload + 1
+}
 
 const INSTRUMENT_STRIDE: usize = 4 * LINE;
 const ASSET_STRIDE: usize = LINE / 2;

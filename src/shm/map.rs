@@ -18,6 +18,9 @@ use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+// Only 64-bit machines load a 64-bit atomic from read-only memory by a plain load.
+const _: () = assert!(cfg!(target_pointer_width = "64"));
+
 /// Attaches the path and the deed to an error of the system.
 fn io_error(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> RegionError {
     move |source| RegionError::Io { path: path.to_owned(), action, source }
@@ -40,12 +43,25 @@ pub(super) fn make_dir(dir: &Path) -> Result<(), RegionError> {
     Ok(())
 }
 
-/// Takes the lock of a file or directory for the life of the handle. `false`: another has it.
-pub(super) fn lock(file: &File, path: &Path) -> Result<bool, RegionError> {
-    match file.try_lock() {
-        Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(source)) => Err(io_error(path, "lock")(source)),
+/// The lock of a file or directory, held until it is dropped or the process ends. It is given
+/// back by hand: closing the file is not enough while a mapping of it lives.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Lock {
+    /// `None`: another has it.
+    pub(super) fn take(file: File, path: &Path) -> Result<Option<Self>, RegionError> {
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(io_error(path, "lock")(source)),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
     }
 }
 
@@ -57,10 +73,9 @@ pub(super) fn open_dir(dir: &Path) -> Result<File, RegionError> {
 /// A file that is not yet under its name.
 #[derive(Debug)]
 pub(super) struct NewFile {
-    /// The file, for locking.
-    pub(super) file: File,
     /// Its zeroed words.
     pub(super) words: Words,
+    file: File,
     path: PathBuf,
     temporary: PathBuf,
 }
@@ -81,7 +96,7 @@ impl NewFile {
         let words = Self::fill(&file, &temporary, len).inspect_err(|_| {
             let _ = fs::remove_file(&temporary);
         })?;
-        Ok(Self { file, words, path: path.to_owned(), temporary })
+        Ok(Self { words, file, path: path.to_owned(), temporary })
     }
 
     fn fill(file: &File, path: &Path, len: usize) -> Result<Words, RegionError> {
@@ -91,15 +106,21 @@ impl NewFile {
         writable(file, path)
     }
 
+    /// Takes its lock.
+    pub(super) fn lock(&self) -> Result<Option<Lock>, RegionError> {
+        let file = self.file.try_clone().map_err(io_error(&self.temporary, "lock"))?;
+        Lock::take(file, &self.temporary)
+    }
+
     /// Gives it its name. Whatever had that name is replaced.
-    pub(super) fn publish(self) -> Result<(File, Words, Named), RegionError> {
+    pub(super) fn publish(self) -> Result<(Words, Named), RegionError> {
         let renamed = fs::rename(&self.temporary, &self.path);
         renamed.map_err(io_error(&self.path, "put in place")).inspect_err(|_| {
             let _ = fs::remove_file(&self.temporary);
         })?;
         let meta = self.file.metadata().map_err(io_error(&self.path, "look at"))?;
         let named = Named { path: self.path, inode: meta.ino() };
-        Ok((self.file, self.words, named))
+        Ok((self.words, named))
     }
 }
 
@@ -162,6 +183,10 @@ fn map_unless_empty(
     path: &Path,
     map: Result<MmapRaw, RegionError>,
 ) -> Result<MmapRaw, RegionError> {
+    if cfg!(loom) {
+        // Its atomics are larger than words.
+        return Err(RegionError::Options { what: "a model checker uses no files".to_owned() });
+    }
     let found = file.metadata().map_err(io_error(path, "look at"))?.len();
     if found < 8 {
         return Err(RegionError::Truncated { path: path.to_owned(), found, expected: 8 });
@@ -171,7 +196,6 @@ fn map_unless_empty(
 
 /// Start and whole words of a mapping, and what keeps it.
 fn parts(map: MmapRaw) -> (NonNull<crate::sync::atomic::AtomicU64>, usize, Arc<MmapRaw>) {
-    assert!(!cfg!(loom), "the model checker's atomics cannot lie in a file");
     let owner = Arc::new(map);
     let start = NonNull::new(owner.as_mut_ptr().cast()).expect("a mapping is never at address 0");
     let len = owner.len() / 8;

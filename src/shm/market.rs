@@ -5,7 +5,7 @@ use super::books::BookWriter;
 use super::health::{ExecutorHealthWriter, FeedHealthWriter, HealthWriter};
 use super::latency::Stage;
 use super::layout::{MARKET_MAGIC, MarketCounts, MarketLayout, PID_AT, Section};
-use super::map::{self, Named, NewFile};
+use super::map::{self, Lock, Named, NewFile};
 use super::trades::TradeWriter;
 use super::view::MarketView;
 use super::{RegionError, header, instruments};
@@ -13,7 +13,6 @@ use crate::sync::words::Words;
 use crate::sync::{broadcast, histogram, seqlock};
 use crate::types::{InstrumentId, InstrumentTable, Nanos, VenueId};
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -54,7 +53,7 @@ pub struct Market {
     taken: Mutex<BTreeSet<Role>>,
     _named: Option<Named>,
     /// The instance's directory, locked while it lives.
-    _lock: Option<File>,
+    _lock: Option<Lock>,
 }
 
 /// Path of the market file of an instance.
@@ -73,15 +72,14 @@ impl Market {
         let contents = Contents::new(instruments, options)?;
         let path = path(dir);
         map::make_dir(dir)?;
-        let directory = map::open_dir(dir)?;
-        if !map::lock(&directory, dir)? {
+        let Some(lock) = Lock::take(map::open_dir(dir)?, dir)? else {
             let pid = map::open_read_only(&path).map_or(0, |words| words.load(PID_AT) as u32);
             return Err(RegionError::InUse { path: dir.to_owned(), pid });
-        }
+        };
         let new = NewFile::create(&path, contents.layout.len)?;
         contents.write(&new.words);
-        let (_, words, named) = new.publish()?;
-        Ok(Self::new(words, contents.layout, instruments, Some(named), Some(directory)))
+        let (words, named) = new.publish()?;
+        Ok(Self::new(words, contents.layout, instruments, Some(named), Some(lock)))
     }
 
     /// The same without a file, for tests and simulation.
@@ -100,7 +98,7 @@ impl Market {
         layout: MarketLayout,
         instruments: &InstrumentTable,
         named: Option<Named>,
-        lock: Option<File>,
+        lock: Option<Lock>,
     ) -> Self {
         let view = MarketView::new(words.reader(), &layout, Arc::new(instruments.clone()));
         let taken = Mutex::new(BTreeSet::new());

@@ -1,4 +1,20 @@
 //! The shared region: what lies where, and how to attach.
+//!
+//! One directory per running instance, closed to other users:
+//!
+//! - `market`, written by the engine alone and mapped read-only by everyone else: instruments,
+//!   books, prints, positions and balances, health, latency. [`Market`] makes it and hands out each
+//!   writer once; a [`MarketView`] reads it, in this process or another, with the same code.
+//! - `strategy-<name>`, one per strategy and the only file which that strategy can write: requests
+//!   to the oms, reports from it, status ([`StrategyFile`]).
+//!
+//! Files are arrays of 64-bit atomics; `layout` draws the map of them. Nothing here decides, waits,
+//! or stores an offset in a file. What a reader gets is a private copy, and no bytes whatever make
+//! it panic or hang: a torn book reads as stale, a bad request is a [`BadRecord`], a foreign file a
+//! [`RegionError`] that names it.
+//!
+//! It assumes that one user runs engine and strategies: a process of that user may still cut a file
+//! short under those who mapped it.
 
 mod account;
 mod books;
@@ -14,6 +30,8 @@ mod market;
 mod signals;
 mod status;
 mod strategy;
+#[cfg(all(test, not(loom)))]
+mod tests;
 mod trades;
 mod view;
 

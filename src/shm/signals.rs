@@ -47,9 +47,10 @@ impl fmt::Display for BadRecord {
 impl std::error::Error for BadRecord {}
 
 /// Order of the words below; part of the layout's hash.
-pub(super) const FIELDS: &str = "request: kind|legs<<8|strategy<<16 id tick published seen emitted \
+pub(super) const FIELDS: &str = "request: kind|legs<<8|strategy<<16 id|instrument tick published seen emitted \
     legs4(instrument|side<<16|pricing<<24|tif<<32 price qty); report: client signal \
-    leg|state<<8|kind<<16|reason<<24|risk<<32|side<<40|instrument<<48 last_price last_qty cumulative event";
+    leg|state<<8|kind<<16|reason<<24|risk<<32|side<<40|instrument<<48 last_price last_qty \
+    cumulative event";
 
 const LEGS_AT: usize = 6;
 const LEG_WORDS: usize = 3;
@@ -97,6 +98,11 @@ fn leg(words: &[u64; LEG_WORDS], bounds: Bounds) -> Result<Leg, BadRecord> {
     })
 }
 
+fn watched(id: u64, bounds: Bounds) -> Result<InstrumentId, BadRecord> {
+    let id = u16::try_from(id).map(InstrumentId).map_err(|_| BadRecord::Instrument)?;
+    if id.index() < bounds.instruments { Ok(id) } else { Err(BadRecord::Instrument) }
+}
+
 /// A request of its words, which may be anything. They are a private copy: the strategy can no
 /// longer change them between check and use.
 pub(super) fn decode(words: &[u64; REQUEST_WORDS], bounds: Bounds) -> Result<Request, BadRecord> {
@@ -111,11 +117,7 @@ pub(super) fn decode(words: &[u64; REQUEST_WORDS], bounds: Bounds) -> Result<Req
     match byte(*head, 0) {
         CANCEL_ALL if legs_len == 0 => return Ok(Request::CancelAll),
         SIGNAL | CANCEL if *id == 0 => return Err(BadRecord::Id),
-        WATCH if legs_len == 0 => {
-            let known = usize::try_from(*id).is_ok_and(|id| id < bounds.instruments);
-            let instrument = InstrumentId(*id as u16);
-            return if known { Ok(Request::Watch(instrument)) } else { Err(BadRecord::Instrument) };
-        }
+        WATCH if legs_len == 0 => return watched(*id, bounds).map(Request::Watch),
         CANCEL if legs_len == 0 => return Ok(Request::Cancel(ClientOrderId(*id))),
         SIGNAL if (1..=LEGS_MAX).contains(&usize::from(legs_len)) => {}
         SIGNAL | CANCEL | CANCEL_ALL | WATCH => return Err(BadRecord::Legs),
@@ -340,8 +342,12 @@ mod tests {
     #[test]
     fn requests_come_back_as_they_were() {
         let (mut writer, mut reader, _) = requests(4);
-        let all =
-            [Request::Signal(signal()), Request::Cancel(ClientOrderId(77)), Request::CancelAll];
+        let all = [
+            Request::Signal(signal()),
+            Request::Cancel(ClientOrderId(77)),
+            Request::CancelAll,
+            Request::Watch(InstrumentId(3)),
+        ];
         for request in all {
             assert_eq!(writer.push(&request), Ok(()));
         }
@@ -362,7 +368,10 @@ mod tests {
         for (word, value, expected) in [
             (0, 0, Strategy),
             (0, 3 << 8 | 5 << 16, Kind),
-            (0, 4 | 3 << 8 | 5 << 16, Kind),
+            (0, 5 | 3 << 8 | 5 << 16, Kind),
+            (0, 4 | 3 << 8 | 5 << 16, Legs),
+            // The signal's id, 9, is no instrument.
+            (0, 4 | 5 << 16, Instrument),
             (0, good | 1 << 24, Kind),
             (0, good | 1 << 63, Kind),
             (0, 1 | 3 << 8 | 6 << 16, Strategy),
@@ -386,6 +395,19 @@ mod tests {
             assert_eq!(reader.pop(), Err(expected), "word {word} as {value:#x}");
             assert_eq!(reader.pop(), Ok(Some(Request::CancelAll)));
             assert_eq!(reader.pop(), Ok(None));
+        }
+    }
+
+    #[test]
+    fn an_instrument_to_watch_is_not_cut_to_size() {
+        let words = |id| {
+            let mut words = [0; REQUEST_WORDS];
+            [words[0], words[1]] = [4 | 5 << 16, id];
+            words
+        };
+        assert_eq!(decode(&words(3), BOUNDS), Ok(Request::Watch(InstrumentId(3))));
+        for id in [4, 1 << 16, 1 << 63, u64::MAX] {
+            assert_eq!(decode(&words(id), BOUNDS), Err(BadRecord::Instrument), "{id:#x}");
         }
     }
 
@@ -415,6 +437,8 @@ mod tests {
             client_id: ClientOrderId(1 << 60),
             signal: SignalId(9),
             leg: 3,
+            instrument: InstrumentId(0xabcd),
+            side: Side::Sell,
             state: OrderState::Unknown,
             kind: ReportKind::Progress,
             reason: RejectReason::SelfTrade,

@@ -174,7 +174,7 @@ pub struct StatusReader(pub(super) broadcast::Reader);
 
 impl StatusReader {
     /// A reader of the same ring that starts now.
-    pub(super) fn from_now(&self) -> Self {
+    pub(super) fn starting_now(&self) -> Self {
         let mut reader = self.clone();
         reader.0.skip_to_end();
         reader

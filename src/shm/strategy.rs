@@ -4,7 +4,7 @@ use super::layout::{
     COUNTS_AT, STRATEGY_HEARTBEAT_AT, STRATEGY_MAGIC, STRATEGY_PID_AT, StrategyCounts,
     StrategyLayout,
 };
-use super::map::{self, Named, NewFile};
+use super::map::{self, Lock, Named, NewFile};
 use super::signals::{BadRecord, Bounds, ReportReader, ReportWriter, RequestReader, RequestWriter};
 use super::status::{StatusReader, StatusWriter};
 use super::{RegionError, header};
@@ -12,7 +12,6 @@ use crate::sync::spsc::Full;
 use crate::sync::words::{ReadWords, Words};
 use crate::sync::{broadcast, ring};
 use crate::types::{Nanos, Request, StrategyId, StrategyReport};
-use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -67,13 +66,11 @@ impl StrategyFile {
         let path = path(dir, name)?;
         map::make_dir(dir)?;
         let new = NewFile::create(&path, layout.len)?;
-        map::lock(&new.file, &path)?;
         write(&new.words, &layout);
-        let (file, words, named) = new.publish()?;
-        Ok((
-            OmsEnd::new(&words, &layout, Some(named)),
-            StrategyEnd::new(words, &layout, Some(file)),
-        ))
+        // Locked before anyone can open it by its name.
+        let lock = new.lock()?;
+        let (words, named) = new.publish()?;
+        Ok((OmsEnd::new(&words, &layout, Some(named)), StrategyEnd::new(words, &layout, lock)))
     }
 
     /// The same without a file, for tests and simulation.
@@ -89,11 +86,11 @@ impl StrategyFile {
         let path = path(dir, name)?;
         let (file, words) = map::open_writable(&path)?;
         let layout = checked(&words, &path)?;
-        if !map::lock(&file, &path)? {
+        let Some(lock) = Lock::take(file, &path)? else {
             let pid = words.load(STRATEGY_PID_AT) as u32;
             return Err(RegionError::InUse { path, pid });
-        }
-        Ok(StrategyEnd::new(words, &layout, Some(file)))
+        };
+        Ok(StrategyEnd::new(words, &layout, Some(lock)))
     }
 
     /// Opens the status ring, read-only.
@@ -144,11 +141,11 @@ pub struct StrategyEnd {
     pub status: StatusWriter,
     words: Words,
     /// Locked while this end lives, so that there is no second one.
-    _lock: Option<File>,
+    _lock: Option<Lock>,
 }
 
 impl StrategyEnd {
-    fn new(words: Words, layout: &StrategyLayout, lock: Option<File>) -> Self {
+    fn new(words: Words, layout: &StrategyLayout, lock: Option<Lock>) -> Self {
         let strategy = StrategyId(layout.counts.strategy as u8);
         let part = |range: &Range<usize>| words.slice(range.clone());
         let requests = ring::Producer::new(part(&layout.requests), layout.request_shape);
@@ -219,7 +216,7 @@ impl OmsEnd {
     /// A reader of the strategy's status, from now on.
     #[must_use]
     pub fn status(&self) -> StatusReader {
-        self.status.from_now()
+        self.status.starting_now()
     }
 
     /// When the strategy last said that it lives, 0 if never. Its own statement.

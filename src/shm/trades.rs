@@ -61,7 +61,7 @@ impl TradeReader {
     }
 
     /// A reader of the same ring that starts now.
-    pub(super) fn from_now(&self) -> Self {
+    pub(super) fn starting_now(&self) -> Self {
         let mut reader = self.clone();
         reader.ring.skip_to_end();
         reader

@@ -111,7 +111,7 @@ impl MarketView {
     /// Prints of one instrument from now on.
     #[must_use]
     pub fn trades(&self, instrument: InstrumentId) -> Option<TradeReader> {
-        self.shared.trades.get(instrument.index()).map(TradeReader::from_now)
+        self.shared.trades.get(instrument.index()).map(TradeReader::starting_now)
     }
 
     /// The instruments and assets.

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 const RATE_MAX: f64 = 1_000.0;
+const LEVELS_MAX: usize = 5_000;
 const SPEED_MAX: f64 = 1_000.0;
 const EDGE_MAX_BP: f64 = 1_000.0;
 const LAST_MAX_MS: f64 = 60_000.0;
@@ -239,6 +240,9 @@ fn check(options: &FlowOptions) -> Result<(), String> {
     }
     if !within(options.speed, SPEED_MAX) && options.speed != f64::INFINITY {
         return Err(format!("speed must be above 0 and at most {SPEED_MAX}, or infinite"));
+    }
+    if !(1..=LEVELS_MAX).contains(&options.levels) {
+        return Err(format!("levels must be from 1 to {LEVELS_MAX}"));
     }
     let Dislocations { per_second, edge_min_bp, edge_max_bp, last_min_ms, last_max_ms } =
         options.dislocations;

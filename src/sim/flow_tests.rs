@@ -294,6 +294,8 @@ fn a_capture_without_a_snapshot_or_of_an_unknown_symbol_is_refused() {
     }
     let fast = FlowOptions { speed: 0.0, ..FlowOptions::default() };
     assert_eq!(refusal(fast), "speed must be above 0 and at most 1000, or infinite");
+    let flat = FlowOptions { levels: 0, ..FlowOptions::default() };
+    assert_eq!(refusal(flat), "levels must be from 1 to 5000");
     let nobody = FlowOptions { capture_venue: "nobody".to_owned(), ..FlowOptions::default() };
     assert_eq!(refusal(nobody), "no venue is called \"nobody\"");
 }

@@ -68,7 +68,7 @@ impl Seeded {
         names.retain(|name| !recorded.contains(name));
         let symbols =
             names.into_iter().map(|name| Symbol::new(name, all, options, venues)).collect();
-        Self { symbols, event_ns: 1e9 / options.events_per_second, levels: options.levels.max(1) }
+        Self { symbols, event_ns: 1e9 / options.events_per_second, levels: options.levels }
     }
 
     /// Flow time of the next change.

@@ -295,10 +295,11 @@ mod tests {
 #[cfg(all(test, loom))]
 mod loom_tests {
     use super::*;
+    use crate::sync::explore;
 
     #[test]
     fn snapshots_hold_what_was_recorded_before_them() {
-        loom::model(|| {
+        explore(|| {
             let (mut writer, reader) = histogram();
             writer.record(5);
             let thread = loom::thread::spawn(move || writer.record(9));

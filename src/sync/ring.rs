@@ -193,10 +193,11 @@ mod tests {
 #[cfg(all(test, loom))]
 mod loom_tests {
     use super::*;
+    use crate::sync::explore;
 
     #[test]
     fn records_arrive_whole_and_in_order() {
-        loom::model(|| {
+        explore(|| {
             let shape = Shape::new(1, 2);
             let words = Words::heap(shape.size());
             let mut producer = Producer::new(words.clone(), shape);

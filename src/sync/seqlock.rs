@@ -307,10 +307,11 @@ mod tests {
 #[cfg(all(test, loom))]
 mod loom_tests {
     use super::*;
+    use crate::sync::explore;
 
     #[test]
     fn no_reader_ever_sees_a_mix() {
-        loom::model(|| {
+        explore(|| {
             let (mut writer, reader) = value(2);
             let thread = loom::thread::spawn(move || {
                 for version in 1..=2 {

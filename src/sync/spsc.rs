@@ -10,7 +10,7 @@
 //! It never waits: a full or empty queue is an answer.
 
 use super::CachePadded;
-use super::atomic::{AtomicU64, Ordering};
+use super::atomic::{AtomicU64, Ordering, fence};
 use super::cell::UnsafeCell;
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -254,7 +254,10 @@ impl<T> Consumer<T> {
     /// Whether the producer is gone: after the queue is empty nothing will follow.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
-        Arc::strong_count(&self.shared) == 1
+        let alone = Arc::strong_count(&self.shared) == 1;
+        // Acquire fence: pairs with the Release of the producer's drop, so its last push is seen.
+        fence(Ordering::Acquire);
+        alone
     }
 }
 
@@ -390,10 +393,11 @@ mod tests {
 #[cfg(all(test, loom))]
 mod loom_tests {
     use super::*;
+    use crate::sync::explore;
 
     #[test]
     fn values_arrive_whole_and_in_order_through_a_full_ring() {
-        loom::model(|| {
+        explore(|| {
             let (mut producer, mut consumer) = channel::<u64>(2);
             let thread = loom::thread::spawn(move || {
                 let mut pushed = 0;

@@ -16,6 +16,21 @@ pub fn qty(text: &str, scale: Scale) -> Result<Qty, ParseUnitError> {
     narrow(text, scale.qty_decimals).map(Qty)
 }
 
+/// Quantity of others, cut to what the scale holds, towards zero. Books keep dust finer than the
+/// lot size from before a venue made it coarser: nobody can trade it, and it must not cost the book.
+#[inline]
+pub fn qty_cut(text: &str, scale: Scale) -> Result<Qty, ParseUnitError> {
+    let exact = qty(text, scale);
+    if exact != Err(ParseUnitError::OffScale) {
+        return exact;
+    }
+    let fraction = text.bytes().position(|byte| byte == b'.').map_or(text.len(), |at| at + 1);
+    let decimals = usize::from(scale.qty_decimals);
+    // Without decimals there is no point either.
+    let keep = if decimals == 0 { fraction - 1 } else { fraction + decimals };
+    qty(&text[..keep], scale)
+}
+
 /// Amount of an asset from a venue's decimal text.
 pub fn amount(text: &str) -> Result<Amount, ParseUnitError> {
     wide(text, AMOUNT_DECIMALS as u8).map(Amount)
@@ -96,7 +111,7 @@ fn split_sign(bytes: &[u8]) -> (bool, &[u8]) {
 fn write(out: &mut Vec<u8>, mantissa: i64, decimals: u8) {
     let mut decimals = usize::from(decimals);
     let mut magnitude = mantissa.unsigned_abs();
-    while decimals > 0 && magnitude % 10 == 0 {
+    while decimals > 0 && magnitude.is_multiple_of(10) {
         magnitude /= 10;
         decimals -= 1;
     }
@@ -152,6 +167,25 @@ mod tests {
             ("99999999999999999999", Err(Overflow)),
         ] {
             assert_eq!(price(text, BTC), expected.map(Price), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn quantities_of_others_are_cut_not_refused() {
+        use ParseUnitError::*;
+        let whole = Scale { price_decimals: 2, qty_decimals: 0 };
+        for (text, scale, expected) in [
+            ("25.42618900", BTC, Ok(25_426_189)),
+            ("25.42618999", BTC, Ok(25_426_189)),
+            ("0.00000099", BTC, Ok(0)),
+            ("-0.00000199", BTC, Ok(-1)),
+            ("25.99", whole, Ok(25)),
+            ("25", whole, Ok(25)),
+            ("25.4261899x", BTC, Err(Malformed)),
+            ("1.2.3456789", BTC, Err(Malformed)),
+            ("99999999999999999999.99", whole, Err(Overflow)),
+        ] {
+            assert_eq!(qty_cut(text, scale), expected.map(Qty), "{text:?}");
         }
     }
 

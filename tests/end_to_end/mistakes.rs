@@ -62,7 +62,7 @@ fn an_unknown_instrument_is_named_with_its_place() {
     let output = stoop(&folder, &["check"]);
     assert_eq!(code(&output), 3, "{}", stderr(&output));
     let text = stderr(&output);
-    assert!(text.starts_with("error: engine.toml:15:14: "), "{text}");
+    assert!(text.starts_with("error: engine.toml:16:14: "), "{text}");
     assert!(
         text.contains(
             "unknown instrument \"XYZ/USDT@binance\": binance lists no XYZ priced in USDT"

@@ -271,6 +271,11 @@ impl Link {
         Ok(())
     }
 
+    /// When bytes were last handed to the kernel; 0 while there is no connection.
+    pub(super) fn handed_ns(&self) -> Nanos {
+        self.stream.as_ref().map_or(Nanos(0), Stream::handed_ns)
+    }
+
     /// Sends a request, or queues it.
     pub(super) fn request(
         &mut self,

@@ -74,7 +74,8 @@ impl Link {
             match result {
                 Ok(socket) => {
                     keep_alive(&socket);
-                    self.stream = Some(Stream::new(socket, context.options.read_max));
+                    self.stream =
+                        Some(Stream::new(socket, context.options.read_max, context.clock.clone()));
                     return;
                 }
                 Err(error) => {

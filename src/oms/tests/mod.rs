@@ -6,11 +6,10 @@ mod property;
 mod refusals;
 
 use super::*;
-use crate::shm::Request;
 use crate::types::{
     Amount, AssetBalance, AssetId, BookState, ClientOrderId, ExecutionReport, Fill, FillId,
     Instrument, InstrumentRules, Leg, Level, Liquidity, OrderState, Ppb, Price, Qty, Readiness,
-    ReportKind, ReportOrigin, Scale, Signal, TimeInForce, VenueNotice, VenueOrderId,
+    ReportKind, ReportOrigin, Request, Scale, Signal, TimeInForce, VenueNotice, VenueOrderId,
 };
 
 pub(super) const E18: i128 = 10i128.pow(18);

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 const SIGNATURE_MAX: usize = 88;
 
 /// Signs with the account's secret.
+#[expect(clippy::large_enum_variant, reason = "there is one per account, and it is never moved")]
 pub(super) enum Signer {
     /// Shared secret, already absorbed.
     Hmac(hmac::Key),

@@ -208,9 +208,9 @@ impl Core {
                 }
                 Ok(())
             }
-            Parts::Control { id, code } => {
-                let known = subscriptions.on_control(id, code, now, events);
-                if code != 0 {
+            Parts::Control { id, refusal } => {
+                let known = subscriptions.on_control(id, refusal.is_some(), now, events);
+                if let Some(code) = refusal {
                     notice(events, VenueNotice::RequestFailed(code));
                 }
                 self.advance(now, out, events);

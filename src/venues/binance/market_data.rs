@@ -56,8 +56,8 @@ pub(super) struct Symbol {
 pub(super) enum Parts<'a> {
     /// Market data of the symbol with this index.
     Data { symbol: usize, stream: Stream, data: Value<'a> },
-    /// Reply to a control message; the code is 0 if it succeeded.
-    Control { id: Option<u64>, code: i32 },
+    /// Reply to a control message, with the venue's code if it was refused.
+    Control { id: Option<u64>, refusal: Option<i32> },
     /// The venue will close this connection.
     Shutdown,
 }
@@ -105,15 +105,25 @@ fn shutdown(data: Value<'_>) -> Result<Parts<'_>, DecodeError> {
 
 /// `{"result":null,"id":1}`, `{"code":2,"msg":".."}` or `{"error":{"code":2,"msg":".."},"id":1}`.
 fn control(root: Value<'_>) -> Result<Parts<'_>, DecodeError> {
-    let id = root.get("id").and_then(Value::u64);
+    if root.get("status").is_some() {
+        return Err(DecodeError::UnknownKind);
+    }
+    let id = match root.get("id").filter(|id| !id.is_null()) {
+        Some(id) => Some(id.u64().ok_or(DecodeError::UnknownRequest)?),
+        None => None,
+    };
     let error = root.get("error").unwrap_or(root);
     if let Some(code) = error.get("code") {
         let code = code.i64().and_then(|code| i32::try_from(code).ok());
-        let code = code.filter(|code| *code != 0).ok_or(DecodeError::Invalid("code"))?;
-        return Ok(Parts::Control { id, code });
+        let code = code.ok_or(DecodeError::Invalid("code"))?;
+        // Codes of refusals are small or negative; futures report successes as 200.
+        return match code {
+            ..100 => Ok(Parts::Control { id, refusal: Some(code) }),
+            _ => Err(DecodeError::UnknownKind),
+        };
     }
     if root.get("result").is_some_and(Value::is_null) && id.is_some() {
-        return Ok(Parts::Control { id, code: 0 });
+        return Ok(Parts::Control { id, refusal: None });
     }
     Err(DecodeError::UnknownKind)
 }
@@ -155,12 +165,11 @@ fn top(data: Value<'_>, symbol: &Symbol, events: &mut Events) -> Result<(), Deco
     let [bid, bid_qty, ask, ask_qty] = texts;
     let side = |price: (&'static str, Option<&str>), qty: (&'static str, Option<&str>)| {
         let level = level(price, qty, symbol.scale)?;
-        // An empty side is sent as zeros; a price without quantity or the reverse is nonsense.
-        if (level.price.0 == 0) == (level.qty.0 == 0) {
-            Ok(level)
-        } else {
-            Err(DecodeError::Invalid(price.0))
+        // An empty side is sent as zeros; a quantity without price is nonsense.
+        if level.price.0 == 0 && level.qty.0 != 0 {
+            return Err(DecodeError::Invalid(price.0));
         }
+        Ok(level)
     };
     let top = TopOfBook {
         instrument: symbol.instrument,
@@ -312,7 +321,7 @@ fn trade(data: Value<'_>, symbol: &Symbol, events: &mut Events) -> Result<(), De
     Ok(events.push(Event::Trade(trade))?)
 }
 
-/// Price and quantity, neither of them negative.
+/// Price, exact, and quantity, cut to the scale; neither of them negative.
 fn level(
     (price_name, price): (&'static str, Option<&str>),
     (qty_name, qty): (&'static str, Option<&str>),
@@ -322,12 +331,12 @@ fn level(
     let qty = qty.ok_or(DecodeError::Missing(qty_name))?;
     let level = Level {
         price: decimal::price(price, scale).map_err(|e| DecodeError::Number(price_name, e))?,
-        qty: decimal::qty(qty, scale).map_err(|e| DecodeError::Number(qty_name, e))?,
+        qty: decimal::qty_cut(qty, scale).map_err(|e| DecodeError::Number(qty_name, e))?,
     };
     if level.price < Price(0) {
         return Err(DecodeError::Invalid(price_name));
     }
-    if level.qty < Qty::ZERO {
+    if level.qty < Qty::ZERO || qty.starts_with('-') {
         return Err(DecodeError::Invalid(qty_name));
     }
     Ok(level)

@@ -70,3 +70,6 @@ fn with_path(url: &str, path: &str) -> String {
     let bare = host.trim_end_matches('/');
     if bare.contains('/') { url.to_owned() } else { format!("{}{path}", url.trim_end_matches('/')) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -192,7 +192,7 @@ impl Subscriptions {
     pub(super) fn on_control(
         &mut self,
         id: Option<u64>,
-        code: i32,
+        refused: bool,
         now: Nanos,
         events: &mut Events,
     ) -> bool {
@@ -203,7 +203,7 @@ impl Subscriptions {
                     continue;
                 }
                 stream.request = 0;
-                if code != 0 && stream.state != State::Off {
+                if refused && stream.state != State::Off {
                     failed = true;
                     stream.silences = stream.silences.saturating_add(1);
                     let until = now.plus(patience(self.first_message_ns, stream.silences));

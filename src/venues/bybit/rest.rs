@@ -11,7 +11,7 @@ use super::super::{DecodeError, Method, Outbox, OutboxFull, RequestId, Value};
 use super::auth::Signer;
 use super::flight::Ask;
 use super::private_stream::{self, Names, OrderRow, Sink};
-use super::{Product, SECOND_NS, write_u64};
+use super::{Product, write_u64};
 use crate::types::{
     AMOUNT_DECIMALS, CancelOrder, ExecutionReport, FeeRate, FillId, Instrument, InstrumentId,
     Nanos, ParseUnitError, Ppb, ReportKind, ReportOrigin,
@@ -22,8 +22,6 @@ const DAY_MS: u64 = 86_400_000;
 const WINDOW_MS: u64 = 7 * DAY_MS;
 /// The venue keeps executions for two years.
 const HISTORY_MS: u64 = 729 * DAY_MS;
-/// Fills are asked for from a little earlier: our clock and the venue's need not agree.
-const MARGIN_MS: u64 = 5 * SECOND_NS / 1_000_000;
 /// Most fills of one job, and most pages of one list: bounds, not limits anyone should meet.
 const JOB_FILLS_MAX: usize = 20_000;
 pub(super) const PAGES_MAX: u16 = 400;
@@ -256,7 +254,7 @@ impl FillJob {
         let (start_ms, from_id) = if from_ms == 0 {
             (now_ms.saturating_sub(WINDOW_MS), from_id)
         } else {
-            (from_ms.saturating_sub(MARGIN_MS), FillId::EMPTY)
+            (from_ms, FillId::EMPTY)
         };
         Self {
             key,

@@ -238,8 +238,9 @@ impl Subscriptions {
         now: Nanos,
         out: &mut Outbox,
     ) -> Result<(), OutboxFull> {
-        // Any other phase is on its way to a snapshot already.
-        if self.streams[at].phase != Phase::Live || !self.open {
+        let joining = matches!(self.streams[at].phase, Phase::Asked { .. } | Phase::Live);
+        // Without a snapshot since it was last asked for, one is on its way already.
+        if !self.open || !joining || !self.streams[at].depth_seen {
             return Ok(());
         }
         let request = self.next_request();
@@ -309,7 +310,7 @@ impl Subscriptions {
             let stream = &mut self.streams[at];
             if guilty == Some(at) || (guilty.is_none() && stream.alone) {
                 fail(stream, now, false, events);
-            } else {
+            } else if !stream.depth_seen && !stream.top_seen {
                 stream.alone = true;
                 stream.phase = Phase::Due { at: now, clean: false };
             }

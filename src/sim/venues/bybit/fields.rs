@@ -5,7 +5,6 @@ use crate::sim::{PlaceRequest, SimOrderType, SymbolRules};
 use crate::types::{Side, TimeInForce};
 use rust_decimal::Decimal;
 use serde_json::Value;
-use std::str::FromStr;
 
 /// Longest client id.
 const LINK_LENGTH_MAX: usize = 36;
@@ -36,7 +35,7 @@ impl<'a> Fields<'a> {
         let digits = text.strip_prefix('-').unwrap_or(text);
         let plain = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
         let small = |value: &Decimal| value.abs() < Decimal::from(NUMBER_LIMIT);
-        let value = Decimal::from_str(text).ok().filter(|value| plain && small(value));
+        let value = Decimal::from_str_exact(text).ok().filter(|value| plain && small(value));
         value.map(Some).ok_or_else(|| VenueError::parameter(name))
     }
 

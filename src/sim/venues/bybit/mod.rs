@@ -18,6 +18,8 @@ mod records;
 mod rest;
 mod rows;
 mod sockets;
+#[cfg(test)]
+mod tests;
 
 pub use limits::BybitLimits;
 

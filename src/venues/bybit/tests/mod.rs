@@ -4,6 +4,7 @@
 
 mod orders;
 mod outside;
+mod over_rest;
 mod private;
 mod public;
 mod reads;

@@ -347,6 +347,37 @@ fn resync_restarts_the_depth_topic_alone() {
     assert_eq!(bench.sent(), [""; 0]);
 }
 
+/// A gap can come before the subscription is complete; its snapshot is used up by then.
+#[test]
+fn resync_works_while_the_top_is_still_awaited() {
+    let mut bench = subscribed();
+    bench.submit(CommandKind::Resync(BTC)).unwrap();
+    assert_eq!(bench.sent(), [""; 0]);
+    bench.frame(Channel::Public, "ws_book50_snapshot").unwrap();
+    bench.submit(CommandKind::Resync(BTC)).unwrap();
+    assert_eq!(bench.sent().len(), 2);
+    bench.frame(Channel::Public, "ws_book1").unwrap();
+    bench.take();
+    bench.pass(3000);
+    assert_eq!(bench.notices(), [VenueNotice::SubscriptionFailed(BTC)]);
+}
+
+/// Data proves that the venue took the others of a refused request.
+#[test]
+fn a_refusal_leaves_streams_that_have_spoken_alone() {
+    let mut bench = Bench::market();
+    for id in [BTC, ETH] {
+        bench.submit(CommandKind::Subscribe(id)).unwrap();
+    }
+    bench.open(Channel::Public);
+    bench.sent();
+    bench.frame(Channel::Public, "ws_book50_snapshot").unwrap();
+    bench.take();
+    bench.frame(Channel::Public, "ws_subscribe_invalid_symbol").unwrap();
+    assert_eq!(bench.notices(), [VenueNotice::SubscriptionFailed(ETH)]);
+    assert_eq!(bench.sent(), [""; 0]);
+}
+
 #[test]
 fn unsubscribed_instruments_fall_silent_and_stay_so() {
     let mut bench = live();

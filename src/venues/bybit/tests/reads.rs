@@ -201,7 +201,7 @@ fn fills_come_oldest_first_over_pages_and_weeks() {
     let kind = CommandKind::FillsSince { instrument: BTC, from_id: FillId::EMPTY, from_ns };
     bench.submit(kind).unwrap();
     let (id, target, _) = request(&mut bench);
-    let start = START_MS - 10 * 86_400_000 - 5000;
+    let start = START_MS - 10 * 86_400_000;
     let end = start + 7 * 86_400_000;
     let list = "GET /v5/execution/list?category=spot&symbol=BTCUSDT";
     assert_eq!(target, format!("{list}&startTime={start}&endTime={end}&limit=100"));
