@@ -11,7 +11,7 @@ fn mutations(text: &str) -> Vec<String> {
         for replacement in b"\"{[,:9-.&%=\\" {
             let mut changed = bytes.to_vec();
             changed[index] = *replacement;
-            all.extend(String::from_utf8(changed));
+            all.extend(String::from_utf8(changed).ok().filter(|changed| changed != text));
         }
     }
     all
@@ -34,7 +34,9 @@ fn damaged_requests_of_the_ws_api_are_answered() {
         let replies = only_text(&venue.send(API, &text), API);
         assert_eq!(replies.len(), 1, "{text}");
         let reply: serde_json::Value = serde_json::from_str(&replies[0]).unwrap();
-        assert!(reply["status"].as_u64().is_some_and(|status| status >= 400), "{text} {reply}");
+        // The id is the only part that the signature does not cover.
+        let sound = reply["id"] == 9;
+        assert_eq!(reply["status"].as_u64() == Some(200), sound, "{text} {reply}");
     }
 }
 
