@@ -414,12 +414,12 @@ fn check_rules(rules: &SymbolRules, request: &PlaceRequest) -> Result<(), ApiErr
         if off(request.price, rules.price_min, rules.price_max, rules.tick_size) {
             return Err(ApiError::filter("PRICE_FILTER"));
         }
-        let value = request.price * request.qty;
-        let notional = value < rules.notional_min || value > rules.notional_max;
         if off(request.qty, rules.qty_min, rules.qty_max, rules.lot_size) {
             return Err(ApiError::filter("LOT_SIZE"));
         }
-        return if notional { Err(ApiError::filter("NOTIONAL")) } else { Ok(()) };
+        let value = request.price * request.qty;
+        let fits = value >= rules.notional_min && value <= rules.notional_max;
+        return if fits { Ok(()) } else { Err(ApiError::filter("NOTIONAL")) };
     }
     let quote = request.order_type == SimOrderType::MarketQuote;
     if !quote && request.qty > rules.qty_market_max {

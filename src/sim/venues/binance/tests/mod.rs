@@ -4,6 +4,7 @@ mod auth;
 mod market;
 mod orders;
 mod rest;
+mod robustness;
 mod session;
 mod streams;
 mod user_events;
