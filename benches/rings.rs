@@ -119,6 +119,13 @@ impl Stamp {
     }
 }
 
+/// Until the other thread runs on its own core. It starts on ours, so ours must be given up.
+fn wait_for(ready: &AtomicBool) {
+    while !ready.load(Ordering::Acquire) {
+        thread::yield_now();
+    }
+}
+
 /// Two cores, if the machine lends them.
 fn pin(which: usize) {
     static CORES: std::sync::OnceLock<Vec<core_affinity::CoreId>> = std::sync::OnceLock::new();
@@ -183,9 +190,7 @@ fn hop<Q: Queue>(stamp: &Stamp, hops: u64) -> Vec<u64> {
         }
         times
     });
-    while !ready.load(Ordering::Acquire) {
-        spin_loop();
-    }
+    wait_for(&ready);
     for number in 0..hops {
         let start = stamp.now();
         let message = [start, number, 2, 3, 4, 5, 6, 7];
@@ -204,9 +209,11 @@ fn hop<Q: Queue>(stamp: &Stamp, hops: u64) -> Vec<u64> {
 /// Nanoseconds per message with both ends flat out on two cores.
 fn flat_out<Q: Queue>(stamp: &Stamp, messages: u64) -> f64 {
     let (mut sender, mut receiver) = Q::make();
-    let start = stamp.now();
+    let ready = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&ready);
     let consumer = thread::spawn(move || {
         pin(1);
+        flag.store(true, Ordering::Release);
         let mut expected = 0;
         while expected < messages {
             if let Some(message) = Q::pop(&mut receiver) {
@@ -215,6 +222,8 @@ fn flat_out<Q: Queue>(stamp: &Stamp, messages: u64) -> f64 {
             }
         }
     });
+    wait_for(&ready);
+    let start = stamp.now();
     for number in 0..messages {
         while !Q::push(&mut sender, [0, number, 2, 3, 4, 5, 6, 7]) {
             spin_loop();

@@ -8,7 +8,7 @@ use super::oms::{FinalState, OmsAgent, OmsParts, StrategyPort, VenuePort};
 use super::session::Session;
 use super::strategy::StrategyAgent;
 use super::threads::{Agent, Lifecycle, Phase, ThreadPlan, allowed_cpus, automatic_plan, spawn};
-use crate::book::{Book, BookOptions};
+use crate::book::{Book, BookOptions, LadderOptions};
 use crate::clock::Clock;
 use crate::config::{Config, Mode, StrategyConfig, StrategyKind, VenueConfig, agent_names};
 use crate::oms::{OmsOptions, RiskLimits};
@@ -195,6 +195,13 @@ fn plans(config: &Config) -> (Vec<ThreadPlan>, String) {
     (plans, text)
 }
 
+/// A window of 131 072 ticks: on fine ticks (0.01 on BTC) the depth that moves would otherwise lie
+/// outside it half of the time.
+fn book_options() -> BookOptions {
+    let ladder = LadderOptions { window_ticks: 131_072, ..LadderOptions::default() };
+    BookOptions { ladder, ..BookOptions::default() }
+}
+
 fn missing(what: &str) -> String {
     format!("the region has no {what}")
 }
@@ -272,7 +279,7 @@ impl Builder<'_> {
             books.push(FeedBook {
                 instrument: instrument.id,
                 streamed,
-                book: Book::new(instrument.rules.tick_size, BookOptions::default()),
+                book: Book::new(instrument.rules.tick_size, book_options()),
                 writer,
                 trades,
                 top_sequence: 0,

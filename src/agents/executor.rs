@@ -57,6 +57,8 @@ pub struct Executor {
     parts: ExecutorParts,
     sent: SentTable,
     emergency: bool,
+    /// The last poll sent commands and left the sockets to this one.
+    turned: bool,
     health: ExecutorHealth,
     health_at: Nanos,
 }
@@ -75,6 +77,7 @@ impl Executor {
             parts,
             sent: SentTable::new(),
             emergency: false,
+            turned: false,
             health: ExecutorHealth::default(),
             health_at: Nanos(0),
         }
@@ -246,6 +249,11 @@ impl Agent for Executor {
             let Some(command) = self.parts.commands.pop() else { break };
             work += 1;
             self.on_command(&command, now);
+        }
+        // In a folded loop the other legs of the signal wait behind us: let them leave first.
+        self.turned = work > 0 && !self.turned;
+        if self.turned {
+            return work;
         }
         work += self.parts.session.poll(now);
         for _ in 0..MESSAGES_PER_POLL {

@@ -58,7 +58,11 @@ pub fn load(
         let name = instrument.name.clone();
         wanted.push(Wanted { name, venue: instrument.venue, spec: spec.clone() });
     }
-    venues::assemble(&wanted).map_err(|error| LoadError::Venue(error.to_string()))
+    let fee_assets: Vec<&str> = endpoints
+        .iter()
+        .flat_map(|(venue, _)| VENUES[usize::from(venue.0)].fee_assets.iter().copied())
+        .collect();
+    venues::assemble(&wanted, &fee_assets).map_err(|error| LoadError::Venue(error.to_string()))
 }
 
 fn symbol(instrument: &InstrumentConfig) -> String {

@@ -8,6 +8,7 @@ use crate::agents::log::{self, Level, LogLine};
 use crate::agents::{Engine, EngineSetup, FinalState};
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
+use crate::shm::MarketView;
 use crate::tui::{self, Key, LogRow, Screen};
 use crate::types::{Nanos, VenueId};
 use crate::venues::VENUES;
@@ -34,6 +35,7 @@ const LOG_LINES_SHOWN: usize = 200;
 pub(super) fn run(config: &Config, options: &Options) -> Result<u8, Failure> {
     check_armed(config, options)?;
     check_threads(config).map_err(|error| Failure::config(error.to_string()))?;
+    let begun = Instant::now();
     let stop = stop_flag()?;
     let clock = Clock::new();
     let (log, lines, lost) = log::channel(4096);
@@ -51,11 +53,13 @@ pub(super) fn run(config: &Config, options: &Options) -> Result<u8, Failure> {
     let engine = Engine::start(setup).map_err(Failure::new)?;
     let mut view = View::new(config, options, &engine, lines, lost, &clock)?;
     let started = Instant::now();
+    let mut firsts = Firsts::default();
     while !stop.load(Ordering::Relaxed) && !engine.is_lost() {
         if options.duration.is_some_and(|duration| started.elapsed() >= duration) {
             break;
         }
         venues.apply_faults(config, started.elapsed());
+        firsts.look(engine.view(), begun);
         if view.frame(&engine, FRAME)? == Some(Key::Stop) {
             break;
         }
@@ -71,29 +75,58 @@ pub(super) fn run(config: &Config, options: &Options) -> Result<u8, Failure> {
     let (market, layout) = (engine.view().clone(), engine.layout().to_owned());
     let last = engine.join();
     view.leave();
-    finish(config, options, &venues, &market, &last, layout, seconds, lost)
+    let ended = Ended { last, layout, seconds, firsts, lost };
+    finish(config, options, &venues, &market, &ended)
 }
 
-#[allow(clippy::too_many_arguments)]
+/// When the first live book and the first order were seen, milliseconds after the command began.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Firsts {
+    pub book_ms: Option<u64>,
+    pub order_ms: Option<u64>,
+}
+
+impl Firsts {
+    fn look(&mut self, view: &MarketView, begun: Instant) {
+        if self.book_ms.is_none() {
+            let live = view.instruments().iter().any(|i| view.best(i.id).is_live());
+            self.book_ms = live.then(|| begun.elapsed().as_millis() as u64);
+        }
+        if self.order_ms.is_none() && view.counters().orders_sent > 0 {
+            self.order_ms = Some(begun.elapsed().as_millis() as u64);
+        }
+    }
+}
+
+/// What a run left.
+struct Ended {
+    last: FinalState,
+    layout: String,
+    seconds: f64,
+    firsts: Firsts,
+    lost: bool,
+}
+
 fn finish(
     config: &Config,
     options: &Options,
     venues: &Venues,
-    market: &crate::shm::MarketView,
-    last: &FinalState,
-    layout: String,
-    seconds: f64,
-    lost: bool,
+    market: &MarketView,
+    ended: &Ended,
 ) -> Result<u8, Failure> {
     let ids: Vec<VenueId> = config.venues.iter().map(|venue| venue.venue).collect();
-    let mut summary = Summary::collect(market, &ids, last, mode_name(config.mode), layout, seconds);
-    summary.differences = venues.differences(market.instruments(), last);
+    let mut summary = Summary::collect(market, &ids, &ended.last);
+    summary.mode = mode_name(config.mode);
+    summary.layout.clone_from(&ended.layout);
+    summary.seconds = ended.seconds;
+    summary.firsts = ended.firsts;
+    summary.differences = venues.differences(market.instruments(), &ended.last);
     if options.json {
         println!("{}", summary.json());
     } else {
         summary.print();
     }
-    Ok(if summary.is_good() && !lost { EXIT_OK } else { EXIT_FAILURE })
+    Ok(if summary.is_good() && !ended.lost { EXIT_OK } else { EXIT_FAILURE })
 }
 
 fn mode_name(mode: Mode) -> &'static str {

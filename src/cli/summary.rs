@@ -1,6 +1,7 @@
 //! What a run was worth: counters, profit, latency, and whether the engine and the simulated
 //! venues agree on every balance, position and fee.
 
+use super::run::Firsts;
 use crate::agents::FinalState;
 use crate::shm::{MarketView, OrderCounters, Stage};
 use crate::sync::histogram::Snapshot;
@@ -12,6 +13,7 @@ pub(super) struct Summary {
     pub mode: &'static str,
     pub layout: String,
     pub seconds: f64,
+    pub firsts: Firsts,
     pub counters: OrderCounters,
     /// Asset that profit is counted in, realised before fees, unrealised, fees.
     pub pnl: Vec<(String, Amount, Amount, Amount)>,
@@ -33,23 +35,17 @@ pub(super) fn stage(view: &MarketView, stage: Stage, venues: &[VenueId]) -> Snap
 }
 
 impl Summary {
-    pub fn collect(
-        view: &MarketView,
-        venues: &[VenueId],
-        last: &FinalState,
-        mode: &'static str,
-        layout: String,
-        seconds: f64,
-    ) -> Self {
+    pub fn collect(view: &MarketView, venues: &[VenueId], last: &FinalState) -> Self {
         let assets = &view.instruments().assets;
         let pnl = last
             .pnl
             .iter()
             .map(|row| (assets.name(row.quote).to_owned(), row.realised, row.unrealised, row.fees));
         Self {
-            mode,
-            layout,
-            seconds,
+            mode: "",
+            layout: String::new(),
+            seconds: 0.0,
+            firsts: Firsts::default(),
             counters: last.counters,
             pnl: pnl.collect(),
             stages: Stage::ALL.iter().map(|s| (s.name(), stage(view, *s, venues))).collect(),
@@ -104,6 +100,8 @@ impl Summary {
             "mode": self.mode,
             "layout": self.layout,
             "seconds": self.seconds,
+            "first_book_ms": self.firsts.book_ms,
+            "first_order_ms": self.firsts.order_ms,
             "signals": c.signals,
             "signals_refused": c.signals_refused,
             "orders_sent": c.orders_sent,

@@ -1,16 +1,17 @@
 //! Which fills have been booked: every fill moves a position once, however often it is reported.
 //!
-//! Remembers the last so many fills exactly, by instrument and fill id; the oldest goes when a new
-//! one needs its place.
+//! Remembers the last so many fills exactly, by instrument, side and fill id; the oldest goes when a
+//! new one needs its place. The side counts because venues give both fills of a self-trade one id.
 
 #![forbid(unsafe_code)]
 
 use super::index::{HashIndex, hash_text};
-use crate::types::{FillId, InstrumentId};
+use crate::types::{FillId, InstrumentId, Side};
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
     instrument: InstrumentId,
+    side: Side,
     id: FillId,
     /// Whether an order of ours was found for it when it was booked.
     attributed: bool,
@@ -45,11 +46,17 @@ impl FillSet {
     }
 
     /// Notes a fill; `attributed` says whether its order is known now.
-    pub fn see(&mut self, instrument: InstrumentId, id: &FillId, attributed: bool) -> Seen {
-        let hash = hash_of(instrument, id);
+    pub fn see(
+        &mut self,
+        instrument: InstrumentId,
+        side: Side,
+        id: &FillId,
+        attributed: bool,
+    ) -> Seen {
+        let hash = hash_of(instrument, side, id);
         let known = self.index.find(hash, |slot| {
             let known = &self.ring[slot as usize];
-            known.instrument == instrument && known.id == *id
+            known.instrument == instrument && known.side == side && known.id == *id
         });
         match known {
             Some(slot) => {
@@ -61,7 +68,7 @@ impl FillSet {
                 Seen::Again
             }
             None => {
-                self.add(hash, Known { instrument, id: *id, attributed });
+                self.add(hash, Known { instrument, side, id: *id, attributed });
                 Seen::First
             }
         }
@@ -74,7 +81,7 @@ impl FillSet {
         } else {
             let slot = self.oldest;
             let old = self.ring[slot];
-            self.index.remove(hash_of(old.instrument, &old.id), slot as u32);
+            self.index.remove(hash_of(old.instrument, old.side, &old.id), slot as u32);
             self.ring[slot] = known;
             self.oldest = (slot + 1) % self.capacity;
             slot
@@ -83,8 +90,8 @@ impl FillSet {
     }
 }
 
-fn hash_of(instrument: InstrumentId, id: &FillId) -> u64 {
-    hash_text(u64::from(instrument.0), id.as_str())
+fn hash_of(instrument: InstrumentId, side: Side, id: &FillId) -> u64 {
+    hash_text(u64::from(instrument.0) << 1 | side as u64, id.as_str())
 }
 
 #[cfg(test)]
@@ -99,34 +106,35 @@ mod tests {
     }
 
     #[test]
-    fn a_fill_is_known_by_instrument_and_id() {
+    fn a_fill_is_known_by_instrument_side_and_id() {
         let mut fills = FillSet::new(8);
-        assert_eq!(fills.see(A, &id(1), true), Seen::First);
-        assert_eq!(fills.see(A, &id(1), true), Seen::Again);
-        assert_eq!(fills.see(B, &id(1), true), Seen::First);
-        assert_eq!(fills.see(A, &id(2), true), Seen::First);
+        assert_eq!(fills.see(A, Side::Buy, &id(1), true), Seen::First);
+        assert_eq!(fills.see(A, Side::Buy, &id(1), true), Seen::Again);
+        assert_eq!(fills.see(B, Side::Buy, &id(1), true), Seen::First);
+        assert_eq!(fills.see(A, Side::Sell, &id(1), true), Seen::First, "a self-trade");
+        assert_eq!(fills.see(A, Side::Buy, &id(2), true), Seen::First);
     }
 
     #[test]
     fn a_fill_seen_before_its_order_is_given_to_it_once() {
         let mut fills = FillSet::new(8);
-        assert_eq!(fills.see(A, &id(1), false), Seen::First);
-        assert_eq!(fills.see(A, &id(1), false), Seen::Again);
-        assert_eq!(fills.see(A, &id(1), true), Seen::BeforeItsOrder);
-        assert_eq!(fills.see(A, &id(1), true), Seen::Again);
+        assert_eq!(fills.see(A, Side::Buy, &id(1), false), Seen::First);
+        assert_eq!(fills.see(A, Side::Buy, &id(1), false), Seen::Again);
+        assert_eq!(fills.see(A, Side::Buy, &id(1), true), Seen::BeforeItsOrder);
+        assert_eq!(fills.see(A, Side::Buy, &id(1), true), Seen::Again);
     }
 
     #[test]
     fn only_the_oldest_are_forgotten() {
         let mut fills = FillSet::new(3);
         for number in 1..=5 {
-            assert_eq!(fills.see(A, &id(number), true), Seen::First);
+            assert_eq!(fills.see(A, Side::Buy, &id(number), true), Seen::First);
         }
         for number in 3..=5 {
-            assert_eq!(fills.see(A, &id(number), true), Seen::Again, "{number}");
+            assert_eq!(fills.see(A, Side::Buy, &id(number), true), Seen::Again, "{number}");
         }
-        assert_eq!(fills.see(A, &id(1), true), Seen::First);
-        assert_eq!(fills.see(A, &id(3), true), Seen::First, "1 took the place of 3");
-        assert_eq!(fills.see(A, &id(5), true), Seen::Again);
+        assert_eq!(fills.see(A, Side::Buy, &id(1), true), Seen::First);
+        assert_eq!(fills.see(A, Side::Buy, &id(3), true), Seen::First, "1 took the place of 3");
+        assert_eq!(fills.see(A, Side::Buy, &id(5), true), Seen::Again);
     }
 }

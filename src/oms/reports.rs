@@ -107,7 +107,8 @@ impl<R: Recorder> Oms<R> {
             self.counters.fills_before_start += 1;
             return;
         }
-        match self.fills.see(report.instrument, &fill.fill_id, slot.is_some()) {
+        let (instrument, side) = (report.instrument, report.side);
+        match self.fills.see(instrument, side, &fill.fill_id, slot.is_some()) {
             Seen::Again => {
                 self.counters.fills_repeated += 1;
                 if let Some(slot) = slot {

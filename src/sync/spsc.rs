@@ -126,12 +126,17 @@ impl ConsumerCursor {
     }
 }
 
+/// Starts on a cache line of its own: a message touches no more lines than it fills, and producer
+/// and consumer do not meet on a line when they are at neighbouring slots.
+#[repr(align(64))]
+struct Slot<T>(UnsafeCell<MaybeUninit<T>>);
+
 struct Shared<T> {
     /// Written by the consumer alone.
     head: CachePadded<AtomicU64>,
     /// Written by the producer alone.
     tail: CachePadded<AtomicU64>,
-    slots: Box<[UnsafeCell<MaybeUninit<T>>]>,
+    slots: Box<[Slot<T>]>,
 }
 
 // SAFETY: a slot is accessed by the producer only between claim and commit and by the consumer only
@@ -162,7 +167,7 @@ pub fn channel<T: Copy + Send>(capacity: usize) -> (Producer<T>, Consumer<T>) {
     let shared = Arc::new(Shared {
         head: CachePadded(AtomicU64::new(0)),
         tail: CachePadded(AtomicU64::new(0)),
-        slots: (0..capacity).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect(),
+        slots: (0..capacity).map(|_| Slot(UnsafeCell::new(MaybeUninit::uninit()))).collect(),
     });
     let producer = Producer {
         shared: Arc::clone(&shared),
@@ -179,7 +184,7 @@ impl<T: Copy + Send> Producer<T> {
         let Some(slot) = self.cursor.claim(&self.shared.head.0) else {
             return Err(Full(value));
         };
-        self.shared.slots[slot].with_mut(|cell| {
+        self.shared.slots[slot].0.with_mut(|cell| {
             // SAFETY: `claim` gave us this slot alone: the consumer has released it (or never saw
             // it) and will not touch it before `commit`. The pointer comes from a live cell.
             unsafe { (*cell).write(value) };
@@ -222,7 +227,7 @@ impl<T: Copy + Send> Consumer<T> {
         let Ok(Some(slot)) = self.cursor.ready(&self.shared.tail.0) else {
             return None;
         };
-        let value = self.shared.slots[slot].with(|cell| {
+        let value = self.shared.slots[slot].0.with(|cell| {
             // SAFETY: `ready` found the slot below the tail, so the producer has written it and will
             // not touch it before `release`. `T: Copy`, so reading leaves nothing to drop twice.
             unsafe { (*cell).assume_init_read() }

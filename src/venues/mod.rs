@@ -209,6 +209,8 @@ pub struct VenueRow {
     pub decode_instruments: fn(body: &mut [u8]) -> Result<Vec<InstrumentSpec>, DecodeError>,
     /// The venue's own symbol of a spot pair.
     pub symbol: fn(base: &str, quote: &str) -> String,
+    /// Assets that fees may be taken in besides base and quote: the venue's own token.
+    pub fee_assets: &'static [&'static str],
     /// The venue's rate limits.
     pub limits: &'static [LimitSpec],
     /// What a command costs under each of `limits`; `over_rest` as in [`VenueSetup`].

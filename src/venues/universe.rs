@@ -32,8 +32,9 @@ impl std::fmt::Display for UniverseError {
 
 impl std::error::Error for UniverseError {}
 
-/// Numbers the instruments in the order given.
-pub fn assemble(wanted: &[Wanted]) -> Result<InstrumentTable, UniverseError> {
+/// Numbers the instruments in the order given. `fee_assets` get numbers too, so that fees taken in
+/// them have a name.
+pub fn assemble(wanted: &[Wanted], fee_assets: &[&str]) -> Result<InstrumentTable, UniverseError> {
     let scales = scales(wanted)?;
     let mut table = InstrumentTable::default();
     for item in wanted {
@@ -59,6 +60,9 @@ pub fn assemble(wanted: &[Wanted]) -> Result<InstrumentTable, UniverseError> {
         };
         table.add(instrument);
     }
+    for asset in fee_assets {
+        table.assets.intern(asset);
+    }
     Ok(table)
 }
 
@@ -72,7 +76,7 @@ fn scales(wanted: &[Wanted]) -> Result<BTreeMap<&str, Scale>, UniverseError> {
         }
         let own = Scale {
             price_decimals: decimals(&[spec.tick_size, spec.price_min]),
-            qty_decimals: decimals(&[spec.lot_size, spec.qty_min]),
+            qty_decimals: decimals(&[spec.lot_size, spec.qty_min]).max(fill_decimals(spec)),
         };
         let scale = scales.entry(spec.base.as_str()).or_default();
         *scale = scale.finest(own);
@@ -85,6 +89,18 @@ fn scales(wanted: &[Wanted]) -> Result<BTreeMap<&str, Scale>, UniverseError> {
         }
     }
     Ok(scales)
+}
+
+/// Decimals that a fill may have although orders may not: what rests from before a change of the
+/// lot size still trades. Venues book base assets with 8; fewer where quantities are so large that
+/// a thousand of the largest orders would not fit a mantissa.
+fn fill_decimals(spec: &InstrumentSpec) -> u8 {
+    let room = Decimal::from(i64::MAX / 1000);
+    let fits = |decimals: u32| {
+        let factor = Decimal::from(10u64.pow(decimals));
+        spec.qty_max.checked_mul(factor).is_some_and(|largest| largest <= room)
+    };
+    (0..=8u32).rev().find(|decimals| fits(*decimals)).unwrap_or(0) as u8
 }
 
 fn decimals(values: &[Decimal]) -> u8 {
@@ -132,27 +148,37 @@ mod tests {
 
     #[test]
     fn instruments_of_one_underlying_share_the_finest_scale() {
-        let table = assemble(&[
+        let wanted = [
             wanted("BTC/USDT@a", 0, (1_000_000, 8), (1000, 8)),
             wanted("BTC/USDT@b", 1, (1, 1), (1, 6)),
-        ])
-        .unwrap();
-        let scale = Scale { price_decimals: 2, qty_decimals: 6 };
+        ];
+        let table = assemble(&wanted, &["BNB"]).unwrap();
+        let scale = Scale { price_decimals: 2, qty_decimals: 8 };
         let [a, b] = [0, 1].map(|id| table.get(InstrumentId(id)).unwrap());
         assert_eq!((a.scale, b.scale), (scale, scale));
         assert_eq!((a.rules.tick_size, b.rules.tick_size), (Price(1), Price(10)));
-        assert_eq!((a.rules.lot_size, b.rules.lot_size), (Qty(10), Qty(1)));
+        assert_eq!((a.rules.lot_size, b.rules.lot_size), (Qty(1000), Qty(100)));
+        assert_eq!(table.assets.name(crate::types::AssetId(2)), "BNB");
         assert_eq!((a.base, a.quote), (b.base, b.quote));
     }
 
     #[test]
+    fn fills_may_be_finer_than_orders_as_far_as_they_fit() {
+        let mut coin = wanted("X/Y@a", 0, (1, 2), (1, 0)).spec;
+        for (qty_max, expected) in [(9_000, 8), (92_233_720_368, 5), (i64::MAX / 1000, 0)] {
+            coin.qty_max = Decimal::from(qty_max);
+            assert_eq!(fill_decimals(&coin), expected, "{qty_max}");
+        }
+    }
+
+    #[test]
     fn rules_that_cannot_be_held_are_refused_by_name() {
-        let error = assemble(&[wanted("X/Y@a", 0, (1, 12), (1, 8))]).unwrap_err();
+        let error = assemble(&[wanted("X/Y@a", 0, (1, 12), (1, 8))], &[]).unwrap_err();
         assert_eq!(
             error.0,
             "X/Y@a: prices with 12 and quantities with 8 decimals are finer than the engine holds"
         );
-        let error = assemble(&[wanted("X/Y@a", 0, (0, 0), (1, 8))]).unwrap_err();
+        let error = assemble(&[wanted("X/Y@a", 0, (0, 0), (1, 8))], &[]).unwrap_err();
         assert_eq!(error.0, "X/Y@a: the venue states no tick or lot size");
     }
 }

@@ -36,6 +36,7 @@ pub const ROW: VenueRow = VenueRow {
     instruments_path: instruments::path,
     decode_instruments: instruments::decode,
     symbol,
+    fee_assets: &["BNB"],
     limits: limits::LIMITS,
     costs: limits::costs,
     market: market::connect,

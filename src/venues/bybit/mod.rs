@@ -166,6 +166,7 @@ pub const ROW: VenueRow = VenueRow {
     instruments_path: instruments::path,
     decode_instruments: instruments::decode,
     symbol,
+    fee_assets: &["MNT"],
     limits: LIMITS,
     costs,
     market,
