@@ -18,9 +18,9 @@ use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// Ended orders that are kept for queries.
-const ENDED_ORDERS_MAX: usize = 10_000;
+const ENDED_ORDERS_MAX: usize = 2_000;
 /// Fills that are kept for queries, per account and symbol.
-const FILLS_MAX: usize = 10_000;
+const FILLS_MAX: usize = 2_000;
 /// Ids start well above one: a client that takes an index for an id is found out.
 const FIRST_ORDER_ID: u64 = 10_000_000_001;
 const FIRST_TRADE_ID: u64 = 1_000_001;
