@@ -238,22 +238,38 @@ pub struct Config {
 impl Config {
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::load_with(path, &[])
+    }
+
+    /// The same for a program that brings strategies of its own under these names: `[[thread]]` may
+    /// place them, and no configured one may be named like them.
+    pub fn load_with(path: &Path, own: &[&str]) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::without_place(&name, read_error(&error)))?;
-        Self::parse(&name, &text)
+        Self::parse_with(&name, &text, own)
     }
 
     /// The configuration that is compiled in.
     pub fn embedded() -> Result<Self, ConfigError> {
-        Self::parse("engine.toml (built in)", DEFAULT_TOML)
+        Self::embedded_with(&[])
+    }
+
+    /// The same with strategies of the program's own; see [`Config::load_with`].
+    pub fn embedded_with(own: &[&str]) -> Result<Self, ConfigError> {
+        Self::parse_with("engine.toml (built in)", DEFAULT_TOML, own)
     }
 
     /// Checks a text; `file` is for messages.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
+        Self::parse_with(file, text, &[])
+    }
+
+    /// The same with strategies of the program's own; see [`Config::load_with`].
+    pub fn parse_with(file: &str, text: &str, own: &[&str]) -> Result<Self, ConfigError> {
         let source = Source { file, text };
         let raw: Raw = toml::from_str(text).map_err(|error| source.toml_error(&error))?;
-        Checker { source }.config(raw)
+        Checker { source, own }.config(raw)
     }
 
     /// Key and secret of a venue, read now.
@@ -300,13 +316,13 @@ impl VenueConfig {
 /// Names of all agents that a configuration has, in the order in which one loop runs them: feeds,
 /// strategies, order manager, executors, so that a tick becomes an order in one round.
 #[must_use]
-pub fn agent_names(
+pub fn agent_names<'a>(
     venues_used: impl Iterator<Item = VenueId> + Clone,
-    strategies: &[StrategyConfig],
+    strategies: impl Iterator<Item = &'a str>,
 ) -> Vec<String> {
     let name = |venue: VenueId| venues::VENUES[usize::from(venue.0)].name;
     let feeds = venues_used.clone().map(|venue| format!("feed:{}", name(venue)));
-    let strategies = strategies.iter().map(|strategy| format!("strategy:{}", strategy.name));
+    let strategies = strategies.map(|strategy| format!("strategy:{strategy}"));
     let executors = venues_used.map(|venue| format!("exec:{}", name(venue)));
     feeds.chain(strategies).chain(["oms".to_owned()]).chain(executors).collect()
 }

@@ -1,29 +1,27 @@
 //! The engine as a whole: builds the region, the agents and the rings between them, and gives each
 //! agent its thread.
 
+use super::configured::{oms_options, plans, strategies};
 use super::executor::{Executor, ExecutorHistograms, ExecutorParts};
 use super::feed::{Feed, FeedBook, FeedHistograms, FeedParts};
 use super::log::Log;
 use super::oms::{FinalState, OmsAgent, OmsParts, StrategyPort, VenuePort};
 use super::session::Session;
 use super::strategy::StrategyAgent;
-use super::threads::{Agent, Lifecycle, Phase, ThreadPlan, allowed_cpus, automatic_plan, spawn};
+use super::threads::{Agent, Lifecycle, Phase, ThreadPlan, spawn};
 use crate::book::{Book, BookOptions, LadderOptions};
 use crate::clock::Clock;
-use crate::config::{Config, Mode, StrategyConfig, StrategyKind, VenueConfig, agent_names};
-use crate::oms::{OmsOptions, RiskLimits};
+use crate::config::{Config, VenueConfig};
 use crate::shm::{
     HealthWriter, Market, MarketView, RegionOptions, Stage, StatusReader, StrategyFile,
     StrategyOptions,
 };
-use crate::strategy::{Context, ContextParts, SpreadArb, SpreadArbOptions, Strategy};
+use crate::strategy::{Context, ContextParts, Strategy};
 use crate::sync::{histogram, spsc};
 use crate::throttle::Throttle;
 use crate::tui;
-use crate::types::{Amount, Channel, Command, Event, InstrumentTable, Ppb, StrategyId, VenueId};
+use crate::types::{Channel, Command, Event, InstrumentTable, StrategyId, VenueId};
 use crate::venues::{Credentials, Endpoints, VENUES, VenueSetup};
-use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -39,6 +37,10 @@ pub struct EngineSetup<'a> {
     pub credentials: Vec<(VenueId, Credentials)>,
     /// Instruments in the order of the configuration.
     pub instruments: Arc<InstrumentTable>,
+    /// Strategies that the program brings, by name, beside those of the configuration. Their agents
+    /// are named `strategy:<name>`; give their names to [`Config::load_with`] too, so that
+    /// `[[thread]]` may place them.
+    pub strategies: Vec<(String, Box<dyn Strategy>)>,
     /// Whom to trust.
     pub tls: Arc<rustls::ClientConfig>,
     /// Time.
@@ -64,8 +66,6 @@ const EVENTS: usize = 16 * 1024;
 /// Price levels that one message may hold: both sides of the deepest snapshot with room to spare.
 const FEED_LEVELS: usize = 16 * 1024;
 const EXECUTOR_LEVELS: usize = 16;
-/// CPUs for the screen, and for the embedded venues.
-const RESERVED_CPUS: usize = 1;
 
 struct Builder<'a> {
     setup: EngineSetup<'a>,
@@ -79,12 +79,15 @@ struct Builder<'a> {
 
 impl Engine {
     /// Builds everything and starts the threads. Connections are made by the agents themselves.
-    pub fn start(setup: EngineSetup<'_>) -> Result<Self, String> {
+    pub fn start(mut setup: EngineSetup<'_>) -> Result<Self, String> {
         let config = setup.config;
+        let own = std::mem::take(&mut setup.strategies);
+        let strategies = strategies(config, own, &setup.instruments)?;
+        let (plans, layout) = plans(config, &strategies)?;
         let folder = PathBuf::from(format!("/dev/shm/stoop-{}", config.name));
         let options = RegionOptions {
             depth: config.depth,
-            strategies: config.strategies.len(),
+            strategies: strategies.len(),
             ..RegionOptions::default()
         };
         let market = Market::create(&folder, &setup.instruments, &options)
@@ -104,13 +107,12 @@ impl Engine {
         }
         let mut strategy_ports = Vec::new();
         let mut statuses = Vec::new();
-        for (index, strategy) in config.strategies.iter().enumerate() {
-            let port = builder.strategy(index, strategy, &folder)?;
-            statuses.push((strategy.name.clone(), port.end.status()));
+        for (index, (name, strategy)) in strategies.into_iter().enumerate() {
+            let port = builder.strategy(index, &name, strategy, &folder)?;
+            statuses.push((name, port.end.status()));
             strategy_ports.push(port);
         }
         let lifecycle = builder.lifecycle.clone();
-        let (plans, layout) = plans(config);
         let threads = builder.run(strategy_ports, sender, &plans, &layout)?;
         let statuses = Mutex::new(statuses);
         Ok(Self { view, lifecycle, threads, last, statuses, layout, folder })
@@ -173,26 +175,6 @@ impl Engine {
         let _ = std::fs::remove_dir_all(&self.folder);
         last
     }
-}
-
-/// Threads as configured, or chosen, and how to say it.
-fn plans(config: &Config) -> (Vec<ThreadPlan>, String) {
-    if !config.threads.is_empty() {
-        let plans: Vec<ThreadPlan> = config.threads.iter().map(Into::into).collect();
-        let text = format!("{} threads as configured", plans.len());
-        return (plans, text);
-    }
-    let names = agent_names(config.venues.iter().map(|venue| venue.venue), &config.strategies);
-    let cpus = allowed_cpus().len().max(1);
-    let reserved = RESERVED_CPUS + usize::from(config.mode == Mode::Sim);
-    let plans = automatic_plan(&names, cpus, reserved, config.idle);
-    let agents = names.len();
-    let text = if plans.len() == 1 {
-        format!("{agents} agents folded into one loop: {cpus} CPUs are too few for a thread each")
-    } else {
-        format!("{agents} agents on a thread each, {cpus} CPUs")
-    };
-    (plans, text)
 }
 
 /// A window of 131 072 ticks: on fine ticks (0.01 on BTC) the depth that moves would otherwise lie
@@ -340,7 +322,8 @@ impl Builder<'_> {
     fn strategy(
         &mut self,
         index: usize,
-        config: &StrategyConfig,
+        name: &str,
+        body: Box<dyn Strategy>,
         folder: &std::path::Path,
     ) -> Result<StrategyPort, String> {
         let strategy = StrategyId(index as u8);
@@ -349,8 +332,8 @@ impl Builder<'_> {
             instruments: self.setup.instruments.len(),
             ..StrategyOptions::default()
         };
-        let (oms_end, end) = StrategyFile::create(folder, &config.name, &options)
-            .map_err(|error| error.to_string())?;
+        let (oms_end, end) =
+            StrategyFile::create(folder, name, &options).map_err(|error| error.to_string())?;
         let ctx = Context::new(ContextParts {
             view: self.market.view(),
             end,
@@ -358,8 +341,7 @@ impl Builder<'_> {
             clock: self.setup.clock.clone(),
             strategy,
         });
-        let body = built_in(config, &self.setup.instruments)?;
-        let name = format!("strategy:{}", config.name);
+        let name = format!("strategy:{name}");
         let agent = StrategyAgent::new(name, body, ctx, self.lifecycle.clone());
         self.agents.push(Box::new(agent));
         Ok(StrategyPort { strategy, end: oms_end })
@@ -415,64 +397,4 @@ impl Builder<'_> {
         }
         Ok(threads)
     }
-}
-
-fn built_in(
-    config: &StrategyConfig,
-    instruments: &InstrumentTable,
-) -> Result<Box<dyn Strategy>, String> {
-    match &config.kind {
-        StrategyKind::SpreadArb { spread_min_bps, qty, cooldown_ns } => {
-            let [first, second] = config.instruments.as_slice() else {
-                return Err(format!("strategy {} needs two instruments", config.name));
-            };
-            let instrument = instruments.by_name(first).ok_or("an instrument is missing")?;
-            let qty = instrument
-                .scale
-                .qty(*qty)
-                .map_err(|error| format!("strategy {}: qty = {qty} {error}", config.name))?;
-            Ok(Box::new(SpreadArb::new(SpreadArbOptions {
-                names: [first.clone(), second.clone()],
-                spread_min: ppb_of_bps(*spread_min_bps)?,
-                qty,
-                cooldown_ns: *cooldown_ns,
-            })))
-        }
-    }
-}
-
-/// Basis points to parts per billion: 1 bp = 100 000 ppb.
-fn ppb_of_bps(bps: Decimal) -> Result<Ppb, String> {
-    let ppb = (bps * Decimal::from(100_000)).normalize();
-    ppb.is_integer()
-        .then(|| ppb.to_i64().map(Ppb))
-        .flatten()
-        .ok_or_else(|| format!("{bps} basis points cannot be held exactly"))
-}
-
-fn oms_options(
-    config: &Config,
-    instruments: &InstrumentTable,
-    venues: Vec<Vec<Channel>>,
-) -> Result<OmsOptions, String> {
-    let limits = &config.limits;
-    let exact = |name: &str, value: Decimal| {
-        Amount::from_decimal(value).map_err(|error| format!("limit {name} = {value} {error}"))
-    };
-    let mut position_max = Vec::new();
-    for (asset, limit) in &limits.position_max {
-        if let Some(asset) = instruments.assets.find(asset) {
-            position_max.push((asset, exact("position_max", *limit)?));
-        }
-    }
-    let limits = RiskLimits {
-        order_notional_max: exact("order_notional_max", limits.order_notional_max)?,
-        price_collar: ppb_of_bps(limits.price_collar_bps)?,
-        book_age_max_ns: limits.book_age_max_ns,
-        position_max,
-        order_rate_max: limits.orders_per_second_max,
-        order_rate_window_ns: 1_000_000_000,
-        open_orders_max: limits.orders_open_max,
-    };
-    Ok(OmsOptions { limits, venues, ..OmsOptions::default() })
 }

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod configured;
 mod engine;
 mod executor;
 mod feed;

@@ -4,8 +4,13 @@ use super::{ConfigArgument, EXIT_CONFIG, EXIT_OK, Failure, venues::Venues};
 use crate::agents::{allowed_cpus, check_core};
 use crate::config::{Config, ConfigError};
 
-pub(super) fn check(argument: &ConfigArgument, json: bool, offline: bool) -> Result<u8, Failure> {
-    let result = argument.load().and_then(|config| {
+pub(super) fn check(
+    argument: &ConfigArgument,
+    own: &[&str],
+    json: bool,
+    offline: bool,
+) -> Result<u8, Failure> {
+    let result = argument.load(own).and_then(|config| {
         check_threads(&config).map_err(|error| Failure::config(error.to_string()))?;
         if offline {
             return Ok((config, None));

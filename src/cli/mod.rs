@@ -11,6 +11,7 @@ mod sim;
 mod summary;
 mod venues;
 
+use crate::strategy::Strategy;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -94,12 +95,12 @@ struct ConfigArgument {
 }
 
 impl ConfigArgument {
-    fn load(&self) -> Result<crate::config::Config, Failure> {
+    fn load(&self, own: &[&str]) -> Result<crate::config::Config, Failure> {
         let default = PathBuf::from("engine.toml");
         let config = match &self.config {
-            Some(path) => crate::config::Config::load(path),
-            None if default.exists() => crate::config::Config::load(&default),
-            None => crate::config::Config::embedded(),
+            Some(path) => crate::config::Config::load_with(path, own),
+            None if default.exists() => crate::config::Config::load_with(&default, own),
+            None => crate::config::Config::embedded_with(own),
         };
         config.map_err(|error| Failure { code: EXIT_CONFIG, message: error.to_string() })
     }
@@ -145,18 +146,29 @@ fn start_log() {
 /// Does what the command line says.
 #[must_use]
 pub fn main() -> ExitCode {
+    main_with(Vec::new())
+}
+
+/// The same for a program that brings strategies of its own, by name: `run` runs them beside those
+/// of the configuration. See [`crate::strategy`] for an example.
+#[must_use]
+pub fn main_with(strategies: Vec<(String, Box<dyn Strategy>)>) -> ExitCode {
+    let names: Vec<String> = strategies.iter().map(|(name, _)| name.clone()).collect();
+    let own: Vec<&str> = names.iter().map(String::as_str).collect();
     let arguments = Arguments::parse();
     start_log();
     let result = match arguments.command {
-        Command::Run { duration, live, json, plain, config } => config
-            .load()
-            .and_then(|config| run::run(&config, &run::Options { duration, live, json, plain })),
-        Command::Check { json, offline, config } => check::check(&config, json, offline),
+        Command::Run { duration, live, json, plain, config } => {
+            config.load(&own).and_then(|config| {
+                run::run(&config, &run::Options { duration, live, json, plain }, strategies)
+            })
+        }
+        Command::Check { json, offline, config } => check::check(&config, &own, json, offline),
         Command::Sim { duration, json, config } => {
-            config.load().and_then(|config| sim::sim(&config, duration, json))
+            config.load(&own).and_then(|config| sim::sim(&config, duration, json))
         }
         Command::Instruments { json, config } => {
-            config.load().and_then(|config| instruments::instruments(&config, json))
+            config.load(&own).and_then(|config| instruments::instruments(&config, json))
         }
         Command::Version => {
             println!("stoop {}", env!("CARGO_PKG_VERSION"));

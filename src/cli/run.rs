@@ -9,6 +9,7 @@ use crate::agents::{Engine, EngineSetup, FinalState};
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::shm::MarketView;
+use crate::strategy::Strategy;
 use crate::tui::{self, Key, LogRow, Screen};
 use crate::types::{Nanos, VenueId};
 use crate::venues::VENUES;
@@ -32,7 +33,11 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 const FRAME: Duration = Duration::from_millis(200);
 const LOG_LINES_SHOWN: usize = 200;
 
-pub(super) fn run(config: &Config, options: &Options) -> Result<u8, Failure> {
+pub(super) fn run(
+    config: &Config,
+    options: &Options,
+    strategies: Vec<(String, Box<dyn Strategy>)>,
+) -> Result<u8, Failure> {
     check_armed(config, options)?;
     check_threads(config).map_err(|error| Failure::config(error.to_string()))?;
     let begun = Instant::now();
@@ -46,6 +51,7 @@ pub(super) fn run(config: &Config, options: &Options) -> Result<u8, Failure> {
         endpoints: venues.endpoints.clone(),
         credentials: venues.credentials.clone(),
         instruments,
+        strategies,
         tls: venues.tls.clone(),
         clock: clock.clone(),
         log,

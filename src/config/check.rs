@@ -14,6 +14,8 @@ use toml::Spanned;
 
 pub(super) struct Checker<'a> {
     pub source: Source<'a>,
+    /// Names of the strategies that the program brings.
+    pub own: &'a [&'a str],
 }
 
 impl Checker<'_> {
@@ -218,7 +220,7 @@ impl Checker<'_> {
         if raw.is_empty() {
             return Ok(Vec::new());
         }
-        let mut expected = agent_names(venues_used.iter().copied(), strategies);
+        let mut expected = self.agents(venues_used, strategies);
         let mut threads = Vec::new();
         let mut last = 0;
         for thread in raw {
@@ -245,6 +247,15 @@ impl Checker<'_> {
         Ok(threads)
     }
 
+    fn agents(
+        &self,
+        venues_used: &BTreeSet<VenueId>,
+        strategies: &[StrategyConfig],
+    ) -> Vec<String> {
+        let configured = strategies.iter().map(|strategy| strategy.name.as_str());
+        agent_names(venues_used.iter().copied(), configured.chain(self.own.iter().copied()))
+    }
+
     fn take_agent(
         &self,
         agent: &Spanned<String>,
@@ -256,7 +267,7 @@ impl Checker<'_> {
             expected.remove(index);
             return Ok(());
         }
-        let all = agent_names(venues_used.iter().copied(), strategies);
+        let all = self.agents(venues_used, strategies);
         let name = agent.get_ref();
         if all.contains(name) {
             return Err(self.error(agent, format!("agent \"{name}\" stands in two threads")));
@@ -273,7 +284,8 @@ impl Checker<'_> {
         let mut list: Vec<StrategyConfig> = Vec::new();
         for strategy in raw {
             let name = self.instance_name(&strategy.name)?;
-            if list.iter().any(|known| known.name == name) {
+            let own = self.own.contains(&name.as_str());
+            if own || list.iter().any(|known| known.name == name) {
                 let message = format!("two strategies are named \"{name}\"");
                 return Err(self.error(&strategy.name, message));
             }

@@ -5,21 +5,40 @@
 //! the loop, calling what you like of [`Context`]. The same code runs on a thread of the engine
 //! or, over the same shared memory, elsewhere.
 //!
+//! A program with a strategy of its own is the whole engine, all commands included:
+//!
 //! ```no_run
+//! use std::process::ExitCode;
 //! use stoop::strategy::prelude::*;
 //!
-//! struct TakeCheap {
-//!     btc: InstrumentRef,
-//!     below: Price,
+//! /// Buys one ETH once it is offered at 2 400 or less.
+//! #[derive(Default)]
+//! struct BuyCheap {
+//!     eth: Option<InstrumentRef>,
+//!     bought: bool,
 //! }
 //!
-//! impl Strategy for TakeCheap {
-//!     fn on_book(&mut self, ctx: &mut Context, _changed: InstrumentId) {
-//!         let best = ctx.best(&self.btc);
-//!         if best.is_live() && best.ask.price < self.below {
-//!             let _ = ctx.signal().buy(&self.btc, best.ask.qty).limit_at(best.ask.price).ioc().emit();
+//! impl Strategy for BuyCheap {
+//!     fn on_start(&mut self, ctx: &mut Context) {
+//!         self.eth = ctx.instrument("ETH/USDT@binance");
+//!         if let Some(eth) = &self.eth {
+//!             let _ = ctx.watch(eth);
 //!         }
 //!     }
+//!
+//!     fn on_book(&mut self, ctx: &mut Context, _changed: InstrumentId) {
+//!         let Some(eth) = self.eth else { return };
+//!         let (limit, one) = (eth.price(Decimal::from(2_400)), eth.qty(Decimal::ONE));
+//!         let (Some(limit), Some(one)) = (limit, one) else { return };
+//!         let best = ctx.best(&eth);
+//!         if !self.bought && best.is_live() && best.ask.price <= limit {
+//!             self.bought = ctx.signal().buy(&eth, one).limit_at(best.ask.price).ioc().emit().is_ok();
+//!         }
+//!     }
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     stoop::cli::main_with(vec![("cheap".to_owned(), Box::new(BuyCheap::default()))])
 //! }
 //! ```
 
@@ -42,6 +61,7 @@ pub mod prelude {
         BookState, InstrumentId, Level, Nanos, Price, Qty, Rounding, Side, SignalId,
         StrategyReport, Trade,
     };
+    pub use rust_decimal::Decimal;
 }
 
 /// What decides. All callbacks run on the strategy's own loop, one at a time.

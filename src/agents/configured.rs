@@ -1,0 +1,131 @@
+//! What the configuration asks for, in the engine's own units: strategies, threads, limits.
+
+use super::threads::{ThreadPlan, allowed_cpus, automatic_plan};
+use crate::config::{Config, Mode, StrategyConfig, StrategyKind, agent_names};
+use crate::oms::{OmsOptions, RiskLimits};
+use crate::strategy::{SpreadArb, SpreadArbOptions, Strategy};
+use crate::types::{Amount, Channel, InstrumentTable, Ppb};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+
+/// CPUs for the screen, and for the embedded venues.
+const RESERVED_CPUS: usize = 1;
+/// Ids of orders have this much room for the number of their strategy.
+const STRATEGIES_MAX: usize = 63;
+
+/// A strategy and its name.
+pub(super) type Named = (String, Box<dyn Strategy>);
+
+/// The strategies of the configuration, then those that the program brings.
+pub(super) fn strategies(
+    config: &Config,
+    own: Vec<Named>,
+    instruments: &InstrumentTable,
+) -> Result<Vec<Named>, String> {
+    let mut all: Vec<Named> = Vec::new();
+    for strategy in &config.strategies {
+        all.push((strategy.name.clone(), built_in(strategy, instruments)?));
+    }
+    for (name, strategy) in own {
+        if all.iter().any(|(known, _)| *known == name) {
+            return Err(format!("two strategies are named \"{name}\""));
+        }
+        all.push((name, strategy));
+    }
+    if all.len() > STRATEGIES_MAX {
+        return Err(format!("more than {STRATEGIES_MAX} strategies"));
+    }
+    Ok(all)
+}
+
+/// Threads as configured, or chosen, and how to say it.
+pub(super) fn plans(
+    config: &Config,
+    strategies: &[Named],
+) -> Result<(Vec<ThreadPlan>, String), String> {
+    let venues = config.venues.iter().map(|venue| venue.venue);
+    let names = agent_names(venues, strategies.iter().map(|(name, _)| name.as_str()));
+    if !config.threads.is_empty() {
+        let plans: Vec<ThreadPlan> = config.threads.iter().map(Into::into).collect();
+        let stands = |name: &&String| plans.iter().any(|plan| plan.runs.contains(name));
+        if let Some(missing) = names.iter().find(|name| !stands(name)) {
+            return Err(format!("agent \"{missing}\" stands in no [[thread]]"));
+        }
+        let unknown = |name: &&String| !names.contains(name);
+        if let Some(unknown) = plans.iter().flat_map(|plan| &plan.runs).find(unknown) {
+            return Err(format!("there is no agent \"{unknown}\""));
+        }
+        let text = format!("{} threads as configured", plans.len());
+        return Ok((plans, text));
+    }
+    let cpus = allowed_cpus().len().max(1);
+    let reserved = RESERVED_CPUS + usize::from(config.mode == Mode::Sim);
+    let plans = automatic_plan(&names, cpus, reserved, config.idle);
+    let agents = names.len();
+    let text = if plans.len() == 1 {
+        format!("{agents} agents folded into one loop: {cpus} CPUs are too few for a thread each")
+    } else {
+        format!("{agents} agents on a thread each, {cpus} CPUs")
+    };
+    Ok((plans, text))
+}
+
+fn built_in(
+    config: &StrategyConfig,
+    instruments: &InstrumentTable,
+) -> Result<Box<dyn Strategy>, String> {
+    match &config.kind {
+        StrategyKind::SpreadArb { spread_min_bps, qty, cooldown_ns } => {
+            let [first, second] = config.instruments.as_slice() else {
+                return Err(format!("strategy {} needs two instruments", config.name));
+            };
+            let instrument = instruments.by_name(first).ok_or("an instrument is missing")?;
+            let qty = instrument
+                .scale
+                .qty(*qty)
+                .map_err(|error| format!("strategy {}: qty = {qty} {error}", config.name))?;
+            Ok(Box::new(SpreadArb::new(SpreadArbOptions {
+                names: [first.clone(), second.clone()],
+                spread_min: ppb_of_bps(*spread_min_bps)?,
+                qty,
+                cooldown_ns: *cooldown_ns,
+            })))
+        }
+    }
+}
+
+/// Basis points to parts per billion: 1 bp = 100 000 ppb.
+fn ppb_of_bps(bps: Decimal) -> Result<Ppb, String> {
+    let ppb = (bps * Decimal::from(100_000)).normalize();
+    ppb.is_integer()
+        .then(|| ppb.to_i64().map(Ppb))
+        .flatten()
+        .ok_or_else(|| format!("{bps} basis points cannot be held exactly"))
+}
+
+pub(super) fn oms_options(
+    config: &Config,
+    instruments: &InstrumentTable,
+    venues: Vec<Vec<Channel>>,
+) -> Result<OmsOptions, String> {
+    let limits = &config.limits;
+    let exact = |name: &str, value: Decimal| {
+        Amount::from_decimal(value).map_err(|error| format!("limit {name} = {value} {error}"))
+    };
+    let mut position_max = Vec::new();
+    for (asset, limit) in &limits.position_max {
+        if let Some(asset) = instruments.assets.find(asset) {
+            position_max.push((asset, exact("position_max", *limit)?));
+        }
+    }
+    let limits = RiskLimits {
+        order_notional_max: exact("order_notional_max", limits.order_notional_max)?,
+        price_collar: ppb_of_bps(limits.price_collar_bps)?,
+        book_age_max_ns: limits.book_age_max_ns,
+        position_max,
+        order_rate_max: limits.orders_per_second_max,
+        order_rate_window_ns: 1_000_000_000,
+        open_orders_max: limits.orders_open_max,
+    };
+    Ok(OmsOptions { limits, venues, ..OmsOptions::default() })
+}
