@@ -6,6 +6,7 @@
 
 mod check;
 mod instruments;
+pub mod ledger;
 mod run;
 mod sim;
 mod summary;

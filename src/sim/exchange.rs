@@ -159,6 +159,7 @@ impl Exchange {
         let listing = self.listing(&request.symbol).ok_or(Refusal::UnknownSymbol)?;
         let (lock, target) = self.admit(account, listing, &request)?;
         let id = self.create(account, listing, request, SimOrderState::New, now_ms);
+        self.accounts[account.0].count_order();
         self.set_target(id, target);
         self.lock(id, lock);
         self.emit_order(id, OrderChange::New, None, None);
