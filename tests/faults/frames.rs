@@ -65,7 +65,12 @@ fn a_bad_message_costs_that_message_only() {
         (BYBIT, false, r#"{"topic":"orderbook.50.BTCUSDT","ty"#, json),
         (BYBIT, false, r#"{"topic":"kline.1.BTCUSDT","data":[]}"#, kind),
         (BYBIT, false, r#"{"topic":"publicTrade.XYZUSDT","data":[]}"#, symbol),
-        (BYBIT, false, r#"{"topic":"orderbook.1.BTCUSDT","type":"delta"}"#, "field \"data\" is missing"),
+        (
+            BYBIT,
+            false,
+            r#"{"topic":"orderbook.1.BTCUSDT","type":"delta"}"#,
+            "field \"data\" is missing",
+        ),
         (BYBIT, true, "nonsense", json),
         (BYBIT, true, r#"{"op":"dance"}"#, kind),
     ] {

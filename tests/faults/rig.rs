@@ -42,7 +42,10 @@ fn config() -> Config {
     for (from, to) in [
         ("name = \"stoop\"", format!("name = \"faults-{}-{number}\"", std::process::id())),
         ("idle = \"yield\"", "idle = \"park\"".to_owned()),
-        ("\"BTC/USDT@bybit\"]", "\"BTC/USDT@bybit\", \"ETH/USDT@binance\", \"ETH/USDT@bybit\"]".to_owned()),
+        (
+            "\"BTC/USDT@bybit\"]",
+            "\"BTC/USDT@bybit\", \"ETH/USDT@binance\", \"ETH/USDT@bybit\"]".to_owned(),
+        ),
         ("watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]", "watchlist = []".to_owned()),
     ] {
         assert!(text.contains(from), "the default holds no {from:?}");
@@ -74,6 +77,7 @@ impl Rig {
         let instruments = Arc::new(agents::load(&config, &endpoints, &tls).unwrap());
         let (log, lines, _) = log::channel(65_536);
         let setup = EngineSetup {
+            strategies: Vec::new(),
             config: &config,
             endpoints,
             credentials,
@@ -114,7 +118,11 @@ impl Rig {
         let start = Instant::now();
         while !done(self) {
             assert!(start.elapsed() < patience, "not in time: {what}\n{}", self.describe());
-            assert!(!self.engine.as_ref().unwrap().is_lost(), "an agent is lost: {:#?}", self.log());
+            assert!(
+                !self.engine.as_ref().unwrap().is_lost(),
+                "an agent is lost: {:#?}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(1));
         }
     }
