@@ -184,7 +184,7 @@ impl Binance {
         let acknowledged = json!({"symbol": order.symbol, "orderId": number, "orderListId": -1,
             "clientOrderId": order.id, "transactTime": quote.ms()});
         // The acknowledgement overtakes the events or is overtaken by them.
-        let place = if quote.number % 2 == 0 { 0 } else { 2 };
+        let place = if quote.number.is_multiple_of(2) { 0 } else { 2 };
         answers.insert(place, self.result(order.request, acknowledged));
         answers
     }
@@ -319,7 +319,7 @@ impl Bybit {
             self.topic("order", quote, json!([last])),
             self.topic("wallet", quote, wallet),
         ];
-        let place = if quote.number % 2 == 0 { 0 } else { 3 };
+        let place = if quote.number.is_multiple_of(2) { 0 } else { 3 };
         answers.insert(place, Answer::Frame(Channel::Trade, acknowledged.to_string()));
         answers
     }

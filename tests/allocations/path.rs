@@ -508,7 +508,7 @@ impl Engine {
     /// One venue is cheap and the other one rich, in turns, and both move up and down.
     fn quote(number: u64, venue: usize) -> Quote {
         let middle = 6_000_000 + (number * 370 % 200_100) as i64 / 10 * 10 - 100_000;
-        let away = if (number + venue as u64) % 2 == 0 { 5_000 } else { -5_000 };
+        let away = if (number + venue as u64).is_multiple_of(2) { 5_000 } else { -5_000 };
         let at = START.plus(number * SECOND);
         Quote { number, bid: middle + away - 500, ask: middle + away + 500, at }
     }
