@@ -50,7 +50,7 @@ impl Throttle {
     /// again.
     pub fn try_take(&mut self, costs: &Costs, priority: Priority, now: Nanos) -> Result<(), Nanos> {
         let mut when = Nanos(0);
-        if now < self.suspended_until {
+        if now < self.suspended_until && priority != Priority::Cancel {
             when = self.suspended_until;
         }
         for (limit, &cost) in self.limits.iter_mut().zip(&costs.0) {
@@ -78,7 +78,8 @@ impl Throttle {
         }
     }
 
-    /// Nothing leaves before this time, cancels included: going on makes a ban longer.
+    /// Nothing but cancels leaves before this time. Connectors hold cancels back too where going on
+    /// would make a ban longer; they know which suspension is one.
     pub fn suspend(&mut self, until: Nanos) {
         self.suspended_until = self.suspended_until.max(until);
     }
@@ -336,14 +337,15 @@ mod tests {
     }
 
     #[test]
-    fn a_suspension_stops_everything_until_it_ends() {
+    fn a_suspension_stops_everything_but_cancels_until_it_ends() {
         let mut throttle = Throttle::new(&[]);
         throttle.suspend(after(5 * SECOND));
         throttle.suspend(after(3 * SECOND));
-        let refused = throttle.try_take(&costs(0, 0), Priority::Cancel, START);
+        assert!(throttle.try_take(&costs(0, 0), Priority::Cancel, START).is_ok());
+        let refused = throttle.try_take(&costs(0, 0), Priority::New, START);
         assert_eq!(refused, Err(after(5 * SECOND)));
         assert_eq!(throttle.suspended_until(START), Some(after(5 * SECOND)));
-        assert!(throttle.try_take(&costs(0, 0), Priority::Cancel, after(5 * SECOND)).is_ok());
+        assert!(throttle.try_take(&costs(0, 0), Priority::New, after(5 * SECOND)).is_ok());
     }
 
     proptest! {

@@ -4,9 +4,7 @@ use super::oms::{FinalBalance, FinalState};
 use crate::oms::{Books, NullRecorder, Oms, Order, RiskReject};
 use crate::portfolio::pnl;
 use crate::shm::{AccountWriter, OrderCounters, PnlRow, PositionRow, REFUSAL_CODES};
-use crate::types::{
-    Amount, AssetId, Instrument, InstrumentTable, Nanos, OrderState, Price, VenueId,
-};
+use crate::types::{Amount, AssetId, Instrument, InstrumentTable, Nanos, Price, VenueId};
 
 const _: () = assert!(RiskReject::COUNT <= REFUSAL_CODES, "every refusal has its counter");
 
@@ -123,18 +121,17 @@ fn counters(oms: &Oms<NullRecorder>) -> OrderCounters {
     let mut refusals = [0; REFUSAL_CODES];
     refusals[..c.refusals.len()].copy_from_slice(&c.refusals);
     let orders = oms.orders();
-    let unknown = orders.iter().filter(|order| order.state == OrderState::Unknown).count();
     OrderCounters {
         signals: c.signals,
         signals_refused: c.signals_refused,
         orders_sent: c.orders_sent,
-        orders_acked: orders.iter().filter(|order| order.acked).count() as u64,
+        orders_acked: c.orders_sent - c.orders_rejected - orders.open_count() as u64,
         orders_filled: c.orders_filled,
         orders_canceled: c.orders_canceled,
         orders_rejected: c.orders_rejected,
         orders_expired: c.orders_expired,
         orders_open: orders.open_count() as u64,
-        orders_unknown: unknown as u64,
+        orders_unknown: orders.unknown_count() as u64,
         fills: c.fills,
         duplicates: c.fills_repeated,
         late_fills: c.fills_late,

@@ -70,6 +70,12 @@ pub(super) fn plans(
     Ok((plans, text))
 }
 
+/// What can be known to be wrong with limits and strategies once the instruments are known.
+pub fn check(config: &Config, instruments: &InstrumentTable) -> Result<(), String> {
+    oms_options(config, instruments, Vec::new())?;
+    strategies(config, Vec::new(), instruments).map(drop)
+}
+
 fn built_in(
     config: &StrategyConfig,
     instruments: &InstrumentTable,
@@ -79,11 +85,26 @@ fn built_in(
             let [first, second] = config.instruments.as_slice() else {
                 return Err(format!("strategy {} needs two instruments", config.name));
             };
-            let instrument = instruments.by_name(first).ok_or("an instrument is missing")?;
+            let find = |name| instruments.by_name(name).ok_or("an instrument is missing");
+            let (instrument, other) = (find(first)?, find(second)?);
+            if instrument.base != other.base || instrument.quote != other.quote {
+                return Err(format!(
+                    "strategy {}: {first} and {second} differ in kind",
+                    config.name
+                ));
+            }
             let qty = instrument
                 .scale
                 .qty(*qty)
                 .map_err(|error| format!("strategy {}: qty = {qty} {error}", config.name))?;
+            for known in [instrument, other] {
+                let lot = known.scale.qty_decimal(known.rules.lot_size).normalize();
+                if !qty.is_multiple_of(known.rules.lot_size) || qty < known.rules.qty_min {
+                    let text =
+                        format!("is not a multiple of {lot}, the lot size of {}", known.name);
+                    return Err(format!("strategy {}: qty {text}, or too small", config.name));
+                }
+            }
             Ok(Box::new(SpreadArb::new(SpreadArbOptions {
                 names: [first.clone(), second.clone()],
                 spread_min: ppb_of_bps(*spread_min_bps)?,
@@ -127,5 +148,15 @@ pub(super) fn oms_options(
         order_rate_window_ns: 1_000_000_000,
         open_orders_max: limits.orders_open_max,
     };
-    Ok(OmsOptions { limits, venues, ..OmsOptions::default() })
+    // An order is only given up as never received once no venue can still accept it.
+    let window = config.venues.iter().map(|venue| venue.recv_window_ms).max().unwrap_or(0);
+    let not_found_after_ns = (u64::from(window) + 2_000).max(5_000) * 1_000_000;
+    Ok(OmsOptions {
+        orders_max: 8_192,
+        fills_max: 16_384,
+        not_found_after_ns,
+        limits,
+        venues,
+        ..OmsOptions::default()
+    })
 }

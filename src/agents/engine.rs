@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// What an engine is built from.
 pub struct EngineSetup<'a> {
@@ -60,6 +61,10 @@ pub struct Engine {
     folder: PathBuf,
 }
 
+/// How long the order manager may take to say what it knows, and threads to end.
+const LEAVING_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long stopping may take before what is left is reported as not confirmed.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Slots of the rings between order manager and executors.
 const COMMANDS: usize = 4096;
 const EVENTS: usize = 16 * 1024;
@@ -169,25 +174,59 @@ impl Engine {
     /// Whether an agent was lost.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        self.lifecycle.phase() == Phase::Emergency
+        self.lifecycle.has_lost_agent()
     }
 
-    /// Ends the threads, done or not, and gives the last state.
+    /// Whether a venue refused our key.
     #[must_use]
-    pub fn join(self) -> FinalState {
-        let confirmed = self.has_stopped();
+    pub fn is_login_refused(&self) -> bool {
+        self.lifecycle.is_login_refused()
+    }
+
+    /// Ends the threads, done or not, and gives the last state: everything that is known, and what
+    /// is not.
+    #[must_use]
+    pub fn join(mut self) -> FinalState {
+        self.end()
+    }
+
+    fn end(&mut self) -> FinalState {
+        self.lifecycle.advance(Phase::Leaving);
+        let last = self.last.recv_timeout(LEAVING_TIMEOUT);
         self.lifecycle.advance(Phase::Done);
-        for thread in self.threads {
-            let _ = thread.join();
-        }
-        let mut last = self.last.try_recv().unwrap_or_default();
-        if !confirmed && last.unconfirmed.is_empty() {
-            let text = "the order manager did not confirm the end of all orders in time";
-            last.counters = self.view.counters();
-            last.unconfirmed.push(text.to_owned());
+        let mut last = last.unwrap_or_else(|_| {
+            let text = "the order manager did not answer: nothing is known of its orders";
+            FinalState { unconfirmed: vec![text.to_owned()], ..FinalState::default() }
+        });
+        let until = Instant::now() + LEAVING_TIMEOUT;
+        for thread in self.threads.drain(..) {
+            while !thread.is_finished() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if thread.is_finished() {
+                let _ = thread.join();
+            } else {
+                let name = thread.thread().name().unwrap_or("?").to_owned();
+                last.unconfirmed.push(format!("the thread of {name} hangs"));
+            }
         }
         let _ = std::fs::remove_dir_all(&self.folder);
         last
+    }
+}
+
+/// An engine that is dropped without [`Engine::join`] (the caller failed) still cancels.
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if self.threads.is_empty() {
+            return;
+        }
+        self.stop();
+        let until = Instant::now() + STOP_TIMEOUT;
+        while !self.has_stopped() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = self.end();
     }
 }
 
@@ -358,7 +397,7 @@ impl Builder<'_> {
         let name = format!("strategy:{name}");
         let agent = StrategyAgent::new(name, body, ctx, self.lifecycle.clone());
         self.agents.push(Box::new(agent));
-        Ok(StrategyPort { strategy, end: oms_end })
+        Ok(StrategyPort::new(strategy, oms_end))
     }
 
     fn run(
@@ -391,6 +430,7 @@ impl Builder<'_> {
             strategies,
             account,
             leg_skew,
+            clock: clock.clone(),
             lifecycle: self.lifecycle.clone(),
             last,
             log: log.named("oms"),

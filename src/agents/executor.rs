@@ -5,14 +5,14 @@
 //! message may hold, the sockets are simply not read until it has.
 
 use super::session::Session;
-use super::threads::{Agent, Lifecycle, Phase};
+use super::threads::{Agent, Lifecycle};
 use crate::oms::local_refusal;
 use crate::shm::{ExecutorHealth, ExecutorHealthWriter};
 use crate::sync::{histogram, spsc};
 use crate::throttle::{Priority, Throttle};
 use crate::types::{
-    ClientOrderId, Command, CommandKind, Costs, Event, InstrumentId, Nanos, Readiness,
-    RejectReason, SentOrder, SignalId, VenueNotice,
+    Channel, ClientOrderId, Command, CommandKind, Costs, Event, InstrumentId, Nanos, Readiness,
+    RejectReason, ReportOrigin, SentOrder, SignalId, VenueNotice,
 };
 use crate::venues::EncodeError;
 
@@ -56,7 +56,10 @@ pub struct ExecutorParts {
 pub struct Executor {
     parts: ExecutorParts,
     sent: SentTable,
-    emergency: bool,
+    /// Instruments whose cancel-all the venue has not confirmed, once the emergency has begun.
+    emergency: Option<Vec<InstrumentId>>,
+    /// When the emergency's cancels are sent again.
+    emergency_at: Nanos,
     /// The last poll sent commands and left the sockets to this one.
     turned: bool,
     health: ExecutorHealth,
@@ -64,9 +67,10 @@ pub struct Executor {
 }
 
 /// Room in the report ring that one message may need.
-const REPORTS_PER_MESSAGE: usize = 2048;
+const REPORTS_PER_MESSAGE: usize = 4096;
 const MESSAGES_PER_POLL: usize = 64;
 const HEALTH_EVERY_NS: u64 = 100_000_000;
+const EMERGENCY_EVERY_NS: u64 = 1_000_000_000;
 const COMMANDS_PER_POLL: usize = 32;
 
 impl Executor {
@@ -76,7 +80,8 @@ impl Executor {
         Self {
             parts,
             sent: SentTable::new(),
-            emergency: false,
+            emergency: None,
+            emergency_at: Nanos(0),
             turned: false,
             health: ExecutorHealth::default(),
             health_at: Nanos(0),
@@ -91,9 +96,9 @@ impl Executor {
             return;
         }
         match self.parts.session.submit(command, now) {
-            Ok(()) => {
-                if let CommandKind::New(order) = command.kind {
-                    self.on_sent(command, order.client_id);
+            Ok(handed_ns) => {
+                if let (CommandKind::New(order), Some(handed_ns)) = (command.kind, handed_ns) {
+                    self.on_sent(command, order.client_id, handed_ns);
                 }
             }
             Err(error) => self.on_encode_error(command, error, now),
@@ -101,8 +106,7 @@ impl Executor {
         self.hand_over(now);
     }
 
-    fn on_sent(&mut self, command: &Command, client_id: ClientOrderId) {
-        let handed_ns = self.parts.session.handed_ns();
+    fn on_sent(&mut self, command: &Command, client_id: ClientOrderId, handed_ns: Nanos) {
         let histograms = &mut self.parts.histograms;
         histograms.send.record(handed_ns.since(command.issued_ns));
         if command.tick_ns.0 > 0 {
@@ -138,8 +142,11 @@ impl Executor {
 
     /// Space was made sure of before anything was read or sent.
     fn push(&mut self, event: Event) {
-        let pushed = self.parts.reports.push(event);
-        debug_assert!(pushed.is_ok(), "room was checked");
+        if self.parts.reports.push(event).is_err() {
+            let now = self.parts.session.now();
+            let text = format_args!("BUG: a report was dropped although there was room");
+            self.parts.session.log().error(now, text);
+        }
     }
 
     /// Gives the events of the session to the order manager.
@@ -153,7 +160,9 @@ impl Executor {
                     if report.recv_ns.0 == 0 {
                         report.recv_ns = now;
                     }
-                    if let Some(handed_ns) = self.sent.take(report.client_id) {
+                    if let Some(handed_ns) = self.sent.take(report.client_id)
+                        && report.origin != ReportOrigin::Local
+                    {
                         self.parts.histograms.ack.record(report.recv_ns.since(handed_ns));
                     }
                 }
@@ -176,13 +185,22 @@ impl Executor {
             }
             VenueNotice::Readiness(channel, readiness) => {
                 self.health.channels[channel.index()] = readiness;
+                let channels = self.parts.session.channels();
+                let is_ready = |c| self.health.channels[Channel::index(c)] == Readiness::Ready;
+                self.health.ready = channels.into_iter().flatten().all(is_ready);
                 self.health_at = Nanos(0);
                 if readiness == Readiness::Ready {
                     let text = format_args!("{channel:?} ready");
                     self.parts.session.log().info(now, text);
                 }
             }
+            VenueNotice::CancelAllDone(instrument) => {
+                if let Some(open) = &mut self.emergency {
+                    open.retain(|known| *known != instrument);
+                }
+            }
             VenueNotice::LoginRefused(channel, code) => {
+                self.parts.lifecycle.refuse_login();
                 let text =
                     format_args!("{channel:?} login refused with code {code}: check the key");
                 self.parts.session.log().error(now, text);
@@ -218,16 +236,22 @@ impl Executor {
         self.parts.health.publish(&self.health);
     }
 
-    /// The order manager or another agent is lost: cancel everything here without being told.
+    /// An agent is lost. New orders on their way here are refused, and everything at the venue is
+    /// cancelled without being told, again and again until the venue confirms it.
     fn on_emergency(&mut self, now: Nanos) {
-        self.emergency = true;
-        for at in 0..self.parts.instruments.len() {
-            let kind = CommandKind::CancelAll(self.parts.instruments[at]);
+        let open = self.emergency.get_or_insert_with(|| self.parts.instruments.clone());
+        if now < self.emergency_at {
+            return;
+        }
+        self.emergency_at = now.plus(EMERGENCY_EVERY_NS);
+        for instrument in open.clone() {
+            let kind = CommandKind::CancelAll(instrument);
             let command = Command { kind, signal: SignalId(0), tick_ns: Nanos(0), issued_ns: now };
             if let Err(error) = self.parts.session.submit(&command, now) {
                 let text = format_args!("{kind:?} was not sent: {error}");
                 self.parts.session.log().error(now, text);
             }
+            self.hand_over(now);
         }
     }
 }
@@ -239,16 +263,21 @@ impl Agent for Executor {
 
     fn poll(&mut self, now: Nanos) -> usize {
         let mut work = 0;
-        if !self.emergency && self.parts.lifecycle.phase() == Phase::Emergency {
-            self.on_emergency(now);
-        }
+        let emergency = self.parts.lifecycle.has_lost_agent();
         for _ in 0..COMMANDS_PER_POLL {
             if !self.has_room() {
                 return work;
             }
             let Some(command) = self.parts.commands.pop() else { break };
             work += 1;
-            self.on_command(&command, now);
+            if emergency && matches!(command.kind, CommandKind::New(_) | CommandKind::Replace(_)) {
+                self.refuse(&command, RejectReason::Other, now);
+            } else {
+                self.on_command(&command, now);
+            }
+        }
+        if emergency && self.has_room() {
+            self.on_emergency(now);
         }
         // In a folded loop the other legs of the signal wait behind us: let them leave first.
         self.turned = work > 0 && !self.turned;

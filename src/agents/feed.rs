@@ -149,7 +149,7 @@ impl Feed {
         let decoded_ns = self.parts.session.now();
         match outcome {
             Outcome::Applied => {
-                self.publish(at, update, recv_ns, decoded_ns);
+                self.publish(at, was, recv_ns, decoded_ns);
                 self.parts.histograms.decode.record(decoded_ns.since(recv_ns));
             }
             Outcome::Buffered | Outcome::Ignored => {
@@ -158,6 +158,7 @@ impl Feed {
                 }
             }
             Outcome::NeedResync => {
+                book.top_sequence = 0;
                 book.writer.set_state(book.book.state(), decoded_ns);
                 self.health.gaps += 1;
                 if !self.resync.contains(&update.instrument) {
@@ -173,32 +174,27 @@ impl Feed {
         }
     }
 
-    fn publish(&mut self, at: usize, update: &DepthUpdate, recv_ns: Nanos, now: Nanos) {
+    /// Depth first, then the top that announces it. The book's own numbers count: a snapshot may have
+    /// brought buffered updates with it.
+    fn publish(&mut self, at: usize, was: BookState, recv_ns: Nanos, now: Nanos) {
         let book = &mut self.parts.books[at];
+        let (sequence, event_ns) = (book.book.sequence(), book.book.event_ns());
         let bids = book.book.ladder().top(Side::Buy, &mut self.bids);
         let asks = book.book.ladder().top(Side::Sell, &mut self.asks);
         let (bids, asks) = (&self.bids[..bids], &self.asks[..asks]);
         let state = book.book.state();
-        if update.sequence >= book.top_sequence {
-            book.top_sequence = update.sequence;
+        book.writer.publish_depth(bids, asks, state, sequence, event_ns, recv_ns, now);
+        if sequence >= book.top_sequence || was != state {
+            book.top_sequence = sequence;
             let top = TopOfBook {
-                instrument: update.instrument,
-                sequence: update.sequence,
+                instrument: book.instrument,
+                sequence,
                 bid: bids.first().copied().unwrap_or_default(),
                 ask: asks.first().copied().unwrap_or_default(),
-                event_ns: update.event_ns,
+                event_ns,
             };
             book.writer.publish_top(&top, state, recv_ns, now);
         }
-        book.writer.publish_depth(
-            bids,
-            asks,
-            state,
-            update.sequence,
-            update.event_ns,
-            recv_ns,
-            now,
-        );
         self.parts.histograms.publish.record(self.parts.session.now().since(recv_ns));
     }
 

@@ -113,7 +113,7 @@ fn request(
             let specs = (row.decode_instruments)(&mut body);
             specs.map(Some).map_err(|error| failed(format!("{error}")))
         }
-        400..=499 => Ok(None),
+        400 | 404 => Ok(None),
         other => Err(failed(format!("HTTP status {other}"))),
     }
 }

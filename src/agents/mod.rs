@@ -18,7 +18,8 @@ mod session;
 mod strategy;
 mod threads;
 
-pub use engine::{Engine, EngineSetup};
+pub use configured::check;
+pub use engine::{Engine, EngineSetup, STOP_TIMEOUT};
 pub use executor::{Executor, ExecutorHistograms, ExecutorParts};
 pub use feed::{Feed, FeedBook, FeedHistograms, FeedParts};
 pub use load::{LoadError, load};

@@ -6,13 +6,17 @@
 use super::account;
 use super::log::Log;
 use super::threads::{Agent, Lifecycle, Phase};
-use crate::oms::{BookQuote, Books, NullRecorder, Oms, OmsOptions, Output, local_refusal};
+use crate::clock::Clock;
+use crate::oms::{
+    BookQuote, Books, NullRecorder, Oms, OmsCounters, OmsOptions, Output, local_refusal,
+};
 use crate::shm::{AccountWriter, Market, MarketView, OmsEnd, OrderCounters, PnlRow, PositionRow};
 use crate::sync::{histogram, spsc};
 use crate::types::{
     Amount, AssetBalance, AssetId, Command, CommandKind, Event, InstrumentId, InstrumentTable,
-    Nanos, RejectReason, Request, SentOrder, Signal, SignalId, StrategyId, VenueId,
+    Nanos, RejectReason, Request, SentOrder, Signal, SignalId, StrategyId, StrategyReport, VenueId,
 };
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
@@ -40,7 +44,32 @@ pub struct StrategyPort {
     pub strategy: StrategyId,
     /// The rings.
     pub end: OmsEnd,
+    /// Reports that found their ring full.
+    pub waiting: VecDeque<StrategyReport>,
 }
+
+impl StrategyPort {
+    /// The port of a strategy that has not been told anything yet.
+    #[must_use]
+    pub fn new(strategy: StrategyId, end: OmsEnd) -> Self {
+        Self { strategy, end, waiting: VecDeque::with_capacity(REPORTS_WAITING) }
+    }
+
+    /// Delivers a report, now or later, in order. False if too many wait already: it is lost.
+    fn give(&mut self, report: StrategyReport) -> bool {
+        if self.waiting.is_empty() && self.end.push_report(&report).is_ok() {
+            return true;
+        }
+        if self.waiting.len() == REPORTS_WAITING {
+            return false;
+        }
+        self.waiting.push_back(report);
+        true
+    }
+}
+
+/// Reports that wait for a strategy whose ring is full.
+const REPORTS_WAITING: usize = 4096;
 
 /// What the order manager knows when it ends.
 #[derive(Clone, Debug, Default)]
@@ -90,6 +119,8 @@ pub struct OmsParts {
     pub account: AccountWriter,
     /// First to last leg of a signal.
     pub leg_skew: histogram::Writer,
+    /// Time.
+    pub clock: Clock,
     /// The engine's life.
     pub lifecycle: Lifecycle,
     /// Where the last state goes.
@@ -110,9 +141,10 @@ pub struct OmsAgent {
     bad_records: u64,
     skew: SkewTable,
     stopping: bool,
+    quiet_since: Option<Nanos>,
     finished: bool,
     account_at: Nanos,
-    dirty: bool,
+    told: OmsCounters,
 }
 
 struct RegionBooks(MarketView);
@@ -127,6 +159,8 @@ impl Books for RegionBooks {
 const EVENTS_PER_POLL: usize = 256;
 const REQUESTS_PER_POLL: usize = 32;
 const ACCOUNT_EVERY_NS: u64 = 50_000_000;
+/// How long the last balances may take to arrive after the last order has ended.
+const BALANCES_PATIENCE_NS: u64 = 2_000_000_000;
 
 impl OmsAgent {
     /// An agent named `oms`.
@@ -148,9 +182,10 @@ impl OmsAgent {
             bad_records: 0,
             skew: SkewTable::new(),
             stopping: false,
+            quiet_since: None,
             finished: false,
             account_at: Nanos(0),
-            dirty: true,
+            told: OmsCounters::default(),
         }
     }
 
@@ -169,7 +204,6 @@ impl OmsAgent {
 
     fn on_event(&mut self, at: usize, event: &Event, now: Nanos) {
         let venue = self.parts.venues[at].venue;
-        self.dirty = true;
         let oms = &mut self.oms;
         match event {
             Event::Report(report) => oms.on_report(venue, report, now, &mut self.out),
@@ -194,6 +228,7 @@ impl OmsAgent {
                     Ok(None) => break,
                     Ok(Some(request)) => {
                         let strategy = port.strategy;
+                        let now = self.parts.clock.now();
                         self.on_request(strategy, &request, now);
                     }
                     Err(error) => {
@@ -203,7 +238,6 @@ impl OmsAgent {
                     }
                 }
                 work += 1;
-                self.dirty = true;
             }
         }
         work
@@ -214,10 +248,10 @@ impl OmsAgent {
             Request::Watch(instrument) => self.watch(*instrument, now),
             Request::Signal(signal) => {
                 self.oms.on_request(strategy, request, &self.books, now, &mut self.out);
-                let handed = self.out.commands.len();
+                let handed = !self.out.commands.is_empty();
                 self.drain(now);
-                if handed > 0 {
-                    self.stamp(signal, now);
+                if handed {
+                    self.stamp(signal);
                 }
             }
             Request::Cancel(_) | Request::CancelAll => {
@@ -228,7 +262,8 @@ impl OmsAgent {
     }
 
     /// Stages of the way from book to command, under the venue of the first leg.
-    fn stamp(&mut self, signal: &Signal, now: Nanos) {
+    fn stamp(&mut self, signal: &Signal) {
+        let now = self.parts.clock.now();
         let leg = signal.legs().first();
         let instrument = leg.and_then(|leg| self.parts.instruments.get(leg.instrument));
         let Some(venue) = instrument.map(|instrument| instrument.venue) else { return };
@@ -268,7 +303,9 @@ impl OmsAgent {
     }
 
     fn deliver(&mut self, now: Nanos) {
-        for (venue, command) in self.out.commands.drain(..) {
+        let issued_ns = self.parts.clock.now();
+        for (venue, mut command) in self.out.commands.drain(..) {
+            command.issued_ns = issued_ns;
             let port = self.parts.venues.iter_mut().find(|port| port.venue == venue);
             if port.is_none_or(|port| port.commands.push(command).is_err()) {
                 self.refused.push((venue, command));
@@ -276,19 +313,31 @@ impl OmsAgent {
         }
         for (strategy, report) in self.out.reports.drain(..) {
             let port = self.parts.strategies.iter_mut().find(|port| port.strategy == strategy);
-            if port.is_some_and(|port| port.end.push_report(&report).is_err()) {
+            if port.is_some_and(|port| !port.give(report)) {
                 let text = format_args!("strategy {}: does not read its reports", strategy.0);
                 self.parts.log.error(now, text);
             }
         }
     }
 
+    /// Reports that found a strategy's ring full wait here until it has room.
+    fn give_waiting(&mut self) {
+        for port in &mut self.parts.strategies {
+            while let Some(report) = port.waiting.front() {
+                if port.end.push_report(report).is_err() {
+                    break;
+                }
+                port.waiting.pop_front();
+            }
+        }
+    }
+
     fn publish_account(&mut self, now: Nanos) {
-        if !self.dirty || now < self.account_at {
+        if now < self.account_at {
             return;
         }
-        self.dirty = false;
         self.account_at = now.plus(ACCOUNT_EVERY_NS);
+        self.tell(now);
         self.parts.market.beat(now);
         let (oms, table) = (&self.oms, &self.parts.instruments);
         let account = &mut self.parts.account;
@@ -302,14 +351,50 @@ impl OmsAgent {
             self.oms.stop(now, &mut self.out);
             self.drain(now);
         }
-        if phase == Phase::Stopping && self.oms.is_quiet() && !self.finished {
+        if self.finished || phase < Phase::Stopping {
+            return;
+        }
+        let settled = self.is_settled(now);
+        if settled || phase == Phase::Leaving {
             self.finish(now);
         }
     }
 
+    /// Whether all orders have ended and the last balances have arrived, or have had their time.
+    fn is_settled(&mut self, now: Nanos) -> bool {
+        if !self.oms.is_quiet() {
+            self.quiet_since = None;
+            return false;
+        }
+        let since = *self.quiet_since.get_or_insert(now);
+        let agree = |venue: &VenueId| {
+            let rows = self.oms.balances().of_venue(*venue);
+            rows.iter().all(|row| row.difference() == Amount::ZERO)
+        };
+        self.venues.iter().all(agree) || now.since(since) > BALANCES_PATIENCE_NS
+    }
+
+    /// What should not happen is said when it does.
+    fn tell(&mut self, now: Nanos) {
+        let c = *self.oms.counters();
+        let rows = [
+            ("contradicting reports", self.told.contradictions, c.contradictions),
+            ("fills that cannot be booked", self.told.fills_bad, c.fills_bad),
+            ("fills of orders that are not ours", self.told.fills_orphaned, c.fills_orphaned),
+            ("reports of orders that are not ours", self.told.reports_orphaned, c.reports_orphaned),
+            ("orders of unknown outcome", self.told.unknowns, c.unknowns),
+        ];
+        for (what, before, after) in rows {
+            if after > before {
+                let new = after - before;
+                self.parts.log.warn(now, format_args!("{what}: {new} more, {after} in all"));
+            }
+        }
+        self.told = c;
+    }
+
     fn finish(&mut self, now: Nanos) {
         self.finished = true;
-        self.dirty = true;
         self.account_at = Nanos(0);
         self.publish_account(now);
         let (oms, table) = (&self.oms, &self.parts.instruments);
@@ -326,6 +411,7 @@ impl Agent for OmsAgent {
     }
 
     fn poll(&mut self, now: Nanos) -> usize {
+        self.give_waiting();
         let mut work = self.take_events(now);
         work += self.take_requests(now);
         self.oms.on_timer(now, &mut self.out);

@@ -43,7 +43,6 @@ pub struct Session {
     counters: SessionCounters,
     clock: Clock,
     log: Log,
-    handed_ns: Nanos,
     /// Requests that could not even be queued; told to the connector after the outbox is drained.
     lost: Vec<RequestId>,
 }
@@ -72,7 +71,6 @@ impl Session {
             counters: SessionCounters::default(),
             clock: clock.clone(),
             log,
-            handed_ns: Nanos(0),
             lost: Vec::with_capacity(64),
         };
         for spec in session.connector.channels().to_vec() {
@@ -153,17 +151,20 @@ impl Session {
     }
 
     /// Encodes and sends a command; events that it caused at once are in [`Session::events`].
-    pub fn submit(&mut self, command: &Command, now: Nanos) -> Result<(), EncodeError> {
+    /// Gives the time at which its bytes were handed to the kernel, if they were at once.
+    pub fn submit(&mut self, command: &Command, now: Nanos) -> Result<Option<Nanos>, EncodeError> {
         self.events.clear();
         let result = self.connector.submit(command, now, &mut self.out, &mut self.events);
-        self.flush(now);
-        result
+        let handed_ns = self.flush(now);
+        result.map(|()| handed_ns)
     }
 
-    fn flush(&mut self, now: Nanos) {
+    fn flush(&mut self, now: Nanos) -> Option<Nanos> {
         if self.out.is_empty() {
-            return;
+            return None;
         }
+        let before = self.clock.now();
+        let mut handed = None;
         for output in self.out.outputs() {
             let channel = match output {
                 Output::Frame(channel, _) | Output::Reconnect(channel) => channel,
@@ -181,7 +182,10 @@ impl Session {
                     Ok(())
                 }
             };
-            self.handed_ns = self.net.handed_ns(link);
+            let handed_ns = self.net.handed_ns(link);
+            if sent.is_ok() && handed_ns >= before {
+                handed = Some(handed_ns);
+            }
             if let Err(error) = sent {
                 self.counters.send_errors += 1;
                 self.log.warn(now, format_args!("not sent on {channel:?}: {error}"));
@@ -194,6 +198,7 @@ impl Session {
         while let Some(id) = self.lost.pop() {
             self.connector.on_request_lost(id, now, &mut self.out, &mut self.events);
         }
+        handed
     }
 
     /// Events of the last step, deadline or command.
@@ -208,10 +213,14 @@ impl Session {
         self.events.list().get(index).copied()
     }
 
-    /// When bytes were last handed to a socket.
+    /// The channels of the connector.
     #[must_use]
-    pub fn handed_ns(&self) -> Nanos {
-        self.handed_ns
+    pub fn channels(&self) -> [Option<Channel>; Channel::COUNT] {
+        let mut channels = [None; Channel::COUNT];
+        for (to, (_, channel)) in channels.iter_mut().zip(&self.links) {
+            *to = Some(*channel);
+        }
+        channels
     }
 
     /// What was counted.

@@ -30,6 +30,18 @@ impl StrategyAgent {
     }
 }
 
+impl StrategyAgent {
+    /// While the engine stops, a strategy still learns what becomes of its orders.
+    fn read_reports(&mut self) -> usize {
+        let mut work = 0;
+        while let Some(report) = self.ctx.next_report() {
+            self.strategy.on_report(&mut self.ctx, &report);
+            work += 1;
+        }
+        work
+    }
+}
+
 impl Agent for StrategyAgent {
     fn name(&self) -> &str {
         &self.name
@@ -37,7 +49,7 @@ impl Agent for StrategyAgent {
 
     fn poll(&mut self, now: Nanos) -> usize {
         if self.lifecycle.phase() != Phase::Running {
-            return 0;
+            return self.read_reports();
         }
         if !self.started {
             self.started = true;

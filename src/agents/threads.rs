@@ -7,7 +7,7 @@ use crate::types::Nanos;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -30,29 +30,59 @@ pub enum Phase {
     Stopping = 1,
     /// An agent is lost: every executor cancels what its venue holds.
     Emergency = 2,
+    /// Time is up: the order manager says what it knows, whatever is still open.
+    Leaving = 3,
     /// All loops end.
-    Done = 3,
+    Done = 4,
 }
 
 /// The phase, shared by all threads. It only ever goes forward.
 #[derive(Clone, Debug, Default)]
-pub struct Lifecycle(Arc<AtomicU8>);
+pub struct Lifecycle {
+    phase: Arc<AtomicU8>,
+    lost: Arc<AtomicBool>,
+    refused: Arc<AtomicBool>,
+}
 
 impl Lifecycle {
     /// The phase now.
     #[must_use]
     pub fn phase(&self) -> Phase {
-        match self.0.load(Ordering::Acquire) {
+        match self.phase.load(Ordering::Acquire) {
             0 => Phase::Running,
             1 => Phase::Stopping,
             2 => Phase::Emergency,
+            3 => Phase::Leaving,
             _ => Phase::Done,
         }
     }
 
     /// Goes forward to `phase`; going back is ignored.
     pub fn advance(&self, phase: Phase) {
-        self.0.fetch_max(phase as u8, Ordering::AcqRel);
+        self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+
+    /// An agent is lost: the emergency begins.
+    pub fn lose_agent(&self) {
+        self.lost.store(true, Ordering::Release);
+        self.advance(Phase::Emergency);
+    }
+
+    /// Whether an agent was lost.
+    #[must_use]
+    pub fn has_lost_agent(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    /// A venue refused a login for good.
+    pub fn refuse_login(&self) {
+        self.refused.store(true, Ordering::Release);
+    }
+
+    /// Whether a venue refused a login for good.
+    #[must_use]
+    pub fn is_login_refused(&self) -> bool {
+        self.refused.load(Ordering::Acquire)
     }
 }
 
@@ -217,13 +247,17 @@ impl Loop {
     fn lost(&mut self) {
         let agent = self.agents.remove(POLLED.get());
         let now = self.clock.now();
-        self.log.error(
-            now,
-            format_args!("agent {} panicked and is lost: cancelling all orders", agent.name()),
-        );
+        let name = agent.name();
+        let text = format_args!("agent {name} panicked and is lost: cancelling all orders");
+        self.log.error(now, text);
+        if let Some(venue) = name.strip_prefix("exec:") {
+            // It alone holds the venue's keys and connections.
+            let text = format_args!("orders at {venue} may still work: cancel them there by hand");
+            self.log.error(now, text);
+        }
         // Its state is broken: running its destructor could panic again.
         std::mem::forget(agent);
-        self.lifecycle.advance(Phase::Emergency);
+        self.lifecycle.lose_agent();
     }
 }
 

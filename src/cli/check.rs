@@ -1,7 +1,7 @@
 //! `stoop check`: everything that can be known to be wrong before anything is traded.
 
-use super::{ConfigArgument, EXIT_CONFIG, EXIT_OK, Failure, venues::Venues};
-use crate::agents::{allowed_cpus, check_core};
+use super::{ConfigArgument, EXIT_OK, Failure, venues::Venues};
+use crate::agents::{self, allowed_cpus, check_core};
 use crate::config::{Config, ConfigError};
 
 pub(super) fn check(
@@ -18,6 +18,7 @@ pub(super) fn check(
         let venues = Venues::start(&config)?;
         let instruments = venues.load(&config)?;
         venues.stop();
+        agents::check(&config, &instruments).map_err(Failure::config)?;
         Ok((config, Some(instruments)))
     });
     match result {
@@ -31,9 +32,9 @@ pub(super) fn check(
             }
             Ok(EXIT_OK)
         }
-        Err(failure) if json && failure.code == EXIT_CONFIG => {
+        Err(failure) if json => {
             println!("{}", serde_json::json!({"ok": false, "error": failure.message}));
-            Ok(EXIT_CONFIG)
+            Ok(failure.code)
         }
         Err(failure) => Err(failure),
     }

@@ -1,11 +1,12 @@
 //! The commands: what a person types and what comes back.
 //!
-//! Exit codes: 0 all well, 1 failure, 2 wrong usage, 3 configuration, 4 venue, 5 refused by risk.
+//! Exit codes: 0 all well, 1 failure, 2 wrong usage, 3 configuration, 4 venue.
 
 #![forbid(unsafe_code)]
 
 mod check;
 mod instruments;
+pub mod ledger;
 mod run;
 mod sim;
 mod summary;
@@ -140,6 +141,7 @@ fn start_log() {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_target(false)
+        .log_internal_errors(false)
         .init();
 }
 

@@ -3,9 +3,9 @@
 use super::check::check_threads;
 use super::summary::Summary;
 use super::venues::Venues;
-use super::{EXIT_FAILURE, EXIT_OK, Failure};
+use super::{EXIT_FAILURE, EXIT_OK, EXIT_VENUE, Failure};
 use crate::agents::log::{self, Level, LogLine};
-use crate::agents::{Engine, EngineSetup, FinalState};
+use crate::agents::{Engine, EngineSetup, FinalState, STOP_TIMEOUT};
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::shm::MarketView;
@@ -28,8 +28,6 @@ pub(super) struct Options {
     pub plain: bool,
 }
 
-/// How long stopping may take before what is left is reported as not confirmed.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 const FRAME: Duration = Duration::from_millis(200);
 const LOG_LINES_SHOWN: usize = 200;
 
@@ -66,22 +64,29 @@ pub(super) fn run(
         }
         venues.apply_faults(config, started.elapsed());
         firsts.look(engine.view(), begun);
-        if view.frame(&engine, FRAME)? == Some(Key::Stop) {
-            break;
+        match view.frame(&engine, FRAME) {
+            Ok(None) => {}
+            Ok(Some(Key::Stop)) => break,
+            Err(failure) => {
+                view.lose_screen(&failure);
+                break;
+            }
         }
     }
     engine.stop();
     view.hint = "stopping: cancelling all orders and waiting for the venues to confirm".to_owned();
     let stopping = Instant::now();
     while !engine.has_stopped() && stopping.elapsed() < STOP_TIMEOUT {
-        view.frame(&engine, Duration::from_millis(20))?;
+        if let Err(failure) = view.frame(&engine, Duration::from_millis(20)) {
+            view.lose_screen(&failure);
+        }
     }
-    let lost = engine.is_lost();
+    let (lost, refused) = (engine.is_lost(), engine.is_login_refused());
     let seconds = started.elapsed().as_secs_f64();
     let (market, layout) = (engine.view().clone(), engine.layout().to_owned());
     let last = engine.join();
     view.leave();
-    let ended = Ended { last, layout, seconds, firsts, lost };
+    let ended = Ended { last, layout, seconds, firsts, lost, refused };
     finish(config, options, &venues, &market, &ended)
 }
 
@@ -111,6 +116,7 @@ struct Ended {
     seconds: f64,
     firsts: Firsts,
     lost: bool,
+    refused: bool,
 }
 
 fn finish(
@@ -132,7 +138,11 @@ fn finish(
     } else {
         summary.print();
     }
-    Ok(if summary.is_good() && !ended.lost { EXIT_OK } else { EXIT_FAILURE })
+    Ok(match (ended.refused, summary.is_good() && !ended.lost) {
+        (true, _) => EXIT_VENUE,
+        (false, true) => EXIT_OK,
+        (false, false) => EXIT_FAILURE,
+    })
 }
 
 fn mode_name(mode: Mode) -> &'static str {
@@ -166,7 +176,8 @@ fn check_armed(config: &Config, options: &Options) -> Result<(), Failure> {
 /// Set by Ctrl-C and by a service manager's request to end. A second one ends at once.
 pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
     let flag = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register_conditional_shutdown(signal, 130, flag.clone())
             .and_then(|_| signal_hook::flag::register(signal, flag.clone()))
             .map_err(|error| Failure::new(format!("signals cannot be caught: {error}")))?;
@@ -256,6 +267,12 @@ impl View {
             tracing::warn!(lines = lost - self.lost_shown, "log lines were lost: the log was full");
             self.lost_shown = lost;
         }
+    }
+
+    /// The terminal is gone: log lines from here on.
+    fn lose_screen(&mut self, failure: &Failure) {
+        self.screen = None;
+        tracing::error!("{}; stopping", failure.message);
     }
 
     fn leave(&mut self) {

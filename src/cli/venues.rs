@@ -1,6 +1,7 @@
 //! The venues that a command talks to: embedded simulated ones, or real ones with their keys.
 
 use super::Failure;
+use super::ledger::differences;
 use crate::agents::{self, FinalState, LoadError};
 use crate::config::{Config, FaultConfig, Mode, SimConfig, VenueConfig};
 use crate::net;
@@ -9,9 +10,8 @@ use crate::sim::{
     Dislocations, EmbeddedOptions, Fault, FlowOptions, Server, SimAccount, SimHandle, Wire,
     embedded,
 };
-use crate::types::{Amount, InstrumentTable, VenueId};
+use crate::types::{InstrumentTable, VenueId};
 use crate::venues::{Credentials, Endpoints, Secret, VENUES};
-use rust_decimal::Decimal;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -160,11 +160,16 @@ impl Venues {
         last: &FinalState,
     ) -> Option<Vec<String>> {
         let sim = self.sim.as_ref()?;
-        let mut differences = Vec::new();
+        let mut ledgers = Vec::new();
         for (venue, _) in &self.endpoints {
-            compare(sim, *venue, instruments, last, &mut differences);
+            let name = name(*venue);
+            let account = sim.account(name);
+            match account.and_then(|account| sim.handle.ledger(name, &account.key)) {
+                Some(ledger) => ledgers.push((*venue, ledger)),
+                None => return Some(vec![format!("{name}: the simulator does not answer")]),
+            }
         }
-        Some(differences)
+        Some(differences(instruments, last, &ledgers))
     }
 
     /// Stops the simulator, if there is one.
@@ -216,61 +221,4 @@ fn fault_of(config: &Config, fault: &FaultConfig) -> Vec<Fault> {
             .collect(),
         _ => Vec::new(),
     }
-}
-
-/// Every balance, position and fee of one venue, to the last digit.
-fn compare(
-    sim: &Simulated,
-    venue: VenueId,
-    instruments: &InstrumentTable,
-    last: &FinalState,
-    differences: &mut Vec<String>,
-) {
-    let name = name(venue);
-    let ledger = sim.account(name).and_then(|account| sim.handle.ledger(name, &account.key));
-    let Some(ledger) = ledger else {
-        differences.push(format!("{name}: the simulator does not answer"));
-        return;
-    };
-    let mut check = |what: String, ours: String, theirs: String| {
-        if ours != theirs {
-            differences.push(format!("{name}: {what}: engine {ours}, venue {theirs}"));
-        }
-    };
-    for (asset, (free, locked)) in &ledger.balances {
-        let found = instruments.assets.find(asset);
-        let Some(id) = found else { continue };
-        let ours = last.balances.iter().find(|row| row.venue == venue && row.asset == id);
-        let total = amount(*free + *locked);
-        let expected = ours.and_then(|row| row.expected);
-        check(format!("{asset} by our fills"), shown(expected), total.clone());
-        let stated = ours.and_then(|row| row.stated).map(|balance| balance.total());
-        check(format!("{asset} as streamed"), shown(stated), total);
-        let fees = ledger.fees.get(asset).copied().unwrap_or_default();
-        let ours = ours.map_or(Amount::ZERO, |row| row.fees);
-        check(format!("{asset} fees"), ours.to_string(), amount(fees));
-    }
-    for instrument in instruments.of_venue(venue) {
-        let theirs = ledger.positions.get(&instrument.symbol).cloned().unwrap_or_default();
-        let ours = last.positions.iter().find(|row| row.instrument == instrument.id);
-        let ours = ours.copied().unwrap_or_default();
-        let symbol = &instrument.symbol;
-        check(format!("{symbol} position"), ours.qty.to_string(), amount(theirs.qty));
-        check(format!("{symbol} cost"), ours.cost.0.to_string(), theirs.cost_e18.to_string());
-        let realised = (ours.realised.0.to_string(), theirs.realised_e18.to_string());
-        check(format!("{symbol} realised"), realised.0, realised.1);
-    }
-    check(
-        "open orders".to_owned(),
-        last.counters.orders_open.to_string(),
-        ledger.open_orders.to_string(),
-    );
-}
-
-fn shown(amount: Option<Amount>) -> String {
-    amount.map_or_else(|| "unknown".to_owned(), |amount| amount.to_string())
-}
-
-fn amount(value: Decimal) -> String {
-    Amount::from_decimal(value).map_or_else(|_| value.to_string(), |amount| amount.to_string())
 }

@@ -4,8 +4,10 @@
 use super::SecretSource;
 use crate::venues::{Credentials, Secret};
 use std::fmt;
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use zeroize::Zeroizing;
 
 /// Why the keys of a venue could not be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +46,7 @@ pub(super) fn read(
 fn read_one(source: &SecretSource) -> Result<Secret, String> {
     let text = match source {
         SecretSource::Env(name) => std::env::var(name)
+            .map(Zeroizing::new)
             .map_err(|_| format!("environment variable {name} is not set or not text"))?,
         SecretSource::File(path) => read_file(path)?,
     };
@@ -54,16 +57,20 @@ fn read_one(source: &SecretSource) -> Result<Secret, String> {
     Ok(Secret::new(trimmed.to_owned()))
 }
 
-fn read_file(path: &Path) -> Result<String, String> {
+fn read_file(path: &Path) -> Result<Zeroizing<String>, String> {
     let shown = path.display();
-    let mode = std::fs::metadata(path).map_err(|error| format!("{shown}: {error}"))?.mode();
+    let failed = |error: std::io::Error| format!("{shown}: {error}");
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let mode = file.metadata().map_err(failed)?.mode();
     if mode & 0o077 != 0 {
         return Err(format!(
             "{shown} has mode {:04o} and others may read it; run: chmod 600 {shown}",
             mode & 0o7777
         ));
     }
-    std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))
+    let mut text = Zeroizing::new(String::with_capacity(8192));
+    file.read_to_string(&mut text).map_err(failed)?;
+    Ok(text)
 }
 
 #[cfg(test)]

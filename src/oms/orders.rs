@@ -170,6 +170,7 @@ pub struct OrderTable {
     done: VecDeque<Slot>,
     capacity: usize,
     open: usize,
+    unknown: usize,
 }
 
 impl OrderTable {
@@ -184,6 +185,7 @@ impl OrderTable {
             done: VecDeque::with_capacity(capacity),
             capacity,
             open: 0,
+            unknown: 0,
         }
     }
 
@@ -264,6 +266,8 @@ impl OrderTable {
     pub(super) fn set_state(&mut self, slot: Slot, state: OrderState, now: Nanos) {
         let order = &mut self.orders[slot as usize];
         let (was, is) = (order.state.is_terminal(), state.is_terminal());
+        self.unknown -= usize::from(order.state == OrderState::Unknown);
+        self.unknown += usize::from(state == OrderState::Unknown);
         order.state = state;
         order.since_ns = now;
         if is && !was {
@@ -275,6 +279,12 @@ impl OrderTable {
         } else if was && !is {
             self.open += 1;
         }
+    }
+
+    /// Orders whose outcome is not known.
+    #[must_use]
+    pub fn unknown_count(&self) -> usize {
+        self.unknown
     }
 
     /// Orders that are not terminal.

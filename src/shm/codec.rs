@@ -43,7 +43,7 @@ pub(super) fn byte(word: u64, index: u32) -> u8 {
     (word >> (8 * index)) as u8
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -110,7 +110,7 @@ pub(super) fn venues(table: &InstrumentTable) -> u64 {
     table.iter().map(|instrument| u64::from(instrument.venue.0) + 1).max().unwrap_or(1)
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 pub(super) mod tests {
     use super::*;
     use crate::types::Amount;

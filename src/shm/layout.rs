@@ -100,7 +100,7 @@ const _: () = {
     assert!(with_counter(account::COUNTER_WORDS) == COUNTERS_SIZE);
     assert!(with_counter(health::FEED_WORDS) <= HEALTH_STRIDE);
     assert!(with_counter(health::EXECUTOR_WORDS) <= HEALTH_STRIDE);
-    assert!(cfg!(loom) || histogram::SIZE == 1992);
+    assert!(cfg!(feature = "loom") || histogram::SIZE == 1992);
     assert!(histogram::SIZE.is_multiple_of(LINE));
     assert!(instruments::WORDS <= INSTRUMENT_STRIDE && instruments::ASSET_WORDS == ASSET_STRIDE);
     assert!(signals::REQUEST_WORDS <= 3 * LINE && signals::REPORT_WORDS <= LINE);
@@ -360,7 +360,7 @@ impl StrategyLayout {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
 

@@ -183,7 +183,7 @@ fn map_unless_empty(
     path: &Path,
     map: Result<MmapRaw, RegionError>,
 ) -> Result<MmapRaw, RegionError> {
-    if cfg!(loom) {
+    if cfg!(feature = "loom") {
         // Its atomics are larger than words.
         return Err(RegionError::Options { what: "a model checker uses no files".to_owned() });
     }

@@ -30,7 +30,7 @@ mod market;
 mod signals;
 mod status;
 mod strategy;
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests;
 mod trades;
 mod view;

@@ -299,7 +299,7 @@ fn report(words: &[u64; REPORT_WORDS]) -> Option<StrategyReport> {
     })
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
     use crate::sync::words::Words;

@@ -23,6 +23,7 @@ pub(super) struct Account {
     fees: BTreeMap<String, Decimal>,
     positions: BTreeMap<String, Position>,
     fills: u64,
+    orders: u64,
     /// Assets that changed since [`Account::take_changes`].
     changed: BTreeSet<String>,
 }
@@ -36,6 +37,7 @@ impl Account {
             fees: BTreeMap::new(),
             positions: BTreeMap::new(),
             fills: 0,
+            orders: 0,
             changed: BTreeSet::new(),
         }
     }
@@ -50,6 +52,11 @@ impl Account {
 
     pub(super) fn free(&self, asset: &str) -> Decimal {
         self.balances.get(asset).map_or(Decimal::ZERO, |balance| balance.free)
+    }
+
+    /// An order was taken.
+    pub(super) fn count_order(&mut self) {
+        self.orders += 1;
     }
 
     /// Moves `amount` from free to locked; the caller has checked that it is there.
@@ -123,6 +130,7 @@ impl Account {
             fees: self.fees.clone(),
             positions: self.positions.iter().map(show).collect(),
             fills: self.fills,
+            orders: self.orders,
             open_orders,
         }
     }

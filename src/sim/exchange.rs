@@ -18,9 +18,9 @@ use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// Ended orders that are kept for queries.
-const ENDED_ORDERS_MAX: usize = 10_000;
+const ENDED_ORDERS_MAX: usize = 2_000;
 /// Fills that are kept for queries, per account and symbol.
-const FILLS_MAX: usize = 10_000;
+const FILLS_MAX: usize = 2_000;
 /// Ids start well above one: a client that takes an index for an id is found out.
 const FIRST_ORDER_ID: u64 = 10_000_000_001;
 const FIRST_TRADE_ID: u64 = 1_000_001;
@@ -159,6 +159,7 @@ impl Exchange {
         let listing = self.listing(&request.symbol).ok_or(Refusal::UnknownSymbol)?;
         let (lock, target) = self.admit(account, listing, &request)?;
         let id = self.create(account, listing, request, SimOrderState::New, now_ms);
+        self.accounts[account.0].count_order();
         self.set_target(id, target);
         self.lock(id, lock);
         self.emit_order(id, OrderChange::New, None, None);

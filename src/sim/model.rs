@@ -426,6 +426,8 @@ pub struct Ledger {
     pub positions: BTreeMap<String, LedgerPosition>,
     /// Number of fills.
     pub fills: u64,
+    /// Orders that the venue ever took: those it refused are not among them.
+    pub orders: u64,
     /// Orders open now.
     pub open_orders: u64,
 }

@@ -4,8 +4,8 @@ use super::{EmitError, SignalBuilder};
 use crate::clock::Clock;
 use crate::shm::{Best, Depth, MarketView, Status, StrategyEnd, TradeReader};
 use crate::types::{
-    ClientOrderId, Instrument, InstrumentId, InstrumentTable, Nanos, Price, Qty, Request, Rounding,
-    Scale, Signal, SignalId, StrategyId, StrategyReport, Trade,
+    Amount, ClientOrderId, Instrument, InstrumentId, InstrumentTable, Nanos, Price, Qty, Request,
+    Rounding, Scale, Signal, SignalId, StrategyId, StrategyReport, Trade,
 };
 use rust_decimal::Decimal;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub struct InstrumentRef {
     /// Smallest quantity.
     pub qty_min: Qty,
     /// Smallest value in quote units.
-    pub notional_min: crate::types::Amount,
+    pub notional_min: Amount,
 }
 
 impl InstrumentRef {
@@ -182,6 +182,18 @@ impl Context {
             let seen_ns = self.parts.clock.now();
             self.tick = Tick { recv_ns, published_ns, seen_ns };
         }
+    }
+
+    /// Position of the engine in an instrument, base units with fees taken in base counted; as of
+    /// some tens of milliseconds ago.
+    #[must_use]
+    pub fn position(&self, instrument: &InstrumentRef) -> Amount {
+        self.parts.view.position(instrument.id).map_or(Amount::ZERO, |row| row.qty)
+    }
+
+    /// Forgets which book was read: what follows was not caused by it.
+    pub fn forget_tick(&mut self) {
+        self.tick = Tick::default();
     }
 
     /// Starts a signal.

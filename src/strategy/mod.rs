@@ -102,11 +102,13 @@ pub trait Strategy: Send {
 pub fn dispatch<S: Strategy + ?Sized>(strategy: &mut S, ctx: &mut Context) -> usize {
     let mut work = 0;
     while let Some(report) = ctx.next_report() {
+        ctx.forget_tick();
         strategy.on_report(ctx, &report);
         work += 1;
     }
     for at in 0..ctx.watched_len() {
         if let Some(changed) = ctx.take_change(at) {
+            ctx.forget_tick();
             strategy.on_book(ctx, changed);
             work += 1;
         }
@@ -116,6 +118,7 @@ pub fn dispatch<S: Strategy + ?Sized>(strategy: &mut S, ctx: &mut Context) -> us
         }
     }
     if ctx.timer_due() {
+        ctx.forget_tick();
         strategy.on_timer(ctx);
     }
     work

@@ -74,11 +74,14 @@ impl<'c> SignalBuilder<'c> {
         self.legs.get_mut(self.len.checked_sub(1)?)
     }
 
-    /// The last leg is a limit order at this price.
+    /// The last leg, and those before it that have no price yet, are limit orders at this price.
     pub fn limit_at(mut self, price: Price) -> Self {
-        if let Some(leg) = self.last() {
+        let len = self.len.min(LEGS_MAX);
+        for leg in self.legs[..len].iter_mut().rev() {
+            if leg.price != Price(0) || leg.pricing != LegPricing::Limit {
+                break;
+            }
             leg.price = price;
-            leg.pricing = LegPricing::Limit;
         }
         self
     }

@@ -5,7 +5,7 @@
 //! strategy never holds more than about one clip on purpose.
 
 use super::{Context, InstrumentRef, Strategy};
-use crate::types::{InstrumentId, Nanos, OrderState, Ppb, Qty, ReportKind, StrategyReport};
+use crate::types::{InstrumentId, Nanos, Ppb, Qty, ReportKind, SignalId, StrategyReport};
 
 /// Options of [`SpreadArb`].
 #[derive(Clone, Debug)]
@@ -27,13 +27,18 @@ pub struct SpreadArb {
     quiet_until: Nanos,
     /// Bought less sold over both venues, base units, from fills.
     inventory: i64,
-    /// Legs whose outcome is still open.
-    open_legs: u32,
+    /// The last signal, and its legs whose outcome is still open, one bit each.
+    last_signal: SignalId,
+    open_legs: u8,
+    /// When the last report came.
+    reported_ns: Nanos,
     signals: i64,
     refused: i64,
     best_gap_ppb: i64,
 }
 
+/// How long after the last report the position in the region is sure to count it.
+const SETTLED_NS: u64 = 150_000_000;
 /// How long open legs hold the next signal back before the strategy goes on without their news.
 const OPEN_LEGS_PATIENCE_NS: u64 = 1_000_000_000;
 
@@ -46,7 +51,9 @@ impl SpreadArb {
             markets: None,
             quiet_until: Nanos(0),
             inventory: 0,
+            last_signal: SignalId(0),
             open_legs: 0,
+            reported_ns: Nanos(0),
             signals: 0,
             refused: 0,
             best_gap_ppb: i64::MIN,
@@ -74,7 +81,7 @@ impl SpreadArb {
             return Some(gap_ppb);
         }
         let now = ctx.now();
-        let waiting = self.open_legs > 0 && now < self.quiet_until.plus(OPEN_LEGS_PATIENCE_NS);
+        let waiting = self.open_legs != 0 && now < self.quiet_until.plus(OPEN_LEGS_PATIENCE_NS);
         if now < self.quiet_until || waiting {
             return Some(gap_ppb);
         }
@@ -84,22 +91,40 @@ impl SpreadArb {
         let sell_qty = sell.round_down(buy.round_down(Qty(sell_qty)));
         let trade_buy = buy.is_tradable(ask.price, buy_qty);
         let trade_sell = sell.is_tradable(bid.price, sell_qty);
-        let mut legs = 0;
+        // One leg alone only where it works the inventory off.
+        let naked = (trade_buy && !trade_sell && self.inventory >= 0)
+            || (trade_sell && !trade_buy && self.inventory <= 0);
+        if naked {
+            return Some(gap_ppb);
+        }
         let mut signal = ctx.signal();
         if trade_buy {
             signal = signal.buy(buy, buy_qty).limit_at(ask.price);
-            legs += 1;
         }
         if trade_sell {
             signal = signal.sell(sell, sell_qty).limit_at(bid.price);
-            legs += 1;
         }
-        if legs > 0 && signal.ioc().emit().is_ok() {
+        if let Ok(id) = signal.ioc().emit() {
             self.signals += 1;
-            self.open_legs = legs;
+            self.last_signal = id;
+            self.open_legs = if trade_buy && trade_sell { 0b11 } else { 0b01 };
             self.quiet_until = now.plus(self.options.cooldown_ns);
         }
         Some(gap_ppb)
+    }
+}
+
+impl SpreadArb {
+    /// Fills do not say what fees took in base, so once all is quiet the engine's own position,
+    /// which knows, replaces what was counted.
+    fn learn_position(&mut self, ctx: &Context) {
+        let Some(markets) = self.markets else { return };
+        if self.open_legs != 0 || ctx.now().since(self.reported_ns) < SETTLED_NS {
+            return;
+        }
+        let total: i128 = markets.iter().map(|market| ctx.position(market).0).sum();
+        let unit = markets[0].scale.base_amount(Qty(1)).0;
+        self.inventory = i64::try_from(total / unit).unwrap_or(self.inventory);
     }
 }
 
@@ -128,15 +153,13 @@ impl Strategy for SpreadArb {
         self.best_gap_ppb = one.max(other);
     }
 
-    fn on_report(&mut self, _ctx: &mut Context, report: &StrategyReport) {
+    fn on_report(&mut self, ctx: &mut Context, report: &StrategyReport) {
+        self.reported_ns = ctx.now();
         if report.kind == ReportKind::Fill {
-            let sign = report.side.sign();
-            self.inventory += sign * report.last_qty.0;
+            self.inventory += report.side.sign() * report.last_qty.0;
         }
-        if report.state.is_terminal() && report.kind != ReportKind::Fill
-            || report.state == OrderState::Filled
-        {
-            self.open_legs = self.open_legs.saturating_sub(1);
+        if report.signal == self.last_signal && report.state.is_terminal() {
+            self.open_legs &= !(1 << report.leg.min(7));
         }
         if report.risk != 0 || report.kind == ReportKind::Rejected {
             self.refused += 1;
@@ -144,6 +167,7 @@ impl Strategy for SpreadArb {
     }
 
     fn on_timer(&mut self, ctx: &mut Context) {
+        self.learn_position(ctx);
         let gap = self.best_gap_ppb;
         let status = ctx.status();
         let _ = status.int("signals", self.signals);

@@ -10,9 +10,9 @@ use super::atomic::{AtomicU64, Ordering};
 use super::words::{LINE, ReadWords, Words};
 
 /// Buckets per power of two, as a power of two. The model checker gets a handful of buckets.
-const PRECISION_BITS: u32 = if cfg!(loom) { 2 } else { 6 };
+const PRECISION_BITS: u32 = if cfg!(feature = "loom") { 2 } else { 6 };
 /// Durations of this many bits are told apart: 2^36 ns are 68 s.
-const RANGE_BITS: u32 = if cfg!(loom) { 5 } else { 36 };
+const RANGE_BITS: u32 = if cfg!(feature = "loom") { 5 } else { 36 };
 const PER_OCTAVE: usize = 1 << PRECISION_BITS;
 const BUCKETS: usize = (RANGE_BITS - PRECISION_BITS + 1) as usize * PER_OCTAVE;
 
@@ -173,7 +173,7 @@ impl Snapshot {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -292,7 +292,7 @@ mod tests {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, feature = "loom"))]
 mod loom_tests {
     use super::*;
     use crate::sync::explore;

@@ -4,7 +4,7 @@
 //! Nothing here allocates after construction, blocks, or knows what the words mean. Every shared
 //! word is an atomic, so a peer that writes nonsense can make a reader return nonsense or an error,
 //! but never undefined behaviour. Atomics come through one alias, so that the same source runs
-//! under loom (`RUSTFLAGS="--cfg loom" cargo test --lib loom_tests`).
+//! under loom (`cargo test --features loom --lib -- sync::`).
 
 pub mod broadcast;
 pub mod histogram;
@@ -14,25 +14,25 @@ pub mod seqlock;
 pub mod spsc;
 pub(crate) mod words;
 
-/// The atomics of this folder and of `shm`: loom's under `--cfg loom`, else the standard library's.
+/// The atomics of this folder and of `shm`: loom's under `--features loom`, else the standard library's.
 pub(crate) mod atomic {
-    #[cfg(loom)]
+    #[cfg(feature = "loom")]
     pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
-    #[cfg(not(loom))]
+    #[cfg(not(feature = "loom"))]
     pub(crate) use std::sync::atomic::{AtomicU64, Ordering, fence};
 }
 
 /// A cell whose accesses loom can watch; free of cost otherwise.
 pub(crate) mod cell {
-    #[cfg(loom)]
+    #[cfg(feature = "loom")]
     pub(crate) use loom::cell::UnsafeCell;
 
     /// Same interface as loom's cell.
-    #[cfg(not(loom))]
+    #[cfg(not(feature = "loom"))]
     #[derive(Debug)]
     pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 
-    #[cfg(not(loom))]
+    #[cfg(not(feature = "loom"))]
     impl<T> UnsafeCell<T> {
         pub(crate) fn new(value: T) -> Self {
             Self(std::cell::UnsafeCell::new(value))
@@ -58,7 +58,7 @@ pub(crate) struct CachePadded<T>(pub(crate) T);
 
 /// Runs a model in every order of its steps that up to two preemptions give: all known faults of
 /// these algorithms need fewer, and without the bound a model of ten steps takes minutes.
-#[cfg(all(test, loom))]
+#[cfg(all(test, feature = "loom"))]
 pub(crate) fn explore(model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(2);

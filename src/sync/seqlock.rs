@@ -13,10 +13,10 @@ use std::fmt;
 use std::ops::Deref;
 
 /// Tries of one read: about 15 us of a writer that is always in the way, far longer than any write.
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 const ATTEMPTS: usize = 1000;
 /// Loom explores every one of them.
-#[cfg(loom)]
+#[cfg(feature = "loom")]
 const ATTEMPTS: usize = 2;
 
 /// The writer was in the middle of a write during every try: it is preempted or dead.
@@ -226,7 +226,7 @@ pub(super) fn read<R>(
     Ok((counter / 2, value))
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
 
@@ -304,7 +304,7 @@ mod tests {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, feature = "loom"))]
 mod loom_tests {
     use super::*;
     use crate::sync::explore;

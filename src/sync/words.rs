@@ -142,15 +142,15 @@ impl Deref for Words {
 }
 
 /// A cache line, padded to the pair that prefetchers fetch by its place, not by its size.
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 #[repr(C, align(64))]
 struct Line([AtomicU64; LINE]);
 
 /// Heap memory for words.
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 struct Heap(Box<[Line]>);
 
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 impl Heap {
     fn new(len: usize) -> Self {
         let line = || Line(std::array::from_fn(|_| AtomicU64::new(0)));
@@ -164,14 +164,14 @@ impl Heap {
     }
 }
 
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 const _: () = assert!(size_of::<Line>() == LINE * size_of::<AtomicU64>());
 
 /// Loom's atomics are larger than the real ones, so they cannot be laid out in lines.
-#[cfg(loom)]
+#[cfg(feature = "loom")]
 struct Heap(Box<[AtomicU64]>);
 
-#[cfg(loom)]
+#[cfg(feature = "loom")]
 impl Heap {
     fn new(len: usize) -> Self {
         Self((0..len.next_multiple_of(LINE)).map(|_| AtomicU64::new(0)).collect())
@@ -182,7 +182,7 @@ impl Heap {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
 

@@ -24,6 +24,7 @@ skip() {
     exit 0
 }
 
+# shellcheck disable=SC2329 # called by the trap
 finish() {
     if [ -n "$pid" ]; then
         kill "$pid" 2>/dev/null || true

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 /// Most trades that `trades` gives.
 pub(super) const TRADES_MAX: usize = 1000;
 /// Orders of an account and symbol that `allOrders` can find.
-const ORDERS_MAX: usize = 10_000;
+const ORDERS_MAX: usize = 2_000;
 
 /// A public print.
 #[derive(Clone, Debug, PartialEq, Eq)]

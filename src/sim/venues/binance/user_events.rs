@@ -17,22 +17,7 @@ pub(super) fn execution_report(
     stp: &str,
     now_ms: u64,
 ) -> String {
-    let name = ids.client_id(order).to_owned();
-    let amendment =
-        if change == OrderChange::Replaced { ids.tell_amendment(order.order_id) } else { None };
-    let execution = match &amendment {
-        Some(amendment) => amendment.execution,
-        None => ids.execution(),
-    };
-    let (id, original) = match (change, amendment) {
-        (OrderChange::Canceled, _) => {
-            let unnamed = || Ids::unnamed_cancel(order.order_id);
-            (cancel_id.map_or_else(unnamed, str::to_owned), name)
-        }
-        (OrderChange::Replaced, Some(amendment)) => (name, amendment.old_name),
-        (OrderChange::Replaced, None) => (name.clone(), name),
-        _ => (name, String::new()),
-    };
+    let (id, original, execution) = names(order, change, cancel_id, ids);
     let prevented = change == OrderChange::Expired && is_self_trade(order);
     let (execution_type, state) = match change {
         _ if prevented => ("TRADE_PREVENTION", "EXPIRED_IN_MATCH"),
@@ -88,6 +73,28 @@ pub(super) fn execution_report(
         return object.text("eR", expiry_reason(order)).end();
     }
     object.end()
+}
+
+/// The members `c` and `C`, and the execution id.
+fn names(
+    order: &SimOrder,
+    change: OrderChange,
+    cancel_id: Option<&str>,
+    ids: &mut Ids,
+) -> (String, String, u64) {
+    let name = ids.client_id(order).to_owned();
+    let amendment =
+        if change == OrderChange::Replaced { ids.tell_amendment(order.order_id) } else { None };
+    if let Some(amendment) = amendment {
+        return (name, amendment.old_name, amendment.execution);
+    }
+    let execution = ids.execution();
+    match (change, cancel_id) {
+        (OrderChange::Canceled, Some(id)) => (id.to_owned(), name, execution),
+        (OrderChange::Canceled, None) => (Ids::unnamed_cancel(order.order_id), name, execution),
+        (OrderChange::Replaced, _) => (name.clone(), name, execution),
+        _ => (name, String::new(), execution),
+    }
 }
 
 /// Only self-trade prevention ends an order that would rest.

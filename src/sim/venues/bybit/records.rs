@@ -7,10 +7,10 @@ use crate::sim::{AccountId, PlaceRequest, SimFill, SimOrder};
 use rust_decimal::Decimal;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-const ENDED_MAX: usize = 20_000;
-const EXECUTIONS_MAX: usize = 20_000;
+const ENDED_MAX: usize = 2_000;
+const EXECUTIONS_MAX: usize = 2_000;
 /// Client ids that cannot be used again; the oldest are forgotten beyond this.
-const LINKS_MAX: usize = 500_000;
+const LINKS_MAX: usize = 10_000;
 /// Ended orders of one account that `order/realtime` still shows.
 pub(super) const REALTIME_ENDED_MAX: usize = 500;
 

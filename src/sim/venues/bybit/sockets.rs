@@ -20,7 +20,7 @@ const ARGS_MAX: usize = 10;
 /// Longest request id.
 const REQ_ID_LENGTH_MAX: usize = 36;
 /// Request ids that a socket remembers.
-const REQ_IDS_MAX: usize = 100_000;
+const REQ_IDS_MAX: usize = 4_000;
 
 /// Which of the three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

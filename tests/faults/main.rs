@@ -1,0 +1,8 @@
+//! What breaks and what becomes of it: the whole engine against the simulated venues, in one
+//! process, with faults switched on while it trades.
+
+mod frames;
+mod orders;
+mod plug;
+mod rig;
+mod stale;

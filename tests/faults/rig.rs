@@ -1,0 +1,217 @@
+//! An engine that trades against two simulated venues, with a hand on the switches.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+use stoop::agents::log::{self, LogLine};
+use stoop::agents::{self, Engine, EngineSetup, FinalState};
+use stoop::cli::ledger::differences;
+use stoop::clock::Clock;
+use stoop::config::{Config, DEFAULT_TOML};
+use stoop::net::tls::{ExtraCa, client_config};
+use stoop::shm::{MarketView, OrderCounters};
+use stoop::sim::{EmbeddedOptions, Fault, Ledger, Server, SimAccount, SimHandle, embedded};
+use stoop::types::{BookState, Channel, InstrumentId, InstrumentTable, Readiness, VenueId};
+use stoop::venues::{Credentials, Endpoints, Secret};
+
+pub const BINANCE: VenueId = VenueId(0);
+pub const BYBIT: VenueId = VenueId(1);
+pub const NAMES: [&str; 2] = ["binance", "bybit"];
+
+/// Long enough for a loaded machine; a test that works takes a fraction of it.
+pub const PATIENCE: Duration = Duration::from_secs(25);
+
+pub struct Rig {
+    pub sim: SimHandle,
+    accounts: Vec<SimAccount>,
+    engine: Option<Engine>,
+    pub instruments: Arc<InstrumentTable>,
+    pub view: MarketView,
+    lines: Receiver<LogLine>,
+    log: RefCell<Vec<String>>,
+}
+
+/// The built-in configuration under a name of its own, streaming all four books. Idle threads
+/// sleep, because several engines share the machine.
+fn config() -> Config {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let mut text = DEFAULT_TOML.to_owned();
+    for (from, to) in [
+        ("name = \"stoop\"", format!("name = \"faults-{}-{number}\"", std::process::id())),
+        ("idle = \"yield\"", "idle = \"park\"".to_owned()),
+        (
+            "\"BTC/USDT@bybit\"]",
+            "\"BTC/USDT@bybit\", \"ETH/USDT@binance\", \"ETH/USDT@bybit\"]".to_owned(),
+        ),
+        ("watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]", "watchlist = []".to_owned()),
+    ] {
+        assert!(text.contains(from), "the default holds no {from:?}");
+        text = text.replacen(from, &to, 1);
+    }
+    Config::parse("faults", &text).unwrap()
+}
+
+impl Rig {
+    /// Everything started and trading on both venues.
+    pub fn trading() -> Self {
+        let wires = NAMES.map(|name| stoop::sim::venues::wire(name).unwrap());
+        let made = embedded(&EmbeddedOptions::default(), wires.into()).unwrap();
+        let accounts: Vec<SimAccount> = NAMES
+            .map(|name| made.accounts.iter().find(|account| account.venue == name).unwrap().clone())
+            .into();
+        let sim = Server::start(made.options).unwrap();
+        let tls = client_config(&[ExtraCa::Pem(sim.ca_pem().as_bytes().to_vec())]).unwrap();
+        let (mut endpoints, mut credentials) = (Vec::new(), Vec::new());
+        for (venue, account) in [BINANCE, BYBIT].into_iter().zip(&accounts) {
+            let urls = sim.urls(account.venue).unwrap().clone();
+            let (rest, public) = (urls.rest, urls.public);
+            let (trade, private) = (urls.trade, urls.private);
+            endpoints.push((venue, Endpoints { rest, public, trade, private }));
+            let secret = Secret::new(account.secret.clone());
+            credentials.push((venue, Credentials { key: account.key.clone(), secret }));
+        }
+        let config = config();
+        let instruments = Arc::new(agents::load(&config, &endpoints, &tls).unwrap());
+        let (log, lines, _) = log::channel(65_536);
+        let setup = EngineSetup {
+            strategies: Vec::new(),
+            config: &config,
+            endpoints,
+            credentials,
+            instruments: instruments.clone(),
+            tls,
+            clock: Clock::new(),
+            log,
+        };
+        let engine = Engine::start(setup).unwrap();
+        let view = engine.view().clone();
+        let log = RefCell::new(Vec::new());
+        let engine = Some(engine);
+        let rig = Self { sim, accounts, engine, instruments, view, lines, log };
+        rig.wait("all books are live", |rig| {
+            rig.all().iter().all(|id| rig.state(*id) == BookState::Live)
+        });
+        rig.goes_on_trading();
+        rig
+    }
+
+    /// Everything said so far, as `source: text`.
+    pub fn log(&self) -> Vec<String> {
+        let mut log = self.log.borrow_mut();
+        log.extend(self.lines.try_iter().map(|line| format!("{}: {}", line.source, line.text)));
+        log.clone()
+    }
+
+    /// How often exactly this was said.
+    pub fn said(&self, line: &str) -> usize {
+        self.log().iter().filter(|said| *said == line).count()
+    }
+
+    pub fn wait(&self, what: &str, done: impl Fn(&Self) -> bool) {
+        self.wait_for(PATIENCE, what, done);
+    }
+
+    pub fn wait_for(&self, patience: Duration, what: &str, done: impl Fn(&Self) -> bool) {
+        let start = Instant::now();
+        while !done(self) {
+            assert!(start.elapsed() < patience, "not in time: {what}\n{}", self.describe());
+            assert!(
+                !self.engine.as_ref().unwrap().is_lost(),
+                "an agent is lost: {:#?}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn describe(&self) -> String {
+        let health = [BINANCE, BYBIT].map(|venue| self.view.health(venue));
+        format!("{:#?}\n{:#?}\n{health:#?}", self.log(), self.counters())
+    }
+
+    /// Waits until some more orders have been filled on both venues.
+    pub fn goes_on_trading(&self) {
+        let before = [self.ledger(BINANCE).fills, self.ledger(BYBIT).fills];
+        self.wait("trading goes on", |rig| {
+            std::thread::sleep(Duration::from_millis(10));
+            rig.ledger(BINANCE).fills >= before[0] + 2 && rig.ledger(BYBIT).fills >= before[1] + 2
+        });
+    }
+
+    pub fn fault(&self, venue: VenueId, fault: Fault) {
+        assert!(self.sim.fault(NAMES[usize::from(venue.0)], fault));
+    }
+
+    pub fn ledger(&self, venue: VenueId) -> Ledger {
+        let account = &self.accounts[usize::from(venue.0)];
+        self.sim.ledger(account.venue, &account.key).unwrap()
+    }
+
+    pub fn counters(&self) -> OrderCounters {
+        self.view.counters()
+    }
+
+    pub fn all(&self) -> Vec<InstrumentId> {
+        self.instruments.iter().map(|instrument| instrument.id).collect()
+    }
+
+    /// Books of one venue.
+    pub fn books(&self, venue: VenueId) -> Vec<InstrumentId> {
+        self.instruments.of_venue(venue).map(|instrument| instrument.id).collect()
+    }
+
+    /// The state as the order manager would read it.
+    pub fn state(&self, instrument: InstrumentId) -> BookState {
+        self.view.best(instrument).state
+    }
+
+    /// Whether books are live and orders can be sent.
+    pub fn is_whole(&self, venue: VenueId) -> bool {
+        let health = self.view.health(venue);
+        let trade = health.executor.channels[Channel::Trade.index()];
+        let private = health.executor.channels[Channel::Private.index()];
+        let private = venue == BINANCE || private == Readiness::Ready;
+        health.feed.state == Readiness::Ready
+            && trade == Readiness::Ready
+            && private
+            && self.books(venue).iter().all(|id| self.state(*id) == BookState::Live)
+    }
+
+    /// Stops the engine, and proves that everything that was sent is accounted for and that
+    /// engine and venues agree.
+    pub fn finish(mut self) -> FinalState {
+        let engine = self.engine.take().unwrap();
+        engine.stop();
+        let start = Instant::now();
+        while !engine.has_stopped() && start.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let stopped = engine.has_stopped();
+        let last = engine.join();
+        let log = self.log();
+        assert!(stopped, "not stopped in time: {last:#?}\n{log:#?}");
+        let ledgers = [BINANCE, BYBIT].map(|venue| (venue, self.ledger(venue)));
+        let found = differences(&self.instruments, &last, &ledgers);
+        assert!(found.is_empty(), "{found:#?}\n{log:#?}");
+        let c = &last.counters;
+        assert_eq!(last.unconfirmed, [""; 0], "{log:#?}");
+        assert_eq!((c.orders_open, c.orders_unknown), (0, 0), "{c:#?}");
+        let taken = c.orders_filled + c.orders_canceled + c.orders_expired;
+        assert_eq!(c.orders_sent, taken + c.orders_rejected, "{c:#?}");
+        // One order of ours is one order there: none was sent twice, none of them forgotten.
+        assert_eq!(taken, ledgers.iter().map(|(_, ledger)| ledger.orders).sum::<u64>(), "{c:#?}");
+        last
+    }
+}
+
+impl Drop for Rig {
+    /// After a failed test: the engine's threads and its folder go with it.
+    fn drop(&mut self) {
+        if let Some(engine) = self.engine.take() {
+            let _ = engine.join();
+        }
+    }
+}
