@@ -168,11 +168,10 @@ impl FeedSide {
                     });
                     assert_ne!(outcome, Outcome::NeedResync);
                     if outcome == Outcome::Applied {
-                        tally.measure(venue, "depth published", || self.publish(update, now));
+                        tally.measure(venue, "depth published", || self.publish(now));
                     }
                 }
                 Event::Top(top) => {
-                    assert!(top.sequence >= self.book.top_sequence);
                     tally.measure(venue, "top of book published", || self.on_top(top, now));
                 }
                 Event::Trade(trade) => {
@@ -185,27 +184,25 @@ impl FeedSide {
     }
 
     fn on_top(&mut self, top: &TopOfBook, now: Nanos) {
+        if top.sequence < self.book.top_sequence {
+            return;
+        }
         self.book.top_sequence = top.sequence;
         self.book.writer.publish_top(top, self.book.book.state(), now, now);
         self.histograms.decode.record(100);
     }
 
-    fn publish(&mut self, update: &DepthUpdate, now: Nanos) {
-        let ladder = self.book.book.ladder();
-        let bids = ladder.top(Side::Buy, &mut self.bids);
-        let asks = ladder.top(Side::Sell, &mut self.asks);
+    fn publish(&mut self, now: Nanos) {
+        let FeedBook { instrument, book, writer, top_sequence, .. } = &mut self.book;
+        let bids = book.ladder().top(Side::Buy, &mut self.bids);
+        let asks = book.ladder().top(Side::Sell, &mut self.asks);
         let (bids, asks) = (&self.bids[..bids], &self.asks[..asks]);
-        let state = self.book.book.state();
-        let top = TopOfBook {
-            instrument: update.instrument,
-            sequence: update.sequence,
-            bid: bids[0],
-            ask: asks[0],
-            event_ns: update.event_ns,
-        };
-        let writer = &mut self.book.writer;
+        let (state, sequence, event_ns) = (book.state(), book.sequence(), book.event_ns());
+        writer.publish_depth(bids, asks, state, sequence, event_ns, now, now);
+        *top_sequence = sequence;
+        let (bid, ask) = (bids[0], asks[0]);
+        let top = TopOfBook { instrument: *instrument, sequence, bid, ask, event_ns };
         writer.publish_top(&top, state, now, now);
-        writer.publish_depth(bids, asks, state, update.sequence, update.event_ns, now, now);
         self.histograms.publish.record(100);
     }
 }
@@ -497,9 +494,10 @@ impl Engine {
             leg_skew: market.histogram_writer(Stage::LegSkew, VenueId(0)).unwrap(),
             market,
             venues: ports,
-            strategies: vec![StrategyPort { strategy, end: oms_end }],
+            strategies: vec![StrategyPort::new(strategy, oms_end)],
             lifecycle,
             last,
+            clock: clock.clone(),
             log,
         });
         Self { sides, strategy: agent, oms, clock, view, lines }
