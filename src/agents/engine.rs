@@ -1,7 +1,7 @@
 //! The engine as a whole: builds the region, the agents and the rings between them, and gives each
 //! agent its thread.
 
-use super::configured::{oms_options, plans, strategies};
+use super::configured::{Named, oms_options, plans, strategies};
 use super::executor::{Executor, ExecutorHistograms, ExecutorParts};
 use super::feed::{Feed, FeedBook, FeedHistograms, FeedParts};
 use super::log::Log;
@@ -22,7 +22,7 @@ use crate::throttle::Throttle;
 use crate::tui;
 use crate::types::{Channel, Command, Event, InstrumentTable, StrategyId, VenueId};
 use crate::venues::{Credentials, Endpoints, VENUES, VenueSetup};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -97,6 +97,19 @@ impl Engine {
         };
         let market = Market::create(&folder, &setup.instruments, &options)
             .map_err(|error| error.to_string())?;
+        Self::build(setup, market, strategies, (plans, layout), &folder).inspect_err(|_| {
+            let _ = std::fs::remove_dir_all(&folder);
+        })
+    }
+
+    fn build(
+        setup: EngineSetup<'_>,
+        market: Market,
+        strategies: Vec<Named>,
+        (plans, layout): (Vec<ThreadPlan>, String),
+        folder: &Path,
+    ) -> Result<Self, String> {
+        let config = setup.config;
         let view = market.view();
         let (sender, last) = channel();
         let mut builder = Builder {
@@ -113,13 +126,14 @@ impl Engine {
         let mut strategy_ports = Vec::new();
         let mut statuses = Vec::new();
         for (index, (name, strategy)) in strategies.into_iter().enumerate() {
-            let port = builder.strategy(index, &name, strategy, &folder)?;
+            let port = builder.strategy(index, &name, strategy, folder)?;
             statuses.push((name, port.end.status()));
             strategy_ports.push(port);
         }
         let lifecycle = builder.lifecycle.clone();
         let threads = builder.run(strategy_ports, sender, &plans, &layout)?;
         let statuses = Mutex::new(statuses);
+        let folder = folder.to_owned();
         Ok(Self { view, lifecycle, threads, last, statuses, layout, folder })
     }
 
@@ -363,7 +377,7 @@ impl Builder<'_> {
         index: usize,
         name: &str,
         body: Box<dyn Strategy>,
-        folder: &std::path::Path,
+        folder: &Path,
     ) -> Result<StrategyPort, String> {
         let strategy = StrategyId(index as u8);
         let options = StrategyOptions {

@@ -147,6 +147,28 @@ fn every_agent_stands_in_exactly_one_thread() {
 }
 
 #[test]
+fn strategies_of_the_program_are_agents_too_and_keep_their_names() {
+    let all = "\"feed:binance\", \"feed:bybit\", \"strategy:spread\", \"oms\", \"exec:binance\", \
+               \"exec:bybit\"";
+    let threads = |runs: &str| format!("{DEFAULT_TOML}\n[[thread]]\nruns = [{runs}]\n");
+    let last = DEFAULT_TOML.matches('\n').count() + 3;
+    let parse = |text: &str, own: &[&str]| Config::parse_with("engine.toml", text, own);
+    assert_eq!(
+        parse(&threads(all), &["mine"]).unwrap_err().to_string(),
+        format!("engine.toml:{last}:8: agent \"strategy:mine\" stands in no [[thread]]")
+    );
+    let with_mine = threads(&format!("{all}, \"strategy:mine\""));
+    assert_eq!(parse(&with_mine, &["mine"]).unwrap().threads.len(), 1);
+    let error = parse(&with_mine, &[]).unwrap_err().to_string();
+    assert!(error.contains("agent = \"strategy:mine\" is not one of"), "{error}");
+    let at = line("name = \"spread\"");
+    assert_eq!(
+        parse(DEFAULT_TOML, &["spread"]).unwrap_err().to_string(),
+        format!("engine.toml:{at}:8: two strategies are named \"spread\"")
+    );
+}
+
+#[test]
 fn durations_are_read_with_their_unit() {
     assert_eq!(parse_duration("30s"), Ok(Nanos(30_000_000_000)));
     assert_eq!(parse_duration("500ms"), Ok(Nanos(500_000_000)));

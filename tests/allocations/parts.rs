@@ -1,57 +1,20 @@
-//! The book, the oms and the throttle do not allocate once they have been built.
-//!
-//! One test only: the counter of the allocator counts the whole process.
+//! The book, the oms and the throttle do not allocate once they have been built, whatever befalls
+//! them.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use crate::counting::allocations;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use stoop::book::{Book, BookOptions, Outcome};
 use stoop::oms::{BookQuote, Books, NullRecorder, Oms, OmsOptions, Output, RiskLimits};
 use stoop::throttle::{Priority, Throttle};
 use stoop::types::*;
 
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call is handed to the system allocator unchanged; only a counter is added.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`, and `alloc` came from `System`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 const SECOND: u64 = 1_000_000_000;
 const START: Nanos = Nanos(1_800_000_000 * SECOND);
 const E18: i128 = 10i128.pow(18);
 
-/// How many allocations `work` makes.
-fn allocations(work: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    work();
-    ALLOCATIONS.load(Ordering::Relaxed) - before
-}
-
-#[test]
-fn nothing_allocates_after_it_is_built() {
-    assert!(allocations(|| drop(std::hint::black_box(vec![1u8]))) > 0, "the counter counts");
-    book();
-    oms();
-    throttle();
-}
-
 /// Snapshots, deltas, gaps, a market that leaves the window, and more far levels than fit.
-fn book() {
+#[test]
+fn books_do_not_allocate() {
     let mut book = Book::new(Price(1), BookOptions::default());
     let update = |kind, id| DepthUpdate {
         instrument: InstrumentId(0),
@@ -150,7 +113,8 @@ fn ready_oms() -> (Oms<NullRecorder>, Output) {
 
 /// Thousands of two-leg signals through tables of 256: acknowledged, filled in two parts with
 /// fees, reported twice, expired, lost, asked for, cancelled, refused.
-fn oms() {
+#[test]
+fn the_order_manager_does_not_allocate() {
     let (mut oms, mut out) = ready_oms();
     let strategy = StrategyId(1);
     let mut orders: Vec<NewOrder> = Vec::with_capacity(8);
@@ -244,7 +208,8 @@ fn live(oms: &mut Oms<NullRecorder>, order: &NewOrder, round: u64, now: Nanos, o
     }
 }
 
-fn throttle() {
+#[test]
+fn throttles_do_not_allocate() {
     let spec = |aligned| LimitSpec {
         name: "test",
         window_ns: SECOND,

@@ -1,35 +1,12 @@
-//! The Bybit connectors allocate nothing per frame and per order once they are warm.
-//!
-//! A binary of its own: it replaces the allocator of the whole process.
+//! The Bybit connectors allocate nothing per frame and per order once they are warm: kinds of frames
+//! and ways of orders that the whole path of `path.rs` does not take.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use crate::counting::allocations;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use stoop::types::*;
 use stoop::venues::{
     self, Connector, Credentials, Outbox, RequestId, Response, Secret, VenueSetup,
 };
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call is passed on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const NOW: Nanos = Nanos(1_700_000_000_000_000_000);
 const BTC: InstrumentId = InstrumentId(0);
@@ -131,11 +108,7 @@ fn count(mut step: impl FnMut()) -> u64 {
     for _ in 0..50 {
         step();
     }
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    for _ in 0..1000 {
-        step();
-    }
-    ALLOCATIONS.load(Ordering::Relaxed) - before
+    allocations(|| (0..1000).for_each(|_| step()))
 }
 
 fn order() -> NewOrder {
@@ -152,9 +125,8 @@ fn order() -> NewOrder {
     }
 }
 
-/// One test: the counter belongs to the process.
 #[test]
-fn nothing_is_allocated_in_steady_state() {
+fn connectors_do_not_allocate() {
     let row = &venues::VENUES[usize::from(venues::find("bybit").unwrap().0)];
     let mut market = Bench::new((row.market)(setup(false)).unwrap());
     market.submit(CommandKind::Subscribe(BTC));

@@ -1,53 +1,13 @@
 //! What a message costs in allocations once the buffers have grown: nothing of ours, and of
 //! rustls one for every record decrypted and one for every record encrypted.
 
-#[path = "../support/mod.rs"]
-mod support;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use crate::counting::total;
+use crate::support::client::PATIENCE;
+use crate::support::server::{Authority, Connection, Server, VALID};
 use std::time::Instant;
 use stoop::clock::Clock;
 use stoop::net::tls::client_config;
 use stoop::net::{HttpRequest, LinkId, LinkOptions, Net, NetEvent, NetOptions};
-use support::client::PATIENCE;
-use support::server::{Authority, Connection, Server, VALID};
-
-thread_local! {
-    /// Allocations of this thread: the servers' own do not count.
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-fn count() {
-    // Not there any more while a thread ends.
-    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
-}
-
-// SAFETY: every call goes to the system's allocator unchanged; counting neither allocates nor
-// unwinds.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps the contract of `alloc`, which is the same there.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above, for `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: as above, for `realloc`.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const WARM_UP: u64 = 300;
 const ROUNDS: u64 = 1000;
@@ -78,10 +38,10 @@ fn allocations(
         }
         if next {
             if sent == WARM_UP {
-                before = ALLOCATIONS.get();
+                before = total();
             }
             if sent == WARM_UP + ROUNDS {
-                return ALLOCATIONS.get() - before;
+                return total() - before;
             }
             send(&mut net, link, sent);
             sent += 1;
