@@ -67,9 +67,10 @@ fn a_venue_is_away_for_two_seconds(venue: VenueId) {
     let address = rig.sim.address(name).unwrap();
     for agent in ["feed", "exec"] {
         let refused = format!("connection refused by {address}: nothing listens there");
-        let said = rig.log().iter().any(|line| {
-            line.starts_with(&format!("{agent}:{name}: ")) && line.ends_with(&refused)
-        });
+        let said = rig
+            .log()
+            .iter()
+            .any(|line| line.starts_with(&format!("{agent}:{name}: ")) && line.ends_with(&refused));
         assert!(said, "{agent} did not say {refused:?}: {:#?}", rig.log());
     }
     let not_live = RiskReject::BookNotLive as usize;

@@ -42,7 +42,10 @@ fn config() -> Config {
     for (from, to) in [
         ("name = \"stoop\"", format!("name = \"faults-{}-{number}\"", std::process::id())),
         ("idle = \"yield\"", "idle = \"park\"".to_owned()),
-        ("\"BTC/USDT@bybit\"]", "\"BTC/USDT@bybit\", \"ETH/USDT@binance\", \"ETH/USDT@bybit\"]".to_owned()),
+        (
+            "\"BTC/USDT@bybit\"]",
+            "\"BTC/USDT@bybit\", \"ETH/USDT@binance\", \"ETH/USDT@bybit\"]".to_owned(),
+        ),
         ("watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]", "watchlist = []".to_owned()),
     ] {
         assert!(text.contains(from), "the default holds no {from:?}");
@@ -114,7 +117,11 @@ impl Rig {
         let start = Instant::now();
         while !done(self) {
             assert!(start.elapsed() < patience, "not in time: {what}\n{}", self.describe());
-            assert!(!self.engine.as_ref().unwrap().is_lost(), "an agent is lost: {:#?}", self.log());
+            assert!(
+                !self.engine.as_ref().unwrap().is_lost(),
+                "an agent is lost: {:#?}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -170,6 +177,15 @@ impl Rig {
             && trade == Readiness::Ready
             && private
             && self.books(venue).iter().all(|id| self.state(*id) == BookState::Live)
+    }
+
+    /// Asks the engine to stop.
+    pub fn stop(&self) {
+        self.engine.as_ref().unwrap().stop();
+    }
+
+    pub fn has_stopped(&self) -> bool {
+        self.engine.as_ref().unwrap().has_stopped()
     }
 
     /// Stops the engine, and proves that everything that was sent is accounted for and that
