@@ -111,6 +111,8 @@ pub struct OmsAgent {
     skew: SkewTable,
     stopping: bool,
     finished: bool,
+    /// When a venue last said something of orders or balances.
+    told_ns: Nanos,
     account_at: Nanos,
     dirty: bool,
 }
@@ -127,6 +129,9 @@ impl Books for RegionBooks {
 const EVENTS_PER_POLL: usize = 256;
 const REQUESTS_PER_POLL: usize = 32;
 const ACCOUNT_EVERY_NS: u64 = 50_000_000;
+/// Silence of the venues after the last order has ended: balances follow the reports that changed
+/// them, and the last state is to hold them.
+const SETTLE_NS: u64 = 200_000_000;
 
 impl OmsAgent {
     /// An agent named `oms`.
@@ -149,6 +154,7 @@ impl OmsAgent {
             skew: SkewTable::new(),
             stopping: false,
             finished: false,
+            told_ns: Nanos(0),
             account_at: Nanos(0),
             dirty: true,
         }
@@ -170,6 +176,9 @@ impl OmsAgent {
     fn on_event(&mut self, at: usize, event: &Event, now: Nanos) {
         let venue = self.parts.venues[at].venue;
         self.dirty = true;
+        if matches!(event, Event::Report(_) | Event::Balance(_)) {
+            self.told_ns = now;
+        }
         let oms = &mut self.oms;
         match event {
             Event::Report(report) => oms.on_report(venue, report, now, &mut self.out),
@@ -302,7 +311,8 @@ impl OmsAgent {
             self.oms.stop(now, &mut self.out);
             self.drain(now);
         }
-        if phase == Phase::Stopping && self.oms.is_quiet() && !self.finished {
+        let ending = phase == Phase::Stopping && !self.finished;
+        if ending && now.since(self.told_ns) > SETTLE_NS && self.oms.is_quiet() {
             self.finish(now);
         }
     }

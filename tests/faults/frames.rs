@@ -166,7 +166,7 @@ fn costs_the_connection(rig: &Rig, venue: VenueId, bytes: &[u8], words: &str) {
     let (before, said) = (lost(rig, venue), rig.said(&line));
     let other = if venue == BINANCE { BYBIT } else { BINANCE };
     rig.fault(venue, Fault::InjectRaw(bytes.to_vec()));
-    rig.wait(&line, |rig| rig.said(&line) > said);
+    rig.wait(&line, |rig| rig.said(&line) > said && lost(rig, venue) != before);
     rig.wait("it comes back", |rig| {
         for book in rig.books(other) {
             assert_eq!(rig.state(book), BookState::Live, "{words}");
