@@ -318,6 +318,7 @@ impl Builder<'_> {
                 writer,
                 trades,
                 top_sequence: 0,
+                top_crossed: false,
             });
         }
         let histograms = FeedHistograms {

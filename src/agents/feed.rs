@@ -28,6 +28,8 @@ pub struct FeedBook {
     pub trades: TradeWriter,
     /// Newest top of book published, on the axis of [`TopOfBook::sequence`].
     pub top_sequence: u64,
+    /// That top was crossed, so nothing but a newer one is live.
+    pub top_crossed: bool,
 }
 
 /// Histograms of a feed.
@@ -174,26 +176,30 @@ impl Feed {
         }
     }
 
-    /// Depth first, then the top that announces it. The book's own numbers count: a snapshot may have
-    /// brought buffered updates with it.
+    /// Publishes a book that has changed, depth first, then the top that announces it; `was` is its
+    /// state before. Sequence and time are the book's own: deltas that waited may have taken it past
+    /// the message that completed it.
     fn publish(&mut self, at: usize, was: BookState, recv_ns: Nanos, now: Nanos) {
-        let book = &mut self.parts.books[at];
-        let (sequence, event_ns) = (book.book.sequence(), book.book.event_ns());
-        let bids = book.book.ladder().top(Side::Buy, &mut self.bids);
-        let asks = book.book.ladder().top(Side::Sell, &mut self.asks);
+        let FeedBook { instrument, book, writer, top_sequence, top_crossed, .. } =
+            &mut self.parts.books[at];
+        let bids = book.ladder().top(Side::Buy, &mut self.bids);
+        let asks = book.ladder().top(Side::Sell, &mut self.asks);
         let (bids, asks) = (&self.bids[..bids], &self.asks[..asks]);
-        let state = book.book.state();
-        book.writer.publish_depth(bids, asks, state, sequence, event_ns, recv_ns, now);
-        if sequence >= book.top_sequence || was != state {
-            book.top_sequence = sequence;
+        let (state, sequence, event_ns) = (book.state(), book.sequence(), book.event_ns());
+        writer.publish_depth(bids, asks, state, sequence, event_ns, recv_ns, now);
+        if sequence >= *top_sequence {
+            (*top_sequence, *top_crossed) = (sequence, false);
             let top = TopOfBook {
-                instrument: book.instrument,
+                instrument: *instrument,
                 sequence,
                 bid: bids.first().copied().unwrap_or_default(),
                 ask: asks.first().copied().unwrap_or_default(),
                 event_ns,
             };
-            book.writer.publish_top(&top, state, recv_ns, now);
+            writer.publish_top(&top, state, recv_ns, now);
+        } else if was != state && !*top_crossed {
+            // The top shown is newer than the book: only its state is old.
+            writer.set_state(state, now);
         }
         self.parts.histograms.publish.record(self.parts.session.now().since(recv_ns));
     }
@@ -207,6 +213,7 @@ impl Feed {
         book.top_sequence = top.sequence;
         let both = top.bid.qty.0 > 0 && top.ask.qty.0 > 0;
         let crossed = both && top.bid.price >= top.ask.price;
+        book.top_crossed = crossed;
         let state = if crossed { BookState::Stale } else { book.book.state() };
         book.writer.publish_top(top, state, recv_ns, decoded_ns);
         if crossed {
@@ -267,7 +274,7 @@ impl Feed {
         self.health_at = Nanos(0);
         for book in &mut self.parts.books {
             book.book.on_disconnect();
-            book.top_sequence = 0;
+            (book.top_sequence, book.top_crossed) = (0, false);
             book.writer.set_state(book.book.state(), now);
         }
     }

@@ -141,7 +141,8 @@ pub struct OmsAgent {
     bad_records: u64,
     skew: SkewTable,
     stopping: bool,
-    quiet_since: Option<Nanos>,
+    /// When a venue last said something of orders or balances.
+    told_ns: Nanos,
     finished: bool,
     account_at: Nanos,
     told: OmsCounters,
@@ -159,8 +160,11 @@ impl Books for RegionBooks {
 const EVENTS_PER_POLL: usize = 256;
 const REQUESTS_PER_POLL: usize = 32;
 const ACCOUNT_EVERY_NS: u64 = 50_000_000;
-/// How long the last balances may take to arrive after the last order has ended.
-const BALANCES_PATIENCE_NS: u64 = 2_000_000_000;
+/// Silence of the venues after the last order has ended: balances follow the reports that changed
+/// them, and the last state is to hold them.
+const SETTLE_NS: u64 = 200_000_000;
+/// The same where a balance is not yet what our fills make it.
+const SETTLE_MAX_NS: u64 = 2_000_000_000;
 
 impl OmsAgent {
     /// An agent named `oms`.
@@ -182,7 +186,7 @@ impl OmsAgent {
             bad_records: 0,
             skew: SkewTable::new(),
             stopping: false,
-            quiet_since: None,
+            told_ns: Nanos(0),
             finished: false,
             account_at: Nanos(0),
             told: OmsCounters::default(),
@@ -204,6 +208,9 @@ impl OmsAgent {
 
     fn on_event(&mut self, at: usize, event: &Event, now: Nanos) {
         let venue = self.parts.venues[at].venue;
+        if matches!(event, Event::Report(_) | Event::Balance(_)) {
+            self.told_ns = now;
+        }
         let oms = &mut self.oms;
         match event {
             Event::Report(report) => oms.on_report(venue, report, now, &mut self.out),
@@ -361,17 +368,16 @@ impl OmsAgent {
     }
 
     /// Whether all orders have ended and the last balances have arrived, or have had their time.
-    fn is_settled(&mut self, now: Nanos) -> bool {
-        if !self.oms.is_quiet() {
-            self.quiet_since = None;
+    fn is_settled(&self, now: Nanos) -> bool {
+        let silence = now.since(self.told_ns);
+        if !self.oms.is_quiet() || silence <= SETTLE_NS {
             return false;
         }
-        let since = *self.quiet_since.get_or_insert(now);
         let agree = |venue: &VenueId| {
             let rows = self.oms.balances().of_venue(*venue);
             rows.iter().all(|row| row.difference() == Amount::ZERO)
         };
-        self.venues.iter().all(agree) || now.since(since) > BALANCES_PATIENCE_NS
+        self.venues.iter().all(agree) || silence > SETTLE_MAX_NS
     }
 
     /// What should not happen is said when it does.

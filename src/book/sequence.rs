@@ -218,6 +218,12 @@ impl Book {
     #[cold]
     fn buffer(&mut self, update: &DepthUpdate, bids: &[Level], asks: &[Level]) -> Outcome {
         self.state = BookState::Buffering;
+        // A stream only goes forward: where it goes back its ids have started anew, or what waits
+        // was never right and would keep every snapshot from fitting.
+        let newest = self.waiting.last().map_or(0, |delta| delta.update.last_id);
+        if update.last_id < newest {
+            self.forget_waiting();
+        }
         let count = bids.len() + asks.len();
         let full = self.waiting.len() == self.waiting.capacity()
             || self.levels.len() + count > self.levels.capacity();
@@ -438,6 +444,17 @@ mod tests {
         assert_eq!(book.state(), BookState::Buffering);
         assert_eq!(snapshot(&mut book, DepthKind::FetchedSnapshot, 12), Outcome::Applied);
         assert_eq!((book.id(), best(&book)), (14, 14));
+    }
+
+    #[test]
+    fn a_delta_from_far_ahead_does_not_outlast_those_that_follow_it() {
+        let mut book = live();
+        assert_eq!(delta(&mut book, 9_000, 9_001), Outcome::NeedResync);
+        assert_eq!(snapshot(&mut book, DepthKind::FetchedSnapshot, 11), Outcome::NeedResync);
+        assert_eq!(delta(&mut book, 12, 12), Outcome::Buffered);
+        assert_eq!(delta(&mut book, 13, 14), Outcome::Buffered);
+        assert_eq!(snapshot(&mut book, DepthKind::FetchedSnapshot, 12), Outcome::Applied);
+        assert_eq!((book.state(), book.id(), best(&book)), (BookState::Live, 14, 14));
     }
 
     #[test]

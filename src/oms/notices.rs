@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::orders::Order;
 use super::record::{Record, Recorder};
 use super::transition::Trigger;
 use super::venues::Change;
@@ -69,6 +70,7 @@ impl<R: Recorder> Oms<R> {
                 }
                 self.venues.want_balances(venue, now);
                 self.next_due = now;
+                self.try_catch_up(venue);
             }
         }
     }
@@ -89,6 +91,22 @@ impl<R: Recorder> Oms<R> {
                 order.timers.query = now;
                 self.watch(slot);
             }
+        }
+    }
+
+    /// A venue whose stream was lost gets no new orders before every order there was answered for
+    /// and the fills that were missed are booked: later fills would otherwise be booked before
+    /// them, and average costs depend on the order.
+    pub(super) fn try_catch_up(&mut self, venue: VenueId) {
+        if !self.venues.is_catching_up(venue) {
+            return;
+        }
+        let unanswered = |order: &Order| {
+            let open = order.state == OrderState::Unknown && order.timers.not_found == 0;
+            order.venue == venue && (open || order.awaits_fills())
+        };
+        if !self.orders.iter().any(unanswered) {
+            self.venues.on_caught_up(venue);
         }
     }
 }

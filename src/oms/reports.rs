@@ -60,6 +60,7 @@ impl<R: Recorder> Oms<R> {
             (_, Some(slot)) => self.on_statement(slot, report, now, out),
             (_, None) => self.counters.reports_orphaned += 1,
         }
+        self.try_catch_up(venue);
     }
 
     fn find(&self, report: &ExecutionReport) -> Option<Slot> {

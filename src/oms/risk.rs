@@ -53,7 +53,8 @@ pub enum RiskReject {
     Halted = 4,
     /// Only reducing orders are allowed, and this does not reduce.
     ReduceOnly = 5,
-    /// The venue is not connected, not logged in, suspended or has not stated its balances.
+    /// The venue is not connected, not logged in, suspended, has not stated its balances, or has
+    /// yet to tell what was missed while its stream was lost.
     VenueNotReady = 6,
     /// The venue does not trade the instrument now.
     InstrumentNotTrading = 7,

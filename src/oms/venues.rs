@@ -10,6 +10,8 @@ struct Venue {
     ready: [bool; Channel::COUNT],
     /// The stream was lost and the venue has not been ready since.
     missed: bool,
+    /// What happened while the stream was lost is not all known yet.
+    catching_up: bool,
     balances_known: bool,
     /// Next request for balances while they are not known.
     balances_due: Nanos,
@@ -63,6 +65,7 @@ impl Venues {
     pub fn is_ready(&self, venue: VenueId, now: Nanos) -> bool {
         self.rows.get(usize::from(venue.0)).is_some_and(|row| {
             row.is_connected()
+                && !row.catching_up
                 && (row.balances_known || !self.balances_first)
                 && now >= row.suspended_until
         })
@@ -74,6 +77,7 @@ impl Venues {
         let was = std::mem::replace(&mut row.ready[channel.index()], to == Readiness::Ready);
         if was && to != Readiness::Ready && channel == row.stream() {
             row.missed = true;
+            row.catching_up = true;
             row.balances_known = false;
             row.balances_due = Nanos(0);
             return Change::StreamLost;
@@ -82,6 +86,19 @@ impl Venues {
             return Change::Connected { missed: std::mem::take(&mut row.missed) };
         }
         Change::None
+    }
+
+    /// Whether the venue is back and still has to tell what was missed.
+    pub fn is_catching_up(&self, venue: VenueId) -> bool {
+        let row = self.rows.get(usize::from(venue.0));
+        row.is_some_and(|row| row.catching_up && row.is_connected())
+    }
+
+    /// It has told.
+    pub fn on_caught_up(&mut self, venue: VenueId) {
+        if let Some(row) = self.rows.get_mut(usize::from(venue.0)) {
+            row.catching_up = false;
+        }
     }
 
     pub fn on_suspended(&mut self, venue: VenueId, until: Nanos) {
@@ -155,6 +172,10 @@ mod tests {
         let back = tell(&mut venues, Channel::Private, Readiness::Ready);
         assert_eq!(back, Change::Connected { missed: true });
         assert!(!venues.is_ready(VENUE, Nanos(5)), "balances may have changed meanwhile");
+        venues.on_balances(VENUE);
+        assert!(venues.is_catching_up(VENUE) && !venues.is_ready(VENUE, Nanos(5)));
+        venues.on_caught_up(VENUE);
+        assert!(!venues.is_catching_up(VENUE) && venues.is_ready(VENUE, Nanos(5)));
     }
 
     #[test]

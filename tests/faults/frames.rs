@@ -56,7 +56,7 @@ fn a_bad_message_costs_that_message_only() {
             BINANCE,
             false,
             r#"{"u":9,"s":"BTCUSDT","b":"1.123456789123456789","B":"1","a":"2","A":"1"}"#,
-            "field \"b\" has more decimals than its scale holds",
+            "field \"b\" has more decimals than the instrument's scale holds",
         ),
         (BINANCE, false, r#"{"u":9,"s":"BTCUSDT","b":"1","B":"1","a":"2"}"#, kind),
         (BINANCE, true, "{", json),
@@ -129,6 +129,36 @@ fn a_gap_resynchronises_that_book_and_nothing_else() {
     rig.finish();
 }
 
+/// An update from nowhere, well formed: the book cannot believe it, and does not wait for what
+/// would come before it.
+#[test]
+fn an_update_from_far_ahead_costs_a_resync() {
+    let rig = Rig::trading();
+    let before = [BINANCE, BYBIT].map(|venue| rig.view.health(venue));
+    let far = 900_000_000_000_000u64;
+    let binance =
+        format!(r#"{{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":{far},"u":{far},"b":[],"a":[]}}"#);
+    let bybit = format!(
+        r#"{{"topic":"orderbook.50.BTCUSDT","ts":1,"type":"delta","data":{{"s":"BTCUSDT","b":[],"a":[],"u":{far},"seq":1}},"cts":1}}"#
+    );
+    for (venue, text) in [(BINANCE, binance), (BYBIT, bybit)] {
+        let path_contains = paths(venue)[0].to_owned();
+        rig.fault(venue, Fault::InjectText { path_contains, text });
+    }
+    for (venue, before) in [BINANCE, BYBIT].into_iter().zip(&before) {
+        rig.wait("the gap is noticed", |rig| rig.view.health(venue).feed.gaps > before.feed.gaps);
+        rig.wait("the book is live again", |rig| rig.is_whole(venue));
+        let after = rig.view.health(venue);
+        // A snapshot that is fetched before the next update may have to be fetched once more.
+        let resyncs = after.feed.resyncs - before.feed.resyncs;
+        assert!((1..=3).contains(&resyncs), "{resyncs} resyncs: {:#?}", rig.log());
+        assert_eq!(after.feed.decode_errors, before.feed.decode_errors);
+        assert_eq!(after.feed.reconnects, before.feed.reconnects);
+    }
+    rig.goes_on_trading();
+    rig.finish();
+}
+
 /// A breach of the WebSocket protocol costs the public connection, which comes back by itself.
 /// Orders are another connection's affair.
 fn costs_the_connection(rig: &Rig, venue: VenueId, bytes: &[u8], words: &str) {
@@ -136,7 +166,7 @@ fn costs_the_connection(rig: &Rig, venue: VenueId, bytes: &[u8], words: &str) {
     let (before, said) = (lost(rig, venue), rig.said(&line));
     let other = if venue == BINANCE { BYBIT } else { BINANCE };
     rig.fault(venue, Fault::InjectRaw(bytes.to_vec()));
-    rig.wait(&line, |rig| rig.said(&line) > said);
+    rig.wait(&line, |rig| rig.said(&line) > said && lost(rig, venue) != before);
     rig.wait("it comes back", |rig| {
         for book in rig.books(other) {
             assert_eq!(rig.state(book), BookState::Live, "{words}");

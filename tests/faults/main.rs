@@ -1,6 +1,9 @@
 //! What breaks and what becomes of it: the whole engine against the simulated venues, in one
 //! process, with faults switched on while it trades.
 
+mod desk;
+mod ending;
+mod feed;
 mod frames;
 mod orders;
 mod plug;

@@ -38,20 +38,20 @@ fn cut_in_the_middle_of_trading_on_both_venues() {
     rig.finish();
 }
 
-#[test]
-fn lost_replies_are_made_up_for_by_streams_and_questions() {
+/// Replies are lost for more than three seconds on both venues, and the streams of one are later
+/// than any reply may be: what is sent there becomes unknown.
+fn replies_are_lost(late: VenueId) {
     let rig = Rig::trading();
+    let lost = Instant::now();
     for venue in BOTH {
         rig.fault(venue, Fault::LoseReplies(true));
     }
     // Streams alone are enough to trade on.
     rig.goes_on_trading();
-    // Now they are late as well, beyond the reply timeout: what is sent becomes unknown.
-    rig.fault(BYBIT, Fault::DelayMs(2_500));
-    let lost = Instant::now();
+    rig.fault(late, Fault::DelayMs(2_500));
     rig.wait("an order is unknown", |rig| rig.counters().orders_unknown > 0);
     rig.wait("three seconds pass", |_| lost.elapsed() > Duration::from_secs(3));
-    rig.fault(BYBIT, Fault::DelayMs(0));
+    rig.fault(late, Fault::DelayMs(0));
     for venue in BOTH {
         rig.fault(venue, Fault::LoseReplies(false));
     }
@@ -59,6 +59,69 @@ fn lost_replies_are_made_up_for_by_streams_and_questions() {
         rig.counters().orders_unknown == 0 && BOTH.iter().all(|venue| rig.is_whole(*venue))
     });
     rig.goes_on_trading();
+    let refused = rig.finish().counters.orders_rejected;
+    assert_eq!(refused, 0, "every order had arrived");
+}
+
+#[test]
+fn lost_replies_and_late_streams_on_binance_are_made_up_for() {
+    replies_are_lost(BINANCE);
+}
+
+#[test]
+fn lost_replies_and_late_streams_on_bybit_are_made_up_for() {
+    replies_are_lost(BYBIT);
+}
+
+/// Fills happen that no stream ever tells of: questions alone bring them to light.
+fn fills_are_never_streamed(venue: VenueId) {
+    let rig = Rig::trading();
+    rig.fault(venue, Fault::DelayMs(1_500));
+    let taken = rig.ledger(venue).fills;
+    rig.wait("fills that nobody has told of", |rig| {
+        rig.ledger(venue).fills >= taken + 2 && rig.counters().orders_open > 0
+    });
+    let told = rig.counters().fills;
+    let happened = BOTH.iter().map(|venue| rig.ledger(*venue).fills).sum::<u64>();
+    // Drops what was on its way.
+    rig.fault(venue, Fault::CutConnections);
+    rig.fault(venue, Fault::DelayMs(0));
+    assert!(happened > told, "{happened} fills, {told} told of");
+    rig.wait("it comes back", |rig| rig.is_whole(venue));
+    rig.wait("all fills are known", |rig| {
+        rig.counters().fills >= happened && rig.counters().orders_unknown == 0
+    });
+    rig.goes_on_trading();
+    rig.finish();
+}
+
+#[test]
+fn fills_that_binance_never_streamed_are_fetched() {
+    fills_are_never_streamed(BINANCE);
+}
+
+#[test]
+fn fills_that_bybit_never_streamed_are_fetched() {
+    fills_are_never_streamed(BYBIT);
+}
+
+/// The engine is told to stop while it cannot reach a venue that holds orders of unknown fate: it
+/// waits for the venue rather than guess.
+#[test]
+fn stopping_waits_for_a_venue_that_is_away() {
+    let rig = Rig::trading();
+    rig.fault(BYBIT, Fault::DelayMs(1_500));
+    let taken = rig.ledger(BYBIT).orders;
+    rig.wait("orders whose fate is not known", |rig| {
+        rig.ledger(BYBIT).orders >= taken + 2 && rig.counters().orders_open > 0
+    });
+    rig.fault(BYBIT, Fault::RefuseConnections(true));
+    rig.fault(BYBIT, Fault::CutConnections);
+    rig.fault(BYBIT, Fault::DelayMs(0));
+    rig.stop();
+    sleep(1_500);
+    assert!(!rig.has_stopped(), "its orders cannot have been confirmed");
+    rig.fault(BYBIT, Fault::RefuseConnections(false));
     rig.finish();
 }
 

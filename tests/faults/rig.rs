@@ -180,6 +180,15 @@ impl Rig {
             && self.books(venue).iter().all(|id| self.state(*id) == BookState::Live)
     }
 
+    /// Asks the engine to stop.
+    pub fn stop(&self) {
+        self.engine.as_ref().unwrap().stop();
+    }
+
+    pub fn has_stopped(&self) -> bool {
+        self.engine.as_ref().unwrap().has_stopped()
+    }
+
     /// Stops the engine, and proves that everything that was sent is accounted for and that
     /// engine and venues agree.
     pub fn finish(mut self) -> FinalState {

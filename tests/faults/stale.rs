@@ -1,1 +1,60 @@
 //! Books that are not live or too old are not traded on, whatever a strategy thinks.
+
+use crate::desk::{Desk, NOW, SECOND, top};
+use crate::rig::{BYBIT, Rig};
+use std::time::{Duration, Instant};
+use stoop::oms::RiskReject;
+use stoop::sim::Fault;
+use stoop::types::{BookState, Nanos};
+
+#[test]
+fn a_signal_on_a_book_that_is_not_live_is_refused_with_its_code() {
+    let mut desk = Desk::new();
+    let (not_live, too_old) = (RiskReject::BookNotLive as u8, RiskReject::BookTooOld as u8);
+    let step = |desk: &mut Desk, now: Nanos, refusal: u8| {
+        assert_eq!(desk.signal(now), refusal);
+        assert_eq!(desk.orders().len(), usize::from(refusal == 0));
+    };
+    step(&mut desk, NOW, not_live);
+    desk.book.publish_top(&top(1, 6_000_000, 6_000_010), BookState::Live, NOW, NOW);
+    step(&mut desk, NOW, 0);
+    for state in [BookState::Stale, BookState::Buffering, BookState::Empty] {
+        desk.book.set_state(state, NOW);
+        step(&mut desk, NOW, not_live);
+    }
+    desk.book.set_state(BookState::Live, NOW);
+    step(&mut desk, NOW.plus(2 * SECOND), 0);
+    step(&mut desk, NOW.plus(2 * SECOND + 1), too_old);
+    // The counters are published at intervals.
+    step(&mut desk, NOW.plus(3 * SECOND), too_old);
+    let counters = desk.view.counters();
+    assert_eq!(counters.refusals[usize::from(not_live)], 4);
+    assert_eq!(counters.refusals[usize::from(too_old)], 2);
+    assert_eq!((counters.signals, counters.signals_refused, counters.orders_sent), (8, 6, 2));
+}
+
+/// A venue that falls silent without closing anything: its book still says live, and is too old.
+#[test]
+fn a_venue_that_falls_silent_is_not_traded_on() {
+    let rig = Rig::trading();
+    let before = rig.view.health(BYBIT);
+    rig.fault(BYBIT, Fault::DelayMs(4_000));
+    let silent = Instant::now();
+    // The limit is two seconds; what was sent just before it needs a moment to be counted.
+    rig.wait("the book is too old", |_| silent.elapsed() > Duration::from_millis(2_400));
+    let (quiet, taken) = (rig.counters(), rig.ledger(BYBIT).orders);
+    let too_old = RiskReject::BookTooOld as usize;
+    rig.wait("a signal is refused", |rig| {
+        rig.counters().refusals[too_old] > quiet.refusals[too_old]
+    });
+    rig.wait("the silence is nearly over", |_| silent.elapsed() > Duration::from_millis(3_700));
+    assert_eq!(rig.ledger(BYBIT).orders, taken, "an order was sent on an old book");
+    assert!(rig.books(BYBIT).iter().all(|book| rig.state(*book) == BookState::Live));
+    rig.fault(BYBIT, Fault::DelayMs(0));
+    rig.wait("what was sent is known again", |rig| {
+        silent.elapsed() > Duration::from_secs(8) && rig.counters().orders_unknown == 0
+    });
+    rig.goes_on_trading();
+    assert_eq!(rig.view.health(BYBIT).feed.reconnects, before.feed.reconnects);
+    rig.finish();
+}

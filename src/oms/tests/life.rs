@@ -374,8 +374,32 @@ fn a_lost_stream_makes_every_order_of_that_venue_unknown() {
     assert!(bench.out.commands.iter().all(|(venue, _)| *venue == VENUE_B));
     assert!(!bench.oms.is_ready(VENUE_B, bench.now), "balances first");
     bench.notice(VENUE_B, VenueNotice::BalancesEnd);
+    assert!(!bench.oms.is_ready(VENUE_B, bench.now), "nobody has said what became of the order");
+    let open = ExecutionReport {
+        instrument: B,
+        cumulative_qty: Some(Qty(400)),
+        ..status(on_b, OrderState::PartiallyFilled)
+    };
+    bench.report(&open);
+    assert_eq!(bench.state(on_b), OrderState::PartiallyFilled);
+    assert!(!bench.oms.is_ready(VENUE_B, bench.now), "a fill was missed");
+    bench.report(&ExecutionReport { origin: ReportOrigin::Query, ..fill(on_b, B, 7, 400) });
     assert!(bench.oms.is_ready(VENUE_B, bench.now));
     bench.check_sums();
+}
+
+#[test]
+fn a_venue_that_does_not_know_an_order_is_not_waited_for_any_longer() {
+    let mut bench = Bench::new();
+    let id = bench.order();
+    for readiness in [Readiness::Down, Readiness::Ready] {
+        bench.notice(VENUE_A, VenueNotice::Readiness(Channel::Trade, readiness));
+    }
+    bench.notice(VENUE_A, VenueNotice::BalancesEnd);
+    assert!(!bench.oms.is_ready(VENUE_A, bench.now));
+    bench.say(ReportKind::NotFound, ReportOrigin::Query, id);
+    assert_eq!(bench.state(id), OrderState::Unknown);
+    assert!(bench.oms.is_ready(VENUE_A, bench.now));
 }
 
 #[test]

@@ -1,0 +1,154 @@
+//! The order manager's agent alone, over a region in memory: the test is feed, strategy and venue.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use stoop::agents::log::{self, LogLine};
+use stoop::agents::{Agent, FinalState, Lifecycle, OmsAgent, OmsParts, StrategyPort, VenuePort};
+use stoop::clock::Clock;
+use stoop::oms::{OmsOptions, RiskLimits};
+use stoop::shm::{
+    BookWriter, Market, MarketView, RegionOptions, Stage, StrategyEnd, StrategyFile,
+    StrategyOptions,
+};
+use stoop::sync::spsc;
+use stoop::types::*;
+
+pub const SECOND: u64 = 1_000_000_000;
+pub const NOW: Nanos = Nanos(1_800_000_000 * SECOND);
+pub const E18: i128 = 10i128.pow(18);
+pub const BTC: InstrumentId = InstrumentId(0);
+pub const VENUE: VenueId = VenueId(0);
+
+pub fn instruments() -> InstrumentTable {
+    let mut table = InstrumentTable::default();
+    let (base, quote) = (table.assets.intern("BTC"), table.assets.intern("USDT"));
+    let rules =
+        InstrumentRules { tick_size: Price(1), lot_size: Qty(1), ..InstrumentRules::default() };
+    let scale = Scale { price_decimals: 2, qty_decimals: 5 };
+    table.add(Instrument { venue: VENUE, base, quote, scale, rules, ..Instrument::default() });
+    table
+}
+
+pub fn level(price: i64, qty: i64) -> Level {
+    Level { price: Price(price), qty: Qty(qty) }
+}
+
+pub fn top(sequence: u64, bid: i64, ask: i64) -> TopOfBook {
+    let (bid, ask) = (level(bid, 1_000), level(ask, 1_000));
+    TopOfBook { instrument: BTC, sequence, bid, ask, event_ns: NOW }
+}
+
+pub fn market(instruments: &InstrumentTable) -> Market {
+    Market::in_memory(instruments, &RegionOptions::default()).unwrap()
+}
+
+pub struct Desk {
+    pub oms: OmsAgent,
+    pub view: MarketView,
+    pub book: BookWriter,
+    pub lifecycle: Lifecycle,
+    pub last: Receiver<FinalState>,
+    venue: spsc::Producer<Event>,
+    commands: spsc::Consumer<Command>,
+    _watched: spsc::Consumer<Command>,
+    _lines: Receiver<LogLine>,
+    strategy: StrategyEnd,
+    signals: u64,
+}
+
+fn limits() -> RiskLimits {
+    RiskLimits {
+        order_notional_max: Amount(10_000 * E18),
+        price_collar: Ppb(1_000_000),
+        book_age_max_ns: 2 * SECOND,
+        position_max: vec![(AssetId(0), Amount(10 * E18))],
+        order_rate_max: 100,
+        order_rate_window_ns: SECOND,
+        open_orders_max: 100,
+    }
+}
+
+impl Desk {
+    /// A venue that is ready, and no book yet.
+    pub fn new() -> Self {
+        let instruments = Arc::new(instruments());
+        let market = market(&instruments);
+        let histogram = |stage| market.histogram_writer(stage, VENUE).unwrap();
+        let (commands, sent) = spsc::channel(64);
+        let (venue, events) = spsc::channel(64);
+        let (feed, watched) = spsc::channel(64);
+        let port = VenuePort {
+            venue: VENUE,
+            commands,
+            events,
+            feed,
+            see: histogram(Stage::See),
+            decide: histogram(Stage::Decide),
+            risk: histogram(Stage::Risk),
+        };
+        let options = StrategyOptions { instruments: 1, ..StrategyOptions::default() };
+        let (end, strategy) = StrategyFile::in_memory(&options).unwrap();
+        let (sender, last) = channel();
+        let (log, lines, _) = log::channel(64);
+        let lifecycle = Lifecycle::default();
+        let venues = vec![vec![Channel::Trade]];
+        let (view, book) = (market.view(), market.book_writer(BTC).unwrap());
+        let oms = OmsAgent::new(OmsParts {
+            options: OmsOptions { limits: limits(), venues, ..OmsOptions::default() },
+            instance_start: NOW,
+            instruments,
+            account: market.account_writer().unwrap(),
+            leg_skew: market.histogram_writer(Stage::LegSkew, VENUE).unwrap(),
+            market,
+            venues: vec![port],
+            strategies: vec![StrategyPort::new(StrategyId(0), end)],
+            clock: Clock::manual(NOW),
+            lifecycle: lifecycle.clone(),
+            last: sender,
+            log,
+        });
+        let mut desk = Self {
+            oms,
+            view,
+            book,
+            lifecycle,
+            last,
+            venue,
+            commands: sent,
+            _watched: watched,
+            _lines: lines,
+            strategy,
+            signals: 0,
+        };
+        desk.tell(Event::Notice(VenueNotice::Readiness(Channel::Trade, Readiness::Ready)));
+        desk.tell(Event::Notice(VenueNotice::BalancesEnd));
+        desk
+    }
+
+    /// The venue says something.
+    pub fn tell(&mut self, event: Event) {
+        assert!(self.venue.push(event).is_ok());
+    }
+
+    /// New orders that were sent.
+    pub fn orders(&mut self) -> Vec<NewOrder> {
+        let commands = std::iter::from_fn(|| self.commands.pop());
+        let new = commands.filter_map(|command| match command.kind {
+            CommandKind::New(order) => Some(order),
+            _ => None,
+        });
+        new.collect()
+    }
+
+    /// Emits a buy at 60 000.10 and gives the refusal that it met, 0 for none.
+    pub fn signal(&mut self, now: Nanos) -> u8 {
+        self.signals += 1;
+        let mut signal = Signal { id: SignalId(self.signals), legs_len: 1, ..Signal::default() };
+        let (price, qty) = (Price(6_000_010), Qty(1_000));
+        let time_in_force = TimeInForce::Ioc;
+        signal.legs[0] = Leg { instrument: BTC, price, qty, time_in_force, ..Leg::default() };
+        self.strategy.requests.push_signal(&signal).unwrap();
+        self.oms.poll(now);
+        self.strategy.reports.pop().map_or(0, |report| report.risk)
+    }
+}
