@@ -160,7 +160,6 @@ impl Feed {
                 }
             }
             Outcome::NeedResync => {
-                book.top_sequence = 0;
                 book.writer.set_state(book.book.state(), decoded_ns);
                 self.health.gaps += 1;
                 if !self.resync.contains(&update.instrument) {

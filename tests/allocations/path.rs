@@ -556,6 +556,7 @@ fn side(
     let tick = table.get(id).unwrap().rules.tick_size;
     let histogram = |stage| market.histogram_writer(stage, venue).unwrap();
     let book = FeedBook {
+        top_crossed: false,
         instrument: id,
         streamed: true,
         book: Book::new(tick, BookOptions::default()),

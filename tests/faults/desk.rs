@@ -43,6 +43,7 @@ pub fn market(instruments: &InstrumentTable) -> Market {
 }
 
 pub struct Desk {
+    clock: Clock,
     pub oms: OmsAgent,
     pub view: MarketView,
     pub book: BookWriter,
@@ -93,6 +94,7 @@ impl Desk {
         let lifecycle = Lifecycle::default();
         let venues = vec![vec![Channel::Trade]];
         let (view, book) = (market.view(), market.book_writer(BTC).unwrap());
+        let clock = Clock::manual(NOW);
         let oms = OmsAgent::new(OmsParts {
             options: OmsOptions { limits: limits(), venues, ..OmsOptions::default() },
             instance_start: NOW,
@@ -102,12 +104,13 @@ impl Desk {
             market,
             venues: vec![port],
             strategies: vec![StrategyPort::new(StrategyId(0), end)],
-            clock: Clock::manual(NOW),
+            clock: clock.clone(),
             lifecycle: lifecycle.clone(),
             last: sender,
             log,
         });
         let mut desk = Self {
+            clock,
             oms,
             view,
             book,
@@ -142,6 +145,7 @@ impl Desk {
 
     /// Emits a buy at 60 000.10 and gives the refusal that it met, 0 for none.
     pub fn signal(&mut self, now: Nanos) -> u8 {
+        self.clock.set(now);
         self.signals += 1;
         let mut signal = Signal { id: SignalId(self.signals), legs_len: 1, ..Signal::default() };
         let (price, qty) = (Price(6_000_010), Qty(1_000));

@@ -42,6 +42,7 @@ fn config() -> Config {
     for (from, to) in [
         ("name = \"stoop\"", format!("name = \"faults-{}-{number}\"", std::process::id())),
         ("idle = \"yield\"", "idle = \"park\"".to_owned()),
+        ("book_age_max_ms = 5000", "book_age_max_ms = 2000".to_owned()),
         (
             "\"BTC/USDT@bybit\"]",
             "\"BTC/USDT@bybit\", \"ETH/USDT@binance\", \"ETH/USDT@bybit\"]".to_owned(),
