@@ -223,7 +223,7 @@ impl View {
             lost_shown: 0,
             kept: VecDeque::with_capacity(LOG_LINES_SHOWN),
             venues: config.venues.iter().map(|v| (v.venue, name(v.venue))).collect(),
-            title: format!("stoop {} ({})", config.name, mode_name(config.mode).to_uppercase()),
+            title: format!("{} ({})", config.name, mode_name(config.mode).to_uppercase()),
             hint: format!("q stops and cancels everything   {}", engine.layout()),
             clock: clock.clone(),
             started: engine.view().started(),
