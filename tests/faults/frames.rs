@@ -31,7 +31,7 @@ fn costs_one_frame(rig: &Rig, venue: VenueId, private: bool, text: &str, words: 
     rig.fault(venue, Fault::InjectText { path_contains, text: text.to_owned() });
     rig.wait(&line, |rig| {
         for book in rig.all() {
-            assert_eq!(rig.state(book), BookState::Live, "{text}");
+            assert_eq!(rig.state(book), BookState::Live, "{text}: {:#?}", rig.log());
         }
         counted(rig) > before
     });
@@ -95,7 +95,8 @@ fn a_gap_costs_one_resync(rig: &Rig, venue: VenueId, symbol: &str) {
     rig.fault(venue, Fault::SkipBookEvent { symbol: symbol.to_owned() });
     let others_live = |rig: &Rig| {
         for book in rig.all().into_iter().filter(|book| *book != gapped) {
-            assert_eq!(rig.state(book), BookState::Live, "only {symbol} has a gap");
+            let state = rig.state(book);
+            assert_eq!(state, BookState::Live, "only {symbol} has a gap: {:#?}", rig.log());
         }
     };
     rig.wait("the gap is noticed", |rig| {
@@ -169,7 +170,7 @@ fn costs_the_connection(rig: &Rig, venue: VenueId, bytes: &[u8], words: &str) {
     rig.wait(&line, |rig| rig.said(&line) > said && lost(rig, venue) != before);
     rig.wait("it comes back", |rig| {
         for book in rig.books(other) {
-            assert_eq!(rig.state(book), BookState::Live, "{words}");
+            assert_eq!(rig.state(book), BookState::Live, "{words}: {:#?}", rig.log());
         }
         rig.is_whole(venue)
     });

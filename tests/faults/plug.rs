@@ -40,7 +40,8 @@ fn a_venue_is_away_for_two_seconds(venue: VenueId) {
             assert_eq!(sent, quiet.orders_sent, "an order was sent without a live book");
         }
         for book in rig.books(other) {
-            assert_eq!(rig.state(book), BookState::Live, "the other venue is not concerned");
+            let state = rig.state(book);
+            assert_eq!(state, BookState::Live, "another venue's book: {:#?}", rig.log());
         }
     };
     while cut.elapsed() < Duration::from_secs(2) {

@@ -164,9 +164,16 @@ impl Rig {
         self.instruments.of_venue(venue).map(|instrument| instrument.id).collect()
     }
 
-    /// The state as the order manager would read it.
+    /// The state in the region. A read that keeps meeting a write in progress says stale, with no
+    /// change counted; it is repeated here, because the question is what was written.
     pub fn state(&self, instrument: InstrumentId) -> BookState {
-        self.view.best(instrument).state
+        loop {
+            let best = self.view.best(instrument);
+            if best.state != BookState::Stale || best.changes > 0 {
+                return best.state;
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// Whether books are live and orders can be sent.
