@@ -24,7 +24,8 @@ pub(super) fn strategies(
 ) -> Result<Vec<Named>, String> {
     let mut all: Vec<Named> = Vec::new();
     for strategy in &config.strategies {
-        all.push((strategy.name.clone(), built_in(strategy, instruments)?));
+        let age = config.limits.book_age_max_ns;
+        all.push((strategy.name.clone(), built_in(strategy, age, instruments)?));
     }
     for (name, strategy) in own {
         if all.iter().any(|(known, _)| *known == name) {
@@ -78,6 +79,7 @@ pub fn check(config: &Config, instruments: &InstrumentTable) -> Result<(), Strin
 
 fn built_in(
     config: &StrategyConfig,
+    book_age_max_ns: u64,
     instruments: &InstrumentTable,
 ) -> Result<Box<dyn Strategy>, String> {
     match &config.kind {
@@ -110,6 +112,7 @@ fn built_in(
                 spread_min: ppb_of_bps(*spread_min_bps)?,
                 qty,
                 cooldown_ns: *cooldown_ns,
+                book_age_max_ns,
             })))
         }
     }

@@ -12,7 +12,7 @@ use crate::sync::{histogram, spsc};
 use crate::throttle::{Priority, Throttle};
 use crate::types::{
     Channel, ClientOrderId, Command, CommandKind, Costs, Event, InstrumentId, Nanos, Readiness,
-    RejectReason, ReportOrigin, SentOrder, SignalId, VenueNotice,
+    RejectReason, ReportKind, ReportOrigin, SentOrder, SignalId, VenueNotice,
 };
 use crate::venues::EncodeError;
 
@@ -157,6 +157,10 @@ impl Executor {
             match &mut event {
                 Event::Report(report) => {
                     self.health.reports += 1;
+                    let unanswered = report.kind == ReportKind::Unknown;
+                    if unanswered && report.origin == ReportOrigin::Local {
+                        self.health.reply_timeouts += 1;
+                    }
                     if report.recv_ns.0 == 0 {
                         report.recv_ns = now;
                     }

@@ -261,6 +261,7 @@ impl Feed {
         self.health.books = self.parts.books.len() as u64;
         self.health.books_live = self.parts.books.iter().filter(live).count() as u64;
         self.health.frames = counters.frames;
+        self.health.bytes = self.parts.session.bytes_received();
         self.health.decode_errors = counters.decode_errors;
         self.health.updated_ns = now;
         self.parts.health.publish(&self.health);
@@ -292,6 +293,7 @@ impl Agent for Feed {
         for _ in 0..MESSAGES_PER_POLL {
             let Some(step) = self.parts.session.step(now) else { break };
             work += 1;
+            self.health.last_recv_ns = step.recv_ns;
             if step.closed == Some(Channel::Public) {
                 self.on_lost(now);
             }

@@ -213,6 +213,12 @@ impl Session {
         self.events.list().get(index).copied()
     }
 
+    /// Bytes read from all sockets.
+    #[must_use]
+    pub fn bytes_received(&self) -> u64 {
+        self.links.iter().map(|(link, _)| self.net.counters(*link).bytes_received).sum()
+    }
+
     /// The channels of the connector.
     #[must_use]
     pub fn channels(&self) -> [Option<Channel>; Channel::COUNT] {

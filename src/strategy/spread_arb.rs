@@ -5,6 +5,7 @@
 //! strategy never holds more than about one clip on purpose.
 
 use super::{Context, InstrumentRef, Strategy};
+use crate::shm::Best;
 use crate::types::{InstrumentId, Nanos, Ppb, Qty, ReportKind, SignalId, StrategyReport};
 
 /// Options of [`SpreadArb`].
@@ -18,6 +19,8 @@ pub struct SpreadArbOptions {
     pub qty: Qty,
     /// Pause after a signal.
     pub cooldown_ns: u64,
+    /// An older book is no reason to trade.
+    pub book_age_max_ns: u64,
 }
 
 /// See the module.
@@ -68,7 +71,9 @@ impl SpreadArb {
         sell: &InstrumentRef,
     ) -> Option<i64> {
         let (cheap, rich) = (ctx.best(buy), ctx.best(sell));
-        if !(cheap.is_live() && rich.is_live()) {
+        let now = ctx.now();
+        let fresh = |best: &Best| best.is_live() && best.age(now) <= self.options.book_age_max_ns;
+        if !(fresh(&cheap) && fresh(&rich)) {
             return None;
         }
         let (ask, bid) = (cheap.ask, rich.bid);
@@ -80,7 +85,6 @@ impl SpreadArb {
         if gap_ppb < self.options.spread_min.0 {
             return Some(gap_ppb);
         }
-        let now = ctx.now();
         let waiting = self.open_legs != 0 && now < self.quiet_until.plus(OPEN_LEGS_PATIENCE_NS);
         if now < self.quiet_until || waiting {
             return Some(gap_ppb);

@@ -66,14 +66,20 @@ impl Core {
             }
             return;
         }
-        let is_final = codes::effect(code) == Effect::Alert;
-        if is_final || socket.retried || out.reconnect(channel).is_err() {
+        // Load, limits and time-outs pass; a refusal without a code of its own has a second chance.
+        let passes =
+            codes::effect(code) == Effect::Suspend || matches!(code, 10000 | 10016 | 10019);
+        let is_final = codes::effect(code) == Effect::Alert || (socket.retried && !passes);
+        if is_final {
             socket.login = Login::Refused;
             self.notice(events, VenueNotice::LoginRefused(channel, code));
             return;
         }
-        socket.retried = true;
-        socket.login = Login::Closed;
+        // With a full outbox the deadline of the login opens the socket anew.
+        if out.reconnect(channel).is_ok() {
+            socket.login = Login::Closed;
+        }
+        socket.retried = !passes;
         self.clock.doubt(now);
     }
 
