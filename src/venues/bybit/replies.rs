@@ -66,11 +66,8 @@ impl Core {
             }
             return;
         }
-        // Load, limits and time-outs pass; a refusal without a code of its own has a second chance.
-        let passes =
-            codes::effect(code) == Effect::Suspend || matches!(code, 10000 | 10016 | 10019);
-        let is_final = codes::effect(code) == Effect::Alert || (socket.retried && !passes);
-        if is_final {
+        let passes = codes::passes(code);
+        if codes::effect(code) == Effect::Alert || (socket.retried && !passes) {
             socket.login = Login::Refused;
             self.notice(events, VenueNotice::LoginRefused(channel, code));
             return;
