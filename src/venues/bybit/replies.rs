@@ -72,7 +72,6 @@ impl Core {
             self.notice(events, VenueNotice::LoginRefused(channel, code));
             return;
         }
-        // With a full outbox the deadline of the login opens the socket anew.
         if out.reconnect(channel).is_ok() {
             socket.login = Login::Closed;
         }
