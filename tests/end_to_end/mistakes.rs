@@ -112,6 +112,7 @@ fn a_wrong_secret_is_said_and_nothing_is_traded() {
     let output = stoop(&folder, &["run", "--for", "3s", "--json"]);
     let summary = crate::support::summary(&output);
     let text = stderr(&output);
+    assert_eq!(code(&output), 4);
     assert_eq!(summary["orders_sent"], 0, "{summary}");
     assert!(text.contains("login refused with code -1022: check the key"), "{text}");
     assert!(!text.contains("not the secret"), "{text}");

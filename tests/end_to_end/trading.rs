@@ -2,6 +2,8 @@
 
 use crate::support::{Folder, captures, stderr, stoop, summary};
 use serde_json::Value;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 fn number(summary: &Value, key: &str) -> u64 {
     summary[key].as_u64().unwrap_or_else(|| panic!("{key}: {summary}"))
@@ -102,4 +104,26 @@ fn a_venue_clock_five_seconds_ahead_is_followed() {
     let summary = summary(&output);
     assert!(output.status.success(), "{summary}\n{}", stderr(&output));
     assert_accounted(&summary);
+}
+
+#[test]
+fn an_interrupt_cancels_confirms_and_sums_up() {
+    let folder = Folder::new();
+    folder.config(&[], "");
+    let child = Command::new(env!("CARGO_BIN_EXE_stoop"))
+        .args(["run", "--json"])
+        .current_dir(&folder.0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    let process = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let summary = summary(&output);
+    assert!(output.status.success(), "{summary}\n{}", stderr(&output));
+    assert_accounted(&summary);
+    assert!(number(&summary, "orders_sent") > 0, "{summary}");
 }
