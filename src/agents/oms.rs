@@ -8,7 +8,7 @@ use super::log::Log;
 use super::threads::{Agent, Lifecycle, Phase};
 use crate::clock::Clock;
 use crate::oms::{
-    BookQuote, Books, NullRecorder, Oms, OmsCounters, OmsOptions, Output, local_refusal,
+    BookQuote, Books, NullRecorder, Oms, OmsCounters, OmsOptions, Output, RiskReject, local_refusal,
 };
 use crate::shm::{AccountWriter, Market, MarketView, OmsEnd, OrderCounters, PnlRow, PositionRow};
 use crate::sync::{histogram, spsc};
@@ -394,6 +394,14 @@ impl OmsAgent {
             if after > before {
                 let new = after - before;
                 self.parts.log.warn(now, format_args!("{what}: {new} more, {after} in all"));
+            }
+        }
+        for code in RiskReject::ALL {
+            let (before, after) = (self.told.refusals[code as usize], c.refusals[code as usize]);
+            if after > before {
+                let new = after - before;
+                let text = format_args!("signal refused: {code}: {new} more, {after} in all");
+                self.parts.log.warn(now, text);
             }
         }
         self.told = c;

@@ -22,8 +22,8 @@ pub const VENUE: VenueId = VenueId(0);
 pub fn instruments() -> InstrumentTable {
     let mut table = InstrumentTable::default();
     let (base, quote) = (table.assets.intern("BTC"), table.assets.intern("USDT"));
-    let rules =
-        InstrumentRules { tick_size: Price(1), lot_size: Qty(1), ..InstrumentRules::default() };
+    let (tick_size, lot_size, qty_min) = (Price(10), Qty(10), Qty(20));
+    let rules = InstrumentRules { tick_size, lot_size, qty_min, ..InstrumentRules::default() };
     let scale = Scale { price_decimals: 2, qty_decimals: 5 };
     table.add(Instrument { venue: VENUE, base, quote, scale, rules, ..Instrument::default() });
     table
@@ -52,7 +52,7 @@ pub struct Desk {
     venue: spsc::Producer<Event>,
     commands: spsc::Consumer<Command>,
     _watched: spsc::Consumer<Command>,
-    _lines: Receiver<LogLine>,
+    pub lines: Receiver<LogLine>,
     strategy: StrategyEnd,
     signals: u64,
 }
@@ -119,7 +119,7 @@ impl Desk {
             venue,
             commands: sent,
             _watched: watched,
-            _lines: lines,
+            lines,
             strategy,
             signals: 0,
         };
@@ -145,10 +145,14 @@ impl Desk {
 
     /// Emits a buy at 60 000.10 and gives the refusal that it met, 0 for none.
     pub fn signal(&mut self, now: Nanos) -> u8 {
+        self.ask(Price(6_000_010), Qty(1_000), now)
+    }
+
+    /// The same at another price and for another quantity.
+    pub fn ask(&mut self, price: Price, qty: Qty, now: Nanos) -> u8 {
         self.clock.set(now);
         self.signals += 1;
         let mut signal = Signal { id: SignalId(self.signals), legs_len: 1, ..Signal::default() };
-        let (price, qty) = (Price(6_000_010), Qty(1_000));
         let time_in_force = TimeInForce::Ioc;
         signal.legs[0] = Leg { instrument: BTC, price, qty, time_in_force, ..Leg::default() };
         self.strategy.requests.push_signal(&signal).unwrap();
