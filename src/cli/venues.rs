@@ -97,7 +97,10 @@ impl Venues {
             config.extra_ca.iter().map(|path| ExtraCa::File(path.clone())).collect();
         let sim = match config.mode {
             Mode::Sim => Some(Simulated::start(config)?),
-            Mode::Testnet | Mode::Live => None,
+            Mode::Testnet | Mode::Live => {
+                forbid_core_dumps()?;
+                None
+            }
         };
         if let Some(sim) = &sim {
             extra_ca.push(ExtraCa::Pem(sim.handle.ca_pem().as_bytes().to_vec()));
@@ -178,6 +181,15 @@ impl Venues {
             sim.handle.stop();
         }
     }
+}
+
+/// Keys are about to be read: no crash may write them to a disk, no debugger of the same user read
+/// them.
+fn forbid_core_dumps() -> Result<(), Failure> {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })
+        .and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable))
+        .map_err(|error| Failure::new(format!("core dumps cannot be forbidden: {error}")))
 }
 
 fn simulated(sim: &Simulated, name: &str) -> Result<(Endpoints, Credentials), Failure> {

@@ -177,3 +177,23 @@ fn missing_keys_are_named_by_their_variable() {
         "error: keys of binance: environment variable STOOP_TEST_UNSET is not set or not text\n"
     );
 }
+
+#[test]
+fn a_process_that_holds_keys_leaves_no_core_dump() {
+    let (folder, sim_folder) = (Folder::new(), Folder::new());
+    let sim = Sim::start(&sim_folder);
+    against(&folder, &sim, None, true);
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_stoop"))
+        .args(["run", "--for", "3s", "--json"])
+        .current_dir(&folder.0)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    let words: Vec<&str> = core.split_whitespace().collect();
+    assert_eq!(words[4..6], ["0", "0"], "{core}");
+    assert!(child.wait().unwrap().success());
+}
