@@ -13,8 +13,8 @@ use crate::book::{Book, BookOptions, LadderOptions};
 use crate::clock::Clock;
 use crate::config::{Config, VenueConfig};
 use crate::shm::{
-    HealthWriter, Market, MarketView, RegionOptions, Stage, StatusReader, StrategyFile,
-    StrategyOptions,
+    HealthWriter, Market, MarketView, RegionError, RegionOptions, Stage, StatusReader,
+    StrategyFile, StrategyOptions,
 };
 use crate::strategy::{Context, ContextParts, Strategy};
 use crate::sync::{histogram, spsc};
@@ -95,8 +95,13 @@ impl Engine {
             strategies: strategies.len(),
             ..RegionOptions::default()
         };
-        let market = Market::create(&folder, &setup.instruments, &options)
-            .map_err(|error| error.to_string())?;
+        let market =
+            Market::create(&folder, &setup.instruments, &options).map_err(|error| match error {
+                RegionError::InUse { .. } => {
+                    format!("{error}: give this instance another name in [engine]")
+                }
+                _ => error.to_string(),
+            })?;
         Self::build(setup, market, strategies, (plans, layout), &folder).inspect_err(|_| {
             let _ = std::fs::remove_dir_all(&folder);
         })

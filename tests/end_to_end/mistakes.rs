@@ -197,3 +197,26 @@ fn a_process_that_holds_keys_leaves_no_core_dump() {
     assert_eq!(words[4..6], ["0", "0"], "{core}");
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn a_second_instance_of_one_name_is_told_to_take_another() {
+    let folder = Folder::new();
+    folder.config(&[], "");
+    let mut first = std::process::Command::new(env!("CARGO_BIN_EXE_stoop"))
+        .args(["run", "--for", "3s"])
+        .current_dir(&folder.0)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let output = stoop(&folder, &["run", "--for", "1s"]);
+    assert_eq!(code(&output), 1);
+    let text = stderr(&output);
+    let expected = format!(
+        " is in use by process {}: give this instance another name in [engine]\n",
+        first.id()
+    );
+    assert!(text.starts_with("error: /dev/shm/stoop-") && text.ends_with(&expected), "{text}");
+    assert!(first.wait().unwrap().success());
+}
