@@ -291,7 +291,7 @@ impl Config {
 fn read_error(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => {
-            "no such file; without --config the built-in engine.toml is used".to_owned()
+            "no such file; without --config it is ./engine.toml, else the built-in one".to_owned()
         }
         _ => format!("cannot be read: {error}"),
     }

@@ -51,7 +51,7 @@ fn a_missing_file_is_named() {
     let error = Config::load(std::path::Path::new("/nowhere/engine.toml")).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "/nowhere/engine.toml: no such file; without --config the built-in engine.toml is used"
+        "/nowhere/engine.toml: no such file; without --config it is ./engine.toml, else the built-in one"
     );
 }
 

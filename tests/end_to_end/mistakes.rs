@@ -26,7 +26,7 @@ fn a_missing_file_is_a_configuration_error() {
     assert_eq!(code(&output), 3);
     assert_eq!(
         stderr(&output),
-        "error: nowhere.toml: no such file; without --config the built-in engine.toml is used\n"
+        "error: nowhere.toml: no such file; without --config it is ./engine.toml, else the built-in one\n"
     );
 }
 
