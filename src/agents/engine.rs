@@ -265,6 +265,7 @@ impl Builder<'_> {
             depth: 50,
             recv_window_ms: config.recv_window_ms,
             orders_over_rest: config.orders_over_rest,
+            dead_man_switch_s: config.dead_man_switch_s,
             reply_timeout_ms: 2_000,
             first_message_timeout_ms: 5_000,
         }

@@ -6,7 +6,7 @@ use crate::config::{Idle, ThreadConfig};
 use crate::types::Nanos;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -42,6 +42,7 @@ pub struct Lifecycle {
     phase: Arc<AtomicU8>,
     lost: Arc<AtomicBool>,
     refused: Arc<AtomicBool>,
+    reason: Arc<OnceLock<String>>,
 }
 
 impl Lifecycle {
@@ -60,6 +61,18 @@ impl Lifecycle {
     /// Goes forward to `phase`; going back is ignored.
     pub fn advance(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+
+    /// Begins to stop, for this reason; the first one given stays.
+    pub fn stop_because(&self, reason: &str) {
+        let _ = self.reason.set(reason.to_owned());
+        self.advance(Phase::Stopping);
+    }
+
+    /// Why the engine stops, if anybody said.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.get().map(String::as_str)
     }
 
     /// An agent is lost: the emergency begins.
