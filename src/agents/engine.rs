@@ -6,8 +6,10 @@ use super::executor::{Executor, ExecutorHistograms, ExecutorParts};
 use super::feed::{Feed, FeedBook, FeedHistograms, FeedParts};
 use super::log::Log;
 use super::oms::{FinalState, OmsAgent, OmsParts, StrategyPort, VenuePort};
+use super::operator::OperatorDesk;
 use super::session::Session;
 use super::strategy::StrategyAgent;
+use super::supervision::{Rest, Supervision};
 use super::threads::{Agent, Lifecycle, Phase, ThreadPlan, spawn};
 use crate::book::{Book, BookOptions, LadderOptions};
 use crate::clock::Clock;
@@ -80,6 +82,7 @@ struct Builder<'a> {
     ports: Vec<VenuePort>,
     /// By venue: what must be ready before orders may be sent there.
     channels: Vec<Vec<Channel>>,
+    supervision: Supervision,
 }
 
 impl Engine {
@@ -117,6 +120,7 @@ impl Engine {
         let config = setup.config;
         let view = market.view();
         let (sender, last) = channel();
+        let (supervision, desk) = Supervision::new(config, folder)?;
         let mut builder = Builder {
             setup,
             market,
@@ -124,6 +128,7 @@ impl Engine {
             agents: Vec::new(),
             ports: Vec::new(),
             channels: vec![Vec::new(); VENUES.len()],
+            supervision,
         };
         for venue in &config.venues {
             builder.venue(venue)?;
@@ -136,7 +141,9 @@ impl Engine {
             strategy_ports.push(port);
         }
         let lifecycle = builder.lifecycle.clone();
-        let threads = builder.run(strategy_ports, sender, &plans, &layout)?;
+        let names = statuses.iter().map(|(name, _)| name.clone()).collect();
+        let threads =
+            builder.run((strategy_ports, names), (sender, desk), &plans, &layout, folder)?;
         let statuses = Mutex::new(statuses);
         let folder = folder.to_owned();
         Ok(Self { view, lifecycle, threads, last, statuses, layout, folder })
@@ -168,6 +175,18 @@ impl Engine {
     /// Asks for no new orders, everything cancelled and confirmed.
     pub fn stop(&self) {
         self.lifecycle.advance(Phase::Stopping);
+    }
+
+    /// Whether the engine stops, because it was told to or found a reason.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.lifecycle.phase() != Phase::Running
+    }
+
+    /// Why it stops, if a person or a file said so.
+    #[must_use]
+    pub fn stop_reason(&self) -> Option<&str> {
+        self.lifecycle.reason()
     }
 
     /// Whether that is done.
@@ -346,6 +365,9 @@ impl Builder<'_> {
     ) -> Result<(), String> {
         let row = &VENUES[usize::from(config.venue.0)];
         let name = format!("exec:{}", row.name);
+        let setup = self.venue_setup(config, true);
+        let (tls, clock) = (self.setup.tls.clone(), self.setup.clock.clone());
+        self.supervision.add_spare(setup, tls, EXECUTOR_LEVELS, &clock, &self.setup.log);
         let connector =
             (row.trading)(self.venue_setup(config, true)).map_err(|error| error.to_string())?;
         let wanted = connector.channels().iter().map(|spec| spec.channel);
@@ -409,10 +431,11 @@ impl Builder<'_> {
 
     fn run(
         mut self,
-        strategies: Vec<StrategyPort>,
-        last: std::sync::mpsc::Sender<FinalState>,
+        (strategies, names): (Vec<StrategyPort>, Vec<String>),
+        (last, desk): (std::sync::mpsc::Sender<FinalState>, OperatorDesk),
         plans: &[ThreadPlan],
         layout: &str,
+        folder: &Path,
     ) -> Result<Vec<JoinHandle<()>>, String> {
         let account = self.market.account_writer().ok_or_else(|| missing("account"))?;
         let leg_skew = self.histogram(Stage::LegSkew, VenueId(0))?;
@@ -428,6 +451,7 @@ impl Builder<'_> {
         for plan in plans {
             log.info(start, format_args!("thread: {plan}"));
         }
+        let view = self.market.view();
         let oms = OmsAgent::new(OmsParts {
             options,
             instance_start: start,
@@ -442,8 +466,19 @@ impl Builder<'_> {
             last,
             log: log.named("oms"),
         });
-        self.agents.push(Box::new(oms));
-        let mut threads = Vec::new();
+        self.agents.push(Box::new(oms.with_desk(desk)));
+        let incidents = self.supervision.incidents.clone();
+        let rest = Rest {
+            config: self.setup.config,
+            folder,
+            strategies: names,
+            instruments: self.setup.instruments.clone(),
+            view,
+            lifecycle: self.lifecycle.clone(),
+            clock: clock.clone(),
+            log: log.clone(),
+        };
+        let mut threads = vec![self.supervision.start(rest)?];
         for plan in plans {
             let mut own = Vec::new();
             for name in &plan.runs {
@@ -451,9 +486,10 @@ impl Builder<'_> {
                 let at = at.ok_or_else(|| format!("there is no agent {name}"))?;
                 own.push(self.agents.swap_remove(at));
             }
-            let thread = spawn(plan, own, &clock, &self.lifecycle, &log).inspect_err(|_| {
-                self.lifecycle.advance(Phase::Done);
-            })?;
+            let thread =
+                spawn(plan, own, &clock, &self.lifecycle, &log, &incidents).inspect_err(|_| {
+                    self.lifecycle.advance(Phase::Done);
+                })?;
             threads.push(thread);
         }
         Ok(threads)

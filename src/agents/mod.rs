@@ -8,14 +8,17 @@
 
 mod account;
 mod configured;
+pub mod control;
 mod engine;
 mod executor;
 mod feed;
 mod load;
 pub mod log;
 mod oms;
+mod operator;
 mod session;
 mod strategy;
+mod supervision;
 mod threads;
 
 pub use configured::check;
@@ -24,6 +27,7 @@ pub use executor::{Executor, ExecutorHistograms, ExecutorParts};
 pub use feed::{Feed, FeedBook, FeedHistograms, FeedParts};
 pub use load::{LoadError, load};
 pub use oms::{FinalBalance, FinalState, OmsAgent, OmsParts, StrategyPort, VenuePort};
+pub use operator::{Ask, AskKind, ClosingRow, OperatorDesk, OrderBoard, OrderRow, Tell, TellPart};
 pub use session::{Session, SessionCounters, Step};
 pub use strategy::StrategyAgent;
 pub use threads::{

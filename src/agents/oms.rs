@@ -16,7 +16,8 @@ use crate::shm::{AccountWriter, Market, MarketView, OmsEnd, OrderCounters, PnlRo
 use crate::sync::{histogram, spsc};
 use crate::types::{
     Amount, AssetBalance, AssetId, Command, CommandKind, Event, InstrumentId, InstrumentTable,
-    Nanos, Operator, RejectReason, Request, Scope, SentOrder, Signal, SignalId, StrategyId, StrategyReport, VenueId,
+    Nanos, Operator, RejectReason, Request, Scope, SentOrder, Signal, SignalId, StrategyId,
+    StrategyReport, VenueId,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;

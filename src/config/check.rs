@@ -204,9 +204,7 @@ impl Checker<'_> {
     fn silence(&self, milliseconds: Option<&Spanned<i64>>) -> Result<u64, ConfigError> {
         const DEFAULT_MS: u64 = 2_000;
         let milliseconds = match milliseconds {
-            Some(value) => {
-                self.in_range(value, 500, 3_600_000, "strategy_silence_max_ms")? as u64
-            }
+            Some(value) => self.in_range(value, 500, 3_600_000, "strategy_silence_max_ms")? as u64,
             None => DEFAULT_MS,
         };
         Ok(milliseconds * 1_000_000)

@@ -127,10 +127,7 @@ fn flattening_waits_for_cancels_and_closes_inside_the_collar() {
     let sent = look(&mut bench);
     // The collar of the test is 0.1 %: 60 000.00 less 60.00.
     let [order] = sent[..] else { panic!("{sent:?}") };
-    assert_eq!(
-        (order.side, order.price, order.qty),
-        (Side::Sell, Price(5_994_000), Qty(16_666))
-    );
+    assert_eq!((order.side, order.price, order.qty), (Side::Sell, Price(5_994_000), Qty(16_666)));
     assert_eq!(order.time_in_force, TimeInForce::Ioc);
     assert_eq!(look(&mut bench), [], "one at a time");
     bench.report(&ExecutionReport { side: Side::Sell, ..fill(order.client_id, A, 20, 16_666) });
