@@ -1,17 +1,21 @@
 //! The engine as a whole: builds the region, the agents and the rings between them, and gives each
 //! agent its thread.
 
+use super::account::FinalState;
 use super::configured::{Named, oms_options, plans, strategies};
 use super::executor::{Executor, ExecutorHistograms, ExecutorParts};
 use super::feed::{Feed, FeedBook, FeedHistograms, FeedParts};
+use super::journal::{JournalRecorder, JournalSetup, start_after};
 use super::log::Log;
-use super::oms::{FinalState, OmsAgent, OmsParts, StrategyPort, VenuePort};
+use super::oms::{OmsAgent, OmsParts, StrategyPort, VenuePort};
 use super::session::Session;
 use super::strategy::StrategyAgent;
 use super::threads::{Agent, Lifecycle, Phase, ThreadPlan, spawn};
 use crate::book::{Book, BookOptions, LadderOptions};
 use crate::clock::Clock;
-use crate::config::{Config, VenueConfig};
+use crate::config::{Config, Mode, VenueConfig};
+use crate::journal::Place;
+use crate::oms::Kept;
 use crate::shm::{
     HealthWriter, Market, MarketView, RegionError, RegionOptions, Stage, StatusReader,
     StrategyFile, StrategyOptions,
@@ -20,7 +24,7 @@ use crate::strategy::{Context, ContextParts, Strategy};
 use crate::sync::{histogram, spsc};
 use crate::throttle::Throttle;
 use crate::tui;
-use crate::types::{Channel, Command, Event, InstrumentTable, StrategyId, VenueId};
+use crate::types::{Channel, Command, Event, InstrumentTable, Nanos, StrategyId, VenueId};
 use crate::venues::{Credentials, Endpoints, VENUES, VenueSetup};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
@@ -44,6 +48,8 @@ pub struct EngineSetup<'a> {
     pub strategies: Vec<(String, Box<dyn Strategy>)>,
     /// Whom to trust.
     pub tls: Arc<rustls::ClientConfig>,
+    /// Where everything is recorded, and what the run before left; `None` keeps nothing.
+    pub journal: Option<Place>,
     /// Time.
     pub clock: Clock,
     /// Log.
@@ -406,6 +412,16 @@ impl Builder<'_> {
         Ok(StrategyPort::new(strategy, oms_end))
     }
 
+    fn journal(&self, now: Nanos) -> Result<(JournalRecorder, Option<Kept>), String> {
+        let Some(place) = self.setup.journal.clone() else {
+            return Ok((JournalRecorder::none(), None));
+        };
+        let config = self.setup.config;
+        let anew = config.mode == Mode::Sim && matches!(place, Place::Folder(_));
+        let setup = JournalSetup { place, config: config.journal.clone(), anew };
+        JournalRecorder::open(&setup, now, self.setup.log.named("journal"))
+    }
+
     fn run(
         mut self,
         strategies: Vec<StrategyPort>,
@@ -427,9 +443,12 @@ impl Builder<'_> {
         for plan in plans {
             log.info(start, format_args!("thread: {plan}"));
         }
+        let (journal, kept) = self.journal(start)?;
         let oms = OmsAgent::new(OmsParts {
             options,
-            instance_start: start,
+            instance_start: start_after(kept.as_ref(), start),
+            journal,
+            kept,
             instruments: self.setup.instruments.clone(),
             market: self.market,
             venues: self.ports,
@@ -440,7 +459,7 @@ impl Builder<'_> {
             lifecycle: self.lifecycle.clone(),
             last,
             log: log.named("oms"),
-        });
+        })?;
         self.agents.push(Box::new(oms));
         let mut threads = Vec::new();
         for plan in plans {
