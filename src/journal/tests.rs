@@ -108,9 +108,8 @@ fn what_is_too_large_is_refused() {
     let most = writer.payload_max();
     assert_eq!(most, SEGMENT - SEGMENT_HEADER - RECORD_HEADER);
     let large = vec![7; most + 1];
-    let append = |writer: &mut Writer, payload: &[u8]| {
-        writer.append(1, Need::Essential, Nanos(1), payload)
-    };
+    let append =
+        |writer: &mut Writer, payload: &[u8]| writer.append(1, Need::Essential, Nanos(1), payload);
     assert_eq!(append(&mut writer, &large), Err(AppendError::TooLarge));
     assert_eq!(append(&mut writer, &large[..most]), Ok(1));
     assert_eq!(append(&mut writer, &large[..most]), Ok(2));
@@ -174,7 +173,8 @@ fn a_journal_cut_at_every_byte_gives_the_whole_records_before_it() {
             let whole = ends.iter().filter(|end| **end <= (*number, at)).count() as u64;
             let mut short = bytes[..at].to_vec();
             let check = |last: &[u8]| {
-                let cut = MemoryFolder::of_segments(before.clone().chain([last.to_vec()]).collect());
+                let cut =
+                    MemoryFolder::of_segments(before.clone().chain([last.to_vec()]).collect());
                 let (records, torn) = content(&cut, 0).unwrap();
                 // What is cut may have been the rest of a record that was zero anyway.
                 let read = records.len() as u64;

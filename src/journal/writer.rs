@@ -165,11 +165,8 @@ impl Writer {
         let len = options.segment_bytes;
         let mut maker = Maker { place: place.clone(), len, durable, next: last + 1 };
         let end = last_segment(&place, &mut maker, &found, read, now)?;
-        let opened = Opened {
-            next_sequence: end.next_sequence,
-            cut: end.torn,
-            segment: end.segment.number,
-        };
+        let opened =
+            Opened { next_sequence: end.next_sequence, cut: end.torn, segment: end.segment.number };
         let shared = Arc::new(Shared::default());
         shared.segment.store(end.segment.number, Ordering::Relaxed);
         shared.position.store(end.at as u64, Ordering::Relaxed);
