@@ -42,6 +42,7 @@ pub mod clock;
 pub mod config;
 pub mod net;
 pub mod oms;
+pub mod pipe;
 pub mod portfolio;
 pub mod shm;
 pub mod sim;
