@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod assembly;
 mod configured;
 mod engine;
 mod executor;
@@ -18,6 +19,7 @@ mod session;
 mod strategy;
 mod threads;
 
+pub use assembly::{Assembly, Sizes};
 pub use configured::check;
 pub use engine::{Engine, EngineSetup, STOP_TIMEOUT};
 pub use executor::{Executor, ExecutorHistograms, ExecutorParts};

@@ -193,6 +193,12 @@ impl OmsAgent {
         }
     }
 
+    /// Orders, positions and limits, to look at.
+    #[must_use]
+    pub fn oms(&self) -> &Oms<NullRecorder> {
+        &self.oms
+    }
+
     fn take_events(&mut self, now: Nanos) -> usize {
         let mut work = 0;
         for at in 0..self.parts.venues.len() {

@@ -2,10 +2,10 @@
 
 use super::super::faults::Fault;
 use super::super::{ConnId, WireOut, WsOut};
-use super::{Loop, Outgoing};
+use super::{Host, Outgoing};
 
-impl Loop {
-    pub(super) fn apply_fault(&mut self, index: usize, fault: Fault) {
+impl Host {
+    pub(in super::super) fn apply_fault(&mut self, index: usize, fault: Fault) {
         let venue = &mut self.venues[index];
         let sockets: Vec<u64> = self
             .connections
@@ -20,21 +20,14 @@ impl Loop {
                 }
                 self.venues[index].delayed.clear();
             }
-            Fault::RefuseConnections(on) => {
-                venue.refuses = on;
-                if on {
-                    venue.listener = None;
-                } else {
-                    self.reopen(index);
-                }
-            }
+            Fault::RefuseConnections(on) => venue.refuses = on,
             Fault::SkipBookEvent { symbol } => {
                 let open = sockets.into_iter().map(ConnId).collect();
                 venue.faults.skip(&symbol, open);
             }
             Fault::AnnounceShutdown => {
                 let mut out = WireOut::new();
-                let now_ms = venue.now_ms(&self.clock);
+                let now_ms = venue.now_ms(self.time);
                 venue.wire.on_announce_shutdown(now_ms, &mut out);
                 self.deliver_all(index, out);
             }
