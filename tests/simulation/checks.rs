@@ -9,7 +9,7 @@ use stoop::cli::ledger::differences;
 use stoop::shm::Depth;
 use stoop::sim::{AccountId, InMemory, SimOrder};
 use stoop::types::{
-    Amount, BookState, Channel, ClientOrderId, Nanos, OrderState, Readiness, Side, VenueId,
+    BookState, ClientOrderId, Nanos, Readiness, Side, VenueId,
 };
 
 const ACCOUNT: AccountId = AccountId(0);

@@ -46,7 +46,11 @@ fn run(seed: u64) -> Result<Outcome, String> {
     let text = match result {
         Ok(Ok(outcome)) => return Ok(outcome),
         Ok(Err(failure)) => failure.0,
-        Err(_) => "panicked".to_owned(),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            format!("panicked: {}", text.unwrap_or("?"))
+        }
     };
     let story = world.map(|mut world| world.story()).unwrap_or_default();
     let long = if plan.long && seed % LONG_EVERY != LONG_EVERY - 1 { "STOOP_LONG=1 " } else { "" };
@@ -112,7 +116,11 @@ fn seeds_run_without_a_failure() {
 #[test]
 fn a_seed_replays_exactly() {
     for seed in [1, 2, 3] {
-        let runs = [run(seed), run(seed)].map(|run| run.map(|outcome| (outcome.digest, outcome.steps)));
+        let runs = [run(seed), run(seed)].map(|run| {
+            let outcome = run.unwrap_or_else(|story| panic!("{story}"));
+            assert!(outcome.orders > 0);
+            (outcome.digest, outcome.steps, outcome.orders, outcome.fills)
+        });
         assert_eq!(runs[0], runs[1], "seed {seed}");
     }
 }

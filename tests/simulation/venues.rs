@@ -17,9 +17,9 @@ pub const PORTS: [u16; 2] = [1_001, 1_002];
 pub const BASES: [&str; 2] = ["BTC", "ETH"];
 
 /// The key that each venue knows; the first venue knows a second one.
-const KEYS: [&str; 2] = ["key-one", "key-two"];
-const SECRET: &str = "a-secret-that-everybody-knows";
-const SIGNING_KEY: &str = "key-signing";
+const KEYS: [&str; 2] = ["KeyOne", "KeyTwo"];
+const SECRET: &str = "ASecretThatEverybodyKnows";
+const SIGNING_KEY: &str = "KeySigning";
 /// An Ed25519 private key: 32 bytes of 7 behind the fixed head of its PKCS#8 form.
 const PEM: &str = "-----BEGIN PRIVATE KEY-----\n\
     MC4CAQAwBQYDK2VwBCIEIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH\n\

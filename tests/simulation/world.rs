@@ -140,6 +140,7 @@ impl World {
         self.faults.heal(self.now, &mut self.sim, &self.network, &self.plan);
         self.run_until_whole()?;
         self.sim.pause_flow(true);
+        self.faults.asleep.strategies = Nanos(u64::MAX);
         let quiet = self.now.plus(2 * SECOND);
         self.run_until(quiet)?;
         self.checks.books(&self.engine, &self.sim)?;
@@ -177,6 +178,7 @@ impl World {
     }
 
     fn stop(&mut self) -> Result<(), Failure> {
+        self.faults.asleep.strategies = Nanos(0);
         self.engine.lifecycle.advance(Phase::Stopping);
         let until = self.now.plus(STOPPING_NS);
         while self.engine.lifecycle.phase() != Phase::Done {
