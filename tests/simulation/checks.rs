@@ -204,7 +204,20 @@ impl Checks {
         let ledgers =
             [0, 1].map(|venue| (VenueId(venue as u8), sim.exchange(venue).ledger(ACCOUNT)));
         let table = engine.view.instruments();
-        let found = differences(table, last, &ledgers);
+        let mut found = differences(table, last, &ledgers);
+        // How profit is parted from cost depends on the order of fills, which may differ where one
+        // was made up for by a query or an account met itself; what was paid does not.
+        found.retain(|line| !line.contains(" cost: ") && !line.contains(" realised: "));
+        for instrument in table.iter() {
+            let ledger = &ledgers[usize::from(instrument.venue.0)].1;
+            let theirs = ledger.positions.get(&instrument.symbol).cloned().unwrap_or_default();
+            let ours = last.positions.iter().find(|row| row.instrument == instrument.id).unwrap();
+            let (ours, theirs) =
+                (ours.cost.0 - ours.realised.0, theirs.cost_e18 - theirs.realised_e18);
+            if ours != theirs {
+                found.push(format!("{}: paid: engine {ours}, venue {theirs}", instrument.name));
+            }
+        }
         if !found.is_empty() {
             return fail(format!("engine and venues differ: {found:#?}"));
         }

@@ -138,6 +138,8 @@ impl World {
     pub fn run(&mut self) -> Result<Outcome, Failure> {
         self.run_until(START.plus(self.plan.trading_ns))?;
         self.faults.heal(self.now, &mut self.sim, &self.network, &self.plan);
+        // What was swallowed just now is noticed once more of it comes.
+        self.run_until(self.now.plus(3 * SECOND))?;
         self.run_until_whole()?;
         self.sim.pause_flow(true);
         self.faults.asleep.strategies = Nanos(u64::MAX);
