@@ -1,7 +1,7 @@
 //! The order manager's state as the region and the summary show it.
 
-use super::oms::{FinalBalance, FinalState};
-use crate::oms::{Books, NullRecorder, Oms, Order, RiskReject};
+use super::oms::{FinalBalance, FinalState, LiveOms};
+use crate::oms::{Books, Order, RiskReject};
 use crate::portfolio::pnl;
 use crate::shm::{AccountWriter, OrderCounters, PnlRow, PositionRow, REFUSAL_CODES};
 use crate::types::{Amount, AssetId, Instrument, InstrumentTable, Nanos, Price, VenueId};
@@ -10,18 +10,17 @@ const _: () = assert!(RiskReject::COUNT <= REFUSAL_CODES, "every refusal has its
 
 /// Writes everything that changed hands into the region.
 pub(super) fn publish(
-    oms: &Oms<NullRecorder>,
+    oms: &LiveOms,
     instruments: &InstrumentTable,
     venues: &[VenueId],
-    books: &impl Books,
     now: Nanos,
     writer: &mut AccountWriter,
 ) {
     for instrument in instruments.iter() {
-        writer.set_position(&position(oms, instrument, books, now));
+        writer.set_position(&position(oms, instrument, now));
     }
     for quote in 0..instruments.assets.len() {
-        if let Some(row) = profit(oms, instruments, AssetId(quote as u16), books, now) {
+        if let Some(row) = profit(oms, instruments, AssetId(quote as u16), now) {
             writer.set_pnl(&row);
         }
     }
@@ -37,16 +36,15 @@ pub(super) fn publish(
 
 /// The last word.
 pub(super) fn final_state(
-    oms: &Oms<NullRecorder>,
+    oms: &LiveOms,
     instruments: &InstrumentTable,
     venues: &[VenueId],
-    books: &impl Books,
     now: Nanos,
 ) -> FinalState {
     let mut last = FinalState { counters: counters(oms), ..FinalState::default() };
-    last.positions = instruments.iter().map(|i| position(oms, i, books, now)).collect();
+    last.positions = instruments.iter().map(|i| position(oms, i, now)).collect();
     let assets = || (0..instruments.assets.len()).map(|asset| AssetId(asset as u16));
-    last.pnl = assets().filter_map(|a| profit(oms, instruments, a, books, now)).collect();
+    last.pnl = assets().filter_map(|a| profit(oms, instruments, a, now)).collect();
     for venue in venues {
         for asset in assets() {
             let row = oms.balances().get(*venue, asset);
@@ -69,14 +67,9 @@ fn describe(order: &Order, instruments: &InstrumentTable) -> String {
     format!("{} {name} {} is {:?}", order.client_id, order.side, order.state)
 }
 
-fn position(
-    oms: &Oms<NullRecorder>,
-    instrument: &Instrument,
-    books: &impl Books,
-    now: Nanos,
-) -> PositionRow {
+fn position(oms: &LiveOms, instrument: &Instrument, now: Nanos) -> PositionRow {
     let position = oms.positions().get(instrument.id);
-    let mark = mark(instrument, position.qty, books);
+    let mark = mark(instrument, position.qty, oms);
     let value = pnl(&position, mark, instrument.scale).unwrap_or_default();
     PositionRow {
         instrument: instrument.id,
@@ -91,23 +84,22 @@ fn position(
 }
 
 /// The price at which the position could be closed now; 0 if there is none.
-fn mark(instrument: &Instrument, qty: Amount, books: &impl Books) -> Price {
-    let quote = books.best(instrument.id);
+fn mark(instrument: &Instrument, qty: Amount, oms: &LiveOms) -> Price {
+    let quote = oms.books().best(instrument.id);
     if qty.0 >= 0 { quote.bid.price } else { quote.ask.price }
 }
 
 /// Profit of all instruments priced in `quote`; `None` if there are none.
 fn profit(
-    oms: &Oms<NullRecorder>,
+    oms: &LiveOms,
     instruments: &InstrumentTable,
     quote: AssetId,
-    books: &impl Books,
     now: Nanos,
 ) -> Option<PnlRow> {
     let mut row = PnlRow { quote, updated_ns: now, ..PnlRow::default() };
     let mut any = false;
     for instrument in instruments.iter().filter(|instrument| instrument.quote == quote) {
-        let position = position(oms, instrument, books, now);
+        let position = position(oms, instrument, now);
         any = true;
         row.realised += position.realised;
         row.unrealised += position.unrealised;
@@ -116,7 +108,7 @@ fn profit(
     any.then_some(row)
 }
 
-fn counters(oms: &Oms<NullRecorder>) -> OrderCounters {
+fn counters(oms: &LiveOms) -> OrderCounters {
     let c = oms.counters();
     let mut refusals = [0; REFUSAL_CODES];
     refusals[..c.refusals.len()].copy_from_slice(&c.refusals);

@@ -132,9 +132,8 @@ pub struct OmsParts {
 /// See the module.
 pub struct OmsAgent {
     parts: OmsParts,
-    oms: Oms<NullRecorder>,
+    oms: LiveOms,
     venues: Vec<VenueId>,
-    books: RegionBooks,
     out: Output,
     /// Commands that found their ring full.
     refused: Vec<(VenueId, Command)>,
@@ -148,7 +147,10 @@ pub struct OmsAgent {
     told: OmsCounters,
 }
 
-struct RegionBooks(MarketView);
+/// The order manager as it runs.
+pub(super) type LiveOms = Oms<NullRecorder, RegionBooks>;
+
+pub(super) struct RegionBooks(MarketView);
 
 impl Books for RegionBooks {
     fn best(&self, instrument: InstrumentId) -> BookQuote {
@@ -174,13 +176,12 @@ impl OmsAgent {
         let out = Output::new(&parts.options);
         let instruments = parts.instruments.clone();
         let options = parts.options.clone();
-        let oms = Oms::new(options, instruments, parts.instance_start, NullRecorder);
+        let oms = Oms::new(options, instruments, parts.instance_start, NullRecorder, books);
         let venues = parts.venues.iter().map(|port| port.venue).collect();
         Self {
             parts,
             oms,
             venues,
-            books,
             out,
             refused: Vec::with_capacity(64),
             bad_records: 0,
@@ -260,7 +261,7 @@ impl OmsAgent {
         match request {
             Request::Watch(instrument) => self.watch(*instrument, now),
             Request::Signal(signal) => {
-                self.oms.on_request(strategy, request, &self.books, now, &mut self.out);
+                self.oms.on_request(strategy, request, now, &mut self.out);
                 let handed = !self.out.commands.is_empty();
                 self.drain(now);
                 if handed {
@@ -268,7 +269,7 @@ impl OmsAgent {
                 }
             }
             Request::Cancel(_) | Request::CancelAll => {
-                self.oms.on_request(strategy, request, &self.books, now, &mut self.out);
+                self.oms.on_request(strategy, request, now, &mut self.out);
                 self.drain(now);
             }
         }
@@ -354,7 +355,7 @@ impl OmsAgent {
         self.parts.market.beat(now);
         let (oms, table) = (&self.oms, &self.parts.instruments);
         let account = &mut self.parts.account;
-        account::publish(oms, table, &self.venues, &self.books, now, account);
+        account::publish(oms, table, &self.venues, now, account);
     }
 
     fn live_through_the_end(&mut self, now: Nanos) {
@@ -418,7 +419,7 @@ impl OmsAgent {
         self.account_at = Nanos(0);
         self.publish_account(now);
         let (oms, table) = (&self.oms, &self.parts.instruments);
-        let mut last = account::final_state(oms, table, &self.venues, &self.books, now);
+        let mut last = account::final_state(oms, table, &self.venues, now);
         last.counters.bad_records = self.bad_records;
         let _ = self.parts.last.send(last);
         self.parts.lifecycle.advance(Phase::Done);

@@ -4,9 +4,10 @@
 #![forbid(unsafe_code)]
 
 use crate::types::{Amount, AssetId, Instrument, InstrumentId, InstrumentTable, Qty, Side};
+use serde::{Deserialize, Serialize};
 
 /// Exposure of one underlying or instrument.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exposure {
     /// Held now, signed.
     pub position: Amount,
@@ -38,7 +39,7 @@ impl Exposure {
 }
 
 /// All exposures.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Exposures {
     underlyings: Vec<Exposure>,
     instruments: Vec<Exposure>,

@@ -7,8 +7,9 @@
 
 use super::index::{HashIndex, hash_text};
 use crate::types::{FillId, InstrumentId, Side};
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Known {
     instrument: InstrumentId,
     side: Side,
@@ -29,12 +30,34 @@ pub enum Seen {
 }
 
 /// A bounded set of fills, oldest out first.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub struct FillSet {
-    ring: Vec<Known>,
     capacity: usize,
+    ring: Vec<Known>,
     oldest: usize,
+    #[serde(skip)]
     index: HashIndex,
+}
+
+/// What is kept of the set; the index follows from it.
+#[derive(Deserialize)]
+struct Stored {
+    capacity: usize,
+    ring: Vec<Known>,
+    oldest: usize,
+}
+
+impl From<Stored> for FillSet {
+    fn from(stored: Stored) -> Self {
+        // Bounded, because it is read from a file.
+        let mut fills = Self::new(stored.capacity.min(1 << 20).max(stored.ring.len()));
+        for known in &stored.ring {
+            fills.add(hash_of(known.instrument, known.side, &known.id), *known);
+        }
+        fills.oldest = if stored.oldest < fills.ring.len() { stored.oldest } else { 0 };
+        fills
+    }
 }
 
 impl FillSet {
@@ -70,6 +93,17 @@ impl FillSet {
             None => {
                 self.add(hash, Known { instrument, side, id: *id, attributed });
                 Seen::First
+            }
+        }
+    }
+
+    /// Takes over what another set remembers, oldest first, under the instruments' new numbers.
+    pub fn take_from(&mut self, other: &Self, to: impl Fn(InstrumentId) -> Option<InstrumentId>) {
+        for at in 0..other.ring.len() {
+            let known = other.ring[(other.oldest + at) % other.ring.len()];
+            if let Some(instrument) = to(known.instrument) {
+                let known = Known { instrument, ..known };
+                self.add(hash_of(instrument, known.side, &known.id), known);
             }
         }
     }

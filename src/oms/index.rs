@@ -12,7 +12,7 @@ struct Entry {
 }
 
 /// Linear probing, at most half full, deletion by shifting back.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct HashIndex {
     entries: Box<[Entry]>,
     mask: usize,

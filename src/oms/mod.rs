@@ -13,9 +13,11 @@ mod index;
 mod notices;
 mod orders;
 mod record;
+mod replay;
 mod reports;
 mod requests;
 mod risk;
+mod state;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -24,18 +26,20 @@ mod venues;
 
 pub use exposure::{Exposure, Exposures};
 pub use orders::{Order, OrderTable, Slot};
-pub use record::{NullRecorder, Record, Recorder};
+pub use record::{NullRecorder, Opening, Record, RecordError, Recorder};
+pub use replay::{Divergence, Replay};
 pub use reports::local_refusal;
 pub use risk::{BookQuote, RiskLimits, RiskReject, TradingState};
+pub use state::{Kept, MoveError};
 pub use transition::{Next, Trigger, next};
 
 use crate::portfolio::{Balances, Positions};
 use crate::types::{
-    Channel, Command, CommandKind, FeeRate, InstrumentId, InstrumentStatus, InstrumentTable, Nanos,
-    Side, SignalId, StrategyId, StrategyReport, VenueId,
+    Channel, Command, CommandKind, FeeRate, InstrumentId, InstrumentTable, Nanos, Side, SignalId,
+    StrategyId, StrategyReport, VenueId,
 };
-use fills::FillSet;
-use risk::Risk;
+use serde::{Deserialize, Serialize};
+use state::{FillAsk, State};
 use std::sync::Arc;
 use venues::Venues;
 
@@ -46,7 +50,7 @@ pub trait Books {
 }
 
 /// Sizes, limits and delays.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OmsOptions {
     /// Orders the table holds, working and lately ended together.
     pub orders_max: usize,
@@ -115,7 +119,7 @@ impl Output {
 }
 
 /// What has been counted since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OmsCounters {
     /// Signals received.
     pub signals: u64,
@@ -161,147 +165,212 @@ pub struct OmsCounters {
     pub refusals: [u64; RiskReject::COUNT],
 }
 
-/// Order management. `R` takes the records for the journal.
-pub struct Oms<R: Recorder> {
+/// Order management. `R` takes the records for the journal, `B` has the books.
+///
+/// Its state is a function of what it is told: every input is recorded before it acts, and so is
+/// every book that it looks at. [`Replay`] makes the same state of the same records.
+pub struct Oms<R: Recorder, B: Books> {
     options: OmsOptions,
     instruments: Arc<InstrumentTable>,
-    instance_start: Nanos,
     recorder: R,
-    orders: OrderTable,
-    fills: FillSet,
-    risk: Risk,
-    exposures: Exposures,
-    positions: Positions,
-    balances: Balances,
-    venues: Venues,
-    statuses: Vec<InstrumentStatus>,
-    fees: Vec<Option<FeeRate>>,
-    fill_asks: Vec<FillAsk>,
-    /// Orders with a deadline, and the earliest of them.
-    watch: Vec<Slot>,
-    next_due: Nanos,
-    sequence: u32,
-    stopping: bool,
-    counters: OmsCounters,
-}
-
-/// The last request for fills of one instrument.
-#[derive(Clone, Copy, Debug, Default)]
-struct FillAsk {
-    at: Nanos,
-    from: Nanos,
+    books: B,
+    state: State,
 }
 
 /// No deadline.
 const NEVER: Nanos = Nanos(u64::MAX);
 
-impl<R: Recorder> Oms<R> {
-    /// An oms without orders. `instance_start` becomes part of every client order id and must
-    /// differ by a second or more between two runs.
+impl<R: Recorder, B: Books> Oms<R, B> {
+    /// An oms without orders, recorded as such. `instance_start` becomes part of every client order
+    /// id and must differ by a second or more between two runs.
     pub fn new(
         options: OmsOptions,
         instruments: Arc<InstrumentTable>,
         instance_start: Nanos,
         recorder: R,
+        books: B,
     ) -> Self {
-        let venue_count = options.venues.len();
-        Self {
-            orders: OrderTable::new(options.orders_max),
-            fills: FillSet::new(options.fills_max),
-            risk: Risk::new(options.limits.clone()),
-            exposures: Exposures::new(&instruments),
-            positions: Positions::new(&instruments),
-            balances: Balances::new(venue_count, instruments.assets.len()),
-            venues: Venues::new(&options.venues, options.balances_first),
-            statuses: instruments.iter().map(|instrument| instrument.status).collect(),
-            fees: vec![None; instruments.len()],
-            fill_asks: vec![FillAsk::default(); instruments.len()],
-            watch: Vec::with_capacity(options.orders_max.max(1)),
-            next_due: NEVER,
-            sequence: 0,
-            stopping: false,
-            counters: OmsCounters::default(),
-            options,
-            instruments,
+        let state = State::new(&options, &instruments, instance_start);
+        let mut oms = Self { options, instruments, recorder, books, state };
+        oms.record_opening(instance_start);
+        oms
+    }
+
+    /// An oms that goes on with the state of an earlier run, under the options, limits and
+    /// instruments of this one. Whatever was not proved to have ended is Unknown until it is.
+    pub fn resume(
+        kept: Kept,
+        options: OmsOptions,
+        instruments: Arc<InstrumentTable>,
+        instance_start: Nanos,
+        recorder: R,
+        books: B,
+    ) -> Result<Self, MoveError> {
+        let Kept { opening, state } = kept;
+        let state = state.moved(&opening.instruments, &instruments, &options)?;
+        let mut oms = Self { options, instruments, recorder, books, state };
+        oms.record_opening(instance_start);
+        oms.reopen(instance_start);
+        Ok(oms)
+    }
+
+    fn record_opening(&mut self, instance_start: Nanos) {
+        let opening = Opening {
             instance_start,
-            recorder,
+            options: self.options.clone(),
+            instruments: (*self.instruments).clone(),
+        };
+        self.recorder.record(instance_start, &Record::Opening(Box::new(opening)));
+    }
+
+    /// Begins a run on the state of an earlier one: nothing is connected, no id is used twice, and
+    /// nothing is known of what was under way.
+    fn reopen(&mut self, instance_start: Nanos) {
+        let state = &mut self.state;
+        state.instance_start = instance_start;
+        state.sequence = 0;
+        state.stopping = false;
+        state.risk.reset(self.options.limits.clone());
+        state.venues = Venues::new(&self.options.venues, self.options.balances_first);
+        state.venues.miss_all();
+        state.statuses = self.instruments.iter().map(|instrument| instrument.status).collect();
+        state.fill_asks.fill(FillAsk::default());
+        state.next_due = NEVER;
+        for slot in self.state.orders.slots() {
+            self.assume_lost(slot, Trigger::StreamLost, instance_start);
         }
+    }
+
+    /// What an oms in this state can be made of again, after a restart.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        let opening = Opening {
+            instance_start: self.state.instance_start,
+            options: self.options.clone(),
+            instruments: (*self.instruments).clone(),
+        };
+        Kept { opening, state: self.state.clone() }
+    }
+
+    /// A hash of the whole state: equal for equal states, on every machine of one version.
+    #[must_use]
+    pub fn state_hash(&self) -> u64 {
+        self.state.hash()
+    }
+
+    /// Best prices of an instrument, recorded: a replay sees the same.
+    fn quote(&mut self, instrument: InstrumentId, now: Nanos) -> BookQuote {
+        let quote = self.books.best(instrument);
+        self.recorder.record(now, &Record::Quote(instrument, quote));
+        quote
+    }
+
+    /// The books. What is read here is for people and not recorded.
+    pub fn books(&self) -> &B {
+        &self.books
+    }
+
+    /// The books, to be changed by whoever owns them.
+    pub fn books_mut(&mut self) -> &mut B {
+        &mut self.books
     }
 
     /// Allows more or less; orders that already work are not touched.
     pub fn set_trading_state(&mut self, state: TradingState, now: Nanos) {
-        if self.risk.trading != state && !(self.stopping && state != TradingState::Halted) {
-            self.risk.trading = state;
-            self.recorder.record(now, &Record::Trading(state));
+        if self.state.risk.trading != state {
+            self.recorder.record(now, &Record::SetTrading(state));
+            self.state.risk.trading = state;
         }
     }
 
     /// What may be traded.
     #[must_use]
     pub fn trading_state(&self) -> TradingState {
-        self.risk.trading
+        if self.state.stopping { TradingState::Halted } else { self.state.risk.trading }
     }
 
-    /// For good: no new orders, and every order is cancelled, again and again until it has ended.
-    /// Call [`Oms::on_timer`] until [`Oms::is_quiet`].
+    /// The journal has room for cancels and reports only, or has room again.
+    pub fn on_journal_full(&mut self, full: bool, now: Nanos) {
+        if self.state.risk.journal_full != full {
+            self.recorder.record(now, &Record::JournalFull(full));
+            self.state.risk.journal_full = full;
+        }
+    }
+
+    /// Nothing may be built on what is known: no new orders until a person says otherwise.
+    fn halt(&mut self, now: Nanos) {
+        if self.state.risk.trading != TradingState::Halted {
+            self.state.risk.trading = TradingState::Halted;
+            self.recorder.record(now, &Record::Halted);
+        }
+    }
+
+    /// For the rest of the run: no new orders, and every order is cancelled, again and again until
+    /// it has ended. Call [`Oms::on_timer`] until [`Oms::is_quiet`].
     pub fn stop(&mut self, now: Nanos, out: &mut Output) {
-        self.set_trading_state(TradingState::Halted, now);
-        self.stopping = true;
+        self.recorder.record(now, &Record::Stop);
+        self.state.stopping = true;
         self.cancel_where(|_| true, now, out);
+    }
+
+    /// Notes the hash of the state, for whoever replays the records.
+    pub fn record_hash(&mut self, now: Nanos) {
+        let hash = self.state_hash();
+        self.recorder.record(now, &Record::Hash(hash));
     }
 
     /// Whether every order has ended and every fill that the venues have told of is booked.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.orders.open_count() == 0 && !self.orders.iter().any(Order::awaits_fills)
+        self.state.orders.open_count() == 0 && !self.state.orders.iter().any(Order::awaits_fills)
     }
 
     /// The order with this id, as long as the table holds it.
     #[must_use]
     pub fn order(&self, id: crate::types::ClientOrderId) -> Option<&Order> {
-        self.orders.by_client(id).map(|slot| self.orders.get(slot))
+        self.state.orders.by_client(id).map(|slot| self.state.orders.get(slot))
     }
 
     /// All orders that the table holds.
     #[must_use]
     pub fn orders(&self) -> &OrderTable {
-        &self.orders
+        &self.state.orders
     }
 
     /// Positions.
     #[must_use]
     pub fn positions(&self) -> &Positions {
-        &self.positions
+        &self.state.positions
     }
 
     /// Balances expected and stated.
     #[must_use]
     pub fn balances(&self) -> &Balances {
-        &self.balances
+        &self.state.balances
     }
 
     /// Exposures.
     #[must_use]
     pub fn exposures(&self) -> &Exposures {
-        &self.exposures
+        &self.state.exposures
     }
 
     /// Fee rates that the venue has stated for an instrument.
     #[must_use]
     pub fn fee_rate(&self, instrument: InstrumentId) -> Option<FeeRate> {
-        self.fees.get(instrument.index()).copied().flatten()
+        self.state.fees.get(instrument.index()).copied().flatten()
     }
 
     /// Counters.
     #[must_use]
     pub fn counters(&self) -> &OmsCounters {
-        &self.counters
+        &self.state.counters
     }
 
     /// Whether new orders may go to this venue now.
     #[must_use]
     pub fn is_ready(&self, venue: VenueId, now: Nanos) -> bool {
-        self.venues.is_ready(venue, now)
+        self.state.venues.is_ready(venue, now)
     }
 
     /// Where the records go.
@@ -326,7 +395,7 @@ impl<R: Recorder> Oms<R> {
 
     /// Makes the reserved exposure of an order what it is now.
     fn reserve(&mut self, slot: Slot) {
-        let order = self.orders.get_mut(slot);
+        let order = self.state.orders.get_mut(slot);
         let worst = order.worst_case();
         if worst == order.reserved {
             return;
@@ -334,19 +403,19 @@ impl<R: Recorder> Oms<R> {
         let (id, side, reserved): (_, Side, _) = (order.instrument, order.side, order.reserved);
         order.reserved = worst;
         if let Some(instrument) = self.instruments.get(id) {
-            self.exposures.reserve(instrument, side, reserved, worst);
+            self.state.exposures.reserve(instrument, side, reserved, worst);
         }
     }
 
     /// Puts an order with a deadline on the watch list.
     fn watch(&mut self, slot: Slot) {
-        let order = self.orders.get_mut(slot);
+        let order = self.state.orders.get_mut(slot);
         let Some(due) = order.timers.next() else { return };
         if !order.watched {
             order.watched = true;
-            self.watch.push(slot);
+            self.state.watch.push(slot);
         }
-        self.next_due = self.next_due.min(due);
+        self.state.next_due = self.state.next_due.min(due);
     }
 
     /// Pause before the next try, doubling with every one made.

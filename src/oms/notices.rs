@@ -6,24 +6,24 @@ use super::orders::Order;
 use super::record::{Record, Recorder};
 use super::transition::Trigger;
 use super::venues::Change;
-use super::{Oms, Output};
+use super::{Books, Oms, Output};
 use crate::types::{
     AssetBalance, Channel, FeeRate, Nanos, OrderState, Readiness, VenueId, VenueNotice,
 };
 
-impl<R: Recorder> Oms<R> {
+impl<R: Recorder, B: Books> Oms<R, B> {
     /// A venue states a balance.
     pub fn on_balance(&mut self, balance: &AssetBalance, now: Nanos) {
         self.recorder.record(now, &Record::Balance(*balance));
-        if !self.balances.on_balance(balance) {
-            self.counters.balances_unknown += 1;
+        if !self.state.balances.on_balance(balance) {
+            self.state.counters.balances_unknown += 1;
         }
     }
 
     /// A venue states the fee rates of an instrument.
     pub fn on_fee(&mut self, fee: &FeeRate, now: Nanos) {
         self.recorder.record(now, &Record::Fee(*fee));
-        if let Some(row) = self.fees.get_mut(fee.instrument.index()) {
+        if let Some(row) = self.state.fees.get_mut(fee.instrument.index()) {
             *row = Some(*fee);
         }
     }
@@ -37,13 +37,16 @@ impl<R: Recorder> Oms<R> {
         now: Nanos,
         out: &mut Output,
     ) {
+        if says_nothing(notice) {
+            return;
+        }
         self.recorder.record(now, &Record::Notice(venue, *notice));
         match *notice {
             VenueNotice::Readiness(channel, to) => self.on_readiness(venue, channel, to, now, out),
-            VenueNotice::Suspended(until) => self.venues.on_suspended(venue, until),
-            VenueNotice::BalancesEnd => self.venues.on_balances(venue),
+            VenueNotice::Suspended(until) => self.state.venues.on_suspended(venue, until),
+            VenueNotice::BalancesEnd => self.state.venues.on_balances(venue),
             VenueNotice::InstrumentStatus(instrument, status) => {
-                if let Some(row) = self.statuses.get_mut(instrument.index()) {
+                if let Some(row) = self.state.statuses.get_mut(instrument.index()) {
                     *row = status;
                 }
             }
@@ -59,7 +62,7 @@ impl<R: Recorder> Oms<R> {
         now: Nanos,
         out: &mut Output,
     ) {
-        match self.venues.on_readiness(venue, channel, to) {
+        match self.state.venues.on_readiness(venue, channel, to) {
             Change::None => {}
             Change::StreamLost => self.lose_all(venue, now, out),
             Change::Connected { missed } => {
@@ -68,8 +71,8 @@ impl<R: Recorder> Oms<R> {
                     self.lose_all(venue, now, out);
                     self.query_all(venue, now);
                 }
-                self.venues.want_balances(venue, now);
-                self.next_due = now;
+                self.state.venues.want_balances(venue, now);
+                self.state.next_due = now;
                 self.try_catch_up(venue);
             }
         }
@@ -77,16 +80,16 @@ impl<R: Recorder> Oms<R> {
 
     /// Nobody tells of the orders at this venue: none of their states is known.
     fn lose_all(&mut self, venue: VenueId, now: Nanos, out: &mut Output) {
-        for slot in self.orders.slots() {
-            if self.orders.get(slot).venue == venue {
+        for slot in self.state.orders.slots() {
+            if self.state.orders.get(slot).venue == venue {
                 self.lose(slot, Trigger::StreamLost, now, out);
             }
         }
     }
 
     fn query_all(&mut self, venue: VenueId, now: Nanos) {
-        for slot in self.orders.slots() {
-            let order = self.orders.get_mut(slot);
+        for slot in self.state.orders.slots() {
+            let order = self.state.orders.get_mut(slot);
             if order.venue == venue && order.state == OrderState::Unknown {
                 order.timers.query = now;
                 self.watch(slot);
@@ -98,15 +101,26 @@ impl<R: Recorder> Oms<R> {
     /// and the fills that were missed are booked: later fills would otherwise be booked before
     /// them, and average costs depend on the order.
     pub(super) fn try_catch_up(&mut self, venue: VenueId) {
-        if !self.venues.is_catching_up(venue) {
+        if !self.state.venues.is_catching_up(venue) {
             return;
         }
         let unanswered = |order: &Order| {
             let open = order.state == OrderState::Unknown && order.timers.not_found == 0;
             order.venue == venue && (open || order.awaits_fills())
         };
-        if !self.orders.iter().any(unanswered) {
-            self.venues.on_caught_up(venue);
+        if !self.state.orders.iter().any(unanswered) {
+            self.state.venues.on_caught_up(venue);
         }
     }
+}
+
+/// Notices that change nothing here and are too many to be kept.
+fn says_nothing(notice: &VenueNotice) -> bool {
+    matches!(
+        notice,
+        VenueNotice::RateLimit(_)
+            | VenueNotice::ClockOffset { .. }
+            | VenueNotice::SubscriptionFailed(_)
+            | VenueNotice::ShutdownAnnounced(_)
+    )
 }

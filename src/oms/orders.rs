@@ -10,10 +10,11 @@ use crate::types::{
     ClientOrderId, InstrumentId, Nanos, NewOrder, OrderState, OrderType, Price, Qty, RejectReason,
     Side, SignalId, StrategyId, TimeInForce, VenueId, VenueOrderId,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Everything known of one order.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Order {
     /// Our id.
     pub client_id: ClientOrderId,
@@ -63,11 +64,11 @@ pub struct Order {
     pub since_ns: Nanos,
     pub(super) timers: Timers,
     pub(super) watched: bool,
-    queued_done: bool,
+    pub(super) queued_done: bool,
 }
 
 /// What an order waits for; 0 is nothing.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Timers {
     /// A command without any answer becomes Unknown.
     pub reply: Nanos,
@@ -139,6 +140,11 @@ impl Order {
         self.stated > self.filled
     }
 
+    /// Whether nothing more is expected of it.
+    pub(super) fn may_go(&self) -> bool {
+        self.state.is_terminal() && !self.awaits_fills()
+    }
+
     /// What it may still trade at worst, booked fills apart.
     #[must_use]
     pub fn worst_case(&self) -> Qty {
@@ -162,15 +168,53 @@ impl Order {
 pub type Slot = u32;
 
 /// All orders.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub struct OrderTable {
-    orders: Vec<Order>,
-    by_client: HashIndex,
-    by_venue: HashIndex,
-    done: VecDeque<Slot>,
     capacity: usize,
+    orders: Vec<Order>,
+    done: VecDeque<Slot>,
+    #[serde(skip)]
+    by_client: HashIndex,
+    #[serde(skip)]
+    by_venue: HashIndex,
+    #[serde(skip)]
     open: usize,
+    #[serde(skip)]
     unknown: usize,
+}
+
+/// Largest table that is read back.
+const CAPACITY_MAX: usize = 1 << 20;
+
+/// What is kept of the table; the rest follows from it.
+#[derive(Deserialize)]
+struct Stored {
+    capacity: usize,
+    orders: Vec<Order>,
+    done: VecDeque<Slot>,
+}
+
+impl From<Stored> for OrderTable {
+    fn from(stored: Stored) -> Self {
+        // Bounded, because it is read from a file.
+        let capacity = stored.capacity.min(CAPACITY_MAX).max(stored.orders.len());
+        let mut table = Self::new(capacity);
+        for order in stored.orders {
+            let slot = table.orders.len() as Slot;
+            table.by_client.insert(hash_u64(order.client_id.0), slot);
+            if !order.venue_order_id.is_empty() {
+                let hash = hash_venue(order.instrument, &order.venue_order_id);
+                table.by_venue.insert(hash, slot);
+            }
+            table.open += usize::from(!order.state.is_terminal());
+            table.unknown += usize::from(order.state == OrderState::Unknown);
+            table.orders.push(order);
+        }
+        let known = stored.done.into_iter().filter(|slot| (*slot as usize) < table.orders.len());
+        table.done.extend(known);
+        table
+    }
 }
 
 impl OrderTable {
@@ -216,6 +260,23 @@ impl OrderTable {
         self.by_client.insert(hash_u64(order.client_id.0), slot);
         self.open += 1;
         Some(slot)
+    }
+
+    /// Adds an order of an earlier run in the state that it had; `None` as for
+    /// [`OrderTable::insert`].
+    pub(super) fn insert_as(&mut self, order: Order) -> Option<Slot> {
+        let state = order.state;
+        let started = Order { state: OrderState::PendingNew, queued_done: false, ..order };
+        let slot = self.insert(Order { venue_order_id: VenueOrderId::EMPTY, ..started })?;
+        self.name(slot, &order.venue_order_id);
+        let since = order.since_ns;
+        self.set_state(slot, state, since);
+        Some(slot)
+    }
+
+    /// Room for so many orders.
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// The order with our id.
@@ -303,8 +364,7 @@ impl OrderTable {
     }
 
     fn may_go(&self, slot: Slot) -> bool {
-        let order = self.get(slot);
-        order.state.is_terminal() && !order.awaits_fills()
+        self.get(slot).may_go()
     }
 
     /// Frees the slot of the order that ended first.

@@ -1,20 +1,61 @@
-//! The seam for the journal: everything that changes the state of the oms, in the order in which
-//! it does. Intents are recorded before the command that carries them out is handed over.
+//! What the journal holds: everything that reaches the oms, in the order in which it acted on it,
+//! every book that it looked at, and what it made of them.
+//!
+//! Inputs change the state; effects follow from them and are kept for people, and as the proof that
+//! a replay does what was done. An input, the quotes and the effects up to the next input are one
+//! group: commands leave only once the whole group is recorded, so a group that a crash cut short
+//! sent nothing that its beginning does not tell of.
 
 #![forbid(unsafe_code)]
 
-use super::risk::{RiskReject, TradingState};
+use super::OmsOptions;
+use super::risk::{BookQuote, RiskReject, TradingState};
 use crate::types::{
-    AssetBalance, ClientOrderId, Command, ExecutionReport, FeeRate, Nanos, NewOrder, OrderState,
-    Request, SignalId, StrategyId, VenueId, VenueNotice,
+    AssetBalance, ClientOrderId, Command, ExecutionReport, FeeRate, InstrumentId, InstrumentTable,
+    Nanos, NewOrder, OrderState, Request, SignalId, StrategyId, VenueId, VenueNotice,
 };
+use serde::{Deserialize, Serialize};
+use std::fmt;
 
-/// One thing that happened.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What a run begins with; makes the records after it readable without the configuration.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Opening {
+    /// Part of every client order id of the run.
+    pub instance_start: Nanos,
+    /// Options and limits.
+    pub options: OmsOptions,
+    /// All instruments.
+    pub instruments: InstrumentTable,
+}
+
+/// One thing that happened. The order of the variants is part of the format: new ones go last.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Record {
-    /// A strategy asked for something.
+    /// Input: a run began, on the state that the records before it make.
+    Opening(Box<Opening>),
+    /// Input: a strategy asked for something.
     Request(StrategyId, Request),
-    /// A leg of its signal was refused, and so the whole signal.
+    /// Input: a venue stated something about an order.
+    Report(VenueId, ExecutionReport),
+    /// Input: a venue stated a balance.
+    Balance(AssetBalance),
+    /// Input: a venue stated fee rates.
+    Fee(FeeRate),
+    /// Input: a venue stated something about itself.
+    Notice(VenueId, VenueNotice),
+    /// Input: a deadline had passed.
+    Timer,
+    /// Input: somebody changed what may be traded.
+    SetTrading(TradingState),
+    /// Input: a strategy's orders are to be cancelled: it is gone.
+    CancelStrategy(StrategyId),
+    /// Input: no new orders, everything is to be cancelled.
+    Stop,
+    /// Input: the journal has room for cancels and reports only, or has room again.
+    JournalFull(bool),
+    /// A book that was looked at, as it was then.
+    Quote(InstrumentId, BookQuote),
+    /// Effect: a leg of a signal was refused, and so the whole signal.
     Refusal {
         /// Who asked.
         strategy: StrategyId,
@@ -25,7 +66,7 @@ pub enum Record {
         /// Why.
         code: RiskReject,
     },
-    /// An order is about to be sent; its strategy is in its id.
+    /// Effect: an order is about to be sent; its strategy is in its id.
     Intent {
         /// The order.
         order: NewOrder,
@@ -34,20 +75,87 @@ pub enum Record {
         /// Leg of it.
         leg: u8,
     },
-    /// A command was handed over; new orders follow their intent.
+    /// Effect: a command was handed over; new orders follow their intent.
     Command(VenueId, Command),
-    /// A venue stated something about an order.
-    Report(VenueId, ExecutionReport),
-    /// A venue stated a balance.
-    Balance(AssetBalance),
-    /// A venue stated fee rates.
-    Fee(FeeRate),
-    /// A venue stated something about itself.
-    Notice(VenueId, VenueNotice),
-    /// A deadline changed the state of an order.
+    /// Effect: silence or a lost stream changed the state of an order.
     Assumed(ClientOrderId, OrderState),
-    /// What may be traded has changed.
-    Trading(TradingState),
+    /// Effect: the oms itself halted trading: a position is not known any more.
+    Halted,
+    /// The hash of the state at a clean stop.
+    Hash(u64),
+}
+
+/// Bytes that are not a record of this version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordError;
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the record cannot be read: it was written by another version of the engine")
+    }
+}
+
+impl std::error::Error for RecordError {}
+
+impl Record {
+    /// Whether it changes the state by itself.
+    #[must_use]
+    pub fn is_input(&self) -> bool {
+        matches!(
+            self,
+            Self::Opening(_)
+                | Self::Request(..)
+                | Self::Report(..)
+                | Self::Balance(_)
+                | Self::Fee(_)
+                | Self::Notice(..)
+                | Self::Timer
+                | Self::SetTrading(_)
+                | Self::CancelStrategy(_)
+                | Self::Stop
+                | Self::JournalFull(_)
+        )
+    }
+
+    /// Short name, and the kind byte beside the record in the journal.
+    #[must_use]
+    pub fn kind(&self) -> (u8, &'static str) {
+        match self {
+            Self::Opening(_) => (1, "opening"),
+            Self::Request(_, Request::Signal(_)) => (2, "signal"),
+            Self::Request(..) => (3, "request"),
+            Self::Report(..) => (4, "report"),
+            Self::Balance(_) => (5, "balance"),
+            Self::Fee(_) => (6, "fee"),
+            Self::Notice(..) => (7, "notice"),
+            Self::Timer => (8, "timer"),
+            Self::SetTrading(_) => (9, "trading"),
+            Self::CancelStrategy(_) => (10, "strategy gone"),
+            Self::Stop => (11, "stop"),
+            Self::Quote(..) => (12, "quote"),
+            Self::Refusal { .. } => (13, "refusal"),
+            Self::Intent { .. } => (14, "intent"),
+            Self::Command(..) => (15, "command"),
+            Self::Assumed(..) => (16, "assumed"),
+            Self::Halted => (17, "halted"),
+            Self::Hash(_) => (18, "hash"),
+            Self::JournalFull(_) => (19, "journal full"),
+        }
+    }
+
+    /// Bytes for the journal, at the start of `into`; their number. `None` if there is no room.
+    #[inline]
+    pub fn encode(&self, into: &mut [u8]) -> Option<usize> {
+        postcard::to_slice(self, into).ok().map(|bytes| bytes.len())
+    }
+
+    /// The way back.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        match postcard::take_from_bytes(bytes) {
+            Ok((record, [])) => Ok(record),
+            _ => Err(RecordError),
+        }
+    }
 }
 
 /// Takes every record before its effects leave the oms.
@@ -67,6 +175,6 @@ impl Recorder for NullRecorder {
 
 impl Recorder for Vec<(Nanos, Record)> {
     fn record(&mut self, now: Nanos, record: &Record) {
-        self.push((now, *record));
+        self.push((now, record.clone()));
     }
 }

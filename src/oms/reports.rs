@@ -5,9 +5,8 @@
 use super::fills::Seen;
 use super::orders::{Order, Slot};
 use super::record::{Record, Recorder};
-use super::risk::TradingState;
 use super::transition::{Next, Trigger, next};
-use super::{Oms, Output};
+use super::{Books, Oms, Output};
 use crate::types::{
     Command, CommandKind, ExecutionReport, Fill, Instrument, Nanos, OrderState, Price, Qty,
     RejectReason, ReportKind, ReportOrigin, Side, StrategyReport, VenueId,
@@ -35,7 +34,7 @@ pub fn local_refusal(
     Some(ExecutionReport { reason, recv_ns: now, ..report })
 }
 
-impl<R: Recorder> Oms<R> {
+impl<R: Recorder, B: Books> Oms<R, B> {
     /// A venue states something about an order.
     pub fn on_report(
         &mut self,
@@ -47,31 +46,32 @@ impl<R: Recorder> Oms<R> {
         self.recorder.record(now, &Record::Report(venue, *report));
         let slot = self.find(report);
         if let Some(slot) = slot {
-            let order = self.orders.get(slot);
+            let order = self.state.orders.get(slot);
             if order.venue != venue || order.instrument != report.instrument {
-                self.counters.contradictions += 1;
+                self.state.counters.contradictions += 1;
                 return;
             }
-            self.orders.name(slot, &report.venue_order_id);
+            self.state.orders.name(slot, &report.venue_order_id);
             self.learn_cumulative(slot, report);
         }
         match (report.kind, slot) {
             (ReportKind::Fill, slot) => self.on_fill(slot, venue, report, now, out),
             (_, Some(slot)) => self.on_statement(slot, report, now, out),
-            (_, None) => self.counters.reports_orphaned += 1,
+            (_, None) => self.state.counters.reports_orphaned += 1,
         }
         self.try_catch_up(venue);
     }
 
     fn find(&self, report: &ExecutionReport) -> Option<Slot> {
-        self.orders
+        self.state
+            .orders
             .by_client(report.client_id)
-            .or_else(|| self.orders.by_venue(report.instrument, &report.venue_order_id))
+            .or_else(|| self.state.orders.by_venue(report.instrument, &report.venue_order_id))
     }
 
     /// The venue's own sum only ever grows; an older report cannot take it back.
     fn learn_cumulative(&mut self, slot: Slot, report: &ExecutionReport) {
-        let order = self.orders.get_mut(slot);
+        let order = self.state.orders.get_mut(slot);
         let says_all = report.kind == ReportKind::Status && report.state == OrderState::Filled;
         let all = if says_all { order.qty } else { Qty::ZERO };
         let stated = report.cumulative_qty.unwrap_or(Qty::ZERO).max(all);
@@ -81,7 +81,7 @@ impl<R: Recorder> Oms<R> {
         let too_much = stated > order.qty;
         order.stated = stated;
         if too_much {
-            self.counters.contradictions += 1;
+            self.state.counters.contradictions += 1;
         }
     }
 
@@ -96,32 +96,33 @@ impl<R: Recorder> Oms<R> {
         let fill = &report.fill;
         let known = self.instruments.get(report.instrument).is_some_and(|row| row.venue == venue);
         if !known || fill.fill_id.is_empty() || fill.qty <= Qty::ZERO || fill.price <= Price(0) {
-            self.counters.fills_bad += 1;
+            self.state.counters.fills_bad += 1;
             if let Some(slot) = slot {
                 // What it says of the sum still counts; the fill itself will be asked for.
                 self.conclude_fill(slot, report, true, now);
             }
             return;
         }
-        let before_start = report.event_ns > Nanos(0) && report.event_ns < self.instance_start;
+        let before_start =
+            report.event_ns > Nanos(0) && report.event_ns < self.state.instance_start;
         if slot.is_none() && before_start {
-            self.counters.fills_before_start += 1;
+            self.state.counters.fills_before_start += 1;
             return;
         }
         let (instrument, side) = (report.instrument, report.side);
-        match self.fills.see(instrument, side, &fill.fill_id, slot.is_some()) {
+        match self.state.fills.see(instrument, side, &fill.fill_id, slot.is_some()) {
             Seen::Again => {
-                self.counters.fills_repeated += 1;
+                self.state.counters.fills_repeated += 1;
                 if let Some(slot) = slot {
                     self.conclude_fill(slot, report, true, now);
                 }
                 return;
             }
-            Seen::BeforeItsOrder => self.counters.fills_orphaned -= 1,
+            Seen::BeforeItsOrder => self.state.counters.fills_orphaned -= 1,
             Seen::First => {
-                let side = slot.map_or(report.side, |slot| self.orders.get(slot).side);
+                let side = slot.map_or(report.side, |slot| self.state.orders.get(slot).side);
                 self.book(report, side, now);
-                self.counters.fills_orphaned += u64::from(slot.is_none());
+                self.state.counters.fills_orphaned += u64::from(slot.is_none());
             }
         }
         let Some(slot) = slot else { return };
@@ -132,7 +133,7 @@ impl<R: Recorder> Oms<R> {
 
     /// The state after a fill. One that is told of late proves what was, not what is.
     fn conclude_fill(&mut self, slot: Slot, report: &ExecutionReport, past: bool, now: Nanos) {
-        let order = self.orders.get(slot);
+        let order = self.state.orders.get(slot);
         let trigger = if order.cumulative() >= order.qty {
             Trigger::FullFill
         } else if past || report.origin == ReportOrigin::Query {
@@ -148,33 +149,33 @@ impl<R: Recorder> Oms<R> {
         let instruments = std::sync::Arc::clone(&self.instruments);
         let Some(instrument) = instruments.get(report.instrument) else { return };
         match self.book_fill(instrument, side, &report.fill) {
-            Some(()) => self.counters.fills += 1,
+            Some(()) => self.state.counters.fills += 1,
             None => {
                 // The position is not known any more: nothing may be built on it.
-                self.counters.fills_bad += 1;
-                self.set_trading_state(TradingState::Halted, now);
+                self.state.counters.fills_bad += 1;
+                self.halt(now);
             }
         }
     }
 
     fn book_fill(&mut self, instrument: &Instrument, side: Side, fill: &Fill) -> Option<()> {
         let value = instrument.scale.notional(fill.price, fill.qty)?;
-        let before = self.positions.get(instrument.id).qty;
-        self.positions.on_fill(instrument, side, fill).ok()?;
-        let change = self.positions.get(instrument.id).qty - before;
-        self.exposures.hold(instrument, change);
-        self.balances.on_fill(instrument, side, fill, value);
+        let before = self.state.positions.get(instrument.id).qty;
+        self.state.positions.on_fill(instrument, side, fill).ok()?;
+        let change = self.state.positions.get(instrument.id).qty - before;
+        self.state.exposures.hold(instrument, change);
+        self.state.balances.on_fill(instrument, side, fill, value);
         Some(())
     }
 
     fn give_to_order(&mut self, slot: Slot, report: &ExecutionReport, qty: Qty) {
-        let order = self.orders.get_mut(slot);
+        let order = self.state.orders.get_mut(slot);
         order.acked = true;
         order.seen_alive |= report.origin != ReportOrigin::Reply;
         order.filled = Qty(order.filled.0.saturating_add(qty.0));
         let (late, too_much) = (order.state.is_terminal(), order.filled > order.qty);
-        self.counters.fills_late += u64::from(late);
-        self.counters.contradictions += u64::from(too_much);
+        self.state.counters.fills_late += u64::from(late);
+        self.state.counters.contradictions += u64::from(too_much);
     }
 
     fn on_statement(&mut self, slot: Slot, report: &ExecutionReport, now: Nanos, out: &mut Output) {
@@ -184,7 +185,7 @@ impl<R: Recorder> Oms<R> {
             return;
         };
         let changed = self.conclude(slot, trigger, now);
-        let order = self.orders.get_mut(slot);
+        let order = self.state.orders.get_mut(slot);
         if changed && order.state.is_terminal() {
             order.reason = report.reason;
         }
@@ -198,7 +199,7 @@ impl<R: Recorder> Oms<R> {
     }
 
     fn note_signs_of_life(&mut self, slot: Slot, report: &ExecutionReport) {
-        let order = self.orders.get_mut(slot);
+        let order = self.state.orders.get_mut(slot);
         let alive = match report.kind {
             ReportKind::Status => report.state != OrderState::Rejected,
             ReportKind::Rejected
@@ -228,7 +229,7 @@ impl<R: Recorder> Oms<R> {
         if report.kind == ReportKind::NotFound {
             return Some(self.not_found(slot, now));
         }
-        let order = self.orders.get(slot);
+        let order = self.state.orders.get(slot);
         let full = order.cumulative() >= order.qty && order.qty > Qty::ZERO;
         let or_full = |trigger| if full { Trigger::FullFill } else { trigger };
         let gone =
@@ -262,11 +263,11 @@ impl<R: Recorder> Oms<R> {
     }
 
     fn rejected(&mut self, slot: Slot, report: &ExecutionReport) -> Option<Trigger> {
-        let order = self.orders.get(slot);
+        let order = self.state.orders.get(slot);
         if report.origin == ReportOrigin::Local {
             // Only an order that nobody has answered for can have been held back here.
             let held_back = order.state == OrderState::PendingNew && !order.acked;
-            self.counters.contradictions += u64::from(!held_back);
+            self.state.counters.contradictions += u64::from(!held_back);
             return held_back.then_some(Trigger::Rejected);
         }
         if report.reason == RejectReason::DuplicateId {
@@ -276,7 +277,7 @@ impl<R: Recorder> Oms<R> {
         let by_reply = report.origin == ReportOrigin::Reply;
         if order.cumulative() > Qty::ZERO || (by_reply && order.seen_alive) {
             if !order.state.is_terminal() {
-                self.counters.contradictions += 1;
+                self.state.counters.contradictions += 1;
             }
             return Some(Trigger::RejectedAlive);
         }
@@ -285,7 +286,7 @@ impl<R: Recorder> Oms<R> {
 
     fn not_found(&mut self, slot: Slot, now: Nanos) -> Trigger {
         let (min, after) = (self.options.not_found_min, self.options.not_found_after_ns);
-        let order = self.orders.get_mut(slot);
+        let order = self.state.orders.get_mut(slot);
         if order.state != OrderState::Unknown {
             return Trigger::NotFound;
         }
@@ -310,7 +311,7 @@ impl<R: Recorder> Oms<R> {
     fn settle(&mut self, slot: Slot, now: Nanos) {
         self.reserve(slot);
         let first = now.plus(self.options.retry_first_ns);
-        let order = self.orders.get_mut(slot);
+        let order = self.state.orders.get_mut(slot);
         let awaits = order.awaits_fills();
         let timers = &mut order.timers;
         if !awaits && !timers.look_once {
@@ -324,7 +325,7 @@ impl<R: Recorder> Oms<R> {
 
     /// Applies the table. Whether the state changed.
     pub(super) fn advance(&mut self, slot: Slot, trigger: Trigger, now: Nanos) -> bool {
-        let order = self.orders.get(slot);
+        let order = self.state.orders.get(slot);
         let from = order.state;
         let to = match next(from, trigger) {
             Next::Keep => return false,
@@ -334,7 +335,7 @@ impl<R: Recorder> Oms<R> {
         if to == from {
             return false;
         }
-        self.orders.set_state(slot, to, now);
+        self.state.orders.set_state(slot, to, now);
         self.count(from, to);
         self.set_timers(slot, now);
         self.reserve(slot);
@@ -343,7 +344,7 @@ impl<R: Recorder> Oms<R> {
 
     fn count(&mut self, from: OrderState, to: OrderState) {
         if from == OrderState::Rejected && to == OrderState::Unknown {
-            self.counters.contradictions += 1;
+            self.state.counters.contradictions += 1;
         }
         if let Some(ended) = self.ended(from) {
             *ended -= 1;
@@ -352,12 +353,12 @@ impl<R: Recorder> Oms<R> {
             *ended += 1;
         }
         if to == OrderState::Unknown {
-            self.counters.unknowns += 1;
+            self.state.counters.unknowns += 1;
         }
     }
 
     fn ended(&mut self, state: OrderState) -> Option<&mut u64> {
-        let counters = &mut self.counters;
+        let counters = &mut self.state.counters;
         match state {
             OrderState::Filled => Some(&mut counters.orders_filled),
             OrderState::Canceled => Some(&mut counters.orders_canceled),
@@ -369,7 +370,7 @@ impl<R: Recorder> Oms<R> {
 
     /// Tells the strategy of an order what became of it.
     pub(super) fn tell(&self, slot: Slot, report: &ExecutionReport, out: &mut Output) {
-        let order = self.orders.get(slot);
+        let order = self.state.orders.get(slot);
         let is_fill = report.kind == ReportKind::Fill;
         out.reports.push((
             order.strategy,
@@ -393,7 +394,7 @@ impl<R: Recorder> Oms<R> {
 
     /// Tells the strategy of an order that its outcome is not known.
     pub(super) fn tell_unknown(&self, slot: Slot, out: &mut Output) {
-        let Order { client_id, instrument, .. } = *self.orders.get(slot);
+        let Order { client_id, instrument, .. } = *self.state.orders.get(slot);
         let kind = ReportKind::Unknown;
         let report = ExecutionReport::new(kind, ReportOrigin::Local, client_id, instrument);
         self.tell(slot, &report, out);

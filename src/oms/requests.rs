@@ -13,42 +13,39 @@ use crate::types::{
     Request, Side, Signal, SignalId, StrategyId, StrategyReport, TimeInForce,
 };
 
-impl<R: Recorder> Oms<R> {
+impl<R: Recorder, B: Books> Oms<R, B> {
     /// A strategy asks for something.
     pub fn on_request(
         &mut self,
         strategy: StrategyId,
         request: &Request,
-        books: &impl Books,
         now: Nanos,
         out: &mut Output,
     ) {
         self.recorder.record(now, &Record::Request(strategy, *request));
         match request {
-            Request::Signal(signal) => self.on_signal(strategy, signal, books, now, out),
+            Request::Signal(signal) => self.on_signal(strategy, signal, now, out),
             Request::Cancel(id) => self.on_cancel(strategy, *id, now, out),
-            Request::CancelAll => self.cancel_strategy(strategy, now, out),
+            Request::CancelAll => self.cancel_all_of(strategy, now, out),
             Request::Watch(_) => {}
         }
     }
 
-    /// Cancels all orders of a strategy: it asked for that, or it has died.
+    /// Cancels all orders of a strategy that has died.
     pub fn cancel_strategy(&mut self, strategy: StrategyId, now: Nanos, out: &mut Output) {
+        self.recorder.record(now, &Record::CancelStrategy(strategy));
+        self.cancel_all_of(strategy, now, out);
+    }
+
+    fn cancel_all_of(&mut self, strategy: StrategyId, now: Nanos, out: &mut Output) {
         self.cancel_where(|order| order.strategy == strategy, now, out);
     }
 
-    fn on_signal(
-        &mut self,
-        strategy: StrategyId,
-        signal: &Signal,
-        books: &impl Books,
-        now: Nanos,
-        out: &mut Output,
-    ) {
-        self.counters.signals += 1;
+    fn on_signal(&mut self, strategy: StrategyId, signal: &Signal, now: Nanos, out: &mut Output) {
+        self.state.counters.signals += 1;
         let mut orders = [from_leg(ClientOrderId::NONE, &Leg::default()); LEGS_MAX];
         let legs = signal.legs();
-        match self.check(strategy, signal, books, now, &mut orders) {
+        match self.check(strategy, signal, now, &mut orders) {
             Ok(()) => self.dispatch(signal, &orders[..legs.len()], now, out),
             Err((leg, code)) => self.refuse(strategy, signal, leg, code, now, out),
         }
@@ -59,7 +56,6 @@ impl<R: Recorder> Oms<R> {
         &mut self,
         strategy: StrategyId,
         signal: &Signal,
-        books: &impl Books,
         now: Nanos,
         orders: &mut [NewOrder; LEGS_MAX],
     ) -> Result<(), (Option<u8>, RiskReject)> {
@@ -71,33 +67,31 @@ impl<R: Recorder> Oms<R> {
         if malformed {
             return Err((None, RiskReject::BadSignal));
         }
-        let open = self.orders.open_count();
-        self.risk.check_signal(legs.len(), open, now).map_err(|code| (None, code))?;
-        if !self.orders.has_room(legs.len()) {
+        let open = self.state.orders.open_count();
+        if self.state.stopping {
+            return Err((None, RiskReject::Halted));
+        }
+        self.state.risk.check_signal(legs.len(), open, now).map_err(|code| (None, code))?;
+        if !self.state.orders.has_room(legs.len()) {
             return Err((None, RiskReject::TableFull));
         }
         for (index, leg) in legs.iter().enumerate() {
-            let sequence = self.sequence.saturating_add(index as u32);
-            let id = ClientOrderId::mint(self.instance_start, strategy, sequence)
+            let sequence = self.state.sequence.saturating_add(index as u32);
+            let id = ClientOrderId::mint(self.state.instance_start, strategy, sequence)
                 .ok_or((None, RiskReject::IdsExhausted))?;
             orders[index] = from_leg(id, leg);
-            self.check_leg(&orders[..=index], books, now)
-                .map_err(|code| (Some(index as u8), code))?;
+            self.check_leg(&orders[..=index], now).map_err(|code| (Some(index as u8), code))?;
         }
         Ok(())
     }
 
     /// Checks the last of `orders` with the others working before it.
-    fn check_leg(
-        &self,
-        orders: &[NewOrder],
-        books: &impl Books,
-        now: Nanos,
-    ) -> Result<(), RiskReject> {
+    fn check_leg(&mut self, orders: &[NewOrder], now: Nanos) -> Result<(), RiskReject> {
         let Some((order, earlier)) = orders.split_last() else {
             return Err(RiskReject::BadSignal);
         };
         let id = order.instrument;
+        let quote = self.quote(id, now);
         let instrument = self.instruments.get(id).ok_or(RiskReject::UnknownInstrument)?;
         let (mut same_base, mut same_instrument) = (Amount::ZERO, Amount::ZERO);
         for other in earlier.iter().filter(|other| other.side == order.side) {
@@ -113,14 +107,19 @@ impl<R: Recorder> Oms<R> {
         let subject = Subject {
             order,
             instrument,
-            status: self.statuses.get(id.index()).copied().unwrap_or(InstrumentStatus::Halted),
-            quote: books.best(id),
+            status: self
+                .state
+                .statuses
+                .get(id.index())
+                .copied()
+                .unwrap_or(InstrumentStatus::Halted),
+            quote,
             earlier: same_base,
             earlier_instrument: same_instrument,
-            venue_ready: self.venues.is_ready(instrument.venue, now),
+            venue_ready: self.state.venues.is_ready(instrument.venue, now),
             now,
         };
-        self.risk.check_leg(&subject, &self.exposures)
+        self.state.risk.check_leg(&subject, &self.state.exposures)
     }
 
     /// All legs have passed: record, reserve and hand over every one of them.
@@ -130,17 +129,17 @@ impl<R: Recorder> Oms<R> {
             let venue = instrument.venue;
             let leg = leg as u8;
             let entry = Order::new(order, venue, signal.id, leg, now);
-            let Some(slot) = self.orders.insert(entry) else { continue };
-            self.sequence += 1;
-            self.counters.orders_sent += 1;
+            let Some(slot) = self.state.orders.insert(entry) else { continue };
+            self.state.sequence += 1;
+            self.state.counters.orders_sent += 1;
             self.recorder.record(now, &Record::Intent { order: *order, signal: signal.id, leg });
             self.reserve(slot);
-            self.orders.get_mut(slot).timers.reply = now.plus(self.options.reply_timeout_ns);
+            self.state.orders.get_mut(slot).timers.reply = now.plus(self.options.reply_timeout_ns);
             self.watch(slot);
             let kind = CommandKind::New(*order);
             self.send(venue, kind, signal.id, signal.tick_ns, now, out);
         }
-        self.risk.on_sent(orders.len(), now);
+        self.state.risk.on_sent(orders.len(), now);
     }
 
     fn refuse(
@@ -152,8 +151,8 @@ impl<R: Recorder> Oms<R> {
         now: Nanos,
         out: &mut Output,
     ) {
-        self.counters.signals_refused += 1;
-        self.counters.refusals[code as usize] += 1;
+        self.state.counters.signals_refused += 1;
+        self.state.counters.refusals[code as usize] += 1;
         let refusal = Record::Refusal { strategy, signal: signal.id, leg: failed, code };
         self.recorder.record(now, &refusal);
         for leg in 0..signal.legs().len().max(1) as u8 {
@@ -168,8 +167,8 @@ impl<R: Recorder> Oms<R> {
     }
 
     fn on_cancel(&mut self, strategy: StrategyId, id: ClientOrderId, now: Nanos, out: &mut Output) {
-        let slot = self.orders.by_client(id).filter(|slot| {
-            let order = self.orders.get(*slot);
+        let slot = self.state.orders.by_client(id).filter(|slot| {
+            let order = self.state.orders.get(*slot);
             order.strategy == strategy && !order.state.is_terminal()
         });
         if let Some(slot) = slot {
@@ -177,7 +176,7 @@ impl<R: Recorder> Oms<R> {
             return;
         }
         let code = RiskReject::NoSuchOrder;
-        self.counters.refusals[code as usize] += 1;
+        self.state.counters.refusals[code as usize] += 1;
         let mut report = refusal_report(ReportKind::CancelRejected, code);
         report.client_id = id;
         report.reason = RejectReason::UnknownOrder;
@@ -198,8 +197,8 @@ impl<R: Recorder> Oms<R> {
         now: Nanos,
         out: &mut Output,
     ) {
-        for slot in self.orders.slots() {
-            let order = self.orders.get(slot);
+        for slot in self.state.orders.slots() {
+            let order = self.state.orders.get(slot);
             if !order.state.is_terminal() && wanted(order) {
                 self.cancel(slot, now, out);
             }
@@ -209,7 +208,7 @@ impl<R: Recorder> Oms<R> {
     /// Sends a cancel for an order that is not terminal and sees to it that it ends. An order in
     /// state Unknown is cancelled too, and stays Unknown until something is proved.
     pub(super) fn cancel(&mut self, slot: Slot, now: Nanos, out: &mut Output) {
-        let order = self.orders.get_mut(slot);
+        let order = self.state.orders.get_mut(slot);
         let in_flight = order.state == OrderState::PendingCancel;
         order.cancel_wanted = true;
         if in_flight {
@@ -222,7 +221,7 @@ impl<R: Recorder> Oms<R> {
             instrument: order.instrument,
         };
         let (venue, signal) = (order.venue, order.signal);
-        self.counters.cancels_sent += 1;
+        self.state.counters.cancels_sent += 1;
         self.send(venue, CommandKind::Cancel(target), signal, Nanos(0), now, out);
         self.advance(slot, Trigger::CancelSent, now);
         self.watch(slot);

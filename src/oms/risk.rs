@@ -10,11 +10,12 @@ use crate::types::{
     Amount, AssetId, BookState, Instrument, InstrumentStatus, Level, Nanos, NewOrder, OrderType,
     Ppb, Price, Qty, RuleViolation, Side, TimeInForce,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::fmt;
 
 /// What may be traded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum TradingState {
     /// Everything within the limits.
@@ -27,7 +28,7 @@ pub enum TradingState {
 }
 
 /// Best prices of one instrument, with what is needed to trust them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BookQuote {
     /// Best bid; quantity 0 when the side is empty.
     pub bid: Level,
@@ -40,7 +41,7 @@ pub struct BookQuote {
 }
 
 /// Why the oms refused a signal or a cancel. The number goes to the strategy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum RiskReject {
     /// The signal has no legs, too many, no number or another strategy's name.
@@ -98,11 +99,13 @@ pub enum RiskReject {
     OtherLeg = 26,
     /// A cancel for an order that is not there, has ended, or is another strategy's.
     NoSuchOrder = 27,
+    /// The journal has no room for more than cancels and reports.
+    JournalFull = 28,
 }
 
 impl RiskReject {
     /// One more than the largest number.
-    pub const COUNT: usize = 28;
+    pub const COUNT: usize = 29;
 
     /// All of them.
     pub const ALL: [Self; Self::COUNT - 1] = [
@@ -133,6 +136,7 @@ impl RiskReject {
         Self::IdsExhausted,
         Self::OtherLeg,
         Self::NoSuchOrder,
+        Self::JournalFull,
     ];
 
     /// From the number in a [`crate::types::StrategyReport`].
@@ -187,12 +191,13 @@ impl fmt::Display for RiskReject {
             Self::IdsExhausted => "client order ids are used up",
             Self::OtherLeg => "another leg was refused",
             Self::NoSuchOrder => "no such order",
+            Self::JournalFull => "journal is full",
         })
     }
 }
 
 /// The limits. Those left at their default refuse everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RiskLimits {
     /// Largest value of one order, quote units.
     pub order_notional_max: Amount,
@@ -228,9 +233,12 @@ pub(super) struct Subject<'a> {
     pub now: Nanos,
 }
 
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Risk {
     pub limits: RiskLimits,
     pub trading: TradingState,
+    /// Nothing more than what keeps the account safe can be recorded.
+    pub journal_full: bool,
     sent: VecDeque<Nanos>,
 }
 
@@ -238,7 +246,22 @@ impl Risk {
     pub fn new(mut limits: RiskLimits) -> Self {
         limits.order_rate_max = limits.order_rate_max.min(ORDER_RATE_MAX);
         let sent = VecDeque::with_capacity(limits.order_rate_max as usize + 1);
-        Self { limits, trading: TradingState::Active, sent }
+        Self { limits, trading: TradingState::Active, journal_full: false, sent }
+    }
+
+    /// A new run begins: its limits count, what may be traded stays.
+    pub fn reset(&mut self, mut limits: RiskLimits) {
+        limits.order_rate_max = limits.order_rate_max.min(ORDER_RATE_MAX);
+        self.limits = limits;
+        self.journal_full = false;
+        self.sent.clear();
+        self.reserve();
+    }
+
+    /// Makes sure that nothing allocates later.
+    pub fn reserve(&mut self) {
+        self.sent
+            .reserve((self.limits.order_rate_max as usize + 1).saturating_sub(self.sent.len()));
     }
 
     /// Checks of the signal as a whole, for so many orders.
@@ -250,6 +273,9 @@ impl Risk {
     ) -> Result<(), RiskReject> {
         if self.trading == TradingState::Halted {
             return Err(RiskReject::Halted);
+        }
+        if self.journal_full {
+            return Err(RiskReject::JournalFull);
         }
         if open + count > self.limits.open_orders_max as usize {
             return Err(RiskReject::OpenOrders);

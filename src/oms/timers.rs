@@ -6,8 +6,9 @@
 
 use super::orders::Slot;
 use super::record::{Record, Recorder};
+use super::state::FillAsk;
 use super::transition::Trigger;
-use super::{FillAsk, NEVER, Oms, Output};
+use super::{Books, NEVER, Oms, Output};
 use crate::types::{
     CancelOrder, CommandKind, FillId, InstrumentId, Nanos, OrderState, SignalId, VenueId,
 };
@@ -16,32 +17,33 @@ use crate::types::{
 /// reported again are told apart by their ids.
 const CLOCK_MARGIN_NS: u64 = 5_000_000_000;
 
-impl<R: Recorder> Oms<R> {
+impl<R: Recorder, B: Books> Oms<R, B> {
     /// When [`Oms::on_timer`] has something to do.
     #[must_use]
     pub fn deadline(&self) -> Option<Nanos> {
-        (self.next_due != NEVER).then_some(self.next_due)
+        (self.state.next_due != NEVER).then_some(self.state.next_due)
     }
 
     /// Called often; does nothing before [`Oms::deadline`].
     #[inline]
     pub fn on_timer(&mut self, now: Nanos, out: &mut Output) {
-        if now >= self.next_due {
+        if now >= self.state.next_due {
+            self.recorder.record(now, &Record::Timer);
             self.run_due(now, out);
         }
     }
 
     #[cold]
     fn run_due(&mut self, now: Nanos, out: &mut Output) {
-        while let Some(venue) = self.venues.balances_due(now) {
-            self.venues.want_balances(venue, now.plus(self.options.retry_max_ns.max(1)));
+        while let Some(venue) = self.state.venues.balances_due(now) {
+            self.state.venues.want_balances(venue, now.plus(self.options.retry_max_ns.max(1)));
             self.send(venue, CommandKind::Balances, SignalId(0), Nanos(0), now, out);
         }
-        let mut due = self.venues.next_due().unwrap_or(NEVER);
+        let mut due = self.state.venues.next_due().unwrap_or(NEVER);
         let mut index = 0;
-        while let Some(&slot) = self.watch.get(index) {
+        while let Some(&slot) = self.state.watch.get(index) {
             self.run_timers(slot, now, out);
-            let order = self.orders.get_mut(slot);
+            let order = self.state.orders.get_mut(slot);
             match order.timers.next() {
                 Some(next) => {
                     due = due.min(next);
@@ -49,26 +51,28 @@ impl<R: Recorder> Oms<R> {
                 }
                 None => {
                     order.watched = false;
-                    self.watch.swap_remove(index);
+                    self.state.watch.swap_remove(index);
                 }
             }
         }
-        self.next_due = due;
+        self.state.next_due = due;
     }
 
     fn run_timers(&mut self, slot: Slot, now: Nanos, out: &mut Output) {
         let is_due = |time: Nanos| time > Nanos(0) && time <= now;
-        let timers = self.orders.get(slot).timers;
+        let timers = self.state.orders.get(slot).timers;
         if is_due(timers.reply) {
-            self.orders.get_mut(slot).timers.reply = Nanos(0);
+            self.state.orders.get_mut(slot).timers.reply = Nanos(0);
             self.lose(slot, Trigger::Lost, now, out);
         }
         if is_due(timers.query) {
             self.query(slot, now, out);
         }
         if is_due(timers.cancel) {
-            self.orders.get_mut(slot).timers.cancel = Nanos(0);
-            if self.orders.get(slot).cancel_wanted && !self.orders.get(slot).state.is_terminal() {
+            self.state.orders.get_mut(slot).timers.cancel = Nanos(0);
+            if self.state.orders.get(slot).cancel_wanted
+                && !self.state.orders.get(slot).state.is_terminal()
+            {
                 self.cancel(slot, now, out);
             }
         }
@@ -79,18 +83,26 @@ impl<R: Recorder> Oms<R> {
 
     /// The outcome of an order is not known any more.
     pub(super) fn lose(&mut self, slot: Slot, trigger: Trigger, now: Nanos, out: &mut Output) {
-        if self.advance(slot, trigger, now) {
-            let order = self.orders.get(slot);
-            self.recorder.record(now, &Record::Assumed(order.client_id, order.state));
+        if self.assume_lost(slot, trigger, now) {
             self.tell_unknown(slot, out);
-            self.watch(slot);
         }
     }
 
+    /// The same without telling the strategy. Whether anything changed.
+    pub(super) fn assume_lost(&mut self, slot: Slot, trigger: Trigger, now: Nanos) -> bool {
+        let changed = self.advance(slot, trigger, now);
+        if changed {
+            let order = self.state.orders.get(slot);
+            self.recorder.record(now, &Record::Assumed(order.client_id, order.state));
+            self.watch(slot);
+        }
+        changed
+    }
+
     fn query(&mut self, slot: Slot, now: Nanos, out: &mut Output) {
-        let tries = self.orders.get(slot).timers.queries;
+        let tries = self.state.orders.get(slot).timers.queries;
         let again = now.plus(self.pause_ns(tries));
-        let order = self.orders.get_mut(slot);
+        let order = self.state.orders.get_mut(slot);
         order.timers.query = Nanos(0);
         if order.state != OrderState::Unknown {
             return;
@@ -103,14 +115,14 @@ impl<R: Recorder> Oms<R> {
             instrument: order.instrument,
         };
         let (venue, signal) = (order.venue, order.signal);
-        self.counters.queries_sent += 1;
+        self.state.counters.queries_sent += 1;
         self.send(venue, CommandKind::Query(target), signal, Nanos(0), now, out);
     }
 
     fn ask_fills(&mut self, slot: Slot, now: Nanos, out: &mut Output) {
-        let tries = self.orders.get(slot).timers.fill_asks;
+        let tries = self.state.orders.get(slot).timers.fill_asks;
         let again = now.plus(self.pause_ns(tries));
-        let order = self.orders.get_mut(slot);
+        let order = self.state.orders.get_mut(slot);
         let from = Nanos(order.created_ns.0.saturating_sub(CLOCK_MARGIN_NS));
         let (venue, instrument) = (order.venue, order.instrument);
         order.timers.fills = if order.awaits_fills() { again } else { Nanos(0) };
@@ -128,14 +140,14 @@ impl<R: Recorder> Oms<R> {
         now: Nanos,
         out: &mut Output,
     ) {
-        let Some(last) = self.fill_asks.get_mut(instrument.index()) else { return };
+        let Some(last) = self.state.fill_asks.get_mut(instrument.index()) else { return };
         if last.at == now && last.from <= from {
             return;
         }
         *last = FillAsk { at: now, from };
         // By time, not by the last id: ids arrive out of order and the missing one may be older.
         let kind = CommandKind::FillsSince { instrument, from_id: FillId::EMPTY, from_ns: from };
-        self.counters.fill_requests_sent += 1;
+        self.state.counters.fill_requests_sent += 1;
         self.send(venue, kind, SignalId(0), Nanos(0), now, out);
     }
 
@@ -143,8 +155,8 @@ impl<R: Recorder> Oms<R> {
     pub(super) fn set_timers(&mut self, slot: Slot, now: Nanos) {
         let reply = now.plus(self.options.reply_timeout_ns);
         let first = now.plus(self.options.retry_first_ns);
-        let cancel = now.plus(self.pause_ns(self.orders.get(slot).timers.cancels));
-        let order = self.orders.get_mut(slot);
+        let cancel = now.plus(self.pause_ns(self.state.orders.get(slot).timers.cancels));
+        let order = self.state.orders.get_mut(slot);
         let timers = &mut order.timers;
         (timers.reply, timers.query, timers.cancel) = (Nanos(0), Nanos(0), Nanos(0));
         match order.state {

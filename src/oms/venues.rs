@@ -3,8 +3,9 @@
 #![forbid(unsafe_code)]
 
 use crate::types::{Channel, Nanos, Readiness, VenueId};
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Venue {
     required: [bool; Channel::COUNT],
     ready: [bool; Channel::COUNT],
@@ -41,7 +42,7 @@ pub(super) enum Change {
     Connected { missed: bool },
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Venues {
     rows: Vec<Venue>,
     balances_first: bool,
@@ -60,6 +61,14 @@ impl Venues {
             })
             .collect();
         Self { rows, balances_first }
+    }
+
+    /// Nobody has listened for a while: what happened meanwhile is to be caught up with.
+    pub fn miss_all(&mut self) {
+        for row in &mut self.rows {
+            row.missed = true;
+            row.catching_up = true;
+        }
     }
 
     pub fn is_ready(&self, venue: VenueId, now: Nanos) -> bool {

@@ -7,9 +7,10 @@
 #![forbid(unsafe_code)]
 
 use crate::types::{Amount, AssetBalance, AssetId, Fill, Instrument, Side, VenueId};
+use serde::{Deserialize, Serialize};
 
 /// One asset at one venue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpectedBalance {
     /// Balance before our first fill; `None` until the venue has stated one.
     pub opening: Option<Amount>,
@@ -39,7 +40,7 @@ impl ExpectedBalance {
 }
 
 /// All assets of all venues.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Balances {
     assets: usize,
     rows: Vec<ExpectedBalance>,
@@ -86,6 +87,29 @@ impl Balances {
         self.change(instrument.venue, instrument.base, base, Amount::ZERO);
         self.change(instrument.venue, instrument.quote, quote, Amount::ZERO);
         self.change(instrument.venue, fill.fee_asset, -fill.fee, fill.fee);
+    }
+
+    /// The same over tables of another size, under the assets' new numbers; what has none is left
+    /// out.
+    #[must_use]
+    pub fn moved(
+        &self,
+        venues: usize,
+        assets: usize,
+        to: impl Fn(AssetId) -> Option<AssetId>,
+    ) -> Self {
+        let mut next = Self::new(venues, assets);
+        let width = self.assets.max(1);
+        for (index, row) in self.rows.iter().enumerate() {
+            let venue = VenueId((index / width) as u8);
+            let place = to(AssetId((index % width) as u16))
+                .and_then(|asset| Some((asset, next.index(venue, asset)?)));
+            if let Some((asset, place)) = place {
+                let stated = row.stated.map(|stated| AssetBalance { asset, ..stated });
+                next.rows[place] = ExpectedBalance { stated, ..*row };
+            }
+        }
+        next
     }
 
     fn change(&mut self, venue: VenueId, asset: AssetId, change: Amount, fee: Amount) {

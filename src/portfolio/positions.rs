@@ -9,6 +9,7 @@
 
 use super::wide::mul_div;
 use crate::types::{Amount, Fill, Instrument, InstrumentId, InstrumentTable, Price, Side};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A sum does not fit 128 bits: no real account gets there, so the fill must be nonsense.
@@ -24,7 +25,7 @@ impl fmt::Display for Overflow {
 impl std::error::Error for Overflow {}
 
 /// Position of one instrument since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// Bought less sold, less fees taken in base; base units.
     pub qty: Amount,
@@ -117,7 +118,7 @@ fn value(instrument: &Instrument, price: Price, base: Amount) -> Result<Amount, 
 }
 
 /// The positions of all instruments.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Positions {
     rows: Vec<Position>,
 }
@@ -139,6 +140,13 @@ impl Positions {
         let row = self.rows.get_mut(instrument.id.index()).ok_or(Overflow)?;
         *row = row.after(instrument, side, fill)?;
         Ok(())
+    }
+
+    /// Takes over the position of an earlier run.
+    pub fn set(&mut self, instrument: InstrumentId, position: Position) {
+        if let Some(row) = self.rows.get_mut(instrument.index()) {
+            *row = position;
+        }
     }
 
     /// Position of one instrument.

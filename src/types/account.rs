@@ -1,9 +1,10 @@
 //! Balances and fee rates of an account at a venue.
 
 use super::{Amount, AssetId, InstrumentId, Nanos, Ppb, VenueId};
+use serde::{Deserialize, Serialize};
 
 /// The balance of one asset at one venue, absolute.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AssetBalance {
     /// Where.
     pub venue: VenueId,
@@ -26,7 +27,7 @@ impl AssetBalance {
 }
 
 /// The account's fee rates on one instrument.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeeRate {
     /// Whose rates.
     pub instrument: InstrumentId,

@@ -4,9 +4,10 @@ use super::{
     AssetBalance, ClientOrderId, DepthUpdate, ExecutionReport, FeeRate, InstrumentId,
     InstrumentStatus, Level, Nanos, SignalId, TopOfBook, Trade,
 };
+use serde::{Deserialize, Serialize};
 
 /// A connection of a venue, by its use. Which of them exist is the venue's affair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Channel {
     /// Public market data, WebSocket.
@@ -31,7 +32,9 @@ impl Channel {
 }
 
 /// How far a connector has come with one of its channels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[repr(u8)]
 pub enum Readiness {
     /// Not connected.
@@ -53,7 +56,7 @@ impl Readiness {
 }
 
 /// Use of one of the venue's rate limits, as the venue stated it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateLimitUse {
     /// Which limit: index into the venue's own table of limits.
     pub limit: u8,
@@ -66,7 +69,7 @@ pub struct RateLimitUse {
 }
 
 /// A statement of the venue about itself or the session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VenueNotice {
     /// A channel changed its readiness.
     Readiness(Channel, Readiness),

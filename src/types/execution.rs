@@ -3,10 +3,11 @@
 use super::{
     Amount, AssetId, ClientOrderId, FillId, InstrumentId, Nanos, Price, Qty, Side, VenueOrderId,
 };
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The life of an order as the oms sees it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum OrderState {
     /// On its way, nothing heard yet.
@@ -60,7 +61,7 @@ impl OrderState {
 }
 
 /// Whether we rested or crossed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Liquidity {
     /// The venue did not say.
@@ -73,7 +74,7 @@ pub enum Liquidity {
 }
 
 /// Why a venue or our own risk refused, in the engine's words.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum RejectReason {
     /// No reason, or none that we know.
@@ -157,7 +158,7 @@ impl fmt::Display for RejectReason {
 }
 
 /// What a report says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum ReportKind {
     /// The order works (an acknowledgement, or a NEW event).
@@ -210,7 +211,7 @@ impl ReportKind {
 }
 
 /// Where a report came from; proofs of different strength.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum ReportOrigin {
     /// Reply to our own command.
@@ -225,7 +226,7 @@ pub enum ReportOrigin {
 }
 
 /// One fill.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fill {
     /// The venue's id of it, unique within venue and instrument.
     pub fill_id: FillId,
@@ -242,7 +243,7 @@ pub struct Fill {
 }
 
 /// Anything a venue states about one of our orders.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionReport {
     /// What it says.
     pub kind: ReportKind,

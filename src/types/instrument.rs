@@ -1,15 +1,20 @@
 //! Instruments, their rules, and the tables that number them.
 
 use super::{Amount, NewOrder, OrderType, Price, Qty, Scale};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Index of a venue in the table of venues.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[repr(transparent)]
 pub struct VenueId(pub u8);
 
 /// Index of an instrument in the [`InstrumentTable`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[repr(transparent)]
 pub struct InstrumentId(pub u16);
 
@@ -22,7 +27,7 @@ impl InstrumentId {
 }
 
 /// Index of an asset in the [`AssetTable`]. The base asset is also the name of the underlying.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(transparent)]
 pub struct AssetId(pub u16);
 
@@ -44,7 +49,7 @@ impl Default for AssetId {
 }
 
 /// The names of all assets seen so far, numbered in order of appearance.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct AssetTable {
     names: Vec<String>,
 }
@@ -84,7 +89,7 @@ impl AssetTable {
 }
 
 /// What kind of contract an instrument is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum InstrumentKind {
     /// Base against quote, delivered at once.
@@ -104,7 +109,7 @@ impl InstrumentKind {
 }
 
 /// Whether an instrument can be traded now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum InstrumentStatus {
     /// Orders are taken.
@@ -127,7 +132,7 @@ impl InstrumentStatus {
 }
 
 /// The venue's rules of one instrument. A limit of 0 means "none".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstrumentRules {
     /// Smallest price step.
     pub tick_size: Price,
@@ -186,7 +191,7 @@ impl fmt::Display for RuleViolation {
 }
 
 /// A tradable thing at one venue.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instrument {
     /// Its number.
     pub id: InstrumentId,
@@ -263,7 +268,7 @@ impl Instrument {
 }
 
 /// All configured instruments and the assets they name. Fixed once the engine runs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct InstrumentTable {
     instruments: Vec<Instrument>,
     /// Names of all assets.

@@ -1,9 +1,10 @@
 //! Market data: levels, books, trades.
 
 use super::{InstrumentId, Nanos, Price, Qty, Side};
+use serde::{Deserialize, Serialize};
 
 /// One price level of one side. A quantity of zero in a delta removes the level.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(C)]
 pub struct Level {
     /// Price of the level.
@@ -13,7 +14,7 @@ pub struct Level {
 }
 
 /// Whether a book may be traded on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum BookState {
     /// Nothing received yet.

@@ -1,10 +1,11 @@
 //! Orders and the commands that executors carry out.
 
 use super::{FillId, InstrumentId, Nanos, Price, Qty, SignalId, StrategyId, VenueOrderId};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Side of an order, a trade's aggressor or a book.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Side {
     /// Bid side.
@@ -51,7 +52,7 @@ impl fmt::Display for Side {
 }
 
 /// How long an order works.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum TimeInForce {
     /// Until cancelled.
@@ -73,7 +74,7 @@ impl TimeInForce {
 }
 
 /// Priced or not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum OrderType {
     /// At the limit price or better.
@@ -88,7 +89,9 @@ pub enum OrderType {
 /// Layout, high to low: 32 bits start of the instance (seconds since 2020-01-01 UTC), 6 bits
 /// strategy, 26 bits sequence. On the wire it is `st` and 16 lower-case hexadecimal digits, which
 /// every venue's pattern for client ids allows, so the way back needs no table.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[repr(transparent)]
 pub struct ClientOrderId(pub u64);
 
@@ -159,7 +162,7 @@ impl fmt::Display for ClientOrderId {
 }
 
 /// An order to be placed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewOrder {
     /// Our id of it.
     pub client_id: ClientOrderId,
@@ -182,7 +185,7 @@ pub struct NewOrder {
 }
 
 /// A working order to be cancelled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelOrder {
     /// Our id of it; [`ClientOrderId::NONE`] for an order that is not ours.
     pub client_id: ClientOrderId,
@@ -193,7 +196,7 @@ pub struct CancelOrder {
 }
 
 /// A working order to be changed, keeping its client id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplaceOrder {
     /// Our id of it.
     pub client_id: ClientOrderId,
@@ -208,7 +211,7 @@ pub struct ReplaceOrder {
 }
 
 /// What an executor is asked to do at its venue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CommandKind {
     /// Place an order.
     New(NewOrder),
@@ -247,7 +250,7 @@ pub enum CommandKind {
 }
 
 /// A command with the stamps of the tick that caused it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
     /// What to do.
     pub kind: CommandKind,

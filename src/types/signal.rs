@@ -1,22 +1,27 @@
 //! What a strategy asks for: one or more legs that belong together.
 
 use super::{InstrumentId, Nanos, Price, Qty, Side, TimeInForce};
+use serde::{Deserialize, Serialize};
 
 /// Most legs of one signal.
 pub const LEGS_MAX: usize = 4;
 
 /// Index of a strategy; also the part of a client order id that names it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[repr(transparent)]
 pub struct StrategyId(pub u8);
 
 /// Number of a signal within its strategy, from 1; 0 means "none".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[repr(transparent)]
 pub struct SignalId(pub u64);
 
 /// How a leg is priced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum LegPricing {
     /// Limit at the leg's price.
@@ -38,7 +43,7 @@ impl LegPricing {
 }
 
 /// One order of a signal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leg {
     /// What is traded.
     pub instrument: InstrumentId,
@@ -55,7 +60,7 @@ pub struct Leg {
 }
 
 /// A request of one to [`LEGS_MAX`] legs, sent in parallel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signal {
     /// Its number within the strategy.
     pub id: SignalId,

@@ -4,9 +4,10 @@ use super::{
     ClientOrderId, InstrumentId, Nanos, OrderState, Price, Qty, RejectReason, ReportKind, Side,
     Signal, SignalId,
 };
+use serde::{Deserialize, Serialize};
 
 /// What a strategy asks of the oms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// Send the legs of a signal.
     Signal(Signal),

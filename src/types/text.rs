@@ -1,5 +1,7 @@
 //! Short texts of fixed size: identifiers that venues choose.
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -69,6 +71,20 @@ impl<const N: usize> Eq for Text<N> {}
 impl<const N: usize> Hash for Text<N> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.as_str().hash(state);
+    }
+}
+
+/// As a string.
+impl<const N: usize> Serialize for Text<N> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for Text<N> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = <&str>::deserialize(from)?;
+        Self::new(text).ok_or_else(|| D::Error::custom("an identifier is too long or not ASCII"))
     }
 }
 

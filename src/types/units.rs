@@ -7,34 +7,45 @@
 //! rounding. Nothing here rounds unless a [`Rounding`] is named by the caller.
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Decimals of every [`Amount`].
 pub const AMOUNT_DECIMALS: u32 = 18;
 
 /// Price mantissa: value x 10^[`Scale::price_decimals`] of the underlying.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[repr(transparent)]
 pub struct Price(pub i64);
 
 /// Quantity mantissa in base units: value x 10^[`Scale::qty_decimals`] of the underlying, contract
 /// multiplier already applied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[repr(transparent)]
 pub struct Qty(pub i64);
 
 /// Nanoseconds since the UNIX epoch; 0 means "not known".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[repr(transparent)]
 pub struct Nanos(pub u64);
 
 /// A ratio in parts per billion: fees (100_000 = 0.01 %), spreads, funding.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[repr(transparent)]
 pub struct Ppb(pub i64);
 
 /// A signed sum of one asset with [`AMOUNT_DECIMALS`] decimals: notional, fee, balance, profit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[repr(transparent)]
 pub struct Amount(pub i128);
 
@@ -72,7 +83,7 @@ impl std::error::Error for ParseUnitError {}
 
 /// Decimals of the prices and quantities of one underlying: the finest over all its configured
 /// instruments.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Scale {
     /// Decimals of a [`Price`], at most 12.
     pub price_decimals: u8,

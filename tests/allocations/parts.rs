@@ -4,7 +4,7 @@
 use crate::counting::allocations;
 use std::sync::Arc;
 use stoop::book::{Book, BookOptions, Outcome};
-use stoop::oms::{BookQuote, Books, NullRecorder, Oms, OmsOptions, Output, RiskLimits};
+use stoop::oms::{BookQuote, Books, Oms, OmsOptions, Output, Record, Recorder, RiskLimits};
 use stoop::throttle::{Priority, Throttle};
 use stoop::types::*;
 
@@ -85,7 +85,16 @@ fn instruments() -> InstrumentTable {
     table
 }
 
-fn ready_oms() -> (Oms<NullRecorder>, Output) {
+/// Writes every record as the journal does.
+struct Encoding([u8; 4096]);
+
+impl Recorder for Encoding {
+    fn record(&mut self, _now: Nanos, record: &Record) {
+        assert!(record.encode(&mut self.0).is_some());
+    }
+}
+
+fn ready_oms() -> (Oms<Encoding, Live>, Output) {
     let options = OmsOptions {
         orders_max: 256,
         fills_max: 256,
@@ -102,7 +111,8 @@ fn ready_oms() -> (Oms<NullRecorder>, Output) {
         ..OmsOptions::default()
     };
     let mut out = Output::new(&options);
-    let mut oms = Oms::new(options, Arc::new(instruments()), START, NullRecorder);
+    let mut oms =
+        Oms::new(options, Arc::new(instruments()), START, Encoding([0; 4096]), Live(START));
     for venue in [VenueId(0), VenueId(1)] {
         let ready = VenueNotice::Readiness(Channel::Trade, Readiness::Ready);
         oms.on_notice(venue, &ready, START, &mut out);
@@ -133,7 +143,8 @@ fn the_order_manager_does_not_allocate() {
                 };
             }
             out.clear();
-            oms.on_request(strategy, &Request::Signal(signal), &Live(now), now, &mut out);
+            oms.books_mut().0 = now;
+            oms.on_request(strategy, &Request::Signal(signal), now, &mut out);
             orders.clear();
             orders.extend(out.commands.iter().filter_map(|(_, command)| match command.kind {
                 CommandKind::New(order) => Some(order),
@@ -155,7 +166,7 @@ fn the_order_manager_does_not_allocate() {
 }
 
 /// One order's life; which one depends on the round.
-fn live(oms: &mut Oms<NullRecorder>, order: &NewOrder, round: u64, now: Nanos, out: &mut Output) {
+fn live(oms: &mut Oms<Encoding, Live>, order: &NewOrder, round: u64, now: Nanos, out: &mut Output) {
     let venue = VenueId(order.instrument.0 as u8);
     let id = order.client_id;
     let mut say = |kind, origin, change: &dyn Fn(&mut ExecutionReport)| {
@@ -183,7 +194,7 @@ fn live(oms: &mut Oms<NullRecorder>, order: &NewOrder, round: u64, now: Nanos, o
             say(ReportKind::Unknown, ReportOrigin::Local, &nothing);
             oms.on_timer(now.plus(SECOND / 4), out);
             let request = Request::Cancel(id);
-            oms.on_request(StrategyId(1), &request, &Live(now), now, out);
+            oms.on_request(StrategyId(1), &request, now, out);
             let report = ExecutionReport::new(
                 ReportKind::Canceled,
                 ReportOrigin::Query,

@@ -54,12 +54,13 @@ fn the_intent_is_recorded_before_the_command() {
         .iter()
         .map(|(_, record)| match record {
             Record::Request(..) => "request",
+            Record::Quote(..) => "quote",
             Record::Intent { .. } => "intent",
             Record::Command(..) => "command",
             _ => "other",
         })
         .collect();
-    assert_eq!(kinds, ["request", "intent", "command"]);
+    assert_eq!(kinds, ["request", "quote", "intent", "command"]);
 }
 
 #[test]
@@ -443,7 +444,7 @@ fn a_strategy_cancels_only_its_own_orders() {
     let other = StrategyId(4);
     for request in [Request::Cancel(id), Request::CancelAll] {
         bench.out.clear();
-        bench.oms.on_request(other, &request, &bench.books, bench.now, &mut bench.out);
+        bench.oms.on_request(other, &request, bench.now, &mut bench.out);
         assert!(bench.sent().is_empty(), "{request:?}");
     }
     assert_eq!(bench.state(id), OrderState::PendingNew);
@@ -602,7 +603,7 @@ fn ended_orders_make_room_for_ever() {
     let mut first = None;
     for number in 0..500 {
         bench.now = bench.now.plus(100 * MS);
-        bench.books.0[0].recv_ns = bench.now;
+        bench.oms.books_mut().0[0].recv_ns = bench.now;
         let id = bench.order();
         first.get_or_insert(id);
         bench.report(&ExecutionReport {

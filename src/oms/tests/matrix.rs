@@ -32,7 +32,7 @@ fn order_in(bench: &mut Bench, state: OrderState) -> ClientOrderId {
         OrderState::Filled => bench.report(&fill(id, A, 901, 1_000)),
         OrderState::PendingCancel => bench.request(&Request::Cancel(id)),
         OrderState::PendingReplace => {
-            let slot = bench.oms.orders.by_client(id).unwrap();
+            let slot = bench.oms.state.orders.by_client(id).unwrap();
             bench.oms.advance(slot, Trigger::ReplaceSent, bench.now);
         }
         OrderState::Canceled => bench.say(ReportKind::Canceled, Reply, id),

@@ -4,6 +4,7 @@ mod life;
 mod matrix;
 mod property;
 mod refusals;
+mod replay;
 
 use super::*;
 use crate::types::{
@@ -23,8 +24,8 @@ pub(super) const VENUE_B: VenueId = VenueId(1);
 pub(super) const BTC: AssetId = AssetId(0);
 pub(super) const USDT: AssetId = AssetId(1);
 
-/// Bid 60 000.00 and ask 60 000.10 on both venues unless a test says otherwise.
-pub(super) struct FakeBooks(pub [BookQuote; 2]);
+/// Bid 60 000.00 and ask 60 000.10 everywhere unless a test says otherwise.
+pub(super) struct FakeBooks(pub [BookQuote; 3]);
 
 impl Books for FakeBooks {
     fn best(&self, instrument: InstrumentId) -> BookQuote {
@@ -33,10 +34,11 @@ impl Books for FakeBooks {
 }
 
 pub(super) struct Bench {
-    pub oms: Oms<Vec<(Nanos, Record)>>,
+    pub oms: Oms<Vec<(Nanos, Record)>, FakeBooks>,
     pub out: Output,
-    pub books: FakeBooks,
     pub now: Nanos,
+    /// Records of the way to ready.
+    pub before: Vec<(Nanos, Record)>,
     signals: u64,
 }
 
@@ -130,14 +132,14 @@ impl Bench {
             bench.notice(venue, VenueNotice::BalancesEnd);
         }
         bench.out.clear();
-        bench.oms.recorder().clear();
+        bench.before = std::mem::take(bench.oms.recorder());
         bench
     }
 
     pub fn unready(options: OmsOptions) -> Self {
         let out = Output::new(&options);
-        let oms = Oms::new(options, Arc::new(table()), START, Vec::new());
-        Self { oms, out, books: FakeBooks([quote(); 2]), now: START, signals: 0 }
+        let oms = Oms::new(options, Arc::new(table()), START, Vec::new(), FakeBooks([quote(); 3]));
+        Self { oms, out, now: START, before: Vec::new(), signals: 0 }
     }
 
     pub fn notice(&mut self, venue: VenueId, notice: VenueNotice) {
@@ -168,7 +170,7 @@ impl Bench {
 
     pub fn request(&mut self, request: &Request) {
         self.out.clear();
-        self.oms.on_request(STRATEGY, request, &self.books, self.now, &mut self.out);
+        self.oms.on_request(STRATEGY, request, self.now, &mut self.out);
     }
 
     /// One working buy of 1 000 on venue A, good till cancelled.
@@ -186,6 +188,13 @@ impl Bench {
 
     pub fn say(&mut self, kind: ReportKind, origin: ReportOrigin, id: ClientOrderId) {
         self.report(&ExecutionReport::new(kind, origin, id, A));
+    }
+
+    /// All books have just changed.
+    pub fn books_are_new(&mut self) {
+        for book in &mut self.oms.books_mut().0 {
+            book.recv_ns = self.now;
+        }
     }
 
     /// Lets time pass and runs the timers once.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     New(Side),
     Cancel(usize),
     /// Order, kind, origin, status, cumulative, reason, fill number and quantity.
@@ -47,7 +47,7 @@ fn report() -> impl Strategy<Value = Step> {
         })
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => prop_oneof![Just(Side::Buy), Just(Side::Sell)].prop_map(Step::New),
         1 => (0usize..6).prop_map(Step::Cancel),
@@ -59,18 +59,24 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-struct Model {
-    bench: Bench,
-    ids: Vec<(ClientOrderId, Side)>,
+pub(super) struct Model {
+    pub bench: Bench,
+    pub ids: Vec<(ClientOrderId, Side)>,
     /// Every fill that was ever reported, by its number: what the position must be.
-    fills: BTreeMap<u64, i64>,
+    pub fills: BTreeMap<u64, i64>,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self { bench: Bench::new(), ids: Vec::new(), fills: BTreeMap::new() }
+    }
 }
 
 impl Model {
-    fn run(&mut self, step: &Step) {
+    pub fn run(&mut self, step: &Step) {
         match *step {
             Step::New(side) if self.ids.len() < 6 => {
-                for book in &mut self.bench.books.0 {
+                for book in &mut self.bench.oms.books_mut().0 {
                     book.recv_ns = self.bench.now;
                 }
                 let ids = self.bench.signal(&[leg(A, side)]);
@@ -113,7 +119,7 @@ proptest! {
 
     #[test]
     fn any_history_leaves_the_oms_legal(steps in prop::collection::vec(step(), 1..80)) {
-        let mut model = Model { bench: Bench::new(), ids: Vec::new(), fills: BTreeMap::new() };
+        let mut model = Model::default();
         let mut last: BTreeMap<ClientOrderId, (OrderState, Qty)> = BTreeMap::new();
         for step in &steps {
             model.run(step);

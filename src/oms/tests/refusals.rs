@@ -45,7 +45,7 @@ fn numbers_of_refusals_are_stable_and_texts_distinct() {
         assert_eq!(RiskReject::from_u8(code as u8), Some(code));
         assert!(texts.insert(code.to_string()));
     }
-    assert_eq!((RiskReject::from_u8(0), RiskReject::from_u8(28)), (None, None));
+    assert_eq!((RiskReject::from_u8(0), RiskReject::from_u8(29)), (None, None));
 }
 
 #[test]
@@ -175,13 +175,7 @@ fn lots_minimum_and_maximum_value_of_the_venue() {
     let strict = table.add(instrument);
     let mut bench = Bench::new();
     bench.oms.instruments = Arc::new(table);
-    bench.oms.statuses.push(InstrumentStatus::Trading);
-    struct Everywhere;
-    impl Books for Everywhere {
-        fn best(&self, _: InstrumentId) -> BookQuote {
-            quote()
-        }
-    }
+    bench.oms.state.statuses.push(InstrumentStatus::Trading);
     for (qty, expected) in [
         (1_005, Some(RiskReject::QtyOffLot)),
         (10, Some(RiskReject::QtyBelowMin)),
@@ -194,7 +188,7 @@ fn lots_minimum_and_maximum_value_of_the_venue() {
         signal.legs[0] = Leg { qty: Qty(qty), ..leg(strict, Side::Buy) };
         bench.out.clear();
         let request = Request::Signal(signal);
-        bench.oms.on_request(STRATEGY, &request, &Everywhere, START, &mut bench.out);
+        bench.oms.on_request(STRATEGY, &request, START, &mut bench.out);
         assert_eq!(codes(&bench).first().copied(), expected, "{qty}");
     }
 }
@@ -222,15 +216,15 @@ fn value_of_a_market_order_is_taken_at_the_price_it_would_meet() {
 fn books_that_may_not_be_traded_on() {
     let mut bench = Bench::new();
     for state in [BookState::Empty, BookState::Buffering, BookState::Stale] {
-        bench.books.0[0].state = state;
+        bench.oms.books_mut().0[0].state = state;
         assert_eq!(refusal(&mut bench, buy()), Some(RiskReject::BookNotLive), "{state:?}");
     }
-    bench.books.0[0].state = BookState::Live;
+    bench.oms.books_mut().0[0].state = BookState::Live;
     bench.now = START.plus(500 * MS);
     assert_eq!(refusal(&mut bench, buy()), None);
     bench.now = START.plus(500 * MS + 1);
     assert_eq!(refusal(&mut bench, buy()), Some(RiskReject::BookTooOld));
-    bench.books.0[0] = BookQuote { recv_ns: bench.now, ask: Level::default(), ..quote() };
+    bench.oms.books_mut().0[0] = BookQuote { recv_ns: bench.now, ask: Level::default(), ..quote() };
     assert_eq!(refusal(&mut bench, buy()), Some(RiskReject::NoPrice));
     assert_eq!(refusal(&mut bench, leg(A, Side::Sell)), None, "the bid is there");
 }
@@ -297,7 +291,7 @@ fn too_many_orders_in_a_short_time() {
     assert!(bench.signal(&[leg(A, Side::Buy), leg(B, Side::Sell)]).is_empty());
     assert_eq!(codes(&bench), [RiskReject::OrderRate; 2]);
     assert_eq!(refusal(&mut bench, buy()), None);
-    for book in &mut bench.books.0 {
+    for book in &mut bench.oms.books_mut().0 {
         book.recv_ns = START.plus(1_000 * MS);
     }
     bench.now = START.plus(1_000 * MS - 1);
@@ -329,7 +323,7 @@ fn a_full_table_and_used_up_ids() {
     assert!(bench.signal(&[buy(), buy()]).is_empty());
     assert_eq!(codes(&bench), [RiskReject::TableFull; 2]);
     let mut bench = Bench::new();
-    bench.oms.sequence = (1 << 26) - 1;
+    bench.oms.state.sequence = (1 << 26) - 1;
     assert!(bench.signal(&[buy(), buy()]).is_empty());
     assert_eq!(codes(&bench), [RiskReject::IdsExhausted; 2]);
     assert_eq!(refusal(&mut bench, buy()), None, "one is left");

@@ -1,0 +1,277 @@
+//! The state again from its records.
+//!
+//! Executes every input as the oms did then, with the books that it saw then, and compares what
+//! follows with what was recorded. A difference means that the records were written by an engine
+//! that decides otherwise, or that the state is not a function of its inputs: either is told, never
+//! passed over.
+
+#![forbid(unsafe_code)]
+
+use super::record::{Opening, Record, Recorder};
+use super::risk::BookQuote;
+use super::state::{Kept, MoveError};
+use super::{Books, Oms, Output};
+use crate::types::{InstrumentId, Nanos};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+/// Why records do not make a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Divergence {
+    /// The first record is no opening and there is no earlier state.
+    NoOpening,
+    /// An input led to something else than it did then.
+    Effects {
+        /// The input, for people.
+        input: String,
+        /// What was recorded, for people; empty where there was nothing more.
+        recorded: String,
+        /// What follows now.
+        replayed: String,
+    },
+    /// The state differs from the one whose hash was recorded.
+    Hash {
+        /// What was recorded.
+        recorded: u64,
+        /// What the records make.
+        replayed: u64,
+    },
+    /// An opening changes the instruments in a way that its state does not bear.
+    Moved(MoveError),
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoOpening => f.write_str("it does not begin with the opening of a run"),
+            Self::Effects { input, recorded, replayed } => write!(
+                f,
+                "{input} led to {} then, and to {} now",
+                or_nothing(recorded),
+                or_nothing(replayed)
+            ),
+            Self::Hash { recorded, replayed } => {
+                write!(f, "its state has hash {replayed:016x}, recorded was {recorded:016x}")
+            }
+            Self::Moved(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Divergence {}
+
+fn or_nothing(text: &str) -> &str {
+    if text.is_empty() { "nothing" } else { text }
+}
+
+/// Makes a state of records.
+#[derive(Default)]
+pub struct Replay {
+    oms: Option<Oms<Effects, Quotes>>,
+    kept: Option<Kept>,
+    out: Option<Output>,
+    /// The input whose group is not complete yet.
+    input: Option<(Nanos, Record)>,
+    /// Effects that were recorded for it.
+    recorded: Vec<Record>,
+    inputs: u64,
+}
+
+impl Replay {
+    /// From nothing: the first record has to be an opening.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From the state of a snapshot.
+    #[must_use]
+    pub fn from(kept: Kept) -> Self {
+        Self { kept: Some(kept), ..Self::default() }
+    }
+
+    /// Takes the next record.
+    pub fn push(&mut self, now: Nanos, record: Record) -> Result<(), Divergence> {
+        match record {
+            Record::Quote(instrument, quote) => {
+                if let Some(oms) = &mut self.oms {
+                    oms.books().0.borrow_mut().push_back((instrument, quote));
+                }
+                Ok(())
+            }
+            Record::Hash(recorded) => {
+                self.execute(false)?;
+                let replayed = self.oms.as_ref().map_or(0, Oms::state_hash);
+                if recorded == replayed {
+                    return Ok(());
+                }
+                Err(Divergence::Hash { recorded, replayed })
+            }
+            record if record.is_input() => {
+                self.execute(false)?;
+                if self.oms.is_none() {
+                    self.wake(&record)?;
+                }
+                self.input = Some((now, record));
+                Ok(())
+            }
+            record => {
+                self.recorded.push(record);
+                Ok(())
+            }
+        }
+    }
+
+    /// The state after everything that was pushed; `None` if nothing was. A last group may be cut
+    /// short: what it led to was not sent before it was complete.
+    pub fn finish(mut self) -> Result<Option<Kept>, Divergence> {
+        self.execute(true)?;
+        Ok(self.oms.map(|oms| oms.kept()).or(self.kept))
+    }
+
+    /// Inputs executed so far.
+    #[must_use]
+    pub fn inputs(&self) -> u64 {
+        self.inputs
+    }
+
+    /// The oms as it stands, with the last complete group executed.
+    #[must_use]
+    pub fn oms(&self) -> Option<&Oms<Effects, Quotes>> {
+        self.oms.as_ref()
+    }
+
+    /// Makes the oms for the first input.
+    fn wake(&mut self, first: &Record) -> Result<(), Divergence> {
+        let kept = match (self.kept.take(), first) {
+            (Some(kept), _) => kept,
+            (None, Record::Opening(opening)) => Kept::before(opening),
+            (None, _) => return Err(Divergence::NoOpening),
+        };
+        self.out = Some(Output::new(&kept.opening.options));
+        self.oms = Some(Oms::replaying(kept));
+        Ok(())
+    }
+
+    fn execute(&mut self, may_be_cut: bool) -> Result<(), Divergence> {
+        let (Some(oms), Some(out)) = (&mut self.oms, &mut self.out) else { return Ok(()) };
+        let Some((now, input)) = self.input.take() else { return Ok(()) };
+        self.inputs += 1;
+        out.clear();
+        if let Record::Opening(opening) = &input {
+            oms.reopen_as(opening).map_err(Divergence::Moved)?;
+        } else {
+            oms.act(&input, now, out);
+        }
+        oms.books().0.borrow_mut().clear();
+        let replayed = std::mem::take(&mut oms.recorder().0);
+        let recorded = std::mem::take(&mut self.recorded);
+        let result = compare(&input, &recorded, &replayed, may_be_cut);
+        // Their memory is used again.
+        (self.recorded, oms.recorder().0) = (recorded, replayed);
+        self.recorded.clear();
+        oms.recorder().0.clear();
+        result
+    }
+}
+
+fn compare(
+    input: &Record,
+    recorded: &[Record],
+    replayed: &[Record],
+    may_be_cut: bool,
+) -> Result<(), Divergence> {
+    let cut = may_be_cut && recorded.len() < replayed.len();
+    let compared = if cut { recorded.len() } else { recorded.len().max(replayed.len()) };
+    for at in 0..compared {
+        let (one, other) = (recorded.get(at), replayed.get(at));
+        let same = match (one, other) {
+            (Some(one), Some(other)) => same(one, other),
+            _ => false,
+        };
+        if !same {
+            let text = |record: Option<&Record>| {
+                record.map(|record| format!("{record:?}")).unwrap_or_default()
+            };
+            let (recorded, replayed) = (text(one), text(other));
+            return Err(Divergence::Effects { input: format!("{input:?}"), recorded, replayed });
+        }
+    }
+    Ok(())
+}
+
+/// Equal as bytes, which is how they are kept.
+fn same(one: &Record, other: &Record) -> bool {
+    let (mut a, mut b) = ([0; 1024], [0; 1024]);
+    match (one.encode(&mut a), other.encode(&mut b)) {
+        (Some(a_len), Some(b_len)) => a[..a_len] == b[..b_len],
+        _ => false,
+    }
+}
+
+/// Collects effects, to be compared.
+#[derive(Default)]
+pub struct Effects(Vec<Record>);
+
+impl Recorder for Effects {
+    fn record(&mut self, _now: Nanos, record: &Record) {
+        if !record.is_input() && !matches!(record, Record::Quote(..)) {
+            self.0.push(record.clone());
+        }
+    }
+}
+
+/// The books that were seen then, in order. One that was not recorded any more is empty, and
+/// nothing is traded on it.
+#[derive(Default)]
+pub struct Quotes(RefCell<VecDeque<(InstrumentId, BookQuote)>>);
+
+impl Books for Quotes {
+    fn best(&self, instrument: InstrumentId) -> BookQuote {
+        match self.0.borrow_mut().pop_front() {
+            Some((recorded, quote)) if recorded == instrument => quote,
+            _ => BookQuote::default(),
+        }
+    }
+}
+
+impl Oms<Effects, Quotes> {
+    fn replaying(kept: Kept) -> Self {
+        let Kept { opening, state } = kept;
+        let Opening { options, instruments, .. } = opening;
+        let instruments = Arc::new(instruments);
+        Self { options, instruments, recorder: Effects::default(), books: Quotes::default(), state }
+    }
+
+    fn reopen_as(&mut self, opening: &Opening) -> Result<(), MoveError> {
+        if opening.instance_start != self.state.instance_start {
+            let from =
+                std::mem::replace(&mut self.instruments, Arc::new(opening.instruments.clone()));
+            self.options = opening.options.clone();
+            self.state = self.state.clone().moved(&from, &self.instruments, &self.options)?;
+            self.reopen(opening.instance_start);
+        }
+        Ok(())
+    }
+}
+
+impl<R: Recorder, B: Books> Oms<R, B> {
+    /// Does again what an input did.
+    fn act(&mut self, input: &Record, now: Nanos, out: &mut Output) {
+        match input {
+            Record::Request(strategy, request) => self.on_request(*strategy, request, now, out),
+            Record::Report(venue, report) => self.on_report(*venue, report, now, out),
+            Record::Balance(balance) => self.on_balance(balance, now),
+            Record::Fee(fee) => self.on_fee(fee, now),
+            Record::Notice(venue, notice) => self.on_notice(*venue, notice, now, out),
+            Record::Timer => self.on_timer(now, out),
+            Record::SetTrading(state) => self.set_trading_state(*state, now),
+            Record::CancelStrategy(strategy) => self.cancel_strategy(*strategy, now, out),
+            Record::Stop => self.stop(now, out),
+            Record::JournalFull(full) => self.on_journal_full(*full, now),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Everything that an oms remembers, as one value: what is kept in a snapshot, compared by its hash
+//! and carried over a restart.
+//!
+//! Options, instruments and books are not in here; a state means something only together with the
+//! instruments that its indices count.
+
+#![forbid(unsafe_code)]
+
+use super::exposure::Exposures;
+use super::fills::FillSet;
+use super::orders::{Order, OrderTable, Slot};
+use super::record::Opening;
+use super::risk::Risk;
+use super::venues::Venues;
+use super::{NEVER, OmsCounters, OmsOptions};
+use crate::portfolio::{Balances, Positions};
+use crate::types::{
+    Amount, AssetId, FeeRate, InstrumentId, InstrumentStatus, InstrumentTable, Nanos, Price, Qty,
+    Scale,
+};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The last request for fills of one instrument.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct FillAsk {
+    pub at: Nanos,
+    pub from: Nanos,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct State {
+    pub instance_start: Nanos,
+    pub orders: OrderTable,
+    pub fills: FillSet,
+    pub risk: Risk,
+    pub exposures: Exposures,
+    pub positions: Positions,
+    pub balances: Balances,
+    pub venues: Venues,
+    pub statuses: Vec<InstrumentStatus>,
+    pub fees: Vec<Option<FeeRate>>,
+    pub fill_asks: Vec<FillAsk>,
+    /// Orders with a deadline, and the earliest of them.
+    pub watch: Vec<Slot>,
+    pub next_due: Nanos,
+    pub sequence: u32,
+    pub stopping: bool,
+    pub counters: OmsCounters,
+}
+
+/// A state with what it is the state of: all that a restart needs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Kept {
+    pub(super) opening: Opening,
+    pub(super) state: State,
+}
+
+/// Why a state cannot be carried over to other instruments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MoveError {
+    /// An order that has not ended, a position or awaited fills are in an instrument that the
+    /// configuration no longer names; its name.
+    InstrumentGone(String),
+    /// Prices or quantities of an order do not fit the instrument's new decimals; its name.
+    OffScale(String),
+}
+
+impl fmt::Display for MoveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InstrumentGone(name) => write!(
+                f,
+                "the journal holds orders or a position in {name}, which the configuration does \
+                 not name: name it again, or move the journal's folder away to begin anew"
+            ),
+            Self::OffScale(name) => write!(
+                f,
+                "orders of {name} in the journal do not fit its decimals of today: run once with \
+                 the former instruments, stop in good order and try again"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for MoveError {}
+
+impl State {
+    pub fn new(options: &OmsOptions, table: &InstrumentTable, instance_start: Nanos) -> Self {
+        let venue_count = options.venues.len();
+        Self {
+            instance_start,
+            orders: OrderTable::new(options.orders_max),
+            fills: FillSet::new(options.fills_max),
+            risk: Risk::new(options.limits.clone()),
+            exposures: Exposures::new(table),
+            positions: Positions::new(table),
+            balances: Balances::new(venue_count, table.assets.len()),
+            venues: Venues::new(&options.venues, options.balances_first),
+            statuses: table.iter().map(|instrument| instrument.status).collect(),
+            fees: vec![None; table.len()],
+            fill_asks: vec![FillAsk::default(); table.len()],
+            watch: Vec::with_capacity(options.orders_max.max(1)),
+            next_due: NEVER,
+            sequence: 0,
+            stopping: false,
+            counters: OmsCounters::default(),
+        }
+    }
+
+    /// Of the canonical encoding, which holds everything but what follows from it.
+    pub fn hash(&self) -> u64 {
+        let bytes = encode(self);
+        bytes.chunks(8).fold(bytes.len() as u64, |hash, chunk| {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            super::index::hash_u64(hash.rotate_left(5) ^ u64::from_le_bytes(word))
+        })
+    }
+}
+
+fn encode(value: &impl Serialize) -> Vec<u8> {
+    postcard::to_stdvec(value).expect("plain data can be written to memory")
+}
+
+impl Kept {
+    /// The state in which a first run begins.
+    pub(super) fn before(opening: &Opening) -> Self {
+        let start = opening.instance_start;
+        let state = State::new(&opening.options, &opening.instruments, start);
+        Self { opening: opening.clone(), state }
+    }
+
+    /// Bytes for a snapshot.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// The way back; `None` if the bytes are not a state of this version.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        postcard::from_bytes(bytes).ok()
+    }
+
+    /// The hash of the state.
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        self.state.hash()
+    }
+
+    /// When the run began whose state this is.
+    #[must_use]
+    pub fn instance_start(&self) -> Nanos {
+        self.state.instance_start
+    }
+
+    /// Orders that have not ended.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        self.state.orders.open_count()
+    }
+
+    /// Instruments of the run.
+    #[must_use]
+    pub fn instruments(&self) -> &InstrumentTable {
+        &self.opening.instruments
+    }
+}
+
+/// Where the instruments and assets of one table stand in another.
+struct Moves<'a> {
+    from: &'a InstrumentTable,
+    to: &'a InstrumentTable,
+}
+
+impl Moves<'_> {
+    /// Whether everything stands where it stood and is counted as it was.
+    fn none(&self) -> bool {
+        let (from, to) = (self.from, self.to);
+        let assets = |table: &InstrumentTable| -> Vec<String> {
+            let name = |index| table.assets.name(AssetId(index)).to_owned();
+            (0..table.assets.len() as u16).map(name).collect()
+        };
+        from.len() == to.len()
+            && assets(from) == assets(to)
+            && from.iter().zip(to.iter()).all(|(a, b)| {
+                (&a.name, a.venue, a.scale, a.base, a.quote)
+                    == (&b.name, b.venue, b.scale, b.base, b.quote)
+            })
+    }
+
+    fn name(&self, id: InstrumentId) -> String {
+        self.from.get(id).map(|row| row.name.clone()).unwrap_or_default()
+    }
+
+    fn instrument(&self, id: InstrumentId) -> Option<InstrumentId> {
+        let name = &self.from.get(id)?.name;
+        self.to.by_name(name).map(|row| row.id)
+    }
+
+    fn asset(&self, asset: AssetId) -> Option<AssetId> {
+        self.to.assets.find(self.from.assets.name(asset))
+    }
+
+    /// The order as the other table counts it.
+    fn order(&self, order: &Order) -> Result<Order, MoveError> {
+        let gone = || MoveError::InstrumentGone(self.name(order.instrument));
+        let id = self.instrument(order.instrument).ok_or_else(gone)?;
+        let scales = self.from.get(order.instrument).zip(self.to.get(id));
+        let (from, to) = scales.map(|(a, b)| (a.scale, b.scale)).ok_or_else(gone)?;
+        let moved = || -> Option<Order> {
+            Some(Order {
+                instrument: id,
+                price: price(order.price, from, to)?,
+                qty: qty(order.qty, from, to)?,
+                filled: qty(order.filled, from, to)?,
+                stated: qty(order.stated, from, to)?,
+                reserved: Qty::ZERO,
+                ..*order
+            })
+        };
+        moved().ok_or_else(|| MoveError::OffScale(self.name(order.instrument)))
+    }
+}
+
+fn price(price: Price, from: Scale, to: Scale) -> Option<Price> {
+    to.price(from.price_decimal(price)).ok()
+}
+
+fn qty(qty: Qty, from: Scale, to: Scale) -> Option<Qty> {
+    to.qty(from.qty_decimal(qty)).ok()
+}
+
+impl State {
+    /// The state over another table of instruments, with room as `options` have it. What has ended
+    /// is forgotten if anything stands elsewhere now; what has not, and every position, must have a
+    /// place.
+    pub fn moved(
+        mut self,
+        from: &InstrumentTable,
+        to: &InstrumentTable,
+        options: &OmsOptions,
+    ) -> Result<Self, MoveError> {
+        let moves = Moves { from, to };
+        if moves.none() && self.orders.capacity() == options.orders_max.max(1) {
+            self.reserve(options);
+            return Ok(self);
+        }
+        let mut next = Self::new(options, to, self.instance_start);
+        next.counters = self.counters;
+        next.risk = self.risk;
+        for order in self.orders.iter().filter(|order| !order.may_go()) {
+            let order = moves.order(order)?;
+            let Some(slot) = next.orders.insert_as(order) else {
+                return Err(MoveError::InstrumentGone(moves.name(order.instrument)));
+            };
+            if order.timers.next().is_some() {
+                next.orders.get_mut(slot).watched = true;
+                next.watch.push(slot);
+            }
+            if let Some(instrument) = to.get(order.instrument) {
+                let worst = order.worst_case();
+                next.orders.get_mut(slot).reserved = worst;
+                next.exposures.reserve(instrument, order.side, Qty::ZERO, worst);
+            }
+        }
+        for (index, position) in self.positions.all().iter().enumerate() {
+            let id = InstrumentId(index as u16);
+            match moves.instrument(id).and_then(|id| to.get(id)) {
+                Some(instrument) => {
+                    next.positions.set(instrument.id, *position);
+                    next.exposures.hold(instrument, position.qty);
+                }
+                None if position.qty == Amount::ZERO => {}
+                None => return Err(MoveError::InstrumentGone(moves.name(id))),
+            }
+        }
+        next.balances =
+            self.balances.moved(options.venues.len(), to.assets.len(), |asset| moves.asset(asset));
+        next.fills.take_from(&self.fills, |id| moves.instrument(id));
+        next.reserve(options);
+        Ok(next)
+    }
+
+    /// Makes sure that nothing allocates later.
+    fn reserve(&mut self, options: &OmsOptions) {
+        let more = options.orders_max.max(1).saturating_sub(self.watch.len());
+        self.watch.reserve(more);
+        self.risk.reserve();
+    }
+}
