@@ -196,7 +196,7 @@ impl OmsAgent {
 
     /// Orders, positions and limits, to look at.
     #[must_use]
-    pub fn oms(&self) -> &Oms<NullRecorder> {
+    pub fn oms(&self) -> &Oms<NullRecorder, impl Books + use<>> {
         &self.oms
     }
 
