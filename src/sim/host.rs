@@ -11,7 +11,7 @@ use super::flow::{Flow, Target};
 use super::handle::{SimError, SimVenueOptions};
 use super::hosted::{Outgoing, Time, Venue};
 use super::random::Random;
-use super::{ConnId, FlowOptions, HttpRequest, WireOut, WsOut};
+use super::{ConnId, FlowOptions, HttpReply, HttpRequest, WireOut, WsOut};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often the wires' timers run.
@@ -24,6 +24,8 @@ const CHANGES_PER_TURN: usize = 128;
 const INPUTS_PER_TURN: usize = 64;
 /// Until a flow paced by clients looks again whether they have read.
 const HELD_FOR_NS: u64 = 1_000_000;
+/// What a gateway says when the server behind it does not answer in time.
+const FAILED: &str = "<html><body>503 Service Unavailable</body></html>";
 /// Keeps the order of replies and streams apart from the flow's randomness.
 const ORDER_STREAM: u64 = u64::MAX;
 /// Connections are numbered from here; the numbers below are free for the host's own.
@@ -156,9 +158,13 @@ impl Host {
         let venue = &mut self.venues[index];
         let now_ms = venue.now_ms(self.time);
         let mut out = WireOut::new();
-        let reply = venue.wire.on_http(request, &mut venue.exchange, now_ms, &mut out);
+        let mut reply = venue.wire.on_http(request, &mut venue.exchange, now_ms, &mut out);
         venue.counters.requests += 1;
-        let lost = venue.faults.lose_replies && request.method != "GET";
+        let changes = request.method != "GET";
+        let lost = venue.faults.lose_replies && changes;
+        if venue.faults.fail_replies && changes {
+            reply = HttpReply { status: 503, headers: Vec::new(), body: FAILED.to_owned() };
+        }
         let first = self.events_first();
         if first {
             self.publish(index);
@@ -273,8 +279,17 @@ impl Host {
                 if venue.faults.swallows(conn, &text, marks) {
                     return;
                 }
+                let repeat = venue.faults.repeat_per_mille;
+                let again = repeat > 0
+                    && venue.wire.is_account_event(&connection.path, &text)
+                    && self.order.unit() * 1_000.0 < f64::from(repeat);
                 venue.counters.texts_out += 1;
-                let alive = connection.send(WsOut::Text(text), self.time.now_ms());
+                let now_ms = self.time.now_ms();
+                let copy = again.then(|| text.clone());
+                let mut alive = connection.send(WsOut::Text(text), now_ms);
+                if let Some(copy) = copy {
+                    alive = alive && connection.send(WsOut::Text(copy), now_ms);
+                }
                 venue.counters.cut_slow += u64::from(!alive);
                 alive
             }

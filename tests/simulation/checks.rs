@@ -63,10 +63,11 @@ impl Checks {
     }
 
     /// Whether everything is connected and may be traded.
-    pub fn is_whole(&self, engine: &Assembly) -> bool {
-        (0..2).all(|venue| {
-            let health = engine.view.health(VenueId(venue));
-            health.executor.ready && health.feed.state == Readiness::Ready
+    pub fn is_whole(&self, engine: &Assembly, now: Nanos) -> bool {
+        (0..2).map(VenueId).all(|venue| {
+            let health = engine.view.health(venue);
+            let ready = health.executor.ready && health.feed.state == Readiness::Ready;
+            ready && engine.oms.oms().is_ready(venue, now)
         }) && engine.view.instruments().iter().all(|i| engine.view.best(i.id).state == BookState::Live)
     }
 

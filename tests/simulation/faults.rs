@@ -24,6 +24,16 @@ pub enum Kind {
     SkipBook,
     /// Replies are lost for a while, what they reply to is done.
     LoseReplies,
+    /// Requests over REST are carried out and answered with an error of the server for a while.
+    FailReplies,
+    /// Messages about orders, fills and balances come twice for a while.
+    Repeat,
+    /// Books that are fetched are old.
+    StaleSnapshot,
+    /// The venue refuses requests for a while.
+    Ban,
+    /// The venue starts anew, with or without the open orders.
+    Restart,
     /// The venue's clock is wrong for a while.
     ClockJump,
     /// The venue says that it is about to end.
@@ -44,6 +54,11 @@ pub const KINDS: &[Kind] = &[
     Kind::Refuse,
     Kind::SkipBook,
     Kind::LoseReplies,
+    Kind::FailReplies,
+    Kind::Repeat,
+    Kind::StaleSnapshot,
+    Kind::Ban,
+    Kind::Restart,
     Kind::ClockJump,
     Kind::Shutdown,
     Kind::SlowStrategy,
@@ -70,6 +85,8 @@ enum Undo {
     Delay(usize),
     Refuse(usize),
     Replies(usize),
+    Failing(usize),
+    Repeat(usize),
     Clock(usize),
 }
 
@@ -167,6 +184,8 @@ impl Faults {
             }
             Undo::Refuse(venue) => sim.fault(venue, Fault::RefuseConnections(false)),
             Undo::Replies(venue) => sim.fault(venue, Fault::LoseReplies(false)),
+            Undo::Failing(venue) => sim.fault(venue, Fault::FailReplies(false)),
+            Undo::Repeat(venue) => sim.fault(venue, Fault::RepeatEvents(0)),
             Undo::Clock(venue) => sim.fault(venue, Fault::SkewClock(0)),
         }
     }
@@ -208,6 +227,25 @@ impl Faults {
             Kind::LoseReplies => {
                 sim.fault(venue, Fault::LoseReplies(true));
                 self.undo.push(later(Undo::Replies(venue)));
+            }
+            Kind::FailReplies => {
+                sim.fault(venue, Fault::FailReplies(true));
+                self.undo.push(later(Undo::Failing(venue)));
+            }
+            Kind::Repeat => {
+                sim.fault(venue, Fault::RepeatEvents(self.chance.between(50, 1_000) as u32));
+                self.undo.push(later(Undo::Repeat(venue)));
+            }
+            Kind::StaleSnapshot => {
+                sim.fault(venue, Fault::StaleSnapshots(self.chance.between(1, 3) as u32));
+            }
+            Kind::Ban => sim.fault(venue, Fault::BanMs(until.since(now) / MS)),
+            Kind::Restart => {
+                let keep_orders = self.chance.percent(50);
+                sim.fault(venue, Fault::Restart { keep_orders });
+                sim.fault(venue, Fault::RefuseConnections(true));
+                network.cut(port, Cut::Reset);
+                self.undo.push(later(Undo::Refuse(venue)));
             }
             Kind::ClockJump => {
                 let size = self.chance.between(100, 9_000) as i64;

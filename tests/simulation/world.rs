@@ -170,7 +170,7 @@ impl World {
     /// Until all connections are back: nothing is wrong any more, so they must come back.
     fn run_until_whole(&mut self) -> Result<(), Failure> {
         let until = self.now.plus(HEALING_NS);
-        while !self.checks.is_whole(&self.engine) {
+        while !self.checks.is_whole(&self.engine, self.now) {
             if self.now >= until {
                 return Err(Failure::new("a venue does not come back although all is well"));
             }
