@@ -203,8 +203,19 @@ pub struct FaultConfig {
 }
 
 /// Kinds of `[[sim.fault]]`.
-pub const FAULT_KINDS: &[&str] =
-    &["cut", "shutdown", "skip_book_event", "clock_ahead_5s", "lose_replies"];
+pub const FAULT_KINDS: &[&str] = &[
+    "cut",
+    "shutdown",
+    "restart",
+    "restart_without_orders",
+    "skip_book_event",
+    "stale_snapshot",
+    "clock_ahead_5s",
+    "lose_replies",
+    "fail_replies",
+    "repeat_events",
+    "ban_10s",
+];
 
 /// A checked configuration.
 #[derive(Clone, Debug)]

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod assembly;
 mod configured;
 mod engine;
 mod executor;
@@ -21,6 +22,7 @@ mod strategy;
 mod threads;
 
 pub use account::{FinalBalance, FinalState};
+pub use assembly::{Assembly, Sizes};
 pub use configured::check;
 pub use engine::{Engine, EngineSetup, STOP_TIMEOUT};
 pub use executor::{Executor, ExecutorHistograms, ExecutorParts};

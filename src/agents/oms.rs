@@ -181,6 +181,12 @@ impl OmsAgent {
         })
     }
 
+    /// Orders, positions and limits, to look at.
+    #[must_use]
+    pub fn oms(&self) -> &Oms<JournalRecorder, impl Books + use<>> {
+        &self.oms
+    }
+
     fn take_events(&mut self, now: Nanos) -> usize {
         let mut work = 0;
         for at in 0..self.parts.venues.len() {

@@ -50,7 +50,7 @@ impl WriterOptions {
     fn check(&self) -> Result<u64, JournalError> {
         let options = |what: String| Err(JournalError::Options { what });
         let bytes = self.segment_bytes;
-        if bytes < 4096 || bytes > 2 << 30 || !bytes.is_multiple_of(4096) {
+        if !(4096..=2 << 30).contains(&bytes) || !bytes.is_multiple_of(4096) {
             return options(format!(
                 "a segment has {bytes} bytes; a multiple of 4096 up to 2 GiB is needed"
             ));
