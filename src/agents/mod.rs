@@ -7,26 +7,32 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod assembly;
 mod configured;
 pub mod control;
 mod engine;
 mod executor;
 mod feed;
+pub mod journal;
 mod load;
 pub mod log;
 mod oms;
 mod operator;
 mod session;
+mod skew;
 mod strategy;
 mod supervision;
 mod threads;
 
+pub use account::{FinalBalance, FinalState};
+pub use assembly::{Assembly, Sizes};
 pub use configured::check;
 pub use engine::{Engine, EngineSetup, STOP_TIMEOUT};
 pub use executor::{Executor, ExecutorHistograms, ExecutorParts};
 pub use feed::{Feed, FeedBook, FeedHistograms, FeedParts};
+pub use journal::JournalRecorder;
 pub use load::{LoadError, load};
-pub use oms::{FinalBalance, FinalState, OmsAgent, OmsParts, StrategyPort, VenuePort};
+pub use oms::{OmsAgent, OmsParts, StrategyPort, VenuePort};
 pub use operator::{Ask, AskKind, ClosingRow, OperatorDesk, OrderBoard, OrderRow, Tell, TellPart};
 pub use session::{Session, SessionCounters, Step};
 pub use strategy::StrategyAgent;

@@ -7,6 +7,7 @@
 
 mod check;
 mod instruments;
+mod journal;
 pub mod ledger;
 mod operate;
 mod run;
@@ -153,6 +154,11 @@ enum Command {
         #[command(flatten)]
         to: operate::To,
     },
+    /// Read the journal: everything that happened, as it was acted on
+    Journal {
+        #[command(subcommand)]
+        action: journal::Action,
+    },
     /// Print the version
     Version,
 }
@@ -241,6 +247,7 @@ pub fn main_with(strategies: Vec<(String, Box<dyn Strategy>)>) -> ExitCode {
         Command::Instruments { json, config } => {
             config.load(&own).and_then(|config| instruments::instruments(&config, json))
         }
+        Command::Journal { action } => journal::journal(&action, &own),
         command => other(command),
     };
     match result {
