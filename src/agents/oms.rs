@@ -1,11 +1,13 @@
 //! The order manager as an agent: requests and reports in, commands and news out.
 //!
 //! The only writer of order, position and limit state, so nothing here is locked. It polls reports
-//! before requests: what is known about working orders counts before new ones are allowed.
+//! before requests: what is known about working orders counts before new ones are allowed. A person's
+//! commands come before both.
 
 use super::account::{self, FinalState};
 use super::journal::JournalRecorder;
 use super::log::Log;
+use super::operator::{DeskState, LAST_WORD};
 use super::skew::SkewTable;
 use super::threads::{Agent, Lifecycle, Phase};
 use crate::clock::Clock;
@@ -15,8 +17,8 @@ use crate::oms::{
 use crate::shm::{AccountWriter, Market, MarketView, OmsEnd};
 use crate::sync::{histogram, spsc};
 use crate::types::{
-    Amount, Command, CommandKind, Event, InstrumentId, InstrumentTable, Nanos, RejectReason,
-    Request, Signal, SignalId, StrategyId, StrategyReport, VenueId,
+    Amount, Command, CommandKind, Event, InstrumentId, InstrumentTable, Nanos, Operator,
+    RejectReason, Request, Scope, Signal, SignalId, StrategyId, StrategyReport, VenueId,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -107,10 +109,12 @@ pub struct OmsParts {
 
 /// See the module.
 pub struct OmsAgent {
-    parts: OmsParts,
-    oms: LiveOms,
+    pub(super) parts: OmsParts,
+    pub(super) oms: LiveOms,
+    /// The person at the engine, if there is a way for one.
+    pub(super) desk: Option<DeskState>,
     venues: Vec<VenueId>,
-    out: Output,
+    pub(super) out: Output,
     /// Commands that found their ring full.
     refused: Vec<(VenueId, Command)>,
     bad_records: u64,
@@ -167,6 +171,7 @@ impl OmsAgent {
         Ok(Self {
             parts,
             oms,
+            desk: None,
             venues,
             out,
             refused: Vec::with_capacity(64),
@@ -291,7 +296,7 @@ impl OmsAgent {
 
     /// Commands to the executors, news to the strategies. A command that finds its ring full was
     /// not sent; the order manager is told so, as it would be by the executor.
-    fn drain(&mut self, now: Nanos) {
+    pub(super) fn drain(&mut self, now: Nanos) {
         self.deliver(now);
         while let Some((venue, command)) = self.refused.pop() {
             let text = format_args!("venue {}: command ring full: {:?}", venue.0, command.kind);
@@ -340,6 +345,7 @@ impl OmsAgent {
         self.account_at = now.plus(ACCOUNT_EVERY_NS);
         self.tell(now);
         self.look_at_journal(now);
+        self.watch_strategies(now);
         self.parts.market.beat(now);
         let (oms, table) = (&self.oms, &self.parts.instruments);
         let account = &mut self.parts.account;
@@ -350,7 +356,8 @@ impl OmsAgent {
         let phase = self.parts.lifecycle.phase();
         if phase >= Phase::Stopping && !self.stopping {
             self.stopping = true;
-            self.oms.stop(now, &mut self.out);
+            // A stop is never refused.
+            let _ = self.oms.on_operator(&Operator::Stop, now, &mut self.out);
             self.drain(now);
         }
         if self.finished || phase < Phase::Stopping {
@@ -451,6 +458,7 @@ impl OmsAgent {
         let (oms, table) = (&self.oms, &self.parts.instruments);
         let mut last = account::final_state(oms, table, &self.venues, now);
         last.counters.bad_records = self.bad_records;
+        self.describe(LAST_WORD, Scope::Engine, now);
         let _ = self.parts.last.send(last);
         self.parts.lifecycle.advance(Phase::Done);
     }
@@ -466,12 +474,14 @@ impl Agent for OmsAgent {
             return 0;
         }
         self.give_waiting();
-        let mut work = self.take_events(now);
+        let mut work = self.take_operator(now);
+        work += self.take_events(now);
         work += self.take_requests(now);
         self.oms.on_timer(now, &mut self.out);
         self.drain(now);
         self.watch_journal(now);
         self.publish_account(now);
+        self.show_orders(now);
         self.live_through_the_end(now);
         work
     }
