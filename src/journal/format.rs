@@ -83,6 +83,9 @@ pub const PAYLOAD_MAX: usize = RECORD_MAX - RECORD_HEADER;
 /// Sequence of a journal's first record.
 pub const SEQUENCE_FIRST: u64 = 1;
 
+/// No journal gets as far as this sequence; a header that says so is not sound.
+const SEQUENCE_LIMIT: u64 = 1 << 62;
+
 /// Where a segment's first sequence stands; its checksum follows.
 pub(super) const OPENING: usize = 48;
 
@@ -219,7 +222,8 @@ pub fn decode_header(bytes: &[u8]) -> Result<SegmentHeader, HeaderError> {
         return damaged(Damage::Header);
     }
     let first_sequence = u64_at(bytes, OPENING);
-    if first_sequence != 0 && bytes[56..64] != opening_check(salt, first_sequence) {
+    let opening = bytes[56..64] == opening_check(salt, first_sequence);
+    if first_sequence != 0 && (!opening || first_sequence > SEQUENCE_LIMIT) {
         return damaged(Damage::Opening);
     }
     let created = Nanos(u64_at(bytes, 24));

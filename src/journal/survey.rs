@@ -9,6 +9,9 @@ use super::format::{
 };
 use super::place::Place;
 
+/// No journal gets as far as this segment; a file with such a name is not one of ours.
+const NUMBER_LIMIT: u64 = 1 << 48;
+
 /// The segments of a journal.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
@@ -28,7 +31,10 @@ pub(super) fn survey(place: &Place) -> Result<Survey, JournalError> {
             let path = place.segment_path(expected.unwrap_or_default());
             return Err(JournalError::SegmentMissing { path });
         }
-        expected = number.checked_add(1);
+        if number > NUMBER_LIMIT {
+            return Err(damaged(place, number, 0, Damage::Name, false));
+        }
+        expected = Some(number + 1);
         place.read_segment(number, SEGMENT_HEADER as u64, &mut bytes)?;
         match header(place, number, &bytes)? {
             Some(header) if survey.unopened.is_empty() => survey.opened.push(header),

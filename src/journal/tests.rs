@@ -264,6 +264,30 @@ fn every_bit_of_a_used_header_is_guarded() {
     }
 }
 
+/// Headers that are sound but say what cannot be: nothing overflows.
+#[test]
+fn impossible_numbers_are_refused() {
+    let make = |first: u64| {
+        let (header, salt) = format::encode_header(1, Nanos(1), SEGMENT as u64);
+        let mut bytes = vec![0; SEGMENT];
+        bytes[..48].copy_from_slice(&header);
+        bytes[48..56].copy_from_slice(&first.to_le_bytes());
+        bytes[56..64].copy_from_slice(&format::opening_check(salt, first));
+        let words = format::encode_record(64, salt, first, Nanos(1), 1, b"");
+        for (index, word) in words.iter().enumerate() {
+            bytes[64 + index * 8..][..8].copy_from_slice(&word.to_le_bytes());
+        }
+        MemoryFolder::of_segments(vec![bytes])
+    };
+    assert_eq!(content(&make(1 << 62), 0).unwrap().0.len(), 1);
+    assert!(Writer::open(&options(&make(1 << 62)), Nanos(1), None).is_ok());
+    for first in [(1 << 62) + 1, u64::MAX] {
+        let error = Writer::open(&options(&make(first)), Nanos(1), None).unwrap_err();
+        let opening = matches!(error, JournalError::Damaged { what: Damage::Opening, .. });
+        assert!(opening, "{error}");
+    }
+}
+
 #[test]
 fn messages_name_file_offset_fault_and_way_on() {
     let folder = MemoryFolder::new();

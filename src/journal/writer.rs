@@ -50,7 +50,7 @@ impl WriterOptions {
     fn check(&self) -> Result<u64, JournalError> {
         let options = |what: String| Err(JournalError::Options { what });
         let bytes = self.segment_bytes;
-        if bytes < 4096 || bytes > 2 << 30 || !bytes.is_multiple_of(4096) {
+        if !(4096..=2 << 30).contains(&bytes) || !bytes.is_multiple_of(4096) {
             return options(format!(
                 "a segment has {bytes} bytes; a multiple of 4096 up to 2 GiB is needed"
             ));
@@ -172,7 +172,11 @@ impl Writer {
         shared.position.store(end.at as u64, Ordering::Relaxed);
         shared.sequence.store(end.next_sequence - 1, Ordering::Relaxed);
         shared.now.store(now.0, Ordering::Relaxed);
-        let next = maker.make(now).map_err(|error| shared.set_error(Some(error.to_string()))).ok();
+        // The thread makes the next one, if there is time for it.
+        let late = end.segment.len() - end.at <= 2 * reserve;
+        let made = (late || matches!(place, Place::Memory(_))).then(|| maker.make(now));
+        let next = made
+            .and_then(|made| made.map_err(|error| shared.set_error(Some(error.to_string()))).ok());
         let both = [Some(&end.segment), next.as_ref()];
         let supply = supply(options, &shared, maker, hook, both)?;
         let capacity = end.segment.len().min(options.segment_bytes as usize) - SEGMENT_HEADER;
