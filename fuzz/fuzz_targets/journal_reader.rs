@@ -149,6 +149,10 @@ fuzz_target!(|data: &[u8]| {
         folder
     };
     let before = read(&folder);
+    // A last segment gets the length that its header says: not one that eats the memory here.
+    if folder.segments().iter().any(|(_, bytes)| word(bytes, 32) > 1 << 20) {
+        return;
+    }
     // A writer reads the last segment only, so it may accept what a reader of all refuses.
     let Ok((mut writer, opened)) = Writer::open(&options(&folder), Nanos(1), None) else { return };
     if let Some(next) = before {

@@ -183,6 +183,11 @@ pub(super) fn is_zero(bytes: &[u8]) -> bool {
     words.iter().all(|word| *word == [0; 64]) && rest.iter().all(|byte| *byte == 0)
 }
 
+/// Whether a segment may have so many bytes: whole pages, at least one, at most 2 GiB.
+pub(super) fn is_segment_len(bytes: u64) -> bool {
+    (4096..=2 << 30).contains(&bytes) && bytes.is_multiple_of(4096)
+}
+
 /// The bytes of a segment that is not opened yet, up to [`OPENING`]; and its salt.
 pub(super) fn encode_header(number: u64, created: Nanos, len: u64) -> ([u8; OPENING], u32) {
     let mut bytes = [0; OPENING];
@@ -218,7 +223,7 @@ pub fn decode_header(bytes: &[u8]) -> Result<SegmentHeader, HeaderError> {
     }
     let len = u64_at(bytes, 32);
     let fixed = u32_at(bytes, 12) == SEGMENT_HEADER as u32 && u32_at(bytes, 40) == 0;
-    if !fixed || len < SEGMENT_HEADER as u64 || len > u64::from(u32::MAX) {
+    if !fixed || !is_segment_len(len) {
         return damaged(Damage::Header);
     }
     let first_sequence = u64_at(bytes, OPENING);

@@ -8,7 +8,10 @@
 #![forbid(unsafe_code)]
 
 use super::error::{AppendError, JournalError, io_error};
-use super::format::{PAYLOAD_MAX, RECORD_MAX, SEGMENT_HEADER, encode_record, record_size};
+use super::format::{
+    PAYLOAD_MAX, RECORD_HEADER, RECORD_MAX, SEGMENT_HEADER, encode_record, is_segment_len,
+    record_size,
+};
 use super::housekeeper::{Full, Housekeeper, Maker, Shared, tell};
 use super::place::{Lock, Place};
 use super::reader::{Reader, Torn};
@@ -50,7 +53,7 @@ impl WriterOptions {
     fn check(&self) -> Result<u64, JournalError> {
         let options = |what: String| Err(JournalError::Options { what });
         let bytes = self.segment_bytes;
-        if !(4096..=2 << 30).contains(&bytes) || !bytes.is_multiple_of(4096) {
+        if !is_segment_len(bytes) {
             return options(format!(
                 "a segment has {bytes} bytes; a multiple of 4096 up to 2 GiB is needed"
             ));
@@ -179,7 +182,7 @@ impl Writer {
             .and_then(|made| made.map_err(|error| shared.set_error(Some(error.to_string()))).ok());
         let both = [Some(&end.segment), next.as_ref()];
         let supply = supply(options, &shared, maker, hook, both)?;
-        let capacity = end.segment.len().min(options.segment_bytes as usize) - SEGMENT_HEADER;
+        let capacity = options.segment_bytes as usize - SEGMENT_HEADER;
         let mut writer = Self {
             segment: end.segment,
             at: end.at,
@@ -247,7 +250,7 @@ impl Writer {
 
     /// Most bytes of a payload that this journal takes.
     pub fn payload_max(&self) -> usize {
-        PAYLOAD_MAX.min((self.record_max - 32) / 8 * 8)
+        PAYLOAD_MAX.min(self.record_max - RECORD_HEADER)
     }
 
     /// How it does. Allocates and may wait a moment: not for the path.
@@ -258,7 +261,8 @@ impl Writer {
             segment: self.segment.number,
             used: self.at as u64,
             len: self.segment.len() as u64,
-            next_ready: self.next.is_some(),
+            next_ready: self.next.is_some()
+                || self.shared.made.load(Ordering::Acquire) > self.segment.number,
             error: self.shared.error(),
         }
     }
