@@ -13,11 +13,12 @@ use super::format::{
     record_size,
 };
 use super::housekeeper::{Full, Housekeeper, Maker, Shared, tell};
+use super::opening::{last_segment, read_last};
 use super::place::{Lock, Place};
-use super::reader::{Reader, Torn};
+use super::reader::Torn;
 use super::segment::Segment;
-use super::survey::{Survey, survey};
-use super::{Hook, SEQUENCE_FIRST, SyncPolicy};
+use super::survey::survey;
+use super::{Hook, SyncPolicy};
 use crate::types::Nanos;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -410,64 +411,6 @@ fn hand_over(closed: &SyncSender<Full>, waiting: &mut Vec<Full>) {
     }
 }
 
-/// The segment to go on in.
-struct LastSegment {
-    segment: Segment,
-    at: usize,
-    first_sequence: u64,
-    next_sequence: u64,
-    torn: Option<Torn>,
-}
-
-/// Reads the last segment, if there is one, to its end.
-fn read_last(place: &Place, found: &Survey) -> Result<Option<Reader>, JournalError> {
-    let mut next_sequence = SEQUENCE_FIRST;
-    let mut reader = None;
-    if let Some(last) = found.opened.last() {
-        let mut last = Reader::open(place, last.first_sequence)?;
-        while last.next()?.is_some() {}
-        next_sequence = last.next_sequence();
-        reader = Some(last);
-    }
-    match place.snapshots()?.last() {
-        Some(snapshot) if *snapshot >= next_sequence => Err(JournalError::SnapshotAhead {
-            path: place.snapshot_path(*snapshot),
-            last: next_sequence - 1,
-        }),
-        _ => Ok(reader),
-    }
-}
-
-/// Opens the last segment and cuts its torn tail; makes the first one of a new journal.
-fn last_segment(
-    place: &Place,
-    maker: &mut Maker,
-    found: &Survey,
-    read: Option<Reader>,
-    now: Nanos,
-) -> Result<LastSegment, JournalError> {
-    let (Some(last), Some(reader)) = (found.opened.last(), read) else {
-        let mut segment = maker.make(now)?;
-        let path = place.segment_path(segment.number);
-        let other = |error| io_error(path, "begin")(std::io::Error::other(error));
-        segment.open(SEQUENCE_FIRST).map_err(other)?;
-        let (first_sequence, next_sequence) = (SEQUENCE_FIRST, SEQUENCE_FIRST);
-        let at = SEGMENT_HEADER;
-        return Ok(LastSegment { segment, at, first_sequence, next_sequence, torn: None });
-    };
-    let at = reader.position();
-    let mut segment = place.open_segment(last.number, last.salt, last.len)?;
-    let torn = reader.torn().cloned();
-    if torn.is_some() {
-        segment.zero_from(at);
-        let path = place.segment_path(last.number);
-        segment.sync().map_err(io_error(path, "store"))?;
-    }
-    let first_sequence = last.first_sequence;
-    let next_sequence = reader.next_sequence();
-    Ok(LastSegment { segment, at, first_sequence, next_sequence, torn })
-}
-
 /// Starts the journal's thread; in memory there is none.
 fn supply(
     options: &WriterOptions,
@@ -501,4 +444,31 @@ fn supply(
         .map_err(io_error(options.place.path(), "start a thread for"))?;
     let waiting = Vec::with_capacity(CLOSED_MAX);
     Ok(Supply::Thread { ready, closed, waiting, thread: Some(thread) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::MemoryFolder;
+
+    #[test]
+    fn a_disk_that_fails_stops_what_is_new_for_good_and_nothing_else() {
+        let options = WriterOptions {
+            segment_bytes: 4096,
+            reserve_bytes: Some(512),
+            ..WriterOptions::new(Place::Memory(MemoryFolder::new()))
+        };
+        let (mut writer, _) = Writer::open(&options, Nanos(1), None).unwrap();
+        let append = |writer: &mut Writer, need| writer.append(1, need, Nanos(1), &[1; 900]);
+        assert_eq!(append(&mut writer, Need::Normal), Ok(1));
+        writer.shared.fail("cannot store segment-000001.log: input/output error".to_owned());
+        for sequence in 2..9 {
+            assert_eq!(append(&mut writer, Need::Normal), Err(AppendError::Failed));
+            assert_eq!(append(&mut writer, Need::Essential), Ok(sequence));
+        }
+        // A next segment was made in the meantime: that does not hide it.
+        let error = "cannot store segment-000001.log: input/output error";
+        assert_eq!(writer.status().error.as_deref(), Some(error));
+        assert_eq!(writer.close(), Err(error.to_owned()));
+    }
 }

@@ -253,8 +253,7 @@ fn a_torn_tail_in_a_file_is_cut_and_told() {
 #[test]
 fn a_journal_can_be_read_while_it_is_written() {
     let folder = Folder::new("beside");
-    let options = WriterOptions { segment_bytes: 1 << 20, ..folder.options() };
-    let (mut writer, _) = Writer::open(&options, Nanos(1), None).unwrap();
+    let (mut writer, _) = Writer::open(&folder.options(), Nanos(1), None).unwrap();
     let place = folder.place();
     let done = Arc::new(AtomicU64::new(0));
     let (seen, appended) = (Arc::clone(&done), Arc::new(AtomicU64::new(0)));
