@@ -107,6 +107,8 @@ pub struct Faults {
     next: Nanos,
     undo: Vec<(Nanos, Undo)>,
     pub asleep: Asleep,
+    /// Longest that a connection may take to come back by itself once nothing is wrong any more.
+    pub healing_ns: u64,
     /// What happened, for the report of a failure.
     pub told: Vec<(Nanos, String)>,
 }
@@ -124,6 +126,7 @@ impl Faults {
             next,
             undo: Vec::new(),
             asleep: Asleep::default(),
+            healing_ns: HEALING_NS,
             told: Vec::new(),
         }
     }
@@ -239,7 +242,14 @@ impl Faults {
             Kind::StaleSnapshot => {
                 sim.fault(venue, Fault::StaleSnapshots(self.chance.between(1, 3) as u32));
             }
-            Kind::Ban => sim.fault(venue, Fault::BanMs(until.since(now) / MS)),
+            Kind::Ban => {
+                // The second venue's bans last ten minutes by its documentation.
+                let venue = usize::from(self.chance.percent(5));
+                sim.fault(venue, Fault::BanMs(until.since(now) / MS));
+                if venue == 1 {
+                    self.healing_ns = LONG_BAN_NS;
+                }
+            }
             Kind::Restart => {
                 let keep_orders = self.chance.percent(50);
                 sim.fault(venue, Fault::Restart { keep_orders });
@@ -261,5 +271,5 @@ impl Faults {
     }
 }
 
-/// Longest that a connection may take to come back by itself once nothing is wrong any more.
-pub const HEALING_NS: u64 = 45 * SECOND;
+const HEALING_NS: u64 = 45 * SECOND;
+const LONG_BAN_NS: u64 = 660 * SECOND;

@@ -2,7 +2,7 @@
 
 use crate::chance::Chance;
 use crate::checks::{Checks, Failure};
-use crate::faults::{Faults, HEALING_NS};
+use crate::faults::Faults;
 use crate::plan::{MS, Plan, SECOND};
 use crate::trader::Trader;
 use crate::venues::{self, BASES, NAMES};
@@ -169,7 +169,7 @@ impl World {
 
     /// Until all connections are back: nothing is wrong any more, so they must come back.
     fn run_until_whole(&mut self) -> Result<(), Failure> {
-        let until = self.now.plus(HEALING_NS);
+        let until = self.now.plus(self.faults.healing_ns);
         while !self.checks.is_whole(&self.engine, self.now) {
             if self.now >= until {
                 return Err(Failure::new("a venue does not come back although all is well"));
