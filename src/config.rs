@@ -7,10 +7,12 @@
 
 mod check;
 mod error;
+mod journal;
 mod raw;
 mod secrets;
 
 pub use error::ConfigError;
+pub use journal::{JournalConfig, JournalSync};
 pub use secrets::SecretError;
 
 use crate::types::{Nanos, VenueId};
@@ -240,6 +242,8 @@ pub struct Config {
     pub strategies: Vec<StrategyConfig>,
     /// Limits.
     pub limits: LimitsConfig,
+    /// The journal.
+    pub journal: JournalConfig,
     /// Embedded venues.
     pub sim: SimConfig,
     /// Certificate authorities to trust besides the public ones (PEM files).

@@ -23,7 +23,8 @@
 //! per venue, one order manager, one agent per strategy; each is polled, none blocks, and they meet
 //! in rings. [`config`] checks `engine.toml` once; [`cli`] is what a person types; [`sim`] is the
 //! simulated venues, written apart from [`venues`] so that one misreading cannot hide on both sides.
-//! [`journal`] keeps what must survive the process. [`sync`] holds the lock-free algorithms, [`throttle`] the rate limits, [`clock`] the one clock.
+//! [`journal`] keeps what must survive the process. [`sync`] holds the lock-free algorithms,
+//! [`throttle`] the rate limits, [`clock`] the one clock.
 //!
 //! # What is never done
 //!

@@ -354,7 +354,11 @@ impl Lane {
         if count == 0 {
             return match self.end {
                 Some((at, error)) if at <= now && self.due.is_empty() => {
-                    if error { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(0) }
+                    if error {
+                        Err(io::ErrorKind::ConnectionReset.into())
+                    } else {
+                        Ok(0)
+                    }
                 }
                 _ => Err(io::ErrorKind::WouldBlock.into()),
             };

@@ -3,19 +3,23 @@
 //! [`super::Engine`] gives the agents threads; a simulation keeps them and polls them itself, with
 //! the region in memory, a network in memory and a clock that it moves.
 
+use super::account::FinalState;
 use super::configured::{Named, oms_options, strategies};
 use super::engine::EngineSetup;
 use super::executor::{Executor, ExecutorHistograms, ExecutorParts};
 use super::feed::{Feed, FeedBook, FeedHistograms, FeedParts};
+use super::journal::{JournalRecorder, JournalSetup, start_after};
 use super::log::Log;
-use super::oms::{FinalState, OmsAgent, OmsParts, StrategyPort, VenuePort};
+use super::oms::{OmsAgent, OmsParts, StrategyPort, VenuePort};
 use super::session::Session;
 use super::strategy::StrategyAgent;
 use super::threads::{Agent, Lifecycle};
 use crate::book::{Book, BookOptions, LadderOptions};
 use crate::clock::Clock;
-use crate::config::VenueConfig;
+use crate::config::{Mode, VenueConfig};
+use crate::journal::Place;
 use crate::net::Transport;
+use crate::oms::Kept;
 use crate::pipe::Network;
 use crate::shm::{
     HealthWriter, Market, MarketView, RegionOptions, Stage, StatusReader, StrategyFile,
@@ -24,7 +28,7 @@ use crate::shm::{
 use crate::strategy::{Context, ContextParts, Strategy};
 use crate::sync::{histogram, spsc};
 use crate::throttle::Throttle;
-use crate::types::{Channel, Command, Event, StrategyId, VenueId};
+use crate::types::{Channel, Command, Event, Nanos, StrategyId, VenueId};
 use crate::venues::{Endpoints, VENUES, VenueSetup};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
@@ -69,7 +73,7 @@ impl Default for Sizes {
 const EXECUTOR_LEVELS: usize = 16;
 
 /// Where the region lies.
-pub(super) struct Place<'a> {
+pub(super) struct RegionPlace<'a> {
     pub(super) market: Market,
     /// Where strategies' files go; in memory without.
     pub(super) folder: Option<&'a Path>,
@@ -112,13 +116,13 @@ impl Assembly {
         };
         let market = Market::in_memory(&setup.instruments, &region);
         let market = market.map_err(|error| error.to_string())?;
-        let place = Place { market, folder: None };
+        let place = RegionPlace { market, folder: None };
         Self::build(setup, place, strategies, Transport::Memory(network), sizes)
     }
 
     pub(super) fn build(
         setup: EngineSetup<'_>,
-        place: Place<'_>,
+        place: RegionPlace<'_>,
         strategies: Vec<Named>,
         transport: Transport,
         sizes: &Sizes,
@@ -340,6 +344,16 @@ impl Builder<'_> {
         Ok((StrategyPort::new(strategy, oms_end), agent))
     }
 
+    fn journal(&self, now: Nanos) -> Result<(JournalRecorder, Option<Kept>), String> {
+        let Some(place) = self.setup.journal.clone() else {
+            return Ok((JournalRecorder::none(), None));
+        };
+        let config = self.setup.config;
+        let anew = config.mode == Mode::Sim && matches!(place, Place::Folder(_));
+        let setup = JournalSetup { place, config: config.journal.clone(), anew };
+        JournalRecorder::open(&setup, now, self.setup.log.named("journal"))
+    }
+
     fn finish(
         mut self,
         ports: Vec<StrategyPort>,
@@ -353,9 +367,12 @@ impl Builder<'_> {
         (options.orders_max, options.fills_max) = (self.sizes.orders, self.sizes.fills);
         let (last_to, last) = channel();
         let view = self.market.view();
+        let (journal, kept) = self.journal(clock.now())?;
         let oms = OmsAgent::new(OmsParts {
             options,
-            instance_start: clock.now(),
+            instance_start: start_after(kept.as_ref(), clock.now()),
+            journal,
+            kept,
             instruments: instruments.clone(),
             market: self.market,
             venues: self.ports,
@@ -366,9 +383,20 @@ impl Builder<'_> {
             lifecycle: self.lifecycle.clone(),
             last: last_to,
             log: log.named("oms"),
-        });
+        })?;
         let (feeds, executors) = (self.feeds, self.executors);
         let (clock, log, lifecycle) = (clock.clone(), log.clone(), self.lifecycle);
-        Ok(Assembly { feeds, strategies, oms, executors, view, lifecycle, last, statuses, clock, log })
+        Ok(Assembly {
+            feeds,
+            strategies,
+            oms,
+            executors,
+            view,
+            lifecycle,
+            last,
+            statuses,
+            clock,
+            log,
+        })
     }
 }

@@ -1,12 +1,13 @@
 //! The engine as a whole: the region in a folder, and the agents on their threads.
 
-use super::assembly::{Assembly, Place, Sizes};
+use super::account::FinalState;
+use super::assembly::{Assembly, RegionPlace, Sizes};
 use super::configured::{plans, strategies};
 use super::log::Log;
-use super::oms::FinalState;
 use super::threads::{Lifecycle, Phase, ThreadPlan, spawn};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::journal::Place;
 use crate::shm::{Market, MarketView, RegionError, RegionOptions, StatusReader};
 use crate::strategy::Strategy;
 use crate::tui;
@@ -34,6 +35,8 @@ pub struct EngineSetup<'a> {
     pub strategies: Vec<(String, Box<dyn Strategy>)>,
     /// Whom to trust.
     pub tls: Arc<rustls::ClientConfig>,
+    /// Where everything is recorded, and what the run before left; `None` keeps nothing.
+    pub journal: Option<Place>,
     /// Time.
     pub clock: Clock,
     /// Log.
@@ -75,7 +78,7 @@ impl Engine {
                 }
                 _ => error.to_string(),
             })?;
-        let place = Place { market, folder: Some(&folder) };
+        let place = RegionPlace { market, folder: Some(&folder) };
         let transport = setup.tls.clone().into();
         Assembly::build(setup, place, strategies, transport, &Sizes::default())
             .and_then(|assembly| Self::spread(assembly, &plans, layout, &folder))
@@ -208,4 +211,3 @@ impl Drop for Engine {
         let _ = self.end();
     }
 }
-

@@ -183,8 +183,7 @@ impl Housekeeper {
     pub(super) fn run(mut self) {
         let now = Instant::now();
         let warmed_at = (0, 0);
-        let mut pace =
-            Pace { synced: now, warmed: now, warmed_at, retry: now, wait: RETRY_FIRST };
+        let mut pace = Pace { synced: now, warmed: now, warmed_at, retry: now, wait: RETRY_FIRST };
         loop {
             let stop = self.shared.stop.load(Ordering::Acquire);
             let busy = self.close_full();

@@ -104,7 +104,10 @@ impl MappedSegment {
     #[inline]
     pub(super) fn commit(&mut self, at: usize, word: u64) {
         let map = &self.keeper.map;
-        assert!(at.is_multiple_of(8) && at < map.len() && map.len() - at >= 8, "a word off its place");
+        assert!(
+            at.is_multiple_of(8) && at < map.len() && map.len() - at >= 8,
+            "a word off its place"
+        );
         // SAFETY: the word lies in the writable mapping and is aligned, because the mapping begins
         // on a page. Nobody else reads or writes it through this mapping.
         let place = unsafe { AtomicU64::from_ptr(map.as_mut_ptr().add(at).cast()) };

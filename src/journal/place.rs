@@ -176,7 +176,11 @@ impl Place {
     }
 
     /// Writes a snapshot file so that it is there whole or not at all, and on the disk.
-    pub(super) fn write_snapshot(&self, sequence: u64, parts: [&[u8]; 2]) -> Result<(), JournalError> {
+    pub(super) fn write_snapshot(
+        &self,
+        sequence: u64,
+        parts: [&[u8]; 2],
+    ) -> Result<(), JournalError> {
         let path = self.snapshot_path(sequence);
         match self {
             Self::Memory(memory) => {

@@ -153,9 +153,7 @@ impl Reader {
 
     fn load(&mut self) -> Result<(), JournalError> {
         match self.segments.get(self.index) {
-            Some(segment) => {
-                self.place.read_segment(segment.number, segment.len, &mut self.bytes)
-            }
+            Some(segment) => self.place.read_segment(segment.number, segment.len, &mut self.bytes),
             None => Ok(()),
         }
     }

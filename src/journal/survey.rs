@@ -44,11 +44,7 @@ pub(super) fn survey(place: &Place) -> Result<Survey, JournalError> {
 }
 
 /// The header of an opened segment; `None`: nothing is in it.
-fn header(
-    place: &Place,
-    number: u64,
-    bytes: &[u8],
-) -> Result<Option<SegmentHeader>, JournalError> {
+fn header(place: &Place, number: u64, bytes: &[u8]) -> Result<Option<SegmentHeader>, JournalError> {
     let found = match decode_header(bytes) {
         Ok(header) => header,
         Err(HeaderError::Version(found)) => {

@@ -50,7 +50,7 @@ impl WriterOptions {
     fn check(&self) -> Result<u64, JournalError> {
         let options = |what: String| Err(JournalError::Options { what });
         let bytes = self.segment_bytes;
-        if bytes < 4096 || bytes > 2 << 30 || !bytes.is_multiple_of(4096) {
+        if !(4096..=2 << 30).contains(&bytes) || !bytes.is_multiple_of(4096) {
             return options(format!(
                 "a segment has {bytes} bytes; a multiple of 4096 up to 2 GiB is needed"
             ));
@@ -165,11 +165,8 @@ impl Writer {
         let len = options.segment_bytes;
         let mut maker = Maker { place: place.clone(), len, durable, next: last + 1 };
         let end = last_segment(&place, &mut maker, &found, read, now)?;
-        let opened = Opened {
-            next_sequence: end.next_sequence,
-            cut: end.torn,
-            segment: end.segment.number,
-        };
+        let opened =
+            Opened { next_sequence: end.next_sequence, cut: end.torn, segment: end.segment.number };
         let shared = Arc::new(Shared::default());
         shared.segment.store(end.segment.number, Ordering::Relaxed);
         shared.position.store(end.at as u64, Ordering::Relaxed);

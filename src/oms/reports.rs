@@ -103,8 +103,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             }
             return;
         }
-        let before_start =
-            report.event_ns > Nanos(0) && report.event_ns < self.state.instance_start;
+        let before_start = report.event_ns > Nanos(0) && report.event_ns < self.state.first_start;
         if slot.is_none() && before_start {
             self.state.counters.fills_before_start += 1;
             return;

@@ -4,8 +4,8 @@
 //! a client can make it hold is bounded: what a client sends, and what a slow client does not read.
 
 use super::tls::TlsStream;
-use crate::pipe;
 use super::{ConnId, HttpReply, HttpRequest, WsOut};
+use crate::pipe;
 use std::io::{self, Read, Write};
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::frame::CloseFrame;

@@ -5,6 +5,7 @@ mod desk;
 mod ending;
 mod feed;
 mod frames;
+mod journal;
 mod orders;
 mod plug;
 mod rig;

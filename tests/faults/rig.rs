@@ -84,6 +84,7 @@ impl Rig {
             credentials,
             instruments: instruments.clone(),
             tls,
+            journal: None,
             clock: Clock::new(),
             log,
         };

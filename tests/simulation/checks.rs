@@ -8,9 +8,7 @@ use stoop::agents::{Assembly, FinalState};
 use stoop::cli::ledger::differences;
 use stoop::shm::Depth;
 use stoop::sim::{AccountId, InMemory, SimOrder};
-use stoop::types::{
-    BookState, ClientOrderId, Nanos, Readiness, Side, VenueId,
-};
+use stoop::types::{BookState, ClientOrderId, Nanos, Readiness, Side, VenueId};
 
 const ACCOUNT: AccountId = AccountId(0);
 
@@ -68,7 +66,11 @@ impl Checks {
             let health = engine.view.health(venue);
             let ready = health.executor.ready && health.feed.state == Readiness::Ready;
             ready && engine.oms.oms().is_ready(venue, now)
-        }) && engine.view.instruments().iter().all(|i| engine.view.best(i.id).state == BookState::Live)
+        }) && engine
+            .view
+            .instruments()
+            .iter()
+            .all(|i| engine.view.best(i.id).state == BookState::Live)
     }
 
     /// Right after the order manager had its turn: what it has sent rests on live books.
@@ -129,7 +131,9 @@ impl Checks {
         }
         if open_orders > self.orders_open {
             let most = self.orders_open;
-            return fail(format!("{open_orders} orders are open at the venues, {most} are allowed"));
+            return fail(format!(
+                "{open_orders} orders are open at the venues, {most} are allowed"
+            ));
         }
         self.positions(engine, sim, &working)
     }
@@ -140,9 +144,10 @@ impl Checks {
         let name = NAMES[venue];
         match engine.oms.oms().order(id) {
             None => fail(format!("{name} holds {id} open, the engine does not know it")),
-            Some(ours) if ours.state.is_terminal() => {
-                fail(format!("{name} holds {id} open ({:?}), the engine has it {:?}", order.state, ours.state))
-            }
+            Some(ours) if ours.state.is_terminal() => fail(format!(
+                "{name} holds {id} open ({:?}), the engine has it {:?}",
+                order.state, ours.state
+            )),
             Some(_) => Ok(()),
         }
     }
@@ -167,7 +172,9 @@ impl Checks {
             let limit = self.position_max[symbol];
             // A limit holds back what increases a position; what fees took is not traded back.
             if most > limit && buys > Decimal::ZERO || -least > limit && sells > Decimal::ZERO {
-                return fail(format!("{name}: {held} held, +{buys} -{sells} working, limit {limit}"));
+                return fail(format!(
+                    "{name}: {held} held, +{buys} -{sells} working, limit {limit}"
+                ));
             }
         }
         Ok(())
@@ -188,13 +195,19 @@ impl Checks {
             {
                 let shown = levels.iter().take(10).map(|level| {
                     let scale = instrument.scale;
-                    (side, scale.price_decimal(level.price).normalize(), scale.qty_decimal(level.qty).normalize())
+                    (
+                        side,
+                        scale.price_decimal(level.price).normalize(),
+                        scale.qty_decimal(level.qty).normalize(),
+                    )
                 });
                 ours.extend(shown);
                 theirs.extend(truth.iter().map(|(p, q)| (side, p.normalize(), q.normalize())));
             }
             if depth.state == BookState::Live && ours != theirs {
-                return fail(format!("{name}: the live book is {ours:?}\nthe venue's is {theirs:?}"));
+                return fail(format!(
+                    "{name}: the live book is {ours:?}\nthe venue's is {theirs:?}"
+                ));
             }
         }
         Ok(())

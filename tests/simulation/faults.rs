@@ -171,14 +171,7 @@ impl Faults {
         }
     }
 
-    fn undo(
-        &mut self,
-        undo: Undo,
-        now: Nanos,
-        sim: &mut InMemory,
-        network: &Network,
-        plan: &Plan,
-    ) {
+    fn undo(&mut self, undo: Undo, now: Nanos, sim: &mut InMemory, network: &Network, plan: &Plan) {
         self.told.push((now, format!("undone: {undo:?}")));
         match undo {
             Undo::Delay(venue) => {
@@ -224,7 +217,8 @@ impl Faults {
                 self.undo.push(later(Undo::Refuse(venue)));
             }
             Kind::SkipBook => {
-                let symbol = format!("{}USDT", BASES[self.chance.below(self.symbols as u64) as usize]);
+                let symbol =
+                    format!("{}USDT", BASES[self.chance.below(self.symbols as u64) as usize]);
                 sim.fault(venue, Fault::SkipBookEvent { symbol });
             }
             Kind::LoseReplies => {

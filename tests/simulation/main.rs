@@ -109,7 +109,8 @@ fn seeds_run_without_a_failure() {
         steps.into_inner(),
     );
     println!("seeds {count} failures {} seeds_per_minute {per_minute:.0}", failures.len());
-    let told: Vec<String> = failures.iter().take(TOLD_MAX).map(|(_, story)| story.clone()).collect();
+    let told: Vec<String> =
+        failures.iter().take(TOLD_MAX).map(|(_, story)| story.clone()).collect();
     assert!(failures.is_empty(), "\n{}", told.join("\n"));
 }
 

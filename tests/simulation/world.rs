@@ -73,7 +73,8 @@ fn sizes(plan: &Plan) -> Sizes {
 
 fn config(plan: &Plan) -> Config {
     static BASE: OnceLock<Config> = OnceLock::new();
-    let mut config = BASE.get_or_init(|| Config::parse("simulation", DEFAULT_TOML).unwrap()).clone();
+    let mut config =
+        BASE.get_or_init(|| Config::parse("simulation", DEFAULT_TOML).unwrap()).clone();
     config.instruments = (0..plan.symbols)
         .flat_map(|symbol| (0..2).map(move |venue| (symbol, venue)))
         .map(|(symbol, venue)| InstrumentConfig {
@@ -253,21 +254,14 @@ impl World {
         told.sort_by_key(|(at, _)| *at);
         let skipped = told.len().saturating_sub(LINES_KEPT);
         let shown = told.into_iter().skip(skipped);
-        let shown = shown.map(|(at, text)| {
-            format!("  {:>9.3} {text}", at.saturating_sub(START.0) as f64 / 1e9)
-        });
+        let shown = shown
+            .map(|(at, text)| format!("  {:>9.3} {text}", at.saturating_sub(START.0) as f64 / 1e9));
         self.kept.extend(shown);
         self.kept.iter().cloned().collect::<Vec<_>>().join("\n")
     }
 }
 
-fn build(
-    plan: &Plan,
-    network: &Network,
-    clock: &Clock,
-    sim: &InMemory,
-    log: log::Log,
-) -> Assembly {
+fn build(plan: &Plan, network: &Network, clock: &Clock, sim: &InMemory, log: log::Log) -> Assembly {
     static TLS: OnceLock<std::sync::Arc<rustls::ClientConfig>> = OnceLock::new();
     let config = config(plan);
     let names: Vec<String> = config.instruments.iter().map(|i| i.name.clone()).collect();
@@ -284,6 +278,7 @@ fn build(
         instruments: venues::instruments(plan.symbols),
         strategies: (0..plan.traders).map(trader).collect(),
         tls: TLS.get_or_init(|| client_config(&[]).unwrap()).clone(),
+        journal: None,
         clock: clock.clone(),
         log,
     };

@@ -16,7 +16,9 @@ use super::upgrade::Upgrade;
 use super::url::Target;
 use super::websocket::{self, Opcode};
 use super::ws_side::WsSide;
-use super::{CloseReason, Counters, HttpRequest, LinkOptions, NetOptions, SendError, Stage, random};
+use super::{
+    CloseReason, Counters, HttpRequest, LinkOptions, NetOptions, SendError, Stage, random,
+};
 use crate::clock::Clock;
 use crate::pipe::Network;
 use crate::types::Nanos;
