@@ -173,7 +173,11 @@ impl World {
         let until = self.now.plus(self.faults.healing_ns);
         while !self.checks.is_whole(&self.engine, self.now) {
             if self.now >= until {
-                return Err(Failure::new("a venue does not come back although all is well"));
+                let ready = [0, 1].map(|venue| self.engine.oms.oms().is_ready(VenueId(venue), self.now));
+                let health = [0, 1].map(|venue| self.engine.view.health(VenueId(venue)));
+                let text = "a venue does not come back although all is well";
+                let open = self.open_orders();
+                return Err(Failure(format!("{text}: orders allowed {ready:?}\n{health:#?}\n{open}")));
             }
             self.step(until)?;
         }
@@ -186,14 +190,19 @@ impl World {
         let until = self.now.plus(STOPPING_NS);
         while self.engine.lifecycle.phase() != Phase::Done {
             if self.now >= until {
-                let oms = self.engine.oms.oms();
-                let open = oms.orders().iter().filter(|order| !order.state.is_terminal());
-                let open: Vec<String> = open.map(|order| format!("{order:?}")).collect();
-                return Err(Failure::new(&format!("does not stop: {open:#?}")));
+                return Err(Failure(format!("does not stop: {}", self.open_orders())));
             }
             self.step(until)?;
         }
         Ok(())
+    }
+
+    /// Orders that have not ended, or whose fills are not all booked, for people.
+    fn open_orders(&self) -> String {
+        let all = self.engine.oms.oms().orders().iter();
+        let open = all.filter(|order| !order.state.is_terminal() || order.awaits_fills());
+        let open: Vec<String> = open.map(|order| format!("{order:?}")).collect();
+        open.join("\n")
     }
 
     /// Everything that is due now, then on to the next thing that is, at most to `until`.
@@ -249,7 +258,8 @@ impl World {
         let mut told: Vec<(u64, String)> = Vec::new();
         let faults = self.faults.told.iter().map(|(at, text)| (at.0, format!("FAULT {text}")));
         told.extend(faults);
-        let lines = self.lines.try_iter();
+        // The trader asks for much that it may not have; that is no news.
+        let lines = self.lines.try_iter().filter(|line| !line.text.starts_with("signal refused"));
         told.extend(lines.map(|line| (line.at.0, format!("{}: {}", line.source, line.text))));
         told.sort_by_key(|(at, _)| *at);
         let skipped = told.len().saturating_sub(LINES_KEPT);
