@@ -27,7 +27,7 @@ pub use configured::check;
 pub use engine::{Engine, EngineSetup, STOP_TIMEOUT};
 pub use executor::{Executor, ExecutorHistograms, ExecutorParts};
 pub use feed::{Feed, FeedBook, FeedHistograms, FeedParts};
-pub use journal::JournalRecorder;
+pub use journal::{JournalRecorder, Restored, restore};
 pub use load::{LoadError, load};
 pub use oms::{OmsAgent, OmsParts, StrategyPort, VenuePort};
 pub use session::{Session, SessionCounters, Step};
