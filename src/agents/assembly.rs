@@ -70,7 +70,8 @@ impl Default for Sizes {
     }
 }
 
-const EXECUTOR_LEVELS: usize = 16;
+/// Price levels that one message to an executor may hold.
+pub(super) const EXECUTOR_LEVELS: usize = 16;
 
 /// Where the region lies.
 pub(super) struct RegionPlace<'a> {
@@ -96,6 +97,8 @@ pub struct Assembly {
     /// Where the order manager's last word comes.
     pub last: Receiver<FinalState>,
     pub(super) statuses: Vec<(String, StatusReader)>,
+    /// How to connect anew to venues whose executor is lost.
+    pub(super) spares: Vec<VenueSetup>,
     pub(super) clock: Clock,
     pub(super) log: Log,
 }
@@ -137,6 +140,7 @@ impl Assembly {
             feeds: Vec::new(),
             executors: Vec::new(),
             ports: Vec::new(),
+            spares: Vec::new(),
             channels: vec![Vec::new(); VENUES.len()],
         };
         for venue in &config.venues {
@@ -174,6 +178,7 @@ struct Builder<'a> {
     feeds: Vec<Feed>,
     executors: Vec<Executor>,
     ports: Vec<VenuePort>,
+    spares: Vec<VenueSetup>,
     /// By venue: what must be ready before orders may be sent there.
     channels: Vec<Vec<Channel>>,
 }
@@ -201,6 +206,7 @@ impl Builder<'_> {
             depth: 50,
             recv_window_ms: config.recv_window_ms,
             orders_over_rest: config.orders_over_rest,
+            dead_man_switch_s: config.dead_man_switch_s,
             reply_timeout_ms: 2_000,
             first_message_timeout_ms: 5_000,
         }
@@ -281,8 +287,9 @@ impl Builder<'_> {
     ) -> Result<(), String> {
         let row = &VENUES[usize::from(config.venue.0)];
         let name = format!("exec:{}", row.name);
-        let connector =
-            (row.trading)(self.venue_setup(config, true)).map_err(|error| error.to_string())?;
+        let setup = self.venue_setup(config, true);
+        self.spares.push(setup.clone());
+        let connector = (row.trading)(setup).map_err(|error| error.to_string())?;
         let wanted = connector.channels().iter().map(|spec| spec.channel);
         self.channels[usize::from(config.venue.0)] = wanted.collect();
         let session = Session::open(
@@ -384,7 +391,7 @@ impl Builder<'_> {
             last: last_to,
             log: log.named("oms"),
         })?;
-        let (feeds, executors) = (self.feeds, self.executors);
+        let (feeds, executors, spares) = (self.feeds, self.executors, self.spares);
         let (clock, log, lifecycle) = (clock.clone(), log.clone(), self.lifecycle);
         Ok(Assembly {
             feeds,
@@ -395,6 +402,7 @@ impl Builder<'_> {
             lifecycle,
             last,
             statuses,
+            spares,
             clock,
             log,
         })

@@ -1,9 +1,11 @@
 //! The engine as a whole: the region in a folder, and the agents on their threads.
 
 use super::account::FinalState;
-use super::assembly::{Assembly, RegionPlace, Sizes};
-use super::configured::{plans, strategies};
+use super::assembly::{Assembly, EXECUTOR_LEVELS, RegionPlace, Sizes};
+use super::configured::{Named, plans, strategies};
+use super::control::crash::Incidents;
 use super::log::Log;
+use super::supervision::{Rest, Supervision};
 use super::threads::{Lifecycle, Phase, ThreadPlan, spawn};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -78,13 +80,42 @@ impl Engine {
                 }
                 _ => error.to_string(),
             })?;
-        let place = RegionPlace { market, folder: Some(&folder) };
-        let transport = setup.tls.clone().into();
-        Assembly::build(setup, place, strategies, transport, &Sizes::default())
-            .and_then(|assembly| Self::spread(assembly, &plans, layout, &folder))
-            .inspect_err(|_| {
-                let _ = std::fs::remove_dir_all(&folder);
-            })
+        Self::build(setup, market, strategies, (plans, layout), &folder).inspect_err(|_| {
+            let _ = std::fs::remove_dir_all(&folder);
+        })
+    }
+
+    fn build(
+        setup: EngineSetup<'_>,
+        market: Market,
+        strategies: Vec<Named>,
+        (plans, layout): (Vec<ThreadPlan>, String),
+        folder: &Path,
+    ) -> Result<Self, String> {
+        let (config, tls, instruments) =
+            (setup.config, setup.tls.clone(), setup.instruments.clone());
+        let names = strategies.iter().map(|(name, _)| name.clone()).collect();
+        let place = RegionPlace { market, folder: Some(folder) };
+        let transport = tls.clone().into();
+        let mut assembly = Assembly::build(setup, place, strategies, transport, &Sizes::default())?;
+        let (mut supervision, desk) = Supervision::new(config, folder)?;
+        assembly.oms = assembly.oms.with_desk(desk);
+        for setup in std::mem::take(&mut assembly.spares) {
+            let (clock, log) = (&assembly.clock, &assembly.log);
+            supervision.add_spare(setup, tls.clone(), EXECUTOR_LEVELS, clock, log);
+        }
+        let incidents = supervision.incidents.clone();
+        let control = supervision.start(Rest {
+            config,
+            folder,
+            strategies: names,
+            instruments,
+            view: assembly.view.clone(),
+            lifecycle: assembly.lifecycle.clone(),
+            clock: assembly.clock.clone(),
+            log: assembly.log.clone(),
+        })?;
+        Self::spread(assembly, &plans, layout, folder, control, &incidents)
     }
 
     /// Gives each agent its thread.
@@ -93,6 +124,8 @@ impl Engine {
         plans: &[ThreadPlan],
         layout: String,
         folder: &Path,
+        control: JoinHandle<()>,
+        incidents: &Incidents,
     ) -> Result<Self, String> {
         let (clock, lifecycle) = (assembly.clock.clone(), assembly.lifecycle.clone());
         let (view, mut log) = (assembly.view.clone(), assembly.log.clone());
@@ -102,7 +135,7 @@ impl Engine {
         }
         let statuses = Mutex::new(std::mem::take(&mut assembly.statuses));
         let (mut agents, last) = assembly.into_agents();
-        let mut threads = Vec::new();
+        let mut threads = vec![control];
         for plan in plans {
             let mut own = Vec::new();
             for name in &plan.runs {
@@ -110,9 +143,10 @@ impl Engine {
                 let at = at.ok_or_else(|| format!("there is no agent {name}"))?;
                 own.push(agents.swap_remove(at));
             }
-            let thread = spawn(plan, own, &clock, &lifecycle, &log).inspect_err(|_| {
-                lifecycle.advance(Phase::Done);
-            })?;
+            let thread =
+                spawn(plan, own, &clock, &lifecycle, &log, incidents).inspect_err(|_| {
+                    lifecycle.advance(Phase::Done);
+                })?;
             threads.push(thread);
         }
         let folder = folder.to_owned();
@@ -145,6 +179,18 @@ impl Engine {
     /// Asks for no new orders, everything cancelled and confirmed.
     pub fn stop(&self) {
         self.lifecycle.advance(Phase::Stopping);
+    }
+
+    /// Whether the engine stops, because it was told to or found a reason.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.lifecycle.phase() != Phase::Running
+    }
+
+    /// Why it stops, if a person or a file said so.
+    #[must_use]
+    pub fn stop_reason(&self) -> Option<&str> {
+        self.lifecycle.reason()
     }
 
     /// Whether that is done.

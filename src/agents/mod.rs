@@ -9,6 +9,7 @@
 mod account;
 mod assembly;
 mod configured;
+pub mod control;
 mod engine;
 mod executor;
 mod feed;
@@ -16,9 +17,11 @@ pub mod journal;
 mod load;
 pub mod log;
 mod oms;
+mod operator;
 mod session;
 mod skew;
 mod strategy;
+mod supervision;
 mod threads;
 
 pub use account::{FinalBalance, FinalState};
@@ -30,6 +33,7 @@ pub use feed::{Feed, FeedBook, FeedHistograms, FeedParts};
 pub use journal::{JournalRecorder, Restored, restore};
 pub use load::{LoadError, load};
 pub use oms::{OmsAgent, OmsParts, StrategyPort, VenuePort};
+pub use operator::{Ask, AskKind, ClosingRow, OperatorDesk, OrderBoard, OrderRow, Tell, TellPart};
 pub use session::{Session, SessionCounters, Step};
 pub use strategy::StrategyAgent;
 pub use threads::{

@@ -167,6 +167,8 @@ pub const ROW: VenueRow = VenueRow {
     decode_instruments: instruments::decode,
     symbol,
     fee_assets: &["MNT"],
+    // Its own bounds are 3 to 300 s; below two of our pings it could go off while we live.
+    dead_man_switch: Ok((40, 300)),
     limits: LIMITS,
     costs,
     market,
