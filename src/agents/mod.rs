@@ -30,7 +30,7 @@ pub use configured::check;
 pub use engine::{Engine, EngineSetup, STOP_TIMEOUT};
 pub use executor::{Executor, ExecutorHistograms, ExecutorParts};
 pub use feed::{Feed, FeedBook, FeedHistograms, FeedParts};
-pub use journal::JournalRecorder;
+pub use journal::{JournalRecorder, Restored, restore};
 pub use load::{LoadError, load};
 pub use oms::{OmsAgent, OmsParts, StrategyPort, VenuePort};
 pub use operator::{Ask, AskKind, ClosingRow, OperatorDesk, OrderBoard, OrderRow, Tell, TellPart};

@@ -20,6 +20,7 @@ use crate::types::{
     Amount, Command, CommandKind, Event, InstrumentId, InstrumentTable, Nanos, Operator,
     RejectReason, Request, Scope, Signal, SignalId, StrategyId, StrategyReport, VenueId,
 };
+use crate::venues::VENUES;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -114,6 +115,8 @@ pub struct OmsAgent {
     /// The person at the engine, if there is a way for one.
     pub(super) desk: Option<DeskState>,
     venues: Vec<VenueId>,
+    /// Of each, whether it was said to be ready.
+    ready: Vec<bool>,
     pub(super) out: Output,
     /// Commands that found their ring full.
     refused: Vec<(VenueId, Command)>,
@@ -167,12 +170,14 @@ impl OmsAgent {
                 .map_err(|error| error.to_string())?,
             None => Oms::new(options, instruments, start, journal, books),
         };
-        let venues = parts.venues.iter().map(|port| port.venue).collect();
+        let venues: Vec<VenueId> = parts.venues.iter().map(|port| port.venue).collect();
+        let ready = vec![false; venues.len()];
         Ok(Self {
             parts,
             oms,
             desk: None,
             venues,
+            ready,
             out,
             refused: Vec::with_capacity(64),
             bad_records: 0,
@@ -382,8 +387,25 @@ impl OmsAgent {
         self.venues.iter().all(agree) || silence > SETTLE_MAX_NS
     }
 
+    /// Which venues may be traded on is said when it changes.
+    fn tell_ready(&mut self, now: Nanos) {
+        for (at, venue) in self.venues.iter().enumerate() {
+            let ready = self.oms.is_ready(*venue, now);
+            if ready == self.ready[at] {
+                continue;
+            }
+            self.ready[at] = ready;
+            let name = VENUES[usize::from(venue.0)].name;
+            match ready {
+                true => self.parts.log.info(now, format_args!("{name} may be traded on")),
+                false => self.parts.log.warn(now, format_args!("{name} gets no new orders now")),
+            }
+        }
+    }
+
     /// What should not happen is said when it does.
     fn tell(&mut self, now: Nanos) {
+        self.tell_ready(now);
         let c = *self.oms.counters();
         let rows = [
             ("contradicting reports", self.told.contradictions, c.contradictions),

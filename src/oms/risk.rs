@@ -242,12 +242,12 @@ impl Risk {
         Self { limits, trading: TradingStates::new(venues), journal_full: false, sent }
     }
 
-    /// A new run begins: its limits count, what may be traded stays.
+    /// A new run begins: its limits count, what may be traded stays, and so does what was sent
+    /// within the window, should the run before have ended just now.
     pub fn reset(&mut self, mut limits: RiskLimits) {
         limits.order_rate_max = limits.order_rate_max.min(ORDER_RATE_MAX);
         self.limits = limits;
         self.journal_full = false;
-        self.sent.clear();
         self.reserve();
     }
 
@@ -443,4 +443,24 @@ fn reference(subject: &Subject<'_>) -> Result<Price, RiskReject> {
         return Err(RiskReject::NoPrice);
     }
     Ok(level.price)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_does_not_open_the_window_of_the_order_rate_anew() {
+        let limits = RiskLimits {
+            order_rate_max: 3,
+            order_rate_window_ns: 1_000,
+            open_orders_max: 10,
+            ..RiskLimits::default()
+        };
+        let mut risk = Risk::new(limits.clone());
+        risk.on_sent(3, Nanos(5_000));
+        risk.reset(limits);
+        assert_eq!(risk.check_signal(1, 0, Nanos(5_999)), Err(RiskReject::OrderRate));
+        assert_eq!(risk.check_signal(3, 0, Nanos(6_000)), Ok(()));
+    }
 }

@@ -124,7 +124,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let tries = self.state.orders.get(slot).timers.fill_asks;
         let again = now.plus(self.pause_ns(tries));
         let order = self.state.orders.get_mut(slot);
-        let from = Nanos(order.created_ns.0.saturating_sub(CLOCK_MARGIN_NS));
+        // Asking in vain, the venue's clock must have been further behind than that.
+        let margin_ns = CLOCK_MARGIN_NS << tries.saturating_sub(2).min(12);
+        let from = Nanos(order.created_ns.0.saturating_sub(margin_ns));
         let (venue, instrument) = (order.venue, order.instrument);
         order.timers.fills = if order.awaits_fills() { again } else { Nanos(0) };
         order.timers.fill_asks = tries.saturating_add(1);
