@@ -4,7 +4,8 @@
 //! Commands come before everything else in a poll. Answers that find their ring full are left out:
 //! whoever asked asks again.
 
-use super::oms::{OmsAgent, StrategyPort};
+use super::oms::OmsAgent;
+use super::ports::StrategyPort;
 use crate::oms::{Closing, ClosingState, OperatorDone, OperatorError, Order, Progress};
 use crate::sync::spsc;
 use crate::types::{
