@@ -458,10 +458,12 @@ mod tests {
             ..RiskLimits::default()
         };
         let mut risk = Risk::new(limits.clone(), 1);
-        let own = StrategyId(0);
         risk.on_sent(3, Nanos(5_000));
         risk.reset(limits);
-        assert_eq!(risk.check_signal(own, 1, 0, Nanos(5_999)), Err(RiskReject::OrderRate));
-        assert_eq!(risk.check_signal(own, 3, 0, Nanos(6_000)), Ok(()));
+        assert_eq!(
+            risk.check_signal(StrategyId(0), 1, 0, Nanos(5_999)),
+            Err(RiskReject::OrderRate)
+        );
+        assert_eq!(risk.check_signal(StrategyId(0), 3, 0, Nanos(6_000)), Ok(()));
     }
 }
