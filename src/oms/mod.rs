@@ -10,6 +10,7 @@
 mod exposure;
 mod fills;
 mod index;
+mod legs;
 mod notices;
 mod orders;
 mod record;
@@ -36,7 +37,7 @@ pub use transition::{Next, Trigger, next};
 use crate::portfolio::{Balances, Positions};
 use crate::types::{
     Channel, Command, CommandKind, FeeRate, InstrumentId, InstrumentTable, Nanos, Side, SignalId,
-    StrategyId, StrategyReport, VenueId,
+    PairOutcome, StrategyId, StrategyReport, VenueId,
 };
 use serde::{Deserialize, Serialize};
 use state::{FillAsk, State};
@@ -101,6 +102,8 @@ pub struct Output {
     pub commands: Vec<(VenueId, Command)>,
     /// Reports for strategies.
     pub reports: Vec<(StrategyId, StrategyReport)>,
+    /// Signals with a contract that are done, for people.
+    pub pairs: Vec<PairOutcome>,
 }
 
 impl Output {
@@ -108,13 +111,18 @@ impl Output {
     #[must_use]
     pub fn new(options: &OmsOptions) -> Self {
         let size = options.orders_max * 2 + 64;
-        Self { commands: Vec::with_capacity(size), reports: Vec::with_capacity(size) }
+        Self {
+            commands: Vec::with_capacity(size),
+            reports: Vec::with_capacity(size),
+            pairs: Vec::with_capacity(legs::PAIRS_MAX),
+        }
     }
 
     /// Forgets everything, keeping the memory.
     pub fn clear(&mut self) {
         self.commands.clear();
         self.reports.clear();
+        self.pairs.clear();
     }
 }
 
@@ -239,6 +247,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         for slot in self.state.orders.slots() {
             self.assume_lost(slot, Trigger::StreamLost, instance_start);
         }
+        self.wake_pairs(instance_start);
     }
 
     /// What an oms in this state can be made of again, after a restart.
@@ -311,6 +320,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.recorder.record(now, &Record::Stop);
         self.state.stopping = true;
         self.cancel_where(|_| true, now, out);
+        self.wake_pairs(now);
     }
 
     /// Notes the hash of the state, for whoever replays the records.
@@ -388,7 +398,12 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         now: Nanos,
         out: &mut Output,
     ) {
-        let command = Command { kind, signal, tick_ns, issued_ns: now };
+        let command =
+            Command { kind, priority: kind.priority(), signal, tick_ns, issued_ns: now };
+        self.hand_over(venue, command, now, out);
+    }
+
+    fn hand_over(&mut self, venue: VenueId, command: Command, now: Nanos, out: &mut Output) {
         self.recorder.record(now, &Record::Command(venue, command));
         out.commands.push((venue, command));
     }

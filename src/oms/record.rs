@@ -12,7 +12,7 @@ use super::OmsOptions;
 use super::risk::{BookQuote, RiskReject, TradingState};
 use crate::types::{
     AssetBalance, ClientOrderId, Command, ExecutionReport, FeeRate, InstrumentId, InstrumentTable,
-    Nanos, NewOrder, OrderState, Request, SignalId, StrategyId, VenueId, VenueNotice,
+    Nanos, NewOrder, OrderState, PairOutcome, Request, SignalId, StrategyId, VenueId, VenueNotice,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -30,6 +30,7 @@ pub struct Opening {
 
 /// One thing that happened. The order of the variants is part of the format: new ones go last.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "boxes would be allocated on the path")]
 pub enum Record {
     /// Input: a run began, on the state that the records before it make.
     Opening(Box<Opening>),
@@ -83,6 +84,8 @@ pub enum Record {
     Halted,
     /// The hash of the state at a clean stop.
     Hash(u64),
+    /// Effect: a signal with a contract is done.
+    Pair(PairOutcome),
 }
 
 /// Bytes that are not a record of this version.
@@ -140,6 +143,7 @@ impl Record {
             Self::Halted => (17, "halted"),
             Self::Hash(_) => (18, "hash"),
             Self::JournalFull(_) => (19, "journal full"),
+            Self::Pair(_) => (20, "pair"),
         }
     }
 

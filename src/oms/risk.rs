@@ -229,6 +229,8 @@ pub(super) struct Subject<'a> {
     /// those the same instrument.
     pub earlier: Amount,
     pub earlier_instrument: Amount,
+    /// It makes a naked quantity smaller: what may be traded does not hold it back.
+    pub closing: bool,
     pub venue_ready: bool,
     pub now: Nanos,
 }
@@ -274,13 +276,19 @@ impl Risk {
         if self.trading == TradingState::Halted {
             return Err(RiskReject::Halted);
         }
+        self.check_room(count, open)?;
+        self.check_rate(count, now)
+    }
+
+    /// Whether there is room for so many orders, whatever may be traded.
+    pub fn check_room(&self, count: usize, open: usize) -> Result<(), RiskReject> {
         if self.journal_full {
             return Err(RiskReject::JournalFull);
         }
         if open + count > self.limits.open_orders_max as usize {
             return Err(RiskReject::OpenOrders);
         }
-        self.check_rate(count, now)
+        Ok(())
     }
 
     /// All checks of one leg, cheapest and gravest first.
@@ -368,7 +376,7 @@ impl Risk {
         subject: &Subject<'_>,
         exposures: &Exposures,
     ) -> Result<(), RiskReject> {
-        if self.trading != TradingState::ReduceOnly {
+        if subject.closing || self.trading != TradingState::ReduceOnly {
             return Ok(());
         }
         let exposure = exposures.instrument(subject.instrument.id);

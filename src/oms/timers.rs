@@ -39,7 +39,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             self.state.venues.want_balances(venue, now.plus(self.options.retry_max_ns.max(1)));
             self.send(venue, CommandKind::Balances, SignalId(0), Nanos(0), now, out);
         }
-        let mut due = self.state.venues.next_due().unwrap_or(NEVER);
+        let pairs_due = self.run_pairs(now, out);
+        let mut due = self.state.venues.next_due().unwrap_or(NEVER).min(pairs_due);
         let mut index = 0;
         while let Some(&slot) = self.state.watch.get(index) {
             self.run_timers(slot, now, out);
