@@ -49,7 +49,8 @@
 //! requests    32 + requests x    24  head 16, tail 16; kind | legs << 8 | strategy << 16, id
 //!                                    (or instrument to watch),
 //!                                    tick_ns, published_ns, seen_ns, emitted_ns,
-//!                                    4 x (instrument and codes, price, qty), -6
+//!                                    4 x (instrument and codes, price, qty),
+//!                                    contract 4, -2
 //! reports     32 + reports x      8  head 16, tail 16; client id, signal, codes, last price,
 //!                                    last qty, cumulative qty, event_ns, -1
 //! statuses     8 + statuses x   136  number written; counter, updated_ns, count,

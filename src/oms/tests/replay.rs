@@ -28,8 +28,8 @@ fn replay(mut replay: Replay, records: &[(Nanos, Record)]) -> Kept {
 }
 
 /// A run that goes on with `kept`, one minute later.
-fn resumed(kept: Kept, now: Nanos) -> Bench {
-    let books = FakeBooks([quote(); 3]);
+pub(super) fn resumed(kept: Kept, now: Nanos) -> Bench {
+    let books = FakeBooks([quote(); 5]);
     let oms = Oms::resume(kept, options(), Arc::new(table()), now, Vec::new(), books).unwrap();
     let mut bench = Bench::unready(options());
     (bench.oms, bench.now) = (oms, now);
@@ -227,7 +227,7 @@ fn positions_and_orders_follow_their_instruments_to_other_numbers() {
         row.scale.qty_decimals = 6;
         other.add(row);
     }
-    let books = FakeBooks([quote(); 3]);
+    let books = FakeBooks([quote(); 5]);
     let resume = |kept, table| {
         let books = FakeBooks(books.0);
         Oms::resume(kept, options(), Arc::new(table), START.plus(9_000 * MS), Vec::new(), books)
