@@ -6,6 +6,7 @@
 use super::account::{self, FinalState};
 use super::journal::JournalRecorder;
 use super::log::Log;
+use super::pairs::PairLog;
 use super::skew::SkewTable;
 use super::threads::{Agent, Lifecycle, Phase};
 use crate::clock::Clock;
@@ -115,6 +116,7 @@ pub struct OmsAgent {
     refused: Vec<(VenueId, Command)>,
     bad_records: u64,
     skew: SkewTable,
+    pairs: PairLog,
     stopping: bool,
     /// When a venue last said something of orders or balances.
     told_ns: Nanos,
@@ -164,6 +166,7 @@ impl OmsAgent {
             None => Oms::new(options, instruments, start, journal, books),
         };
         let venues = parts.venues.iter().map(|port| port.venue).collect();
+        let pairs = PairLog::new(parts.market.pair_writer());
         Ok(Self {
             parts,
             oms,
@@ -172,6 +175,7 @@ impl OmsAgent {
             refused: Vec::with_capacity(64),
             bad_records: 0,
             skew: SkewTable::new(),
+            pairs,
             stopping: false,
             told_ns: Nanos(0),
             finished: false,
@@ -305,6 +309,9 @@ impl OmsAgent {
             if port.is_none_or(|port| port.commands.push(command).is_err()) {
                 self.refused.push((venue, command));
             }
+        }
+        for pair in self.out.pairs.drain(..) {
+            self.pairs.take(&pair, &self.parts.instruments, now, &mut self.parts.log);
         }
         for (strategy, report) in self.out.reports.drain(..) {
             let port = self.parts.strategies.iter_mut().find(|port| port.strategy == strategy);
@@ -445,6 +452,7 @@ impl OmsAgent {
         let (oms, table) = (&self.oms, &self.parts.instruments);
         let mut last = account::final_state(oms, table, &self.venues, now);
         last.counters.bad_records = self.bad_records;
+        last.pairs = self.pairs.stats();
         let _ = self.parts.last.send(last);
         self.parts.lifecycle.advance(Phase::Done);
     }

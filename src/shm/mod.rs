@@ -27,6 +27,7 @@ mod latency;
 mod layout;
 mod map;
 mod market;
+mod pairs;
 mod signals;
 mod status;
 mod strategy;
@@ -49,5 +50,6 @@ pub use status::{
     StatusWriter,
 };
 pub use strategy::{OmsEnd, StrategyEnd, StrategyFile, StrategyOptions};
+pub use pairs::{PairReader, PairWriter};
 pub use trades::{Print, TradeReader, TradeWriter};
 pub use view::MarketView;
