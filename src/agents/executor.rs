@@ -250,7 +250,13 @@ impl Executor {
         self.emergency_at = now.plus(EMERGENCY_EVERY_NS);
         for instrument in open.clone() {
             let kind = CommandKind::CancelAll(instrument);
-            let command = Command { kind, priority: kind.priority(), signal: SignalId(0), tick_ns: Nanos(0), issued_ns: now };
+            let command = Command {
+                kind,
+                priority: kind.priority(),
+                signal: SignalId(0),
+                tick_ns: Nanos(0),
+                issued_ns: now,
+            };
             if let Err(error) = self.parts.session.submit(&command, now) {
                 let text = format_args!("{kind:?} was not sent: {error}");
                 self.parts.session.log().error(now, text);

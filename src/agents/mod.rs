@@ -28,8 +28,8 @@ pub use executor::{Executor, ExecutorHistograms, ExecutorParts};
 pub use feed::{Feed, FeedBook, FeedHistograms, FeedParts};
 pub use journal::JournalRecorder;
 pub use load::{LoadError, load};
-pub use pairs::PairStats;
 pub use oms::{OmsAgent, OmsParts, StrategyPort, VenuePort};
+pub use pairs::PairStats;
 pub use session::{Session, SessionCounters, Step};
 pub use strategy::StrategyAgent;
 pub use threads::{

@@ -280,7 +280,13 @@ impl OmsAgent {
         let venue = self.parts.instruments.get(instrument).map(|instrument| instrument.venue);
         let port = self.parts.venues.iter_mut().find(|port| Some(port.venue) == venue);
         let kind = CommandKind::Subscribe(instrument);
-        let command = Command { kind, priority: kind.priority(), signal: SignalId(0), tick_ns: Nanos(0), issued_ns: now };
+        let command = Command {
+            kind,
+            priority: kind.priority(),
+            signal: SignalId(0),
+            tick_ns: Nanos(0),
+            issued_ns: now,
+        };
         if port.is_none_or(|port| port.feed.push(command).is_err()) {
             let text = format_args!("instrument {}: cannot be watched", instrument.0);
             self.parts.log.error(now, text);

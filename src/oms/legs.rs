@@ -23,9 +23,8 @@ use super::requests::{Place, refusal_report};
 use super::risk::RiskReject;
 use super::{Books, NEVER, Oms, Output};
 use crate::types::{
-    Breach, ClientOrderId, Fill, LegMode, LegPricing, Nanos, NewOrder, OrderState,
-    Priority, Qty, RejectReason, ReportKind, Rounding, Scale, Side, Signal, StrategyReport,
-    TimeInForce,
+    Breach, ClientOrderId, Fill, LegMode, LegPricing, Nanos, NewOrder, OrderState, Priority, Qty,
+    RejectReason, ReportKind, Rounding, Scale, Side, Signal, StrategyReport, TimeInForce,
 };
 use pair::{Pair, PairFill, Stage};
 

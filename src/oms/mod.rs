@@ -36,8 +36,8 @@ pub use transition::{Next, Trigger, next};
 
 use crate::portfolio::{Balances, Positions};
 use crate::types::{
-    Channel, Command, CommandKind, FeeRate, InstrumentId, InstrumentTable, Nanos, Side, SignalId,
-    PairOutcome, StrategyId, StrategyReport, VenueId,
+    Channel, Command, CommandKind, FeeRate, InstrumentId, InstrumentTable, Nanos, PairOutcome,
+    Side, SignalId, StrategyId, StrategyReport, VenueId,
 };
 use serde::{Deserialize, Serialize};
 use state::{FillAsk, State};
@@ -398,8 +398,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         now: Nanos,
         out: &mut Output,
     ) {
-        let command =
-            Command { kind, priority: kind.priority(), signal, tick_ns, issued_ns: now };
+        let command = Command { kind, priority: kind.priority(), signal, tick_ns, issued_ns: now };
         self.hand_over(venue, command, now, out);
     }
 

@@ -10,7 +10,8 @@ use super::{Books, Oms, Output};
 use crate::types::{
     Amount, CancelOrder, ClientOrderId, Command, CommandKind, InstrumentId, InstrumentStatus,
     LEGS_MAX, Leg, LegMode, LegPricing, Nanos, NewOrder, OrderState, OrderType, Price, Priority,
-    Qty, RejectReason, ReportKind, Request, Side, Signal, SignalId, StrategyId, StrategyReport, TimeInForce,
+    Qty, RejectReason, ReportKind, Request, Side, Signal, SignalId, StrategyId, StrategyReport,
+    TimeInForce,
 };
 
 impl<R: Recorder, B: Books> Oms<R, B> {

@@ -44,12 +44,12 @@ pub use health::{
 };
 pub use latency::Stage;
 pub use market::{Market, RegionOptions};
+pub use pairs::{PairReader, PairWriter};
 pub use signals::{BadRecord, ReportReader, RequestWriter};
 pub use status::{
     STATUS_FIELDS_MAX, Status, StatusError, StatusName, StatusReader, StatusText, StatusValue,
     StatusWriter,
 };
 pub use strategy::{OmsEnd, StrategyEnd, StrategyFile, StrategyOptions};
-pub use pairs::{PairReader, PairWriter};
 pub use trades::{Print, TradeReader, TradeWriter};
 pub use view::MarketView;

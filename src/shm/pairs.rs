@@ -23,8 +23,8 @@ const WAS_UNKNOWN: u8 = 1;
 const FEES_ELSEWHERE: u8 = 2;
 
 fn encode(pair: &PairOutcome) -> [u64; WORDS] {
-    let flags = u8::from(pair.was_unknown) * WAS_UNKNOWN
-        + u8::from(pair.fees_elsewhere) * FEES_ELSEWHERE;
+    let flags =
+        u8::from(pair.was_unknown) * WAS_UNKNOWN + u8::from(pair.fees_elsewhere) * FEES_ELSEWHERE;
     let codes = [
         pair.strategy.0,
         pair.revision,
@@ -125,7 +125,11 @@ fn decode(words: &[u64; WORDS]) -> Option<PairOutcome> {
         naked_ns: *naked_ns,
         naked_qty: Qty(*naked_qty as i64),
         left: Qty(*left as i64),
-        breach: breach.checked_sub(1).map(|code| Breach::from_u8(code).ok_or(())).transpose().ok()?,
+        breach: breach
+            .checked_sub(1)
+            .map(|code| Breach::from_u8(code).ok_or(()))
+            .transpose()
+            .ok()?,
         action: action
             .checked_sub(1)
             .map(|code| BreachAction::from_u8(code).ok_or(()))

@@ -265,7 +265,13 @@ struct Venue {
 impl Venue {
     fn connect(&mut self, now: Nanos) {
         let kind = CommandKind::Subscribe(self.feed.book.instrument);
-        let command = Command { kind, priority: kind.priority(), signal: SignalId(0), tick_ns: Nanos(0), issued_ns: now };
+        let command = Command {
+            kind,
+            priority: kind.priority(),
+            signal: SignalId(0),
+            tick_ns: Nanos(0),
+            issued_ns: now,
+        };
         let Line { connector, out, events, .. } = &mut self.market;
         connector.submit(&command, now, out, events).unwrap();
         self.market.open(now);

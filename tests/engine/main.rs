@@ -1,6 +1,8 @@
 //! The engine as a program of its own would run it: with strategies that the program brings,
 //! against the simulated venues over TLS on loopback.
 
+mod legs;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -34,10 +36,18 @@ fn config(more: &str, own: &[&str]) -> Config {
 
 /// The simulated venues of a configuration and an engine that trades there.
 fn start(config: &Config, strategies: Own) -> Result<(Engine, SimHandle), String> {
+    start_with(config, strategies, &EmbeddedOptions::default())
+}
+
+fn start_with(
+    config: &Config,
+    strategies: Own,
+    options: &EmbeddedOptions,
+) -> Result<(Engine, SimHandle), String> {
     let names: Vec<&str> =
         config.venues.iter().map(|venue| VENUES[usize::from(venue.venue.0)].name).collect();
     let wires = names.iter().map(|name| sim::venues::wire(name).unwrap()).collect();
-    let embedded = embedded(&EmbeddedOptions::default(), wires).unwrap();
+    let embedded = embedded(options, wires).unwrap();
     let accounts = embedded.accounts;
     let handle = Server::start(embedded.options).unwrap();
     let tls = client_config(&[ExtraCa::Pem(handle.ca_pem().as_bytes().to_vec())]).unwrap();

@@ -5,8 +5,8 @@
 use crate::oms::Record;
 use crate::types::{
     AssetBalance, ClientOrderId, Command, CommandKind, ExecutionReport, Instrument, InstrumentId,
-    InstrumentTable, Leg, NewOrder, OrderType, PairOutcome, Price, Qty, ReportKind, Request, Signal, VenueId,
-    VenueNotice,
+    InstrumentTable, Leg, NewOrder, OrderType, PairOutcome, Price, Qty, ReportKind, Request,
+    Signal, VenueId, VenueNotice,
 };
 use crate::venues::VENUES;
 

@@ -93,14 +93,20 @@ fn legs_that_fill_are_balanced_and_what_they_got_is_told() {
     pair.fill(b, B, 600, 6_000_000);
     let outcome = pair.outcome();
     assert_eq!((outcome.end, outcome.breach, outcome.action), (PairEnd::Balanced, None, None));
-    assert_eq!((outcome.skew_ns, outcome.naked_ns, outcome.naked_qty), (4 * MS, 4 * MS, Qty(1_000)));
+    assert_eq!(
+        (outcome.skew_ns, outcome.naked_ns, outcome.naked_qty),
+        (4 * MS, 4 * MS, Qty(1_000))
+    );
     assert_eq!((outcome.left, outcome.hedges, outcome.revision), (Qty(0), 0, 0));
     let [first, second] = outcome.legs() else { panic!() };
     assert_eq!((first.price, first.got_price), (Price(6_000_010), Price(6_000_000)));
     assert_eq!((second.price, second.got_price), (Price(6_000_000), Price(6_000_004)));
     assert_eq!((first.got_qty, second.got_qty), (Qty(1_000), Qty(1_000)));
     assert_eq!((first.sent_ns, second.sent_ns), (START, START));
-    assert_eq!((first.first_fill_ns, second.last_fill_ns), (START.plus(3 * MS), START.plus(7 * MS)));
+    assert_eq!(
+        (first.first_fill_ns, second.last_fill_ns),
+        (START.plus(3 * MS), START.plus(7 * MS))
+    );
     // 0.10 better on 0.01 and 0.10 better on 0.004: 0.0014 on 600.001.
     assert_eq!(outcome.cost_value, Amount(-14 * E18 / 10_000));
     assert_eq!(outcome.cost, Ppb(-2_333));
@@ -315,7 +321,9 @@ fn tries_are_bounded_and_then_it_is_held() {
     }
     let outcome = pair.outcome();
     assert_eq!((outcome.end, outcome.left, tries), (PairEnd::Held, Qty(1_000), 20));
-    assert!(outcome.ended_ns > START.plus(10_000 * MS) && outcome.ended_ns < START.plus(20_000 * MS));
+    assert!(
+        outcome.ended_ns > START.plus(10_000 * MS) && outcome.ended_ns < START.plus(20_000 * MS)
+    );
     // A fill that comes late opens it again, and the record that follows stands for it.
     let hedge = pair.bench.oms.orders().iter().last().unwrap().client_id;
     pair.bench.books_are_new();
@@ -500,7 +508,10 @@ fn a_first_leg_that_rests_is_cancelled_when_its_fills_are_naked_too_long() {
     assert_eq!(second.qty, Qty(400));
     pair.fill(second.client_id, B, 400, 6_000_000);
     let outcome = pair.outcome();
-    assert_eq!((outcome.end, outcome.breach, outcome.naked_ns), (PairEnd::Balanced, None, 200 * MS));
+    assert_eq!(
+        (outcome.end, outcome.breach, outcome.naked_ns),
+        (PairEnd::Balanced, None, 200 * MS)
+    );
 }
 
 #[test]
@@ -569,7 +580,10 @@ fn a_market_leg_is_measured_by_the_book() {
     pair.fill(a, A, 1_000, 6_000_110);
     pair.fill(b, B, 1_000, 6_000_000);
     let outcome = pair.outcome();
-    assert_eq!((outcome.legs[0].price, outcome.legs[1].price), (Price(6_000_010), Price(6_000_000)));
+    assert_eq!(
+        (outcome.legs[0].price, outcome.legs[1].price),
+        (Price(6_000_010), Price(6_000_000))
+    );
     assert_eq!(outcome.cost_value, Amount(E18 / 100), "1.00 on 0.01");
     let _ = RejectReason::None;
 }

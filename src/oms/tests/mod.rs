@@ -10,9 +10,10 @@ mod replay;
 
 use super::*;
 use crate::types::{
-    Amount, AssetBalance, AssetId, BookState, ClientOrderId, Contract, ExecutionReport, Fill, FillId,
-    Instrument, InstrumentRules, Leg, Level, Liquidity, OrderState, Ppb, Price, Qty, Readiness,
-    ReportKind, ReportOrigin, Request, Scale, Signal, TimeInForce, VenueNotice, VenueOrderId,
+    Amount, AssetBalance, AssetId, BookState, ClientOrderId, Contract, ExecutionReport, Fill,
+    FillId, Instrument, InstrumentRules, Leg, Level, Liquidity, OrderState, Ppb, Price, Qty,
+    Readiness, ReportKind, ReportOrigin, Request, Scale, Signal, TimeInForce, VenueNotice,
+    VenueOrderId,
 };
 
 pub(super) const E18: i128 = 10i128.pow(18);
