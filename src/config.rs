@@ -98,6 +98,8 @@ pub struct VenueConfig {
     pub trade: Option<String>,
     /// See `rest`.
     pub private: Option<String>,
+    /// After how long without us the venue cancels our orders by itself; off if `None`.
+    pub dead_man_switch_s: Option<u32>,
 }
 
 /// Where a key or secret is kept.
@@ -207,8 +209,19 @@ pub struct FaultConfig {
 }
 
 /// Kinds of `[[sim.fault]]`.
-pub const FAULT_KINDS: &[&str] =
-    &["cut", "shutdown", "skip_book_event", "clock_ahead_5s", "lose_replies"];
+pub const FAULT_KINDS: &[&str] = &[
+    "cut",
+    "shutdown",
+    "restart",
+    "restart_without_orders",
+    "skip_book_event",
+    "stale_snapshot",
+    "clock_ahead_5s",
+    "lose_replies",
+    "fail_replies",
+    "repeat_events",
+    "ban_10s",
+];
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -225,6 +238,12 @@ pub struct Config {
     pub depth: usize,
     /// Idle policy without `[[thread]]`.
     pub idle: Idle,
+    /// File whose appearance stops the engine; `None`: `KILL` in the instance's folder.
+    pub kill_file: Option<PathBuf>,
+    /// A strategy that has been silent for so long is paused.
+    pub strategy_silence_max_ns: u64,
+    /// Where crash bundles go.
+    pub crash_folder: PathBuf,
     /// Instruments in order.
     pub instruments: Vec<InstrumentConfig>,
     /// The venues of the instruments, in order of their ids.
@@ -317,6 +336,7 @@ impl VenueConfig {
             public: None,
             trade: None,
             private: None,
+            dead_man_switch_s: None,
         }
     }
 }

@@ -44,6 +44,7 @@ pub mod config;
 pub mod journal;
 pub mod net;
 pub mod oms;
+pub mod pipe;
 pub mod portfolio;
 pub mod shm;
 pub mod sim;

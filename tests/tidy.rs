@@ -15,10 +15,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("journal", &["types"]),
     ("portfolio", &["types"]),
     ("throttle", &["types"]),
-    ("net", &["types", "clock"]),
+    ("pipe", &["types"]),
+    ("net", &["types", "clock", "pipe"]),
     ("oms", &["types", "portfolio"]),
     ("strategy", &["types", "shm", "clock"]),
-    ("sim", &["types"]),
+    ("sim", &["types", "pipe"]),
     ("config", &["types", "venues"]),
     ("tui", &["types", "shm", "clock"]),
 ];

@@ -7,7 +7,9 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod assembly;
 mod configured;
+pub mod control;
 mod engine;
 mod executor;
 mod feed;
@@ -15,21 +17,27 @@ pub mod journal;
 mod load;
 pub mod log;
 mod oms;
+mod operator;
 mod pairs;
+mod ports;
 mod session;
 mod skew;
 mod strategy;
+mod supervision;
 mod threads;
 
 pub use account::{FinalBalance, FinalState};
+pub use assembly::{Assembly, Sizes};
 pub use configured::check;
 pub use engine::{Engine, EngineSetup, STOP_TIMEOUT};
 pub use executor::{Executor, ExecutorHistograms, ExecutorParts};
 pub use feed::{Feed, FeedBook, FeedHistograms, FeedParts};
-pub use journal::JournalRecorder;
+pub use journal::{JournalRecorder, Restored, restore};
 pub use load::{LoadError, load};
-pub use oms::{OmsAgent, OmsParts, StrategyPort, VenuePort};
+pub use oms::{OmsAgent, OmsParts};
+pub use operator::{Ask, AskKind, ClosingRow, OperatorDesk, OrderBoard, OrderRow, Tell, TellPart};
 pub use pairs::PairStats;
+pub use ports::{StrategyPort, VenuePort};
 pub use session::{Session, SessionCounters, Step};
 pub use strategy::StrategyAgent;
 pub use threads::{

@@ -40,6 +40,9 @@ pub(super) struct RawEngine {
     pub name: Spanned<String>,
     pub depth: Spanned<i64>,
     pub idle: Spanned<String>,
+    pub kill_file: Option<PathBuf>,
+    pub strategy_silence_max_ms: Option<Spanned<i64>>,
+    pub crash_folder: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -88,6 +91,7 @@ pub(super) struct RawVenue {
     pub public: Option<Spanned<String>>,
     pub trade: Option<Spanned<String>>,
     pub private: Option<Spanned<String>>,
+    pub dead_man_switch_s: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize)]

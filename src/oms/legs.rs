@@ -23,8 +23,9 @@ use super::requests::{Place, refusal_report};
 use super::risk::RiskReject;
 use super::{Books, NEVER, Oms, Output};
 use crate::types::{
-    Breach, ClientOrderId, Fill, LegMode, LegPricing, Nanos, NewOrder, OrderState, Priority, Qty,
-    RejectReason, ReportKind, Rounding, Scale, Side, Signal, StrategyReport, TimeInForce,
+    Breach, BreachAction, ClientOrderId, Fill, LegMode, LegPricing, Nanos, NewOrder, OrderState,
+    Priority, Qty, RejectReason, ReportKind, Rounding, Scale, Scope, Side, Signal, StrategyReport,
+    TimeInForce,
 };
 use pair::{Pair, PairFill, Stage};
 
@@ -119,6 +120,25 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
     }
 
+    /// A person closes the positions of a scope: nothing of it is hedged any more, which would open
+    /// them again.
+    pub(super) fn release_pairs(&mut self, scope: Scope, now: Nanos) {
+        for at in 0..self.state.pairs.live_len() {
+            let serial = self.state.pairs.live(at).unwrap_or(0);
+            let Some(pair) = self.state.pairs.get_mut(serial) else { continue };
+            let strategy = pair.strategy;
+            let concerned = pair.legs().iter().any(|leg| {
+                let row = self.instruments.get(leg.asked.instrument);
+                row.is_some_and(|row| scope.holds(row.venue, strategy))
+            });
+            if concerned {
+                pair.contract.on_breach = BreachAction::Hold;
+                pair.due = now;
+                self.state.next_due = self.state.next_due.min(now);
+            }
+        }
+    }
+
     /// How many signals with a contract are not done.
     #[must_use]
     pub fn pairs_open(&self) -> usize {
@@ -133,12 +153,12 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         pair.due = NEVER;
         self.learn_refusals(&mut pair);
         self.note_hedge_end(&mut pair, now);
-        self.step(&mut pair, now, out);
+        self.step_pair(&mut pair, now, out);
         self.state.next_due = self.state.next_due.min(pair.due);
         self.state.pairs.put(pair);
     }
 
-    fn step(&mut self, pair: &mut Pair, now: Nanos, out: &mut Output) {
+    fn step_pair(&mut self, pair: &mut Pair, now: Nanos, out: &mut Output) {
         if pair.awaits_rest() {
             if !self.is_settled(pair.legs[0].order) {
                 self.watch_first(pair, now, out);
@@ -152,14 +172,14 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let settled = self.all_settled(pair);
         if !naked {
             if settled {
-                self.finish(pair, false, now, out);
+                self.finish_pair(pair, false, now, out);
             } else if pair.any_refused() && pair.contract.is_enforced() {
                 self.cancel_resting(pair, now, out);
             }
             return;
         }
         if settled && (self.state.stopping || !pair.contract.is_enforced()) {
-            self.finish(pair, true, now, out);
+            self.finish_pair(pair, true, now, out);
             return;
         }
         if pair.stage == Stage::Legs && !self.breach(pair, excess, now, out) {
@@ -366,7 +386,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     }
 
     /// The pair is done: its record.
-    fn finish(&mut self, pair: &mut Pair, naked: bool, now: Nanos, out: &mut Output) {
+    fn finish_pair(&mut self, pair: &mut Pair, naked: bool, now: Nanos, out: &mut Output) {
         let first = self.instruments.get(pair.legs[0].asked.instrument);
         let scale = first.map_or(Scale::default(), |row| row.scale);
         pair.stage = Stage::Done;

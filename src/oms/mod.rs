@@ -7,37 +7,46 @@
 
 #![forbid(unsafe_code)]
 
+mod closing;
 mod exposure;
 mod fills;
 mod index;
 mod legs;
 mod notices;
+mod operator;
 mod orders;
 mod record;
 mod replay;
 mod reports;
 mod requests;
 mod risk;
+mod shares;
 mod state;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod trading;
 mod transition;
 mod venues;
 
+pub use closing::{Closing, ClosingState};
 pub use exposure::{Exposure, Exposures};
+pub use operator::{OperatorDone, OperatorError, Progress};
 pub use orders::{Order, OrderTable, Slot};
 pub use record::{NullRecorder, Opening, Record, RecordError, Recorder};
 pub use replay::{Divergence, Replay};
 pub use reports::local_refusal;
-pub use risk::{BookQuote, RiskLimits, RiskReject, TradingState};
+pub use risk::{BookQuote, RiskLimits, RiskReject};
+pub use shares::Shares;
 pub use state::{Kept, MoveError};
 pub use transition::{Next, Trigger, next};
+
+pub use crate::types::TradingState;
 
 use crate::portfolio::{Balances, Positions};
 use crate::types::{
     Channel, Command, CommandKind, FeeRate, InstrumentId, InstrumentTable, Nanos, PairOutcome,
-    Side, SignalId, StrategyId, StrategyReport, VenueId,
+    Scope, Side, SignalId, StrategyId, StrategyReport, VenueId,
 };
 use serde::{Deserialize, Serialize};
 use state::{FillAsk, State};
@@ -239,6 +248,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         state.sequence = 0;
         state.stopping = false;
         state.risk.reset(self.options.limits.clone());
+        state.risk.trading.resize(self.options.venues.len());
+        state.closings.clear();
         state.venues = Venues::new(&self.options.venues, self.options.balances_first);
         state.venues.miss_all();
         state.statuses = self.instruments.iter().map(|instrument| instrument.status).collect();
@@ -286,16 +297,17 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 
     /// Allows more or less; orders that already work are not touched.
     pub fn set_trading_state(&mut self, state: TradingState, now: Nanos) {
-        if self.state.risk.trading != state {
+        if self.state.risk.trading.get(Scope::Engine) != Some(state) {
             self.recorder.record(now, &Record::SetTrading(state));
-            self.state.risk.trading = state;
+            self.state.risk.trading.set(Scope::Engine, state);
         }
     }
 
     /// What may be traded.
     #[must_use]
     pub fn trading_state(&self) -> TradingState {
-        if self.state.stopping { TradingState::Halted } else { self.state.risk.trading }
+        let engine = self.state.risk.trading.get(Scope::Engine).unwrap_or_default();
+        if self.state.stopping { TradingState::Halted } else { engine }
     }
 
     /// The journal has room for cancels and reports only, or has room again.
@@ -308,8 +320,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 
     /// Nothing may be built on what is known: no new orders until a person says otherwise.
     fn halt(&mut self, now: Nanos) {
-        if self.state.risk.trading != TradingState::Halted {
-            self.state.risk.trading = TradingState::Halted;
+        if self.state.risk.trading.set(Scope::Engine, TradingState::Halted) {
             self.recorder.record(now, &Record::Halted);
         }
     }

@@ -8,11 +8,12 @@
 
 #![forbid(unsafe_code)]
 
-use super::OmsOptions;
-use super::risk::{BookQuote, RiskReject, TradingState};
+use super::risk::{BookQuote, RiskReject};
+use super::{ClosingState, OmsOptions};
 use crate::types::{
-    AssetBalance, ClientOrderId, Command, ExecutionReport, FeeRate, InstrumentId, InstrumentTable,
-    Nanos, NewOrder, OrderState, PairOutcome, Request, SignalId, StrategyId, VenueId, VenueNotice,
+    Amount, AssetBalance, ClientOrderId, Command, ExecutionReport, FeeRate, InstrumentId,
+    InstrumentTable, LimitKey, Nanos, NewOrder, Operator, OrderState, PairOutcome, Request, Scope,
+    SignalId, StrategyId, TradingState, VenueId, VenueNotice,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -84,6 +85,28 @@ pub enum Record {
     Halted,
     /// The hash of the state at a clean stop.
     Hash(u64),
+    /// Input: a person told the engine something.
+    Operator(Operator),
+    /// Effect: a limit was changed; values in the unit of its name.
+    Limit {
+        /// Which.
+        key: LimitKey,
+        /// What it was.
+        before: Amount,
+        /// What it is.
+        after: Amount,
+    },
+    /// Effect: the closing of a position has ended.
+    Closed {
+        /// Whose position.
+        scope: Scope,
+        /// In what.
+        instrument: InstrumentId,
+        /// How it ended.
+        state: ClosingState,
+        /// What is still held, signed base units.
+        left: Amount,
+    },
     /// Effect: a signal with a contract is done.
     Pair(PairOutcome),
 }
@@ -117,6 +140,7 @@ impl Record {
                 | Self::CancelStrategy(_)
                 | Self::Stop
                 | Self::JournalFull(_)
+                | Self::Operator(_)
         )
     }
 
@@ -143,7 +167,10 @@ impl Record {
             Self::Halted => (17, "halted"),
             Self::Hash(_) => (18, "hash"),
             Self::JournalFull(_) => (19, "journal full"),
-            Self::Pair(_) => (20, "pair"),
+            Self::Operator(_) => (20, "operator"),
+            Self::Limit { .. } => (21, "limit"),
+            Self::Closed { .. } => (22, "closed"),
+            Self::Pair(_) => (23, "pair"),
         }
     }
 

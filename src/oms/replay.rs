@@ -269,6 +269,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Record::CancelStrategy(strategy) => self.cancel_strategy(*strategy, now, out),
             Record::Stop => self.stop(now, out),
             Record::JournalFull(full) => self.on_journal_full(*full, now),
+            Record::Operator(operator) => {
+                // A refusal is the person's to read; the state is as it was.
+                let _ = self.on_operator(operator, now, out);
+            }
             _ => {}
         }
     }

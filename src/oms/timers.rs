@@ -39,8 +39,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             self.state.venues.want_balances(venue, now.plus(self.options.retry_max_ns.max(1)));
             self.send(venue, CommandKind::Balances, SignalId(0), Nanos(0), now, out);
         }
-        let pairs_due = self.run_pairs(now, out);
-        let mut due = self.state.venues.next_due().unwrap_or(NEVER).min(pairs_due);
+        let pairs = self.run_pairs(now, out);
+        let closings = self.run_closings(now, out).min(pairs);
+        let mut due = self.state.venues.next_due().unwrap_or(NEVER).min(closings);
         let mut index = 0;
         while let Some(&slot) = self.state.watch.get(index) {
             self.run_timers(slot, now, out);
@@ -124,7 +125,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let tries = self.state.orders.get(slot).timers.fill_asks;
         let again = now.plus(self.pause_ns(tries));
         let order = self.state.orders.get_mut(slot);
-        let from = Nanos(order.created_ns.0.saturating_sub(CLOCK_MARGIN_NS));
+        // Asking in vain, the venue's clock must have been further behind than that.
+        let margin_ns = CLOCK_MARGIN_NS << tries.saturating_sub(2).min(12);
+        let from = Nanos(order.created_ns.0.saturating_sub(margin_ns));
         let (venue, instrument) = (order.venue, order.instrument);
         order.timers.fills = if order.awaits_fills() { again } else { Nanos(0) };
         order.timers.fill_asks = tries.saturating_add(1);

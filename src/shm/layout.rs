@@ -398,6 +398,7 @@ mod tests {
             (l.balances, 8, 6),
             (l.pnl, 8, 3),
             (l.counters, 48, 1),
+            (l.pairs, 8 + 64 * 56, 1),
             (l.feeds, 16, 2),
             (l.executors, 16, 2),
             (l.latency, 1992, 18),

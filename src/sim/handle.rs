@@ -73,6 +73,20 @@ pub struct SimUrls {
     pub private: String,
 }
 
+impl SimUrls {
+    /// Addresses of a venue with this wire at a port of this machine.
+    pub(super) fn of(wire: &dyn Wire, port: u16) -> Self {
+        let [rest, public, trade, private] = wire.paths();
+        let socket = |path: &str| format!("wss://localhost:{port}{path}");
+        Self {
+            rest: format!("https://localhost:{port}{rest}"),
+            public: socket(public),
+            trade: socket(trade),
+            private: if private.is_empty() { String::new() } else { socket(private) },
+        }
+    }
+}
+
 /// What a venue's sockets have seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SimCounters {

@@ -13,6 +13,12 @@ pub const LEGS_MAX: usize = 4;
 #[repr(transparent)]
 pub struct StrategyId(pub u8);
 
+impl StrategyId {
+    /// Stands for the person at the engine: orders that close positions at a command. Strategies
+    /// are numbered below it.
+    pub const OPERATOR: Self = Self(63);
+}
+
 /// Number of a signal within its strategy, from 1; 0 means "none".
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

@@ -22,7 +22,8 @@ use stoop::oms::{Kept, OmsOptions, RiskLimits};
 use stoop::shm::{Market, RegionOptions, Stage, StrategyFile, StrategyOptions};
 use stoop::strategy::{Context, ContextParts, SpreadArb, SpreadArbOptions};
 use stoop::sync::{histogram, spsc};
-use stoop::throttle::{Priority, Throttle};
+use stoop::throttle::Throttle;
+use stoop::types::Priority;
 use stoop::types::*;
 use stoop::venues::{
     self, Connector, Credentials, Endpoints, Outbox, Output, Response, Secret, VenueRow, VenueSetup,
@@ -491,6 +492,11 @@ impl Engine {
             spread_min: Ppb(500_000),
             qty: Qty(10_000),
             cooldown_ns: 0,
+            contract: stoop::types::Contract {
+                naked_time_max_ns: 500_000_000,
+                slippage_max: Ppb(1_000_000),
+                ..stoop::types::Contract::default()
+            },
         });
         let name = "strategy:spread".to_owned();
         let agent =
@@ -564,6 +570,7 @@ fn side(
         depth: 50,
         recv_window_ms: 5000,
         orders_over_rest: false,
+        dead_man_switch_s: None,
         reply_timeout_ms: 2000,
         first_message_timeout_ms: 5000,
     };

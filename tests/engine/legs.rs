@@ -1,7 +1,7 @@
 //! Leg contracts against the simulated venues with every answer 100 ms late: how long two legs
 //! take, and how long one is naked when the other is refused.
 
-use super::{PATIENCE, config, start_with, stop};
+use super::{PATIENCE, Started, config, start_with, stop};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 use stoop::agents::{Engine, FinalState};
@@ -76,7 +76,7 @@ impl Venues {
         let ((ask, asked), (live, is_live)) = (channel(), channel());
         let own: super::Own =
             vec![("pairer".to_owned(), Box::new(Pairer { asked, live, said: false }))];
-        let (engine, sim) = start_with(&config, own, options).unwrap();
+        let Started { engine, sim, .. } = start_with(&config, own, options).unwrap();
         is_live.recv_timeout(PATIENCE).expect("no live books");
         // The account is known a little later.
         std::thread::sleep(Duration::from_millis(1_000));
@@ -157,7 +157,8 @@ fn when_one_leg_is_refused_the_other_is_unwound_within_the_bound() {
         );
         assert_eq!((pair.end, pair.breach), (PairEnd::Unwound, Some(Breach::Refused)), "{pair:#?}");
         assert!(pair.naked_ns < 500_000_000, "naked for {} ms", ms(pair.naked_ns));
-        assert!(pair.left.0.abs() < 100, "{pair:#?}");
+        // What the fee took of the purchase, up to a lot.
+        assert!(pair.left.0.abs() <= 1_000, "{pair:#?}");
     }
     let last = venues.stop();
     assert_eq!(last.unconfirmed, [""; 0]);

@@ -11,7 +11,7 @@ use super::pair::{Pair, TRIED_MAX};
 use crate::oms::record::Recorder;
 use crate::oms::requests::Place;
 use crate::oms::risk::{BookQuote, RiskReject, Subject};
-use crate::oms::{Books, Oms, Output};
+use crate::oms::{Books, Exposure, Oms, Output};
 use crate::types::{
     Amount, BookState, BreachAction, COMPLETING_LEG, ClientOrderId, HEDGE_LEG, Instrument,
     InstrumentId, InstrumentStatus, Level, Nanos, NewOrder, OrderType, Ppb, Price, Priority, Qty,
@@ -70,11 +70,11 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     pub(super) fn heal(&mut self, pair: &mut Pair, excess: i64, now: Nanos, out: &mut Output) {
         if pair.contract.on_breach == BreachAction::Hold {
             pair.action = Some(BreachAction::Hold);
-            self.finish(pair, true, now, out);
+            self.finish_pair(pair, true, now, out);
             return;
         }
         if pair.hedges >= HEDGES_MAX || pair.tries >= TRIES_MAX {
-            self.finish(pair, true, now, out);
+            self.finish_pair(pair, true, now, out);
             return;
         }
         let completes = pair.contract.on_breach == BreachAction::Complete;
@@ -93,7 +93,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
                 pair.action = Some(BreachAction::Unwind);
                 pair.hedge_completes = false;
             }
-            Err(No::Dust) => self.finish(pair, false, now, out),
+            Err(No::Dust) => self.finish_pair(pair, false, now, out),
             Err(No::Risk(code)) => {
                 pair.risk = code as u8;
                 pair.try_ns = now.plus(pause_ns(pair.tries));
@@ -252,7 +252,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         quote: BookQuote,
         now: Nanos,
     ) -> Result<(), RiskReject> {
-        self.state.risk.check_room(1, self.state.orders.open_count())?;
+        self.state.risk.check_space(1, self.state.orders.open_count())?;
         if !self.state.orders.has_room(1) {
             return Err(RiskReject::TableFull);
         }
@@ -264,6 +264,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             quote,
             earlier: Amount::ZERO,
             earlier_instrument: Amount::ZERO,
+            strategy: order.client_id.strategy(),
+            own: Exposure::default(),
             closing: true,
             venue_ready: self.state.venues.is_ready(instrument.venue, now),
             now,

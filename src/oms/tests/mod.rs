@@ -4,6 +4,7 @@ mod legs;
 mod legs_property;
 mod life;
 mod matrix;
+mod operator;
 mod property;
 mod refusals;
 mod replay;
