@@ -1,4 +1,5 @@
-//! What became of signals with a contract: into the region, into the log, and summed up.
+//! What became of signals with a contract: into the region and summed up. Only what is held is
+//! logged: writing lines allocates, and breaches that are healed may be many.
 
 use super::log::Log;
 use crate::shm::PairWriter;
@@ -66,17 +67,6 @@ impl PairLog {
                 pair.risk,
             );
             log.error(now, text);
-        } else if let Some(breach) = pair.breach {
-            let text = format_args!(
-                "strategy {} signal {}: breach by {}, {} after {} ms at {:.2} bps",
-                pair.strategy.0,
-                pair.signal.0,
-                breach.name(),
-                pair.end.name(),
-                pair.naked_ns / 1_000_000,
-                pair.cost.0 as f64 / 100_000.0,
-            );
-            log.warn(now, text);
         }
     }
 
