@@ -650,7 +650,8 @@ fn nothing_is_allocated(ed25519: bool) {
     let after = engine.view.counters();
     assert_eq!(after.signals - before.signals, ROUNDS);
     assert_eq!(after.signals_refused - before.signals_refused, 0);
-    assert!(after.orders_sent - before.orders_sent == 2 * ROUNDS, "{after:?}");
+    // Two legs each, and the hedges of pairs of which one leg expired.
+    assert!(after.orders_sent - before.orders_sent > 2 * ROUNDS, "{after:?}");
     assert!(after.orders_expired - before.orders_expired > ROUNDS / 4, "{after:?}");
     assert!(after.orders_filled - before.orders_filled > ROUNDS, "{after:?}");
     assert_eq!(tally.guilty(), [""; 0], "allocations");
