@@ -6,11 +6,13 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod contract;
 mod error;
 mod journal;
 mod raw;
 mod secrets;
 
+pub use contract::ContractConfig;
 pub use error::ConfigError;
 pub use journal::{JournalConfig, JournalSync};
 pub use secrets::SecretError;
@@ -144,6 +146,8 @@ pub enum StrategyKind {
         qty: Decimal,
         /// Pause after a signal.
         cooldown_ns: u64,
+        /// What holds between the legs.
+        contract: ContractConfig,
     },
 }
 

@@ -5,27 +5,11 @@
 
 #![forbid(unsafe_code)]
 
-use crate::types::{Costs, LIMITS_MAX, LimitSpec, Nanos, RateLimitUse};
+use crate::types::{Costs, LIMITS_MAX, LimitSpec, Nanos, Priority, RateLimitUse};
 use std::collections::VecDeque;
 
 /// A statement of the venue contains at least the requests sent this long before it.
 const IN_FLIGHT_NS: u64 = 1_000_000_000;
-
-/// Who may use the last units of a limit. Each step down leaves more of the limit untouched:
-/// cancels may use all of it, hedges all but the cancel reserve, new orders half a reserve less,
-/// queries another half less.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Priority {
-    /// Cancels.
-    Cancel = 0,
-    /// Orders that reduce a naked position.
-    Hedge = 1,
-    /// Other new orders.
-    New = 2,
-    /// Everything that only asks.
-    Query = 3,
-}
 
 /// The limits of one venue.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! The order manager's state as the region and the summary show it.
 
 use super::oms::LiveOms;
+use super::pairs::PairStats;
 use crate::oms::{Books, Oms, Order, Recorder, RiskReject};
 use crate::portfolio::pnl;
 use crate::shm::{AccountWriter, OrderCounters, PnlRow, PositionRow, REFUSAL_CODES};
@@ -23,6 +24,8 @@ pub struct FinalState {
     pub balances: Vec<FinalBalance>,
     /// Orders that were not confirmed as ended.
     pub unconfirmed: Vec<String>,
+    /// Signals with a contract.
+    pub pairs: PairStats,
 }
 
 /// One asset at one venue at the end.

@@ -1,10 +1,10 @@
 //! What the configuration asks for, in the engine's own units: strategies, threads, limits.
 
 use super::threads::{ThreadPlan, allowed_cpus, automatic_plan};
-use crate::config::{Config, Mode, StrategyConfig, StrategyKind, agent_names};
+use crate::config::{Config, ContractConfig, Mode, StrategyConfig, StrategyKind, agent_names};
 use crate::oms::{OmsOptions, RiskLimits};
 use crate::strategy::{SpreadArb, SpreadArbOptions, Strategy};
-use crate::types::{Amount, Channel, InstrumentTable, Ppb};
+use crate::types::{Amount, Channel, Contract, Instrument, InstrumentTable, Ppb};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
@@ -83,7 +83,7 @@ fn built_in(
     instruments: &InstrumentTable,
 ) -> Result<Box<dyn Strategy>, String> {
     match &config.kind {
-        StrategyKind::SpreadArb { spread_min_bps, qty, cooldown_ns } => {
+        StrategyKind::SpreadArb { spread_min_bps, qty, cooldown_ns, contract } => {
             let [first, second] = config.instruments.as_slice() else {
                 return Err(format!("strategy {} needs two instruments", config.name));
             };
@@ -113,9 +113,29 @@ fn built_in(
                 qty,
                 cooldown_ns: *cooldown_ns,
                 book_age_max_ns,
+                contract: built_contract(&config.name, contract, instrument)?,
             })))
         }
     }
+}
+
+fn built_contract(
+    strategy: &str,
+    config: &ContractConfig,
+    instrument: &Instrument,
+) -> Result<Contract, String> {
+    let naked = config.naked_qty_max;
+    let naked_qty_max = instrument
+        .scale
+        .qty(naked)
+        .map_err(|error| format!("strategy {strategy}: naked_qty_max = {naked} {error}"))?;
+    Ok(Contract {
+        mode: config.mode,
+        naked_qty_max,
+        naked_time_max_ns: config.naked_time_max_ns,
+        on_breach: config.on_breach,
+        slippage_max: ppb_of_bps(config.slippage_max_bps)?,
+    })
 }
 
 /// Basis points to parts per billion: 1 bp = 100 000 ppb.

@@ -9,7 +9,7 @@ use super::threads::{Agent, Lifecycle};
 use crate::oms::local_refusal;
 use crate::shm::{ExecutorHealth, ExecutorHealthWriter};
 use crate::sync::{histogram, spsc};
-use crate::throttle::{Priority, Throttle};
+use crate::throttle::Throttle;
 use crate::types::{
     Channel, ClientOrderId, Command, CommandKind, Costs, Event, InstrumentId, Nanos, Readiness,
     RejectReason, ReportKind, ReportOrigin, SentOrder, SignalId, VenueNotice,
@@ -91,7 +91,7 @@ impl Executor {
     fn on_command(&mut self, command: &Command, now: Nanos) {
         self.health.commands += 1;
         let costs = (self.parts.costs)(&command.kind, self.parts.over_rest);
-        if self.parts.throttle.try_take(&costs, priority(&command.kind), now).is_err() {
+        if self.parts.throttle.try_take(&costs, command.priority, now).is_err() {
             self.refuse(command, RejectReason::RateLimit, now);
             return;
         }
@@ -263,7 +263,13 @@ impl Executor {
         self.emergency_at = now.plus(EMERGENCY_EVERY_NS);
         for instrument in open.clone() {
             let kind = CommandKind::CancelAll(instrument);
-            let command = Command { kind, signal: SignalId(0), tick_ns: Nanos(0), issued_ns: now };
+            let command = Command {
+                kind,
+                priority: kind.priority(),
+                signal: SignalId(0),
+                tick_ns: Nanos(0),
+                issued_ns: now,
+            };
             if let Err(error) = self.parts.session.submit(&command, now) {
                 let text = format_args!("{kind:?} was not sent: {error}");
                 self.parts.session.log().error(now, text);
@@ -320,14 +326,6 @@ impl Agent for Executor {
         }
         self.publish_health(now);
         work
-    }
-}
-
-fn priority(kind: &CommandKind) -> Priority {
-    match kind {
-        CommandKind::Cancel(_) | CommandKind::CancelAll(_) => Priority::Cancel,
-        CommandKind::New(_) | CommandKind::Replace(_) => Priority::New,
-        _ => Priority::Query,
     }
 }
 

@@ -102,7 +102,13 @@ impl Feed {
     }
 
     fn command(&mut self, kind: CommandKind, now: Nanos) {
-        let command = Command { kind, signal: SignalId(0), tick_ns: Nanos(0), issued_ns: now };
+        let command = Command {
+            kind,
+            priority: kind.priority(),
+            signal: SignalId(0),
+            tick_ns: Nanos(0),
+            issued_ns: now,
+        };
         if let Err(error) = self.parts.session.submit(&command, now) {
             self.parts.session.log().warn(now, format_args!("{kind:?} was not sent: {error}"));
         }

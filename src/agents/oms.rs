@@ -8,6 +8,7 @@ use super::account::{self, FinalState};
 use super::journal::JournalRecorder;
 use super::log::Log;
 use super::operator::{DeskState, LAST_WORD};
+use super::pairs::PairLog;
 use super::ports::{StrategyPort, VenuePort};
 use super::skew::SkewTable;
 use super::threads::{Agent, Lifecycle, Phase};
@@ -71,6 +72,7 @@ pub struct OmsAgent {
     refused: Vec<(VenueId, Command)>,
     bad_records: u64,
     skew: SkewTable,
+    pairs: PairLog,
     stopping: bool,
     /// When a venue last said something of orders or balances.
     told_ns: Nanos,
@@ -121,6 +123,7 @@ impl OmsAgent {
         };
         let venues: Vec<VenueId> = parts.venues.iter().map(|port| port.venue).collect();
         let ready = vec![false; venues.len()];
+        let pairs = PairLog::new(parts.market.pair_writer());
         Ok(Self {
             parts,
             oms,
@@ -131,6 +134,7 @@ impl OmsAgent {
             refused: Vec::with_capacity(64),
             bad_records: 0,
             skew: SkewTable::new(),
+            pairs,
             stopping: false,
             told_ns: Nanos(0),
             finished: false,
@@ -241,7 +245,13 @@ impl OmsAgent {
         let venue = self.parts.instruments.get(instrument).map(|instrument| instrument.venue);
         let port = self.parts.venues.iter_mut().find(|port| Some(port.venue) == venue);
         let kind = CommandKind::Subscribe(instrument);
-        let command = Command { kind, signal: SignalId(0), tick_ns: Nanos(0), issued_ns: now };
+        let command = Command {
+            kind,
+            priority: kind.priority(),
+            signal: SignalId(0),
+            tick_ns: Nanos(0),
+            issued_ns: now,
+        };
         if port.is_none_or(|port| port.feed.push(command).is_err()) {
             let text = format_args!("instrument {}: cannot be watched", instrument.0);
             self.parts.log.error(now, text);
@@ -270,6 +280,9 @@ impl OmsAgent {
             if port.is_none_or(|port| port.commands.push(command).is_err()) {
                 self.refused.push((venue, command));
             }
+        }
+        for pair in self.out.pairs.drain(..) {
+            self.pairs.take(&pair, &self.parts.instruments, now, &mut self.parts.log);
         }
         for (strategy, report) in self.out.reports.drain(..) {
             let port = self.parts.strategies.iter_mut().find(|port| port.strategy == strategy);
@@ -417,6 +430,7 @@ impl OmsAgent {
         let (oms, table) = (&self.oms, &self.parts.instruments);
         let mut last = account::final_state(oms, table, &self.venues, now);
         last.counters.bad_records = self.bad_records;
+        last.pairs = self.pairs.stats();
         self.describe(LAST_WORD, Scope::Engine, now);
         let _ = self.parts.last.send(last);
         self.parts.lifecycle.advance(Phase::Done);

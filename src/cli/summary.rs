@@ -2,7 +2,7 @@
 //! venues agree on every balance, position and fee.
 
 use super::run::Firsts;
-use crate::agents::FinalState;
+use crate::agents::{FinalState, PairStats};
 use crate::shm::{MarketView, OrderCounters, Stage};
 use crate::sync::histogram::Snapshot;
 use crate::types::{Amount, VenueId};
@@ -25,6 +25,8 @@ pub(super) struct Summary {
     pub differences: Option<Vec<String>>,
     /// Orders that could not be confirmed as ended.
     pub unconfirmed: Vec<String>,
+    /// Signals with a contract.
+    pub pairs: PairStats,
 }
 
 /// Histogram of a stage over all venues.
@@ -54,6 +56,7 @@ impl Summary {
             stages: Stage::ALL.iter().map(|s| (s.name(), stage(view, *s, venues))).collect(),
             differences: None,
             unconfirmed: last.unconfirmed.clone(),
+            pairs: last.pairs.clone(),
         }
     }
 
@@ -127,6 +130,7 @@ impl Summary {
             "unrealised_pnl": total(|row| row.2),
             "fees": total(|row| row.3),
             "pnl": by_asset,
+            "pairs": pairs_json(&self.pairs),
             "leg_skew_ns": self.named(Stage::LegSkew),
             "tick_to_order_ns": self.named(Stage::TickToOrder),
             "stages_ns": stages,
@@ -150,6 +154,7 @@ impl Summary {
             c.orders_open
         );
         println!("fills     {}", c.fills);
+        print_pairs(&self.pairs);
         for (asset, realised, unrealised, fees) in &self.pnl {
             println!(
                 "profit    {asset} realised {} unrealised {} fees {}",
@@ -189,6 +194,50 @@ impl Summary {
             );
         }
     }
+}
+
+fn bps(ppb: i64) -> f64 {
+    ppb as f64 / 100_000.0
+}
+
+fn pairs_json(pairs: &PairStats) -> Value {
+    let [nothing, balanced, unwound, completed, held] = pairs.ends;
+    let [time, qty, refused] = pairs.breaches;
+    let [unwind, complete, hold, none] = pairs.actions;
+    json!({
+        "count": pairs.count,
+        "nothing_filled": nothing,
+        "balanced": balanced,
+        "unwound": unwound,
+        "completed": completed,
+        "held": held,
+        "breaches": { "time": time, "quantity": qty, "refused": refused },
+        "breaches_by_action":
+            { "unwind": unwind, "complete": complete, "hold": hold, "none": none },
+        "reopened": pairs.reopened,
+        "hedges": pairs.hedges,
+        "naked_ns": { "p50": pairs.naked_ns[0], "max": pairs.naked_ns[1] },
+        "cost_bps": { "p50": bps(pairs.cost_ppb[0]), "p99": bps(pairs.cost_ppb[1]) },
+    })
+}
+
+fn print_pairs(pairs: &PairStats) {
+    if pairs.count == 0 {
+        return;
+    }
+    let [nothing, balanced, unwound, completed, held] = pairs.ends;
+    println!(
+        "pairs     {} = {balanced} balanced + {unwound} unwound + {completed} completed + {held} \
+         held + {nothing} unfilled; {} hedging orders",
+        pairs.count, pairs.hedges
+    );
+    println!(
+        "          naked ms p50 {:.2} max {:.2}; cost bps p50 {:.2} p99 {:.2}",
+        pairs.naked_ns[0] as f64 / 1e6,
+        pairs.naked_ns[1] as f64 / 1e6,
+        bps(pairs.cost_ppb[0]),
+        bps(pairs.cost_ppb[1])
+    );
 }
 
 fn cents(amount: Amount) -> String {

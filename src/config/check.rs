@@ -363,6 +363,7 @@ impl Checker<'_> {
             qty: self.positive(&raw.qty, "qty")?,
             cooldown_ns: self.in_range(&raw.cooldown_ms, 0, 3_600_000, "cooldown_ms")? as u64
                 * 1_000_000,
+            contract: self.contract(&raw)?,
         };
         let instruments = raw.instruments.into_inner();
         let instruments = instruments.into_iter().map(Spanned::into_inner).collect();

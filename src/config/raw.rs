@@ -62,6 +62,11 @@ pub(super) struct RawStrategy {
     pub spread_min_bps: Spanned<Decimal>,
     pub qty: Spanned<Decimal>,
     pub cooldown_ms: Spanned<i64>,
+    pub legs: Option<Spanned<String>>,
+    pub naked_qty_max: Option<Spanned<Decimal>>,
+    pub naked_ms_max: Option<Spanned<i64>>,
+    pub on_breach: Option<Spanned<String>>,
+    pub slippage_max_bps: Option<Spanned<Decimal>>,
 }
 
 #[derive(Deserialize)]

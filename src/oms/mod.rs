@@ -11,6 +11,7 @@ mod closing;
 mod exposure;
 mod fills;
 mod index;
+mod legs;
 mod notices;
 mod operator;
 mod orders;
@@ -44,8 +45,8 @@ pub use crate::types::TradingState;
 
 use crate::portfolio::{Balances, Positions};
 use crate::types::{
-    Channel, Command, CommandKind, FeeRate, InstrumentId, InstrumentTable, Nanos, Scope, Side,
-    SignalId, StrategyId, StrategyReport, VenueId,
+    Channel, Command, CommandKind, FeeRate, InstrumentId, InstrumentTable, Nanos, PairOutcome,
+    Scope, Side, SignalId, StrategyId, StrategyReport, VenueId,
 };
 use serde::{Deserialize, Serialize};
 use state::{FillAsk, State};
@@ -110,6 +111,8 @@ pub struct Output {
     pub commands: Vec<(VenueId, Command)>,
     /// Reports for strategies.
     pub reports: Vec<(StrategyId, StrategyReport)>,
+    /// Signals with a contract that are done, for people.
+    pub pairs: Vec<PairOutcome>,
 }
 
 impl Output {
@@ -117,13 +120,18 @@ impl Output {
     #[must_use]
     pub fn new(options: &OmsOptions) -> Self {
         let size = options.orders_max * 2 + 64;
-        Self { commands: Vec::with_capacity(size), reports: Vec::with_capacity(size) }
+        Self {
+            commands: Vec::with_capacity(size),
+            reports: Vec::with_capacity(size),
+            pairs: Vec::with_capacity(legs::PAIRS_MAX),
+        }
     }
 
     /// Forgets everything, keeping the memory.
     pub fn clear(&mut self) {
         self.commands.clear();
         self.reports.clear();
+        self.pairs.clear();
     }
 }
 
@@ -250,6 +258,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         for slot in self.state.orders.slots() {
             self.assume_lost(slot, Trigger::StreamLost, instance_start);
         }
+        self.wake_pairs(instance_start);
     }
 
     /// What an oms in this state can be made of again, after a restart.
@@ -322,6 +331,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.recorder.record(now, &Record::Stop);
         self.state.stopping = true;
         self.cancel_where(|_| true, now, out);
+        self.wake_pairs(now);
     }
 
     /// Notes the hash of the state, for whoever replays the records.
@@ -399,7 +409,11 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         now: Nanos,
         out: &mut Output,
     ) {
-        let command = Command { kind, signal, tick_ns, issued_ns: now };
+        let command = Command { kind, priority: kind.priority(), signal, tick_ns, issued_ns: now };
+        self.hand_over(venue, command, now, out);
+    }
+
+    fn hand_over(&mut self, venue: VenueId, command: Command, now: Nanos, out: &mut Output) {
         self.recorder.record(now, &Record::Command(venue, command));
         out.commands.push((venue, command));
     }

@@ -80,6 +80,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         match *operator {
             Operator::Stop => {
                 self.state.stopping = true;
+                self.wake_pairs(now);
                 Ok(self.cancel_scope(Scope::Engine, now, out))
             }
             Operator::CancelAll(scope) => {
@@ -93,6 +94,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
                 }
                 self.state.risk.trading.set(scope, TradingState::Halted);
                 let done = self.cancel_scope(scope, now, out);
+                self.release_pairs(scope, now);
                 self.begin_closing(scope, now, out);
                 Ok(done)
             }

@@ -28,8 +28,10 @@ pub struct Order {
     pub strategy: StrategyId,
     /// Signal that asked for it.
     pub signal: SignalId,
-    /// Leg of the signal.
+    /// Leg of the signal; hedging orders have marks beside it.
     pub leg: u8,
+    /// Number of the pair that it belongs to, 0 if none.
+    pub pair: u64,
     /// Buy or sell.
     pub side: Side,
     /// Limit or market.
@@ -107,6 +109,7 @@ impl Order {
             strategy: order.client_id.strategy(),
             signal,
             leg,
+            pair: 0,
             side: order.side,
             order_type: order.order_type,
             time_in_force: order.time_in_force,

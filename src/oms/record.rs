@@ -12,8 +12,8 @@ use super::risk::{BookQuote, RiskReject};
 use super::{ClosingState, OmsOptions};
 use crate::types::{
     Amount, AssetBalance, ClientOrderId, Command, ExecutionReport, FeeRate, InstrumentId,
-    InstrumentTable, LimitKey, Nanos, NewOrder, Operator, OrderState, Request, Scope, SignalId,
-    StrategyId, TradingState, VenueId, VenueNotice,
+    InstrumentTable, LimitKey, Nanos, NewOrder, Operator, OrderState, PairOutcome, Request, Scope,
+    SignalId, StrategyId, TradingState, VenueId, VenueNotice,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -31,6 +31,7 @@ pub struct Opening {
 
 /// One thing that happened. The order of the variants is part of the format: new ones go last.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "boxes would be allocated on the path")]
 pub enum Record {
     /// Input: a run began, on the state that the records before it make.
     Opening(Box<Opening>),
@@ -106,6 +107,8 @@ pub enum Record {
         /// What is still held, signed base units.
         left: Amount,
     },
+    /// Effect: a signal with a contract is done.
+    Pair(PairOutcome),
 }
 
 /// Bytes that are not a record of this version.
@@ -167,6 +170,7 @@ impl Record {
             Self::Operator(_) => (20, "operator"),
             Self::Limit { .. } => (21, "limit"),
             Self::Closed { .. } => (22, "closed"),
+            Self::Pair(_) => (23, "pair"),
         }
     }
 

@@ -61,6 +61,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             (_, None) => self.state.counters.reports_orphaned += 1,
         }
         self.try_catch_up(venue);
+        if let Some(slot) = slot {
+            self.follow_order(slot, now, out);
+        }
     }
 
     fn find(&self, report: &ExecutionReport) -> Option<Slot> {
@@ -130,6 +133,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
         let Some(slot) = slot else { return };
         self.give_to_order(slot, report, fill.qty);
+        self.pair_fill(slot, fill, now);
         self.conclude_fill(slot, report, false, now);
         self.tell(slot, report, out);
     }

@@ -8,9 +8,10 @@ use super::risk::{BookQuote, RiskReject, Subject};
 use super::transition::Trigger;
 use super::{Books, Exposure, Oms, Output};
 use crate::types::{
-    Amount, CancelOrder, ClientOrderId, CommandKind, InstrumentId, InstrumentStatus, LEGS_MAX, Leg,
-    LegPricing, Nanos, NewOrder, OrderState, OrderType, Price, Qty, RejectReason, ReportKind,
-    Request, Side, Signal, SignalId, StrategyId, StrategyReport, TimeInForce,
+    Amount, CancelOrder, ClientOrderId, Command, CommandKind, InstrumentId, InstrumentStatus,
+    LEGS_MAX, Leg, LegMode, LegPricing, Nanos, NewOrder, OrderState, OrderType, Price, Priority,
+    Qty, RejectReason, ReportKind, Request, Side, Signal, SignalId, StrategyId, StrategyReport,
+    TimeInForce,
 };
 
 impl<R: Recorder, B: Books> Oms<R, B> {
@@ -67,6 +68,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if malformed {
             return Err((None, RiskReject::BadSignal));
         }
+        self.check_contract(signal).map_err(|code| (None, code))?;
         let open = self.state.orders.open_count();
         if self.state.stopping {
             return Err((None, RiskReject::Halted));
@@ -134,6 +136,27 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.state.risk.check_leg(&subject, &self.state.exposures)
     }
 
+    /// Turns one leg into an order and checks it as if it were a signal by itself.
+    pub(super) fn check_alone(
+        &mut self,
+        strategy: StrategyId,
+        leg: &Leg,
+        now: Nanos,
+    ) -> Result<NewOrder, RiskReject> {
+        if self.state.stopping {
+            return Err(RiskReject::Halted);
+        }
+        self.state.risk.check_signal(strategy, 1, self.state.orders.open_count(), now)?;
+        if !self.state.orders.has_room(1) {
+            return Err(RiskReject::TableFull);
+        }
+        let id = ClientOrderId::mint(self.state.instance_start, strategy, self.state.sequence)
+            .ok_or(RiskReject::IdsExhausted)?;
+        let order = from_leg(id, leg);
+        self.check_leg(&[order], strategy, now)?;
+        Ok(order)
+    }
+
     /// The checks of an order that takes a position back: all but what may be traded.
     pub(super) fn check_closing(
         &mut self,
@@ -187,7 +210,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         own
     }
 
-    /// All legs have passed: record, reserve and hand over every one of them.
+    /// All legs have passed: hand over every one of them, or the first where the others follow it.
     pub(super) fn dispatch(
         &mut self,
         signal: &Signal,
@@ -195,22 +218,45 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         now: Nanos,
         out: &mut Output,
     ) {
+        let pair = self.open_pair(signal, orders, now);
+        let first_alone = pair > 0 && signal.contract.mode == LegMode::Sequential;
+        let orders = if first_alone { &orders[..orders.len().min(1)] } else { orders };
         for (leg, order) in orders.iter().enumerate() {
-            let Some(instrument) = self.instruments.get(order.instrument) else { continue };
-            let venue = instrument.venue;
-            let leg = leg as u8;
-            let entry = Order::new(order, venue, signal.id, leg, now);
-            let Some(slot) = self.state.orders.insert(entry) else { continue };
-            self.state.sequence += 1;
-            self.state.counters.orders_sent += 1;
-            self.recorder.record(now, &Record::Intent { order: *order, signal: signal.id, leg });
-            self.reserve(slot);
-            self.state.orders.get_mut(slot).timers.reply = now.plus(self.options.reply_timeout_ns);
-            self.watch(slot);
-            let kind = CommandKind::New(*order);
-            self.send(venue, kind, signal.id, signal.tick_ns, now, out);
+            let place = Place {
+                signal: signal.id,
+                leg: leg as u8,
+                pair,
+                tick_ns: signal.tick_ns,
+                priority: Priority::New,
+            };
+            self.place(order, &place, now, out);
         }
         self.state.risk.on_sent(orders.len(), now);
+    }
+
+    /// Records, reserves and hands over an order that was checked. False if there is no room.
+    pub(super) fn place(
+        &mut self,
+        order: &NewOrder,
+        place: &Place,
+        now: Nanos,
+        out: &mut Output,
+    ) -> bool {
+        let Some(instrument) = self.instruments.get(order.instrument) else { return false };
+        let venue = instrument.venue;
+        let Place { signal, leg, pair, tick_ns, priority } = *place;
+        let entry = Order { pair, ..Order::new(order, venue, signal, leg, now) };
+        let Some(slot) = self.state.orders.insert(entry) else { return false };
+        self.state.sequence += 1;
+        self.state.counters.orders_sent += 1;
+        self.recorder.record(now, &Record::Intent { order: *order, signal, leg });
+        self.reserve(slot);
+        self.state.orders.get_mut(slot).timers.reply = now.plus(self.options.reply_timeout_ns);
+        self.watch(slot);
+        let kind = CommandKind::New(*order);
+        let command = Command { kind, priority, signal, tick_ns, issued_ns: now };
+        self.hand_over(venue, command, now, out);
+        true
     }
 
     fn refuse(
@@ -299,6 +345,17 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     }
 }
 
+/// What an order is placed for.
+pub(super) struct Place {
+    pub signal: SignalId,
+    /// Leg of the signal, with the marks of hedges.
+    pub leg: u8,
+    /// Serial of the pair, 0 if none.
+    pub pair: u64,
+    pub tick_ns: Nanos,
+    pub priority: Priority,
+}
+
 /// The order that a leg asks for.
 fn from_leg(client_id: ClientOrderId, leg: &Leg) -> NewOrder {
     let market = leg.pricing == LegPricing::Market;
@@ -316,7 +373,7 @@ fn from_leg(client_id: ClientOrderId, leg: &Leg) -> NewOrder {
     }
 }
 
-fn refusal_report(kind: ReportKind, code: RiskReject) -> StrategyReport {
+pub(super) fn refusal_report(kind: ReportKind, code: RiskReject) -> StrategyReport {
     StrategyReport {
         client_id: ClientOrderId::NONE,
         signal: SignalId(0),

@@ -220,7 +220,8 @@ pub(super) struct Subject<'a> {
     /// Who asks, and the exposure that its own orders and fills have made in the instrument.
     pub strategy: StrategyId,
     pub own: Exposure,
-    /// It takes a position back at a person's command.
+    /// It takes a position back, at a person's command or because it is naked: what may be
+    /// traded does not hold it back.
     pub closing: bool,
     pub venue_ready: bool,
     pub now: Nanos,
@@ -279,13 +280,19 @@ impl Risk {
 
     /// Checks of so many orders as a whole, whatever may be traded.
     pub fn check_room(&mut self, count: usize, open: usize, now: Nanos) -> Result<(), RiskReject> {
+        self.check_space(count, open)?;
+        self.check_rate(count, now)
+    }
+
+    /// Whether there is room for so many orders.
+    pub fn check_space(&self, count: usize, open: usize) -> Result<(), RiskReject> {
         if self.journal_full {
             return Err(RiskReject::JournalFull);
         }
         if open + count > self.limits.open_orders_max as usize {
             return Err(RiskReject::OpenOrders);
         }
-        self.check_rate(count, now)
+        Ok(())
     }
 
     /// All checks of one leg, cheapest and gravest first.
@@ -376,6 +383,9 @@ impl Risk {
         subject: &Subject<'_>,
         exposures: &Exposures,
     ) -> Result<(), RiskReject> {
+        if subject.closing {
+            return Ok(());
+        }
         let extra = subject.earlier_instrument + subject.qty();
         let grows = |exposure: &Exposure| match subject.order.side {
             Side::Buy => exposure.longest(extra).is_none_or(|end| end > Amount::ZERO),

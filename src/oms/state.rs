@@ -9,6 +9,7 @@
 use super::closing::Closing;
 use super::exposure::Exposures;
 use super::fills::FillSet;
+use super::legs::Pairs;
 use super::orders::{Order, OrderTable, Slot};
 use super::record::Opening;
 use super::risk::Risk;
@@ -46,6 +47,8 @@ pub(super) struct State {
     pub statuses: Vec<InstrumentStatus>,
     pub fees: Vec<Option<FeeRate>>,
     pub fill_asks: Vec<FillAsk>,
+    /// Signals with a contract.
+    pub pairs: Pairs,
     /// Orders with a deadline, and the earliest of them.
     pub watch: Vec<Slot>,
     pub next_due: Nanos,
@@ -108,6 +111,7 @@ impl State {
             statuses: table.iter().map(|instrument| instrument.status).collect(),
             fees: vec![None; table.len()],
             fill_asks: vec![FillAsk::default(); table.len()],
+            pairs: Pairs::new(),
             watch: Vec::with_capacity(options.orders_max.max(1)),
             next_due: NEVER,
             sequence: 0,
@@ -219,6 +223,12 @@ impl Moves<'_> {
         self.to.assets.find(self.from.assets.name(asset))
     }
 
+    /// A price and a quantity as the other table counts them.
+    fn amounts(&self, id: InstrumentId, price: Price, qty: Qty) -> Option<(Price, Qty)> {
+        let (from, to) = (self.from.get(id)?.scale, self.to.get(self.instrument(id)?)?.scale);
+        Some((self::price(price, from, to)?, self::qty(qty, from, to)?))
+    }
+
     /// The order as the other table counts it.
     fn order(&self, order: &Order) -> Result<Order, MoveError> {
         let gone = || MoveError::InstrumentGone(self.name(order.instrument));
@@ -296,6 +306,9 @@ impl State {
         }
         next.balances =
             self.balances.moved(options.venues.len(), to.assets.len(), |asset| moves.asset(asset));
+        next.pairs = self.pairs.moved(|pair| {
+            pair.moved(|id| moves.instrument(id), |id, price, qty| moves.amounts(id, price, qty))
+        });
         next.fills.take_from(&self.fills, |id| moves.instrument(id));
         next.reserve(options);
         Ok(next)
@@ -305,6 +318,7 @@ impl State {
     fn reserve(&mut self, options: &OmsOptions) {
         let more = options.orders_max.max(1).saturating_sub(self.watch.len());
         self.watch.reserve(more);
+        self.pairs.reserve();
         self.risk.reserve();
     }
 }

@@ -38,6 +38,8 @@
 //! balances    venues x assets     8  counter, free 2, locked 2, expected 2, event_ns
 //! pnl         assets              8  counter, realised 2, unrealised 2, fees 2, updated_ns
 //! counters    1                  48  counter, 15 counts, 32 refusals by code
+//! pairs       1                   8  number of outcomes written
+//!                  + capacity x  56  counter, head 16, 4 legs x 8, -7
 //! feeds       venues             16  counter, the fields of FeedHealth, -1
 //! executors   venues             16  counter, channels and ready, the rest of ExecutorHealth, -4
 //! latency     stages x venues  1992  count, sum, !min, max, -4, 1984 buckets
@@ -49,7 +51,8 @@
 //! requests    32 + requests x    24  head 16, tail 16; kind | legs << 8 | strategy << 16, id
 //!                                    (or instrument to watch),
 //!                                    tick_ns, published_ns, seen_ns, emitted_ns,
-//!                                    4 x (instrument and codes, price, qty), -6
+//!                                    4 x (instrument and codes, price, qty),
+//!                                    contract 4, -2
 //! reports     32 + reports x      8  head 16, tail 16; client id, signal, codes, last price,
 //!                                    last qty, cumulative qty, event_ns, -1
 //! statuses     8 + statuses x   136  number written; counter, updated_ns, count,
@@ -59,7 +62,7 @@
 //! "counter" is a seqlock's: odd while its record is written. "-n" are reserved words, zero.
 
 use super::latency::Stage;
-use super::{account, books, health, instruments, signals, status, trades};
+use super::{account, books, health, instruments, pairs, signals, status, trades};
 use crate::sync::words::LINE;
 use crate::sync::{broadcast, histogram, ring, rotating};
 use std::ops::Range;
@@ -132,6 +135,8 @@ pub(super) const HASH: u64 = {
         status::WORDS as u64,
         signals::REQUEST_WORDS as u64,
         signals::REPORT_WORDS as u64,
+        pairs::WORDS as u64,
+        pairs::CAPACITY as u64,
         Stage::COUNT as u64,
     ];
     let texts = [
@@ -141,6 +146,7 @@ pub(super) const HASH: u64 = {
         account::FIELDS,
         health::FIELDS,
         signals::FIELDS,
+        pairs::FIELDS,
         status::FIELDS,
     ];
     let mut hash = 0xcbf2_9ce4_8422_2325;
@@ -243,6 +249,7 @@ pub(super) struct MarketLayout {
     pub(super) balances: Section,
     pub(super) pnl: Section,
     pub(super) counters: Section,
+    pub(super) pairs: Section,
     pub(super) feeds: Section,
     pub(super) executors: Section,
     pub(super) latency: Section,
@@ -266,6 +273,7 @@ impl MarketLayout {
             balances: cursor.section(LINE, venues * assets),
             pnl: cursor.section(LINE, assets),
             counters: cursor.section(COUNTERS_SIZE, 1),
+            pairs: cursor.section(pair_shape().size(), 1),
             feeds: cursor.section(HEALTH_STRIDE, venues),
             executors: cursor.section(HEALTH_STRIDE, venues),
             latency: cursor.section(histogram::SIZE, Stage::COUNT * venues),
@@ -282,6 +290,10 @@ impl MarketLayout {
 /// Words of one book: top line, then depth.
 fn book_stride(depth: usize) -> usize {
     LINE + rotating::size(books::depth_words(depth))
+}
+
+pub(super) fn pair_shape() -> broadcast::Shape {
+    broadcast::Shape::new(pairs::CAPACITY, pairs::WORDS)
 }
 
 fn trade_shape(capacity: usize) -> broadcast::Shape {
@@ -386,6 +398,7 @@ mod tests {
             (l.balances, 8, 6),
             (l.pnl, 8, 3),
             (l.counters, 48, 1),
+            (l.pairs, 8 + 64 * 56, 1),
             (l.feeds, 16, 2),
             (l.executors, 16, 2),
             (l.latency, 1992, 18),

@@ -6,9 +6,10 @@ use super::health::{ExecutorHealthWriter, FeedHealthWriter, HealthWriter};
 use super::latency::Stage;
 use super::layout::{MARKET_MAGIC, MarketCounts, MarketLayout, PID_AT, Section};
 use super::map::{self, Lock, Named, NewFile};
+use super::pairs::PairWriter;
 use super::trades::TradeWriter;
 use super::view::MarketView;
-use super::{RegionError, header, instruments};
+use super::{RegionError, header, instruments, layout};
 use crate::sync::words::Words;
 use crate::sync::{broadcast, histogram, seqlock};
 use crate::types::{InstrumentId, InstrumentTable, Nanos, VenueId};
@@ -39,6 +40,7 @@ enum Role {
     Book(InstrumentId),
     Trades(InstrumentId),
     Account,
+    Pairs,
     Health(VenueId),
     Histogram(Stage, VenueId),
 }
@@ -149,6 +151,12 @@ impl Market {
         let (positions, balances) = (all(&layout.positions), all(&layout.balances));
         let counters = seqlock::Writer::new(counters);
         Some(AccountWriter::new(positions, balances, all(&layout.pnl), counters))
+    }
+
+    /// The writer of what became of signals with a contract; `None` the second time.
+    pub fn pair_writer(&self) -> Option<PairWriter> {
+        let words = self.take(Role::Pairs, &self.layout.pairs, 0)?;
+        Some(PairWriter(broadcast::Writer::new(words, layout::pair_shape())))
     }
 
     /// The writers of one venue's health, for its feed and its executor; `None` the second time.

@@ -27,6 +27,7 @@ mod latency;
 mod layout;
 mod map;
 mod market;
+mod pairs;
 mod signals;
 mod status;
 mod strategy;
@@ -43,6 +44,7 @@ pub use health::{
 };
 pub use latency::Stage;
 pub use market::{Market, RegionOptions};
+pub use pairs::{PairReader, PairWriter};
 pub use signals::{BadRecord, ReportReader, RequestWriter};
 pub use status::{
     STATUS_FIELDS_MAX, Status, StatusError, StatusName, StatusReader, StatusText, StatusValue,

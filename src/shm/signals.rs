@@ -4,9 +4,9 @@ use super::codec::byte;
 use crate::sync::ring;
 use crate::sync::spsc::{BadIndex, Full};
 use crate::types::{
-    ClientOrderId, InstrumentId, LEGS_MAX, Leg, LegPricing, Nanos, OrderState, Price, Qty,
-    RejectReason, ReportKind, Request, Side, Signal, SignalId, StrategyId, StrategyReport,
-    TimeInForce,
+    BreachAction, ClientOrderId, Contract, InstrumentId, LEGS_MAX, Leg, LegMode, LegPricing, Nanos,
+    OrderState, Ppb, Price, Qty, RejectReason, ReportKind, Request, Side, Signal, SignalId,
+    StrategyId, StrategyReport, TimeInForce,
 };
 use std::fmt;
 
@@ -22,6 +22,9 @@ pub enum BadRecord {
     /// A byte of a leg that stands for no side, pricing or time in force, or is not zero where it
     /// must be.
     Leg,
+    /// A contract that cannot be meant: an unknown mode or action, a negative quantity, a slippage
+    /// beyond the whole price.
+    Contract,
     /// An instrument that is not in the table.
     Instrument,
     /// The request names another strategy than the file's owner.
@@ -37,6 +40,7 @@ impl fmt::Display for BadRecord {
             Self::Kind => "unknown kind of request",
             Self::Legs => "impossible number of legs",
             Self::Leg => "a leg with an impossible value",
+            Self::Contract => "a contract with an impossible value",
             Self::Instrument => "an unknown instrument",
             Self::Strategy => "the name of another strategy",
             Self::Id => "an id of zero",
@@ -48,14 +52,19 @@ impl std::error::Error for BadRecord {}
 
 /// Order of the words below; part of the layout's hash.
 pub(super) const FIELDS: &str = "request: kind|legs<<8|strategy<<16 id|instrument tick published seen emitted \
-    legs4(instrument|side<<16|pricing<<24|tif<<32 price qty); report: client signal \
+    legs4(instrument|side<<16|pricing<<24|tif<<32 price qty) \
+    contract(mode|action<<8 naked_qty naked_time slippage); report: client signal \
     leg|state<<8|kind<<16|reason<<24|risk<<32|side<<40|instrument<<48 last_price last_qty \
     cumulative event";
 
 const LEGS_AT: usize = 6;
 const LEG_WORDS: usize = 3;
+const CONTRACT_AT: usize = LEGS_AT + LEGS_MAX * LEG_WORDS;
+const CONTRACT_WORDS: usize = 4;
 /// Words of a request.
-pub(super) const REQUEST_WORDS: usize = LEGS_AT + LEGS_MAX * LEG_WORDS;
+pub(super) const REQUEST_WORDS: usize = CONTRACT_AT + CONTRACT_WORDS;
+/// The whole price, in parts per billion.
+const WHOLE: i64 = 1_000_000_000;
 /// Words of a report.
 pub(super) const REPORT_WORDS: usize = 7;
 
@@ -98,6 +107,30 @@ fn leg(words: &[u64; LEG_WORDS], bounds: Bounds) -> Result<Leg, BadRecord> {
     })
 }
 
+fn contract_words(contract: &Contract) -> [u64; CONTRACT_WORDS] {
+    [
+        contract.mode as u64 | (contract.on_breach as u64) << 8,
+        contract.naked_qty_max.0 as u64,
+        contract.naked_time_max_ns,
+        contract.slippage_max.0 as u64,
+    ]
+}
+
+fn contract(words: &[u64; CONTRACT_WORDS]) -> Result<Contract, BadRecord> {
+    let [codes, naked_qty, naked_time_max_ns, slippage] = *words;
+    let (naked_qty, slippage) = (naked_qty as i64, slippage as i64);
+    if codes >> 16 != 0 || naked_qty < 0 || !(0..=WHOLE).contains(&slippage) {
+        return Err(BadRecord::Contract);
+    }
+    Ok(Contract {
+        mode: LegMode::from_u8(byte(codes, 0)).ok_or(BadRecord::Contract)?,
+        on_breach: BreachAction::from_u8(byte(codes, 1)).ok_or(BadRecord::Contract)?,
+        naked_qty_max: Qty(naked_qty),
+        naked_time_max_ns,
+        slippage_max: Ppb(slippage),
+    })
+}
+
 fn watched(id: u64, bounds: Bounds) -> Result<InstrumentId, BadRecord> {
     let id = u16::try_from(id).map(InstrumentId).map_err(|_| BadRecord::Instrument)?;
     if id.index() < bounds.instruments { Ok(id) } else { Err(BadRecord::Instrument) }
@@ -106,7 +139,7 @@ fn watched(id: u64, bounds: Bounds) -> Result<InstrumentId, BadRecord> {
 /// A request of its words, which may be anything. They are a private copy: the strategy can no
 /// longer change them between check and use.
 pub(super) fn decode(words: &[u64; REQUEST_WORDS], bounds: Bounds) -> Result<Request, BadRecord> {
-    let [head, id, tick_ns, published_ns, seen_ns, emitted_ns, legs @ ..] = words;
+    let [head, id, tick_ns, published_ns, seen_ns, emitted_ns, rest @ ..] = words;
     if head >> 24 != 0 {
         return Err(BadRecord::Kind);
     }
@@ -133,6 +166,10 @@ pub(super) fn decode(words: &[u64; REQUEST_WORDS], bounds: Bounds) -> Result<Req
         emitted_ns: Nanos(*emitted_ns),
         ..Signal::default()
     };
+    let (legs, last) = rest.split_at(LEGS_MAX * LEG_WORDS);
+    if let Some(words) = last.first_chunk() {
+        signal.contract = contract(words)?;
+    }
     let (legs, _) = legs.as_chunks();
     for (to, words) in signal.legs.iter_mut().zip(legs).take(usize::from(legs_len)) {
         *to = leg(words, bounds)?;
@@ -182,6 +219,7 @@ impl RequestWriter {
                 signal.emitted_ns.0,
             ];
             payload.copy_from(0, &head);
+            payload.copy_from(CONTRACT_AT, &contract_words(&signal.contract));
             for (index, leg) in signal.legs().iter().enumerate() {
                 payload.copy_from(LEGS_AT + index * LEG_WORDS, &leg_words(leg));
             }
@@ -321,6 +359,13 @@ mod tests {
             strategy: StrategyId(5),
             legs_len: 3,
             legs: [leg(1), leg(2), leg(3), Leg::default()],
+            contract: Contract {
+                mode: LegMode::Sequential,
+                naked_qty_max: Qty(1 << 50),
+                naked_time_max_ns: u64::MAX,
+                on_breach: BreachAction::Hold,
+                slippage_max: Ppb(WHOLE),
+            },
             tick_ns: Nanos(11),
             published_ns: Nanos(12),
             seen_ns: Nanos(13),
@@ -363,7 +408,7 @@ mod tests {
 
     #[test]
     fn every_bad_byte_has_its_error_and_the_ring_goes_on() {
-        use BadRecord::*;
+        use BadRecord::{Contract, Id, Instrument, Kind, Leg, Legs, Strategy};
         let good = 1 | 3 << 8 | 5 << 16;
         for (word, value, expected) in [
             (0, 0, Strategy),
@@ -387,6 +432,13 @@ mod tests {
             (6, 1 | 3 << 24, Leg),
             (6, 1 | 3 << 32, Leg),
             (12, 1 | 1 << 40, Leg),
+            (18, 2, Contract),
+            (18, 3 << 8, Contract),
+            (18, 1 << 16, Contract),
+            (18, 1 << 63, Contract),
+            (19, 1 << 63, Contract),
+            (21, 1 << 63, Contract),
+            (21, 1_000_000_001, Contract),
         ] {
             let (mut writer, mut reader, words) = requests(4);
             writer.push_signal(&signal()).unwrap();
@@ -415,7 +467,7 @@ mod tests {
     fn words_of_unused_legs_do_not_matter() {
         let (mut writer, mut reader, words) = requests(4);
         writer.push_signal(&signal()).unwrap();
-        (15..24).for_each(|word| words.store(SLOT + word, u64::MAX));
+        (15..18).for_each(|word| words.store(SLOT + word, u64::MAX));
         assert_eq!(reader.pop(), Ok(Some(Request::Signal(signal()))));
     }
 
@@ -462,10 +514,11 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 16 } else { 2000 }))]
         #[test]
         fn any_bytes_are_a_request_within_bounds_or_an_error(
-            mut words in prop::array::uniform18(prop_oneof![any::<u64>(), 0u64..5]),
+            mut words in prop::array::uniform22(prop_oneof![any::<u64>(), 0u64..5]),
             head in prop_oneof![any::<u64>(), (0u64..5, 0u64..6).prop_map(|(k, l)| k | l << 8 | 5 << 16)],
         ) {
             words[0] = head;
+            words[18] &= 0x0303;
             if let Ok(Request::Signal(signal)) = decode(&words, BOUNDS) {
                 prop_assert!((1..=LEGS_MAX).contains(&usize::from(signal.legs_len)));
                 prop_assert!(signal.legs().iter().all(|leg| leg.instrument.0 < 4));

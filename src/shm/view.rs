@@ -4,7 +4,8 @@ use super::account::{self, BalanceRow, OrderCounters, PnlRow, PositionRow};
 use super::books::{Best, BookReader, Depth};
 use super::health::{self, VenueHealth};
 use super::latency::Stage;
-use super::layout::{MARKET_MAGIC, MarketCounts, MarketLayout, Section};
+use super::layout::{MARKET_MAGIC, MarketCounts, MarketLayout, Section, pair_shape};
+use super::pairs::PairReader;
 use super::trades::TradeReader;
 use super::{RegionError, header, instruments, map, market};
 use crate::sync::words::ReadWords;
@@ -31,6 +32,7 @@ struct Shared {
     balances: Vec<seqlock::Reader>,
     pnl: Vec<seqlock::Reader>,
     counters: Vec<seqlock::Reader>,
+    pairs: Vec<PairReader>,
     feeds: Vec<seqlock::Reader>,
     executors: Vec<seqlock::Reader>,
     /// By stage, then venue.
@@ -70,6 +72,9 @@ impl MarketView {
             balances: values(&layout.balances),
             pnl: values(&layout.pnl),
             counters: values(&layout.counters),
+            pairs: parts(&words, &layout.pairs)
+                .map(|part| PairReader(broadcast::Reader::new(part, pair_shape())))
+                .collect(),
             feeds: values(&layout.feeds),
             executors: values(&layout.executors),
             latency: parts(&words, &layout.latency).map(histogram::Reader::new).collect(),
@@ -112,6 +117,14 @@ impl MarketView {
     #[must_use]
     pub fn trades(&self, instrument: InstrumentId) -> Option<TradeReader> {
         self.shared.trades.get(instrument.index()).map(TradeReader::starting_now)
+    }
+
+    /// What became of signals with a contract, from the oldest that is still there.
+    #[must_use]
+    pub fn pairs(&self) -> Option<PairReader> {
+        let mut reader = self.shared.pairs.first().cloned()?;
+        reader.0.rewind();
+        Some(reader)
     }
 
     /// The instruments and assets.

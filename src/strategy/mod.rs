@@ -58,8 +58,8 @@ use crate::types::{InstrumentId, StrategyReport, Trade};
 pub mod prelude {
     pub use super::{Context, EmitError, InstrumentRef, SignalBuilder, Strategy};
     pub use crate::types::{
-        BookState, InstrumentId, Level, Nanos, Price, Qty, Rounding, Side, SignalId,
-        StrategyReport, Trade,
+        BookState, BreachAction, Contract, InstrumentId, LegMode, Level, Nanos, Ppb, Price, Qty,
+        Rounding, Side, SignalId, StrategyReport, Trade,
     };
     pub use rust_decimal::Decimal;
 }

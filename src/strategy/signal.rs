@@ -1,9 +1,12 @@
 //! Building a signal so that it reads like what it says:
 //! `ctx.signal().buy(&a, qty).limit_at(ask).sell(&b, qty).limit_at(bid).ioc().emit()`.
+//!
+//! With a contract between its legs: `... .ioc().sequential().naked_for_ms(200).unwind().emit()`.
 
 use super::{Context, InstrumentRef};
 use crate::types::{
-    LEGS_MAX, Leg, LegPricing, Nanos, Price, Qty, Side, Signal, SignalId, TimeInForce,
+    BreachAction, Contract, LEGS_MAX, Leg, LegMode, LegPricing, Nanos, Ppb, Price, Qty, Side,
+    Signal, SignalId, TimeInForce,
 };
 use std::fmt;
 
@@ -18,6 +21,10 @@ pub enum EmitError {
     QtyNotPositive,
     /// A limit leg has no price.
     NoPrice,
+    /// It says what is to be done about a naked quantity but not for how long one may last.
+    NoBound,
+    /// A bound of its contract is negative, or its slippage is more than the whole price.
+    BadContract,
     /// The order manager has not kept up: the ring is full.
     Full,
 }
@@ -29,6 +36,8 @@ impl fmt::Display for EmitError {
             Self::TooManyLegs => "the signal has too many legs",
             Self::QtyNotPositive => "a leg's quantity is not positive",
             Self::NoPrice => "a limit leg has no price; call limit_at or market",
+            Self::NoBound => "the contract bounds nothing; call naked_for_ms",
+            Self::BadContract => "a bound of the contract cannot be met",
             Self::Full => "the signal ring is full",
         })
     }
@@ -45,11 +54,24 @@ pub struct SignalBuilder<'c> {
     legs: [Leg; LEGS_MAX],
     len: usize,
     time_in_force: TimeInForce,
+    contract: Contract,
+    /// Something was said that only a bound in time gives a meaning.
+    needs_bound: bool,
 }
+
+/// How far through the book hedging orders go unless it is said: a thousandth.
+const SLIPPAGE: Ppb = Ppb(1_000_000);
 
 impl<'c> SignalBuilder<'c> {
     pub(super) fn new(ctx: &'c mut Context) -> Self {
-        Self { ctx, legs: [Leg::default(); LEGS_MAX], len: 0, time_in_force: TimeInForce::Gtc }
+        Self {
+            ctx,
+            legs: [Leg::default(); LEGS_MAX],
+            len: 0,
+            time_in_force: TimeInForce::Gtc,
+            contract: Contract { slippage_max: SLIPPAGE, ..Contract::default() },
+            needs_bound: false,
+        }
     }
 
     /// Adds a leg that buys.
@@ -116,6 +138,69 @@ impl<'c> SignalBuilder<'c> {
         self
     }
 
+    /// All legs at once, which is how they go unless [`SignalBuilder::sequential`] says otherwise.
+    pub fn parallel(mut self) -> Self {
+        self.contract.mode = LegMode::Parallel;
+        self
+    }
+
+    /// The first leg alone; once it has ended the others, sized to what it filled.
+    pub fn sequential(mut self) -> Self {
+        self.contract.mode = LegMode::Sequential;
+        self
+    }
+
+    /// What one leg fills and the others do not may last so long. Without this nothing is bounded:
+    /// legs are left alone.
+    pub fn naked_for_ms(mut self, milliseconds: u64) -> Self {
+        self.contract.naked_time_max_ns = milliseconds.saturating_mul(1_000_000);
+        self
+    }
+
+    /// What one leg fills and the others do not may be so much, base units, as long as
+    /// [`SignalBuilder::naked_for_ms`] allows; more is a breach at once.
+    pub fn naked_up_to(mut self, qty: Qty) -> Self {
+        self.contract.naked_qty_max = qty;
+        self.needs_bound = true;
+        self
+    }
+
+    /// When a bound is passed the excess is traded back where it was traded.
+    pub fn unwind(self) -> Self {
+        self.on_breach(BreachAction::Unwind)
+    }
+
+    /// When a bound is passed what is missing is traded, on its own instrument or elsewhere; where
+    /// that fails the excess is traded back.
+    pub fn complete(self) -> Self {
+        self.on_breach(BreachAction::Complete)
+    }
+
+    /// When a bound is passed what works is cancelled and the excess is kept.
+    pub fn hold(self) -> Self {
+        self.on_breach(BreachAction::Hold)
+    }
+
+    fn on_breach(mut self, action: BreachAction) -> Self {
+        self.contract.on_breach = action;
+        self.needs_bound = true;
+        self
+    }
+
+    /// How far through the book hedging orders may go, relative to the best price; a thousandth
+    /// unless it is said. The engine's price collar bounds it too.
+    pub fn slippage_up_to(mut self, ratio: Ppb) -> Self {
+        self.contract.slippage_max = ratio;
+        self.needs_bound = true;
+        self
+    }
+
+    /// All of a contract at once.
+    pub fn contract(mut self, contract: Contract) -> Self {
+        self.contract = contract;
+        self
+    }
+
     /// Hands the signal to the order manager.
     pub fn emit(mut self) -> Result<SignalId, EmitError> {
         self.check()?;
@@ -128,6 +213,7 @@ impl<'c> SignalBuilder<'c> {
             id: SignalId(0),
             legs_len: self.len as u8,
             legs: self.legs,
+            contract: self.contract,
             emitted_ns: Nanos(0),
             ..Signal::default()
         };
@@ -139,6 +225,13 @@ impl<'c> SignalBuilder<'c> {
             return Err(EmitError::Empty);
         }
         let legs = self.legs.get(..self.len).ok_or(EmitError::TooManyLegs)?;
+        if self.needs_bound && !self.contract.is_enforced() {
+            return Err(EmitError::NoBound);
+        }
+        let slippage = self.contract.slippage_max.0;
+        if self.contract.naked_qty_max < Qty::ZERO || !(0..=1_000_000_000).contains(&slippage) {
+            return Err(EmitError::BadContract);
+        }
         if legs.iter().any(|leg| leg.qty <= Qty::ZERO) {
             return Err(EmitError::QtyNotPositive);
         }

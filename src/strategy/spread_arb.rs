@@ -1,12 +1,13 @@
 //! Buys where the ask is below the other venue's bid and sells there, both at once.
 //!
 //! Both legs are IOC limits at the prices seen, so nothing rests. When one leg fills and the other
-//! does not, what is left over is taken back by sizing the next signal's legs differently: the
-//! strategy never holds more than about one clip on purpose.
+//! does not, what is left over is taken back by sizing the next signal's legs differently, or by the
+//! order manager as the contract of the options says: the strategy never holds more than about one
+//! clip on purpose.
 
 use super::{Context, InstrumentRef, Strategy};
 use crate::shm::Best;
-use crate::types::{InstrumentId, Nanos, Ppb, Qty, ReportKind, SignalId, StrategyReport};
+use crate::types::{Contract, InstrumentId, Nanos, Ppb, Qty, ReportKind, SignalId, StrategyReport};
 
 /// Options of [`SpreadArb`].
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct SpreadArbOptions {
     pub cooldown_ns: u64,
     /// An older book is no reason to trade.
     pub book_age_max_ns: u64,
+    /// What holds between the legs.
+    pub contract: Contract,
 }
 
 /// See the module.
@@ -108,7 +111,7 @@ impl SpreadArb {
         if trade_sell {
             signal = signal.sell(sell, sell_qty).limit_at(bid.price);
         }
-        if let Ok(id) = signal.ioc().emit() {
+        if let Ok(id) = signal.ioc().contract(self.options.contract).emit() {
             self.signals += 1;
             self.last_signal = id;
             self.open_legs = if trade_buy && trade_sell { 0b11 } else { 0b01 };

@@ -12,6 +12,7 @@ mod limit;
 mod market;
 mod operator;
 mod order;
+mod pair;
 mod signal;
 mod strategy;
 mod text;
@@ -32,10 +33,13 @@ pub use limit::{Costs, LIMITS_MAX, LimitSpec};
 pub use market::{BookState, DepthKind, DepthUpdate, Level, TopOfBook, Trade};
 pub use operator::{LimitKey, Operator, Scope, TradingState};
 pub use order::{
-    CancelOrder, ClientOrderId, Command, CommandKind, NewOrder, OrderType, ReplaceOrder, Side,
-    TimeInForce,
+    CancelOrder, ClientOrderId, Command, CommandKind, NewOrder, OrderType, Priority, ReplaceOrder,
+    Side, TimeInForce,
 };
-pub use signal::{LEGS_MAX, Leg, LegPricing, Signal, SignalId, StrategyId};
+pub use pair::{Breach, COMPLETING_LEG, HEDGE_LEG, PairEnd, PairLeg, PairOutcome};
+pub use signal::{
+    BreachAction, Contract, LEGS_MAX, Leg, LegMode, LegPricing, Signal, SignalId, StrategyId,
+};
 pub use strategy::{Request, StrategyReport};
 pub use text::{FillId, Text, VenueOrderId};
 pub use units::{AMOUNT_DECIMALS, Amount, Nanos, ParseUnitError, Ppb, Price, Qty, Rounding, Scale};

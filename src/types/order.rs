@@ -249,11 +249,44 @@ pub enum CommandKind {
     Resync(InstrumentId),
 }
 
+/// Who may use the last units of a limit. Each step down leaves more of the limit untouched:
+/// cancels may use all of it, hedges all but the cancel reserve, new orders half a reserve less,
+/// queries another half less.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[repr(u8)]
+pub enum Priority {
+    /// Cancels.
+    Cancel = 0,
+    /// Orders that reduce a naked position.
+    Hedge = 1,
+    /// Other new orders.
+    #[default]
+    New = 2,
+    /// Everything that only asks.
+    Query = 3,
+}
+
+impl CommandKind {
+    /// What the command may use of the venue's limits unless its sender says otherwise.
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        match self {
+            Self::Cancel(_) | Self::CancelAll(_) => Priority::Cancel,
+            Self::New(_) | Self::Replace(_) => Priority::New,
+            _ => Priority::Query,
+        }
+    }
+}
+
 /// A command with the stamps of the tick that caused it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
     /// What to do.
     pub kind: CommandKind,
+    /// What it may use of the venue's limits.
+    pub priority: Priority,
     /// Signal it belongs to; 0 if none.
     pub signal: SignalId,
     /// When the last byte of the causing frame was read; 0 if no frame caused it.

@@ -81,7 +81,13 @@ impl Bench {
     }
 
     fn submit(&mut self, kind: CommandKind) {
-        let command = Command { kind, signal: SignalId(1), tick_ns: NOW, issued_ns: NOW };
+        let command = Command {
+            kind,
+            priority: kind.priority(),
+            signal: SignalId(1),
+            tick_ns: NOW,
+            issued_ns: NOW,
+        };
         self.connector.submit(&command, NOW, &mut self.out, &mut self.events).unwrap();
     }
 

@@ -5,7 +5,8 @@ use crate::counting::allocations;
 use std::sync::Arc;
 use stoop::book::{Book, BookOptions, Outcome};
 use stoop::oms::{BookQuote, Books, Oms, OmsOptions, Output, Record, Recorder, RiskLimits};
-use stoop::throttle::{Priority, Throttle};
+use stoop::throttle::Throttle;
+use stoop::types::Priority;
 use stoop::types::*;
 
 const SECOND: u64 = 1_000_000_000;

@@ -1,6 +1,8 @@
 //! Mistakes that people make in `engine.toml`, and the exact words they get back.
 
-use stoop::config::{Config, DEFAULT_TOML, Idle, Mode, parse_duration};
+use stoop::config::{
+    Config, ContractConfig, DEFAULT_TOML, Idle, Mode, StrategyKind, parse_duration,
+};
 use stoop::types::Nanos;
 
 /// The default file with one piece replaced.
@@ -44,6 +46,26 @@ fn misspelled_keys_are_named_with_the_right_one() {
         complaint(&with("cooldown_ms", "cooldwn_ms")),
         format!("engine.toml:{at}:1: unknown key \"cooldwn_ms\"; did you mean \"cooldown_ms\"?")
     );
+}
+
+#[test]
+fn contracts_are_checked_where_they_stand() {
+    let config = Config::parse("engine.toml", DEFAULT_TOML).unwrap();
+    let StrategyKind::SpreadArb { contract, .. } = &config.strategies[0].kind;
+    assert_eq!(*contract, ContractConfig::default(), "what the file says is the default");
+    let without = DEFAULT_TOML.replace("naked_ms_max = 500", "# naked_ms_max = 500");
+    assert_eq!(Config::parse("engine.toml", &without).unwrap().strategies, config.strategies);
+    for (from, to, column, what) in [
+        ("legs = \"parallel\"", "legs = \"serial\"", 8, "legs = \"serial\" is not one of"),
+        ("on_breach = \"unwind\"", "on_breach = \"undo\"", 13, "on_breach = \"undo\" is not one"),
+        ("naked_ms_max = 500", "naked_ms_max = -1", 16, "naked_ms_max = -1 must be from 0 to"),
+        ("naked_qty_max = \"0\"", "naked_qty_max = \"-1\"", 17, "naked_qty_max = -1 must not be"),
+        ("slippage_max_bps = 10", "slippage_max_bps = 1001", 20, "slippage_max_bps = 1001 must be"),
+    ] {
+        let place = format!("engine.toml:{}:{column}: {what}", line(from));
+        let complaint = complaint(&with(from, to));
+        assert!(complaint.starts_with(&place), "{complaint}\n{place}");
+    }
 }
 
 #[test]

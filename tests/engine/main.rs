@@ -1,6 +1,7 @@
 //! The engine as a program of its own would run it: with strategies that the program brings,
 //! against the simulated venues over TLS on loopback.
 
+mod legs;
 mod supervision;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -78,10 +79,18 @@ fn venue_setup(
 }
 
 fn start_logged(config: &Config, strategies: Own) -> Result<Started, String> {
+    start_with(config, strategies, &EmbeddedOptions::default())
+}
+
+fn start_with(
+    config: &Config,
+    strategies: Own,
+    options: &EmbeddedOptions,
+) -> Result<Started, String> {
     let names: Vec<&str> =
         config.venues.iter().map(|venue| VENUES[usize::from(venue.venue.0)].name).collect();
     let wires = names.iter().map(|name| sim::venues::wire(name).unwrap()).collect();
-    let embedded = embedded(&EmbeddedOptions::default(), wires).unwrap();
+    let embedded = embedded(options, wires).unwrap();
     let accounts = embedded.accounts;
     let handle = Server::start(embedded.options).unwrap();
     let tls = client_config(&[ExtraCa::Pem(handle.ca_pem().as_bytes().to_vec())]).unwrap();

@@ -80,7 +80,13 @@ impl Spare {
     fn cancel(&mut self, now: Nanos) {
         for instrument in self.open.clone() {
             let kind = CommandKind::CancelAll(instrument);
-            let command = Command { kind, signal: SignalId(0), tick_ns: Nanos(0), issued_ns: now };
+            let command = Command {
+                kind,
+                priority: kind.priority(),
+                signal: SignalId(0),
+                tick_ns: Nanos(0),
+                issued_ns: now,
+            };
             if let Err(error) = self.session.submit(&command, now) {
                 self.log.error(now, format_args!("{}: {kind:?} was not sent: {error}", self.name));
             }

@@ -5,8 +5,8 @@
 use crate::oms::Record;
 use crate::types::{
     AssetBalance, ClientOrderId, Command, CommandKind, ExecutionReport, Instrument, InstrumentId,
-    InstrumentTable, Leg, LimitKey, NewOrder, Operator, OrderType, Price, Qty, ReportKind, Request,
-    Scope, Signal, VenueId, VenueNotice,
+    InstrumentTable, Leg, LimitKey, NewOrder, Operator, OrderType, PairOutcome, Price, Qty,
+    ReportKind, Request, Scope, Signal, VenueId, VenueNotice,
 };
 use crate::venues::VENUES;
 
@@ -117,9 +117,31 @@ impl Rows {
                 let text = format!("{}: {state:?}, {left} left", scope_text(*scope));
                 Row { text, ..self.on(*instrument, row) }
             }
+            Record::Pair(pair) => Row { text: self.pair(pair), ..row },
             Record::Hash(hash) => Row { text: format!("{hash:016x}"), ..row },
             Record::Timer | Record::Stop | Record::Halted => row,
         }
+    }
+
+    /// What became of the legs of a signal.
+    fn pair(&self, pair: &PairOutcome) -> String {
+        let first = pair.legs().first().and_then(|leg| self.instrument(leg.instrument));
+        let scale = first.map(|row| row.scale).unwrap_or_default();
+        let breach = match (pair.breach, pair.action) {
+            (Some(breach), Some(action)) => format!(", {} breach, {action:?}", breach.name()),
+            (Some(breach), None) => format!(", {} breach", breach.name()),
+            _ => String::new(),
+        };
+        format!(
+            "strategy {} signal {}: {}, left {}{breach}, naked {} ms up to {}, cost {:.2} bps",
+            pair.strategy.0,
+            pair.signal.0,
+            pair.end.name(),
+            scale.qty_decimal(pair.left).normalize(),
+            pair.naked_ns / 1_000_000,
+            scale.qty_decimal(pair.naked_qty).normalize(),
+            pair.cost.0 as f64 / 100_000.0,
+        )
     }
 
     fn operator(&self, operator: &Operator) -> String {
@@ -352,6 +374,7 @@ mod tests {
         assert_eq!(row.text, "strategy 2 signal 9 leg 1: book is too old");
         let command = Command {
             kind: CommandKind::CancelAll(InstrumentId(4)),
+            priority: crate::types::Priority::Cancel,
             signal: SignalId(0),
             tick_ns: Nanos(0),
             issued_ns: Nanos(0),

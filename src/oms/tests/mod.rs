@@ -1,5 +1,7 @@
 //! Tests of the oms as a whole: two venues, one underlying, reports in every order.
 
+mod legs;
+mod legs_property;
 mod life;
 mod matrix;
 mod operator;
@@ -9,9 +11,10 @@ mod replay;
 
 use super::*;
 use crate::types::{
-    Amount, AssetBalance, AssetId, BookState, ClientOrderId, ExecutionReport, Fill, FillId,
-    Instrument, InstrumentRules, Leg, Level, Liquidity, OrderState, Ppb, Price, Qty, Readiness,
-    ReportKind, ReportOrigin, Request, Scale, Signal, TimeInForce, VenueNotice, VenueOrderId,
+    Amount, AssetBalance, AssetId, BookState, ClientOrderId, Contract, ExecutionReport, Fill,
+    FillId, Instrument, InstrumentRules, Leg, Level, Liquidity, OrderState, Ppb, Price, Qty,
+    Readiness, ReportKind, ReportOrigin, Request, Scale, Signal, TimeInForce, VenueNotice,
+    VenueOrderId,
 };
 
 pub(super) const E18: i128 = 10i128.pow(18);
@@ -26,7 +29,7 @@ pub(super) const BTC: AssetId = AssetId(0);
 pub(super) const USDT: AssetId = AssetId(1);
 
 /// Bid 60 000.00 and ask 60 000.10 everywhere unless a test says otherwise.
-pub(super) struct FakeBooks(pub [BookQuote; 3]);
+pub(super) struct FakeBooks(pub [BookQuote; 5]);
 
 impl Books for FakeBooks {
     fn best(&self, instrument: InstrumentId) -> BookQuote {
@@ -67,6 +70,19 @@ pub(super) fn table() -> InstrumentTable {
             },
             ..Instrument::default()
         });
+    }
+    table
+}
+
+/// The same with BTC once more at each venue (2 and 3), and ETH at the first (4).
+pub(super) fn larger_table() -> InstrumentTable {
+    let mut table = table();
+    let eth = table.assets.intern("ETH");
+    for (like, name, base) in
+        [(A, "BTC/USDT@c", BTC), (B, "BTC/USDT@d", BTC), (A, "ETH/USDT@a", eth)]
+    {
+        let row = table.get(like).unwrap().clone();
+        table.add(Instrument { name: name.to_owned(), base, ..row });
     }
     table
 }
@@ -118,7 +134,16 @@ impl Bench {
     }
 
     pub fn with(options: OmsOptions) -> Self {
-        let mut bench = Self::unready(options);
+        Self::over(options, table())
+    }
+
+    /// With the instruments of [`larger_table`].
+    pub fn larger() -> Self {
+        Self::over(options(), larger_table())
+    }
+
+    fn over(options: OmsOptions, table: InstrumentTable) -> Self {
+        let mut bench = Self::unready_over(options, table);
         for (venue, channel) in
             [(VENUE_A, Channel::Trade), (VENUE_B, Channel::Trade), (VENUE_B, Channel::Private)]
         {
@@ -138,8 +163,12 @@ impl Bench {
     }
 
     pub fn unready(options: OmsOptions) -> Self {
+        Self::unready_over(options, table())
+    }
+
+    fn unready_over(options: OmsOptions, table: InstrumentTable) -> Self {
         let out = Output::new(&options);
-        let oms = Oms::new(options, Arc::new(table()), START, Vec::new(), FakeBooks([quote(); 3]));
+        let oms = Oms::new(options, Arc::new(table), START, Vec::new(), FakeBooks([quote(); 5]));
         Self { oms, out, now: START, before: Vec::new(), signals: 0 }
     }
 
@@ -149,12 +178,18 @@ impl Bench {
 
     /// Sends a signal with these legs; the ids of the orders it became.
     pub fn signal(&mut self, legs: &[Leg]) -> Vec<ClientOrderId> {
+        self.signal_with(legs, Contract::default())
+    }
+
+    /// The same with a contract between the legs.
+    pub fn signal_with(&mut self, legs: &[Leg], contract: Contract) -> Vec<ClientOrderId> {
         self.signals += 1;
         let mut signal = Signal {
             id: SignalId(self.signals),
             strategy: STRATEGY,
             legs_len: legs.len() as u8,
             tick_ns: Nanos(77),
+            contract,
             ..Signal::default()
         };
         signal.legs[..legs.len()].copy_from_slice(legs);
@@ -182,7 +217,7 @@ impl Bench {
     }
 
     pub fn report(&mut self, report: &ExecutionReport) {
-        let venue = if report.instrument == A { VENUE_A } else { VENUE_B };
+        let venue = if report.instrument.0 % 2 == 0 { VENUE_A } else { VENUE_B };
         self.out.clear();
         self.oms.on_report(venue, report, self.now, &mut self.out);
     }

@@ -1,6 +1,7 @@
 //! The state is a function of its records: the same from the first record on, from any snapshot on,
 //! over a restart, and after a crash between any two records.
 
+use super::legs_property::{World, contract, event};
 use super::property::{Model, step};
 use super::*;
 use proptest::prelude::*;
@@ -28,8 +29,8 @@ fn replay(mut replay: Replay, records: &[(Nanos, Record)]) -> Kept {
 }
 
 /// A run that goes on with `kept`, one minute later.
-fn resumed(kept: Kept, now: Nanos) -> Bench {
-    let books = FakeBooks([quote(); 3]);
+pub(super) fn resumed(kept: Kept, now: Nanos) -> Bench {
+    let books = FakeBooks([quote(); 5]);
     let oms = Oms::resume(kept, options(), Arc::new(table()), now, Vec::new(), books).unwrap();
     let mut bench = Bench::unready(options());
     (bench.oms, bench.now) = (oms, now);
@@ -55,6 +56,39 @@ proptest! {
             // The hash executes the last input and compares.
             let hash = model.bench.oms.state_hash();
             again.push(model.bench.now, Record::Hash(hash)).unwrap();
+        }
+    }
+
+    /// The same for signals with a contract, and from a snapshot in the middle on.
+    #[test]
+    fn the_state_of_pairs_follows_from_the_records(
+        contract in contract(),
+        events in prop::collection::vec(event(), 1..30),
+        cut in 0usize..30,
+    ) {
+        let mut world = World::new(contract, (1_000, 1_000));
+        let mut again = Replay::new();
+        let (mut taken, mut snapshot) = (0, None);
+        for (now, record) in recorded(&mut world.bench) {
+            again.push(now, record).unwrap();
+            taken += 1;
+        }
+        for (at, event) in events.iter().enumerate() {
+            if at == cut {
+                snapshot = Some((world.bench.oms.kept().encode(), taken));
+            }
+            world.run(event);
+            let records = recorded(&mut world.bench);
+            for (now, record) in &records[taken..] {
+                again.push(*now, record.clone()).unwrap();
+            }
+            taken = records.len();
+            again.push(world.bench.now, Record::Hash(world.bench.oms.state_hash())).unwrap();
+        }
+        if let Some((snapshot, from)) = snapshot {
+            let records = recorded(&mut world.bench);
+            let kept = replay(Replay::from(Kept::decode(&snapshot).unwrap()), &records[from..]);
+            prop_assert_eq!(kept.hash(), world.bench.oms.state_hash());
         }
     }
 
@@ -227,7 +261,7 @@ fn positions_and_orders_follow_their_instruments_to_other_numbers() {
         row.scale.qty_decimals = 6;
         other.add(row);
     }
-    let books = FakeBooks([quote(); 3]);
+    let books = FakeBooks([quote(); 5]);
     let resume = |kept, table| {
         let books = FakeBooks(books.0);
         Oms::resume(kept, options(), Arc::new(table), START.plus(9_000 * MS), Vec::new(), books)

@@ -199,6 +199,7 @@ fn recorded_messages_decode_or_are_refused_by_name() {
         let kind = CommandKind::Subscribe(crate::types::InstrumentId(index));
         let command = crate::types::Command {
             kind,
+            priority: kind.priority(),
             signal: crate::types::SignalId(0),
             tick_ns: Nanos(0),
             issued_ns: NOW,

@@ -226,7 +226,13 @@ impl Rig {
 
     pub(super) fn submit(&mut self, kind: CommandKind) -> Result<(), EncodeError> {
         self.clear();
-        let command = Command { kind, signal: SignalId(0), tick_ns: Nanos(0), issued_ns: self.now };
+        let command = Command {
+            kind,
+            priority: kind.priority(),
+            signal: SignalId(0),
+            tick_ns: Nanos(0),
+            issued_ns: self.now,
+        };
         self.connector.submit(&command, self.now, &mut self.out, &mut self.events)
     }
 

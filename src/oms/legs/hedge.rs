@@ -1,0 +1,310 @@
+//! Hedging orders: what is done about a naked quantity once nothing else can fill.
+//!
+//! They pass every check of other orders but the order rate and what may be traded: they make the
+//! risk smaller that an allowed order has left. One at a time, never larger than the excess, limits
+//! that take what the book offers and rest never. A try that trades nothing is followed by a pause;
+//! both tries and orders are bounded, then what is left is held and told.
+
+#![forbid(unsafe_code)]
+
+use super::pair::{Pair, TRIED_MAX};
+use crate::oms::record::Recorder;
+use crate::oms::requests::Place;
+use crate::oms::risk::{BookQuote, RiskReject, Subject};
+use crate::oms::{Books, Exposure, Oms, Output};
+use crate::types::{
+    Amount, BookState, BreachAction, COMPLETING_LEG, ClientOrderId, HEDGE_LEG, Instrument,
+    InstrumentId, InstrumentStatus, Level, Nanos, NewOrder, OrderType, Ppb, Price, Priority, Qty,
+    Rounding, Side, TimeInForce,
+};
+
+/// Pause after a try that traded nothing; doubles with each up to the longest.
+const PAUSE_FIRST_NS: u64 = 20_000_000;
+const PAUSE_MAX_NS: u64 = 1_000_000_000;
+/// Tries in a row that trade nothing before the excess is held: about 15 s.
+const TRIES_MAX: u32 = 20;
+/// Hedging orders of one pair.
+const HEDGES_MAX: u8 = 32;
+
+/// Why no hedging order was sent.
+enum No {
+    /// What is left is less than the venue takes.
+    Dust,
+    /// Our own checks.
+    Risk(RiskReject),
+}
+
+impl From<RiskReject> for No {
+    fn from(code: RiskReject) -> Self {
+        Self::Risk(code)
+    }
+}
+
+/// What a hedging order is to do.
+struct Aim {
+    instrument: InstrumentId,
+    side: Side,
+    qty: Qty,
+    /// Leg that it is for, with its marks.
+    leg: u8,
+}
+
+impl<R: Recorder, B: Books> Oms<R, B> {
+    /// The working hedge may have ended: whether it has traded decides what comes next.
+    pub(super) fn note_hedge_end(&mut self, pair: &mut Pair, now: Nanos) {
+        if !pair.hedge.is_some() || !self.is_settled(pair.hedge) {
+            return;
+        }
+        pair.hedge = ClientOrderId::NONE;
+        if pair.hedge_filled > Qty::ZERO {
+            (pair.tries, pair.try_ns) = (0, now);
+        } else if pair.hedge_completes {
+            pair.note_tried(pair.hedge_instrument);
+        } else {
+            pair.try_ns = now.plus(pause_ns(pair.tries));
+            pair.tries += 1;
+        }
+    }
+
+    /// Nothing of the pair works and its excess is to be dealt with.
+    pub(super) fn heal(&mut self, pair: &mut Pair, excess: i64, now: Nanos, out: &mut Output) {
+        if pair.contract.on_breach == BreachAction::Hold {
+            pair.action = Some(BreachAction::Hold);
+            self.finish_pair(pair, true, now, out);
+            return;
+        }
+        if pair.hedges >= HEDGES_MAX || pair.tries >= TRIES_MAX {
+            self.finish_pair(pair, true, now, out);
+            return;
+        }
+        let completes = pair.contract.on_breach == BreachAction::Complete;
+        if completes && self.complete(pair, excess, now, out) {
+            return;
+        }
+        let leg = pair.heavy_leg(excess);
+        let aim = Aim {
+            instrument: pair.legs[leg].asked.instrument,
+            side: against(excess),
+            qty: pair.unwindable(excess),
+            leg: HEDGE_LEG | leg as u8,
+        };
+        match self.hedge(pair, &aim, now, out) {
+            Ok(()) => {
+                pair.action = Some(BreachAction::Unwind);
+                pair.hedge_completes = false;
+            }
+            Err(No::Dust) => self.finish_pair(pair, false, now, out),
+            Err(No::Risk(code)) => {
+                pair.risk = code as u8;
+                pair.try_ns = now.plus(pause_ns(pair.tries));
+                pair.tries += 1;
+                pair.due = pair.try_ns;
+            }
+        }
+    }
+
+    /// Trades what is missing where that is allowed. Whether an order was sent.
+    fn complete(&mut self, pair: &mut Pair, excess: i64, now: Nanos, out: &mut Output) -> bool {
+        let Some(leg) = pair.light_leg(excess) else { return false };
+        while usize::from(pair.tried_len) < TRIED_MAX {
+            let Some(instrument) = self.where_to_complete(pair, leg, excess, now) else {
+                return false;
+            };
+            let qty = Qty(excess.saturating_abs());
+            let leg = HEDGE_LEG | COMPLETING_LEG | leg as u8;
+            let aim = Aim { instrument, side: against(excess), qty, leg };
+            match self.hedge(pair, &aim, now, out) {
+                Ok(()) => {
+                    pair.action = Some(BreachAction::Complete);
+                    pair.hedge_completes = true;
+                    return true;
+                }
+                Err(No::Dust) => {}
+                Err(No::Risk(code)) => pair.risk = code as u8,
+            }
+            pair.note_tried(instrument);
+        }
+        false
+    }
+
+    /// The missing leg's own instrument; after a try there in vain the best priced other one of the
+    /// same underlying and quote whose venue is ready.
+    fn where_to_complete(
+        &mut self,
+        pair: &Pair,
+        leg: usize,
+        excess: i64,
+        now: Nanos,
+    ) -> Option<InstrumentId> {
+        let own = pair.legs[leg].asked.instrument;
+        if !pair.was_tried(own) {
+            return Some(own);
+        }
+        let instruments = std::sync::Arc::clone(&self.instruments);
+        let kind = instruments.get(own)?;
+        let side = against(excess);
+        let is_heavy = |id| {
+            let mut legs = pair.legs().iter();
+            legs.any(|leg| leg.asked.side != side && leg.asked.instrument == id)
+        };
+        let mut best: Option<(Price, InstrumentId)> = None;
+        for row in instruments.iter() {
+            let same = row.base == kind.base && row.quote == kind.quote;
+            if !same || is_heavy(row.id) || pair.was_tried(row.id) {
+                continue;
+            }
+            if !self.state.venues.is_ready(row.venue, now) {
+                continue;
+            }
+            let quote = self.quote(row.id, now);
+            let Some(level) = met(&quote, side) else { continue };
+            let better = best.is_none_or(|(price, _)| match side {
+                Side::Buy => level.price < price,
+                Side::Sell => level.price > price,
+            });
+            if better {
+                best = Some((level.price, row.id));
+            }
+        }
+        best.map(|(_, id)| id)
+    }
+
+    fn hedge(
+        &mut self,
+        pair: &mut Pair,
+        aim: &Aim,
+        now: Nanos,
+        out: &mut Output,
+    ) -> Result<(), No> {
+        let instruments = std::sync::Arc::clone(&self.instruments);
+        let instrument = instruments.get(aim.instrument).ok_or(RiskReject::UnknownInstrument)?;
+        let quote = self.quote(aim.instrument, now);
+        let mut order = self.hedging_order(instrument, aim, pair.contract.slippage_max, &quote)?;
+        order.client_id =
+            ClientOrderId::mint(self.state.instance_start, pair.strategy, self.state.sequence)
+                .ok_or(RiskReject::IdsExhausted)?;
+        self.check_hedge(instrument, &order, quote, now)?;
+        let place = Place {
+            signal: pair.signal,
+            leg: aim.leg,
+            pair: pair.serial,
+            tick_ns: Nanos(0),
+            priority: Priority::Hedge,
+        };
+        if !self.place(&order, &place, now, out) {
+            return Err(No::Risk(RiskReject::TableFull));
+        }
+        self.state.risk.on_sent(1, now);
+        pair.hedge = order.client_id;
+        pair.hedge_instrument = aim.instrument;
+        pair.hedge_filled = Qty::ZERO;
+        pair.hedges = pair.hedges.saturating_add(1);
+        Ok(())
+    }
+
+    /// An order for what is wanted, or for as much of it as one order may be.
+    fn hedging_order(
+        &self,
+        instrument: &Instrument,
+        aim: &Aim,
+        slippage: Ppb,
+        quote: &BookQuote,
+    ) -> Result<NewOrder, No> {
+        if quote.state != BookState::Live {
+            return Err(No::Risk(RiskReject::BookNotLive));
+        }
+        let level = met(quote, aim.side).ok_or(RiskReject::NoPrice)?;
+        let limits = &self.state.risk.limits;
+        let slippage = slippage.0.clamp(0, limits.price_collar.0.max(0));
+        let price = bounded(instrument, through(level.price, slippage, aim.side), aim.side);
+        let wanted = self.whole_lots(aim.instrument, aim.qty);
+        if self.is_too_small(aim.instrument, wanted, price) {
+            return Err(No::Dust);
+        }
+        let mut qty = wanted.0;
+        if instrument.rules.qty_max > Qty::ZERO {
+            qty = qty.min(instrument.rules.qty_max.0);
+        }
+        let each = instrument.scale.notional(price, Qty(1)).map_or(0, |value| value.0);
+        for most in [limits.order_notional_max, instrument.rules.notional_max] {
+            if most > Amount::ZERO && each > 0 {
+                qty = qty.min(i64::try_from(most.0 / each).unwrap_or(i64::MAX));
+            }
+        }
+        Ok(NewOrder {
+            client_id: ClientOrderId::NONE,
+            instrument: aim.instrument,
+            side: aim.side,
+            order_type: OrderType::Limit,
+            time_in_force: TimeInForce::Ioc,
+            post_only: false,
+            reduce_only: false,
+            price,
+            qty: self.whole_lots(aim.instrument, Qty(qty)),
+        })
+    }
+
+    /// Every check of other orders but the order rate and what may be traded.
+    fn check_hedge(
+        &self,
+        instrument: &Instrument,
+        order: &NewOrder,
+        quote: BookQuote,
+        now: Nanos,
+    ) -> Result<(), RiskReject> {
+        self.state.risk.check_space(1, self.state.orders.open_count())?;
+        if !self.state.orders.has_room(1) {
+            return Err(RiskReject::TableFull);
+        }
+        let status = self.state.statuses.get(instrument.id.index()).copied();
+        let subject = Subject {
+            order,
+            instrument,
+            status: status.unwrap_or(InstrumentStatus::Halted),
+            quote,
+            earlier: Amount::ZERO,
+            earlier_instrument: Amount::ZERO,
+            strategy: order.client_id.strategy(),
+            own: Exposure::default(),
+            closing: true,
+            venue_ready: self.state.venues.is_ready(instrument.venue, now),
+            now,
+        };
+        self.state.risk.check_leg(&subject, &self.state.exposures)
+    }
+}
+
+/// The side that makes an excess smaller.
+fn against(excess: i64) -> Side {
+    if excess > 0 { Side::Sell } else { Side::Buy }
+}
+
+/// What an order of this side would meet.
+fn met(quote: &BookQuote, side: Side) -> Option<Level> {
+    let level = if side == Side::Buy { quote.ask } else { quote.bid };
+    let good = quote.state == BookState::Live && level.qty > Qty::ZERO && level.price > Price(0);
+    good.then_some(level)
+}
+
+/// The price that is `ppb` worse for us.
+fn through(price: Price, ppb: i64, side: Side) -> Price {
+    let away = i128::from(price.0) * i128::from(ppb) / 1_000_000_000;
+    let away = i64::try_from(away).unwrap_or(0);
+    Price(price.0.saturating_add(away.saturating_mul(side.sign())))
+}
+
+/// On a tick, not further through the book, within the instrument's bounds.
+fn bounded(instrument: &Instrument, price: Price, side: Side) -> Price {
+    let rules = &instrument.rules;
+    let rounding = if side == Side::Buy { Rounding::Down } else { Rounding::Up };
+    let price = match rules.tick_size {
+        Price(tick) if tick > 0 => price.round_to(rules.tick_size, rounding),
+        _ => price,
+    };
+    let price = price.max(rules.price_min);
+    if rules.price_max > Price(0) { price.min(rules.price_max) } else { price }
+}
+
+fn pause_ns(tries: u32) -> u64 {
+    (PAUSE_FIRST_NS << tries.min(8)).min(PAUSE_MAX_NS)
+}
