@@ -42,6 +42,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod journal;
+pub mod mutants;
 pub mod net;
 pub mod oms;
 pub mod pipe;

@@ -110,6 +110,11 @@ impl Checks {
     /// After every step: limits as the venues see them, and nothing alive is believed dead.
     pub fn step(&mut self, engine: &Assembly, sim: &InMemory, _now: Nanos) -> Result<(), Failure> {
         self.looked += 1;
+        for (executor, name) in engine.executors.iter().zip(NAMES) {
+            if executor.cancels_held_back() > 0 {
+                return fail(format!("{name}: a cancel was held back by our own rate limit"));
+            }
+        }
         let heard = [0, 1].map(|venue| {
             let counters = sim.counters(venue);
             counters.texts_in + counters.requests

@@ -8,6 +8,8 @@
 mod chance;
 mod checks;
 mod faults;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod plan;
 mod trader;
 mod venues;

@@ -190,8 +190,11 @@ impl World {
         let restored = restored.map_err(|error| Failure(format!("the journal: {error}")))?;
         let replayed = restored.final_state(&[VenueId(0), VenueId(1)]);
         let shown = |state: &FinalState| {
-            let positions: Vec<String> =
-                state.positions.iter().map(|p| format!("{} {} {}", p.qty, p.cost, p.fees)).collect();
+            let positions: Vec<String> = state
+                .positions
+                .iter()
+                .map(|p| format!("{} {} {}", p.qty, p.cost, p.fees))
+                .collect();
             let balances: Vec<String> = state
                 .balances
                 .iter()
@@ -226,7 +229,9 @@ impl World {
                 let health = [0, 1].map(|venue| engine.view.health(VenueId(venue)));
                 let text = "a venue does not come back although all is well";
                 let open = self.open_orders();
-                return Err(Failure(format!("{text}: orders allowed {ready:?}\n{health:#?}\n{open}")));
+                return Err(Failure(format!(
+                    "{text}: orders allowed {ready:?}\n{health:#?}\n{open}"
+                )));
             }
             self.step(until.max(self.now.plus(1)))?;
         }
