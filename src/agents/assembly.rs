@@ -5,6 +5,7 @@
 
 use super::account::FinalState;
 use super::configured::{Named, oms_options, strategies};
+use super::control::SparePlan;
 use super::engine::EngineSetup;
 use super::executor::{Executor, ExecutorHistograms, ExecutorParts};
 use super::feed::{Feed, FeedBook, FeedHistograms, FeedParts};
@@ -13,6 +14,7 @@ use super::log::Log;
 use super::oms::{OmsAgent, OmsParts, StrategyPort, VenuePort};
 use super::session::Session;
 use super::strategy::StrategyAgent;
+use super::supervision::spare_plan;
 use super::threads::{Agent, Lifecycle};
 use crate::book::{Book, BookOptions, LadderOptions};
 use crate::clock::Clock;
@@ -70,8 +72,7 @@ impl Default for Sizes {
     }
 }
 
-/// Price levels that one message to an executor may hold.
-pub(super) const EXECUTOR_LEVELS: usize = 16;
+const EXECUTOR_LEVELS: usize = 16;
 
 /// Where the region lies.
 pub(super) struct RegionPlace<'a> {
@@ -97,8 +98,7 @@ pub struct Assembly {
     /// Where the order manager's last word comes.
     pub last: Receiver<FinalState>,
     pub(super) statuses: Vec<(String, StatusReader)>,
-    /// How to connect anew to venues whose executor is lost.
-    pub(super) spares: Vec<VenueSetup>,
+    pub(super) spares: Vec<SparePlan>,
     pub(super) clock: Clock,
     pub(super) log: Log,
 }
@@ -139,8 +139,8 @@ impl Assembly {
             sizes,
             feeds: Vec::new(),
             executors: Vec::new(),
-            ports: Vec::new(),
             spares: Vec::new(),
+            ports: Vec::new(),
             channels: vec![Vec::new(); VENUES.len()],
         };
         for venue in &config.venues {
@@ -177,8 +177,8 @@ struct Builder<'a> {
     sizes: &'a Sizes,
     feeds: Vec<Feed>,
     executors: Vec<Executor>,
+    spares: Vec<SparePlan>,
     ports: Vec<VenuePort>,
-    spares: Vec<VenueSetup>,
     /// By venue: what must be ready before orders may be sent there.
     channels: Vec<Vec<Channel>>,
 }
@@ -204,9 +204,9 @@ impl Builder<'_> {
             instruments: self.setup.instruments.clone(),
             credentials: keys.filter(|_| trading).map(|(_, keys)| keys.clone()),
             depth: 50,
+            dead_man_switch_s: config.dead_man_switch_s,
             recv_window_ms: config.recv_window_ms,
             orders_over_rest: config.orders_over_rest,
-            dead_man_switch_s: config.dead_man_switch_s,
             reply_timeout_ms: 2_000,
             first_message_timeout_ms: 5_000,
         }
@@ -287,9 +287,11 @@ impl Builder<'_> {
     ) -> Result<(), String> {
         let row = &VENUES[usize::from(config.venue.0)];
         let name = format!("exec:{}", row.name);
-        let setup = self.venue_setup(config, true);
-        self.spares.push(setup.clone());
-        let connector = (row.trading)(setup).map_err(|error| error.to_string())?;
+        let (clock, log) = (&self.setup.clock, self.setup.log.named(&name));
+        let (setup, transport) = (self.venue_setup(config, true), self.transport.clone());
+        self.spares.push(spare_plan(setup, transport, EXECUTOR_LEVELS, clock, log));
+        let connector =
+            (row.trading)(self.venue_setup(config, true)).map_err(|error| error.to_string())?;
         let wanted = connector.channels().iter().map(|spec| spec.channel);
         self.channels[usize::from(config.venue.0)] = wanted.collect();
         let session = Session::open(

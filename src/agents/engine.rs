@@ -1,10 +1,10 @@
 //! The engine as a whole: the region in a folder, and the agents on their threads.
 
 use super::account::FinalState;
-use super::assembly::{Assembly, EXECUTOR_LEVELS, RegionPlace, Sizes};
-use super::configured::{Named, plans, strategies};
-use super::control::crash::Incidents;
+use super::assembly::{Assembly, RegionPlace, Sizes};
+use super::configured::{plans, strategies};
 use super::log::Log;
+use super::operator::OperatorDesk;
 use super::supervision::{Rest, Supervision};
 use super::threads::{Lifecycle, Phase, ThreadPlan, spawn};
 use crate::clock::Clock;
@@ -68,6 +68,7 @@ impl Engine {
         let strategies = strategies(config, own, &setup.instruments)?;
         let (plans, layout) = plans(config, &strategies)?;
         let folder = PathBuf::from(format!("/dev/shm/stoop-{}", config.name));
+        let supervised = Supervision::new(config, &folder)?;
         let region = RegionOptions {
             depth: config.depth,
             strategies: strategies.len(),
@@ -80,52 +81,25 @@ impl Engine {
                 }
                 _ => error.to_string(),
             })?;
-        Self::build(setup, market, strategies, (plans, layout), &folder).inspect_err(|_| {
-            let _ = std::fs::remove_dir_all(&folder);
-        })
-    }
-
-    fn build(
-        setup: EngineSetup<'_>,
-        market: Market,
-        strategies: Vec<Named>,
-        (plans, layout): (Vec<ThreadPlan>, String),
-        folder: &Path,
-    ) -> Result<Self, String> {
-        let (config, tls, instruments) =
-            (setup.config, setup.tls.clone(), setup.instruments.clone());
-        let names = strategies.iter().map(|(name, _)| name.clone()).collect();
-        let place = RegionPlace { market, folder: Some(folder) };
-        let transport = tls.clone().into();
-        let mut assembly = Assembly::build(setup, place, strategies, transport, &Sizes::default())?;
-        let (mut supervision, desk) = Supervision::new(config, folder)?;
-        assembly.oms = assembly.oms.with_desk(desk);
-        for setup in std::mem::take(&mut assembly.spares) {
-            let (clock, log) = (&assembly.clock, &assembly.log);
-            supervision.add_spare(setup, tls.clone(), EXECUTOR_LEVELS, clock, log);
-        }
-        let incidents = supervision.incidents.clone();
-        let control = supervision.start(Rest {
-            config,
-            folder,
-            strategies: names,
-            instruments,
-            view: assembly.view.clone(),
-            lifecycle: assembly.lifecycle.clone(),
-            clock: assembly.clock.clone(),
-            log: assembly.log.clone(),
-        })?;
-        Self::spread(assembly, &plans, layout, folder, control, &incidents)
+        let place = RegionPlace { market, folder: Some(&folder) };
+        let transport = setup.tls.clone().into();
+        Assembly::build(setup, place, strategies, transport, &Sizes::default())
+            .and_then(|assembly| {
+                Self::spread(assembly, supervised, config, &plans, layout, &folder)
+            })
+            .inspect_err(|_| {
+                let _ = std::fs::remove_dir_all(&folder);
+            })
     }
 
     /// Gives each agent its thread.
     fn spread(
         mut assembly: Assembly,
+        (supervision, desk): (Supervision, OperatorDesk),
+        config: &Config,
         plans: &[ThreadPlan],
         layout: String,
         folder: &Path,
-        control: JoinHandle<()>,
-        incidents: &Incidents,
     ) -> Result<Self, String> {
         let (clock, lifecycle) = (assembly.clock.clone(), assembly.lifecycle.clone());
         let (view, mut log) = (assembly.view.clone(), assembly.log.clone());
@@ -133,9 +107,21 @@ impl Engine {
         for plan in plans {
             log.info(clock.now(), format_args!("thread: {plan}"));
         }
-        let statuses = Mutex::new(std::mem::take(&mut assembly.statuses));
+        let statuses = std::mem::take(&mut assembly.statuses);
+        let rest = Rest {
+            config,
+            folder,
+            strategies: statuses.iter().map(|(name, _)| name.clone()).collect(),
+            spares: std::mem::take(&mut assembly.spares),
+            view: view.clone(),
+            lifecycle: lifecycle.clone(),
+            clock: clock.clone(),
+            log: log.clone(),
+        };
+        assembly.oms = assembly.oms.with_desk(desk);
         let (mut agents, last) = assembly.into_agents();
-        let mut threads = vec![control];
+        let incidents = supervision.incidents.clone();
+        let mut threads = vec![supervision.start(rest)?];
         for plan in plans {
             let mut own = Vec::new();
             for name in &plan.runs {
@@ -144,12 +130,12 @@ impl Engine {
                 own.push(agents.swap_remove(at));
             }
             let thread =
-                spawn(plan, own, &clock, &lifecycle, &log, incidents).inspect_err(|_| {
+                spawn(plan, own, &clock, &lifecycle, &log, &incidents).inspect_err(|_| {
                     lifecycle.advance(Phase::Done);
                 })?;
             threads.push(thread);
         }
-        let folder = folder.to_owned();
+        let (statuses, folder) = (Mutex::new(statuses), folder.to_owned());
         Ok(Self { view, lifecycle, threads, last, statuses, layout, folder })
     }
 

@@ -349,8 +349,8 @@ impl OmsAgent {
         }
         self.account_at = now.plus(ACCOUNT_EVERY_NS);
         self.tell(now);
-        self.look_at_journal(now);
         self.watch_strategies(now);
+        self.look_at_journal(now);
         self.parts.market.beat(now);
         let (oms, table) = (&self.oms, &self.parts.instruments);
         let account = &mut self.parts.account;

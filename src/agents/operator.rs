@@ -176,7 +176,24 @@ impl OmsAgent {
     pub fn with_desk(mut self, desk: OperatorDesk) -> Self {
         let strategies = self.parts.strategies.len();
         self.desk = Some(DeskState::new(desk, strategies));
+        self.tell_states();
         self
+    }
+
+    /// What a person paused in an earlier run is paused still: said at the start.
+    fn tell_states(&mut self) {
+        let venues = self.parts.venues.iter().map(|port| Scope::Venue(port.venue));
+        let strategies = self.parts.strategies.iter().map(|port| Scope::Strategy(port.strategy));
+        let scopes: Vec<Scope> =
+            [Scope::Engine].into_iter().chain(venues).chain(strategies).collect();
+        let now = self.parts.clock.now();
+        for scope in scopes {
+            let state = self.oms.trading_state_of(scope).unwrap_or_default();
+            if state != TradingState::Active {
+                let text = format_args!("{scope:?} is {state} since an earlier run: stoop resume");
+                self.parts.log.warn(now, text);
+            }
+        }
     }
 
     pub(super) fn take_operator(&mut self, now: Nanos) -> usize {

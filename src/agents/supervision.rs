@@ -8,12 +8,13 @@ use super::session::Session;
 use super::threads::Lifecycle;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::net::Transport;
 use crate::shm::MarketView;
 use crate::sync::spsc;
-use crate::types::{InstrumentTable, VenueId};
+use crate::types::VenueId;
 use crate::venues::{VENUES, VenueSetup};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 /// Slots of the rings between control thread and order manager. One answer is at most 129 parts.
@@ -28,8 +29,6 @@ pub(super) struct Supervision {
     kill_file: PathBuf,
     /// Panics of the agents.
     pub incidents: Incidents,
-    /// How to replace lost executors.
-    pub spares: Vec<SparePlan>,
 }
 
 impl Supervision {
@@ -49,35 +48,14 @@ impl Supervision {
             board: board.clone(),
             strategy_silence_max_ns: config.strategy_silence_max_ns,
         };
-        let (incidents, spares) = (Incidents::default(), Vec::new());
-        Ok((Self { asks, tells, board, kill_file, incidents, spares }, desk))
-    }
-
-    /// Keeps how to connect to a venue anew, should its executor be lost.
-    pub fn add_spare(
-        &mut self,
-        setup: VenueSetup,
-        tls: Arc<rustls::ClientConfig>,
-        levels: usize,
-        clock: &Clock,
-        log: &Log,
-    ) {
-        let row = &VENUES[usize::from(setup.venue.0)];
-        let executor = format!("exec:{}", row.name);
-        let instruments = setup.instruments.of_venue(setup.venue).map(|row| row.id).collect();
-        let (clock, log) = (clock.clone(), log.named(&executor));
-        let log = std::sync::Mutex::new(log);
-        let open = move || {
-            let connector = (row.trading)(setup.clone()).map_err(|error| error.to_string())?;
-            let log = log.lock().map_err(|_| "its log is gone".to_owned())?.clone();
-            Session::open(connector, tls.clone(), levels, &clock, log)
-        };
-        self.spares.push(SparePlan { executor, instruments, open: Arc::new(open) });
+        let incidents = Incidents::default();
+        Ok((Self { asks, tells, board, kill_file, incidents }, desk))
     }
 
     /// Starts the thread.
     pub fn start(self, rest: Rest<'_>) -> Result<JoinHandle<()>, String> {
-        let Rest { config, folder, strategies, instruments, view, lifecycle, clock, log } = rest;
+        let Rest { config, folder, strategies, spares, view, lifecycle, clock, log } = rest;
+        let instruments = view.instruments().clone();
         let venue = |venue: VenueId| (venue, VENUES[usize::from(venue.0)].name.to_owned());
         let names = Names {
             venues: config.venues.iter().map(|row| venue(row.venue)).collect(),
@@ -101,7 +79,7 @@ impl Supervision {
             silence_max_ns: config.strategy_silence_max_ns,
             incidents: self.incidents,
             crashes,
-            spares: self.spares,
+            spares,
             clock,
             lifecycle,
             log: log.named("control"),
@@ -115,9 +93,30 @@ pub(super) struct Rest<'a> {
     pub folder: &'a Path,
     /// Names by number.
     pub strategies: Vec<String>,
-    pub instruments: Arc<InstrumentTable>,
+    /// How to replace lost executors.
+    pub spares: Vec<SparePlan>,
     pub view: MarketView,
     pub lifecycle: Lifecycle,
     pub clock: Clock,
     pub log: Log,
+}
+
+/// How to connect to a venue anew, should its executor be lost.
+pub(super) fn spare_plan(
+    setup: VenueSetup,
+    transport: Transport,
+    levels: usize,
+    clock: &Clock,
+    log: Log,
+) -> SparePlan {
+    let row = &VENUES[usize::from(setup.venue.0)];
+    let executor = format!("exec:{}", row.name);
+    let instruments = setup.instruments.of_venue(setup.venue).map(|row| row.id).collect();
+    let (clock, log) = (clock.clone(), Mutex::new(log));
+    let open = move || {
+        let connector = (row.trading)(setup.clone()).map_err(|error| error.to_string())?;
+        let log = log.lock().map_err(|_| "its log is gone".to_owned())?.clone();
+        Session::open(connector, transport.clone(), levels, &clock, log)
+    };
+    SparePlan { executor, instruments, open: Arc::new(open) }
 }

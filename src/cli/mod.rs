@@ -92,11 +92,6 @@ enum Command {
         #[command(flatten)]
         config: ConfigArgument,
     },
-    /// Read the journal: everything that happened, as it was acted on
-    Journal {
-        #[command(subcommand)]
-        action: journal::Action,
-    },
     /// Stop a running engine: no new orders, everything cancelled and confirmed
     Stop {
         #[command(flatten)]
@@ -158,6 +153,11 @@ enum Command {
         setting: String,
         #[command(flatten)]
         to: operate::To,
+    },
+    /// Read the journal: everything that happened, as it was acted on
+    Journal {
+        #[command(subcommand)]
+        action: journal::Action,
     },
     /// Print the version
     Version,

@@ -2,5 +2,6 @@
 
 mod kill;
 mod mistakes;
+mod operating;
 mod support;
 mod trading;

@@ -10,8 +10,10 @@
 mod auth;
 mod codes;
 mod commands;
+mod dead_man;
 mod flight;
 mod instruments;
+mod login;
 mod market;
 mod market_data;
 mod orders;
