@@ -3,6 +3,7 @@
 use crate::chance::Chance;
 use crate::plan::{MS, Plan, SECOND};
 use crate::venues::{BASES, PORTS};
+use std::collections::BTreeMap;
 use stoop::pipe::{Cut, Latency, Network};
 use stoop::sim::{Fault, InMemory};
 use stoop::types::Nanos;
@@ -128,6 +129,8 @@ pub struct Faults {
     next: Nanos,
     undo: Vec<(Nanos, Undo)>,
     pub asleep: Asleep,
+    /// How often each kind came.
+    pub counts: BTreeMap<Kind, u64>,
     pub orders: Vec<Order>,
     /// Longest that a connection may take to come back by itself once nothing is wrong any more.
     pub healing_ns: u64,
@@ -148,6 +151,7 @@ impl Faults {
             next,
             undo: Vec::new(),
             asleep: Asleep::default(),
+            counts: BTreeMap::new(),
             orders: Vec::new(),
             healing_ns: HEALING_NS,
             told: Vec::new(),
@@ -222,6 +226,7 @@ impl Faults {
         let port = PORTS[venue];
         let until = now.plus(self.chance.between(50, 3_000) * MS);
         self.told.push((now, format!("{kind:?} at venue {venue} until {}", until.0 / MS)));
+        *self.counts.entry(kind).or_default() += 1;
         let later = |undo| (until, undo);
         match kind {
             Kind::Delay => {

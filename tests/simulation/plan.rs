@@ -13,6 +13,8 @@ pub struct Plan {
     pub long: bool,
     /// How long strategies trade.
     pub trading_ns: u64,
+    /// The engine is told to stop the moment its trading time is over, whatever its state is.
+    pub abrupt: bool,
     /// The agents are polled at least so often.
     pub poll_ns: u64,
     /// Symbols traded at each venue: one or two.
@@ -86,6 +88,7 @@ impl Plan {
                 book_age_ms: *c.pick(&[2_000, 5_000]),
             },
             segment_bytes: c.between(16, 128) * 4096,
+            abrupt: Chance::new(seed, "abrupt").percent(20),
             faults: if quiet { Vec::new() } else { crate::faults::weights(c) },
             fault_every_ns: c.between(300, 4_000) * MS,
         }

@@ -2,12 +2,12 @@
 
 use crate::chance::Chance;
 use crate::checks::{Checks, Failure};
-use crate::faults::{Faults, Order};
+use crate::faults::{Faults, Kind, Order};
 use crate::plan::{MS, Plan, SECOND};
 use crate::trader::Trader;
 use crate::venues::{self, BASES, NAMES};
 use rust_decimal::Decimal;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::OnceLock;
 use std::sync::mpsc::Receiver;
 use stoop::agents::log::{self, LogLine};
@@ -39,6 +39,7 @@ pub struct Outcome {
     pub fills: u64,
     pub virtual_ns: u64,
     pub runs: u64,
+    pub faults: BTreeMap<Kind, u64>,
 }
 
 pub struct World {
@@ -156,6 +157,32 @@ impl World {
     pub fn run(&mut self) -> Result<Outcome, Failure> {
         self.run_until(START.plus(self.plan.trading_ns))?;
         self.faults.heal(self.now, &mut self.sim, &self.network, &self.plan);
+        if self.plan.abrupt {
+            while self.engine.is_none() {
+                self.step(Nanos(u64::MAX))?;
+            }
+        } else {
+            self.come_to_rest()?;
+        }
+        self.stop()?;
+        let engine = self.engine.take().ok_or_else(|| Failure::new("no engine at the end"))?;
+        let last = engine.last.try_recv().map_err(|_| Failure::new("no last word"))?;
+        self.checks.end(&last, &engine, &self.sim, !self.plan.abrupt)?;
+        drop(engine);
+        self.replay(&last)?;
+        Ok(Outcome {
+            digest: self.network.digest(),
+            steps: self.steps,
+            orders: last.counters.orders_sent,
+            fills: last.counters.fills,
+            virtual_ns: self.now.since(START),
+            runs: self.runs,
+            faults: self.faults.counts.clone(),
+        })
+    }
+
+    /// Until everything is connected, nothing moves, and the books have been compared.
+    fn come_to_rest(&mut self) -> Result<(), Failure> {
         // What was swallowed just now is noticed once more of it comes.
         self.run_until(self.now.plus(3 * SECOND))?;
         self.run_until_whole()?;
@@ -163,24 +190,10 @@ impl World {
         self.faults.asleep.strategies = Nanos(u64::MAX);
         let quiet = self.now.plus(2 * SECOND);
         self.run_until(quiet)?;
-        if let Some(engine) = &self.engine {
-            self.checks.books(engine, &self.sim)?;
+        match &self.engine {
+            Some(engine) => self.checks.books(engine, &self.sim),
+            None => Err(Failure::new("no engine although nothing is wrong any more")),
         }
-        self.stop()?;
-        let engine = self.engine.take().ok_or_else(|| Failure::new("no engine at the end"))?;
-        let last = engine.last.try_recv().map_err(|_| Failure::new("no last word"))?;
-        self.checks.end(&last, &engine, &self.sim)?;
-        drop(engine);
-        self.replay(&last)?;
-        let outcome = Outcome {
-            digest: self.network.digest(),
-            steps: self.steps,
-            orders: last.counters.orders_sent,
-            fills: last.counters.fills,
-            virtual_ns: self.now.since(START),
-            runs: self.runs,
-        };
-        Ok(outcome)
     }
 
     /// The journal alone makes the state that the engine ended with.
@@ -242,7 +255,7 @@ impl World {
         let lifecycle = self.engine.as_ref().map(|engine| engine.lifecycle.clone());
         let lifecycle = lifecycle.ok_or_else(|| Failure::new("no engine to stop"))?;
         lifecycle.advance(Phase::Stopping);
-        let until = self.now.plus(STOPPING_NS);
+        let until = self.now.plus(STOPPING_NS.max(self.faults.healing_ns));
         while lifecycle.phase() != Phase::Done {
             if self.now >= until {
                 return Err(Failure(format!("does not stop: {}", self.open_orders())));
