@@ -11,7 +11,7 @@ pub struct Plan {
     pub seed: u64,
     /// At least 2 000 orders instead of a few seconds of trading.
     pub long: bool,
-    /// How long strategies trade.
+    /// How long strategies trade, at least.
     pub trading_ns: u64,
     /// The engine is told to stop the moment its trading time is over, whatever its state is.
     pub abrupt: bool,
@@ -61,7 +61,7 @@ impl Plan {
         let c = &mut chance;
         let base = [c.between(1, 40), c.between(1, 40)];
         let spread = [c.between(0, 30), c.between(0, 30)];
-        let seconds = if long { 400 } else { c.between(8, 25) };
+        let seconds = c.between(8, 25);
         let quiet = c.percent(15);
         Self {
             seed,
@@ -79,12 +79,12 @@ impl Plan {
             ed25519: c.percent(50),
             spread_arb: c.percent(40),
             traders: 1 + usize::from(c.percent(30)),
-            trader_every_ns: if long { 100 * MS } else { c.between(50, 400) * MS },
+            trader_every_ns: if long { 50 * MS } else { c.between(50, 400) * MS },
             limits: Limits {
                 order_notional_max: *c.pick(&[2_000, 5_000, 20_000]),
                 position_max: *c.pick(&[50, 200, 1_000]),
-                orders_per_second: *c.pick(&[5, 20, 100]),
-                orders_open: *c.pick(&[4, 16, 64]),
+                orders_per_second: if long { 20 } else { *c.pick(&[5, 20, 100]) },
+                orders_open: if long { 16 } else { *c.pick(&[4, 16, 64]) },
                 book_age_ms: *c.pick(&[2_000, 5_000]),
             },
             segment_bytes: c.between(16, 128) * 4096,

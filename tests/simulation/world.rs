@@ -28,6 +28,9 @@ const START: Nanos = Nanos(1_795_000_000 * SECOND);
 const ROUNDS_MAX: usize = 64;
 /// How long the last word may take once the engine was told to stop.
 const STOPPING_NS: u64 = 60 * SECOND;
+/// Orders of a long run, and the time in which it must have them.
+const LONG_ORDERS: u64 = 2_000;
+const LONG_MAX_NS: u64 = 4 * 3_600 * SECOND;
 const LINES_KEPT: usize = 400;
 
 /// What a run has come to.
@@ -156,6 +159,12 @@ impl World {
     /// The whole life of the engine.
     pub fn run(&mut self) -> Result<Outcome, Failure> {
         self.run_until(START.plus(self.plan.trading_ns))?;
+        while self.plan.long && self.orders() < LONG_ORDERS {
+            if self.now.since(START) > LONG_MAX_NS {
+                return Err(Failure(format!("a long run has {} orders only", self.orders())));
+            }
+            self.run_until(self.now.plus(SECOND))?;
+        }
         self.faults.heal(self.now, &mut self.sim, &self.network, &self.plan);
         if self.plan.abrupt {
             while self.engine.is_none() {
@@ -220,6 +229,11 @@ impl World {
             return Err(Failure(format!("the journal makes {replayed}\nthe engine had {last}")));
         }
         Ok(())
+    }
+
+    /// Orders sent by all engines so far; 0 while none lives.
+    fn orders(&self) -> u64 {
+        self.engine.as_ref().map_or(0, |engine| engine.oms.oms().counters().orders_sent)
     }
 
     fn run_until(&mut self, until: Nanos) -> Result<(), Failure> {
