@@ -102,6 +102,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let stated = report.cumulative_qty.unwrap_or(Qty::ZERO).max(all);
         if Mutant::CumulativeBackwards.is_on() && report.origin != ReportOrigin::Local {
             order.stated = report.cumulative_qty.unwrap_or(order.stated);
+            order.filled = order.filled.min(order.stated);
             return;
         }
         if report.origin == ReportOrigin::Local || stated <= order.stated {

@@ -230,7 +230,9 @@ impl Faults {
         let later = |undo| (until, undo);
         match kind {
             Kind::Delay => {
-                let delay = self.chance.between(20, 2_500);
+                // Now and then so late that queries overtake orders that still count.
+                let most = if self.chance.percent(30) { 5_500 } else { 1_500 };
+                let delay = self.chance.between(20, most);
                 sim.fault(venue, Fault::DelayMs(delay));
                 let usual = crate::venues::latency(plan, venue);
                 let jitter_ns = usual.jitter_ns + delay * MS;

@@ -8,7 +8,8 @@ use stoop::mutants::{Mutant, turn_on};
 /// Seeds tried before a fault counts as unnoticed.
 const SEEDS_MAX: u64 = 3_000;
 
-/// Runs seeds on all CPUs until one fails; that seed and what it said.
+/// Runs seeds on all CPUs until one fails that does not fail without the fault; that seed and what
+/// it said.
 fn caught(mutant: Mutant) -> Option<(u64, String)> {
     let (next, found) = (AtomicU64::new(0), Mutex::new(None::<(u64, String)>));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -26,6 +27,12 @@ fn caught(mutant: Mutant) -> Option<(u64, String)> {
                         continue;
                     }
                     if let Err(story) = crate::run(seed) {
+                        turn_on(None);
+                        let without = crate::run(seed);
+                        turn_on(Some(mutant));
+                        if without.is_err() {
+                            continue;
+                        }
                         let line = story.lines().next().unwrap_or_default().to_owned();
                         found.lock().unwrap().get_or_insert((seed, line));
                     }

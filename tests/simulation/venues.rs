@@ -137,7 +137,7 @@ pub fn start(plan: &Plan, network: &Network, now: Nanos) -> InMemory {
             last_max_ms: 600.0,
             ..Dislocations::default()
         },
-        levels: 12,
+        levels: 20,
         ..FlowOptions::default()
     };
     let events_first_per_mille = plan.events_first_per_mille;

@@ -266,17 +266,20 @@ impl World {
 
     fn stop(&mut self) -> Result<(), Failure> {
         self.faults.asleep.strategies = Nanos(0);
-        let lifecycle = self.engine.as_ref().map(|engine| engine.lifecycle.clone());
-        let lifecycle = lifecycle.ok_or_else(|| Failure::new("no engine to stop"))?;
-        lifecycle.advance(Phase::Stopping);
         let until = self.now.plus(STOPPING_NS.max(self.faults.healing_ns));
-        while lifecycle.phase() != Phase::Done {
+        loop {
+            // It may die once more on the way; the one that follows is told to stop as well.
+            if let Some(engine) = &self.engine {
+                engine.lifecycle.advance(Phase::Stopping);
+                if engine.lifecycle.phase() == Phase::Done {
+                    return Ok(());
+                }
+            }
             if self.now >= until {
                 return Err(Failure(format!("does not stop: {}", self.open_orders())));
             }
             self.step(until)?;
         }
-        Ok(())
     }
 
     /// Orders that have not ended, or whose fills are not all booked, for people.
