@@ -27,6 +27,9 @@ pub struct Plan {
     pub latency_min_ns: [u64; 2],
     pub latency_max_ns: [u64; 2],
     pub jitter_ns: [u64; 2],
+    /// So many of a hundred connections are slower than the others, by so much.
+    pub slow_percent: u64,
+    pub slow_ns: u64,
     pub orders_over_rest: [bool; 2],
     /// Where a venue takes either kind of key.
     pub ed25519: bool,
@@ -75,6 +78,8 @@ impl Plan {
             latency_min_ns: base.map(|ms| ms * MS / 4),
             latency_max_ns: [0, 1].map(|at| (base[at] + spread[at]) * MS / 4),
             jitter_ns: [c.below(8) * MS, c.below(8) * MS],
+            slow_percent: *Chance::new(seed, "slow").pick(&[0, 0, 20, 50]),
+            slow_ns: Chance::new(seed, "slow by").between(20, 700) * MS,
             orders_over_rest: [c.percent(20), c.percent(20)],
             ed25519: c.percent(50),
             spread_arb: c.percent(40),

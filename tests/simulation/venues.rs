@@ -118,6 +118,8 @@ pub fn latency(plan: &Plan, venue: usize) -> Latency {
         min_ns: plan.latency_min_ns[venue],
         max_ns: plan.latency_max_ns[venue],
         jitter_ns: plan.jitter_ns[venue],
+        slow_percent: plan.slow_percent,
+        slow_ns: plan.slow_ns,
     }
 }
 

@@ -60,6 +60,8 @@ pub struct World {
     pause_ns: u64,
     /// How often it was started.
     runs: u64,
+    /// It was told to stop.
+    stopping: bool,
     clock: Clock,
     log: log::Log,
     faults: Faults,
@@ -144,6 +146,7 @@ impl World {
             start_at: now,
             pause_ns: 0,
             runs: 0,
+            stopping: false,
             clock,
             log,
             faults: Faults::new(plan, now),
@@ -266,6 +269,7 @@ impl World {
 
     fn stop(&mut self) -> Result<(), Failure> {
         self.faults.asleep.strategies = Nanos(0);
+        self.stopping = true;
         let until = self.now.plus(STOPPING_NS.max(self.faults.healing_ns));
         loop {
             // It may die once more on the way; the one that follows is told to stop as well.
@@ -365,6 +369,12 @@ impl World {
                     self.journal.crash_at(self.journal.written() + bytes);
                 }
             }
+        }
+        // One that ends by itself, as where its journal cannot take any more, is started again as
+        // a service manager would.
+        let done = |engine: &Assembly| engine.lifecycle.phase() == Phase::Done;
+        if !self.stopping && self.engine.as_ref().is_some_and(done) {
+            self.die(SECOND);
         }
         if self.engine.is_none() && self.now >= self.start_at {
             self.runs += 1;
