@@ -25,15 +25,13 @@ pub enum Mutant {
     LateFillIgnored,
     /// The newest word on how much is filled counts, even if it is less.
     CumulativeBackwards,
-    /// An order that one query does not find is taken for never received.
-    NotFoundIsProof,
     /// Orders are sent on books that are not live.
     StaleBookTraded,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 10] = [
         Self::RetriedSubmit,
         Self::FillTwice,
         Self::UnknownFreed,
@@ -43,7 +41,6 @@ impl Mutant {
         Self::BufferDropped,
         Self::LateFillIgnored,
         Self::CumulativeBackwards,
-        Self::NotFoundIsProof,
         Self::StaleBookTraded,
     ];
 

@@ -354,8 +354,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             return Trigger::NotFound;
         }
         order.timers.not_found += 1;
-        let early = order.timers.not_found < min || now.since(order.since_ns) < after;
-        if early && !Mutant::NotFoundIsProof.is_on() {
+        if order.timers.not_found < min || now.since(order.since_ns) < after {
             return Trigger::NotFound;
         }
         // It may have filled before it vanished: look once.

@@ -269,7 +269,7 @@ impl Faults {
             }
             Kind::Ban => {
                 // The second venue's bans last ten minutes by its documentation.
-                let venue = usize::from(self.chance.percent(5));
+                let venue = usize::from(self.chance.percent(5) && !plan.long);
                 sim.fault(venue, Fault::BanMs(until.since(now) / MS));
                 if venue == 1 {
                     self.healing_ns = LONG_BAN_NS;

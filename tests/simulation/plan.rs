@@ -79,7 +79,7 @@ impl Plan {
             latency_max_ns: [0, 1].map(|at| (base[at] + spread[at]) * MS / 4),
             jitter_ns: [c.below(8) * MS, c.below(8) * MS],
             slow_percent: *Chance::new(seed, "slow").pick(&[0, 0, 20, 50]),
-            slow_ns: Chance::new(seed, "slow by").between(20, 700) * MS,
+            slow_ns: Chance::new(seed, "slow by").between(20, 250) * MS,
             orders_over_rest: [c.percent(20), c.percent(20)],
             ed25519: c.percent(50),
             spread_arb: c.percent(40),
@@ -87,7 +87,7 @@ impl Plan {
             trader_every_ns: if long { 50 * MS } else { c.between(50, 400) * MS },
             limits: Limits {
                 order_notional_max: *c.pick(&[2_000, 5_000, 20_000]),
-                position_max: *c.pick(&[50, 200, 1_000]),
+                position_max: if long { 1_000 } else { *c.pick(&[50, 200, 1_000]) },
                 orders_per_second: if long { 20 } else { *c.pick(&[5, 20, 100]) },
                 orders_open: if long { 16 } else { *c.pick(&[4, 16, 64]) },
                 book_age_ms: *c.pick(&[2_000, 5_000]),
@@ -95,7 +95,7 @@ impl Plan {
             segment_bytes: c.between(16, 128) * 4096,
             abrupt: Chance::new(seed, "abrupt").percent(20),
             faults: if quiet { Vec::new() } else { crate::faults::weights(c) },
-            fault_every_ns: c.between(300, 4_000) * MS,
+            fault_every_ns: c.between(300, 4_000) * if long { 5 * MS } else { MS },
         }
     }
 }

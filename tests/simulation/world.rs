@@ -28,6 +28,8 @@ const START: Nanos = Nanos(1_795_000_000 * SECOND);
 const ROUNDS_MAX: usize = 64;
 /// How long the last word may take once the engine was told to stop.
 const STOPPING_NS: u64 = 60 * SECOND;
+/// Until everything that was on its way has come: orders over REST wait for one another.
+const QUIET_NS: u64 = 8 * SECOND;
 /// Orders of a long run, and the time in which it must have them.
 const LONG_ORDERS: u64 = 2_000;
 const LONG_MAX_NS: u64 = 4 * 3_600 * SECOND;
@@ -200,7 +202,7 @@ impl World {
         self.run_until_whole()?;
         self.sim.pause_flow(true);
         self.faults.asleep.strategies = Nanos(u64::MAX);
-        let quiet = self.now.plus(2 * SECOND);
+        let quiet = self.now.plus(QUIET_NS);
         self.run_until(quiet)?;
         match &self.engine {
             Some(engine) => self.checks.books(engine, &self.sim),
