@@ -19,6 +19,10 @@
 //! | state, position | [`oms`] `reports.rs`, [`portfolio`] | reports to the strategy, the account |
 //! | show | [`shm`] `account.rs`, [`tui`] | the board, the summary |
 //!
+//! A person's commands come over a socket that [`agents::control`] serves on a thread of its own, which
+//! also watches the kill file and writes down what was known when something breaks; the order manager
+//! carries them out in [`oms`] `operator.rs` and `closing.rs`.
+//!
 //! [`agents`] calls the steps and is the only folder that knows all of them: a feed and an executor
 //! per venue, one order manager, one agent per strategy; each is polled, none blocks, and they meet
 //! in rings. [`config`] checks `engine.toml` once; [`cli`] is what a person types; [`sim`] is the

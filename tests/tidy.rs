@@ -186,6 +186,7 @@ fn the_top_level_is_what_it_should_be() {
         "tools",
         "tests",
         "target",
+        "crash",
     ];
     let mut problems = Vec::new();
     for entry in fs::read_dir(env!("CARGO_MANIFEST_DIR")).unwrap() {

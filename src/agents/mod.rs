@@ -18,6 +18,7 @@ mod load;
 pub mod log;
 mod oms;
 mod operator;
+mod ports;
 mod session;
 mod skew;
 mod strategy;
@@ -32,8 +33,9 @@ pub use executor::{Executor, ExecutorHistograms, ExecutorParts};
 pub use feed::{Feed, FeedBook, FeedHistograms, FeedParts};
 pub use journal::{JournalRecorder, Restored, restore};
 pub use load::{LoadError, load};
-pub use oms::{OmsAgent, OmsParts, StrategyPort, VenuePort};
+pub use oms::{OmsAgent, OmsParts};
 pub use operator::{Ask, AskKind, ClosingRow, OperatorDesk, OrderBoard, OrderRow, Tell, TellPart};
+pub use ports::{StrategyPort, VenuePort};
 pub use session::{Session, SessionCounters, Step};
 pub use strategy::StrategyAgent;
 pub use threads::{

@@ -8,73 +8,22 @@ use super::account::{self, FinalState};
 use super::journal::JournalRecorder;
 use super::log::Log;
 use super::operator::{DeskState, LAST_WORD};
+use super::ports::{StrategyPort, VenuePort};
 use super::skew::SkewTable;
 use super::threads::{Agent, Lifecycle, Phase};
 use crate::clock::Clock;
 use crate::oms::{
     BookQuote, Books, Kept, Oms, OmsCounters, OmsOptions, Output, RiskReject, local_refusal,
 };
-use crate::shm::{AccountWriter, Market, MarketView, OmsEnd};
-use crate::sync::{histogram, spsc};
+use crate::shm::{AccountWriter, Market, MarketView};
+use crate::sync::histogram;
 use crate::types::{
     Amount, Command, CommandKind, Event, InstrumentId, InstrumentTable, Nanos, Operator,
-    RejectReason, Request, Scope, Signal, SignalId, StrategyId, StrategyReport, VenueId,
+    RejectReason, Request, Scope, Signal, SignalId, StrategyId, VenueId,
 };
 use crate::venues::VENUES;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-
-/// Rings to and from the agents of one venue.
-pub struct VenuePort {
-    /// Which.
-    pub venue: VenueId,
-    /// To its executor.
-    pub commands: spsc::Producer<Command>,
-    /// From its executor.
-    pub events: spsc::Consumer<Event>,
-    /// To its feed.
-    pub feed: spsc::Producer<Command>,
-    /// From published to seen by the strategy.
-    pub see: histogram::Writer,
-    /// From seen to emitted.
-    pub decide: histogram::Writer,
-    /// From emitted to handed over.
-    pub risk: histogram::Writer,
-}
-
-/// The engine's end of one strategy's file.
-pub struct StrategyPort {
-    /// Whose.
-    pub strategy: StrategyId,
-    /// The rings.
-    pub end: OmsEnd,
-    /// Reports that found their ring full.
-    pub waiting: VecDeque<StrategyReport>,
-}
-
-impl StrategyPort {
-    /// The port of a strategy that has not been told anything yet.
-    #[must_use]
-    pub fn new(strategy: StrategyId, end: OmsEnd) -> Self {
-        Self { strategy, end, waiting: VecDeque::with_capacity(REPORTS_WAITING) }
-    }
-
-    /// Delivers a report, now or later, in order. False if too many wait already: it is lost.
-    fn give(&mut self, report: StrategyReport) -> bool {
-        if self.waiting.is_empty() && self.end.push_report(&report).is_ok() {
-            return true;
-        }
-        if self.waiting.len() == REPORTS_WAITING {
-            return false;
-        }
-        self.waiting.push_back(report);
-        true
-    }
-}
-
-/// Reports that wait for a strategy whose ring is full.
-const REPORTS_WAITING: usize = 4096;
 
 /// What the order manager is made of.
 pub struct OmsParts {
@@ -331,18 +280,6 @@ impl OmsAgent {
         }
     }
 
-    /// Reports that found a strategy's ring full wait here until it has room.
-    fn give_waiting(&mut self) {
-        for port in &mut self.parts.strategies {
-            while let Some(report) = port.waiting.front() {
-                if port.end.push_report(report).is_err() {
-                    break;
-                }
-                port.waiting.pop_front();
-            }
-        }
-    }
-
     fn publish_account(&mut self, now: Nanos) {
         if now < self.account_at {
             return;
@@ -495,7 +432,9 @@ impl Agent for OmsAgent {
         if self.finished {
             return 0;
         }
-        self.give_waiting();
+        for port in &mut self.parts.strategies {
+            port.give_waiting();
+        }
         let mut work = self.take_operator(now);
         work += self.take_events(now);
         work += self.take_requests(now);

@@ -4,7 +4,8 @@
 //! Commands come before everything else in a poll. Answers that find their ring full are left out:
 //! whoever asked asks again.
 
-use super::oms::{OmsAgent, StrategyPort};
+use super::oms::OmsAgent;
+use super::ports::StrategyPort;
 use crate::oms::{Closing, ClosingState, OperatorDone, OperatorError, Order, Progress};
 use crate::sync::spsc;
 use crate::types::{
@@ -233,8 +234,8 @@ impl OmsAgent {
             let row = order_row(order, oms.is_ready(order.venue, now));
             let _ = tells.push(Tell { number, part: TellPart::Order(row) });
         }
-        for closing in oms.closings().iter().filter(|row| row.scope == scope).take(ROWS_MAX) {
-            let Closing { instrument, state, .. } = *closing;
+        for closing in oms.closings_of(scope).take(ROWS_MAX) {
+            let Closing { instrument, state, scope, .. } = *closing;
             let left = oms.held(scope, instrument);
             let row = ClosingRow { instrument, state, left };
             let _ = tells.push(Tell { number, part: TellPart::Closing(row) });

@@ -35,7 +35,7 @@ impl Supervision {
     /// The halves of control thread and order manager. Refuses to start under a kill file.
     pub fn new(config: &Config, folder: &Path) -> Result<(Self, OperatorDesk), String> {
         let kill_file = config.kill_file.clone().unwrap_or_else(|| folder.join(KILL_FILE_NAME));
-        if config.kill_file.is_some() && kill_file.symlink_metadata().is_ok() {
+        if kill_file.symlink_metadata().is_ok() {
             let path = kill_file.display();
             return Err(format!("kill file {path} is there: remove it to trade again"));
         }

@@ -2,7 +2,8 @@
 
 use super::{ConfigArgument, EXIT_OK, Failure, venues::Venues};
 use crate::agents::{self, allowed_cpus, check_core};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, VenueConfig};
+use crate::venues::VENUES;
 
 pub(super) fn check(
     argument: &ConfigArgument,
@@ -29,6 +30,9 @@ pub(super) fn check(
             } else {
                 let asked = if instruments.is_some() { "known to their venues" } else { "listed" };
                 println!("{}: fine; {count} instruments {asked}", config.file);
+                for venue in &config.venues {
+                    println!("{}", dead_man_switch(venue));
+                }
             }
             Ok(EXIT_OK)
         }
@@ -38,6 +42,17 @@ pub(super) fn check(
         }
         Err(failure) => Err(failure),
     }
+}
+
+/// Whether the venue cancels by itself once we are gone: nobody should be in doubt.
+fn dead_man_switch(config: &VenueConfig) -> String {
+    let row = &VENUES[usize::from(config.venue.0)];
+    let state = match (row.dead_man_switch, config.dead_man_switch_s) {
+        (Err(why), _) => format!("none: {why}"),
+        (Ok(_), None) => "off".to_owned(),
+        (Ok(_), Some(seconds)) => format!("after {seconds} s"),
+    };
+    format!("{}: dead-man switch {state}", row.name)
 }
 
 /// The CPUs that threads are pinned to exist and are allowed.

@@ -79,12 +79,25 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     }
 
     pub(super) fn closing_count(&self, scope: Scope) -> u32 {
-        let left = |row: &&Closing| row.scope == scope && row.state == ClosingState::Working;
-        self.state.closings.iter().filter(left).count() as u32
+        let left = |row: &&Closing| row.state == ClosingState::Working;
+        self.closings_of(scope).filter(left).count() as u32
     }
 
-    /// Begins to close every instrument of the scope. Earlier closings of them end here: their
-    /// orders are cancelled and waited for like all others.
+    /// Closings that take a scope's positions back: its own, and for a strategy also those of a
+    /// wider scope while they are under way.
+    pub fn closings_of(&self, scope: Scope) -> impl Iterator<Item = &Closing> {
+        self.state.closings.iter().filter(move |row| match scope {
+            Scope::Engine => true,
+            Scope::Venue(venue) => {
+                self.instruments.get(row.instrument).is_some_and(|known| known.venue == venue)
+            }
+            Scope::Strategy(_) => row.scope == scope || row.state == ClosingState::Working,
+        })
+    }
+
+    /// Begins to close every instrument of the scope. Earlier closings of them end here, but for
+    /// those of a wider scope, which take these positions back too; orders of both are cancelled
+    /// and waited for like all others.
     pub(super) fn begin_closing(&mut self, scope: Scope, now: Nanos, out: &mut Output) {
         let instruments = std::sync::Arc::clone(&self.instruments);
         self.cancel_where(|order| order.signal == SignalId(0), now, out);
@@ -94,6 +107,15 @@ impl<R: Recorder, B: Books> Oms<R, B> {
                 _ => true,
             };
             if !covered {
+                continue;
+            }
+            let wider = |closing: &Closing| {
+                closing.instrument == row.id
+                    && closing.state == ClosingState::Working
+                    && matches!(scope, Scope::Strategy(_))
+                    && !matches!(closing.scope, Scope::Strategy(_))
+            };
+            if self.state.closings.iter().any(wider) {
                 continue;
             }
             self.state.closings.retain(|closing| closing.instrument != row.id);

@@ -464,10 +464,13 @@ mod tests {
             open_orders_max: 10,
             ..RiskLimits::default()
         };
-        let mut risk = Risk::new(limits.clone());
+        let mut risk = Risk::new(limits.clone(), 1);
         risk.on_sent(3, Nanos(5_000));
         risk.reset(limits);
-        assert_eq!(risk.check_signal(1, 0, Nanos(5_999)), Err(RiskReject::OrderRate));
-        assert_eq!(risk.check_signal(3, 0, Nanos(6_000)), Ok(()));
+        assert_eq!(
+            risk.check_signal(StrategyId(0), 1, 0, Nanos(5_999)),
+            Err(RiskReject::OrderRate)
+        );
+        assert_eq!(risk.check_signal(StrategyId(0), 3, 0, Nanos(6_000)), Ok(()));
     }
 }

@@ -224,6 +224,18 @@ fn without_an_instance_there_is_help() {
 }
 
 #[test]
+fn a_check_says_which_venue_has_a_switch() {
+    let folder = Folder::new();
+    let switch = "# dead_man_switch_s = 60";
+    folder.config(&[(switch, &switch[2..])], "");
+    let output = stoop(&folder, &["check", "--offline"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("bybit: dead-man switch after 60 s\n"), "{text}");
+    assert!(text.contains("binance: dead-man switch none: spot orders stay until"), "{text}");
+}
+
+#[test]
 fn a_switch_that_a_venue_does_not_have_is_refused_with_its_place() {
     let folder = Folder::new();
     let switch = "[venue.binance]\ndead_man_switch_s = 60";

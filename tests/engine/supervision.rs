@@ -154,6 +154,34 @@ fn a_strategy_that_hangs_is_paused_until_a_person_resumes_it() {
     assert_eq!(stop(engine, sim).unconfirmed, [""; 0]);
 }
 
+const ONE_LOOP: &str = r#"
+[[thread]]
+runs = ["feed:binance", "feed:bybit", "oms", "exec:binance", "exec:bybit", "strategy:slow"]
+"#;
+
+/// The limit that the manual states: in one loop nobody can pause the one that holds up all.
+#[test]
+fn an_order_manager_that_stands_still_is_said_to_and_nobody_is_blamed_for_it() {
+    let folder = std::env::temp_dir().join(format!("stoop-still-{}", std::process::id()));
+    let mut config = config(ONE_LOOP, &["slow"]);
+    config.strategy_silence_max_ns = 1_000_000_000;
+    config.crash_folder = folder.clone();
+    let (strategy, working, _) = Resting::new(Then::Hang(Duration::from_secs(3)));
+    let Started { engine, sim, lines, .. } = start_logged(&config, own("slow", strategy)).unwrap();
+    wait_for("the order", || working.load(Ordering::Relaxed));
+    let bundle = || std::fs::read_dir(&folder).ok()?.next()?.ok();
+    wait_for("the bundle", || bundle().is_some_and(|entry| entry.path().join("log.txt").exists()));
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(engine.view().counters().orders_canceled, 0, "it goes on once it can");
+    let text = lines.try_iter().map(|line| line.text).collect::<Vec<_>>().join("\n");
+    assert!(text.contains("the order manager has stood still for 1"), "{text}");
+    assert!(!text.contains("paused"), "{text}");
+    let text = std::fs::read_to_string(bundle().unwrap().path().join("crash.txt")).unwrap();
+    assert!(text.contains("agent oms, thread ?"), "{text}");
+    assert_eq!(stop(engine, sim).unconfirmed, [""; 0]);
+    let _ = std::fs::remove_dir_all(folder);
+}
+
 #[test]
 fn a_spare_connection_cancels_what_a_lost_executor_left() {
     let config = config("", &["resting"]);

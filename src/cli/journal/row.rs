@@ -118,14 +118,7 @@ impl Rows {
                 Row { text, ..self.on(*instrument, row) }
             }
             Record::Hash(hash) => Row { text: format!("{hash:016x}"), ..row },
-            Record::Limit { key, before, after } => {
-                Row { text: format!("{} from {before} to {after}", key.name()), ..row }
-            }
-            Record::Closed { instrument, state, left, .. } => {
-                Row { text: format!("{state:?}, {left} left"), ..self.on(*instrument, row) }
-            }
             Record::Timer | Record::Stop | Record::Halted => row,
-            Record::Operator(command) => Row { text: format!("{command:?}"), ..row },
         }
     }
 

@@ -204,6 +204,22 @@ fn a_position_is_never_taken_beyond_flat() {
     assert_eq!(look(&mut bench), []);
     assert_eq!(closing(&bench), ClosingState::Flat);
     assert_eq!(bench.oms.shares().get(A, STRATEGY), Amount::ZERO);
+    assert!(bench.oms.progress(OWN).is_done());
+}
+
+#[test]
+fn a_strategys_closing_waits_for_the_engines() {
+    let mut bench = Bench::new();
+    hold(&mut bench, 700);
+    tell(&mut bench, Operator::Flatten(Scope::Engine)).unwrap();
+    tell(&mut bench, Operator::Flatten(OWN)).unwrap();
+    let order = look(&mut bench)[0];
+    assert_eq!(order.client_id.strategy(), StrategyId::OPERATOR);
+    assert_eq!(bench.oms.progress(OWN).closing, 1);
+    bench.report(&ExecutionReport { side: Side::Sell, ..fill(order.client_id, A, 41, 700) });
+    assert_eq!(look(&mut bench), []);
+    assert!(bench.oms.progress(OWN).is_done());
+    assert!(bench.oms.progress(Scope::Engine).is_done());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Any sequence of reports, requests and pauses leaves the oms legal.
 
 use super::*;
-use crate::types::RejectReason;
+use crate::types::{LimitKey, Operator, RejectReason};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -14,6 +14,7 @@ pub(super) enum Step {
     Pass(u64),
     StreamLost,
     StreamBack,
+    Tell(Operator),
 }
 
 fn kind() -> impl Strategy<Value = ReportKind> {
@@ -47,6 +48,25 @@ fn report() -> impl Strategy<Value = Step> {
         })
 }
 
+fn operator() -> impl Strategy<Value = Operator> {
+    let own = Scope::Strategy(STRATEGY);
+    let scope = prop_oneof![Just(Scope::Engine), Just(Scope::Venue(VENUE_A)), Just(own)];
+    let state = prop_oneof![
+        3 => Just(TradingState::Active),
+        1 => Just(TradingState::ReduceOnly),
+        1 => Just(TradingState::Halted),
+    ];
+    prop_oneof![
+        2 => scope.clone().prop_map(Operator::CancelAll),
+        3 => scope.clone().prop_map(Operator::Flatten),
+        6 => (scope, state).prop_map(|(scope, state)| Operator::SetState(scope, state)),
+        1 => Just(Operator::Reconcile(None)),
+        1 => (0i128..3).prop_map(|limit| {
+            Operator::SetLimit(LimitKey::PositionMax(BTC), Amount(limit * E18))
+        }),
+    ]
+}
+
 pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => prop_oneof![Just(Side::Buy), Just(Side::Sell)].prop_map(Step::New),
@@ -56,6 +76,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             .prop_map(Step::Pass),
         1 => Just(Step::StreamLost),
         1 => Just(Step::StreamBack),
+        2 => operator().prop_map(Step::Tell),
     ]
 }
 
@@ -100,11 +121,32 @@ impl Model {
                     self.bench.report(&report);
                 }
             }
-            Step::Pass(nanos) => self.bench.pass(nanos),
+            Step::Pass(nanos) => {
+                self.bench.books_are_new();
+                self.bench.pass(nanos);
+                self.meet_new_orders();
+            }
+            Step::Tell(operator) => {
+                self.bench.out.clear();
+                let _ = self.bench.oms.on_operator(&operator, self.bench.now, &mut self.bench.out);
+            }
             Step::StreamLost => self.stream(Readiness::Down),
             Step::StreamBack => {
                 self.stream(Readiness::Ready);
                 self.bench.notice(VENUE_A, VenueNotice::BalancesEnd);
+            }
+        }
+    }
+
+    /// Orders that close positions are made by the clock; reports may come for them too.
+    fn meet_new_orders(&mut self) {
+        for kind in self.bench.sent() {
+            if let CommandKind::New(order) = kind {
+                let held = self.bench.oms.positions().get(A).qty;
+                let against = held.0.signum() == i128::from(-order.side.sign());
+                let own = order.client_id.strategy() == STRATEGY;
+                assert!(against || own, "{order:?} closes {held:?}");
+                self.ids.push((order.client_id, order.side));
             }
         }
     }
@@ -146,6 +188,8 @@ proptest! {
             let held = bench.oms.positions().get(A).qty;
             prop_assert_eq!(held, Amount(i128::from(expected) * (E18 / 100_000)));
             prop_assert_eq!(bench.oms.counters().fills, model.fills.len() as u64);
+            let shares = (0..64).map(|id| bench.oms.shares().get(A, StrategyId(id)).0);
+            prop_assert_eq!(shares.sum::<i128>(), held.0);
         }
     }
 }
