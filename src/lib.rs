@@ -28,7 +28,9 @@
 //! in rings. [`config`] checks `engine.toml` once; [`cli`] is what a person types; [`sim`] is the
 //! simulated venues, written apart from [`venues`] so that one misreading cannot hide on both sides.
 //! [`journal`] keeps what must survive the process. [`sync`] holds the lock-free algorithms,
-//! [`throttle`] the rate limits, [`clock`] the one clock.
+//! [`throttle`] the rate limits, [`clock`] the one clock. `tests/simulation` polls the same agents in
+//! one thread and virtual time over [`pipe`], a network in memory; [`mutants`] are the deliberate
+//! faults that it must notice.
 //!
 //! # What is never done
 //!
@@ -46,6 +48,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod journal;
+pub mod mutants;
 pub mod net;
 pub mod oms;
 pub mod pipe;

@@ -31,6 +31,10 @@ pub struct Latency {
     pub max_ns: u64,
     /// Added to each write at random, up to this. Bytes never overtake bytes of one direction.
     pub jitter_ns: u64,
+    /// So many of a hundred connections are slower than the others...
+    pub slow_percent: u64,
+    /// ...by this.
+    pub slow_ns: u64,
 }
 
 #[derive(Debug)]
@@ -201,7 +205,9 @@ impl Inner {
         let (refused, latency) =
             port.map_or((true, Latency::default()), |port| (port.refuses, port.latency));
         let range = latency.max_ns.saturating_sub(latency.min_ns);
-        let latency_ns = latency.min_ns + self.draw(range + 1);
+        let slow = self.draw(100) < latency.slow_percent;
+        let more_ns = if slow { latency.slow_ns } else { 0 };
+        let latency_ns = latency.min_ns + self.draw(range + 1) + more_ns;
         let id = self.next;
         self.next += 1;
         let (there, back) = (self.now.plus(latency_ns), self.now.plus(2 * latency_ns));
@@ -453,7 +459,8 @@ mod tests {
     use super::*;
     use std::io::{Read, Write};
 
-    const LATENCY: Latency = Latency { min_ns: 100, max_ns: 100, jitter_ns: 0 };
+    const LATENCY: Latency =
+        Latency { min_ns: 100, max_ns: 100, jitter_ns: 0, slow_percent: 0, slow_ns: 0 };
 
     fn pair() -> (Network, End, End) {
         let network = Network::new(7, Nanos(1_000));

@@ -6,13 +6,14 @@
 
 use super::session::Session;
 use super::threads::{Agent, Lifecycle};
+use crate::mutants::Mutant;
 use crate::oms::local_refusal;
 use crate::shm::{ExecutorHealth, ExecutorHealthWriter};
 use crate::sync::{histogram, spsc};
 use crate::throttle::Throttle;
 use crate::types::{
-    Channel, ClientOrderId, Command, CommandKind, Costs, Event, InstrumentId, Nanos, Readiness,
-    RejectReason, ReportKind, ReportOrigin, SentOrder, SignalId, VenueNotice,
+    Channel, ClientOrderId, Command, CommandKind, Costs, Event, InstrumentId, Nanos, Priority,
+    Readiness, RejectReason, ReportKind, ReportOrigin, SentOrder, SignalId, VenueNotice,
 };
 use crate::venues::EncodeError;
 
@@ -64,6 +65,7 @@ pub struct Executor {
     turned: bool,
     health: ExecutorHealth,
     health_at: Nanos,
+    cancels_held_back: u64,
 }
 
 /// Room in the report ring that one message may need.
@@ -85,13 +87,27 @@ impl Executor {
             turned: false,
             health: ExecutorHealth::default(),
             health_at: Nanos(0),
+            cancels_held_back: 0,
         }
+    }
+
+    /// Cancels that our own count of the venue's rate limits had no room for, reserve included.
+    #[must_use]
+    pub fn cancels_held_back(&self) -> u64 {
+        self.cancels_held_back
     }
 
     fn on_command(&mut self, command: &Command, now: Nanos) {
         self.health.commands += 1;
         let costs = (self.parts.costs)(&command.kind, self.parts.over_rest);
-        if self.parts.throttle.try_take(&costs, command.priority, now).is_err() {
+        let priority = match Mutant::CancelsWithoutReserve.is_on() {
+            true => Priority::Query,
+            false => command.priority,
+        };
+        if self.parts.throttle.try_take(&costs, priority, now).is_err() {
+            if matches!(command.kind, CommandKind::Cancel(_) | CommandKind::CancelAll(_)) {
+                self.cancels_held_back += 1;
+            }
             self.refuse(command, RejectReason::RateLimit, now);
             return;
         }

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 use super::l2::{Ladder, LadderOptions};
+use crate::mutants::Mutant;
 use crate::types::{BookState, DepthKind, DepthUpdate, Level, Nanos, Price};
 
 /// A live stream repeats itself now and then; one that does nothing else has started its ids anew.
@@ -170,7 +171,7 @@ impl Book {
             }
             return Outcome::Ignored;
         }
-        if update.first_id > self.id + 1 {
+        if update.first_id > self.id + 1 && !Mutant::GapIgnored.is_on() {
             self.counters.gaps += 1;
             return self.resync_from(update, bids, asks);
         }
@@ -275,6 +276,11 @@ impl Book {
             return Outcome::NeedResync;
         }
         self.replace(update, bids, asks);
+        if Mutant::BufferDropped.is_on() {
+            self.id = self.waiting.last().map_or(self.id, |delta| delta.update.last_id);
+            self.forget_waiting();
+            return self.check();
+        }
         self.apply_waiting(first.unwrap_or(self.waiting.len()))
     }
 

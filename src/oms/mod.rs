@@ -43,10 +43,11 @@ pub use transition::{Next, Trigger, next};
 
 pub use crate::types::TradingState;
 
+use crate::mutants::Mutant;
 use crate::portfolio::{Balances, Positions};
 use crate::types::{
-    Channel, Command, CommandKind, FeeRate, InstrumentId, InstrumentTable, Nanos, PairOutcome,
-    Scope, Side, SignalId, StrategyId, StrategyReport, VenueId,
+    Channel, Command, CommandKind, FeeRate, InstrumentId, InstrumentTable, Nanos, OrderState,
+    PairOutcome, Qty, Scope, Side, SignalId, StrategyId, StrategyReport, VenueId,
 };
 use serde::{Deserialize, Serialize};
 use state::{FillAsk, State};
@@ -421,7 +422,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     /// Makes the reserved exposure of an order what it is now.
     fn reserve(&mut self, slot: Slot) {
         let order = self.state.orders.get_mut(slot);
-        let worst = order.worst_case();
+        let freed = Mutant::UnknownFreed.is_on() && order.state == OrderState::Unknown;
+        let worst = if freed { Qty::ZERO } else { order.worst_case() };
         if worst == order.reserved {
             return;
         }

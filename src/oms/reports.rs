@@ -7,8 +7,9 @@ use super::orders::{Order, Slot};
 use super::record::{Record, Recorder};
 use super::transition::{Next, Trigger, next};
 use super::{Books, Oms, Output};
+use crate::mutants::Mutant;
 use crate::types::{
-    Amount, Command, CommandKind, ExecutionReport, Fill, Instrument, InstrumentId, Nanos,
+    Amount, Command, CommandKind, ExecutionReport, Fill, Instrument, InstrumentId, Nanos, NewOrder,
     OrderState, Price, Qty, RejectReason, ReportKind, ReportOrigin, Side, StrategyId,
     StrategyReport, VenueId,
 };
@@ -60,10 +61,33 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             (_, Some(slot)) => self.on_statement(slot, report, now, out),
             (_, None) => self.state.counters.reports_orphaned += 1,
         }
+        if Mutant::RetriedSubmit.is_on()
+            && report.kind == ReportKind::Unknown
+            && let Some(slot) = slot
+        {
+            self.send_again(slot, now, out);
+        }
         self.try_catch_up(venue);
         if let Some(slot) = slot {
             self.follow_order(slot, now, out);
         }
+    }
+
+    /// For [`Mutant::RetriedSubmit`] only.
+    fn send_again(&mut self, slot: Slot, now: Nanos, out: &mut Output) {
+        let order = *self.state.orders.get(slot);
+        let again = NewOrder {
+            client_id: order.client_id,
+            instrument: order.instrument,
+            side: order.side,
+            order_type: order.order_type,
+            time_in_force: order.time_in_force,
+            post_only: false,
+            reduce_only: false,
+            price: order.price,
+            qty: order.qty,
+        };
+        self.send(order.venue, CommandKind::New(again), order.signal, Nanos(0), now, out);
     }
 
     fn find(&self, report: &ExecutionReport) -> Option<Slot> {
@@ -79,6 +103,11 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let says_all = report.kind == ReportKind::Status && report.state == OrderState::Filled;
         let all = if says_all { order.qty } else { Qty::ZERO };
         let stated = report.cumulative_qty.unwrap_or(Qty::ZERO).max(all);
+        if Mutant::CumulativeBackwards.is_on() && report.origin != ReportOrigin::Local {
+            order.stated = report.cumulative_qty.unwrap_or(order.stated);
+            order.filled = order.filled.min(order.stated);
+            return;
+        }
         if report.origin == ReportOrigin::Local || stated <= order.stated {
             return;
         }
@@ -112,8 +141,13 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             self.state.counters.fills_before_start += 1;
             return;
         }
+        let ended = slot.is_some_and(|slot| self.state.orders.get(slot).state.is_terminal());
+        if Mutant::LateFillIgnored.is_on() && ended {
+            return;
+        }
         let (instrument, side) = (report.instrument, report.side);
-        match self.state.fills.see(instrument, side, &fill.fill_id, slot.is_some()) {
+        let seen = self.state.fills.see(instrument, side, &fill.fill_id, slot.is_some());
+        match if Mutant::FillTwice.is_on() { Seen::First } else { seen } {
             Seen::Again => {
                 self.state.counters.fills_repeated += 1;
                 if let Some(slot) = slot {

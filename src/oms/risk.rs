@@ -7,6 +7,7 @@
 
 use super::exposure::{Exposure, Exposures};
 use super::trading::TradingStates;
+use crate::mutants::Mutant;
 use crate::types::{
     Amount, AssetId, BookState, Instrument, InstrumentStatus, Level, LimitKey, Nanos, NewOrder,
     OrderType, Ppb, Price, Qty, RuleViolation, Scope, Side, StrategyId, TimeInForce, TradingState,
@@ -317,6 +318,9 @@ impl Risk {
         self.check_notional(subject, reference)?;
         self.check_collar(subject, reference)?;
         self.check_reducing(subject, exposures)?;
+        if Mutant::LimitUnchecked.is_on() {
+            return Ok(());
+        }
         self.check_position(subject, exposures)
     }
 
@@ -343,6 +347,9 @@ impl Risk {
     }
 
     fn check_book(&self, subject: &Subject<'_>) -> Result<(), RiskReject> {
+        if Mutant::StaleBookTraded.is_on() {
+            return Ok(());
+        }
         if subject.quote.state != BookState::Live {
             return Err(RiskReject::BookNotLive);
         }

@@ -4,11 +4,15 @@
 use crate::plan::{Plan, SECOND};
 use crate::venues::{BASES, NAMES};
 use rust_decimal::Decimal;
-use stoop::agents::{Assembly, FinalState};
+use std::collections::VecDeque;
+use stoop::agents::{Assembly, Executor, FinalState};
 use stoop::cli::ledger::differences;
 use stoop::shm::Depth;
 use stoop::sim::{AccountId, InMemory, SimOrder};
 use stoop::types::{BookState, ClientOrderId, Nanos, Readiness, Side, VenueId};
+
+/// Levels a side that are compared: all that are published.
+const LEVELS: usize = 20;
 
 const ACCOUNT: AccountId = AccountId(0);
 
@@ -35,11 +39,18 @@ pub struct Checks {
     /// Orders the engine had sent at the last look.
     sent: u64,
     /// When they were sent, for the rate.
-    sent_at: std::collections::VecDeque<Nanos>,
+    sent_at: VecDeque<Nanos>,
     /// Texts and requests that each venue had seen at the last look.
     heard: [u64; 2],
     looked: u64,
+    /// Cancels sent so far, and when that changed.
+    cancels: VecDeque<(Nanos, u64)>,
+    cancels_held: u64,
 }
+
+const CANCEL_WINDOW_NS: u64 = 3 * SECOND;
+/// So many cancels in that window exhaust no venue's limit by themselves.
+const CANCELS_FEW: u64 = 8;
 
 impl Checks {
     pub fn new(plan: &Plan) -> Self {
@@ -54,15 +65,18 @@ impl Checks {
             orders_open: limits.orders_open as usize,
             symbols: plan.symbols,
             sent: 0,
-            sent_at: Default::default(),
+            sent_at: VecDeque::new(),
             heard: [0; 2],
             looked: 0,
+            cancels: VecDeque::new(),
+            cancels_held: 0,
         }
     }
 
     /// An engine has been started, with what one before it left.
     pub fn on_start(&mut self, engine: &Assembly) {
         self.sent = engine.oms.oms().counters().orders_sent;
+        self.cancels_held = 0;
     }
 
     /// Whether everything is connected and may be traded.
@@ -108,8 +122,9 @@ impl Checks {
     }
 
     /// After every step: limits as the venues see them, and nothing alive is believed dead.
-    pub fn step(&mut self, engine: &Assembly, sim: &InMemory, _now: Nanos) -> Result<(), Failure> {
+    pub fn step(&mut self, engine: &Assembly, sim: &InMemory, now: Nanos) -> Result<(), Failure> {
         self.looked += 1;
+        self.cancels(engine, now)?;
         let heard = [0, 1].map(|venue| {
             let counters = sim.counters(venue);
             counters.texts_in + counters.requests
@@ -141,6 +156,24 @@ impl Checks {
             ));
         }
         self.positions(engine, sim, &working)
+    }
+
+    /// With few cancels on their way, none may be held back for want of a rate limit.
+    fn cancels(&mut self, engine: &Assembly, now: Nanos) -> Result<(), Failure> {
+        let sent = engine.oms.oms().counters().cancels_sent;
+        if self.cancels.back().is_none_or(|(_, last)| *last != sent) {
+            self.cancels.push_back((now, sent));
+        }
+        while self.cancels.len() > 1 && now.since(self.cancels[1].0) >= CANCEL_WINDOW_NS {
+            self.cancels.pop_front();
+        }
+        let lately = sent.saturating_sub(self.cancels[0].1);
+        let held: u64 = engine.executors.iter().map(Executor::cancels_held_back).sum();
+        let before = std::mem::replace(&mut self.cancels_held, held);
+        if held > before && lately < CANCELS_FEW {
+            return fail(format!("a cancel was held back, with {lately} cancels of late"));
+        }
+        Ok(())
     }
 
     /// An order that the venue holds open may never be terminal, or not there, at the engine.
@@ -192,13 +225,13 @@ impl Checks {
             let name = &instrument.name;
             engine.view.depth(instrument.id, &mut depth);
             let exchange = sim.exchange(usize::from(instrument.venue.0));
-            let (_, bids, asks) = exchange.depth(&instrument.symbol, 10).unwrap();
+            let (_, bids, asks) = exchange.depth(&instrument.symbol, LEVELS).unwrap();
             let mut ours = Vec::new();
             let mut theirs = Vec::new();
             for (side, (levels, truth)) in
                 [(depth.bids(), bids), (depth.asks(), asks)].into_iter().enumerate()
             {
-                let shown = levels.iter().take(10).map(|level| {
+                let shown = levels.iter().take(LEVELS).map(|level| {
                     let scale = instrument.scale;
                     (
                         side,
@@ -219,7 +252,14 @@ impl Checks {
     }
 
     /// At the quiet end: nothing is open or unknown, and both sides agree to the last digit.
-    pub fn end(&self, last: &FinalState, engine: &Assembly, sim: &InMemory) -> Result<(), Failure> {
+    /// What the venues have stated of balances may lag behind where nobody waited for it.
+    pub fn end(
+        &self,
+        last: &FinalState,
+        engine: &Assembly,
+        sim: &InMemory,
+        rested: bool,
+    ) -> Result<(), Failure> {
         let ledgers =
             [0, 1].map(|venue| (VenueId(venue as u8), sim.exchange(venue).ledger(ACCOUNT)));
         let table = engine.view.instruments();
@@ -227,6 +267,10 @@ impl Checks {
         // How profit is parted from cost depends on the order of fills, which may differ where one
         // was made up for by a query or an account met itself; what was paid does not.
         found.retain(|line| !line.contains(" cost: ") && !line.contains(" realised: "));
+        // Who was never told a balance says that it is unknown.
+        let excused =
+            |line: &str| line.contains(" as streamed: ") || line.contains("engine unknown");
+        found.retain(|line| rested || !excused(line));
         for instrument in table.iter() {
             let ledger = &ledgers[usize::from(instrument.venue.0)].1;
             let theirs = ledger.positions.get(&instrument.symbol).cloned().unwrap_or_default();

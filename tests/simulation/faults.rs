@@ -3,6 +3,7 @@
 use crate::chance::Chance;
 use crate::plan::{MS, Plan, SECOND};
 use crate::venues::{BASES, PORTS};
+use std::collections::BTreeMap;
 use stoop::pipe::{Cut, Latency, Network};
 use stoop::sim::{Fault, InMemory};
 use stoop::types::Nanos;
@@ -128,6 +129,8 @@ pub struct Faults {
     next: Nanos,
     undo: Vec<(Nanos, Undo)>,
     pub asleep: Asleep,
+    /// How often each kind came.
+    pub counts: BTreeMap<Kind, u64>,
     pub orders: Vec<Order>,
     /// Longest that a connection may take to come back by itself once nothing is wrong any more.
     pub healing_ns: u64,
@@ -148,6 +151,7 @@ impl Faults {
             next,
             undo: Vec::new(),
             asleep: Asleep::default(),
+            counts: BTreeMap::new(),
             orders: Vec::new(),
             healing_ns: HEALING_NS,
             told: Vec::new(),
@@ -222,10 +226,13 @@ impl Faults {
         let port = PORTS[venue];
         let until = now.plus(self.chance.between(50, 3_000) * MS);
         self.told.push((now, format!("{kind:?} at venue {venue} until {}", until.0 / MS)));
+        *self.counts.entry(kind).or_default() += 1;
         let later = |undo| (until, undo);
         match kind {
             Kind::Delay => {
-                let delay = self.chance.between(20, 2_500);
+                // Now and then so late that queries overtake orders that still count.
+                let most = if self.chance.percent(30) { 5_500 } else { 1_500 };
+                let delay = self.chance.between(20, most);
                 sim.fault(venue, Fault::DelayMs(delay));
                 let usual = crate::venues::latency(plan, venue);
                 let jitter_ns = usual.jitter_ns + delay * MS;
@@ -262,7 +269,7 @@ impl Faults {
             }
             Kind::Ban => {
                 // The second venue's bans last ten minutes by its documentation.
-                let venue = usize::from(self.chance.percent(5));
+                let venue = usize::from(self.chance.percent(5) && !plan.long);
                 sim.fault(venue, Fault::BanMs(until.since(now) / MS));
                 if venue == 1 {
                     self.healing_ns = LONG_BAN_NS;

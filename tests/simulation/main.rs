@@ -8,12 +8,15 @@
 mod chance;
 mod checks;
 mod faults;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod plan;
 mod trader;
 mod venues;
 mod world;
 
 use plan::Plan;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -69,6 +72,7 @@ fn seeds_run_without_a_failure() {
     let (orders, fills, virtual_ns, steps) =
         (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let restarts = AtomicU64::new(0);
+    let faults = Mutex::new(BTreeMap::<faults::Kind, u64>::new());
     let started = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -85,6 +89,10 @@ fn seeds_run_without_a_failure() {
                             fills.fetch_add(outcome.fills, Ordering::Relaxed);
                             virtual_ns.fetch_add(outcome.virtual_ns, Ordering::Relaxed);
                             steps.fetch_add(outcome.steps, Ordering::Relaxed);
+                            let mut faults = faults.lock().unwrap();
+                            for (kind, count) in outcome.faults {
+                                *faults.entry(kind).or_default() += count;
+                            }
                             restarts.fetch_add(outcome.runs - 1, Ordering::Relaxed);
                         }
                         Err(story) => {
@@ -111,6 +119,7 @@ fn seeds_run_without_a_failure() {
         steps.into_inner(),
         restarts.into_inner(),
     );
+    println!("faults {:?}", faults.into_inner().unwrap());
     println!("seeds {count} failures {} seeds_per_minute {per_minute:.0}", failures.len());
     let told: Vec<String> =
         failures.iter().take(TOLD_MAX).map(|(_, story)| story.clone()).collect();

@@ -11,8 +11,10 @@ pub struct Plan {
     pub seed: u64,
     /// At least 2 000 orders instead of a few seconds of trading.
     pub long: bool,
-    /// How long strategies trade.
+    /// How long strategies trade, at least.
     pub trading_ns: u64,
+    /// The engine is told to stop the moment its trading time is over, whatever its state is.
+    pub abrupt: bool,
     /// The agents are polled at least so often.
     pub poll_ns: u64,
     /// Symbols traded at each venue: one or two.
@@ -25,6 +27,9 @@ pub struct Plan {
     pub latency_min_ns: [u64; 2],
     pub latency_max_ns: [u64; 2],
     pub jitter_ns: [u64; 2],
+    /// So many of a hundred connections are slower than the others, by so much.
+    pub slow_percent: u64,
+    pub slow_ns: u64,
     pub orders_over_rest: [bool; 2],
     /// Where a venue takes either kind of key.
     pub ed25519: bool,
@@ -59,7 +64,7 @@ impl Plan {
         let c = &mut chance;
         let base = [c.between(1, 40), c.between(1, 40)];
         let spread = [c.between(0, 30), c.between(0, 30)];
-        let seconds = if long { 400 } else { c.between(8, 25) };
+        let seconds = c.between(8, 25);
         let quiet = c.percent(15);
         Self {
             seed,
@@ -73,21 +78,24 @@ impl Plan {
             latency_min_ns: base.map(|ms| ms * MS / 4),
             latency_max_ns: [0, 1].map(|at| (base[at] + spread[at]) * MS / 4),
             jitter_ns: [c.below(8) * MS, c.below(8) * MS],
+            slow_percent: *Chance::new(seed, "slow").pick(&[0, 0, 20, 50]),
+            slow_ns: Chance::new(seed, "slow by").between(20, 250) * MS,
             orders_over_rest: [c.percent(20), c.percent(20)],
             ed25519: c.percent(50),
             spread_arb: c.percent(40),
             traders: 1 + usize::from(c.percent(30)),
-            trader_every_ns: if long { 100 * MS } else { c.between(50, 400) * MS },
+            trader_every_ns: if long { 50 * MS } else { c.between(50, 400) * MS },
             limits: Limits {
                 order_notional_max: *c.pick(&[2_000, 5_000, 20_000]),
-                position_max: *c.pick(&[50, 200, 1_000]),
-                orders_per_second: *c.pick(&[5, 20, 100]),
-                orders_open: *c.pick(&[4, 16, 64]),
+                position_max: if long { 1_000 } else { *c.pick(&[50, 200, 1_000]) },
+                orders_per_second: if long { 20 } else { *c.pick(&[5, 20, 100]) },
+                orders_open: if long { 16 } else { *c.pick(&[4, 16, 64]) },
                 book_age_ms: *c.pick(&[2_000, 5_000]),
             },
             segment_bytes: c.between(16, 128) * 4096,
+            abrupt: Chance::new(seed, "abrupt").percent(20),
             faults: if quiet { Vec::new() } else { crate::faults::weights(c) },
-            fault_every_ns: c.between(300, 4_000) * MS,
+            fault_every_ns: c.between(300, 4_000) * if long { 5 * MS } else { MS },
         }
     }
 }

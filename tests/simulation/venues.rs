@@ -118,6 +118,8 @@ pub fn latency(plan: &Plan, venue: usize) -> Latency {
         min_ns: plan.latency_min_ns[venue],
         max_ns: plan.latency_max_ns[venue],
         jitter_ns: plan.jitter_ns[venue],
+        slow_percent: plan.slow_percent,
+        slow_ns: plan.slow_ns,
     }
 }
 
@@ -137,7 +139,7 @@ pub fn start(plan: &Plan, network: &Network, now: Nanos) -> InMemory {
             last_max_ms: 600.0,
             ..Dislocations::default()
         },
-        levels: 12,
+        levels: 20,
         ..FlowOptions::default()
     };
     let events_first_per_mille = plan.events_first_per_mille;

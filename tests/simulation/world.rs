@@ -2,12 +2,12 @@
 
 use crate::chance::Chance;
 use crate::checks::{Checks, Failure};
-use crate::faults::{Faults, Order};
+use crate::faults::{Faults, Kind, Order};
 use crate::plan::{MS, Plan, SECOND};
 use crate::trader::Trader;
 use crate::venues::{self, BASES, NAMES};
 use rust_decimal::Decimal;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::OnceLock;
 use std::sync::mpsc::Receiver;
 use stoop::agents::log::{self, LogLine};
@@ -28,6 +28,11 @@ const START: Nanos = Nanos(1_795_000_000 * SECOND);
 const ROUNDS_MAX: usize = 64;
 /// How long the last word may take once the engine was told to stop.
 const STOPPING_NS: u64 = 60 * SECOND;
+/// Until everything that was on its way has come: orders over REST wait for one another.
+const QUIET_NS: u64 = 8 * SECOND;
+/// Orders of a long run, and the time in which it must have them.
+const LONG_ORDERS: u64 = 2_000;
+const LONG_MAX_NS: u64 = 4 * 3_600 * SECOND;
 const LINES_KEPT: usize = 400;
 
 /// What a run has come to.
@@ -39,6 +44,7 @@ pub struct Outcome {
     pub fills: u64,
     pub virtual_ns: u64,
     pub runs: u64,
+    pub faults: BTreeMap<Kind, u64>,
 }
 
 pub struct World {
@@ -56,6 +62,8 @@ pub struct World {
     pause_ns: u64,
     /// How often it was started.
     runs: u64,
+    /// It was told to stop.
+    stopping: bool,
     clock: Clock,
     log: log::Log,
     faults: Faults,
@@ -140,6 +148,7 @@ impl World {
             start_at: now,
             pause_ns: 0,
             runs: 0,
+            stopping: false,
             clock,
             log,
             faults: Faults::new(plan, now),
@@ -155,32 +164,50 @@ impl World {
     /// The whole life of the engine.
     pub fn run(&mut self) -> Result<Outcome, Failure> {
         self.run_until(START.plus(self.plan.trading_ns))?;
+        while self.plan.long && self.orders() < LONG_ORDERS {
+            if self.now.since(START) > LONG_MAX_NS {
+                return Err(Failure(format!("a long run has {} orders only", self.orders())));
+            }
+            self.run_until(self.now.plus(SECOND))?;
+        }
         self.faults.heal(self.now, &mut self.sim, &self.network, &self.plan);
-        // What was swallowed just now is noticed once more of it comes.
-        self.run_until(self.now.plus(3 * SECOND))?;
-        self.run_until_whole()?;
-        self.sim.pause_flow(true);
-        self.faults.asleep.strategies = Nanos(u64::MAX);
-        let quiet = self.now.plus(2 * SECOND);
-        self.run_until(quiet)?;
-        if let Some(engine) = &self.engine {
-            self.checks.books(engine, &self.sim)?;
+        if self.plan.abrupt {
+            while self.engine.is_none() {
+                self.step(Nanos(u64::MAX))?;
+            }
+        } else {
+            self.come_to_rest()?;
         }
         self.stop()?;
         let engine = self.engine.take().ok_or_else(|| Failure::new("no engine at the end"))?;
         let last = engine.last.try_recv().map_err(|_| Failure::new("no last word"))?;
-        self.checks.end(&last, &engine, &self.sim)?;
+        self.checks.end(&last, &engine, &self.sim, !self.plan.abrupt)?;
         drop(engine);
         self.replay(&last)?;
-        let outcome = Outcome {
+        Ok(Outcome {
             digest: self.network.digest(),
             steps: self.steps,
             orders: last.counters.orders_sent,
             fills: last.counters.fills,
             virtual_ns: self.now.since(START),
             runs: self.runs,
-        };
-        Ok(outcome)
+            faults: self.faults.counts.clone(),
+        })
+    }
+
+    /// Until everything is connected, nothing moves, and the books have been compared.
+    fn come_to_rest(&mut self) -> Result<(), Failure> {
+        // What was swallowed just now is noticed once more of it comes.
+        self.run_until(self.now.plus(3 * SECOND))?;
+        self.run_until_whole()?;
+        self.sim.pause_flow(true);
+        self.faults.asleep.strategies = Nanos(u64::MAX);
+        let quiet = self.now.plus(QUIET_NS);
+        self.run_until(quiet)?;
+        match &self.engine {
+            Some(engine) => self.checks.books(engine, &self.sim),
+            None => Err(Failure::new("no engine although nothing is wrong any more")),
+        }
     }
 
     /// The journal alone makes the state that the engine ended with.
@@ -207,6 +234,11 @@ impl World {
             return Err(Failure(format!("the journal makes {replayed}\nthe engine had {last}")));
         }
         Ok(())
+    }
+
+    /// Orders sent by all engines so far; 0 while none lives.
+    fn orders(&self) -> u64 {
+        self.engine.as_ref().map_or(0, |engine| engine.oms.oms().counters().orders_sent)
     }
 
     fn run_until(&mut self, until: Nanos) -> Result<(), Failure> {
@@ -239,17 +271,21 @@ impl World {
 
     fn stop(&mut self) -> Result<(), Failure> {
         self.faults.asleep.strategies = Nanos(0);
-        let lifecycle = self.engine.as_ref().map(|engine| engine.lifecycle.clone());
-        let lifecycle = lifecycle.ok_or_else(|| Failure::new("no engine to stop"))?;
-        lifecycle.advance(Phase::Stopping);
-        let until = self.now.plus(STOPPING_NS);
-        while lifecycle.phase() != Phase::Done {
+        self.stopping = true;
+        let until = self.now.plus(STOPPING_NS.max(self.faults.healing_ns));
+        loop {
+            // It may die once more on the way; the one that follows is told to stop as well.
+            if let Some(engine) = &self.engine {
+                engine.lifecycle.advance(Phase::Stopping);
+                if engine.lifecycle.phase() == Phase::Done {
+                    return Ok(());
+                }
+            }
             if self.now >= until {
                 return Err(Failure(format!("does not stop: {}", self.open_orders())));
             }
             self.step(until)?;
         }
-        Ok(())
     }
 
     /// Orders that have not ended, or whose fills are not all booked, for people.
@@ -335,6 +371,12 @@ impl World {
                     self.journal.crash_at(self.journal.written() + bytes);
                 }
             }
+        }
+        // One that ends by itself, as where its journal cannot take any more, is started again as
+        // a service manager would.
+        let done = |engine: &Assembly| engine.lifecycle.phase() == Phase::Done;
+        if !self.stopping && self.engine.as_ref().is_some_and(done) {
+            self.die(SECOND);
         }
         if self.engine.is_none() && self.now >= self.start_at {
             self.runs += 1;
