@@ -17,8 +17,8 @@ use crate::oms::{
 use crate::shm::{AccountWriter, Market, MarketView, OmsEnd};
 use crate::sync::{histogram, spsc};
 use crate::types::{
-    Amount, Command, CommandKind, Event, InstrumentId, InstrumentTable, Nanos, Operator,
-    RejectReason, Request, Scope, Signal, SignalId, StrategyId, StrategyReport, VenueId,
+    Amount, Command, CommandKind, Event, InstrumentId, InstrumentTable, LossSwitch, Nanos,
+    Operator, RejectReason, Request, Scope, Signal, SignalId, StrategyId, StrategyReport, VenueId,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -125,6 +125,7 @@ pub struct OmsAgent {
     finished: bool,
     account_at: Nanos,
     told: OmsCounters,
+    switch_told: Option<LossSwitch>,
     journal_told: bool,
 }
 
@@ -182,6 +183,7 @@ impl OmsAgent {
             finished: false,
             account_at: Nanos(0),
             told: OmsCounters::default(),
+            switch_told: None,
             journal_told: false,
         })
     }
@@ -407,6 +409,25 @@ impl OmsAgent {
             }
         }
         self.told = c;
+        self.tell_switch(now);
+    }
+
+    fn tell_switch(&mut self, now: Nanos) {
+        let switch = self.oms.loss_switch();
+        match (self.switch_told, switch) {
+            (None, Some(thrown)) => {
+                let text = format_args!(
+                    "{thrown} limit passed: only reducing orders until a person resumes"
+                );
+                self.parts.log.error(now, text);
+            }
+            (Some(thrown), None) => {
+                let text = format_args!("{thrown} switch reset: losses count from now on");
+                self.parts.log.warn(now, text);
+            }
+            _ => {}
+        }
+        self.switch_told = switch;
     }
 
     /// New orders stop where the journal has room for cancels and reports only. Where it cannot even

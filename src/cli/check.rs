@@ -25,10 +25,17 @@ pub(super) fn check(
         Ok((config, instruments)) => {
             let count = config.instruments.len();
             if json {
-                println!("{}", serde_json::json!({"ok": true, "file": config.file}));
+                let not_limited = config.not_limited();
+                let row = serde_json::json!({
+                    "ok": true, "file": config.file, "not_limited": not_limited,
+                });
+                println!("{row}");
             } else {
                 let asked = if instruments.is_some() { "known to their venues" } else { "listed" };
                 println!("{}: fine; {count} instruments {asked}", config.file);
+                if let Some(text) = config.not_limited() {
+                    println!("{}: {text}", config.file);
+                }
             }
             Ok(EXIT_OK)
         }

@@ -11,9 +11,9 @@
 use super::risk::{BookQuote, RiskReject};
 use super::{ClosingState, OmsOptions};
 use crate::types::{
-    Amount, AssetBalance, ClientOrderId, Command, ExecutionReport, FeeRate, InstrumentId,
-    InstrumentTable, LimitKey, Nanos, NewOrder, Operator, OrderState, Request, Scope, SignalId,
-    StrategyId, TradingState, VenueId, VenueNotice,
+    Amount, AssetBalance, AssetId, ClientOrderId, Command, ExecutionReport, FeeRate, InstrumentId,
+    InstrumentTable, LimitKey, LossSwitch, Nanos, NewOrder, Operator, OrderState, Request, Scope,
+    SignalId, StrategyId, TradingState, VenueId, VenueNotice,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -106,6 +106,28 @@ pub enum Record {
         /// What is still held, signed base units.
         left: Amount,
     },
+    /// Effect: a loss has passed its limit, and only reducing orders are allowed.
+    LossSwitch {
+        /// Which limit.
+        switch: LossSwitch,
+        /// What the loss is counted in.
+        quote: AssetId,
+        /// What was lost, quote units.
+        loss: Amount,
+        /// The limit.
+        limit: Amount,
+    },
+    /// Effect: capital of a strategy that was idle at one venue may be used at another.
+    Budget {
+        /// Whose.
+        strategy: StrategyId,
+        /// Where it was idle.
+        from: VenueId,
+        /// Where it was short.
+        to: VenueId,
+        /// How much, quote units.
+        amount: Amount,
+    },
 }
 
 /// Bytes that are not a record of this version.
@@ -167,6 +189,8 @@ impl Record {
             Self::Operator(_) => (20, "operator"),
             Self::Limit { .. } => (21, "limit"),
             Self::Closed { .. } => (22, "closed"),
+            Self::LossSwitch { .. } => (23, "loss switch"),
+            Self::Budget { .. } => (24, "budget"),
         }
     }
 

@@ -67,13 +67,13 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if malformed {
             return Err((None, RiskReject::BadSignal));
         }
-        let open = self.state.orders.open_count();
+        let (open, open_own) = (self.state.orders.open_count(), self.open_own(strategy));
         if self.state.stopping {
             return Err((None, RiskReject::Halted));
         }
         self.state
             .risk
-            .check_signal(strategy, legs.len(), open, now)
+            .check_signal(strategy, legs.len(), open, open_own, now)
             .map_err(|code| (None, code))?;
         if !self.state.orders.has_room(legs.len()) {
             return Err((None, RiskReject::TableFull));
@@ -86,7 +86,16 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             self.check_leg(&orders[..=index], strategy, now)
                 .map_err(|code| (Some(index as u8), code))?;
         }
-        Ok(())
+        self.check_budgets(strategy, &orders[..legs.len()], now)
+    }
+
+    /// Orders of a strategy that have not ended, where they are limited.
+    fn open_own(&self, strategy: StrategyId) -> usize {
+        let limits = self.state.risk.limits.of(strategy);
+        if limits.is_none_or(|limits| limits.open_orders_max.is_none()) {
+            return 0;
+        }
+        self.state.orders.iter_open().filter(|order| order.strategy == strategy).count()
     }
 
     /// Checks the last of `orders` with the others working before it.
@@ -101,6 +110,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         };
         let id = order.instrument;
         let quote = self.quote(id, now);
+        self.state.capital.note_ask(order, quote.ask.price);
         let instrument = self.instruments.get(id).ok_or(RiskReject::UnknownInstrument)?;
         let (mut same_base, mut same_instrument) = (Amount::ZERO, Amount::ZERO);
         for other in earlier.iter().filter(|other| other.side == order.side) {
@@ -128,6 +138,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             strategy,
             own: self.own_exposure(strategy, id),
             closing: false,
+            crosses_own: self.crosses_own(order, earlier),
             venue_ready: self.state.venues.is_ready(instrument.venue, now),
             now,
         };
@@ -160,6 +171,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             strategy,
             own: Exposure::default(),
             closing: true,
+            crosses_own: self.crosses_own(order, &[]),
             venue_ready: self.state.venues.is_ready(instrument.venue, now),
             now,
         };
@@ -199,7 +211,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             let Some(instrument) = self.instruments.get(order.instrument) else { continue };
             let venue = instrument.venue;
             let leg = leg as u8;
-            let entry = Order::new(order, venue, signal.id, leg, now);
+            let worth = self.state.capital.price_of(order);
+            let entry = Order { worth, ..Order::new(order, venue, signal.id, leg, now) };
             let Some(slot) = self.state.orders.insert(entry) else { continue };
             self.state.sequence += 1;
             self.state.counters.orders_sent += 1;
@@ -210,7 +223,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             let kind = CommandKind::New(*order);
             self.send(venue, kind, signal.id, signal.tick_ns, now, out);
         }
-        self.state.risk.on_sent(orders.len(), now);
+        self.state.risk.on_sent(signal.strategy, orders.len(), now);
     }
 
     fn refuse(

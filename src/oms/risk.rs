@@ -1,18 +1,19 @@
 //! The limits that every new order passes before it is sent, one small function each.
 //!
-//! A limit that is not set refuses: nothing is unlimited by oversight. All legs of a signal are
+//! A limit that is not set refuses, but for the optional ones: nothing is unlimited by oversight. All legs of a signal are
 //! checked before any is sent, each as if the earlier ones were working already.
 
 #![forbid(unsafe_code)]
 
 use super::exposure::{Exposure, Exposures};
+use super::limits::RiskLimits;
+use super::pace::Pace;
 use super::trading::TradingStates;
 use crate::types::{
-    Amount, AssetId, BookState, Instrument, InstrumentStatus, Level, LimitKey, Nanos, NewOrder,
-    OrderType, Ppb, Price, Qty, RuleViolation, Scope, Side, StrategyId, TimeInForce, TradingState,
+    Amount, BookState, Instrument, InstrumentStatus, Level, LimitKey, LossSwitch, Nanos, NewOrder,
+    OrderType, Price, Qty, RuleViolation, Scope, Side, StrategyId, TimeInForce, TradingState,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
 use std::fmt;
 
 /// Best prices of one instrument, with what is needed to trust them.
@@ -89,11 +90,25 @@ pub enum RiskReject {
     NoSuchOrder = 27,
     /// The journal has no room for more than cancels and reports.
     JournalFull = 28,
+    /// Only reducing orders are allowed: the loss of the day has passed its limit.
+    DailyLoss = 29,
+    /// Only reducing orders are allowed: the loss since the highest profit has passed its limit.
+    Drawdown = 30,
+    /// The position of the instrument could become too large.
+    InstrumentPosition = 31,
+    /// The strategy has no capital left for it at the venue.
+    StrategyBudget = 32,
+    /// Too many orders of the strategy in a short time.
+    StrategyOrderRate = 33,
+    /// Too many open orders of the strategy.
+    StrategyOpenOrders = 34,
+    /// It would trade with a working order of ours.
+    SelfCross = 35,
 }
 
 impl RiskReject {
     /// One more than the largest number.
-    pub const COUNT: usize = 29;
+    pub const COUNT: usize = 36;
 
     /// All of them.
     pub const ALL: [Self; Self::COUNT - 1] = [
@@ -125,6 +140,13 @@ impl RiskReject {
         Self::OtherLeg,
         Self::NoSuchOrder,
         Self::JournalFull,
+        Self::DailyLoss,
+        Self::Drawdown,
+        Self::InstrumentPosition,
+        Self::StrategyBudget,
+        Self::StrategyOrderRate,
+        Self::StrategyOpenOrders,
+        Self::SelfCross,
     ];
 
     /// From the number in a [`crate::types::StrategyReport`].
@@ -180,32 +202,16 @@ impl fmt::Display for RiskReject {
             Self::OtherLeg => "another leg was refused",
             Self::NoSuchOrder => "no such order",
             Self::JournalFull => "journal is full",
+            Self::DailyLoss => "daily-loss switch: only reducing orders are allowed",
+            Self::Drawdown => "drawdown switch: only reducing orders are allowed",
+            Self::InstrumentPosition => "position limit of the instrument",
+            Self::StrategyBudget => "strategy's budget at the venue",
+            Self::StrategyOrderRate => "order rate limit of the strategy",
+            Self::StrategyOpenOrders => "open order limit of the strategy",
+            Self::SelfCross => "would trade with an order of our own",
         })
     }
 }
-
-/// The limits. Those left at their default refuse everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RiskLimits {
-    /// Largest value of one order, quote units.
-    pub order_notional_max: Amount,
-    /// How far a buy may be above the best ask, or a sell below the best bid.
-    pub price_collar: Ppb,
-    /// Oldest book that may be traded on.
-    pub book_age_max_ns: u64,
-    /// Largest position of each underlying over all venues, working orders counted, base units.
-    /// An underlying that is not named has no room.
-    pub position_max: Vec<(AssetId, Amount)>,
-    /// Most orders in `order_rate_window_ns`; more than 100 000 counts as that.
-    pub order_rate_max: u32,
-    /// Length of the sliding window for `order_rate_max`.
-    pub order_rate_window_ns: u64,
-    /// Most orders that are not terminal.
-    pub open_orders_max: u32,
-}
-
-/// Every order of the window is remembered.
-const ORDER_RATE_MAX: u32 = 100_000;
 
 /// Everything about one leg that the checks look at.
 pub(super) struct Subject<'a> {
@@ -222,6 +228,8 @@ pub(super) struct Subject<'a> {
     pub own: Exposure,
     /// It takes a position back at a person's command.
     pub closing: bool,
+    /// It would trade with an order of our own.
+    pub crosses_own: bool,
     pub venue_ready: bool,
     pub now: Nanos,
 }
@@ -230,31 +238,45 @@ pub(super) struct Subject<'a> {
 pub(super) struct Risk {
     pub limits: RiskLimits,
     pub trading: TradingStates,
+    /// The switch that was thrown, until a person resumes.
+    pub loss_switch: Option<LossSwitch>,
     /// Nothing more than what keeps the account safe can be recorded.
     pub journal_full: bool,
-    sent: VecDeque<Nanos>,
+    pace: Pace,
+    /// By strategy, where it has a limit.
+    pub paces: Vec<Pace>,
 }
 
 impl Risk {
-    pub fn new(mut limits: RiskLimits, venues: usize) -> Self {
-        limits.order_rate_max = limits.order_rate_max.min(ORDER_RATE_MAX);
-        let sent = VecDeque::with_capacity(limits.order_rate_max as usize + 1);
-        Self { limits, trading: TradingStates::new(venues), journal_full: false, sent }
+    pub fn new(limits: RiskLimits, venues: usize) -> Self {
+        let mut risk = Self {
+            limits,
+            trading: TradingStates::new(venues),
+            loss_switch: None,
+            journal_full: false,
+            pace: Pace::default(),
+            paces: Vec::new(),
+        };
+        risk.reserve();
+        risk
     }
 
     /// A new run begins: its limits count, what may be traded stays.
-    pub fn reset(&mut self, mut limits: RiskLimits) {
-        limits.order_rate_max = limits.order_rate_max.min(ORDER_RATE_MAX);
+    pub fn reset(&mut self, limits: RiskLimits) {
         self.limits = limits;
         self.journal_full = false;
-        self.sent.clear();
+        self.pace.clear();
+        self.paces.clear();
         self.reserve();
     }
 
     /// Makes sure that nothing allocates later.
     pub fn reserve(&mut self) {
-        self.sent
-            .reserve((self.limits.order_rate_max as usize + 1).saturating_sub(self.sent.len()));
+        self.pace.reserve(self.limits.order_rate_max);
+        self.paces.resize_with(self.limits.strategies.len(), Pace::default);
+        for (pace, limits) in self.paces.iter_mut().zip(&self.limits.strategies) {
+            pace.reserve(limits.order_rate_max.unwrap_or(0));
+        }
     }
 
     /// Changes a limit to a value that it can have.
@@ -263,18 +285,21 @@ impl Risk {
         self.reserve();
     }
 
-    /// Checks of the signal as a whole, for so many orders.
+    /// Checks of the signal as a whole, for so many orders, where so many are open in all and of
+    /// the strategy.
     pub fn check_signal(
         &mut self,
         strategy: StrategyId,
         count: usize,
         open: usize,
+        open_own: usize,
         now: Nanos,
     ) -> Result<(), RiskReject> {
         if self.trading.of(strategy) == TradingState::Halted {
             return Err(RiskReject::Halted);
         }
-        self.check_room(count, open, now)
+        self.check_room(count, open, now)?;
+        self.check_strategy(strategy, count, open_own, now)
     }
 
     /// Checks of so many orders as a whole, whatever may be traded.
@@ -310,29 +335,24 @@ impl Risk {
         self.check_notional(subject, reference)?;
         self.check_collar(subject, reference)?;
         self.check_reducing(subject, exposures)?;
-        self.check_position(subject, exposures)
+        self.check_position(subject, exposures)?;
+        self.check_instrument_position(subject, exposures)?;
+        if subject.crosses_own { Err(RiskReject::SelfCross) } else { Ok(()) }
     }
 
-    /// Counts orders that are now being sent.
-    pub fn on_sent(&mut self, count: usize, now: Nanos) {
-        for _ in 0..count {
-            if self.sent.len() > self.limits.order_rate_max as usize {
-                self.sent.pop_front();
-            }
-            self.sent.push_back(now);
+    /// Counts orders of a strategy that are now being sent.
+    pub fn on_sent(&mut self, strategy: StrategyId, count: usize, now: Nanos) {
+        self.pace.add(count, self.limits.order_rate_max, now);
+        let own = self.limits.of(strategy).and_then(|limits| limits.order_rate_max);
+        if let (Some(max), Some(pace)) = (own, self.paces.get_mut(usize::from(strategy.0))) {
+            pace.add(count, max, now);
         }
     }
 
     fn check_rate(&mut self, count: usize, now: Nanos) -> Result<(), RiskReject> {
-        while let Some(&oldest) = self.sent.front()
-            && now.since(oldest) >= self.limits.order_rate_window_ns
-        {
-            self.sent.pop_front();
-        }
-        if self.sent.len() + count > self.limits.order_rate_max as usize {
-            return Err(RiskReject::OrderRate);
-        }
-        Ok(())
+        let (max, window) = (self.limits.order_rate_max, self.limits.order_rate_window_ns);
+        let room = self.pace.has_room(count, max, window, now);
+        if room { Ok(()) } else { Err(RiskReject::OrderRate) }
     }
 
     fn check_book(&self, subject: &Subject<'_>) -> Result<(), RiskReject> {
@@ -383,10 +403,23 @@ impl Risk {
         };
         let whole = self.trading.at(subject.instrument.venue) == TradingState::ReduceOnly
             && grows(&exposures.instrument(subject.instrument.id));
-        if whole || (self.is_reducing(subject.strategy) && grows(&subject.own)) {
+        if whole {
+            return Err(self.reduce_only());
+        }
+        if self.is_reducing(subject.strategy) && grows(&subject.own) {
             return Err(RiskReject::ReduceOnly);
         }
         Ok(())
+    }
+
+    /// Why the engine or a venue is in that state.
+    fn reduce_only(&self) -> RiskReject {
+        let engine = self.trading.get(Scope::Engine) == Some(TradingState::ReduceOnly);
+        match self.loss_switch.filter(|_| engine) {
+            Some(LossSwitch::DailyLoss) => RiskReject::DailyLoss,
+            Some(LossSwitch::Drawdown) => RiskReject::Drawdown,
+            None => RiskReject::ReduceOnly,
+        }
     }
 
     /// Whether a strategy may only make its own positions smaller.
@@ -408,12 +441,33 @@ impl Risk {
             .find(|(asset, _)| *asset == base)
             .map_or(Amount::ZERO, |(_, limit)| *limit);
         let exposure = exposures.underlying(base);
-        let extra = subject.earlier + subject.qty();
-        let within = match subject.order.side {
-            Side::Buy => exposure.longest(extra).is_some_and(|end| end <= limit),
-            Side::Sell => exposure.shortest(extra).is_some_and(|end| end >= -limit),
-        };
+        let within =
+            stays_within(&exposure, limit, subject.order.side, subject.earlier + subject.qty());
         if within { Ok(()) } else { Err(RiskReject::PositionLimit) }
+    }
+
+    /// The same for the instrument, if it has a limit of its own.
+    fn check_instrument_position(
+        &self,
+        subject: &Subject<'_>,
+        exposures: &Exposures,
+    ) -> Result<(), RiskReject> {
+        let id = subject.instrument.id;
+        let limits = &self.limits.instrument_position_max;
+        let Some((_, limit)) = limits.iter().find(|(limited, _)| *limited == id) else {
+            return Ok(());
+        };
+        let extra = subject.earlier_instrument + subject.qty();
+        let within = stays_within(&exposures.instrument(id), *limit, subject.order.side, extra);
+        if within { Ok(()) } else { Err(RiskReject::InstrumentPosition) }
+    }
+}
+
+/// Whether a position stays within a limit if all that works on this side fills, and `extra` more.
+fn stays_within(exposure: &Exposure, limit: Amount, side: Side, extra: Amount) -> bool {
+    match side {
+        Side::Buy => exposure.longest(extra).is_some_and(|end| end <= limit),
+        Side::Sell => exposure.shortest(extra).is_some_and(|end| end >= -limit),
     }
 }
 

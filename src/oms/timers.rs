@@ -39,8 +39,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             self.state.venues.want_balances(venue, now.plus(self.options.retry_max_ns.max(1)));
             self.send(venue, CommandKind::Balances, SignalId(0), Nanos(0), now, out);
         }
-        let closings = self.run_closings(now, out);
-        let mut due = self.state.venues.next_due().unwrap_or(NEVER).min(closings);
+        let own = self.run_losses(now).min(self.run_closings(now, out));
+        let mut due = self.state.venues.next_due().unwrap_or(NEVER).min(own);
         let mut index = 0;
         while let Some(&slot) = self.state.watch.get(index) {
             self.run_timers(slot, now, out);

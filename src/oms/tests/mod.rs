@@ -1,6 +1,7 @@
 //! Tests of the oms as a whole: two venues, one underlying, reports in every order.
 
 mod life;
+mod limits;
 mod matrix;
 mod operator;
 mod property;
@@ -11,7 +12,7 @@ use super::*;
 use crate::types::{
     Amount, AssetBalance, AssetId, BookState, ClientOrderId, ExecutionReport, Fill, FillId,
     Instrument, InstrumentRules, Leg, Level, Liquidity, OrderState, Ppb, Price, Qty, Readiness,
-    ReportKind, ReportOrigin, Request, Scale, Signal, TimeInForce, VenueNotice, VenueOrderId,
+    ReportKind, ReportOrigin, Request, Scale, Side, Signal, TimeInForce, VenueNotice, VenueOrderId,
 };
 
 pub(super) const E18: i128 = 10i128.pow(18);
@@ -85,6 +86,7 @@ pub(super) fn options() -> OmsOptions {
             order_rate_max: 40,
             order_rate_window_ns: 1_000 * MS,
             open_orders_max: 30,
+            ..RiskLimits::default()
         },
         ..OmsOptions::default()
     }

@@ -79,7 +79,9 @@ impl Model {
                 for book in &mut self.bench.oms.books_mut().0 {
                     book.recv_ns = self.bench.now;
                 }
-                let ids = self.bench.signal(&[leg(A, side)]);
+                // A sell stands a tick above: our own orders may not meet.
+                let price = Price(if side == Side::Buy { 6_000_000 } else { 6_000_010 });
+                let ids = self.bench.signal(&[Leg { price, ..leg(A, side) }]);
                 self.ids.extend(ids.into_iter().map(|id| (id, side)));
             }
             Step::New(_) => {}
