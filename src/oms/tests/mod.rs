@@ -7,6 +7,7 @@ mod operator;
 mod property;
 mod refusals;
 mod replay;
+mod worst_case;
 
 use super::*;
 use crate::types::{
@@ -90,6 +91,23 @@ pub(super) fn options() -> OmsOptions {
         },
         ..OmsOptions::default()
     }
+}
+
+/// The same with every optional limit.
+pub(super) fn limited() -> OmsOptions {
+    let own = StrategyLimits {
+        order_rate_max: Some(20),
+        open_orders_max: Some(10),
+        budgets: vec![(VENUE_A, Amount(1_500 * E18)), (VENUE_B, Amount(5_000 * E18))],
+        budget_rebalance: true,
+    };
+    let mut options = options();
+    options.limits.daily_loss_max = Some(Amount(60 * E18));
+    options.limits.drawdown_max = Some(Amount(90 * E18));
+    options.limits.instrument_position_max = vec![(A, Amount(E18 / 10))];
+    options.limits.strategies = vec![StrategyLimits::default(); usize::from(STRATEGY.0)];
+    options.limits.strategies.push(own);
+    options
 }
 
 pub(super) fn quote() -> BookQuote {
