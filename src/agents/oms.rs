@@ -125,7 +125,7 @@ pub struct OmsAgent {
     finished: bool,
     account_at: Nanos,
     told: OmsCounters,
-    switch_told: Option<LossSwitch>,
+    pub(super) switch_told: Option<LossSwitch>,
     journal_told: bool,
 }
 
@@ -410,24 +410,6 @@ impl OmsAgent {
         }
         self.told = c;
         self.tell_switch(now);
-    }
-
-    fn tell_switch(&mut self, now: Nanos) {
-        let switch = self.oms.loss_switch();
-        match (self.switch_told, switch) {
-            (None, Some(thrown)) => {
-                let text = format_args!(
-                    "{thrown} limit passed: only reducing orders until a person resumes"
-                );
-                self.parts.log.error(now, text);
-            }
-            (Some(thrown), None) => {
-                let text = format_args!("{thrown} switch reset: losses count from now on");
-                self.parts.log.warn(now, text);
-            }
-            _ => {}
-        }
-        self.switch_told = switch;
     }
 
     /// New orders stop where the journal has room for cancels and reports only. Where it cannot even

@@ -115,17 +115,26 @@ impl Rows {
             Record::Closed { instrument, state, left, .. } => {
                 Row { text: format!("{state:?}, {left} left"), ..self.on(*instrument, row) }
             }
-            Record::LossSwitch { switch, quote, loss, limit } => {
-                let asset = self.table.assets.name(*quote);
-                Row { text: format!("{switch}: lost {loss} {asset}, limit {limit}"), ..row }
-            }
-            Record::Budget { strategy, from, to, amount } => {
-                let (from, to) = (venue_name(*from), venue_name(*to));
-                let text = format!("strategy {}: {amount} from {from} to {to}", strategy.0);
-                Row { text, ..row }
+            Record::LossSwitch { .. } | Record::Budget { .. } => {
+                Row { text: self.limit_text(record), ..row }
             }
             Record::Timer | Record::Stop | Record::Halted => row,
             Record::Operator(command) => Row { text: format!("{command:?}"), ..row },
+        }
+    }
+
+    /// What the limits have done.
+    fn limit_text(&self, record: &Record) -> String {
+        match record {
+            Record::LossSwitch { switch, quote, loss, limit } => {
+                let asset = self.table.assets.name(*quote);
+                format!("{switch}: lost {loss} {asset}, limit {limit}")
+            }
+            Record::Budget { strategy, from, to, amount } => {
+                let (from, to) = (venue_name(*from), venue_name(*to));
+                format!("strategy {}: {amount} from {from} to {to}", strategy.0)
+            }
+            _ => String::new(),
         }
     }
 
