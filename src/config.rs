@@ -9,12 +9,14 @@ mod check;
 mod contract;
 mod error;
 mod journal;
+mod limits;
 mod raw;
 mod secrets;
 
 pub use contract::ContractConfig;
 pub use error::ConfigError;
 pub use journal::{JournalConfig, JournalSync};
+pub use limits::StrategyLimitsConfig;
 pub use secrets::SecretError;
 
 use crate::types::{Nanos, VenueId};
@@ -133,6 +135,8 @@ pub struct StrategyConfig {
     pub kind: StrategyKind,
     /// Names of its instruments.
     pub instruments: Vec<String>,
+    /// Its own limits.
+    pub limits: StrategyLimitsConfig,
 }
 
 /// Built-in strategies and their options.
@@ -166,6 +170,12 @@ pub struct LimitsConfig {
     pub orders_per_second_max: u32,
     /// Orders open at once.
     pub orders_open_max: u32,
+    /// Instrument to largest position, base units.
+    pub instrument_position_max: BTreeMap<String, Decimal>,
+    /// Largest loss of a day, quote units.
+    pub daily_loss_max: Option<Decimal>,
+    /// Largest loss since the highest profit, quote units.
+    pub drawdown_max: Option<Decimal>,
 }
 
 /// The embedded venues.

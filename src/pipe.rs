@@ -495,6 +495,8 @@ mod tests {
         drop(client);
         network.set_now(Nanos(1_350));
         assert_eq!(read(&mut server).unwrap(), b"two");
+        assert_eq!(read(&mut server), Err(io::ErrorKind::WouldBlock), "the end travels too");
+        network.set_now(Nanos(1_400));
         assert_eq!(read(&mut server).unwrap(), b"", "an orderly end");
         assert!(server.write_all(b"x").is_ok());
     }

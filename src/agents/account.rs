@@ -6,7 +6,7 @@ use crate::oms::{Books, Oms, Order, Recorder, RiskReject};
 use crate::portfolio::pnl;
 use crate::shm::{AccountWriter, OrderCounters, PnlRow, PositionRow, REFUSAL_CODES};
 use crate::types::{
-    Amount, AssetBalance, AssetId, Instrument, InstrumentTable, Nanos, Price, VenueId,
+    Amount, AssetBalance, AssetId, Instrument, InstrumentTable, Nanos, Price, Scope, VenueId,
 };
 
 const _: () = assert!(RiskReject::COUNT <= REFUSAL_CODES, "every refusal has its counter");
@@ -150,7 +150,8 @@ fn profit<R: Recorder, B: Books>(
 fn counters<R: Recorder, B: Books>(oms: &Oms<R, B>) -> OrderCounters {
     let c = oms.counters();
     let mut refusals = [0; REFUSAL_CODES];
-    refusals[..c.refusals.len()].copy_from_slice(&c.refusals);
+    let counted = c.refusals.as_slice();
+    refusals[..counted.len()].copy_from_slice(counted);
     let orders = oms.orders();
     OrderCounters {
         signals: c.signals,
@@ -168,6 +169,8 @@ fn counters<R: Recorder, B: Books>(oms: &Oms<R, B>) -> OrderCounters {
         late_fills: c.fills_late,
         cancels_sent: c.cancels_sent,
         bad_records: 0,
+        trading_state: oms.trading_state_of(Scope::Engine).unwrap_or_default(),
+        loss_switch: oms.loss_switch(),
         refusals,
     }
 }

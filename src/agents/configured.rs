@@ -1,10 +1,12 @@
 //! What the configuration asks for, in the engine's own units: strategies, threads, limits.
 
 use super::threads::{ThreadPlan, allowed_cpus, automatic_plan};
-use crate::config::{Config, ContractConfig, Mode, StrategyConfig, StrategyKind, agent_names};
-use crate::oms::{OmsOptions, RiskLimits};
+use crate::config::{
+    Config, ContractConfig, Mode, StrategyConfig, StrategyKind, StrategyLimitsConfig, agent_names,
+};
+use crate::oms::{OmsOptions, RiskLimits, StrategyLimits};
 use crate::strategy::{SpreadArb, SpreadArbOptions, Strategy};
-use crate::types::{Amount, Channel, Contract, Instrument, InstrumentTable, Ppb};
+use crate::types::{Amount, Channel, Contract, Instrument, InstrumentTable, Ppb, VenueId};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
@@ -152,25 +154,7 @@ pub(super) fn oms_options(
     instruments: &InstrumentTable,
     venues: Vec<Vec<Channel>>,
 ) -> Result<OmsOptions, String> {
-    let limits = &config.limits;
-    let exact = |name: &str, value: Decimal| {
-        Amount::from_decimal(value).map_err(|error| format!("limit {name} = {value} {error}"))
-    };
-    let mut position_max = Vec::new();
-    for (asset, limit) in &limits.position_max {
-        if let Some(asset) = instruments.assets.find(asset) {
-            position_max.push((asset, exact("position_max", *limit)?));
-        }
-    }
-    let limits = RiskLimits {
-        order_notional_max: exact("order_notional_max", limits.order_notional_max)?,
-        price_collar: ppb_of_bps(limits.price_collar_bps)?,
-        book_age_max_ns: limits.book_age_max_ns,
-        position_max,
-        order_rate_max: limits.orders_per_second_max,
-        order_rate_window_ns: 1_000_000_000,
-        open_orders_max: limits.orders_open_max,
-    };
+    let limits = risk_limits(config, instruments)?;
     // An order is only given up as never received once no venue can still accept it.
     let window = config.venues.iter().map(|venue| venue.recv_window_ms).max().unwrap_or(0);
     let not_found_after_ns = (u64::from(window) + 2_000).max(5_000) * 1_000_000;
@@ -182,4 +166,53 @@ pub(super) fn oms_options(
         venues,
         ..OmsOptions::default()
     })
+}
+
+fn risk_limits(config: &Config, instruments: &InstrumentTable) -> Result<RiskLimits, String> {
+    let limits = &config.limits;
+    let mut position_max = Vec::new();
+    for (asset, limit) in &limits.position_max {
+        if let Some(asset) = instruments.assets.find(asset) {
+            position_max.push((asset, exact("position_max", *limit)?));
+        }
+    }
+    let mut instrument_position_max = Vec::new();
+    for (name, limit) in &limits.instrument_position_max {
+        if let Some(row) = instruments.by_name(name) {
+            instrument_position_max.push((row.id, exact("instrument_position_max", *limit)?));
+        }
+    }
+    let optional =
+        |name: &str, value: Option<Decimal>| value.map(|value| exact(name, value)).transpose();
+    let strategies: Result<Vec<StrategyLimits>, String> =
+        config.strategies.iter().map(|row| strategy_limits(&row.limits)).collect();
+    Ok(RiskLimits {
+        order_notional_max: exact("order_notional_max", limits.order_notional_max)?,
+        price_collar: ppb_of_bps(limits.price_collar_bps)?,
+        book_age_max_ns: limits.book_age_max_ns,
+        position_max,
+        order_rate_max: limits.orders_per_second_max,
+        order_rate_window_ns: 1_000_000_000,
+        open_orders_max: limits.orders_open_max,
+        instrument_position_max,
+        daily_loss_max: optional("daily_loss_max", limits.daily_loss_max)?,
+        drawdown_max: optional("drawdown_max", limits.drawdown_max)?,
+        strategies: strategies?,
+    })
+}
+
+fn strategy_limits(limits: &StrategyLimitsConfig) -> Result<StrategyLimits, String> {
+    let budget = |(venue, value): &(VenueId, Decimal)| Ok((*venue, exact("budget", *value)?));
+    let budgets: Result<Vec<(VenueId, Amount)>, String> =
+        limits.budget.iter().map(budget).collect();
+    Ok(StrategyLimits {
+        order_rate_max: limits.orders_per_second_max,
+        open_orders_max: limits.orders_open_max,
+        budgets: budgets?,
+        budget_rebalance: limits.budget_rebalance,
+    })
+}
+
+fn exact(name: &str, value: Decimal) -> Result<Amount, String> {
+    Amount::from_decimal(value).map_err(|error| format!("limit {name} = {value} {error}"))
 }

@@ -67,6 +67,9 @@ impl Engine {
         let own = std::mem::take(&mut setup.strategies);
         let strategies = strategies(config, own, &setup.instruments)?;
         let (plans, layout) = plans(config, &strategies)?;
+        if let Some(text) = config.not_limited() {
+            setup.log.warn(setup.clock.now(), format_args!("{text}"));
+        }
         let folder = PathBuf::from(format!("/dev/shm/stoop-{}", config.name));
         let supervised = Supervision::new(config, &folder)?;
         let region = RegionOptions {

@@ -19,8 +19,8 @@ use crate::oms::{
 use crate::shm::{AccountWriter, Market, MarketView};
 use crate::sync::histogram;
 use crate::types::{
-    Amount, Command, CommandKind, Event, InstrumentId, InstrumentTable, Nanos, Operator,
-    RejectReason, Request, Scope, Signal, SignalId, StrategyId, VenueId,
+    Amount, Command, CommandKind, Event, InstrumentId, InstrumentTable, LossSwitch, Nanos,
+    Operator, RejectReason, Request, Scope, Signal, SignalId, StrategyId, VenueId,
 };
 use crate::venues::VENUES;
 use std::sync::Arc;
@@ -79,6 +79,7 @@ pub struct OmsAgent {
     finished: bool,
     account_at: Nanos,
     told: OmsCounters,
+    pub(super) switch_told: Option<LossSwitch>,
     journal_told: bool,
 }
 
@@ -140,6 +141,7 @@ impl OmsAgent {
             finished: false,
             account_at: Nanos(0),
             told: OmsCounters::default(),
+            switch_told: None,
             journal_told: false,
         })
     }
@@ -379,6 +381,7 @@ impl OmsAgent {
             }
         }
         self.told = c;
+        self.tell_switch(now);
     }
 
     /// New orders stop where the journal has room for cancels and reports only. Where it cannot even

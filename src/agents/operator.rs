@@ -274,6 +274,25 @@ impl OmsAgent {
         }
     }
 
+    /// Says when losses have thrown a switch, and when it was reset.
+    pub(super) fn tell_switch(&mut self, now: Nanos) {
+        let switch = self.oms.loss_switch();
+        match (self.switch_told, switch) {
+            (None, Some(thrown)) => {
+                let text = format_args!(
+                    "{thrown} limit passed: only reducing orders until a person resumes"
+                );
+                self.parts.log.error(now, text);
+            }
+            (Some(thrown), None) => {
+                let text = format_args!("{thrown} switch reset: losses count from now on");
+                self.parts.log.warn(now, text);
+            }
+            _ => {}
+        }
+        self.switch_told = switch;
+    }
+
     /// Shows the open orders to whoever writes crash bundles. Never waits for the reader.
     pub(super) fn show_orders(&mut self, now: Nanos) {
         let Some(state) = &mut self.desk else { return };

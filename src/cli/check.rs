@@ -26,12 +26,19 @@ pub(super) fn check(
         Ok((config, instruments)) => {
             let count = config.instruments.len();
             if json {
-                println!("{}", serde_json::json!({"ok": true, "file": config.file}));
+                let not_limited = config.not_limited();
+                let row = serde_json::json!({
+                    "ok": true, "file": config.file, "not_limited": not_limited,
+                });
+                println!("{row}");
             } else {
                 let asked = if instruments.is_some() { "known to their venues" } else { "listed" };
                 println!("{}: fine; {count} instruments {asked}", config.file);
                 for venue in &config.venues {
                     println!("{}", dead_man_switch(venue));
+                }
+                if let Some(text) = config.not_limited() {
+                    println!("{}: {text}", config.file);
                 }
             }
             Ok(EXIT_OK)

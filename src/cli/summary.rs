@@ -119,6 +119,8 @@ impl Summary {
             "orders_open": c.orders_open,
             "orders_unknown": c.orders_unknown,
             "orders_accounted": self.accounted(),
+            "trading_state": c.trading_state.to_string(),
+            "loss_switch": c.loss_switch.map(|switch| switch.to_string()),
             "fills": c.fills,
             "fills_duplicated": c.duplicates,
             "fills_late": c.late_fills,
@@ -142,6 +144,9 @@ impl Summary {
         println!("\nran {:.1} s in mode {}, {}", self.seconds, self.mode, self.layout);
         if let Some(reason) = &self.stopped {
             println!("stopped   {reason}");
+        }
+        if let Some(switch) = c.loss_switch {
+            println!("limits    the {switch} switch was thrown: {}", c.trading_state);
         }
         println!("signals   {} ({} refused by risk)", c.signals, c.signals_refused);
         println!(

@@ -1,10 +1,10 @@
 //! From the raw file to a checked configuration.
 
 use super::error::{self, Source};
-use super::raw::{Raw, RawFault, RawLimits, RawSim, RawStrategy, RawThread, RawVenue};
+use super::raw::{Raw, RawFault, RawSim, RawStrategy, RawThread, RawVenue};
 use super::{
-    Config, ConfigError, FAULT_KINDS, FaultConfig, Idle, InstrumentConfig, LimitsConfig, Mode,
-    SimConfig, StrategyConfig, StrategyKind, ThreadConfig, VenueConfig, agent_names,
+    Config, ConfigError, FAULT_KINDS, FaultConfig, Idle, InstrumentConfig, Mode, SimConfig,
+    StrategyConfig, StrategyKind, ThreadConfig, VenueConfig, agent_names,
 };
 use crate::types::VenueId;
 use crate::venues;
@@ -124,7 +124,7 @@ impl Checker<'_> {
         })
     }
 
-    fn venue<T>(&self, name: &str, at: &Spanned<T>) -> Result<VenueId, ConfigError> {
+    pub(super) fn venue<T>(&self, name: &str, at: &Spanned<T>) -> Result<VenueId, ConfigError> {
         venues::find(name).ok_or_else(|| {
             let known: Vec<&str> = venues::VENUES.iter().map(|row| row.name).collect();
             let hint = error::closest(name, known.iter().copied())
@@ -237,7 +237,11 @@ impl Checker<'_> {
         Err(self.error(value, format!("{key} = {number} must be from {min} to {max}")))
     }
 
-    fn positive(&self, value: &Spanned<Decimal>, key: &str) -> Result<Decimal, ConfigError> {
+    pub(super) fn positive(
+        &self,
+        value: &Spanned<Decimal>,
+        key: &str,
+    ) -> Result<Decimal, ConfigError> {
         let number = *value.get_ref();
         if number > Decimal::ZERO {
             return Ok(number);
@@ -334,7 +338,7 @@ impl Checker<'_> {
         Ok(list)
     }
 
-    fn known_instrument(
+    pub(super) fn known_instrument(
         &self,
         name: &Spanned<String>,
         instruments: &[InstrumentConfig],
@@ -365,35 +369,10 @@ impl Checker<'_> {
                 * 1_000_000,
             contract: self.contract(&raw)?,
         };
+        let limits = self.strategy_limits(&raw)?;
         let instruments = raw.instruments.into_inner();
         let instruments = instruments.into_iter().map(Spanned::into_inner).collect();
-        Ok(StrategyConfig { name, kind, instruments })
-    }
-
-    fn limits(
-        &self,
-        raw: RawLimits,
-        instruments: &[InstrumentConfig],
-    ) -> Result<LimitsConfig, ConfigError> {
-        let mut position_max = BTreeMap::new();
-        for (asset, limit) in raw.position_max.get_ref() {
-            position_max.insert(asset.clone(), self.positive(limit, asset)?);
-        }
-        if let Some(missing) = instruments.iter().find(|i| !position_max.contains_key(&i.base)) {
-            let message = format!("position_max has no limit for {}", missing.base);
-            return Err(self.error(&raw.position_max, message));
-        }
-        let count = |value: &Spanned<i64>, key| self.in_range(value, 1, 1_000_000, key);
-        Ok(LimitsConfig {
-            order_notional_max: self.positive(&raw.order_notional_max, "order_notional_max")?,
-            position_max,
-            price_collar_bps: self.positive(&raw.price_collar_bps, "price_collar_bps")?,
-            book_age_max_ns: count(&raw.book_age_max_ms, "book_age_max_ms")? as u64 * 1_000_000,
-            orders_per_second_max: count(&raw.orders_per_second_max, "orders_per_second_max")?
-                as u32,
-            orders_open_max: self.in_range(&raw.orders_open_max, 1, 4096, "orders_open_max")?
-                as u32,
-        })
+        Ok(StrategyConfig { name, kind, instruments, limits })
     }
 
     fn sim(&self, raw: RawSim, used: &BTreeSet<VenueId>) -> Result<SimConfig, ConfigError> {

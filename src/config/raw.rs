@@ -67,6 +67,10 @@ pub(super) struct RawStrategy {
     pub naked_ms_max: Option<Spanned<i64>>,
     pub on_breach: Option<Spanned<String>>,
     pub slippage_max_bps: Option<Spanned<Decimal>>,
+    pub orders_per_second_max: Option<Spanned<i64>>,
+    pub orders_open_max: Option<Spanned<i64>>,
+    pub budget: Option<Spanned<BTreeMap<Spanned<String>, Spanned<Decimal>>>>,
+    pub budget_rebalance: Option<Spanned<bool>>,
 }
 
 #[derive(Deserialize)]
@@ -78,6 +82,10 @@ pub(super) struct RawLimits {
     pub book_age_max_ms: Spanned<i64>,
     pub orders_per_second_max: Spanned<i64>,
     pub orders_open_max: Spanned<i64>,
+    pub daily_loss_max: Option<Spanned<Decimal>>,
+    pub drawdown_max: Option<Spanned<Decimal>>,
+    #[serde(default)]
+    pub instrument_position_max: BTreeMap<Spanned<String>, Spanned<Decimal>>,
 }
 
 #[derive(Deserialize)]

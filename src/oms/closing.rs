@@ -200,6 +200,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let even = matches!(state, ClosingState::Flat | ClosingState::Dust);
         if even && !matches!(closing.scope, Scope::Strategy(_)) {
             self.state.shares.settle(closing.instrument, left);
+            // What is left goes to the operator, whose capital nobody limits.
+            self.follow_capital(closing.instrument, Price(0));
         }
         let closing = Closing { state, ..closing };
         let record =

@@ -262,7 +262,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
                         priority: Priority::New,
                     };
                     self.place(&order, &place, now, out);
-                    self.state.risk.on_sent(1, now);
+                    self.state.risk.on_sent(pair.strategy, 1, now);
                     pair.sent(at, order.client_id, now);
                 }
                 Err(code) => {

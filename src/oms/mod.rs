@@ -7,15 +7,23 @@
 
 #![forbid(unsafe_code)]
 
+mod capital;
 mod closing;
+mod crossing;
 mod exposure;
 mod fills;
 mod index;
 mod legs;
+mod limits;
+mod losses;
 mod notices;
+mod open;
 mod operator;
 mod orders;
+mod pace;
 mod record;
+mod refusals;
+mod reject;
 mod replay;
 mod reports;
 mod requests;
@@ -29,14 +37,18 @@ mod trading;
 mod transition;
 mod venues;
 
+pub use capital::Budget;
 pub use closing::{Closing, ClosingState};
 pub use exposure::{Exposure, Exposures};
+pub use limits::{RiskLimits, StrategyLimits};
+pub use losses::LossRow;
 pub use operator::{OperatorDone, OperatorError, Progress};
 pub use orders::{Order, OrderTable, Slot};
 pub use record::{NullRecorder, Opening, Record, RecordError, Recorder};
+pub use refusals::Refusals;
 pub use replay::{Divergence, Replay};
 pub use reports::local_refusal;
-pub use risk::{BookQuote, RiskLimits, RiskReject};
+pub use risk::{BookQuote, RiskReject};
 pub use shares::Shares;
 pub use state::{Kept, MoveError};
 pub use transition::{Next, Trigger, next};
@@ -47,7 +59,7 @@ use crate::mutants::Mutant;
 use crate::portfolio::{Balances, Positions};
 use crate::types::{
     Channel, Command, CommandKind, FeeRate, InstrumentId, InstrumentTable, Nanos, OrderState,
-    PairOutcome, Qty, Scope, Side, SignalId, StrategyId, StrategyReport, VenueId,
+    PairOutcome, Qty, Scope, SignalId, StrategyId, StrategyReport, VenueId,
 };
 use serde::{Deserialize, Serialize};
 use state::{FillAsk, State};
@@ -180,7 +192,7 @@ pub struct OmsCounters {
     /// Balances of venues or assets that are not in the tables.
     pub balances_unknown: u64,
     /// Refusals by [`RiskReject`] number.
-    pub refusals: [u64; RiskReject::COUNT],
+    pub refusals: Refusals,
 }
 
 /// Order management. `R` takes the records for the journal, `B` has the books.
@@ -256,6 +268,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         state.statuses = self.instruments.iter().map(|instrument| instrument.status).collect();
         state.fill_asks.fill(FillAsk::default());
         state.next_due = NEVER;
+        let (limits, orders) = (&self.options.limits.strategies, self.state.orders.iter());
+        let venues = self.options.venues.len();
+        self.state.capital.reopen(&self.instruments, venues, limits, orders);
+        self.reopen_losses(instance_start);
         for slot in self.state.orders.slots() {
             self.assume_lost(slot, Trigger::StreamLost, instance_start);
         }
@@ -301,6 +317,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if self.state.risk.trading.get(Scope::Engine) != Some(state) {
             self.recorder.record(now, &Record::SetTrading(state));
             self.state.risk.trading.set(Scope::Engine, state);
+            if state == TradingState::Active {
+                self.resume_losses(now);
+            }
         }
     }
 
@@ -419,19 +438,20 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         out.commands.push((venue, command));
     }
 
-    /// Makes the reserved exposure of an order what it is now.
+    /// Makes the reserved exposure and capital of an order what they are now.
     fn reserve(&mut self, slot: Slot) {
         let order = self.state.orders.get_mut(slot);
+        let Some(instrument) = self.instruments.get(order.instrument) else { return };
         let freed = Mutant::UnknownFreed.is_on() && order.state == OrderState::Unknown;
         let worst = if freed { Qty::ZERO } else { order.worst_case() };
-        if worst == order.reserved {
+        let value = order.value(instrument.scale, worst);
+        if (worst, value) == (order.reserved, order.reserved_value) {
             return;
         }
-        let (id, side, reserved): (_, Side, _) = (order.instrument, order.side, order.reserved);
-        order.reserved = worst;
-        if let Some(instrument) = self.instruments.get(id) {
-            self.state.exposures.reserve(instrument, side, reserved, worst);
-        }
+        let (reserved, reserved_value) = (order.reserved, order.reserved_value);
+        (order.reserved, order.reserved_value) = (worst, value);
+        self.state.exposures.reserve(instrument, order.side, reserved, worst);
+        self.state.capital.reserve(order.strategy, order.venue, reserved_value, value);
     }
 
     /// Puts an order with a deadline on the watch list.

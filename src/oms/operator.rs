@@ -5,7 +5,7 @@
 use super::record::{Record, Recorder};
 use super::{Books, Oms, Order, Output};
 use crate::types::{
-    Amount, CommandKind, FillId, LimitKey, Nanos, Operator, Ppb, Scope, SignalId, StrategyId,
+    Amount, CommandKind, FillId, LimitKey, Nanos, Operator, Scope, SignalId, StrategyId,
     TradingState, VenueId,
 };
 use std::fmt;
@@ -28,6 +28,8 @@ pub enum OperatorError {
     UnknownScope,
     /// There is no limit for this asset, because no instrument has it as its base.
     UnknownAsset,
+    /// There is no such instrument.
+    UnknownInstrument,
     /// The value is not what the limit can be.
     BadValue,
     /// The engine is stopping: nothing is allowed again.
@@ -39,6 +41,7 @@ impl fmt::Display for OperatorError {
         f.write_str(match self {
             Self::UnknownScope => "no such venue or strategy",
             Self::UnknownAsset => "no instrument has this asset as its base",
+            Self::UnknownInstrument => "no such instrument",
             Self::BadValue => "the limit cannot have this value",
             Self::Stopping => "the engine is stopping",
         })
@@ -104,6 +107,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
                     return Err(OperatorError::Stopping);
                 }
                 self.state.risk.trading.set(scope, state);
+                if (scope, state) == (Scope::Engine, TradingState::Active) {
+                    self.resume_losses(now);
+                }
                 Ok(OperatorDone::default())
             }
             Operator::Reconcile(venue) => self.ask_venues(venue, now, out),
@@ -172,20 +178,45 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     ) -> Result<OperatorDone, OperatorError> {
         let limit_before = self.limit(key).unwrap_or_default();
         self.state.risk.limits.check(key, value)?;
-        if let LimitKey::PositionMax(asset) = key
-            && !self.instruments.iter().any(|row| row.base == asset)
-        {
-            return Err(OperatorError::UnknownAsset);
-        }
+        self.check_key(key)?;
         self.state.risk.set_limit(key, value);
         self.recorder.record(now, &Record::Limit { key, before: limit_before, after: value });
+        match key {
+            LimitKey::Budget(strategy, venue) => self.state.capital.set(strategy, venue, value),
+            LimitKey::DailyLossMax | LimitKey::DrawdownMax => self.arm_losses(now),
+            _ => {}
+        }
         Ok(OperatorDone { limit_before, ..OperatorDone::default() })
+    }
+
+    /// Whether there is what a limit is about.
+    fn check_key(&self, key: LimitKey) -> Result<(), OperatorError> {
+        match key {
+            LimitKey::PositionMax(asset) => {
+                let known = self.instruments.iter().any(|row| row.base == asset);
+                known.then_some(()).ok_or(OperatorError::UnknownAsset)
+            }
+            LimitKey::InstrumentPositionMax(id) => {
+                self.instruments.get(id).map(drop).ok_or(OperatorError::UnknownInstrument)
+            }
+            LimitKey::StrategyOrdersPerSecondMax(id) | LimitKey::StrategyOrdersOpenMax(id) => {
+                self.check_scope(Scope::Strategy(id))
+            }
+            LimitKey::Budget(strategy, venue) => {
+                self.check_scope(Scope::Strategy(strategy))?;
+                self.check_scope(Scope::Venue(venue))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A limit as it holds now, in the unit of its name; `None` if it was never set.
     #[must_use]
     pub fn limit(&self, key: LimitKey) -> Option<Amount> {
-        self.state.risk.limits.get(key)
+        match key {
+            LimitKey::Budget(strategy, venue) => self.budget(strategy, venue).limit,
+            _ => self.state.risk.limits.get(key),
+        }
     }
 
     /// What was set for a scope; `None` if there is no such scope.
@@ -216,64 +247,5 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let left = |order: &&Order| !order.state.is_terminal() || order.awaits_fills();
         let own = move |order: &&Order| scope.holds(order.venue, order.strategy);
         self.state.orders.iter().filter(left).filter(own)
-    }
-}
-
-/// Parts per billion of a basis point.
-const PPB_OF_BPS: i128 = 100_000;
-const ONE: i128 = 10i128.pow(crate::types::AMOUNT_DECIMALS);
-
-impl super::RiskLimits {
-    /// In the unit of the limit's name.
-    pub(super) fn get(&self, key: LimitKey) -> Option<Amount> {
-        let whole = |count: u64| Amount(i128::from(count) * ONE);
-        Some(match key {
-            LimitKey::OrderNotionalMax => self.order_notional_max,
-            LimitKey::PositionMax(asset) => {
-                return self.position_max.iter().find(|row| row.0 == asset).map(|row| row.1);
-            }
-            LimitKey::PriceCollarBps => {
-                Amount(i128::from(self.price_collar.0) * (ONE / PPB_OF_BPS))
-            }
-            LimitKey::BookAgeMaxMs => whole(self.book_age_max_ns / 1_000_000),
-            LimitKey::OrdersPerSecondMax => whole(u64::from(self.order_rate_max)),
-            LimitKey::OrdersOpenMax => whole(u64::from(self.open_orders_max)),
-        })
-    }
-
-    /// Whether a limit can have this value.
-    fn check(&self, key: LimitKey, value: Amount) -> Result<(), OperatorError> {
-        let whole = |max: i128| value.0 % ONE == 0 && (1..=max).contains(&(value.0 / ONE));
-        let good = match key {
-            LimitKey::OrderNotionalMax => value > Amount::ZERO,
-            LimitKey::PositionMax(_) => value >= Amount::ZERO,
-            LimitKey::PriceCollarBps => {
-                value.0 % (ONE / PPB_OF_BPS) == 0 && value.0 > 0 && value.0 <= 10_000 * ONE
-            }
-            LimitKey::BookAgeMaxMs => whole(1_000_000),
-            LimitKey::OrdersPerSecondMax => whole(100_000),
-            LimitKey::OrdersOpenMax => whole(4_096),
-        };
-        if good { Ok(()) } else { Err(OperatorError::BadValue) }
-    }
-
-    /// Takes a value that was checked.
-    pub(super) fn set(&mut self, key: LimitKey, value: Amount) {
-        let whole = (value.0 / ONE) as u32;
-        match key {
-            LimitKey::OrderNotionalMax => self.order_notional_max = value,
-            LimitKey::PositionMax(asset) => {
-                match self.position_max.iter_mut().find(|row| row.0 == asset) {
-                    Some(row) => row.1 = value,
-                    None => self.position_max.push((asset, value)),
-                }
-            }
-            LimitKey::PriceCollarBps => {
-                self.price_collar = Ppb((value.0 / (ONE / PPB_OF_BPS)) as i64);
-            }
-            LimitKey::BookAgeMaxMs => self.book_age_max_ns = u64::from(whole) * 1_000_000,
-            LimitKey::OrdersPerSecondMax => self.order_rate_max = whole,
-            LimitKey::OrdersOpenMax => self.open_orders_max = whole,
-        }
     }
 }

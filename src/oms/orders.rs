@@ -6,9 +6,10 @@
 #![forbid(unsafe_code)]
 
 use super::index::{HashIndex, hash_text, hash_u64};
+use super::open::OpenSlots;
 use crate::types::{
-    ClientOrderId, InstrumentId, Nanos, NewOrder, OrderState, OrderType, Price, Qty, RejectReason,
-    Side, SignalId, StrategyId, TimeInForce, VenueId, VenueOrderId,
+    Amount, ClientOrderId, InstrumentId, Nanos, NewOrder, OrderState, OrderType, Price, Qty,
+    RejectReason, Scale, Side, SignalId, StrategyId, TimeInForce, VenueId, VenueOrderId,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -53,6 +54,10 @@ pub struct Order {
     pub reason: RejectReason,
     /// Quantity whose exposure is reserved for it.
     pub reserved: Qty,
+    /// Capital that is reserved for it, quote units; none for a sell.
+    pub reserved_value: Amount,
+    /// The price that it is valued by: its limit, or the best ask when a market order was sent.
+    pub worth: Price,
     /// Whether the venue has ever acknowledged or shown it.
     pub acked: bool,
     /// Whether a stream or a query has shown it: more than a reply, which only says that it was
@@ -120,6 +125,8 @@ impl Order {
             state: OrderState::PendingNew,
             reason: RejectReason::None,
             reserved: Qty::ZERO,
+            reserved_value: Amount::ZERO,
+            worth: order.price,
             acked: false,
             seen_alive: false,
             cancel_wanted: false,
@@ -155,6 +162,14 @@ impl Order {
         Qty(end.0.saturating_sub(self.filled.0).max(0))
     }
 
+    /// Capital that so much of it would bind if it were bought, quote units.
+    pub(super) fn value(&self, scale: Scale, qty: Qty) -> Amount {
+        match self.side {
+            Side::Buy => scale.notional(self.worth, qty).unwrap_or(Amount(i128::MAX)),
+            Side::Sell => Amount::ZERO,
+        }
+    }
+
     /// The state that its own numbers say while it works.
     pub(super) fn working_state(&self) -> OrderState {
         if self.cumulative() > Qty::ZERO {
@@ -182,7 +197,7 @@ pub struct OrderTable {
     #[serde(skip)]
     by_venue: HashIndex,
     #[serde(skip)]
-    open: usize,
+    open: OpenSlots,
     #[serde(skip)]
     unknown: usize,
 }
@@ -210,7 +225,9 @@ impl From<Stored> for OrderTable {
                 let hash = hash_venue(order.instrument, &order.venue_order_id);
                 table.by_venue.insert(hash, slot);
             }
-            table.open += usize::from(!order.state.is_terminal());
+            if !order.state.is_terminal() {
+                table.open.add(slot);
+            }
             table.unknown += usize::from(order.state == OrderState::Unknown);
             table.orders.push(order);
         }
@@ -231,7 +248,7 @@ impl OrderTable {
             by_venue: HashIndex::new(capacity),
             done: VecDeque::with_capacity(capacity),
             capacity,
-            open: 0,
+            open: OpenSlots::new(capacity),
             unknown: 0,
         }
     }
@@ -261,7 +278,7 @@ impl OrderTable {
             slot
         };
         self.by_client.insert(hash_u64(order.client_id.0), slot);
-        self.open += 1;
+        self.open.add(slot);
         Some(slot)
     }
 
@@ -335,13 +352,13 @@ impl OrderTable {
         order.state = state;
         order.since_ns = now;
         if is && !was {
-            self.open -= 1;
+            self.open.remove(slot);
             if !order.queued_done {
                 order.queued_done = true;
                 self.done.push_back(slot);
             }
         } else if was && !is {
-            self.open += 1;
+            self.open.add(slot);
         }
     }
 
@@ -354,7 +371,12 @@ impl OrderTable {
     /// Orders that are not terminal.
     #[must_use]
     pub fn open_count(&self) -> usize {
-        self.open
+        self.open.slots().len()
+    }
+
+    /// Orders that are not terminal, in no order that means anything.
+    pub fn iter_open(&self) -> impl Iterator<Item = &Order> {
+        self.open.slots().iter().map(|slot| self.get(*slot))
     }
 
     /// All orders that the table still holds, oldest slots first.

@@ -11,9 +11,9 @@
 use super::risk::{BookQuote, RiskReject};
 use super::{ClosingState, OmsOptions};
 use crate::types::{
-    Amount, AssetBalance, ClientOrderId, Command, ExecutionReport, FeeRate, InstrumentId,
-    InstrumentTable, LimitKey, Nanos, NewOrder, Operator, OrderState, PairOutcome, Request, Scope,
-    SignalId, StrategyId, TradingState, VenueId, VenueNotice,
+    Amount, AssetBalance, AssetId, ClientOrderId, Command, ExecutionReport, FeeRate, InstrumentId,
+    InstrumentTable, LimitKey, LossSwitch, Nanos, NewOrder, Operator, OrderState, PairOutcome,
+    Request, Scope, SignalId, StrategyId, TradingState, VenueId, VenueNotice,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -109,6 +109,28 @@ pub enum Record {
     },
     /// Effect: a signal with a contract is done.
     Pair(PairOutcome),
+    /// Effect: a loss has passed its limit, and only reducing orders are allowed.
+    LossSwitch {
+        /// Which limit.
+        switch: LossSwitch,
+        /// What the loss is counted in.
+        quote: AssetId,
+        /// What was lost, quote units.
+        loss: Amount,
+        /// The limit.
+        limit: Amount,
+    },
+    /// Effect: capital of a strategy that was idle at one venue may be used at another.
+    Budget {
+        /// Whose.
+        strategy: StrategyId,
+        /// Where it was idle.
+        from: VenueId,
+        /// Where it was short.
+        to: VenueId,
+        /// How much, quote units.
+        amount: Amount,
+    },
 }
 
 /// Bytes that are not a record of this version.
@@ -171,6 +193,8 @@ impl Record {
             Self::Limit { .. } => (21, "limit"),
             Self::Closed { .. } => (22, "closed"),
             Self::Pair(_) => (23, "pair"),
+            Self::LossSwitch { .. } => (24, "loss switch"),
+            Self::Budget { .. } => (25, "budget"),
         }
     }
 

@@ -193,6 +193,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Some(change) => {
                 self.state.counters.fills += 1;
                 self.attribute(slot, instrument.id, change);
+                self.follow_capital(instrument.id, report.fill.price);
+                self.look_at_losses(now);
             }
             None => {
                 // The position is not known any more: nothing may be built on it.
@@ -231,8 +233,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if fill.fee_asset == instrument.base {
             change = Amount(change.0.saturating_sub(fill.fee.0));
         }
+        let price = fill.price;
         self.state.shares.add(id, StrategyId::OPERATOR, -change);
         self.attribute(slot, id, change);
+        self.follow_capital(id, price);
     }
 
     fn give_to_order(&mut self, slot: Slot, report: &ExecutionReport, qty: Qty) {
@@ -283,7 +287,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         order.seen_alive |= report.origin != ReportOrigin::Reply;
         if report.kind == ReportKind::Replaced && !order.state.is_terminal() {
             if report.price > Price(0) {
-                order.price = report.price;
+                (order.price, order.worth) = (report.price, report.price);
             }
             if report.qty > Qty::ZERO {
                 order.qty = report.qty;

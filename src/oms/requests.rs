@@ -69,13 +69,13 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             return Err((None, RiskReject::BadSignal));
         }
         self.check_contract(signal).map_err(|code| (None, code))?;
-        let open = self.state.orders.open_count();
+        let (open, open_own) = (self.state.orders.open_count(), self.open_own(strategy));
         if self.state.stopping {
             return Err((None, RiskReject::Halted));
         }
         self.state
             .risk
-            .check_signal(strategy, legs.len(), open, now)
+            .check_signal(strategy, legs.len(), open, open_own, now)
             .map_err(|code| (None, code))?;
         if !self.state.orders.has_room(legs.len()) {
             return Err((None, RiskReject::TableFull));
@@ -88,7 +88,16 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             self.check_leg(&orders[..=index], strategy, now)
                 .map_err(|code| (Some(index as u8), code))?;
         }
-        Ok(())
+        self.check_budgets(strategy, &orders[..legs.len()], now)
+    }
+
+    /// Orders of a strategy that have not ended, where they are limited.
+    fn open_own(&self, strategy: StrategyId) -> usize {
+        let limits = self.state.risk.limits.of(strategy);
+        if limits.is_none_or(|limits| limits.open_orders_max.is_none()) {
+            return 0;
+        }
+        self.state.orders.iter_open().filter(|order| order.strategy == strategy).count()
     }
 
     /// Checks the last of `orders` with the others working before it.
@@ -103,6 +112,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         };
         let id = order.instrument;
         let quote = self.quote(id, now);
+        self.state.capital.note_ask(order, quote.ask.price);
         let instrument = self.instruments.get(id).ok_or(RiskReject::UnknownInstrument)?;
         let (mut same_base, mut same_instrument) = (Amount::ZERO, Amount::ZERO);
         for other in earlier.iter().filter(|other| other.side == order.side) {
@@ -130,6 +140,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             strategy,
             own: self.own_exposure(strategy, id),
             closing: false,
+            crosses_own: self.crosses_own(order, earlier),
             venue_ready: self.state.venues.is_ready(instrument.venue, now),
             now,
         };
@@ -146,7 +157,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if self.state.stopping {
             return Err(RiskReject::Halted);
         }
-        self.state.risk.check_signal(strategy, 1, self.state.orders.open_count(), now)?;
+        let (open, open_own) = (self.state.orders.open_count(), self.open_own(strategy));
+        self.state.risk.check_signal(strategy, 1, open, open_own, now)?;
         if !self.state.orders.has_room(1) {
             return Err(RiskReject::TableFull);
         }
@@ -154,6 +166,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             .ok_or(RiskReject::IdsExhausted)?;
         let order = from_leg(id, leg);
         self.check_leg(&[order], strategy, now)?;
+        self.check_budgets(strategy, &[order], now).map_err(|(_, code)| code)?;
         Ok(order)
     }
 
@@ -183,6 +196,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             strategy,
             own: Exposure::default(),
             closing: true,
+            crosses_own: self.crosses_own(order, &[]),
             venue_ready: self.state.venues.is_ready(instrument.venue, now),
             now,
         };
@@ -231,7 +245,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             };
             self.place(order, &place, now, out);
         }
-        self.state.risk.on_sent(orders.len(), now);
+        self.state.risk.on_sent(signal.strategy, orders.len(), now);
     }
 
     /// Records, reserves and hands over an order that was checked. False if there is no room.
@@ -245,7 +259,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let Some(instrument) = self.instruments.get(order.instrument) else { return false };
         let venue = instrument.venue;
         let Place { signal, leg, pair, tick_ns, priority } = *place;
-        let entry = Order { pair, ..Order::new(order, venue, signal, leg, now) };
+        let worth = self.state.capital.price_of(order);
+        let entry = Order { pair, worth, ..Order::new(order, venue, signal, leg, now) };
         let Some(slot) = self.state.orders.insert(entry) else { return false };
         self.state.sequence += 1;
         self.state.counters.orders_sent += 1;

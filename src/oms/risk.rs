@@ -1,20 +1,21 @@
 //! The limits that every new order passes before it is sent, one small function each.
 //!
-//! A limit that is not set refuses: nothing is unlimited by oversight. All legs of a signal are
+//! A limit that is not set refuses, but for the optional ones: nothing is unlimited by oversight. All legs of a signal are
 //! checked before any is sent, each as if the earlier ones were working already.
 
 #![forbid(unsafe_code)]
 
 use super::exposure::{Exposure, Exposures};
+use super::limits::RiskLimits;
+use super::pace::Pace;
+pub use super::reject::RiskReject;
 use super::trading::TradingStates;
 use crate::mutants::Mutant;
 use crate::types::{
-    Amount, AssetId, BookState, Instrument, InstrumentStatus, Level, LimitKey, Nanos, NewOrder,
-    OrderType, Ppb, Price, Qty, RuleViolation, Scope, Side, StrategyId, TimeInForce, TradingState,
+    Amount, BookState, Instrument, InstrumentStatus, Level, LimitKey, LossSwitch, Nanos, NewOrder,
+    OrderType, Price, Qty, Scope, Side, StrategyId, TimeInForce, TradingState,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
-use std::fmt;
 
 /// Best prices of one instrument, with what is needed to trust them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,185 +29,6 @@ pub struct BookQuote {
     /// When the last byte of its last change was read.
     pub recv_ns: Nanos,
 }
-
-/// Why the oms refused a signal or a cancel. The number goes to the strategy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum RiskReject {
-    /// The signal has no legs, too many, no number or another strategy's name.
-    BadSignal = 1,
-    /// An instrument that is not in the table.
-    UnknownInstrument = 2,
-    /// The leg's pricing and time in force do not go together.
-    NotExpressible = 3,
-    /// Trading is halted.
-    Halted = 4,
-    /// Only reducing orders are allowed, and this does not reduce.
-    ReduceOnly = 5,
-    /// The venue is not connected, not logged in, suspended, has not stated its balances, or has
-    /// yet to tell what was missed while its stream was lost.
-    VenueNotReady = 6,
-    /// The venue does not trade the instrument now.
-    InstrumentNotTrading = 7,
-    /// Price is zero, negative or out of the venue's bounds.
-    PriceOutOfBounds = 8,
-    /// Price is not a multiple of the tick size.
-    PriceOffTick = 9,
-    /// Quantity is zero or negative.
-    QtyNotPositive = 10,
-    /// Quantity is not a multiple of the lot size.
-    QtyOffLot = 11,
-    /// Quantity is below the venue's minimum.
-    QtyBelowMin = 12,
-    /// Quantity is above the venue's maximum.
-    QtyAboveMax = 13,
-    /// Value is below the venue's minimum.
-    NotionalBelowMin = 14,
-    /// Value is above the venue's maximum.
-    NotionalAboveMax = 15,
-    /// Value is above our own limit per order.
-    OrderNotional = 16,
-    /// The book is not live.
-    BookNotLive = 17,
-    /// The book has not changed for too long.
-    BookTooOld = 18,
-    /// The side of the book that the price is measured by is empty.
-    NoPrice = 19,
-    /// The price is too far through the book.
-    PriceCollar = 20,
-    /// The position of the underlying over all venues could become too large.
-    PositionLimit = 21,
-    /// Too many orders in a short time.
-    OrderRate = 22,
-    /// Too many open orders.
-    OpenOrders = 23,
-    /// The order table is full.
-    TableFull = 24,
-    /// All client order ids of this instance are used up.
-    IdsExhausted = 25,
-    /// Nothing wrong with this leg: another leg of the signal was refused.
-    OtherLeg = 26,
-    /// A cancel for an order that is not there, has ended, or is another strategy's.
-    NoSuchOrder = 27,
-    /// The journal has no room for more than cancels and reports.
-    JournalFull = 28,
-}
-
-impl RiskReject {
-    /// One more than the largest number.
-    pub const COUNT: usize = 29;
-
-    /// All of them.
-    pub const ALL: [Self; Self::COUNT - 1] = [
-        Self::BadSignal,
-        Self::UnknownInstrument,
-        Self::NotExpressible,
-        Self::Halted,
-        Self::ReduceOnly,
-        Self::VenueNotReady,
-        Self::InstrumentNotTrading,
-        Self::PriceOutOfBounds,
-        Self::PriceOffTick,
-        Self::QtyNotPositive,
-        Self::QtyOffLot,
-        Self::QtyBelowMin,
-        Self::QtyAboveMax,
-        Self::NotionalBelowMin,
-        Self::NotionalAboveMax,
-        Self::OrderNotional,
-        Self::BookNotLive,
-        Self::BookTooOld,
-        Self::NoPrice,
-        Self::PriceCollar,
-        Self::PositionLimit,
-        Self::OrderRate,
-        Self::OpenOrders,
-        Self::TableFull,
-        Self::IdsExhausted,
-        Self::OtherLeg,
-        Self::NoSuchOrder,
-        Self::JournalFull,
-    ];
-
-    /// From the number in a [`crate::types::StrategyReport`].
-    #[must_use]
-    pub fn from_u8(code: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(code).checked_sub(1)?).copied()
-    }
-}
-
-impl From<RuleViolation> for RiskReject {
-    fn from(violation: RuleViolation) -> Self {
-        match violation {
-            RuleViolation::PriceOutOfBounds => Self::PriceOutOfBounds,
-            RuleViolation::PriceOffTick => Self::PriceOffTick,
-            RuleViolation::QtyNotPositive => Self::QtyNotPositive,
-            RuleViolation::QtyOffLot => Self::QtyOffLot,
-            RuleViolation::QtyBelowMin => Self::QtyBelowMin,
-            RuleViolation::QtyAboveMax => Self::QtyAboveMax,
-            RuleViolation::NotionalBelowMin => Self::NotionalBelowMin,
-            RuleViolation::NotionalAboveMax => Self::NotionalAboveMax,
-        }
-    }
-}
-
-impl fmt::Display for RiskReject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::BadSignal => "malformed signal",
-            Self::UnknownInstrument => "unknown instrument",
-            Self::NotExpressible => "pricing and time in force do not go together",
-            Self::Halted => "trading is halted",
-            Self::ReduceOnly => "only reducing orders are allowed",
-            Self::VenueNotReady => "venue is not ready",
-            Self::InstrumentNotTrading => "instrument does not trade now",
-            Self::PriceOutOfBounds => "price is outside the instrument's bounds",
-            Self::PriceOffTick => "price is not a multiple of the tick size",
-            Self::QtyNotPositive => "quantity is not positive",
-            Self::QtyOffLot => "quantity is not a multiple of the lot size",
-            Self::QtyBelowMin => "quantity is below the minimum",
-            Self::QtyAboveMax => "quantity is above the maximum",
-            Self::NotionalBelowMin => "value is below the venue's minimum",
-            Self::NotionalAboveMax => "value is above the venue's maximum",
-            Self::OrderNotional => "value is above the limit per order",
-            Self::BookNotLive => "book is not live",
-            Self::BookTooOld => "book is too old",
-            Self::NoPrice => "book side is empty",
-            Self::PriceCollar => "price is too far through the book",
-            Self::PositionLimit => "position limit of the underlying",
-            Self::OrderRate => "order rate limit",
-            Self::OpenOrders => "open order limit",
-            Self::TableFull => "order table is full",
-            Self::IdsExhausted => "client order ids are used up",
-            Self::OtherLeg => "another leg was refused",
-            Self::NoSuchOrder => "no such order",
-            Self::JournalFull => "journal is full",
-        })
-    }
-}
-
-/// The limits. Those left at their default refuse everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RiskLimits {
-    /// Largest value of one order, quote units.
-    pub order_notional_max: Amount,
-    /// How far a buy may be above the best ask, or a sell below the best bid.
-    pub price_collar: Ppb,
-    /// Oldest book that may be traded on.
-    pub book_age_max_ns: u64,
-    /// Largest position of each underlying over all venues, working orders counted, base units.
-    /// An underlying that is not named has no room.
-    pub position_max: Vec<(AssetId, Amount)>,
-    /// Most orders in `order_rate_window_ns`; more than 100 000 counts as that.
-    pub order_rate_max: u32,
-    /// Length of the sliding window for `order_rate_max`.
-    pub order_rate_window_ns: u64,
-    /// Most orders that are not terminal.
-    pub open_orders_max: u32,
-}
-
-/// Every order of the window is remembered.
-const ORDER_RATE_MAX: u32 = 100_000;
 
 /// Everything about one leg that the checks look at.
 pub(super) struct Subject<'a> {
@@ -224,6 +46,8 @@ pub(super) struct Subject<'a> {
     /// It takes a position back, at a person's command or because it is naked: what may be
     /// traded does not hold it back.
     pub closing: bool,
+    /// It would trade with an order of our own.
+    pub crosses_own: bool,
     pub venue_ready: bool,
     pub now: Nanos,
 }
@@ -232,22 +56,32 @@ pub(super) struct Subject<'a> {
 pub(super) struct Risk {
     pub limits: RiskLimits,
     pub trading: TradingStates,
+    /// The switch that was thrown, until a person resumes.
+    pub loss_switch: Option<LossSwitch>,
     /// Nothing more than what keeps the account safe can be recorded.
     pub journal_full: bool,
-    sent: VecDeque<Nanos>,
+    pace: Pace,
+    /// By strategy, where it has a limit.
+    pub paces: Vec<Pace>,
 }
 
 impl Risk {
-    pub fn new(mut limits: RiskLimits, venues: usize) -> Self {
-        limits.order_rate_max = limits.order_rate_max.min(ORDER_RATE_MAX);
-        let sent = VecDeque::with_capacity(limits.order_rate_max as usize + 1);
-        Self { limits, trading: TradingStates::new(venues), journal_full: false, sent }
+    pub fn new(limits: RiskLimits, venues: usize) -> Self {
+        let mut risk = Self {
+            limits,
+            trading: TradingStates::new(venues),
+            loss_switch: None,
+            journal_full: false,
+            pace: Pace::default(),
+            paces: Vec::new(),
+        };
+        risk.reserve();
+        risk
     }
 
     /// A new run begins: its limits count, what may be traded stays, and so does what was sent
     /// within the window, should the run before have ended just now.
-    pub fn reset(&mut self, mut limits: RiskLimits) {
-        limits.order_rate_max = limits.order_rate_max.min(ORDER_RATE_MAX);
+    pub fn reset(&mut self, limits: RiskLimits) {
         self.limits = limits;
         self.journal_full = false;
         self.reserve();
@@ -255,8 +89,11 @@ impl Risk {
 
     /// Makes sure that nothing allocates later.
     pub fn reserve(&mut self) {
-        self.sent
-            .reserve((self.limits.order_rate_max as usize + 1).saturating_sub(self.sent.len()));
+        self.pace.reserve(self.limits.order_rate_max);
+        self.paces.resize_with(self.limits.strategies.len(), Pace::default);
+        for (pace, limits) in self.paces.iter_mut().zip(&self.limits.strategies) {
+            pace.reserve(limits.order_rate_max.unwrap_or(0));
+        }
     }
 
     /// Changes a limit to a value that it can have.
@@ -265,18 +102,21 @@ impl Risk {
         self.reserve();
     }
 
-    /// Checks of the signal as a whole, for so many orders.
+    /// Checks of the signal as a whole, for so many orders, where so many are open in all and of
+    /// the strategy.
     pub fn check_signal(
         &mut self,
         strategy: StrategyId,
         count: usize,
         open: usize,
+        open_own: usize,
         now: Nanos,
     ) -> Result<(), RiskReject> {
         if self.trading.of(strategy) == TradingState::Halted {
             return Err(RiskReject::Halted);
         }
-        self.check_room(count, open, now)
+        self.check_room(count, open, now)?;
+        self.check_strategy(strategy, count, open_own, now)
     }
 
     /// Checks of so many orders as a whole, whatever may be traded.
@@ -321,29 +161,24 @@ impl Risk {
         if Mutant::LimitUnchecked.is_on() {
             return Ok(());
         }
-        self.check_position(subject, exposures)
+        self.check_position(subject, exposures)?;
+        self.check_instrument_position(subject, exposures)?;
+        if subject.crosses_own { Err(RiskReject::SelfCross) } else { Ok(()) }
     }
 
-    /// Counts orders that are now being sent.
-    pub fn on_sent(&mut self, count: usize, now: Nanos) {
-        for _ in 0..count {
-            if self.sent.len() > self.limits.order_rate_max as usize {
-                self.sent.pop_front();
-            }
-            self.sent.push_back(now);
+    /// Counts orders of a strategy that are now being sent.
+    pub fn on_sent(&mut self, strategy: StrategyId, count: usize, now: Nanos) {
+        self.pace.add(count, self.limits.order_rate_max, now);
+        let own = self.limits.of(strategy).and_then(|limits| limits.order_rate_max);
+        if let (Some(max), Some(pace)) = (own, self.paces.get_mut(usize::from(strategy.0))) {
+            pace.add(count, max, now);
         }
     }
 
     fn check_rate(&mut self, count: usize, now: Nanos) -> Result<(), RiskReject> {
-        while let Some(&oldest) = self.sent.front()
-            && now.since(oldest) >= self.limits.order_rate_window_ns
-        {
-            self.sent.pop_front();
-        }
-        if self.sent.len() + count > self.limits.order_rate_max as usize {
-            return Err(RiskReject::OrderRate);
-        }
-        Ok(())
+        let (max, window) = (self.limits.order_rate_max, self.limits.order_rate_window_ns);
+        let room = self.pace.has_room(count, max, window, now);
+        if room { Ok(()) } else { Err(RiskReject::OrderRate) }
     }
 
     fn check_book(&self, subject: &Subject<'_>) -> Result<(), RiskReject> {
@@ -400,10 +235,23 @@ impl Risk {
         };
         let whole = self.trading.at(subject.instrument.venue) == TradingState::ReduceOnly
             && grows(&exposures.instrument(subject.instrument.id));
-        if whole || (self.is_reducing(subject.strategy) && grows(&subject.own)) {
+        if whole {
+            return Err(self.reduce_only());
+        }
+        if self.is_reducing(subject.strategy) && grows(&subject.own) {
             return Err(RiskReject::ReduceOnly);
         }
         Ok(())
+    }
+
+    /// Why the engine or a venue is in that state.
+    fn reduce_only(&self) -> RiskReject {
+        let engine = self.trading.get(Scope::Engine) == Some(TradingState::ReduceOnly);
+        match self.loss_switch.filter(|_| engine) {
+            Some(LossSwitch::DailyLoss) => RiskReject::DailyLoss,
+            Some(LossSwitch::Drawdown) => RiskReject::Drawdown,
+            None => RiskReject::ReduceOnly,
+        }
     }
 
     /// Whether a strategy may only make its own positions smaller.
@@ -425,12 +273,33 @@ impl Risk {
             .find(|(asset, _)| *asset == base)
             .map_or(Amount::ZERO, |(_, limit)| *limit);
         let exposure = exposures.underlying(base);
-        let extra = subject.earlier + subject.qty();
-        let within = match subject.order.side {
-            Side::Buy => exposure.longest(extra).is_some_and(|end| end <= limit),
-            Side::Sell => exposure.shortest(extra).is_some_and(|end| end >= -limit),
-        };
+        let within =
+            stays_within(&exposure, limit, subject.order.side, subject.earlier + subject.qty());
         if within { Ok(()) } else { Err(RiskReject::PositionLimit) }
+    }
+
+    /// The same for the instrument, if it has a limit of its own.
+    fn check_instrument_position(
+        &self,
+        subject: &Subject<'_>,
+        exposures: &Exposures,
+    ) -> Result<(), RiskReject> {
+        let id = subject.instrument.id;
+        let limits = &self.limits.instrument_position_max;
+        let Some((_, limit)) = limits.iter().find(|(limited, _)| *limited == id) else {
+            return Ok(());
+        };
+        let extra = subject.earlier_instrument + subject.qty();
+        let within = stays_within(&exposures.instrument(id), *limit, subject.order.side, extra);
+        if within { Ok(()) } else { Err(RiskReject::InstrumentPosition) }
+    }
+}
+
+/// Whether a position stays within a limit if all that works on this side fills, and `extra` more.
+fn stays_within(exposure: &Exposure, limit: Amount, side: Side, extra: Amount) -> bool {
+    match side {
+        Side::Buy => exposure.longest(extra).is_some_and(|end| end <= limit),
+        Side::Sell => exposure.shortest(extra).is_some_and(|end| end >= -limit),
     }
 }
 
@@ -475,12 +344,12 @@ mod tests {
             ..RiskLimits::default()
         };
         let mut risk = Risk::new(limits.clone(), 1);
-        risk.on_sent(3, Nanos(5_000));
+        risk.on_sent(StrategyId(0), 3, Nanos(5_000));
         risk.reset(limits);
         assert_eq!(
-            risk.check_signal(StrategyId(0), 1, 0, Nanos(5_999)),
+            risk.check_signal(StrategyId(0), 1, 0, 0, Nanos(5_999)),
             Err(RiskReject::OrderRate)
         );
-        assert_eq!(risk.check_signal(StrategyId(0), 3, 0, Nanos(6_000)), Ok(()));
+        assert_eq!(risk.check_signal(StrategyId(0), 3, 0, 0, Nanos(6_000)), Ok(()));
     }
 }

@@ -6,10 +6,12 @@
 
 #![forbid(unsafe_code)]
 
+use super::capital::Capital;
 use super::closing::Closing;
 use super::exposure::Exposures;
 use super::fills::FillSet;
 use super::legs::Pairs;
+use super::losses::Losses;
 use super::orders::{Order, OrderTable, Slot};
 use super::record::Opening;
 use super::risk::Risk;
@@ -55,6 +57,8 @@ pub(super) struct State {
     pub sequence: u32,
     pub stopping: bool,
     pub shares: Shares,
+    pub capital: Capital,
+    pub losses: Losses,
     pub closings: Vec<Closing>,
     pub counters: OmsCounters,
 }
@@ -117,6 +121,8 @@ impl State {
             sequence: 0,
             stopping: false,
             shares: Shares::new(table.len()),
+            capital: Capital::new(table.len(), venue_count, &options.limits.strategies),
+            losses: Losses::new(table, options.limits.watches_losses(), instance_start),
             closings: Vec::new(),
             counters: OmsCounters::default(),
         }
@@ -229,6 +235,13 @@ impl Moves<'_> {
         Some((self::price(price, from, to)?, self::qty(qty, from, to)?))
     }
 
+    /// A price as the other table counts it, 0 where it cannot be held.
+    fn mark(&self, id: InstrumentId, mark: Price) -> Option<(InstrumentId, Price)> {
+        let to = self.to.get(self.instrument(id)?)?;
+        let mark = price(mark, self.from.get(id)?.scale, to.scale).unwrap_or_default();
+        Some((to.id, mark))
+    }
+
     /// The order as the other table counts it.
     fn order(&self, order: &Order) -> Result<Order, MoveError> {
         let gone = || MoveError::InstrumentGone(self.name(order.instrument));
@@ -243,6 +256,8 @@ impl Moves<'_> {
                 filled: qty(order.filled, from, to)?,
                 stated: qty(order.stated, from, to)?,
                 reserved: Qty::ZERO,
+                reserved_value: Amount::ZERO,
+                worth: price(order.worth, from, to)?,
                 ..*order
             })
         };
@@ -278,6 +293,9 @@ impl State {
         next.counters = self.counters;
         next.risk = self.risk;
         next.shares = self.shares.moved(to.len(), |id| moves.instrument(id));
+        next.capital = self.capital.moved(to.len(), |id| moves.instrument(id));
+        next.losses =
+            self.losses.moved(to, |id, mark| moves.mark(id, mark), |asset| moves.asset(asset));
         for order in self.orders.iter().filter(|order| !order.may_go()) {
             let order = moves.order(order)?;
             let Some(slot) = next.orders.insert_as(order) else {
@@ -289,7 +307,9 @@ impl State {
             }
             if let Some(instrument) = to.get(order.instrument) {
                 let worst = order.worst_case();
-                next.orders.get_mut(slot).reserved = worst;
+                let moved = next.orders.get_mut(slot);
+                moved.reserved = worst;
+                moved.reserved_value = moved.value(instrument.scale, worst);
                 next.exposures.reserve(instrument, order.side, Qty::ZERO, worst);
             }
         }

@@ -40,8 +40,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             self.send(venue, CommandKind::Balances, SignalId(0), Nanos(0), now, out);
         }
         let pairs = self.run_pairs(now, out);
-        let closings = self.run_closings(now, out).min(pairs);
-        let mut due = self.state.venues.next_due().unwrap_or(NEVER).min(closings);
+        let closings = self.run_closings(now, out);
+        let own = self.run_losses(now).min(closings).min(pairs);
+        let mut due = self.state.venues.next_due().unwrap_or(NEVER).min(own);
         let mut index = 0;
         while let Some(&slot) = self.state.watch.get(index) {
             self.run_timers(slot, now, out);

@@ -63,6 +63,17 @@ impl Position {
         Ok(next)
     }
 
+    /// The position after a change of its quantity at a price, without fees or totals.
+    pub fn traded(
+        mut self,
+        instrument: &Instrument,
+        price: Price,
+        change: Amount,
+    ) -> Result<Self, Overflow> {
+        self.trade(instrument, price, change)?;
+        Ok(self)
+    }
+
     fn add_fee(&mut self, instrument: &Instrument, fill: &Fill) -> Result<(), Overflow> {
         if fill.fee == Amount::ZERO {
             return Ok(());

@@ -3,10 +3,12 @@
 
 use super::codec::{amount, amount_words};
 use crate::sync::seqlock;
-use crate::types::{Amount, AssetBalance, AssetId, InstrumentId, Nanos, Price, VenueId};
+use crate::types::{
+    Amount, AssetBalance, AssetId, InstrumentId, LossSwitch, Nanos, Price, TradingState, VenueId,
+};
 
 /// Number of distinct refusal codes of the oms that are counted apart.
-pub const REFUSAL_CODES: usize = 32;
+pub const REFUSAL_CODES: usize = 64;
 
 /// Position in one instrument.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,7 +56,7 @@ pub struct PnlRow {
 }
 
 /// What the oms has counted since it started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrderCounters {
     /// Signals taken from strategies.
     pub signals: u64,
@@ -86,6 +88,10 @@ pub struct OrderCounters {
     pub cancels_sent: u64,
     /// Bad records found in strategies' rings.
     pub bad_records: u64,
+    /// What the whole engine may trade.
+    pub trading_state: TradingState,
+    /// The switch that losses have thrown, until a person resumes.
+    pub loss_switch: Option<LossSwitch>,
     /// Refusals by the oms, by its code.
     pub refusals: [u64; REFUSAL_CODES],
 }
@@ -94,13 +100,13 @@ pub struct OrderCounters {
 pub(super) const FIELDS: &str = "position: qty2 cost2 realised2 fees2 unrealised2 mark updated; \
     balance: free2 locked2 expected2 event; pnl: realised2 unrealised2 fees2 updated; counters: \
     signals refused sent acked filled canceled rejected expired open unknown fills duplicates late \
-    cancels bad_records refusals32";
+    cancels bad_records trading_state loss_switch refusals64";
 
 /// Words of each record after its counter.
 pub(super) const POSITION_WORDS: usize = 12;
 pub(super) const BALANCE_WORDS: usize = 7;
 pub(super) const PNL_WORDS: usize = 7;
-const COUNTS: usize = 15;
+const COUNTS: usize = 17;
 pub(super) const COUNTER_WORDS: usize = COUNTS + REFUSAL_CODES;
 
 /// Writes the account. Handed out once, to the oms.
@@ -171,6 +177,12 @@ impl AccountWriter {
     }
 }
 
+impl Default for OrderCounters {
+    fn default() -> Self {
+        Self::from_words([0; COUNTS], [0; REFUSAL_CODES])
+    }
+}
+
 impl OrderCounters {
     fn words(&self) -> [u64; COUNTS] {
         [
@@ -189,6 +201,8 @@ impl OrderCounters {
             self.late_fills,
             self.cancels_sent,
             self.bad_records,
+            self.trading_state as u64,
+            self.loss_switch.map_or(0, |switch| switch as u64),
         ]
     }
 
@@ -209,6 +223,8 @@ impl OrderCounters {
             late_fills,
             cancels_sent,
             bad_records,
+            trading_state,
+            loss_switch,
         ] = words;
         Self {
             signals,
@@ -226,6 +242,12 @@ impl OrderCounters {
             late_fills,
             cancels_sent,
             bad_records,
+            // What nobody writes reads as the safe end.
+            trading_state: u8::try_from(trading_state)
+                .ok()
+                .and_then(TradingState::from_u8)
+                .unwrap_or(TradingState::Halted),
+            loss_switch: u8::try_from(loss_switch).ok().and_then(LossSwitch::from_u8),
             refusals,
         }
     }

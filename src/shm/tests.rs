@@ -190,6 +190,8 @@ fn counters() -> OrderCounters {
         late_fills: 13,
         cancels_sent: 14,
         bad_records: 15,
+        trading_state: crate::types::TradingState::ReduceOnly,
+        loss_switch: Some(crate::types::LossSwitch::Drawdown),
         refusals: std::array::from_fn(|code| 100 + code as u64),
     }
 }

@@ -31,7 +31,7 @@ pub use instrument::{
 };
 pub use limit::{Costs, LIMITS_MAX, LimitSpec};
 pub use market::{BookState, DepthKind, DepthUpdate, Level, TopOfBook, Trade};
-pub use operator::{LimitKey, Operator, Scope, TradingState};
+pub use operator::{LimitKey, LossSwitch, Operator, Scope, TradingState};
 pub use order::{
     CancelOrder, ClientOrderId, Command, CommandKind, NewOrder, OrderType, Priority, ReplaceOrder,
     Side, TimeInForce,

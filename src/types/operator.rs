@@ -1,6 +1,6 @@
 //! What a person tells the engine while it runs, and what may be traded as a consequence.
 
-use super::{Amount, AssetId, StrategyId, VenueId};
+use super::{Amount, AssetId, InstrumentId, StrategyId, VenueId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -39,6 +39,33 @@ impl fmt::Display for TradingState {
     }
 }
 
+/// A limit on losses that leaves only reducing orders allowed once it is passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum LossSwitch {
+    /// Lost since 00:00 UTC.
+    DailyLoss = 1,
+    /// Lost since the highest profit.
+    Drawdown = 2,
+}
+
+impl LossSwitch {
+    /// From its number; `None` for 0 too, which stands for no switch.
+    #[must_use]
+    pub fn from_u8(number: u8) -> Option<Self> {
+        [Self::DailyLoss, Self::Drawdown].into_iter().find(|switch| *switch as u8 == number)
+    }
+}
+
+impl fmt::Display for LossSwitch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DailyLoss => "daily-loss",
+            Self::Drawdown => "drawdown",
+        })
+    }
+}
+
 /// The orders and positions that a command is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Scope {
@@ -62,7 +89,7 @@ impl Scope {
     }
 }
 
-/// A limit of `[limits]`; its value is given in the unit that its name in `engine.toml` has.
+/// A limit of `[limits]` or of a `[[strategy]]`; its value is given in the unit that its name in `engine.toml` has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LimitKey {
     /// Value of one order, quote units.
@@ -77,19 +104,33 @@ pub enum LimitKey {
     OrdersPerSecondMax,
     /// Orders open at once.
     OrdersOpenMax,
+    /// Loss of a day, quote units.
+    DailyLossMax,
+    /// Loss since the highest profit, quote units.
+    DrawdownMax,
+    /// Position of one instrument, base units.
+    InstrumentPositionMax(InstrumentId),
+    /// New orders of one strategy a second.
+    StrategyOrdersPerSecondMax(StrategyId),
+    /// Orders of one strategy open at once.
+    StrategyOrdersOpenMax(StrategyId),
+    /// Capital of one strategy at one venue, quote units.
+    Budget(StrategyId, VenueId),
 }
 
 impl LimitKey {
-    /// Those that are about no single underlying.
-    pub const PLAIN: [Self; 5] = [
+    /// Those that are about no single underlying, instrument or strategy.
+    pub const PLAIN: [Self; 7] = [
         Self::OrderNotionalMax,
         Self::PriceCollarBps,
         Self::BookAgeMaxMs,
         Self::OrdersPerSecondMax,
         Self::OrdersOpenMax,
+        Self::DailyLossMax,
+        Self::DrawdownMax,
     ];
 
-    /// Its key in `engine.toml`; for [`LimitKey::PositionMax`] without the asset.
+    /// Its key in `engine.toml`; without what it is about.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -97,8 +138,14 @@ impl LimitKey {
             Self::PositionMax(_) => "position_max",
             Self::PriceCollarBps => "price_collar_bps",
             Self::BookAgeMaxMs => "book_age_max_ms",
-            Self::OrdersPerSecondMax => "orders_per_second_max",
-            Self::OrdersOpenMax => "orders_open_max",
+            Self::OrdersPerSecondMax | Self::StrategyOrdersPerSecondMax(_) => {
+                "orders_per_second_max"
+            }
+            Self::OrdersOpenMax | Self::StrategyOrdersOpenMax(_) => "orders_open_max",
+            Self::DailyLossMax => "daily_loss_max",
+            Self::DrawdownMax => "drawdown_max",
+            Self::InstrumentPositionMax(_) => "instrument_position_max",
+            Self::Budget(..) => "budget",
         }
     }
 }

@@ -108,6 +108,7 @@ fn ready_oms() -> (Oms<Encoding, Live>, Output) {
             order_rate_max: 100,
             order_rate_window_ns: SECOND,
             open_orders_max: 100,
+            ..RiskLimits::default()
         },
         ..OmsOptions::default()
     };

@@ -450,6 +450,7 @@ fn options(channels: Vec<Vec<Channel>>) -> OmsOptions {
             order_rate_max: 100,
             order_rate_window_ns: SECOND,
             open_orders_max: 64,
+            ..RiskLimits::default()
         },
         ..OmsOptions::default()
     }

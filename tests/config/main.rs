@@ -105,6 +105,42 @@ fn wrong_values_say_what_is_allowed() {
 }
 
 #[test]
+fn wrong_limits_have_their_place() {
+    let limits = "orders_open_max = 64\n";
+    let at = line(limits) + 1;
+    let cases = [
+        ("daily_loss_max = \"0\"", 18, "daily_loss_max = 0 must be greater than 0"),
+        ("drawdown_max = \"-1\"", 16, "drawdown_max = -1 must be greater than 0"),
+        (
+            "instrument_position_max = { \"BTC/USDT@bybi\" = \"1\" }",
+            29,
+            "\"BTC/USDT@bybi\" is not among the instruments; did you mean \"BTC/USDT@bybit\"?",
+        ),
+    ];
+    for (text, column, message) in cases {
+        let complaint = complaint(&with(limits, &format!("{limits}{text}\n")));
+        assert_eq!(complaint, format!("engine.toml:{at}:{column}: {message}"));
+    }
+    let strategy = "cooldown_ms = 20 ";
+    let cases = [
+        ("budget = { binance = \"1\" }", "budget has no entry for \"bybit\""),
+        ("orders_open_max = 0", "orders_open_max = 0 must be from 1 to 4096"),
+        ("budget_rebalance = true", "budget_rebalance needs a budget at two venues or more"),
+    ];
+    for (text, message) in cases {
+        let complaint = complaint(&with(strategy, &format!("{text}\n{strategy}")));
+        assert!(complaint.starts_with(&format!("engine.toml:{}:", line(strategy))), "{complaint}");
+        assert!(complaint.ends_with(message), "{complaint}");
+    }
+    let not_limited = Config::embedded().unwrap().not_limited().unwrap();
+    assert_eq!(
+        not_limited,
+        "not limited: loss of a day (daily_loss_max), drawdown (drawdown_max), capital of strategy \
+         spread (budget)"
+    );
+}
+
+#[test]
 fn unknown_venues_and_instruments_are_named() {
     let at = line("instruments = [");
     assert_eq!(

@@ -70,6 +70,7 @@ fn limits() -> RiskLimits {
         order_rate_max: 100,
         order_rate_window_ns: SECOND,
         open_orders_max: 100,
+        ..RiskLimits::default()
     }
 }
 

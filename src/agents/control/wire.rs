@@ -168,27 +168,28 @@ impl Names {
     }
 
     fn scope(&self, request: &ControlRequest) -> Result<Scope, String> {
-        let known = |list: Vec<&str>| {
-            if list.is_empty() { "none".to_owned() } else { list.join(", ") }
-        };
         match (&request.venue, &request.strategy) {
             (None, None) => Ok(Scope::Engine),
             (Some(_), Some(_)) => Err("give a venue or a strategy, not both".to_owned()),
-            (Some(name), None) => {
-                let found = self.venues.iter().find(|(_, known)| known == name);
-                found.map(|(venue, _)| Scope::Venue(*venue)).ok_or_else(|| {
-                    let names = self.venues.iter().map(|(_, name)| name.as_str()).collect();
-                    format!("no venue {name:?} is in use; there are: {}", known(names))
-                })
-            }
-            (None, Some(name)) => {
-                let found = self.strategies.iter().position(|known| known == name);
-                found.map(|index| Scope::Strategy(StrategyId(index as u8))).ok_or_else(|| {
-                    let names = self.strategies.iter().map(String::as_str).collect();
-                    format!("no strategy {name:?} runs; there are: {}", known(names))
-                })
-            }
+            (Some(name), None) => self.venue(name).map(Scope::Venue),
+            (None, Some(name)) => self.strategy(name).map(Scope::Strategy),
         }
+    }
+
+    fn venue(&self, name: &str) -> Result<VenueId, String> {
+        let found = self.venues.iter().find(|(_, known)| known == name);
+        found.map(|(venue, _)| *venue).ok_or_else(|| {
+            let names = self.venues.iter().map(|(_, name)| name.as_str()).collect();
+            format!("no venue {name:?} is in use; there are: {}", list(names))
+        })
+    }
+
+    fn strategy(&self, name: &str) -> Result<StrategyId, String> {
+        let found = self.strategies.iter().position(|known| known == name);
+        found.map(|index| StrategyId(index as u8)).ok_or_else(|| {
+            let names = self.strategies.iter().map(String::as_str).collect();
+            format!("no strategy {name:?} runs; there are: {}", list(names))
+        })
     }
 
     fn limit(&self, request: &ControlRequest) -> Result<Operator, String> {
@@ -208,11 +209,42 @@ impl Names {
                 .map(LimitKey::PositionMax)
                 .ok_or_else(|| format!("no instrument trades {asset:?}"));
         }
+        if let Some(name) = name.strip_prefix("instrument_position_max.") {
+            let found = self.instruments.by_name(name);
+            return found
+                .map(|row| LimitKey::InstrumentPositionMax(row.id))
+                .ok_or_else(|| format!("{name:?} is not an instrument"));
+        }
+        if let Some(of_strategy) = name.strip_prefix("strategy.") {
+            return self.strategy_key(of_strategy);
+        }
         let found = LimitKey::PLAIN.into_iter().find(|key| key.name() == name);
         found.ok_or_else(|| {
             let names: Vec<&str> = LimitKey::PLAIN.iter().map(|key| key.name()).collect();
-            format!("{name:?} is not a limit; there are: {}, position_max.ASSET", names.join(", "))
+            format!(
+                "{name:?} is not a limit; there are: {}, position_max.ASSET, \
+                 instrument_position_max.INSTRUMENT, strategy.NAME.orders_per_second_max, \
+                 strategy.NAME.orders_open_max, strategy.NAME.budget.VENUE",
+                names.join(", ")
+            )
         })
+    }
+
+    /// `spread.orders_open_max`, `spread.budget.binance`.
+    fn strategy_key(&self, text: &str) -> Result<LimitKey, String> {
+        let (name, key) = text.split_once('.').unwrap_or((text, ""));
+        let id = self.strategy(name)?;
+        if let Some(venue) = key.strip_prefix("budget.") {
+            return Ok(LimitKey::Budget(id, self.venue(venue)?));
+        }
+        match key {
+            "orders_per_second_max" => Ok(LimitKey::StrategyOrdersPerSecondMax(id)),
+            "orders_open_max" => Ok(LimitKey::StrategyOrdersOpenMax(id)),
+            _ => Err(format!(
+                "{key:?} is not a limit of a strategy; there are: orders_per_second_max, \
+                 orders_open_max, budget.VENUE"
+            )),
+        }
     }
 
     /// The order as people read it.
@@ -300,6 +332,10 @@ impl ControlReply {
     }
 }
 
+fn list(names: Vec<&str>) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -351,6 +387,18 @@ mod tests {
                 r#"{"command":"set","limit":"price_collar_bps","value":"2.5"}"#,
                 Operator::SetLimit(LimitKey::PriceCollarBps, Amount(5 * one / 2)),
             ),
+            (
+                r#"{"command":"set","limit":"daily_loss_max","value":"100"}"#,
+                Operator::SetLimit(LimitKey::DailyLossMax, Amount(100 * one)),
+            ),
+            (
+                r#"{"command":"set","limit":"strategy.b.budget.x","value":"7"}"#,
+                Operator::SetLimit(LimitKey::Budget(StrategyId(1), VenueId(3)), Amount(7 * one)),
+            ),
+            (
+                r#"{"command":"set","limit":"strategy.b.orders_open_max","value":"7"}"#,
+                Operator::SetLimit(LimitKey::StrategyOrdersOpenMax(StrategyId(1)), Amount(7 * one)),
+            ),
         ];
         for (line, wanted) in cases {
             assert_eq!(operator(line), Ok(wanted), "{line}");
@@ -373,6 +421,22 @@ mod tests {
             (r#"{"command":"set"}"#, "set needs a limit and a value"),
             (r#"{"command":"set","limit":"x","value":"1"}"#, "\"x\" is not a limit; there are: "),
             (r#"{"command":"set","limit":"position_max.ETH","value":"1"}"#, "no instrument trades"),
+            (
+                r#"{"command":"set","limit":"instrument_position_max.A","value":"1"}"#,
+                "\"A\" is not an instrument",
+            ),
+            (
+                r#"{"command":"set","limit":"strategy.c.orders_open_max","value":"1"}"#,
+                "no strategy \"c\" runs",
+            ),
+            (
+                r#"{"command":"set","limit":"strategy.a.budget.y","value":"1"}"#,
+                "no venue \"y\" is in use",
+            ),
+            (
+                r#"{"command":"set","limit":"strategy.a.x","value":"1"}"#,
+                "\"x\" is not a limit of a strategy",
+            ),
             (
                 r#"{"command":"set","limit":"orders_open_max","value":"many"}"#,
                 "\"many\" is not a decimal number",

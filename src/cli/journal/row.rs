@@ -119,6 +119,9 @@ impl Rows {
             }
             Record::Pair(pair) => Row { text: self.pair(pair), ..row },
             Record::Hash(hash) => Row { text: format!("{hash:016x}"), ..row },
+            Record::LossSwitch { .. } | Record::Budget { .. } => {
+                Row { text: self.limit_text(record), ..row }
+            }
             Record::Timer | Record::Stop | Record::Halted => row,
         }
     }
@@ -163,6 +166,21 @@ impl Rows {
                 format!("{}.{}", key.name(), self.table.assets.name(asset))
             }
             _ => key.name().to_owned(),
+        }
+    }
+
+    /// What the limits have done.
+    fn limit_text(&self, record: &Record) -> String {
+        match record {
+            Record::LossSwitch { switch, quote, loss, limit } => {
+                let asset = self.table.assets.name(*quote);
+                format!("{switch}: lost {loss} {asset}, limit {limit}")
+            }
+            Record::Budget { strategy, from, to, amount } => {
+                let (from, to) = (venue_name(*from), venue_name(*to));
+                format!("strategy {}: {amount} from {from} to {to}", strategy.0)
+            }
+            _ => String::new(),
         }
     }
 

@@ -194,7 +194,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if !self.place(&order, &place, now, out) {
             return Err(No::Risk(RiskReject::TableFull));
         }
-        self.state.risk.on_sent(1, now);
+        self.state.risk.on_sent(pair.strategy, 1, now);
         pair.hedge = order.client_id;
         pair.hedge_instrument = aim.instrument;
         pair.hedge_filled = Qty::ZERO;
@@ -267,6 +267,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             strategy: order.client_id.strategy(),
             own: Exposure::default(),
             closing: true,
+            crosses_own: self.crosses_own(order, &[]),
             venue_ready: self.state.venues.is_ready(instrument.venue, now),
             now,
         };

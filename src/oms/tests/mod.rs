@@ -3,17 +3,19 @@
 mod legs;
 mod legs_property;
 mod life;
+mod limits;
 mod matrix;
 mod operator;
 mod property;
 mod refusals;
 mod replay;
+mod worst_case;
 
 use super::*;
 use crate::types::{
     Amount, AssetBalance, AssetId, BookState, ClientOrderId, Contract, ExecutionReport, Fill,
     FillId, Instrument, InstrumentRules, Leg, Level, Liquidity, OrderState, Ppb, Price, Qty,
-    Readiness, ReportKind, ReportOrigin, Request, Scale, Signal, TimeInForce, VenueNotice,
+    Readiness, ReportKind, ReportOrigin, Request, Scale, Side, Signal, TimeInForce, VenueNotice,
     VenueOrderId,
 };
 
@@ -101,9 +103,27 @@ pub(super) fn options() -> OmsOptions {
             order_rate_max: 40,
             order_rate_window_ns: 1_000 * MS,
             open_orders_max: 30,
+            ..RiskLimits::default()
         },
         ..OmsOptions::default()
     }
+}
+
+/// The same with every optional limit.
+pub(super) fn limited() -> OmsOptions {
+    let own = StrategyLimits {
+        order_rate_max: Some(20),
+        open_orders_max: Some(10),
+        budgets: vec![(VENUE_A, Amount(1_500 * E18)), (VENUE_B, Amount(5_000 * E18))],
+        budget_rebalance: true,
+    };
+    let mut options = options();
+    options.limits.daily_loss_max = Some(Amount(60 * E18));
+    options.limits.drawdown_max = Some(Amount(90 * E18));
+    options.limits.instrument_position_max = vec![(A, Amount(E18 / 10))];
+    options.limits.strategies = vec![StrategyLimits::default(); usize::from(STRATEGY.0)];
+    options.limits.strategies.push(own);
+    options
 }
 
 pub(super) fn quote() -> BookQuote {

@@ -12,6 +12,9 @@ pub(super) enum Step {
     /// Order, kind, origin, status, cumulative, reason, fill number and quantity.
     Report(usize, ReportKind, ReportOrigin, u8, Option<i64>, RejectReason, u64, i64),
     Pass(u64),
+    /// The bid at A from now on.
+    Market(i64),
+    Resume,
     StreamLost,
     StreamBack,
     Tell(Operator),
@@ -74,6 +77,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         12 => report(),
         2 => prop_oneof![Just(1u64), Just(300 * MS), Just(6_000 * MS), Just(12_000 * MS)]
             .prop_map(Step::Pass),
+        2 => (4_000_000i64..8_000_000).prop_map(|price| Step::Market(price / 10 * 10)),
+        1 => Just(Step::Resume),
         1 => Just(Step::StreamLost),
         1 => Just(Step::StreamBack),
         2 => operator().prop_map(Step::Tell),
@@ -89,7 +94,7 @@ pub(super) struct Model {
 
 impl Default for Model {
     fn default() -> Self {
-        Self { bench: Bench::new(), ids: Vec::new(), fills: BTreeMap::new() }
+        Self { bench: Bench::with(limited()), ids: Vec::new(), fills: BTreeMap::new() }
     }
 }
 
@@ -97,10 +102,11 @@ impl Model {
     pub fn run(&mut self, step: &Step) {
         match *step {
             Step::New(side) if self.ids.len() < 6 => {
-                for book in &mut self.bench.oms.books_mut().0 {
-                    book.recv_ns = self.bench.now;
-                }
-                let ids = self.bench.signal(&[leg(A, side)]);
+                let now = self.bench.now;
+                self.bench.oms.books_mut().0 = [BookQuote { recv_ns: now, ..quote() }; 5];
+                // A sell stands a tick above: our own orders may not meet.
+                let price = Price(if side == Side::Buy { 6_000_000 } else { 6_000_010 });
+                let ids = self.bench.signal(&[Leg { price, ..leg(A, side) }]);
                 self.ids.extend(ids.into_iter().map(|id| (id, side)));
             }
             Step::New(_) => {}
@@ -129,6 +135,16 @@ impl Model {
             Step::Tell(operator) => {
                 self.bench.out.clear();
                 let _ = self.bench.oms.on_operator(&operator, self.bench.now, &mut self.bench.out);
+            }
+            Step::Market(bid) => {
+                let book = &mut self.bench.oms.books_mut().0[0];
+                (book.bid.price, book.ask.price) = (Price(bid), Price(bid + 10));
+            }
+            Step::Resume => {
+                let resume = Operator::SetState(Scope::Engine, TradingState::Active);
+                let Bench { oms, out, now, .. } = &mut self.bench;
+                out.clear();
+                oms.on_operator(&resume, *now, out).unwrap();
             }
             Step::StreamLost => self.stream(Readiness::Down),
             Step::StreamBack => {

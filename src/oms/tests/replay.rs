@@ -31,8 +31,8 @@ fn replay(mut replay: Replay, records: &[(Nanos, Record)]) -> Kept {
 /// A run that goes on with `kept`, one minute later.
 pub(super) fn resumed(kept: Kept, now: Nanos) -> Bench {
     let books = FakeBooks([quote(); 5]);
-    let oms = Oms::resume(kept, options(), Arc::new(table()), now, Vec::new(), books).unwrap();
-    let mut bench = Bench::unready(options());
+    let oms = Oms::resume(kept, limited(), Arc::new(table()), now, Vec::new(), books).unwrap();
+    let mut bench = Bench::unready(limited());
     (bench.oms, bench.now) = (oms, now);
     bench
 }

@@ -1,0 +1,321 @@
+//! What each strategy may use of the money at each venue: an internal ledger, nothing is ever
+//! transferred.
+//!
+//! Used is what the strategy has bought there and not sold, at cost, and what its working buys
+//! would cost at their limits. A market order counts at the best ask of when it was checked, which
+//! is less than it may cost. Amounts of different quote assets are added as if they were one.
+
+#![forbid(unsafe_code)]
+
+use super::limits::StrategyLimits;
+use super::orders::Order;
+use super::record::{Record, Recorder};
+use super::risk::RiskReject;
+use super::shares::Shares;
+use super::{Books, Oms};
+use crate::portfolio::Position;
+use crate::types::{
+    Amount, Instrument, InstrumentId, InstrumentTable, LEGS_MAX, Nanos, NewOrder, OrderType, Price,
+    Side, StrategyId, VenueId,
+};
+use serde::{Deserialize, Serialize};
+
+/// One row a strategy number that fits a client order id.
+const STRATEGIES: usize = 64;
+
+/// What a strategy holds of an instrument, and what it cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Lot {
+    qty: Amount,
+    cost: Amount,
+}
+
+impl Lot {
+    /// Capital that is bound in it.
+    fn bound(&self) -> Amount {
+        if self.qty > Amount::ZERO { self.cost.max(Amount::ZERO) } else { Amount::ZERO }
+    }
+}
+
+/// Capital of one strategy at one venue, quote units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// What it may use, after what was moved; `None`: any amount.
+    pub limit: Option<Amount>,
+    /// Cost of what it has bought and not sold.
+    pub held: Amount,
+    /// What its working buys would cost.
+    pub working: Amount,
+}
+
+impl Budget {
+    /// What it uses now.
+    #[must_use]
+    pub fn used(&self) -> Amount {
+        plus(self.held, self.working)
+    }
+
+    /// By how much it would pass its limit with `extra` more.
+    fn short(&self, extra: Amount) -> Amount {
+        let Some(limit) = self.limit.filter(|_| extra > Amount::ZERO) else { return Amount::ZERO };
+        plus(plus(self.used(), extra), minus(limit)).max(Amount::ZERO)
+    }
+
+    /// What is left of its limit with `extra` more; nothing where there is no limit to take from.
+    fn idle(&self, extra: Amount) -> Amount {
+        let Some(limit) = self.limit else { return Amount::ZERO };
+        plus(limit, minus(plus(self.used(), extra))).max(Amount::ZERO)
+    }
+}
+
+fn plus(a: Amount, b: Amount) -> Amount {
+    Amount(a.0.saturating_add(b.0))
+}
+
+fn minus(a: Amount) -> Amount {
+    Amount(a.0.saturating_neg())
+}
+
+/// The ledger.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Capital {
+    venues: usize,
+    /// By instrument, then strategy.
+    lots: Vec<Lot>,
+    /// By strategy, then venue.
+    rows: Vec<Budget>,
+    /// Best ask by instrument when a market buy was last checked.
+    asks: Vec<Price>,
+}
+
+impl Capital {
+    /// Nothing held, with these limits.
+    pub fn new(instruments: usize, venues: usize, limits: &[StrategyLimits]) -> Self {
+        let mut capital = Self {
+            venues,
+            lots: vec![Lot::default(); instruments * STRATEGIES],
+            rows: vec![Budget::default(); STRATEGIES * venues],
+            asks: vec![Price(0); instruments],
+        };
+        capital.limit(limits);
+        capital
+    }
+
+    fn limit(&mut self, limits: &[StrategyLimits]) {
+        for (index, limits) in limits.iter().enumerate().take(STRATEGIES) {
+            for (venue, limit) in &limits.budgets {
+                self.set(StrategyId(index as u8), *venue, *limit);
+            }
+        }
+    }
+
+    /// Sets what a strategy may use at a venue.
+    pub fn set(&mut self, strategy: StrategyId, venue: VenueId, limit: Amount) {
+        if let Some(row) = self.row_mut(strategy, venue) {
+            row.limit = Some(limit);
+        }
+    }
+
+    /// Capital of a strategy at a venue; nothing and no limit where there is no such row.
+    pub fn row(&self, strategy: StrategyId, venue: VenueId) -> Budget {
+        let of_strategy = self.of(strategy);
+        of_strategy.get(usize::from(venue.0)).copied().unwrap_or_default()
+    }
+
+    fn of(&self, strategy: StrategyId) -> &[Budget] {
+        let start = usize::from(strategy.0) * self.venues;
+        self.rows.get(start..start + self.venues).unwrap_or_default()
+    }
+
+    fn row_mut(&mut self, strategy: StrategyId, venue: VenueId) -> Option<&mut Budget> {
+        let start = usize::from(strategy.0) * self.venues;
+        let of_strategy = self.rows.get_mut(start..start + self.venues)?;
+        of_strategy.get_mut(usize::from(venue.0))
+    }
+
+    /// The shares of an instrument have changed, by trades at this price.
+    pub fn follow(&mut self, instrument: &Instrument, shares: &Shares, price: Price) {
+        for index in 0..STRATEGIES {
+            let strategy = StrategyId(index as u8);
+            let at = instrument.id.index() * STRATEGIES + index;
+            let Some(lot) = self.lots.get_mut(at) else { return };
+            let (was, qty) = (*lot, shares.get(instrument.id, strategy));
+            if qty == was.qty {
+                continue;
+            }
+            let before = Position { qty: was.qty, cost: was.cost, ..Position::default() };
+            let change = plus(qty, minus(was.qty));
+            // Beyond all numbers: the position is, too, and trading is halted for it.
+            let Ok(after) = before.traded(instrument, price, change) else { continue };
+            *lot = Lot { qty: after.qty, cost: after.cost };
+            let bound = plus(lot.bound(), minus(was.bound()));
+            if let Some(row) = self.row_mut(strategy, instrument.venue) {
+                row.held = plus(row.held, bound);
+            }
+        }
+    }
+
+    /// What the working buys of a strategy at a venue would cost has changed.
+    pub fn reserve(&mut self, strategy: StrategyId, venue: VenueId, from: Amount, to: Amount) {
+        if let Some(row) = self.row_mut(strategy, venue) {
+            row.working = plus(row.working, plus(to, minus(from)));
+        }
+    }
+
+    /// The price by which an order is valued that is about to be sent.
+    pub fn price_of(&self, order: &NewOrder) -> Price {
+        match order.order_type {
+            OrderType::Limit => order.price,
+            OrderType::Market => {
+                self.asks.get(order.instrument.index()).copied().unwrap_or_default()
+            }
+        }
+    }
+
+    /// Notes by what a market buy is valued.
+    pub fn note_ask(&mut self, order: &NewOrder, ask: Price) {
+        if order.order_type == OrderType::Market
+            && let Some(known) = self.asks.get_mut(order.instrument.index())
+        {
+            *known = ask;
+        }
+    }
+
+    /// The same lots under other numbers of instruments; everything else begins anew.
+    pub fn moved(
+        &self,
+        instruments: usize,
+        place: impl Fn(InstrumentId) -> Option<InstrumentId>,
+    ) -> Self {
+        let mut next = Self::new(instruments, self.venues, &[]);
+        for (index, lot) in self.lots.iter().enumerate() {
+            let (from, strategy) = (InstrumentId((index / STRATEGIES) as u16), index % STRATEGIES);
+            let to = place(from).map(|to| to.index() * STRATEGIES + strategy);
+            if let Some(row) = to.and_then(|to| next.lots.get_mut(to)) {
+                *row = *lot;
+            }
+        }
+        next
+    }
+
+    /// A new run: its budgets count, and what is used follows from lots and orders.
+    pub fn reopen<'a>(
+        &mut self,
+        table: &InstrumentTable,
+        venues: usize,
+        limits: &[StrategyLimits],
+        orders: impl Iterator<Item = &'a Order>,
+    ) {
+        let lots = std::mem::take(&mut self.lots);
+        *self = Self { lots, ..Self::new(table.len(), venues, limits) };
+        for instrument in table.iter() {
+            for index in 0..STRATEGIES {
+                let at = instrument.id.index() * STRATEGIES + index;
+                let bound = self.lots.get(at).map(Lot::bound).unwrap_or_default();
+                if let Some(row) = self.row_mut(StrategyId(index as u8), instrument.venue) {
+                    row.held = plus(row.held, bound);
+                }
+            }
+        }
+        for order in orders {
+            self.reserve(order.strategy, order.venue, Amount::ZERO, order.reserved_value);
+        }
+    }
+}
+
+impl<R: Recorder, B: Books> Oms<R, B> {
+    /// Capital of a strategy at a venue.
+    #[must_use]
+    pub fn budget(&self, strategy: StrategyId, venue: VenueId) -> Budget {
+        self.state.capital.row(strategy, venue)
+    }
+
+    /// The shares of an instrument have changed, by trades at this price.
+    pub(super) fn follow_capital(&mut self, id: InstrumentId, price: Price) {
+        if let Some(instrument) = self.instruments.get(id) {
+            self.state.capital.follow(instrument, &self.state.shares, price);
+        }
+    }
+
+    /// Whether the buys of a signal, all else being well, are within the strategy's capital; where
+    /// they are not and it may, it moves budget to where it is short.
+    pub(super) fn check_budgets(
+        &mut self,
+        strategy: StrategyId,
+        orders: &[NewOrder],
+        now: Nanos,
+    ) -> Result<(), (Option<u8>, RiskReject)> {
+        let capital = &self.state.capital;
+        if capital.of(strategy).iter().all(|row| row.limit.is_none()) {
+            return Ok(());
+        }
+        let mut needs = [(VenueId(0), Amount::ZERO); LEGS_MAX];
+        let mut blamed = None;
+        for (index, order) in orders.iter().enumerate() {
+            needs[index] = self.need(order);
+            let venue = needs[index].0;
+            let short = capital.row(strategy, venue).short(at(&needs, venue));
+            if short > Amount::ZERO && blamed.is_none() {
+                blamed = Some(index as u8);
+            }
+        }
+        let Some(leg) = blamed else { return Ok(()) };
+        let may_move = self.state.risk.limits.of(strategy).is_some_and(|of| of.budget_rebalance);
+        let (mut short, mut idle) = (Amount::ZERO, Amount::ZERO);
+        for (index, row) in capital.of(strategy).iter().enumerate() {
+            let extra = at(&needs, VenueId(index as u8));
+            short = plus(short, row.short(extra));
+            idle = plus(idle, row.idle(extra));
+        }
+        if !may_move || idle < short {
+            return Err((Some(leg), RiskReject::StrategyBudget));
+        }
+        self.move_budgets(strategy, &needs, now);
+        Ok(())
+    }
+
+    /// What a leg will bind, and where.
+    fn need(&self, order: &NewOrder) -> (VenueId, Amount) {
+        let Some(instrument) = self.instruments.get(order.instrument) else {
+            return (VenueId(0), Amount::ZERO);
+        };
+        if order.side == Side::Sell {
+            return (instrument.venue, Amount::ZERO);
+        }
+        let price = self.state.capital.price_of(order);
+        let value = instrument.scale.notional(price, order.qty);
+        (instrument.venue, value.unwrap_or(Amount(i128::MAX)))
+    }
+
+    /// Moves what is missing at some venues from where it is idle, in order of venues.
+    fn move_budgets(
+        &mut self,
+        strategy: StrategyId,
+        needs: &[(VenueId, Amount); LEGS_MAX],
+        now: Nanos,
+    ) {
+        let venues = 0..self.state.capital.venues.min(usize::from(u8::MAX)) as u8;
+        for to in venues.clone().map(VenueId) {
+            for from in venues.clone().map(VenueId) {
+                let capital = &mut self.state.capital;
+                let missing = capital.row(strategy, to).short(at(needs, to));
+                let amount = missing.min(capital.row(strategy, from).idle(at(needs, from)));
+                if from == to || amount <= Amount::ZERO {
+                    continue;
+                }
+                for (venue, change) in [(from, minus(amount)), (to, amount)] {
+                    if let Some(row) = capital.row_mut(strategy, venue) {
+                        row.limit = row.limit.map(|limit| plus(limit, change));
+                    }
+                }
+                self.recorder.record(now, &Record::Budget { strategy, from, to, amount });
+            }
+        }
+    }
+}
+
+/// What all legs together need at a venue.
+fn at(needs: &[(VenueId, Amount); LEGS_MAX], venue: VenueId) -> Amount {
+    let here = needs.iter().filter(|need| need.0 == venue);
+    here.fold(Amount::ZERO, |sum, need| plus(sum, need.1))
+}

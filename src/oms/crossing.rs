@@ -1,0 +1,49 @@
+//! No order of ours may trade with another order of ours.
+
+#![forbid(unsafe_code)]
+
+use super::record::Recorder;
+use super::{Books, Oms};
+use crate::types::{Amount, NewOrder, OrderType, Price, Side};
+
+impl<R: Recorder, B: Books> Oms<R, B> {
+    /// Whether an order would meet one of our own that may be working on the other side of its
+    /// instrument, or one of `earlier`.
+    pub(super) fn crosses_own(&self, order: &NewOrder, earlier: &[NewOrder]) -> bool {
+        let price = limit_of(order.order_type, order.price);
+        let with_earlier = earlier.iter().any(|other| {
+            other.instrument == order.instrument
+                && other.side != order.side
+                && meets(order.side, price, limit_of(other.order_type, other.price))
+        });
+        if with_earlier {
+            return true;
+        }
+        // Nearly always there is nothing on the other side, and nothing to look through.
+        let exposure = self.state.exposures.instrument(order.instrument);
+        let working = match order.side {
+            Side::Buy => exposure.selling,
+            Side::Sell => exposure.buying,
+        };
+        working > Amount::ZERO
+            && self.state.orders.iter_open().any(|other| {
+                other.instrument == order.instrument
+                    && other.side != order.side
+                    && meets(order.side, price, limit_of(other.order_type, other.price))
+            })
+    }
+}
+
+/// The limit of an order; `None` if it takes any price.
+fn limit_of(order_type: OrderType, price: Price) -> Option<Price> {
+    (order_type == OrderType::Limit).then_some(price)
+}
+
+/// Whether an order of this side and limit trades with one of the other side.
+fn meets(side: Side, price: Option<Price>, other: Option<Price>) -> bool {
+    let (Some(price), Some(other)) = (price, other) else { return true };
+    match side {
+        Side::Buy => price >= other,
+        Side::Sell => price <= other,
+    }
+}
