@@ -71,7 +71,8 @@ impl Engine {
             setup.log.warn(setup.clock.now(), format_args!("{text}"));
         }
         let folder = PathBuf::from(format!("/dev/shm/stoop-{}", config.name));
-        let supervised = Supervision::new(config, &folder)?;
+        let mut supervised = Supervision::new(config, &folder)?;
+        supervised.0.journal = setup.journal.clone();
         let region = RegionOptions {
             depth: config.depth,
             strategies: strategies.len(),

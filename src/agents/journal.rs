@@ -15,6 +15,7 @@ use crate::journal::{
 };
 use crate::oms::{Kept, Oms, Record, Recorder, Replay};
 use crate::types::{Nanos, VenueId};
+use std::collections::VecDeque;
 
 /// What a journal makes.
 #[derive(Default)]
@@ -75,6 +76,27 @@ pub fn restore(place: &Place, from_snapshot: bool) -> Result<Restored, String> {
     let (kept, inputs) = replay.finish().map_err(|error| wrong(last, &error))?;
     (restored.kept, restored.inputs) = (kept, inputs);
     Ok(restored)
+}
+
+/// The last records of a journal as JSON lines, for whoever asks what happened before the end. As
+/// many as can be read of it, which may be written at this moment.
+#[must_use]
+pub fn last_lines(place: &Place, most: usize) -> Vec<String> {
+    let newest = snapshot::newest(place).ok().and_then(|found| found.snapshot);
+    let from = newest.map_or(0, |snapshot| snapshot.sequence.saturating_sub(most as u64));
+    let mut lines = VecDeque::with_capacity(most);
+    let Ok(mut reader) = Reader::open(place, from) else { return Vec::new() };
+    while let Ok(Some(raw)) = reader.next() {
+        let Ok(record) = Record::decode(raw.payload) else { continue };
+        let (sequence, time_ns) = (raw.sequence, raw.time.0);
+        let line =
+            serde_json::json!({ "sequence": sequence, "time_ns": time_ns, "record": record });
+        if lines.len() == most {
+            lines.pop_front();
+        }
+        lines.push_back(line.to_string());
+    }
+    lines.into()
 }
 
 impl Restored {

@@ -8,6 +8,7 @@ use super::session::Session;
 use super::threads::Lifecycle;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::journal::Place;
 use crate::net::Transport;
 use crate::shm::MarketView;
 use crate::sync::spsc;
@@ -29,6 +30,8 @@ pub(super) struct Supervision {
     kill_file: PathBuf,
     /// Panics of the agents.
     pub incidents: Incidents,
+    /// Where the engine records.
+    pub journal: Option<Place>,
 }
 
 impl Supervision {
@@ -49,7 +52,7 @@ impl Supervision {
             strategy_silence_max_ns: config.strategy_silence_max_ns,
         };
         let incidents = Incidents::default();
-        Ok((Self { asks, tells, board, kill_file, incidents }, desk))
+        Ok((Self { asks, tells, board, kill_file, incidents, journal: None }, desk))
     }
 
     /// Starts the thread.
@@ -73,6 +76,7 @@ impl Supervision {
             log: log.tail(),
         };
         control::start(ControlParts {
+            journal: self.journal,
             socket,
             kill_file: self.kill_file,
             view,

@@ -14,9 +14,11 @@ pub use socket::Socket;
 pub use spare::{OpenSession, Spare, SparePlan};
 pub use wire::{COMMANDS, ControlReply, ControlRequest, Names, OrderText, PositionText, Wanted};
 
+use super::journal::last_lines;
 use super::log::Log;
 use super::threads::{Lifecycle, Phase};
 use crate::clock::Clock;
+use crate::journal::Place;
 use crate::shm::MarketView;
 use crate::types::Nanos;
 use crash::{CrashWriter, Incident, Incidents};
@@ -30,6 +32,8 @@ pub const SOCKET_NAME: &str = "control.sock";
 pub const KILL_FILE_NAME: &str = "KILL";
 
 const ROUND: Duration = Duration::from_millis(10);
+/// Records of the journal in a crash bundle.
+const JOURNAL_LINES: usize = 200;
 const KILL_FILE_EVERY: Duration = Duration::from_millis(100);
 
 /// What the thread is made of.
@@ -46,6 +50,8 @@ pub struct ControlParts {
     pub incidents: Incidents,
     /// Where they are written down.
     pub crashes: CrashWriter,
+    /// Whose last records are written down with them.
+    pub journal: Option<Place>,
     /// How to replace lost executors.
     pub spares: Vec<SparePlan>,
     /// Time.
@@ -153,7 +159,9 @@ impl Control {
     }
 
     fn write_down(&mut self, incident: &Incident, now: Nanos) {
-        match self.parts.crashes.write(incident, &[], now) {
+        let journal = self.parts.journal.as_ref();
+        let lines = journal.map_or_else(Vec::new, |place| last_lines(place, JOURNAL_LINES));
+        match self.parts.crashes.write(incident, &lines, now) {
             Ok(path) => {
                 let text = format_args!("what was known is in {}", path.display());
                 self.parts.log.error(now, text);
