@@ -219,6 +219,8 @@ pub struct Config {
     pub depth: usize,
     /// Idle policy without `[[thread]]`.
     pub idle: Idle,
+    /// Pause between two reconciliations of a venue.
+    pub reconcile_every_ns: u64,
     /// Instruments in order.
     pub instruments: Vec<InstrumentConfig>,
     /// The venues of the instruments, in order of their ids.

@@ -31,7 +31,7 @@ pub(super) fn publish(
             }
         }
     }
-    writer.set_counters(&counters(oms));
+    writer.set_counters(&counters(oms, venues));
 }
 
 /// The last word.
@@ -41,7 +41,7 @@ pub(super) fn final_state(
     venues: &[VenueId],
     now: Nanos,
 ) -> FinalState {
-    let mut last = FinalState { counters: counters(oms), ..FinalState::default() };
+    let mut last = FinalState { counters: counters(oms, venues), ..FinalState::default() };
     last.positions = instruments.iter().map(|i| position(oms, i, now)).collect();
     let assets = || (0..instruments.assets.len()).map(|asset| AssetId(asset as u16));
     last.pnl = assets().filter_map(|a| profit(oms, instruments, a, now)).collect();
@@ -57,7 +57,8 @@ pub(super) fn final_state(
             });
         }
     }
-    let open = oms.orders().iter().filter(|order| !order.state.is_terminal());
+    // Orders of others are theirs to end.
+    let open = oms.orders().iter().filter(|order| !order.state.is_terminal() && !order.external);
     last.unconfirmed = open.map(|order| describe(order, instruments)).collect();
     last
 }
@@ -108,8 +109,9 @@ fn profit(
     any.then_some(row)
 }
 
-fn counters(oms: &LiveOms) -> OrderCounters {
+fn counters(oms: &LiveOms, venues: &[VenueId]) -> OrderCounters {
     let c = oms.counters();
+    let halted = venues.iter().filter(|venue| oms.is_halted(**venue)).count() as u64;
     let mut refusals = [0; REFUSAL_CODES];
     refusals[..c.refusals.len()].copy_from_slice(&c.refusals);
     let orders = oms.orders();
@@ -129,6 +131,14 @@ fn counters(oms: &LiveOms) -> OrderCounters {
         late_fills: c.fills_late,
         cancels_sent: c.cancels_sent,
         bad_records: 0,
+        orders_external: orders.external_count() as u64,
+        fills_external: c.fills_external,
+        replaces_sent: c.replaces_sent,
+        quarantined: c.quarantined,
+        reconciliations: c.reconciliations,
+        differences: c.differences.iter().sum(),
+        not_answering: c.not_answering,
+        venues_halted: halted,
         refusals,
     }
 }

@@ -11,6 +11,8 @@ mod configured;
 mod engine;
 mod executor;
 mod feed;
+mod findings;
+mod frames;
 mod load;
 pub mod log;
 mod oms;

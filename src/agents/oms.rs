@@ -4,6 +4,7 @@
 //! before requests: what is known about working orders counts before new ones are allowed.
 
 use super::account;
+use super::findings;
 use super::log::Log;
 use super::threads::{Agent, Lifecycle, Phase};
 use crate::clock::Clock;
@@ -262,7 +263,7 @@ impl OmsAgent {
                     self.stamp(signal);
                 }
             }
-            Request::Cancel(_) | Request::CancelAll => {
+            Request::Cancel(_) | Request::CancelAll | Request::Replace { .. } => {
                 self.oms.on_request(strategy, request, now, &mut self.out);
                 self.drain(now);
             }
@@ -387,7 +388,7 @@ impl OmsAgent {
         let rows = [
             ("contradicting reports", self.told.contradictions, c.contradictions),
             ("fills that cannot be booked", self.told.fills_bad, c.fills_bad),
-            ("fills of orders that are not ours", self.told.fills_orphaned, c.fills_orphaned),
+            ("fills of orders that are not ours", self.told.fills_external, c.fills_external),
             ("reports of orders that are not ours", self.told.reports_orphaned, c.reports_orphaned),
             ("orders of unknown outcome", self.told.unknowns, c.unknowns),
         ];
@@ -406,6 +407,10 @@ impl OmsAgent {
             }
         }
         self.told = c;
+        let OmsParts { instruments, lifecycle, log, .. } = &mut self.parts;
+        for (venue, finding) in self.oms.findings() {
+            findings::say(venue, &finding, instruments, lifecycle, log, now);
+        }
     }
 
     fn finish(&mut self, now: Nanos) {

@@ -37,6 +37,7 @@ pub(super) struct RawEngine {
     pub name: Spanned<String>,
     pub depth: Spanned<i64>,
     pub idle: Spanned<String>,
+    pub reconcile_every_s: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize)]

@@ -7,12 +7,17 @@
 
 #![forbid(unsafe_code)]
 
+mod differences;
 mod exposure;
+mod external;
 mod fills;
 mod index;
+mod inspect;
 mod notices;
 mod orders;
+mod reconcile;
 mod record;
+mod replace;
 mod replay;
 mod reports;
 mod requests;
@@ -24,8 +29,9 @@ mod timers;
 mod transition;
 mod venues;
 
+pub use differences::{Difference, Finding, Flaw, Quarantined};
 pub use exposure::{Exposure, Exposures};
-pub use orders::{Order, OrderTable, Slot};
+pub use orders::{Order, OrderTable, Slot, Terms};
 pub use record::{NullRecorder, Opening, Record, RecordError, Recorder};
 pub use replay::{Divergence, Replay};
 pub use reports::local_refusal;
@@ -38,10 +44,11 @@ use crate::types::{
     Channel, Command, CommandKind, FeeRate, InstrumentId, InstrumentTable, Nanos, Side, SignalId,
     StrategyId, StrategyReport, VenueId,
 };
+use differences::Findings;
+use reconcile::{Round, Step};
 use serde::{Deserialize, Serialize};
 use state::{FillAsk, State};
 use std::sync::Arc;
-use venues::Venues;
 
 /// Where the risk checks find the live books.
 pub trait Books {
@@ -59,8 +66,11 @@ pub struct OmsOptions {
     /// For each venue the channels that must be ready before an order may be sent there: those
     /// that its trading connector asks for. Index is the [`VenueId`].
     pub venues: Vec<Vec<Channel>>,
-    /// Whether a venue is only ready once it has stated its balances.
-    pub balances_first: bool,
+    /// Pause between two reconciliations of a venue, which is ready only once it was reconciled. 0
+    /// is never, and a venue is then ready without: for tests of other things.
+    pub reconcile_every_ns: u64,
+    /// After so many queries without any answer a person is told.
+    pub queries_max: u32,
     /// The limits.
     pub limits: RiskLimits,
     /// A command that nobody has answered for so long has an unknown outcome. Longer than the
@@ -82,7 +92,8 @@ impl Default for OmsOptions {
             orders_max: 16_384,
             fills_max: 65_536,
             venues: Vec::new(),
-            balances_first: true,
+            reconcile_every_ns: 60_000_000_000,
+            queries_max: 10,
             limits: RiskLimits::default(),
             reply_timeout_ns: 10_000_000_000,
             retry_first_ns: 250_000_000,
@@ -150,7 +161,23 @@ pub struct OmsCounters {
     /// Fills booked after the order had ended.
     pub fills_late: u64,
     /// Fills booked although no order of ours was found for them.
-    pub fills_orphaned: u64,
+    pub fills_external: u64,
+    /// Orders of others that were adopted.
+    pub orders_external: u64,
+    /// Replaces sent.
+    pub replaces_sent: u64,
+    /// Filled sums that went backwards by the venue's own time.
+    pub sums_backwards: u64,
+    /// Statements that contradict themselves, their order or what was known.
+    pub quarantined: u64,
+    /// Times that a venue did not answer for too long.
+    pub not_answering: u64,
+    /// Reconciliations that ended in agreement or with a halt.
+    pub reconciliations: u64,
+    /// Reconciliations that found no quiet moment to compare balances in.
+    pub reconciliations_open: u64,
+    /// Differences found, by class ([`Difference::NAMES`]).
+    pub differences: [u64; Difference::CLASSES],
     /// Fills of before our start, without an order of ours: part of the opening balance.
     pub fills_before_start: u64,
     /// Fills that cannot be booked: no id, no quantity or beyond all numbers.
@@ -175,6 +202,7 @@ pub struct Oms<R: Recorder, B: Books> {
     recorder: R,
     books: B,
     state: State,
+    findings: Findings,
 }
 
 /// No deadline.
@@ -191,13 +219,16 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         books: B,
     ) -> Self {
         let state = State::new(&options, &instruments, instance_start);
-        let mut oms = Self { options, instruments, recorder, books, state };
+        let findings = Findings::new();
+        let mut oms = Self { options, instruments, recorder, books, state, findings };
         oms.record_opening(instance_start);
         oms
     }
 
     /// An oms that goes on with the state of an earlier run, under the options, limits and
-    /// instruments of this one. Whatever was not proved to have ended is Unknown until it is.
+    /// instruments of this one. Whatever was not proved to have ended is Unknown until it is. The
+    /// run takes a start at least a second later than the earlier one's, whatever the clock says:
+    /// client order ids are never used twice.
     pub fn resume(
         kept: Kept,
         options: OmsOptions,
@@ -207,8 +238,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         books: B,
     ) -> Result<Self, MoveError> {
         let Kept { opening, state } = kept;
+        let instance_start = instance_start.max(state.instance_start.plus(1_000_000_000));
         let state = state.moved(&opening.instruments, &instruments, &options)?;
-        let mut oms = Self { options, instruments, recorder, books, state };
+        let findings = Findings::new();
+        let mut oms = Self { options, instruments, recorder, books, state, findings };
         oms.record_opening(instance_start);
         oms.reopen(instance_start);
         Ok(oms)
@@ -231,8 +264,12 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         state.sequence = 0;
         state.stopping = false;
         state.risk.reset(self.options.limits.clone());
-        state.venues = Venues::new(&self.options.venues, self.options.balances_first);
-        state.venues.miss_all();
+        let reconcile = self.options.reconcile_every_ns > 0;
+        state.venues = state.venues.restarted(&self.options.venues, reconcile);
+        state.rounds.resize(self.options.venues.len(), Round::default());
+        for round in &mut state.rounds {
+            (round.step, round.due, round.asked) = (Step::Idle, Nanos(0), Nanos(0));
+        }
         state.statuses = self.instruments.iter().map(|instrument| instrument.status).collect();
         state.fill_asks.fill(FillAsk::default());
         state.next_due = NEVER;
@@ -305,12 +342,12 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
     }
 
-    /// For the rest of the run: no new orders, and every order is cancelled, again and again until
+    /// For the rest of the run: no new orders, and every order of ours is cancelled, again and again until
     /// it has ended. Call [`Oms::on_timer`] until [`Oms::is_quiet`].
     pub fn stop(&mut self, now: Nanos, out: &mut Output) {
         self.recorder.record(now, &Record::Stop);
         self.state.stopping = true;
-        self.cancel_where(|_| true, now, out);
+        self.cancel_where(|order| !order.external, now, out);
     }
 
     /// Notes the hash of the state, for whoever replays the records.
@@ -319,7 +356,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.recorder.record(now, &Record::Hash(hash));
     }
 
-    /// Whether every order has ended and every fill that the venues have told of is booked.
+    /// Whether every order of ours has ended and every fill that the venues have told of is booked.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.state.orders.open_count() == 0 && !self.state.orders.iter().any(Order::awaits_fills)

@@ -7,11 +7,27 @@
 
 use super::index::{HashIndex, hash_text, hash_u64};
 use crate::types::{
-    ClientOrderId, InstrumentId, Nanos, NewOrder, OrderState, OrderType, Price, Qty, RejectReason,
-    Side, SignalId, StrategyId, TimeInForce, VenueId, VenueOrderId,
+    ClientOrderId, ExecutionReport, InstrumentId, Nanos, NewOrder, OrderState, OrderType, Price,
+    Qty, RejectReason, Side, SignalId, StrategyId, TimeInForce, VenueId, VenueOrderId,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+
+/// Price and total quantity of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// Limit price; 0 where it is not said.
+    pub price: Price,
+    /// Total quantity.
+    pub qty: Qty,
+}
+
+impl Terms {
+    /// Whether these terms, as a venue states them, are the ones asked for.
+    pub(super) fn is_at(self, asked: Self) -> bool {
+        self.qty == asked.qty && (self.price == asked.price || self.price == Price(0))
+    }
+}
 
 /// Everything known of one order.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -20,6 +36,10 @@ pub struct Order {
     pub client_id: ClientOrderId,
     /// The venue's id, empty until a report names it.
     pub venue_order_id: VenueOrderId,
+    /// The venue's id before its last replace, if that changed it; still finds the order.
+    pub former_venue_id: VenueOrderId,
+    /// Not placed by us: by hand or by another program.
+    pub external: bool,
     /// Where it works.
     pub venue: VenueId,
     /// What it trades.
@@ -40,6 +60,8 @@ pub struct Order {
     pub price: Price,
     /// Total quantity as it works now.
     pub qty: Qty,
+    /// Terms of a replace whose outcome is not known yet.
+    pub pending: Option<Terms>,
     /// Sum of the fills booked. Never decreases.
     pub filled: Qty,
     /// Most that the venue has said to be filled in total. Never decreases; above `filled` while
@@ -62,6 +84,12 @@ pub struct Order {
     pub created_ns: Nanos,
     /// When it came into its state.
     pub since_ns: Nanos,
+    /// When something was last heard of it, answers to queries apart, or sent about it.
+    pub(super) touched_ns: Nanos,
+    /// The venue's time of `stated`, 0 if it gave none.
+    pub(super) stated_ns: Nanos,
+    /// The last reconciliation whose list of open orders named it.
+    pub(super) listed: u32,
     pub(super) timers: Timers,
     pub(super) watched: bool,
     pub(super) queued_done: bool,
@@ -75,6 +103,8 @@ pub(super) struct Timers {
     /// Next query while Unknown.
     pub query: Nanos,
     pub queries: u32,
+    /// Queries since the venue last said anything of it.
+    pub unanswered: u32,
     pub not_found: u32,
     /// Next cancel while one is wanted.
     pub cancel: Nanos,
@@ -102,6 +132,8 @@ impl Order {
         Self {
             client_id: order.client_id,
             venue_order_id: VenueOrderId::EMPTY,
+            former_venue_id: VenueOrderId::EMPTY,
+            external: false,
             venue,
             instrument: order.instrument,
             strategy: order.client_id.strategy(),
@@ -112,6 +144,7 @@ impl Order {
             time_in_force: order.time_in_force,
             price: order.price,
             qty: order.qty,
+            pending: None,
             filled: Qty::ZERO,
             stated: Qty::ZERO,
             state: OrderState::PendingNew,
@@ -122,10 +155,51 @@ impl Order {
             cancel_wanted: false,
             created_ns: now,
             since_ns: now,
+            touched_ns: now,
+            stated_ns: Nanos(0),
+            listed: 0,
             timers: Timers::default(),
             watched: false,
             queued_done: false,
         }
+    }
+
+    /// An order that is not ours, as a report shows it working.
+    #[must_use]
+    pub fn external(report: &ExecutionReport, venue: VenueId, now: Nanos) -> Self {
+        let market = report.price == Price(0);
+        let order = NewOrder {
+            client_id: report.client_id,
+            instrument: report.instrument,
+            side: report.side,
+            order_type: if market { OrderType::Market } else { OrderType::Limit },
+            time_in_force: TimeInForce::Gtc,
+            post_only: false,
+            reduce_only: false,
+            price: report.price,
+            qty: report.qty,
+        };
+        let filled = report.cumulative_qty.unwrap_or(Qty::ZERO);
+        let mut order = Self {
+            external: true,
+            strategy: StrategyId::EXTERNAL,
+            filled,
+            stated: filled,
+            stated_ns: report.event_ns,
+            acked: true,
+            seen_alive: true,
+            ..Self::new(&order, venue, SignalId(0), 0, now)
+        };
+        order.state = order.working_state();
+        order
+    }
+
+    /// Takes over terms that the venue states; a price of 0 says nothing.
+    pub(super) fn take(&mut self, terms: Terms) {
+        if terms.price > Price(0) {
+            self.price = terms.price;
+        }
+        self.qty = terms.qty;
     }
 
     /// Filled in total: what is booked, or what the venue states where that is more.
@@ -148,7 +222,11 @@ impl Order {
     /// What it may still trade at worst, booked fills apart.
     #[must_use]
     pub fn worst_case(&self) -> Qty {
-        let end = if self.state.is_terminal() { self.stated } else { self.qty.max(self.stated) };
+        let pending = self.pending.map_or(Qty::ZERO, |terms| terms.qty);
+        let end = match self.state.is_terminal() {
+            true => self.stated,
+            false => self.qty.max(pending).max(self.stated),
+        };
         Qty(end.0.saturating_sub(self.filled.0).max(0))
     }
 
@@ -202,12 +280,15 @@ impl From<Stored> for OrderTable {
         let mut table = Self::new(capacity);
         for order in stored.orders {
             let slot = table.orders.len() as Slot;
-            table.by_client.insert(hash_u64(order.client_id.0), slot);
-            if !order.venue_order_id.is_empty() {
-                let hash = hash_venue(order.instrument, &order.venue_order_id);
-                table.by_venue.insert(hash, slot);
+            if order.client_id.is_some() {
+                table.by_client.insert(hash_u64(order.client_id.0), slot);
             }
-            table.open += usize::from(!order.state.is_terminal());
+            for id in [&order.venue_order_id, &order.former_venue_id] {
+                if !id.is_empty() {
+                    table.by_venue.insert(hash_venue(order.instrument, id), slot);
+                }
+            }
+            table.open += usize::from(!order.state.is_terminal() && !order.external);
             table.unknown += usize::from(order.state == OrderState::Unknown);
             table.orders.push(order);
         }
@@ -225,7 +306,8 @@ impl OrderTable {
         Self {
             orders: Vec::with_capacity(capacity),
             by_client: HashIndex::new(capacity),
-            by_venue: HashIndex::new(capacity),
+            // An order may have two.
+            by_venue: HashIndex::new(capacity * 2),
             done: VecDeque::with_capacity(capacity),
             capacity,
             open: 0,
@@ -257,8 +339,10 @@ impl OrderTable {
             self.orders[slot as usize] = Order { watched, ..order };
             slot
         };
-        self.by_client.insert(hash_u64(order.client_id.0), slot);
-        self.open += 1;
+        if order.client_id.is_some() {
+            self.by_client.insert(hash_u64(order.client_id.0), slot);
+        }
+        self.open += usize::from(!order.external);
         Some(slot)
     }
 
@@ -267,8 +351,15 @@ impl OrderTable {
     pub(super) fn insert_as(&mut self, order: Order) -> Option<Slot> {
         let state = order.state;
         let started = Order { state: OrderState::PendingNew, queued_done: false, ..order };
-        let slot = self.insert(Order { venue_order_id: VenueOrderId::EMPTY, ..started })?;
-        self.name(slot, &order.venue_order_id);
+        let nameless = VenueOrderId::EMPTY;
+        let started = Order { venue_order_id: nameless, former_venue_id: nameless, ..started };
+        let slot = self.insert(started)?;
+        if !order.former_venue_id.is_empty() {
+            self.name(slot, &order.former_venue_id);
+            self.rename(slot, &order.venue_order_id);
+        } else {
+            self.name(slot, &order.venue_order_id);
+        }
         let since = order.since_ns;
         self.set_state(slot, state, since);
         Some(slot)
@@ -298,7 +389,8 @@ impl OrderTable {
         }
         self.by_venue.find(hash_venue(instrument, id), |slot| {
             let order = &self.orders[slot as usize];
-            order.instrument == instrument && order.venue_order_id == *id
+            let named = order.venue_order_id == *id || order.former_venue_id == *id;
+            order.instrument == instrument && named
         })
     }
 
@@ -323,6 +415,32 @@ impl OrderTable {
         }
     }
 
+    /// A replace gave the order another id; the one before still finds it.
+    pub(super) fn rename(&mut self, slot: Slot, id: &VenueOrderId) {
+        let order = &mut self.orders[slot as usize];
+        let oldest = order.former_venue_id;
+        order.former_venue_id = std::mem::replace(&mut order.venue_order_id, *id);
+        let instrument = order.instrument;
+        if !oldest.is_empty() {
+            self.by_venue.remove(hash_venue(instrument, &oldest), slot);
+        }
+        self.by_venue.insert(hash_venue(instrument, id), slot);
+    }
+
+    /// The venue's ids find the order no more.
+    pub(super) fn forget_venue_ids(&mut self, slot: Slot) {
+        let order = &mut self.orders[slot as usize];
+        let nameless = VenueOrderId::EMPTY;
+        for id in [
+            std::mem::replace(&mut order.venue_order_id, nameless),
+            std::mem::replace(&mut order.former_venue_id, nameless),
+        ] {
+            if !id.is_empty() {
+                self.by_venue.remove(hash_venue(order.instrument, &id), slot);
+            }
+        }
+    }
+
     /// Changes the state of an order and the count of open ones.
     pub(super) fn set_state(&mut self, slot: Slot, state: OrderState, now: Nanos) {
         let order = &mut self.orders[slot as usize];
@@ -331,15 +449,22 @@ impl OrderTable {
         self.unknown += usize::from(state == OrderState::Unknown);
         order.state = state;
         order.since_ns = now;
+        let ours = usize::from(!order.external);
         if is && !was {
-            self.open -= 1;
+            self.open -= ours;
             if !order.queued_done {
                 order.queued_done = true;
                 self.done.push_back(slot);
             }
         } else if was && !is {
-            self.open += 1;
+            self.open += ours;
         }
+    }
+
+    /// Orders of others that are not terminal.
+    #[must_use]
+    pub fn external_count(&self) -> usize {
+        self.iter().filter(|order| order.external && !order.state.is_terminal()).count()
     }
 
     /// Orders whose outcome is not known.
@@ -348,7 +473,7 @@ impl OrderTable {
         self.unknown
     }
 
-    /// Orders that are not terminal.
+    /// Orders of ours that are not terminal.
     #[must_use]
     pub fn open_count(&self) -> usize {
         self.open
@@ -380,11 +505,9 @@ impl OrderTable {
                 }
                 continue;
             }
-            let order = self.get(slot);
-            let (client, venue) =
-                (hash_u64(order.client_id.0), hash_venue(order.instrument, &order.venue_order_id));
+            let client = hash_u64(self.get(slot).client_id.0);
             self.by_client.remove(client, slot);
-            self.by_venue.remove(venue, slot);
+            self.forget_venue_ids(slot);
             return Some(slot);
         }
         None

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::orders::{Order, Slot};
+use super::orders::{Order, Slot, Terms};
 use super::record::{Record, Recorder};
 use super::risk::{RiskReject, Subject};
 use super::transition::Trigger;
@@ -28,6 +28,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Request::Cancel(id) => self.on_cancel(strategy, *id, now, out),
             Request::CancelAll => self.cancel_all_of(strategy, now, out),
             Request::Watch(_) => {}
+            Request::Replace { id, price, qty } => {
+                let terms = Terms { price: *price, qty: *qty };
+                self.on_replace(strategy, *id, terms, now, out);
+            }
         }
     }
 
@@ -38,7 +42,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     }
 
     fn cancel_all_of(&mut self, strategy: StrategyId, now: Nanos, out: &mut Output) {
-        self.cancel_where(|order| order.strategy == strategy, now, out);
+        self.cancel_where(|order| order.strategy == strategy && !order.external, now, out);
     }
 
     fn on_signal(&mut self, strategy: StrategyId, signal: &Signal, now: Nanos, out: &mut Output) {
@@ -175,11 +179,24 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             self.cancel(slot, now, out);
             return;
         }
-        let code = RiskReject::NoSuchOrder;
+        let (kind, code) = (ReportKind::CancelRejected, RiskReject::NoSuchOrder);
+        self.refuse_change(strategy, id, kind, code, RejectReason::UnknownOrder, out);
+    }
+
+    /// Tells a strategy that a cancel or replace was not sent.
+    pub(super) fn refuse_change(
+        &mut self,
+        strategy: StrategyId,
+        id: ClientOrderId,
+        kind: ReportKind,
+        code: RiskReject,
+        reason: RejectReason,
+        out: &mut Output,
+    ) {
         self.state.counters.refusals[code as usize] += 1;
-        let mut report = refusal_report(ReportKind::CancelRejected, code);
+        let mut report = refusal_report(kind, code);
         report.client_id = id;
-        report.reason = RejectReason::UnknownOrder;
+        report.reason = reason;
         if let Some(order) = self.order(id).filter(|order| order.strategy == strategy) {
             report.state = order.state;
             report.signal = order.signal;
@@ -215,6 +232,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             return;
         }
         order.timers.cancels += 1;
+        order.touched_ns = now;
         let target = CancelOrder {
             client_id: order.client_id,
             venue_order_id: order.venue_order_id,

@@ -54,8 +54,8 @@ pub enum RiskReject {
     Halted = 4,
     /// Only reducing orders are allowed, and this does not reduce.
     ReduceOnly = 5,
-    /// The venue is not connected, not logged in, suspended, has not stated its balances, or has
-    /// yet to tell what was missed while its stream was lost.
+    /// The venue is not connected, not logged in, suspended, not reconciled since its stream was
+    /// last lost, or halted for a difference that a person has to decide on.
     VenueNotReady = 6,
     /// The venue does not trade the instrument now.
     InstrumentNotTrading = 7,
@@ -101,11 +101,14 @@ pub enum RiskReject {
     NoSuchOrder = 27,
     /// The journal has no room for more than cancels and reports.
     JournalFull = 28,
+    /// The order cannot be changed now: its outcome is not known, another change is on its way, it
+    /// has no price, or the new quantity is filled already.
+    NotReplaceable = 29,
 }
 
 impl RiskReject {
     /// One more than the largest number.
-    pub const COUNT: usize = 29;
+    pub const COUNT: usize = 30;
 
     /// All of them.
     pub const ALL: [Self; Self::COUNT - 1] = [
@@ -137,6 +140,7 @@ impl RiskReject {
         Self::OtherLeg,
         Self::NoSuchOrder,
         Self::JournalFull,
+        Self::NotReplaceable,
     ];
 
     /// From the number in a [`crate::types::StrategyReport`].
@@ -192,6 +196,7 @@ impl fmt::Display for RiskReject {
             Self::OtherLeg => "another leg was refused",
             Self::NoSuchOrder => "no such order",
             Self::JournalFull => "journal is full",
+            Self::NotReplaceable => "the order cannot be changed now",
         })
     }
 }

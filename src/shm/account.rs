@@ -86,6 +86,22 @@ pub struct OrderCounters {
     pub cancels_sent: u64,
     /// Bad records found in strategies' rings.
     pub bad_records: u64,
+    /// Orders of others working now.
+    pub orders_external: u64,
+    /// Fills booked that are of no order of ours.
+    pub fills_external: u64,
+    /// Replaces handed to executors.
+    pub replaces_sent: u64,
+    /// Statements of venues that contradict themselves or what was known.
+    pub quarantined: u64,
+    /// Reconciliations that were completed.
+    pub reconciliations: u64,
+    /// Differences that they found.
+    pub differences: u64,
+    /// Times that a venue did not answer for too long.
+    pub not_answering: u64,
+    /// Venues halted now for a difference that a person has to decide on.
+    pub venues_halted: u64,
     /// Refusals by the oms, by its code.
     pub refusals: [u64; REFUSAL_CODES],
 }
@@ -94,13 +110,14 @@ pub struct OrderCounters {
 pub(super) const FIELDS: &str = "position: qty2 cost2 realised2 fees2 unrealised2 mark updated; \
     balance: free2 locked2 expected2 event; pnl: realised2 unrealised2 fees2 updated; counters: \
     signals refused sent acked filled canceled rejected expired open unknown fills duplicates late \
-    cancels bad_records refusals32";
+    cancels bad_records orders_external fills_external replaces quarantined reconciliations differences \
+    not_answering venues_halted refusals32";
 
 /// Words of each record after its counter.
 pub(super) const POSITION_WORDS: usize = 12;
 pub(super) const BALANCE_WORDS: usize = 7;
 pub(super) const PNL_WORDS: usize = 7;
-const COUNTS: usize = 15;
+const COUNTS: usize = 23;
 pub(super) const COUNTER_WORDS: usize = COUNTS + REFUSAL_CODES;
 
 /// Writes the account. Handed out once, to the oms.
@@ -189,6 +206,14 @@ impl OrderCounters {
             self.late_fills,
             self.cancels_sent,
             self.bad_records,
+            self.orders_external,
+            self.fills_external,
+            self.replaces_sent,
+            self.quarantined,
+            self.reconciliations,
+            self.differences,
+            self.not_answering,
+            self.venues_halted,
         ]
     }
 
@@ -209,6 +234,14 @@ impl OrderCounters {
             late_fills,
             cancels_sent,
             bad_records,
+            orders_external,
+            fills_external,
+            replaces_sent,
+            quarantined,
+            reconciliations,
+            differences,
+            not_answering,
+            venues_halted,
         ] = words;
         Self {
             signals,
@@ -226,6 +259,14 @@ impl OrderCounters {
             late_fills,
             cancels_sent,
             bad_records,
+            orders_external,
+            fills_external,
+            replaces_sent,
+            quarantined,
+            reconciliations,
+            differences,
+            not_answering,
+            venues_halted,
             refusals,
         }
     }

@@ -37,7 +37,7 @@
 //!                                    mark, updated_ns, -3
 //! balances    venues x assets     8  counter, free 2, locked 2, expected 2, event_ns
 //! pnl         assets              8  counter, realised 2, unrealised 2, fees 2, updated_ns
-//! counters    1                  48  counter, 15 counts, 32 refusals by code
+//! counters    1                  56  counter, 23 counts, 32 refusals by code
 //! feeds       venues             16  counter, the fields of FeedHealth, -1
 //! executors   venues             16  counter, channels and ready, the rest of ExecutorHealth, -4
 //! latency     stages x venues  1992  count, sum, !min, max, -4, 1984 buckets
@@ -115,7 +115,7 @@ const fn with_counter(payload: usize) -> usize {
 const INSTRUMENT_STRIDE: usize = 4 * LINE;
 const ASSET_STRIDE: usize = LINE / 2;
 const POSITION_STRIDE: usize = 2 * LINE;
-const COUNTERS_SIZE: usize = 6 * LINE;
+const COUNTERS_SIZE: usize = 7 * LINE;
 const HEALTH_STRIDE: usize = 2 * LINE;
 
 /// Changes with every size above and with every order of fields, which each module names.
@@ -385,7 +385,7 @@ mod tests {
             (l.positions, 16, 4),
             (l.balances, 8, 6),
             (l.pnl, 8, 3),
-            (l.counters, 48, 1),
+            (l.counters, 56, 1),
             (l.feeds, 16, 2),
             (l.executors, 16, 2),
             (l.latency, 1992, 18),

@@ -13,6 +13,11 @@ pub const LEGS_MAX: usize = 4;
 #[repr(transparent)]
 pub struct StrategyId(pub u8);
 
+impl StrategyId {
+    /// Stands for nobody of ours: orders that were placed by hand or by another program.
+    pub const EXTERNAL: Self = Self(63);
+}
+
 /// Number of a signal within its strategy, from 1; 0 means "none".
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

@@ -96,7 +96,12 @@ impl Desk {
         let (view, book) = (market.view(), market.book_writer(BTC).unwrap());
         let clock = Clock::manual(NOW);
         let oms = OmsAgent::new(OmsParts {
-            options: OmsOptions { limits: limits(), venues, ..OmsOptions::default() },
+            options: OmsOptions {
+                limits: limits(),
+                venues,
+                reconcile_every_ns: 0,
+                ..OmsOptions::default()
+            },
             instance_start: NOW,
             instruments,
             account: market.account_writer().unwrap(),

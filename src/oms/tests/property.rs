@@ -91,11 +91,12 @@ impl Model {
             Step::Report(order, kind, origin, state, cumulative, reason, number, qty) => {
                 if let Some((id, side)) = self.ids.get(order).copied() {
                     let mut report = fill(id, A, number, qty);
+                    report.side = side;
                     (report.kind, report.origin, report.reason) = (kind, origin, reason);
                     report.state = OrderState::from_u8(state).unwrap();
                     report.cumulative_qty = cumulative.map(Qty);
                     if kind == ReportKind::Fill {
-                        self.fills.entry(number).or_insert(qty * side.sign());
+                        self.fills.entry(number * 2 + side as u64).or_insert(qty * side.sign());
                     }
                     self.bench.report(&report);
                 }
@@ -104,7 +105,8 @@ impl Model {
             Step::StreamLost => self.stream(Readiness::Down),
             Step::StreamBack => {
                 self.stream(Readiness::Ready);
-                self.bench.notice(VENUE_A, VenueNotice::BalancesEnd);
+                let expected = self.bench.expected(VENUE_A);
+                self.bench.settle(VENUE_A, &[], &expected);
             }
         }
     }
