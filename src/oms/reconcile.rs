@@ -319,7 +319,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let number = self.round(venue).map_or(0, |round| round.number);
         for slot in self.state.orders.slots() {
             let order = self.state.orders.get(slot);
-            let heard = order.since_ns.max(order.touched_ns).max(order.created_ns);
+            // Being Unknown is our own assumption, not something heard.
+            let known = if order.state == OrderState::Unknown { Nanos(0) } else { order.since_ns };
+            let heard = order.touched_ns.max(order.created_ns).max(known);
             if order.instrument == instrument && heard.plus(LAG_NS) <= asked {
                 self.judge_order(venue, slot, order.listed == number, now, out);
             }
