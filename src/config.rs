@@ -7,10 +7,12 @@
 
 mod check;
 mod error;
+mod journal;
 mod raw;
 mod secrets;
 
 pub use error::ConfigError;
+pub use journal::{JournalConfig, JournalSync};
 pub use secrets::SecretError;
 
 use crate::types::{Nanos, VenueId};
@@ -201,8 +203,19 @@ pub struct FaultConfig {
 }
 
 /// Kinds of `[[sim.fault]]`.
-pub const FAULT_KINDS: &[&str] =
-    &["cut", "shutdown", "skip_book_event", "clock_ahead_5s", "lose_replies"];
+pub const FAULT_KINDS: &[&str] = &[
+    "cut",
+    "shutdown",
+    "restart",
+    "restart_without_orders",
+    "skip_book_event",
+    "stale_snapshot",
+    "clock_ahead_5s",
+    "lose_replies",
+    "fail_replies",
+    "repeat_events",
+    "ban_10s",
+];
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -231,6 +244,8 @@ pub struct Config {
     pub strategies: Vec<StrategyConfig>,
     /// Limits.
     pub limits: LimitsConfig,
+    /// The journal.
+    pub journal: JournalConfig,
     /// Embedded venues.
     pub sim: SimConfig,
     /// Certificate authorities to trust besides the public ones (PEM files).

@@ -23,15 +23,16 @@
 //! per venue, one order manager, one agent per strategy; each is polled, none blocks, and they meet
 //! in rings. [`config`] checks `engine.toml` once; [`cli`] is what a person types; [`sim`] is the
 //! simulated venues, written apart from [`venues`] so that one misreading cannot hide on both sides.
-//! [`sync`] holds the lock-free algorithms, [`throttle`] the rate limits, [`clock`] the one clock.
+//! [`journal`] keeps what must survive the process. [`sync`] holds the lock-free algorithms,
+//! [`throttle`] the rate limits, [`clock`] the one clock.
 //!
 //! # What is never done
 //!
 //! `types` and `sync` import nothing of the engine. `venues` opens no socket, reads no clock, starts
 //! no thread. `sim` imports nothing of `venues`, `book` or `oms`. Only `oms` changes an order, a
-//! position or a limit. Only `sync` and `shm` contain unsafe code. Nothing between frame and order
-//! allocates, locks or formats. `tests/tidy.rs` holds the code to the part of this that can be read
-//! off it.
+//! position or a limit. Only `sync`, `shm` and `journal/map.rs` contain unsafe code. Nothing between
+//! frame and order allocates, locks or formats. `tests/tidy.rs` holds the code to the part of this
+//! that can be read off it.
 //!
 //! For a strategy of your own, begin with [`strategy`] and its `prelude`.
 
@@ -40,8 +41,10 @@ pub mod book;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod journal;
 pub mod net;
 pub mod oms;
+pub mod pipe;
 pub mod portfolio;
 pub mod shm;
 pub mod sim;

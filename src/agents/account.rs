@@ -1,12 +1,44 @@
 //! The order manager's state as the region and the summary show it.
 
-use super::oms::{FinalBalance, FinalState, LiveOms};
-use crate::oms::{Books, Order, RiskReject};
+use super::oms::LiveOms;
+use crate::oms::{Books, Oms, Order, Recorder, RiskReject};
 use crate::portfolio::pnl;
 use crate::shm::{AccountWriter, OrderCounters, PnlRow, PositionRow, REFUSAL_CODES};
-use crate::types::{Amount, AssetId, Instrument, InstrumentTable, Nanos, Price, VenueId};
+use crate::types::{
+    Amount, AssetBalance, AssetId, Instrument, InstrumentTable, Nanos, Price, VenueId,
+};
 
 const _: () = assert!(RiskReject::COUNT <= REFUSAL_CODES, "every refusal has its counter");
+
+/// What the order manager knows when it ends.
+#[derive(Clone, Debug, Default)]
+pub struct FinalState {
+    /// Counters.
+    pub counters: OrderCounters,
+    /// Positions, one an instrument.
+    pub positions: Vec<PositionRow>,
+    /// Profit by quote asset.
+    pub pnl: Vec<PnlRow>,
+    /// Balance as last stated, what our own fills make of it, and fees, by venue and asset.
+    pub balances: Vec<FinalBalance>,
+    /// Orders that were not confirmed as ended.
+    pub unconfirmed: Vec<String>,
+}
+
+/// One asset at one venue at the end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FinalBalance {
+    /// Where.
+    pub venue: VenueId,
+    /// What.
+    pub asset: AssetId,
+    /// Last stated by the venue.
+    pub stated: Option<AssetBalance>,
+    /// Opening balance, fills and fees.
+    pub expected: Option<Amount>,
+    /// Fees paid in it.
+    pub fees: Amount,
+}
 
 /// Writes everything that changed hands into the region.
 pub(super) fn publish(
@@ -35,8 +67,8 @@ pub(super) fn publish(
 }
 
 /// The last word.
-pub(super) fn final_state(
-    oms: &LiveOms,
+pub(super) fn final_state<R: Recorder, B: Books>(
+    oms: &Oms<R, B>,
     instruments: &InstrumentTable,
     venues: &[VenueId],
     now: Nanos,
@@ -68,7 +100,11 @@ fn describe(order: &Order, instruments: &InstrumentTable) -> String {
     format!("{} {name} {} is {:?}", order.client_id, order.side, order.state)
 }
 
-fn position(oms: &LiveOms, instrument: &Instrument, now: Nanos) -> PositionRow {
+fn position<R: Recorder, B: Books>(
+    oms: &Oms<R, B>,
+    instrument: &Instrument,
+    now: Nanos,
+) -> PositionRow {
     let position = oms.positions().get(instrument.id);
     let mark = mark(instrument, position.qty, oms);
     let value = pnl(&position, mark, instrument.scale).unwrap_or_default();
@@ -85,14 +121,14 @@ fn position(oms: &LiveOms, instrument: &Instrument, now: Nanos) -> PositionRow {
 }
 
 /// The price at which the position could be closed now; 0 if there is none.
-fn mark(instrument: &Instrument, qty: Amount, oms: &LiveOms) -> Price {
+fn mark<R: Recorder, B: Books>(instrument: &Instrument, qty: Amount, oms: &Oms<R, B>) -> Price {
     let quote = oms.books().best(instrument.id);
     if qty.0 >= 0 { quote.bid.price } else { quote.ask.price }
 }
 
 /// Profit of all instruments priced in `quote`; `None` if there are none.
-fn profit(
-    oms: &LiveOms,
+fn profit<R: Recorder, B: Books>(
+    oms: &Oms<R, B>,
     instruments: &InstrumentTable,
     quote: AssetId,
     now: Nanos,
@@ -109,7 +145,7 @@ fn profit(
     any.then_some(row)
 }
 
-fn counters(oms: &LiveOms, venues: &[VenueId]) -> OrderCounters {
+fn counters<R: Recorder, B: Books>(oms: &Oms<R, B>, venues: &[VenueId]) -> OrderCounters {
     let c = oms.counters();
     let halted = venues.iter().filter(|venue| oms.is_halted(**venue)).count() as u64;
     let mut refusals = [0; REFUSAL_CODES];

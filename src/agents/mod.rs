@@ -7,25 +7,31 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod assembly;
 mod configured;
 mod engine;
 mod executor;
 mod feed;
 mod findings;
 mod frames;
+pub mod journal;
 mod load;
 pub mod log;
 mod oms;
 mod session;
+mod skew;
 mod strategy;
 mod threads;
 
+pub use account::{FinalBalance, FinalState};
+pub use assembly::{Assembly, Sizes};
 pub use configured::check;
 pub use engine::{Engine, EngineSetup, STOP_TIMEOUT};
 pub use executor::{Executor, ExecutorHistograms, ExecutorParts};
 pub use feed::{Feed, FeedBook, FeedHistograms, FeedParts};
+pub use journal::JournalRecorder;
 pub use load::{LoadError, load};
-pub use oms::{FinalBalance, FinalState, OmsAgent, OmsParts, StrategyPort, VenuePort};
+pub use oms::{OmsAgent, OmsParts, StrategyPort, VenuePort};
 pub use session::{Session, SessionCounters, Step};
 pub use strategy::StrategyAgent;
 pub use threads::{

@@ -3,19 +3,21 @@
 //! The only writer of order, position and limit state, so nothing here is locked. It polls reports
 //! before requests: what is known about working orders counts before new ones are allowed.
 
-use super::account;
+use super::account::{self, FinalState};
 use super::findings;
+use super::journal::JournalRecorder;
 use super::log::Log;
+use super::skew::SkewTable;
 use super::threads::{Agent, Lifecycle, Phase};
 use crate::clock::Clock;
 use crate::oms::{
-    BookQuote, Books, NullRecorder, Oms, OmsCounters, OmsOptions, Output, RiskReject, local_refusal,
+    BookQuote, Books, Kept, Oms, OmsCounters, OmsOptions, Output, RiskReject, local_refusal,
 };
-use crate::shm::{AccountWriter, Market, MarketView, OmsEnd, OrderCounters, PnlRow, PositionRow};
+use crate::shm::{AccountWriter, Market, MarketView, OmsEnd};
 use crate::sync::{histogram, spsc};
 use crate::types::{
-    Amount, AssetBalance, AssetId, Command, CommandKind, Event, InstrumentId, InstrumentTable,
-    Nanos, RejectReason, Request, SentOrder, Signal, SignalId, StrategyId, StrategyReport, VenueId,
+    Amount, Command, CommandKind, Event, InstrumentId, InstrumentTable, Nanos, RejectReason,
+    Request, Signal, SignalId, StrategyId, StrategyReport, VenueId,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -72,36 +74,6 @@ impl StrategyPort {
 /// Reports that wait for a strategy whose ring is full.
 const REPORTS_WAITING: usize = 4096;
 
-/// What the order manager knows when it ends.
-#[derive(Clone, Debug, Default)]
-pub struct FinalState {
-    /// Counters.
-    pub counters: OrderCounters,
-    /// Positions, one an instrument.
-    pub positions: Vec<PositionRow>,
-    /// Profit by quote asset.
-    pub pnl: Vec<PnlRow>,
-    /// Balance as last stated, what our own fills make of it, and fees, by venue and asset.
-    pub balances: Vec<FinalBalance>,
-    /// Orders that were not confirmed as ended.
-    pub unconfirmed: Vec<String>,
-}
-
-/// One asset at one venue at the end.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct FinalBalance {
-    /// Where.
-    pub venue: VenueId,
-    /// What.
-    pub asset: AssetId,
-    /// Last stated by the venue.
-    pub stated: Option<AssetBalance>,
-    /// Opening balance, fills and fees.
-    pub expected: Option<Amount>,
-    /// Fees paid in it.
-    pub fees: Amount,
-}
-
 /// What the order manager is made of.
 pub struct OmsParts {
     /// Options of the order manager.
@@ -118,6 +90,10 @@ pub struct OmsParts {
     pub strategies: Vec<StrategyPort>,
     /// The account in the region.
     pub account: AccountWriter,
+    /// Where everything is recorded.
+    pub journal: JournalRecorder,
+    /// The state of the run before.
+    pub kept: Option<Kept>,
     /// First to last leg of a signal.
     pub leg_skew: histogram::Writer,
     /// Time.
@@ -146,10 +122,11 @@ pub struct OmsAgent {
     finished: bool,
     account_at: Nanos,
     told: OmsCounters,
+    journal_told: bool,
 }
 
 /// The order manager as it runs.
-pub(super) type LiveOms = Oms<NullRecorder, RegionBooks>;
+pub(super) type LiveOms = Oms<JournalRecorder, RegionBooks>;
 
 pub(super) struct RegionBooks(MarketView);
 
@@ -170,16 +147,25 @@ const SETTLE_NS: u64 = 200_000_000;
 const SETTLE_MAX_NS: u64 = 2_000_000_000;
 
 impl OmsAgent {
-    /// An agent named `oms`.
-    #[must_use]
-    pub fn new(parts: OmsParts) -> Self {
+    /// An agent named `oms`, with the state of the run before if there is one.
+    ///
+    /// # Errors
+    ///
+    /// In words, if that state does not go with the instruments of today.
+    pub fn new(mut parts: OmsParts) -> Result<Self, String> {
         let books = RegionBooks(parts.market.view());
         let out = Output::new(&parts.options);
         let instruments = parts.instruments.clone();
         let options = parts.options.clone();
-        let oms = Oms::new(options, instruments, parts.instance_start, NullRecorder, books);
+        let start = parts.instance_start;
+        let journal = std::mem::replace(&mut parts.journal, JournalRecorder::none());
+        let oms = match parts.kept.take() {
+            Some(kept) => Oms::resume(kept, options, instruments, start, journal, books)
+                .map_err(|error| error.to_string())?,
+            None => Oms::new(options, instruments, start, journal, books),
+        };
         let venues = parts.venues.iter().map(|port| port.venue).collect();
-        Self {
+        Ok(Self {
             parts,
             oms,
             venues,
@@ -192,7 +178,14 @@ impl OmsAgent {
             finished: false,
             account_at: Nanos(0),
             told: OmsCounters::default(),
-        }
+            journal_told: false,
+        })
+    }
+
+    /// Orders, positions and limits, to look at.
+    #[must_use]
+    pub fn oms(&self) -> &Oms<JournalRecorder, impl Books + use<>> {
+        &self.oms
     }
 
     fn take_events(&mut self, now: Nanos) -> usize {
@@ -347,6 +340,7 @@ impl OmsAgent {
         }
         self.account_at = now.plus(ACCOUNT_EVERY_NS);
         self.tell(now);
+        self.look_at_journal(now);
         self.parts.market.beat(now);
         let (oms, table) = (&self.oms, &self.parts.instruments);
         let account = &mut self.parts.account;
@@ -413,8 +407,50 @@ impl OmsAgent {
         }
     }
 
+    /// New orders stop where the journal has room for cancels and reports only. Where it cannot even
+    /// take those the engine stops: what it did from then on could not be found again.
+    fn watch_journal(&mut self, now: Nanos) {
+        let short = self.oms.recorder().is_short();
+        if short {
+            self.oms.on_journal_full(true, now);
+        }
+        if let (Some((error, _)), false) = (self.oms.recorder().broken(), self.journal_told) {
+            self.journal_told = true;
+            self.parts.log.error(now, format_args!("{error}: stopping"));
+            self.parts.lifecycle.advance(Phase::Stopping);
+        }
+    }
+
+    /// Every now and then: whether there is room again, and what the journal complains of.
+    fn look_at_journal(&mut self, now: Nanos) {
+        let short = self.oms.recorder().is_short();
+        if !short {
+            self.oms.on_journal_full(false, now);
+        }
+        match self.oms.recorder().error() {
+            Some(error) if !self.journal_told => {
+                self.journal_told = true;
+                self.parts.log.error(now, format_args!("journal: {error}"));
+            }
+            None if self.journal_told && self.oms.recorder().broken().is_none() => {
+                self.journal_told = false;
+                self.parts.log.info(now, format_args!("journal: well again"));
+            }
+            _ => {}
+        }
+    }
+
+    fn close_journal(&mut self, now: Nanos) {
+        self.oms.record_hash(now);
+        let kept = self.oms.kept();
+        if let Err(error) = self.oms.recorder().close(&kept, now) {
+            self.parts.log.error(now, format_args!("journal: {error}"));
+        }
+    }
+
     fn finish(&mut self, now: Nanos) {
         self.finished = true;
+        self.close_journal(now);
         self.account_at = Nanos(0);
         self.publish_account(now);
         let (oms, table) = (&self.oms, &self.parts.instruments);
@@ -431,61 +467,17 @@ impl Agent for OmsAgent {
     }
 
     fn poll(&mut self, now: Nanos) -> usize {
+        if self.finished {
+            return 0;
+        }
         self.give_waiting();
         let mut work = self.take_events(now);
         work += self.take_requests(now);
         self.oms.on_timer(now, &mut self.out);
         self.drain(now);
+        self.watch_journal(now);
         self.publish_account(now);
         self.live_through_the_end(now);
         work
-    }
-}
-
-/// When the first leg of a signal left, until its last one has.
-struct SkewTable {
-    rows: Vec<(StrategyId, SignalId, Nanos)>,
-}
-
-impl SkewTable {
-    const SIZE: usize = 1024;
-
-    fn new() -> Self {
-        Self { rows: vec![(StrategyId(0), SignalId(0), Nanos(0)); Self::SIZE] }
-    }
-
-    /// The skew, once another leg of the same signal left before.
-    fn on_sent(&mut self, sent: &SentOrder) -> Option<u64> {
-        if sent.signal.0 == 0 {
-            return None;
-        }
-        let strategy = sent.client_id.strategy();
-        let row = &mut self.rows[sent.signal.0 as usize % Self::SIZE];
-        if (row.0, row.1) == (strategy, sent.signal) {
-            return Some(row.2.0.abs_diff(sent.handed_ns.0));
-        }
-        *row = (strategy, sent.signal, sent.handed_ns);
-        None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::types::ClientOrderId;
-
-    #[test]
-    fn skew_is_between_legs_of_one_signal() {
-        let mut table = SkewTable::new();
-        let sent = |strategy, signal, handed_ns| SentOrder {
-            client_id: ClientOrderId::mint(Nanos(0), StrategyId(strategy), 1).unwrap(),
-            signal: SignalId(signal),
-            handed_ns: Nanos(handed_ns),
-        };
-        assert_eq!(table.on_sent(&sent(1, 7, 100)), None);
-        assert_eq!(table.on_sent(&sent(1, 8, 900)), None);
-        assert_eq!(table.on_sent(&sent(1, 7, 130)), Some(30));
-        assert_eq!(table.on_sent(&sent(2, 8, 950)), None);
-        assert_eq!(table.on_sent(&sent(1, 0, 950)), None);
     }
 }

@@ -5,12 +5,11 @@
 use super::frames::Frames;
 use super::log::Log;
 use crate::clock::Clock;
-use crate::net::{HttpRequest, LinkId, LinkOptions, Net, NetEvent, NetOptions};
+use crate::net::{HttpRequest, LinkId, LinkOptions, Net, NetEvent, NetOptions, Transport};
 use crate::types::{Channel, Command, Event, Events, Nanos};
 use crate::venues::{
     Connector, DecodeError, EncodeError, Outbox, Output, Request, RequestId, Response,
 };
-use std::sync::Arc;
 
 /// What a session counts; all since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,13 +56,13 @@ impl Session {
     /// Opens the connector's channels. `levels` bounds the price levels of one message.
     pub fn open(
         connector: Box<dyn Connector>,
-        tls: Arc<rustls::ClientConfig>,
+        transport: impl Into<Transport>,
         levels: usize,
         clock: &Clock,
         log: Log,
     ) -> Result<Self, String> {
         let seed = clock.now().0;
-        let net = Net::new(tls, NetOptions::default(), clock.clone(), seed)
+        let net = Net::new(transport, NetOptions::default(), clock.clone(), seed)
             .map_err(|error| format!("the poller could not be made: {error}"))?;
         let mut session = Self {
             net,

@@ -6,6 +6,7 @@
 
 mod check;
 mod instruments;
+mod journal;
 pub mod ledger;
 mod run;
 mod sim;
@@ -83,6 +84,11 @@ enum Command {
         json: bool,
         #[command(flatten)]
         config: ConfigArgument,
+    },
+    /// Read the journal: everything that happened, as it was acted on
+    Journal {
+        #[command(subcommand)]
+        action: journal::Action,
     },
     /// Print the version
     Version,
@@ -172,6 +178,7 @@ pub fn main_with(strategies: Vec<(String, Box<dyn Strategy>)>) -> ExitCode {
         Command::Instruments { json, config } => {
             config.load(&own).and_then(|config| instruments::instruments(&config, json))
         }
+        Command::Journal { action } => journal::journal(&action, &own),
         Command::Version => {
             println!("stoop {}", env!("CARGO_PKG_VERSION"));
             Ok(EXIT_OK)

@@ -8,6 +8,7 @@ use crate::agents::log::{self, Level, LogLine};
 use crate::agents::{Engine, EngineSetup, FinalState, STOP_TIMEOUT};
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
+use crate::journal::Place;
 use crate::shm::MarketView;
 use crate::strategy::Strategy;
 use crate::tui::{self, Key, LogRow, Screen};
@@ -51,6 +52,7 @@ pub(super) fn run(
         instruments,
         strategies,
         tls: venues.tls.clone(),
+        journal: Some(Place::Folder(config.journal_folder())),
         clock: clock.clone(),
         log,
     };

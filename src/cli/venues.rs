@@ -220,6 +220,12 @@ fn fault_of(config: &Config, fault: &FaultConfig) -> Vec<Fault> {
         "cut" => vec![Fault::CutConnections],
         "shutdown" => vec![Fault::AnnounceShutdown],
         "clock_ahead_5s" => vec![Fault::SkewClock(5_000)],
+        "restart" => vec![Fault::Restart { keep_orders: true }],
+        "restart_without_orders" => vec![Fault::Restart { keep_orders: false }],
+        "stale_snapshot" => vec![Fault::StaleSnapshots(1)],
+        "fail_replies" => vec![Fault::FailReplies(true)],
+        "repeat_events" => vec![Fault::RepeatEvents(500)],
+        "ban_10s" => vec![Fault::BanMs(10_000)],
         "lose_replies" => vec![Fault::LoseReplies(true)],
         "skip_book_event" => config
             .instruments

@@ -48,12 +48,13 @@ impl Checker<'_> {
             threads,
             strategies,
             limits,
+            journal: self.journal(raw.journal)?,
             sim: self.sim(raw.sim, &used)?,
             extra_ca: raw.extra_ca,
         })
     }
 
-    fn error<T>(&self, at: &Spanned<T>, message: String) -> ConfigError {
+    pub(super) fn error<T>(&self, at: &Spanned<T>, message: String) -> ConfigError {
         self.source.at(at.span().start, message)
     }
 
@@ -66,7 +67,7 @@ impl Checker<'_> {
         }
     }
 
-    fn one_of(&self, key: &str, value: &str, allowed: &[&str]) -> String {
+    pub(super) fn one_of(&self, key: &str, value: &str, allowed: &[&str]) -> String {
         let hint = error::closest(value, allowed.iter().copied())
             .map_or(String::new(), |name| format!("; did you mean \"{name}\"?"));
         format!("{key} = \"{value}\" is not one of {}{hint}", error::list(allowed))
@@ -196,7 +197,7 @@ impl Checker<'_> {
         Err(self.error(&url, format!("{:?} must begin with {scheme}://", url.get_ref())))
     }
 
-    fn in_range(
+    pub(super) fn in_range(
         &self,
         value: &Spanned<i64>,
         min: i64,

@@ -2,6 +2,7 @@
 //! place in the file.
 
 use super::SecretSource;
+use super::journal::RawJournal;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ pub(super) struct Raw {
     #[serde(default)]
     pub strategy: Vec<RawStrategy>,
     pub limits: RawLimits,
+    #[serde(default)]
+    pub journal: RawJournal,
     #[serde(default)]
     pub venue: BTreeMap<Spanned<String>, RawVenue>,
     #[serde(default)]

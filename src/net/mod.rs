@@ -4,7 +4,8 @@
 //! Nothing here knows a venue, and nothing blocks: [`Net::poll`] moves every connection as far as
 //! the kernel allows and returns; [`Net::next_event`] then lends out what arrived, in place, out of
 //! the receive buffers. Names are resolved on a thread of their own. A connection that is lost is
-//! opened anew for ever, at once the first time, then ever more slowly.
+//! opened anew for ever, at once the first time, then ever more slowly. For simulation a network in
+//! memory stands in for the kernel, below WebSocket and HTTP.
 //!
 //! It assumes that the caller drains `next_event` after each `poll`: a connection whose events have
 //! not been fetched is not read any further, so nothing is ever queued without bound.
@@ -30,6 +31,6 @@ pub mod websocket;
 mod ws_side;
 
 pub use options::{Counters, HttpRequest, LinkOptions, NetOptions};
-pub use poll::{LinkId, Net, NetEvent};
+pub use poll::{LinkId, Net, NetEvent, Transport};
 pub use reason::{CloseReason, SendError, Stage, TlsProblem};
 pub use url::UrlError;

@@ -1,10 +1,11 @@
 //! [`Net`]: the connections of one agent and the one poll that moves them all.
 
-use super::link::{Context, Link, Step};
+use super::link::{Carrier, Context, Link, Step};
 use super::resolve::Resolver;
 use super::url::Target;
 use super::{CloseReason, Counters, HttpRequest, LinkOptions, NetOptions, SendError, UrlError};
 use crate::clock::Clock;
+use crate::pipe::Network;
 use crate::types::Nanos;
 use mio::{Events, Poll, Token};
 use rustls::ClientConfig;
@@ -77,10 +78,25 @@ pub enum NetEvent<'a> {
     },
 }
 
+/// What carries the connections.
+#[derive(Clone)]
+pub enum Transport {
+    /// Sockets of the kernel, and whom to trust.
+    Sockets(Arc<ClientConfig>),
+    /// A network in memory, without TLS, for simulation.
+    Memory(Network),
+}
+
+impl From<Arc<ClientConfig>> for Transport {
+    fn from(tls: Arc<ClientConfig>) -> Self {
+        Self::Sockets(tls)
+    }
+}
+
 /// The connections of one agent.
 pub struct Net {
-    poll: Poll,
-    events: Events,
+    /// The kernel's events; none in memory.
+    kernel: Option<(Poll, Events)>,
     context: Context,
     links: Vec<Link>,
     /// Link that [`Net::next_event`] looks at.
@@ -96,24 +112,23 @@ const EVENTS_EVERY: u64 = 64;
 impl Net {
     /// No connection yet. `seed` only spreads reconnects in time.
     pub fn new(
-        tls: Arc<ClientConfig>,
+        transport: impl Into<Transport>,
         options: NetOptions,
         clock: Clock,
         seed: u64,
     ) -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let waker = Arc::new(mio::Waker::new(poll.registry(), WAKE)?);
-        let context = Context {
-            now: clock.now(),
-            clock,
-            registry: poll.registry().try_clone()?,
-            tls,
-            options,
-            random: seed,
-            resolver: Resolver::new(waker),
+        let (carrier, kernel) = match transport.into() {
+            Transport::Memory(network) => (Carrier::Memory(network), None),
+            Transport::Sockets(tls) => {
+                let poll = Poll::new()?;
+                let resolver = Resolver::new(Arc::new(mio::Waker::new(poll.registry(), WAKE)?));
+                let registry = poll.registry().try_clone()?;
+                let kernel = Some((poll, Events::with_capacity(256)));
+                (Carrier::Kernel { registry, tls, resolver }, kernel)
+            }
         };
-        let events = Events::with_capacity(256);
-        Ok(Self { poll, events, context, links: Vec::new(), cursor: 0, turns: 0 })
+        let context = Context { now: clock.now(), clock, carrier, options, random: seed };
+        Ok(Self { kernel, context, links: Vec::new(), cursor: 0, turns: 0 })
     }
 
     /// Opens `wss://host:port/path` or `https://host:port` with the next poll, and keeps it open
@@ -152,7 +167,9 @@ impl Net {
         if asleep {
             self.context.now = self.context.clock.now().max(now);
         }
-        while let Some(answer) = self.context.resolver.answer() {
+        while let Carrier::Kernel { resolver, .. } = &mut self.context.carrier
+            && let Some(answer) = resolver.answer()
+        {
             if let Some(link) = self.links.get_mut(answer.link as usize) {
                 link.on_addresses(answer.addresses, &mut self.context);
             }
@@ -171,12 +188,13 @@ impl Net {
             let wake = self.links.iter().map(Link::wake).min().unwrap_or(Nanos(u64::MAX));
             timeout.min(Duration::from_nanos(wake.0.saturating_sub(self.context.now.0)))
         };
+        let Some((poll, events)) = &mut self.kernel else { return };
         // An interrupted wait is as good as an empty one. Other errors of epoll_wait mean a broken
         // descriptor, which timers then turn into closed connections.
-        if self.poll.poll(&mut self.events, Some(timeout)).is_err() {
+        if poll.poll(events, Some(timeout)).is_err() {
             return;
         }
-        for event in &self.events {
+        for event in events.iter() {
             if let Some(link) = self.links.get_mut(event.token().0) {
                 link.on_event(event);
             }

@@ -1,4 +1,5 @@
-//! One socket with or without TLS: bytes of the peer into a [`Buffer`], our bytes out at once.
+//! One socket with or without TLS, or one end of a pipe in memory: bytes of the peer into a
+//! [`Buffer`], our bytes out at once.
 //!
 //! Uses rustls' unbuffered interface: one receive call into our buffer, records decrypted from
 //! there; our bytes are encrypted into one buffer and leave with one send call. What the kernel does
@@ -8,13 +9,14 @@ use super::buffer::Buffer;
 use super::reason::{CloseReason, tls_problem};
 use super::url::Target;
 use crate::clock::Clock;
+use crate::pipe;
 use crate::types::Nanos;
 use mio::net::TcpStream;
 use rustls::ClientConfig;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 
 /// Room beyond a read for the tail of a record, or of a handshake message in several records.
@@ -38,9 +40,33 @@ pub(super) struct ReadOutcome {
     pub(super) end: Option<CloseReason>,
 }
 
+/// What carries the bytes.
+pub(super) enum Socket {
+    /// The kernel.
+    Tcp(TcpStream),
+    /// A simulation; TLS is left out.
+    Memory(pipe::End),
+}
+
+impl Socket {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.read(into),
+            Self::Memory(end) => end.read(into),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.write(bytes),
+            Self::Memory(end) => end.write(bytes),
+        }
+    }
+}
+
 /// A connected socket.
 pub(super) struct Stream {
-    socket: TcpStream,
+    socket: Socket,
     tls: Option<Box<Tls>>,
     /// Bytes on their way out, encrypted if need be.
     out: Buffer,
@@ -61,7 +87,7 @@ struct Tls {
 
 impl Stream {
     /// Wraps a socket that is connected.
-    pub(super) fn new(socket: TcpStream, read_max: usize, clock: Clock) -> Self {
+    pub(super) fn new(socket: Socket, read_max: usize, clock: Clock) -> Self {
         let out = Buffer::with_capacity(4096);
         Self { socket, tls: None, out, read_max, clock, handed_ns: Nanos(0) }
     }
@@ -92,9 +118,27 @@ impl Stream {
         self.tls.as_ref().is_none_or(|tls| tls.established)
     }
 
-    /// The socket, for its options and its state.
-    pub(super) fn socket(&mut self) -> &mut TcpStream {
-        &mut self.socket
+    /// Whether the connection stands; not yet is `Ok(false)`.
+    pub(super) fn is_connected(&self) -> io::Result<bool> {
+        match &self.socket {
+            Socket::Memory(end) => end.is_open(),
+            Socket::Tcp(socket) => match socket.take_error() {
+                Ok(Some(error)) | Err(error) => Err(error),
+                Ok(None) => match socket.peer_addr() {
+                    Ok(_) => Ok(true),
+                    Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
+                    Err(error) => Err(error),
+                },
+            },
+        }
+    }
+
+    /// For a pipe in memory, which no kernel watches: whether looking at it would bring news.
+    pub(super) fn has_news(&self, opening: bool) -> bool {
+        match &self.socket {
+            Socket::Memory(end) => end.has_news(opening),
+            Socket::Tcp(_) => false,
+        }
     }
 
     /// When bytes were last handed to the kernel.

@@ -4,7 +4,9 @@
 use super::buffer::Buffer;
 use super::url::Target;
 use super::{CloseReason, http};
-use tungstenite::handshake::{client, derive_accept_key};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use tungstenite::handshake::derive_accept_key;
 
 /// Largest reply head accepted.
 const HEAD_MAX: usize = 16 * 1024;
@@ -16,9 +18,17 @@ pub(super) struct Upgrade {
 }
 
 impl Upgrade {
-    /// Appends the request to `out`. `headers` are whole lines.
-    pub(super) fn start(target: &Target, headers: &[u8], out: &mut Vec<u8>) -> Self {
-        let key = client::generate_key();
+    /// Appends the request to `out`. `headers` are whole lines, `nonce` is what no two have alike.
+    pub(super) fn start(
+        target: &Target,
+        headers: &[u8],
+        nonce: [u64; 2],
+        out: &mut Vec<u8>,
+    ) -> Self {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&nonce[0].to_be_bytes());
+        bytes[8..].copy_from_slice(&nonce[1].to_be_bytes());
+        let key = STANDARD.encode(bytes);
         let path = if target.path.is_empty() { "/" } else { &target.path };
         for part in [
             "GET ",
@@ -140,7 +150,7 @@ mod tests {
     fn the_request_is_complete() {
         let target = Target::parse("wss://venue.example:9443/ws?x=1").unwrap();
         let mut out = Vec::new();
-        let upgrade = Upgrade::start(&target, b"X-Key: k\r\n", &mut out);
+        let upgrade = Upgrade::start(&target, b"X-Key: k\r\n", [1, 2], &mut out);
         let text = String::from_utf8(out).unwrap();
         let (before, after) = text.split_once("Sec-WebSocket-Key: ").unwrap();
         let (key, after) = after.split_once("\r\n").unwrap();

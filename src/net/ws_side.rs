@@ -17,13 +17,9 @@ impl WsSide {
         Self { decoder: Decoder::new(message_max), keys: MaskKeys::new(0), next_ping: NEVER }
     }
 
-    pub(super) fn on_open(&mut self, now: Nanos, options: &LinkOptions, random: &mut u64) {
-        let mut seed = [0; 8];
-        // The system's randomness does not fail; if it did, any other stream would do.
-        self.keys = MaskKeys::new(match aws_lc_rs::rand::fill(&mut seed) {
-            Ok(()) => u64::from_ne_bytes(seed),
-            Err(_) => super::random::next(random),
-        });
+    /// `secret` is what the mask keys come from; peers cannot guess it.
+    pub(super) fn on_open(&mut self, now: Nanos, options: &LinkOptions, secret: u64) {
+        self.keys = MaskKeys::new(secret);
         self.schedule_ping(now, options);
     }
 

@@ -170,6 +170,12 @@ impl Record {
         postcard::to_slice(self, into).ok().map(|bytes| bytes.len())
     }
 
+    /// The same where [`Record::encode`] has no room.
+    #[must_use]
+    pub fn encode_long(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).expect("plain data can be written to memory")
+    }
+
     /// The way back.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         match postcard::take_from_bytes(bytes) {

@@ -111,7 +111,8 @@ impl Replay {
                 Err(Divergence::Hash { recorded, replayed })
             }
             record if record.is_input() => {
-                self.execute(false)?;
+                // A run that ended badly may have cut its last group short.
+                self.execute(matches!(record, Record::Opening(_)))?;
                 if self.oms.is_none() {
                     self.wake(&record)?;
                 }
@@ -127,21 +128,16 @@ impl Replay {
 
     /// The state after everything that was pushed; `None` if nothing was. A last group may be cut
     /// short: what it led to was not sent before it was complete.
-    pub fn finish(mut self) -> Result<Option<Kept>, Divergence> {
+    /// Gives the number of inputs executed too.
+    pub fn finish(mut self) -> Result<(Option<Kept>, u64), Divergence> {
         self.execute(true)?;
-        Ok(self.oms.map(|oms| oms.kept()).or(self.kept))
+        Ok((self.oms.map(|oms| oms.kept()).or(self.kept), self.inputs))
     }
 
-    /// Inputs executed so far.
+    /// The state before the last input that was pushed; `None` if there is none.
     #[must_use]
-    pub fn inputs(&self) -> u64 {
-        self.inputs
-    }
-
-    /// The oms as it stands, with the last complete group executed.
-    #[must_use]
-    pub fn oms(&self) -> Option<&Oms<Effects, Quotes>> {
-        self.oms.as_ref()
+    pub fn kept(&self) -> Option<Kept> {
+        self.oms.as_ref().map(Oms::kept)
     }
 
     /// Makes the oms for the first input.
@@ -152,7 +148,7 @@ impl Replay {
             (None, _) => return Err(Divergence::NoOpening),
         };
         self.out = Some(Output::new(&kept.opening.options));
-        self.oms = Some(Oms::replaying(kept));
+        self.oms = Some(Oms::replayed(kept));
         Ok(())
     }
 
@@ -239,7 +235,9 @@ impl Books for Quotes {
 }
 
 impl Oms<Effects, Quotes> {
-    fn replaying(kept: Kept) -> Self {
+    /// An oms in this state, to be looked at or to execute records.
+    #[must_use]
+    pub fn replayed(kept: Kept) -> Self {
         let Kept { opening, state } = kept;
         let Opening { options, instruments, .. } = opening;
         let instruments = Arc::new(instruments);

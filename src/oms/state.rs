@@ -16,8 +16,8 @@ use super::venues::Venues;
 use super::{NEVER, OmsCounters, OmsOptions};
 use crate::portfolio::{Balances, Positions};
 use crate::types::{
-    Amount, AssetId, FeeRate, InstrumentId, InstrumentStatus, InstrumentTable, Nanos, Price, Qty,
-    Scale,
+    Amount, AssetId, ClientOrderId, FeeRate, InstrumentId, InstrumentStatus, InstrumentTable,
+    Nanos, Price, Qty, Scale,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -32,6 +32,8 @@ pub(super) struct FillAsk {
 /// See the module.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct State {
+    /// When the first run began: what happened before is part of the opening balances.
+    pub first_start: Nanos,
     pub instance_start: Nanos,
     pub orders: OrderTable,
     pub fills: FillSet,
@@ -97,6 +99,7 @@ impl State {
         // Without reconciliation nothing tells what the opening balances hold but the start.
         let opened = if options.reconcile_every_ns == 0 { instance_start } else { Nanos(0) };
         Self {
+            first_start: instance_start,
             instance_start,
             orders: OrderTable::new(options.orders_max),
             fills: FillSet::new(options.fills_max),
@@ -169,6 +172,12 @@ impl Kept {
     #[must_use]
     pub fn open_count(&self) -> usize {
         self.state.orders.open_count()
+    }
+
+    /// Whether an order is known.
+    #[must_use]
+    pub fn knows(&self, id: ClientOrderId) -> bool {
+        self.state.orders.by_client(id).is_some()
     }
 
     /// Instruments of the run.
@@ -265,6 +274,7 @@ impl State {
             return Ok(self);
         }
         let mut next = Self::new(options, to, self.instance_start);
+        next.first_start = self.first_start;
         next.counters = self.counters;
         next.risk = self.risk;
         next.venues = self.venues;

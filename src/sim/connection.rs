@@ -5,6 +5,7 @@
 
 use super::tls::TlsStream;
 use super::{ConnId, HttpReply, HttpRequest, WsOut};
+use crate::pipe;
 use std::io::{self, Read, Write};
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::frame::CloseFrame;
@@ -18,6 +19,64 @@ const MESSAGE_MAX: usize = 1 << 20;
 /// What a client may leave unread before it is cut.
 pub(super) const UNREAD_MAX: usize = 8 << 20;
 const HEADERS_MAX: usize = 64;
+
+/// What carries a connection's bytes.
+#[derive(Debug)]
+pub(super) enum Line {
+    /// A socket.
+    Tls(Box<TlsStream>),
+    /// A simulation.
+    Memory(pipe::End),
+}
+
+impl Line {
+    fn flush_tls(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tls(stream) => stream.flush_tls(),
+            Self::Memory(_) => Ok(()),
+        }
+    }
+
+    fn shut_down(&mut self) {
+        match self {
+            Self::Tls(stream) => stream.shut_down(),
+            // It ends when it is dropped.
+            Self::Memory(_) => {}
+        }
+    }
+
+    fn has_news(&self) -> bool {
+        match self {
+            Self::Tls(_) => false,
+            Self::Memory(end) => end.has_news(false),
+        }
+    }
+}
+
+impl Read for Line {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tls(stream) => stream.read(into),
+            Self::Memory(end) => end.read(into),
+        }
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tls(stream) => stream.write(bytes),
+            Self::Memory(end) => end.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tls(stream) => stream.flush(),
+            Self::Memory(_) => Ok(()),
+        }
+    }
+}
 
 /// What a client did.
 #[derive(Debug)]
@@ -37,14 +96,14 @@ pub(super) enum Input {
 #[derive(Debug)]
 enum Mode {
     Http(Box<Http>),
-    WebSocket(Box<WebSocket<TlsStream>>),
+    WebSocket(Box<WebSocket<Line>>),
     /// Between two modes, and after the end.
     Nothing,
 }
 
 #[derive(Debug)]
 struct Http {
-    stream: TlsStream,
+    stream: Line,
     input: Vec<u8>,
     output: Vec<u8>,
     /// A request was handed out and not answered yet.
@@ -66,7 +125,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(id: ConnId, venue: usize, stream: TlsStream) -> Self {
+    pub(super) fn new(id: ConnId, venue: usize, stream: Line) -> Self {
         let http = Http {
             stream,
             input: Vec::new(),
@@ -79,6 +138,15 @@ impl Connection {
 
     pub(super) fn is_websocket(&self) -> bool {
         matches!(self.mode, Mode::WebSocket(_))
+    }
+
+    /// For a pipe in memory, which no kernel watches: whether reading would bring something.
+    pub(super) fn has_news(&self) -> bool {
+        match &self.mode {
+            Mode::Http(http) => http.stream.has_news(),
+            Mode::WebSocket(socket) => socket.get_ref().has_news(),
+            Mode::Nothing => true,
+        }
     }
 
     /// The next thing the client did; `None` once there is nothing more to read.
@@ -190,7 +258,7 @@ fn is_alive(result: &Result<(), Error>) -> bool {
     }
 }
 
-fn read_message(socket: &mut WebSocket<TlsStream>) -> Option<Input> {
+fn read_message(socket: &mut WebSocket<Line>) -> Option<Input> {
     loop {
         match socket.read() {
             Ok(Message::Text(text)) => return Some(Input::Text(text.as_str().to_owned())),

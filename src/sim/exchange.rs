@@ -134,6 +134,12 @@ impl Exchange {
         &self.rules
     }
 
+    /// How many accounts there are; their ids are the numbers below.
+    #[must_use]
+    pub fn accounts(&self) -> usize {
+        self.accounts.len()
+    }
+
     /// Rules of one instrument.
     #[must_use]
     pub fn rules(&self, symbol: &str) -> Option<&SymbolRules> {

@@ -33,6 +33,21 @@ pub enum Fault {
     /// order-entry WebSocket, and replies to HTTP requests other than `GET`. What streams tell
     /// still comes.
     LoseReplies(bool),
+    /// Carries HTTP requests other than `GET` out, but answers them with status 503, until switched
+    /// off.
+    FailReplies(bool),
+    /// Sends so many of a thousand messages about orders, fills and balances twice; 0 for none.
+    RepeatEvents(u32),
+    /// Answers the next so many requests for a book with an old one, where clients fetch books.
+    StaleSnapshots(u32),
+    /// Refuses requests for so many milliseconds, as to an address that asked too often.
+    BanMs(u64),
+    /// Ends the server and starts it anew: every connection is dropped. Open orders are kept, or
+    /// else cancelled while nobody is connected.
+    Restart {
+        /// Open orders are still there afterwards.
+        keep_orders: bool,
+    },
     /// Delays everything that goes to clients by this many milliseconds, keeping its order.
     DelayMs(u64),
 }
@@ -42,6 +57,8 @@ pub enum Fault {
 pub(super) struct FaultState {
     pub(super) skew_ms: i64,
     pub(super) lose_replies: bool,
+    pub(super) fail_replies: bool,
+    pub(super) repeat_per_mille: u32,
     pub(super) delay_ms: u64,
     skips: Vec<Skip>,
 }

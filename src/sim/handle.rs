@@ -2,7 +2,7 @@
 //! stop it. Every question is answered by the simulator's own thread, so answers are consistent.
 
 use super::faults::Fault;
-use super::{Exchange, FlowOptions, Ledger, Wire};
+use super::{Exchange, FlowOptions, Ledger, PlaceRequest, Refusal, SimOrder, Wire};
 use mio::Waker;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -73,6 +73,20 @@ pub struct SimUrls {
     pub private: String,
 }
 
+impl SimUrls {
+    /// Addresses of a venue with this wire at a port of this machine.
+    pub(super) fn of(wire: &dyn Wire, port: u16) -> Self {
+        let [rest, public, trade, private] = wire.paths();
+        let socket = |path: &str| format!("wss://localhost:{port}{path}");
+        Self {
+            rest: format!("https://localhost:{port}{rest}"),
+            public: socket(public),
+            trade: socket(trade),
+            private: if private.is_empty() { String::new() } else { socket(private) },
+        }
+    }
+}
+
 /// What a venue's sockets have seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SimCounters {
@@ -93,6 +107,7 @@ pub(super) enum Control {
     Ledger(usize, String, Sender<Option<Ledger>>),
     Counters(usize, Sender<SimCounters>),
     Fault(usize, Fault, Sender<()>),
+    Place(usize, String, PlaceRequest, Sender<Result<SimOrder, Refusal>>),
     Stop,
 }
 
@@ -157,6 +172,18 @@ impl SimHandle {
     pub fn fault(&self, venue: &str, fault: Fault) -> bool {
         let Some(index) = self.index(venue) else { return false };
         self.ask(|reply| Control::Fault(index, fault, reply)).is_some()
+    }
+
+    /// Places an order for the account of this key, as its owner would by hand: no connection is
+    /// needed. `None` if there is no such venue or key.
+    pub fn place(
+        &self,
+        venue: &str,
+        key: &str,
+        request: PlaceRequest,
+    ) -> Option<Result<SimOrder, Refusal>> {
+        let index = self.index(venue)?;
+        self.ask(|reply| Control::Place(index, key.to_owned(), request, reply))
     }
 
     /// Ends the simulator and waits for its thread.

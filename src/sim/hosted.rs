@@ -1,7 +1,7 @@
-//! A venue as the server keeps it: its wire and exchange, its port, its clock, its faults.
+//! A venue as its host keeps it: its wire and exchange, its clock, its faults; and a server's port.
 
 use super::faults::FaultState;
-use super::handle::{SimCounters, SimError, SimUrls, SimVenueOptions};
+use super::handle::{SimCounters, SimError, SimVenueOptions};
 use super::{ConnId, Exchange, HttpReply, Wire, WsOut};
 use mio::net::TcpListener;
 use mio::{Interest, Poll, Token};
@@ -9,6 +9,21 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// The host's time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Time {
+    /// When it started, ms since the epoch.
+    pub(super) start_ms: u64,
+    /// Since then.
+    pub(super) passed_ns: u64,
+}
+
+impl Time {
+    pub(super) fn now_ms(self) -> u64 {
+        self.start_ms + self.passed_ns / 1_000_000
+    }
+}
 
 /// Time since the epoch that never goes back.
 pub(super) struct WallClock {
@@ -25,10 +40,6 @@ impl WallClock {
     pub(super) fn passed_ns(&self) -> u64 {
         self.start.elapsed().as_nanos() as u64
     }
-
-    pub(super) fn now_ms(&self) -> u64 {
-        self.start_ms + self.start.elapsed().as_millis() as u64
-    }
 }
 
 /// Something on its way to a client.
@@ -37,12 +48,10 @@ pub(super) enum Outgoing {
     Reply(HttpReply),
 }
 
-/// One venue with its port.
+/// One venue.
 pub(super) struct Venue {
     pub(super) wire: Box<dyn Wire>,
     pub(super) exchange: Exchange,
-    pub(super) address: SocketAddr,
-    pub(super) listener: Option<TcpListener>,
     /// New connections are to be refused.
     pub(super) refuses: bool,
     pub(super) faults: FaultState,
@@ -51,38 +60,14 @@ pub(super) struct Venue {
 }
 
 impl Venue {
-    pub(super) fn open(
-        options: SimVenueOptions,
-        index: usize,
-        poll: &Poll,
-    ) -> Result<Self, SimError> {
-        let SimVenueOptions { wire, exchange, port } = options;
-        let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let fail =
-            |error| SimError::Io(format!("{}: cannot listen on {wanted}", wire.name()), error);
-        let listener = listen(wanted, index, poll).map_err(fail)?;
-        let address = listener.local_addr().map_err(fail)?;
-        Ok(Self {
-            wire,
-            exchange,
-            address,
-            listener: Some(listener),
+    pub(super) fn new(options: SimVenueOptions) -> Self {
+        Self {
+            wire: options.wire,
+            exchange: options.exchange,
             refuses: false,
             faults: FaultState::default(),
             delayed: VecDeque::new(),
             counters: SimCounters::default(),
-        })
-    }
-
-    pub(super) fn urls(&self) -> SimUrls {
-        let [rest, public, trade, private] = self.wire.paths();
-        let port = self.address.port();
-        let socket = |path: &str| format!("wss://localhost:{port}{path}");
-        SimUrls {
-            rest: format!("https://localhost:{port}{rest}"),
-            public: socket(public),
-            trade: socket(trade),
-            private: if private.is_empty() { String::new() } else { socket(private) },
         }
     }
 
@@ -93,13 +78,39 @@ impl Venue {
     }
 
     /// The venue's own time.
-    pub(super) fn now_ms(&self, clock: &WallClock) -> u64 {
-        clock.now_ms().saturating_add_signed(self.faults.skew_ms)
+    pub(super) fn now_ms(&self, time: Time) -> u64 {
+        time.now_ms().saturating_add_signed(self.faults.skew_ms)
+    }
+}
+
+/// The port of a venue.
+pub(super) struct Port {
+    pub(super) address: SocketAddr,
+    pub(super) listener: Option<TcpListener>,
+}
+
+impl Port {
+    pub(super) fn open(
+        venue: &SimVenueOptions,
+        index: usize,
+        poll: &Poll,
+    ) -> Result<Self, SimError> {
+        let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, venue.port));
+        let name = venue.wire.name();
+        let fail = |error| SimError::Io(format!("{name}: cannot listen on {wanted}"), error);
+        let listener = listen(wanted, index, poll).map_err(fail)?;
+        let address = listener.local_addr().map_err(fail)?;
+        Ok(Self { address, listener: Some(listener) })
+    }
+
+    /// Listens again, if the address is free.
+    pub(super) fn reopen(&mut self, index: usize, poll: &Poll) {
+        self.listener = listen(self.address, index, poll).ok();
     }
 }
 
 /// Opens a port for the venue of this index.
-pub(super) fn listen(address: SocketAddr, index: usize, poll: &Poll) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr, index: usize, poll: &Poll) -> io::Result<TcpListener> {
     let mut listener = TcpListener::bind(address)?;
     poll.registry().register(&mut listener, Token(index), Interest::READABLE)?;
     Ok(listener)

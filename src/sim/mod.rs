@@ -5,7 +5,8 @@
 //! one misreading cannot hide on both sides of the wire.
 //!
 //! [`Exchange`] (matching, accounts, ledger) knows no protocol; a [`Wire`] puts a venue's protocol
-//! over it; the flow moves its books; [`Server`] has the only sockets and the only thread;
+//! over it; the flow moves its books; [`Server`] has the only sockets and the only thread, and
+//! [`InMemory`] has neither: it takes its steps in the caller's time, over a network in memory;
 //! [`embedded()`] puts them together as they come without configuration.
 
 #![forbid(unsafe_code)]
@@ -22,7 +23,9 @@ mod flow;
 #[cfg(test)]
 mod flow_tests;
 mod handle;
+mod host;
 mod hosted;
+mod in_memory;
 mod ledger;
 mod matching;
 mod model;
@@ -41,6 +44,7 @@ pub use exchange::{Exchange, OrderRef, SelfTrade};
 pub use faults::Fault;
 pub use flow::{Flow, FlowOptions, Target};
 pub use handle::{SimCounters, SimError, SimHandle, SimOptions, SimUrls, SimVenueOptions};
+pub use in_memory::InMemory;
 pub use model::*;
 pub use random::Dislocations;
 pub use server::Server;

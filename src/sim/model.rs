@@ -400,6 +400,19 @@ pub trait Wire: Send {
         &["\"depthUpdate\"", "\"type\":\"delta\""]
     }
 
+    /// Whether a text on a connection with this path tells of orders, fills or balances without
+    /// being a reply. [`Fault::RepeatEvents`](super::Fault::RepeatEvents) looks for them.
+    fn is_account_event(&self, path: &str, _text: &str) -> bool {
+        let [_, _, _, private] = self.paths();
+        !private.is_empty() && path.starts_with(private)
+    }
+
+    /// Refuses requests until then, as to an address that asked too often, where the venue does so.
+    fn on_ban(&mut self, _until_ms: u64) {}
+
+    /// The next so many requests for a book get an old one, where clients fetch books.
+    fn on_stale_snapshots(&mut self, _count: u32) {}
+
     /// Tells clients that this server is about to go away, where the venue has words for that.
     fn on_announce_shutdown(&mut self, _now_ms: u64, _out: &mut WireOut) {}
 }

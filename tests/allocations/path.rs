@@ -7,14 +7,18 @@ use crate::counting::total;
 use crate::exchanges::{Answer, Binance, Bybit, Exchange, Quote};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
+use stoop::agents::journal::{JournalRecorder, JournalSetup};
 use stoop::agents::{
     Agent, FeedBook, FeedHistograms, Lifecycle, OmsAgent, OmsParts, StrategyAgent, StrategyPort,
     VenuePort, log,
 };
 use stoop::book::{Book, BookOptions, Outcome};
 use stoop::clock::Clock;
-use stoop::oms::{OmsOptions, RiskLimits};
+use stoop::config::Config;
+use stoop::journal::Place;
+use stoop::oms::{Kept, OmsOptions, RiskLimits};
 use stoop::shm::{Market, RegionOptions, Stage, StrategyFile, StrategyOptions};
 use stoop::strategy::{Context, ContextParts, SpreadArb, SpreadArbOptions};
 use stoop::sync::{histogram, spsc};
@@ -488,9 +492,12 @@ impl Engine {
             StrategyAgent::new(name, Box::new(body), Context::new(parts), lifecycle.clone());
         let (log, lines, _) = log::channel(64);
         let (view, (last, _)) = (market.view(), channel());
+        let (journal, kept) = journal(&log);
         let oms = OmsAgent::new(OmsParts {
             options: options(channels),
             instance_start: START,
+            journal,
+            kept,
             instruments: table,
             account: market.account_writer().unwrap(),
             leg_skew: market.histogram_writer(Stage::LegSkew, VenueId(0)).unwrap(),
@@ -501,7 +508,8 @@ impl Engine {
             last,
             clock: clock.clone(),
             log,
-        });
+        })
+        .unwrap();
         Self { sides, strategy: agent, oms, clock, view, lines }
     }
 
@@ -644,4 +652,16 @@ fn from_frame_to_order_and_back_with_a_session_logged_on_by_ed25519() {
 #[test]
 fn from_frame_to_order_and_back_with_every_request_signed() {
     nothing_is_allocated(false);
+}
+
+/// A real one, in files of its own.
+fn journal(log: &log::Log) -> (JournalRecorder, Option<Kept>) {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("stoop-allocations-{}-{number}", std::process::id());
+    let folder = std::env::temp_dir().join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    let config = Config::embedded().unwrap().journal;
+    let setup = JournalSetup { place: Place::Folder(folder), config, anew: false };
+    JournalRecorder::open(&setup, START, log.clone()).unwrap()
 }

@@ -53,8 +53,17 @@ fn start(config: &Config, strategies: Own) -> Result<(Engine, SimHandle), String
     let instruments = Arc::new(agents::load(config, &endpoints, &tls).unwrap());
     let (log, ..) = log::channel(1024);
     let clock = Clock::new();
-    let setup =
-        EngineSetup { config, endpoints, credentials, instruments, strategies, tls, clock, log };
+    let setup = EngineSetup {
+        config,
+        endpoints,
+        credentials,
+        instruments,
+        strategies,
+        tls,
+        journal: None,
+        clock,
+        log,
+    };
     Engine::start(setup).map(|engine| (engine, handle))
 }
 

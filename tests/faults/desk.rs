@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
+use stoop::agents::journal::{JournalRecorder, JournalSetup, start_after};
 use stoop::agents::log::{self, LogLine};
-use stoop::agents::{Agent, FinalState, Lifecycle, OmsAgent, OmsParts, StrategyPort, VenuePort};
+use stoop::agents::{
+    Agent, FinalState, Lifecycle, OmsAgent, OmsParts, Phase, StrategyPort, VenuePort,
+};
 use stoop::clock::Clock;
-use stoop::oms::{OmsOptions, RiskLimits};
+use stoop::journal::{MemoryFolder, Need, Place, Reader, Writer, WriterOptions};
+use stoop::oms::{Kept, OmsOptions, Record, RiskLimits};
 use stoop::shm::{
     BookWriter, Market, MarketView, RegionOptions, Stage, StrategyEnd, StrategyFile,
     StrategyOptions,
@@ -70,8 +74,27 @@ fn limits() -> RiskLimits {
 }
 
 impl Desk {
-    /// A venue that is ready, and no book yet.
+    /// A venue that is ready, no book yet, and nothing recorded.
     pub fn new() -> Self {
+        let mut desk = Self::with(JournalRecorder::none(), None, NOW);
+        desk.become_ready();
+        desk
+    }
+
+    /// Over a journal, with what it holds.
+    pub fn over(setup: &JournalSetup, now: Nanos) -> Self {
+        Self::over_crashing(setup, now).unwrap()
+    }
+
+    /// The same; `None` if the journal cannot be opened.
+    pub fn over_crashing(setup: &JournalSetup, now: Nanos) -> Option<Self> {
+        let (log, _, _) = log::channel(64);
+        let (journal, kept) = JournalRecorder::open(setup, now, log).ok()?;
+        let start = start_after(kept.as_ref(), now);
+        Some(Self::with(journal, kept, start))
+    }
+
+    fn with(journal: JournalRecorder, kept: Option<Kept>, start: Nanos) -> Self {
         let instruments = Arc::new(instruments());
         let market = market(&instruments);
         let histogram = |stage| market.histogram_writer(stage, VENUE).unwrap();
@@ -94,7 +117,7 @@ impl Desk {
         let lifecycle = Lifecycle::default();
         let venues = vec![vec![Channel::Trade]];
         let (view, book) = (market.view(), market.book_writer(BTC).unwrap());
-        let clock = Clock::manual(NOW);
+        let clock = Clock::manual(start);
         let oms = OmsAgent::new(OmsParts {
             options: OmsOptions {
                 limits: limits(),
@@ -102,8 +125,10 @@ impl Desk {
                 reconcile_every_ns: 0,
                 ..OmsOptions::default()
             },
-            instance_start: NOW,
+            instance_start: start,
             instruments,
+            journal,
+            kept,
             account: market.account_writer().unwrap(),
             leg_skew: market.histogram_writer(Stage::LegSkew, VENUE).unwrap(),
             market,
@@ -113,8 +138,9 @@ impl Desk {
             lifecycle: lifecycle.clone(),
             last: sender,
             log,
-        });
-        let mut desk = Self {
+        })
+        .unwrap();
+        Self {
             clock,
             oms,
             view,
@@ -127,10 +153,44 @@ impl Desk {
             lines,
             strategy,
             signals: 0,
-        };
-        desk.tell(Event::Notice(VenueNotice::Readiness(Channel::Trade, Readiness::Ready)));
-        desk.tell(Event::Notice(VenueNotice::BalancesEnd));
-        desk
+        }
+    }
+
+    /// The venue is connected and has stated its balances.
+    pub fn become_ready(&mut self) {
+        self.tell(Event::Notice(VenueNotice::Readiness(Channel::Trade, Readiness::Ready)));
+        self.tell(Event::Notice(VenueNotice::BalancesEnd));
+    }
+
+    /// A book of now, 60 000.00 to 60 000.10.
+    pub fn live_book(&mut self, now: Nanos) {
+        let quote = top(now.0, 6_000_000, 6_000_010);
+        self.book.publish_top(&quote, BookState::Live, now, now);
+    }
+
+    /// One round of the agent.
+    pub fn poll(&mut self, now: Nanos) {
+        self.clock.set(now);
+        self.oms.poll(now);
+    }
+
+    /// The strategy cancels everything.
+    pub fn cancel_all(&mut self, now: Nanos) {
+        self.strategy.requests.push_cancel_all().unwrap();
+        self.poll(now);
+    }
+
+    /// The engine stops and says what it knows.
+    pub fn stop(mut self) -> FinalState {
+        self.lifecycle.advance(Phase::Stopping);
+        for step in 0..100 {
+            let now = self.clock.now().plus(step * SECOND / 10);
+            self.poll(now);
+            if self.lifecycle.phase() == Phase::Done {
+                break;
+            }
+        }
+        self.last.try_recv().unwrap()
     }
 
     /// The venue says something.
@@ -162,6 +222,20 @@ impl Desk {
         signal.legs[0] = Leg { instrument: BTC, price, qty, time_in_force, ..Leg::default() };
         self.strategy.requests.push_signal(&signal).unwrap();
         self.oms.poll(now);
-        self.strategy.reports.pop().map_or(0, |report| report.risk)
+        std::iter::from_fn(|| self.strategy.reports.pop()).last().map_or(0, |report| report.risk)
     }
+}
+
+/// A copy of a journal with its records changed and their checksums right.
+pub fn rewritten(place: &Place, mut change: impl FnMut(&mut Record)) -> MemoryFolder {
+    let copy = MemoryFolder::new();
+    let options = WriterOptions::new(Place::Memory(copy.clone()));
+    let (mut writer, _) = Writer::open(&options, NOW, None).unwrap();
+    let mut reader = Reader::open(place, 0).unwrap();
+    while let Some(raw) = reader.next().unwrap() {
+        let mut record = Record::decode(raw.payload).unwrap();
+        change(&mut record);
+        writer.append(raw.kind, Need::Normal, raw.time, &record.encode_long()).unwrap();
+    }
+    copy
 }

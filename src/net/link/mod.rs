@@ -16,8 +16,11 @@ use super::upgrade::Upgrade;
 use super::url::Target;
 use super::websocket::{self, Opcode};
 use super::ws_side::WsSide;
-use super::{CloseReason, Counters, HttpRequest, LinkOptions, NetOptions, SendError, Stage};
+use super::{
+    CloseReason, Counters, HttpRequest, LinkOptions, NetOptions, SendError, Stage, random,
+};
 use crate::clock::Clock;
+use crate::pipe::Network;
 use crate::types::Nanos;
 use mio::Registry;
 use rustls::ClientConfig;
@@ -30,11 +33,29 @@ use std::time::Duration;
 pub(super) struct Context {
     pub(super) now: Nanos,
     pub(super) clock: Clock,
-    pub(super) registry: Registry,
-    pub(super) tls: Arc<ClientConfig>,
+    pub(super) carrier: Carrier,
     pub(super) options: NetOptions,
     pub(super) random: u64,
-    pub(super) resolver: Resolver,
+}
+
+/// Where connections come from.
+pub(super) enum Carrier {
+    Kernel { registry: Registry, tls: Arc<ClientConfig>, resolver: Resolver },
+    Memory(Network),
+}
+
+impl Context {
+    /// A number that peers cannot guess; in memory one that replays.
+    pub(super) fn secret(&mut self) -> u64 {
+        let mut seed = [0; 8];
+        // The system's randomness does not fail; if it did, any other stream would do.
+        match self.carrier {
+            Carrier::Kernel { .. } if aws_lc_rs::rand::fill(&mut seed).is_ok() => {
+                u64::from_ne_bytes(seed)
+            }
+            _ => random::next(&mut self.random),
+        }
+    }
 }
 
 /// What [`Link::step`] has to tell; ranges lie in [`Link::buffer`].
@@ -175,6 +196,9 @@ impl Link {
         if context.now >= self.wake {
             self.on_time(context);
         }
+        if let Carrier::Memory(_) = context.carrier {
+            self.look();
+        }
         if self.writable && self.stream.is_some() {
             self.writable = false;
             active = true;
@@ -185,6 +209,15 @@ impl Link {
             active |= self.on_readable(context);
         }
         active || self.pending
+    }
+
+    /// What the kernel's events say of a socket, for one in memory.
+    fn look(&mut self) {
+        let Some(stream) = &self.stream else { return };
+        let opening = matches!(self.state, State::Opening(Stage::Connect, _));
+        let news = stream.has_news(opening);
+        self.readable = news && !opening;
+        self.writable = news && opening || stream.unsent() > 0;
     }
 
     /// Whether anything was read.

@@ -1,9 +1,9 @@
 //! From nothing to an open connection: name, address, TCP, TLS, upgrade.
 
-use super::super::stream::Stream;
+use super::super::stream::{Socket, Stream};
 use super::super::upgrade::Upgrade;
 use super::super::{CloseReason, Stage};
-use super::{Context, Link, Side, State, after};
+use super::{Carrier, Context, Link, Side, State, after};
 use crate::types::Nanos;
 use mio::net::TcpStream;
 use mio::{Interest, Token};
@@ -17,12 +17,15 @@ impl Link {
             State::Opening(Stage::Resolve, after(context.now, self.options.connect_timeout));
         self.tried = 0;
         self.recompute_wake();
+        let Carrier::Kernel { resolver, .. } = &mut context.carrier else {
+            return self.connect_in_memory(context);
+        };
         if let Some(address) = self.target.literal() {
             self.addresses.clear();
             self.addresses.push(address);
             self.connect(context);
         } else if !self.asked {
-            match context.resolver.ask(self.index, &self.target.host) {
+            match resolver.ask(self.index, &self.target.host) {
                 Ok(()) => self.asked = true,
                 Err(error) => self.end_dns(error.to_string()),
             }
@@ -57,6 +60,7 @@ impl Link {
     /// Begins the TCP connection to the next address.
     pub(super) fn connect(&mut self, context: &mut Context) {
         let State::Opening(_, due) = self.state else { return };
+        let Carrier::Kernel { registry, .. } = &context.carrier else { return };
         loop {
             let address = self.addresses[self.address % self.addresses.len()];
             let address = SocketAddr::new(address, self.target.port);
@@ -68,14 +72,14 @@ impl Link {
                 // Orders are small and must not wait for the acknowledgement of the last one.
                 socket.set_nodelay(true)?;
                 let interest = Interest::READABLE | Interest::WRITABLE;
-                context.registry.register(&mut socket, Token(self.index as usize), interest)?;
+                registry.register(&mut socket, Token(self.index as usize), interest)?;
                 Ok(socket)
             });
             match result {
                 Ok(socket) => {
                     keep_alive(&socket);
-                    self.stream =
-                        Some(Stream::new(socket, context.options.read_max, context.clock.clone()));
+                    let (read_max, clock) = (context.options.read_max, context.clock.clone());
+                    self.stream = Some(Stream::new(Socket::Tcp(socket), read_max, clock));
                     return;
                 }
                 Err(error) => {
@@ -86,6 +90,19 @@ impl Link {
                 }
             }
         }
+    }
+
+    /// The same where the port is one of a simulation.
+    fn connect_in_memory(&mut self, context: &mut Context) {
+        let State::Opening(_, due) = self.state else { return };
+        let Carrier::Memory(network) = &context.carrier else { return };
+        self.addresses.clear();
+        self.addresses.push(IpAddr::from([127, 0, 0, 1]));
+        self.tried = 1;
+        self.state = State::Opening(Stage::Connect, due);
+        (self.hung_up, self.clean_end) = (false, false);
+        let end = Socket::Memory(network.connect(self.target.port));
+        self.stream = Some(Stream::new(end, context.options.read_max, context.clock.clone()));
     }
 
     /// Whether another address is left for this attempt; if not, the attempt has failed.
@@ -113,20 +130,16 @@ impl Link {
     /// The connection may be there, may have failed, or the event was an old one.
     pub(super) fn on_connected(&mut self, due: Nanos, context: &mut Context) {
         let Some(stream) = &mut self.stream else { return };
-        let result = match stream.socket().take_error() {
-            Ok(Some(error)) | Err(error) => Err(error),
-            Ok(None) => stream.socket().peer_addr(),
-        };
-        match result {
-            Ok(_) if self.target.encrypted => {
+        match (stream.is_connected(), &context.carrier) {
+            (Ok(false), _) => {}
+            (Ok(true), Carrier::Kernel { tls, .. }) if self.target.encrypted => {
                 self.state = State::Opening(Stage::Tls, due);
-                if let Err(reason) = stream.start_tls(&context.tls, &self.target) {
+                if let Err(reason) = stream.start_tls(tls, &self.target) {
                     self.end(reason);
                 }
             }
-            Ok(_) => self.on_established(due, context),
-            Err(error) if error.kind() == ErrorKind::NotConnected => {}
-            Err(error) => {
+            (Ok(true), _) => self.on_established(due, context),
+            (Err(error), _) => {
                 let address = self.addresses[self.address % self.addresses.len()];
                 let address = SocketAddr::new(address, self.target.port);
                 if self.next_address(connect_reason(address, &error)) {
@@ -143,7 +156,9 @@ impl Link {
         }
         self.state = State::Opening(Stage::Upgrade, due);
         self.out.clear();
-        self.upgrade = Some(Upgrade::start(&self.target, &self.options.headers, &mut self.out));
+        let nonce = [context.secret(), context.secret()];
+        let headers = &self.options.headers;
+        self.upgrade = Some(Upgrade::start(&self.target, headers, nonce, &mut self.out));
         self.send_out();
     }
 
@@ -155,7 +170,10 @@ impl Link {
         self.upgrade = None;
         self.recv_ns = self.recv_ns.max(context.now);
         match &mut self.side {
-            Side::WebSocket(side) => side.on_open(context.now, &self.options, &mut context.random),
+            Side::WebSocket(side) => {
+                let (now, secret) = (context.now, context.secret());
+                side.on_open(now, &self.options, secret);
+            }
             Side::Http(side) => {
                 if side.on_open(context.now, &mut self.out) {
                     self.counters.requests_sent += 1;

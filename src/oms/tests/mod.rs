@@ -3,6 +3,7 @@
 mod life;
 mod matrix;
 mod property;
+mod reconcile;
 mod refusals;
 mod replay;
 

@@ -14,6 +14,16 @@ pub(super) enum Step {
     Pass(u64),
     StreamLost,
     StreamBack,
+    /// Order, new quantity.
+    Replace(usize, i64),
+    /// What the venue says of the terms: order, quantity, whether its id changed.
+    Replaced(usize, i64, bool),
+    /// A reconciliation by command, which lists the orders of this mask as open, an external order
+    /// with this sum filled, and balances that agree or not.
+    Reconcile(u8, i64, bool),
+    /// A fill of no order of ours.
+    Foreign(u64, i64),
+    Accept,
 }
 
 fn kind() -> impl Strategy<Value = ReportKind> {
@@ -55,6 +65,13 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => prop_oneof![Just(1u64), Just(300 * MS), Just(6_000 * MS), Just(12_000 * MS)]
             .prop_map(Step::Pass),
         1 => Just(Step::StreamLost),
+        1 => (0usize..6, 1i64..1_500).prop_map(|(order, qty)| Step::Replace(order, qty)),
+        1 => (0usize..6, 1i64..1_500, any::<bool>())
+            .prop_map(|(order, qty, named)| Step::Replaced(order, qty, named)),
+        2 => (any::<u8>(), 0i64..1_000, any::<bool>())
+            .prop_map(|(mask, sum, agree)| Step::Reconcile(mask, sum, agree)),
+        1 => (100u64..120, 1i64..500).prop_map(|(number, qty)| Step::Foreign(number, qty)),
+        1 => Just(Step::Accept),
         1 => Just(Step::StreamBack),
     ]
 }
@@ -102,6 +119,34 @@ impl Model {
                 }
             }
             Step::Pass(nanos) => self.bench.pass(nanos),
+            Step::Replace(order, qty) => {
+                if let Some((id, _)) = self.ids.get(order).copied() {
+                    self.bench.books_are_new();
+                    let (price, qty) = (Price(6_000_000), Qty(qty));
+                    self.bench.request(&Request::Replace { id, price, qty });
+                }
+            }
+            Step::Replaced(order, qty, named) => {
+                if let Some((id, _)) = self.ids.get(order).copied() {
+                    let (kind, origin) = (ReportKind::Replaced, ReportOrigin::Stream);
+                    let mut report = ExecutionReport::new(kind, origin, id, A);
+                    report.qty = Qty(qty);
+                    if named {
+                        report.venue_order_id = venue_id(&format!("r-{order}-{qty}"));
+                    }
+                    self.bench.report(&report);
+                }
+            }
+            Step::Reconcile(mask, sum, agree) => self.reconcile(mask, sum, agree),
+            Step::Foreign(number, qty) => {
+                self.fills.entry(number * 2).or_insert(qty);
+                let mut report = fill(ClientOrderId::NONE, A, number, qty);
+                report.event_ns = START.plus(1);
+                self.bench.report(&report);
+            }
+            Step::Accept => {
+                self.bench.oms.accept(VENUE_A, self.bench.now);
+            }
             Step::StreamLost => self.stream(Readiness::Down),
             Step::StreamBack => {
                 self.stream(Readiness::Ready);
@@ -109,6 +154,25 @@ impl Model {
                 self.bench.settle(VENUE_A, &[], &expected);
             }
         }
+    }
+
+    fn reconcile(&mut self, mask: u8, sum: i64, agree: bool) {
+        let bench = &mut self.bench;
+        bench.out.clear();
+        bench.oms.reconcile(VENUE_A, bench.now, &mut bench.out);
+        let mut open: Vec<ExecutionReport> = Vec::new();
+        for (at, (id, side)) in self.ids.iter().enumerate().filter(|(at, _)| mask >> at & 1 == 1) {
+            let mut row = status(*id, OrderState::Open);
+            (row.side, row.venue_order_id) = (*side, venue_id(&format!("v-{at}")));
+            open.push(row);
+        }
+        let mut row = status(ClientOrderId::NONE, OrderState::Open);
+        (row.venue_order_id, row.qty) = (venue_id("by-hand"), Qty(1_000));
+        row.cumulative_qty = Some(Qty(sum));
+        open.push(row);
+        let mut balances = bench.expected(VENUE_A);
+        balances[0].1 += if agree { 0 } else { E18 / 2 };
+        bench.settle(VENUE_A, &open, &balances);
     }
 
     fn stream(&mut self, to: Readiness) {
@@ -133,7 +197,8 @@ proptest! {
                 let (state, cumulative) = last.insert(*id, known).unwrap_or(known);
                 prop_assert!(order.cumulative() >= cumulative, "{:?}", step);
                 let revived = state.is_terminal() && !order.state.is_terminal();
-                prop_assert!(!revived || state == OrderState::Rejected, "{:?}", step);
+                let listed = matches!(step, Step::Reconcile(..) | Step::StreamBack);
+                prop_assert!(!revived || state == OrderState::Rejected || listed, "{:?}", step);
                 prop_assert!(state != OrderState::Filled || order.state == OrderState::Filled);
                 let doubtful = matches!(
                     order.state,

@@ -157,6 +157,11 @@ impl Limits {
         self.weight.add(weight, now_ms);
     }
 
+    /// Bans the address until then.
+    pub(super) fn ban(&mut self, until_ms: u64) {
+        self.banned_until_ms = self.banned_until_ms.max(until_ms);
+    }
+
     fn check_ban(&self, now_ms: u64) -> Result<(), ApiError> {
         if now_ms >= self.banned_until_ms {
             return Ok(());

@@ -392,6 +392,18 @@ impl Wire for Binance {
     }
 
     /// Tells every connection that the server is about to go. It does not close them.
+    fn is_account_event(&self, path: &str, text: &str) -> bool {
+        path.starts_with(API_PATH) && text.starts_with("{\"subscriptionId\"")
+    }
+
+    fn on_ban(&mut self, until_ms: u64) {
+        self.limits.ban(until_ms);
+    }
+
+    fn on_stale_snapshots(&mut self, count: u32) {
+        self.serve_stale_snapshots(count);
+    }
+
     fn on_announce_shutdown(&mut self, now_ms: u64, out: &mut WireOut) {
         self.streams.announce_shutdown(now_ms, out);
         let event = Obj::new().text("e", "serverShutdown").raw("E", now_ms).end();

@@ -257,7 +257,9 @@ impl Streams {
     /// Sends the batches that are due.
     pub(super) fn on_timer(&mut self, exchange: &Exchange, now_ms: u64, out: &mut WireOut) {
         for (period, (length_ms, _)) in PERIODS.iter().enumerate() {
-            if now_ms < self.next_batch_ms[period] {
+            // A clock that was set back holds nothing up.
+            let left_ms = self.next_batch_ms[period].saturating_sub(now_ms);
+            if (1..=*length_ms).contains(&left_ms) {
                 continue;
             }
             self.next_batch_ms[period] = now_ms - now_ms % length_ms + length_ms;

@@ -90,7 +90,8 @@ impl DepthStream {
         mark: Mark,
         now_ms: u64,
     ) -> Option<String> {
-        let waited = now_ms.saturating_sub(self.pushed_ms);
+        // A clock that was set back holds nothing up.
+        let waited = now_ms.checked_sub(self.pushed_ms).unwrap_or(u64::MAX);
         if self.dirty
             && waited >= self.every_ms
             && let Some((bids, asks)) = self.refresh(symbol, exchange, mark)

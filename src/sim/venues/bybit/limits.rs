@@ -136,6 +136,11 @@ impl Meter {
         (allowed, Budget { limit, left, reset_ms })
     }
 
+    /// Refuses HTTP requests of the address until then.
+    pub(super) fn ban(&mut self, until_ms: u64) {
+        self.banned_until_ms = self.banned_until_ms.max(until_ms);
+    }
+
     /// Whether the address may make another HTTP request.
     pub(super) fn take_http(&mut self, now_ms: u64) -> bool {
         if now_ms < self.banned_until_ms {

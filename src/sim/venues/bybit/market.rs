@@ -314,7 +314,7 @@ impl Market {
                 let topic = format!("publicTrade.{}", listing.symbol);
                 send(&topic, &mut || Some(listing.trades(part, now_ms)));
             }
-            if listing.ticker_dirty && now_ms >= listing.ticker_ms + TICKER_EVERY_MS {
+            if listing.ticker_dirty && now_ms.abs_diff(listing.ticker_ms) >= TICKER_EVERY_MS {
                 (listing.ticker_dirty, listing.ticker_ms) = (false, now_ms);
                 let topic = format!("tickers.{}", listing.symbol);
                 send(&topic, &mut || listing.ticker(now_ms));

@@ -266,6 +266,10 @@ impl Wire for Bybit {
         news.send(&self.listeners(), record, exchange, now_ms, out);
     }
 
+    fn on_ban(&mut self, until_ms: u64) {
+        self.desk.meter.ban(until_ms);
+    }
+
     fn on_announce_shutdown(&mut self, _now_ms: u64, _out: &mut WireOut) {
         self.drain();
     }

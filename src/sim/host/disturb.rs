@@ -1,11 +1,11 @@
 //! Puts the faults that are asked for into force.
 
 use super::super::faults::Fault;
-use super::super::{ConnId, WireOut, WsOut};
-use super::{Loop, Outgoing};
+use super::super::{AccountId, ConnId, WireOut, WsOut};
+use super::{Host, Outgoing};
 
-impl Loop {
-    pub(super) fn apply_fault(&mut self, index: usize, fault: Fault) {
+impl Host {
+    pub(in super::super) fn apply_fault(&mut self, index: usize, fault: Fault) {
         let venue = &mut self.venues[index];
         let sockets: Vec<u64> = self
             .connections
@@ -14,32 +14,30 @@ impl Loop {
             .map(|connection| connection.id.0)
             .collect();
         match fault {
-            Fault::CutConnections => {
-                for id in sockets {
-                    self.drop_connection(id);
-                }
-                self.venues[index].delayed.clear();
-            }
-            Fault::RefuseConnections(on) => {
-                venue.refuses = on;
-                if on {
-                    venue.listener = None;
-                } else {
-                    self.reopen(index);
+            Fault::CutConnections => self.drop_all(index, sockets),
+            Fault::Restart { keep_orders } => {
+                self.drop_all(index, sockets);
+                if !keep_orders {
+                    self.cancel_all(index);
                 }
             }
+            Fault::RefuseConnections(on) => venue.refuses = on,
             Fault::SkipBookEvent { symbol } => {
                 let open = sockets.into_iter().map(ConnId).collect();
                 venue.faults.skip(&symbol, open);
             }
             Fault::AnnounceShutdown => {
                 let mut out = WireOut::new();
-                let now_ms = venue.now_ms(&self.clock);
+                let now_ms = venue.now_ms(self.time);
                 venue.wire.on_announce_shutdown(now_ms, &mut out);
                 self.deliver_all(index, out);
             }
             Fault::SkewClock(skew_ms) => venue.faults.skew_ms = skew_ms,
             Fault::LoseReplies(on) => venue.faults.lose_replies = on,
+            Fault::FailReplies(on) => venue.faults.fail_replies = on,
+            Fault::RepeatEvents(per_mille) => venue.faults.repeat_per_mille = per_mille,
+            Fault::StaleSnapshots(count) => venue.wire.on_stale_snapshots(count),
+            Fault::BanMs(ban_ms) => venue.wire.on_ban(venue.now_ms(self.time) + ban_ms),
             Fault::DelayMs(delay_ms) => venue.faults.delay_ms = delay_ms,
             Fault::InjectText { path_contains, text } => {
                 for id in sockets {
@@ -53,6 +51,22 @@ impl Loop {
             }
             Fault::InjectRaw(bytes) => self.inject_raw(index, &sockets, &bytes),
         }
+    }
+
+    fn drop_all(&mut self, index: usize, sockets: Vec<u64>) {
+        for id in sockets {
+            self.drop_connection(id);
+        }
+        self.venues[index].delayed.clear();
+    }
+
+    fn cancel_all(&mut self, index: usize) {
+        let venue = &mut self.venues[index];
+        let now_ms = venue.now_ms(self.time);
+        for account in 0..venue.exchange.accounts() {
+            venue.exchange.cancel_all(AccountId(account), None, now_ms);
+        }
+        self.publish(index);
     }
 
     fn inject_raw(&mut self, index: usize, sockets: &[u64], bytes: &[u8]) {

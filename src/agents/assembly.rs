@@ -1,0 +1,402 @@
+//! The parts of the engine put together: region, agents and the rings between them, not yet running.
+//!
+//! [`super::Engine`] gives the agents threads; a simulation keeps them and polls them itself, with
+//! the region in memory, a network in memory and a clock that it moves.
+
+use super::account::FinalState;
+use super::configured::{Named, oms_options, strategies};
+use super::engine::EngineSetup;
+use super::executor::{Executor, ExecutorHistograms, ExecutorParts};
+use super::feed::{Feed, FeedBook, FeedHistograms, FeedParts};
+use super::journal::{JournalRecorder, JournalSetup, start_after};
+use super::log::Log;
+use super::oms::{OmsAgent, OmsParts, StrategyPort, VenuePort};
+use super::session::Session;
+use super::strategy::StrategyAgent;
+use super::threads::{Agent, Lifecycle};
+use crate::book::{Book, BookOptions, LadderOptions};
+use crate::clock::Clock;
+use crate::config::{Mode, VenueConfig};
+use crate::journal::Place;
+use crate::net::Transport;
+use crate::oms::Kept;
+use crate::pipe::Network;
+use crate::shm::{
+    HealthWriter, Market, MarketView, RegionOptions, Stage, StatusReader, StrategyFile,
+    StrategyOptions,
+};
+use crate::strategy::{Context, ContextParts, Strategy};
+use crate::sync::{histogram, spsc};
+use crate::throttle::Throttle;
+use crate::types::{Channel, Command, Event, Nanos, StrategyId, VenueId};
+use crate::venues::{Endpoints, VENUES, VenueSetup};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+
+/// How large the parts are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Of the books.
+    pub books: BookOptions,
+    /// Price levels that one message of market data may hold.
+    pub feed_levels: usize,
+    /// Slots of the ring from the order manager to an executor.
+    pub commands: usize,
+    /// Slots of the ring back; more than one message may say.
+    pub events: usize,
+    /// Orders the order manager's table holds.
+    pub orders: usize,
+    /// Fills it remembers.
+    pub fills: usize,
+    /// Prints the region keeps per instrument.
+    pub trades: usize,
+}
+
+impl Default for Sizes {
+    /// The books' window has 131 072 ticks: on fine ticks (0.01 on BTC) the depth that moves would
+    /// otherwise lie outside it half of the time. A message may hold both sides of the deepest
+    /// snapshot with room to spare.
+    fn default() -> Self {
+        let ladder = LadderOptions { window_ticks: 131_072, ..LadderOptions::default() };
+        Self {
+            books: BookOptions { ladder, ..BookOptions::default() },
+            feed_levels: 16 * 1024,
+            commands: 4096,
+            events: 16 * 1024,
+            orders: 8_192,
+            fills: 16_384,
+            trades: RegionOptions::default().trades,
+        }
+    }
+}
+
+const EXECUTOR_LEVELS: usize = 16;
+
+/// Where the region lies.
+pub(super) struct RegionPlace<'a> {
+    pub(super) market: Market,
+    /// Where strategies' files go; in memory without.
+    pub(super) folder: Option<&'a Path>,
+}
+
+/// An engine that does not run by itself: poll the agents in the order of the fields.
+pub struct Assembly {
+    /// Market data.
+    pub feeds: Vec<Feed>,
+    /// Strategies.
+    pub strategies: Vec<StrategyAgent>,
+    /// The order manager.
+    pub oms: OmsAgent,
+    /// Orders.
+    pub executors: Vec<Executor>,
+    /// The region.
+    pub view: MarketView,
+    /// The engine's life.
+    pub lifecycle: Lifecycle,
+    /// Where the order manager's last word comes.
+    pub last: Receiver<FinalState>,
+    pub(super) statuses: Vec<(String, StatusReader)>,
+    pub(super) clock: Clock,
+    pub(super) log: Log,
+}
+
+impl Assembly {
+    /// Everything in memory, over `network`.
+    pub fn in_memory(
+        mut setup: EngineSetup<'_>,
+        network: Network,
+        sizes: &Sizes,
+    ) -> Result<Self, String> {
+        let own = std::mem::take(&mut setup.strategies);
+        let strategies = strategies(setup.config, own, &setup.instruments)?;
+        let region = RegionOptions {
+            depth: setup.config.depth,
+            strategies: strategies.len(),
+            trades: sizes.trades,
+        };
+        let market = Market::in_memory(&setup.instruments, &region);
+        let market = market.map_err(|error| error.to_string())?;
+        let place = RegionPlace { market, folder: None };
+        Self::build(setup, place, strategies, Transport::Memory(network), sizes)
+    }
+
+    pub(super) fn build(
+        setup: EngineSetup<'_>,
+        place: RegionPlace<'_>,
+        strategies: Vec<Named>,
+        transport: Transport,
+        sizes: &Sizes,
+    ) -> Result<Self, String> {
+        let config = setup.config;
+        let mut builder = Builder {
+            setup,
+            market: place.market,
+            lifecycle: Lifecycle::default(),
+            transport,
+            sizes,
+            feeds: Vec::new(),
+            executors: Vec::new(),
+            ports: Vec::new(),
+            channels: vec![Vec::new(); VENUES.len()],
+        };
+        for venue in &config.venues {
+            builder.venue(venue)?;
+        }
+        let (mut ports, mut agents, mut statuses) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, (name, strategy)) in strategies.into_iter().enumerate() {
+            let (port, agent) = builder.strategy(index, &name, strategy, place.folder)?;
+            statuses.push((name, port.end.status()));
+            ports.push(port);
+            agents.push(agent);
+        }
+        builder.finish(ports, agents, statuses)
+    }
+
+    /// The agents without their kinds, and where the last word comes, for threads.
+    pub(super) fn into_agents(self) -> (Vec<Box<dyn Agent>>, Receiver<FinalState>) {
+        fn boxed(agent: impl Agent + 'static) -> Box<dyn Agent> {
+            Box::new(agent)
+        }
+        let feeds = self.feeds.into_iter().map(boxed);
+        let strategies = self.strategies.into_iter().map(boxed);
+        let executors = self.executors.into_iter().map(boxed);
+        let agents = feeds.chain(strategies).chain([boxed(self.oms)]).chain(executors).collect();
+        (agents, self.last)
+    }
+}
+
+struct Builder<'a> {
+    setup: EngineSetup<'a>,
+    market: Market,
+    lifecycle: Lifecycle,
+    transport: Transport,
+    sizes: &'a Sizes,
+    feeds: Vec<Feed>,
+    executors: Vec<Executor>,
+    ports: Vec<VenuePort>,
+    /// By venue: what must be ready before orders may be sent there.
+    channels: Vec<Vec<Channel>>,
+}
+
+fn missing(what: &str) -> String {
+    format!("the region has no {what}")
+}
+
+impl Builder<'_> {
+    fn histogram(&self, stage: Stage, venue: VenueId) -> Result<histogram::Writer, String> {
+        self.market.histogram_writer(stage, venue).ok_or_else(|| missing(stage.name()))
+    }
+
+    fn venue_setup(&self, config: &VenueConfig, trading: bool) -> VenueSetup {
+        let of = |list: &[(VenueId, Endpoints)]| {
+            let row = list.iter().find(|(venue, _)| *venue == config.venue);
+            row.map(|(_, endpoints)| endpoints.clone()).unwrap_or_default()
+        };
+        let keys = self.setup.credentials.iter().find(|(venue, _)| *venue == config.venue);
+        VenueSetup {
+            venue: config.venue,
+            endpoints: of(&self.setup.endpoints),
+            instruments: self.setup.instruments.clone(),
+            credentials: keys.filter(|_| trading).map(|(_, keys)| keys.clone()),
+            depth: 50,
+            recv_window_ms: config.recv_window_ms,
+            orders_over_rest: config.orders_over_rest,
+            reply_timeout_ms: 2_000,
+            first_message_timeout_ms: 5_000,
+        }
+    }
+
+    fn venue(&mut self, config: &VenueConfig) -> Result<(), String> {
+        let row = &VENUES[usize::from(config.venue.0)];
+        let health =
+            self.market.health_writer(config.venue).ok_or_else(|| missing("venue health"))?;
+        let HealthWriter { feed, executor } = health;
+        let (watch, control) = spsc::channel(256);
+        let (commands, commands_in) = spsc::channel(self.sizes.commands);
+        let (events_out, events) = spsc::channel(self.sizes.events);
+        let failed = |error: String| format!("{}: {error}", row.name);
+        self.feed(config, feed, control).map_err(failed)?;
+        self.executor(config, executor, commands_in, events_out).map_err(failed)?;
+        self.ports.push(VenuePort {
+            venue: config.venue,
+            commands,
+            events,
+            feed: watch,
+            see: self.histogram(Stage::See, config.venue)?,
+            decide: self.histogram(Stage::Decide, config.venue)?,
+            risk: self.histogram(Stage::Risk, config.venue)?,
+        });
+        Ok(())
+    }
+
+    fn feed(
+        &mut self,
+        config: &VenueConfig,
+        health: crate::shm::FeedHealthWriter,
+        control: spsc::Consumer<Command>,
+    ) -> Result<(), String> {
+        let row = &VENUES[usize::from(config.venue.0)];
+        let name = format!("feed:{}", row.name);
+        let connector =
+            (row.market)(self.venue_setup(config, false)).map_err(|error| error.to_string())?;
+        let session = Session::open(
+            connector,
+            self.transport.clone(),
+            self.sizes.feed_levels,
+            &self.setup.clock,
+            self.setup.log.named(&name),
+        )?;
+        let mut books = Vec::new();
+        for instrument in self.setup.instruments.of_venue(config.venue) {
+            let streamed = self.setup.config.instruments[instrument.id.index()].streamed;
+            let writer = self.market.book_writer(instrument.id).ok_or_else(|| missing("book"))?;
+            let trades =
+                self.market.trade_writer(instrument.id).ok_or_else(|| missing("trade ring"))?;
+            books.push(FeedBook {
+                instrument: instrument.id,
+                streamed,
+                book: Book::new(instrument.rules.tick_size, self.sizes.books),
+                writer,
+                trades,
+                top_sequence: 0,
+                top_crossed: false,
+            });
+        }
+        let histograms = FeedHistograms {
+            decode: self.histogram(Stage::Decode, config.venue)?,
+            publish: self.histogram(Stage::Publish, config.venue)?,
+        };
+        let depth = self.setup.config.depth;
+        let parts = FeedParts { name, session, books, health, histograms, control, depth };
+        self.feeds.push(Feed::new(parts));
+        Ok(())
+    }
+
+    fn executor(
+        &mut self,
+        config: &VenueConfig,
+        health: crate::shm::ExecutorHealthWriter,
+        commands: spsc::Consumer<Command>,
+        reports: spsc::Producer<Event>,
+    ) -> Result<(), String> {
+        let row = &VENUES[usize::from(config.venue.0)];
+        let name = format!("exec:{}", row.name);
+        let connector =
+            (row.trading)(self.venue_setup(config, true)).map_err(|error| error.to_string())?;
+        let wanted = connector.channels().iter().map(|spec| spec.channel);
+        self.channels[usize::from(config.venue.0)] = wanted.collect();
+        let session = Session::open(
+            connector,
+            self.transport.clone(),
+            EXECUTOR_LEVELS,
+            &self.setup.clock,
+            self.setup.log.named(&name),
+        )?;
+        let histograms = ExecutorHistograms {
+            send: self.histogram(Stage::Send, config.venue)?,
+            tick_to_order: self.histogram(Stage::TickToOrder, config.venue)?,
+            ack: self.histogram(Stage::Ack, config.venue)?,
+        };
+        let instruments = self.setup.instruments.of_venue(config.venue);
+        self.executors.push(Executor::new(ExecutorParts {
+            name,
+            session,
+            instruments: instruments.map(|instrument| instrument.id).collect(),
+            commands,
+            reports,
+            throttle: Throttle::new(row.limits),
+            costs: row.costs,
+            over_rest: config.orders_over_rest,
+            health,
+            histograms,
+            lifecycle: self.lifecycle.clone(),
+        }));
+        Ok(())
+    }
+
+    fn strategy(
+        &mut self,
+        index: usize,
+        name: &str,
+        body: Box<dyn Strategy>,
+        folder: Option<&Path>,
+    ) -> Result<(StrategyPort, StrategyAgent), String> {
+        let strategy = StrategyId(index as u8);
+        let options = StrategyOptions {
+            strategy,
+            instruments: self.setup.instruments.len(),
+            ..StrategyOptions::default()
+        };
+        let made = match folder {
+            Some(folder) => StrategyFile::create(folder, name, &options),
+            None => StrategyFile::in_memory(&options),
+        };
+        let (oms_end, end) = made.map_err(|error| error.to_string())?;
+        let ctx = Context::new(ContextParts {
+            view: self.market.view(),
+            end,
+            instruments: self.setup.instruments.clone(),
+            clock: self.setup.clock.clone(),
+            strategy,
+        });
+        let name = format!("strategy:{name}");
+        let agent = StrategyAgent::new(name, body, ctx, self.lifecycle.clone());
+        Ok((StrategyPort::new(strategy, oms_end), agent))
+    }
+
+    fn journal(&self, now: Nanos) -> Result<(JournalRecorder, Option<Kept>), String> {
+        let Some(place) = self.setup.journal.clone() else {
+            return Ok((JournalRecorder::none(), None));
+        };
+        let config = self.setup.config;
+        let anew = config.mode == Mode::Sim && matches!(place, Place::Folder(_));
+        let setup = JournalSetup { place, config: config.journal.clone(), anew };
+        JournalRecorder::open(&setup, now, self.setup.log.named("journal"))
+    }
+
+    fn finish(
+        mut self,
+        ports: Vec<StrategyPort>,
+        strategies: Vec<StrategyAgent>,
+        statuses: Vec<(String, StatusReader)>,
+    ) -> Result<Assembly, String> {
+        let account = self.market.account_writer().ok_or_else(|| missing("account"))?;
+        let leg_skew = self.histogram(Stage::LegSkew, VenueId(0))?;
+        let EngineSetup { config, instruments, clock, log, .. } = &self.setup;
+        let mut options = oms_options(config, instruments, std::mem::take(&mut self.channels))?;
+        (options.orders_max, options.fills_max) = (self.sizes.orders, self.sizes.fills);
+        let (last_to, last) = channel();
+        let view = self.market.view();
+        let (journal, kept) = self.journal(clock.now())?;
+        let oms = OmsAgent::new(OmsParts {
+            options,
+            instance_start: start_after(kept.as_ref(), clock.now()),
+            journal,
+            kept,
+            instruments: instruments.clone(),
+            market: self.market,
+            venues: self.ports,
+            strategies: ports,
+            account,
+            leg_skew,
+            clock: clock.clone(),
+            lifecycle: self.lifecycle.clone(),
+            last: last_to,
+            log: log.named("oms"),
+        })?;
+        let (feeds, executors) = (self.feeds, self.executors);
+        let (clock, log, lifecycle) = (clock.clone(), log.clone(), self.lifecycle);
+        Ok(Assembly {
+            feeds,
+            strategies,
+            oms,
+            executors,
+            view,
+            lifecycle,
+            last,
+            statuses,
+            clock,
+            log,
+        })
+    }
+}

@@ -1,0 +1,315 @@
+//! The journal under the order manager: what it records goes into the files of [`crate::journal`],
+//! and what they hold becomes its state again at the next start.
+//!
+//! A snapshot is taken at every clean stop, and of every file that gets full: a replica of the order
+//! manager follows on the journal's own thread, executes what the file holds, compares, and writes
+//! its state. So a start reads at most what came after, however long the history, and a difference
+//! between the live state and its records is noticed while the engine runs.
+
+use super::account::{self, FinalState};
+use super::log::Log;
+use crate::config::{JournalConfig, JournalSync};
+use crate::journal::{
+    AppendError, ClosedSegment, Need, Place, Reader, SyncPolicy, Torn, Writer, WriterOptions,
+    snapshot,
+};
+use crate::oms::{Kept, Oms, Record, Recorder, Replay};
+use crate::types::{Nanos, VenueId};
+
+/// What a journal makes.
+#[derive(Default)]
+pub struct Restored {
+    /// The state; `None`: the journal is empty.
+    pub kept: Option<Kept>,
+    /// Records read.
+    pub records: u64,
+    /// Inputs executed again.
+    pub inputs: u64,
+    /// Sequence that the next record gets.
+    pub next_sequence: u64,
+    /// An unfinished record at the end.
+    pub torn: Option<Torn>,
+    /// What was not as it should be and could be got round, in words.
+    pub warnings: Vec<String>,
+}
+
+/// Executes a journal again, from its newest snapshot on, or from the beginning.
+pub fn restore(place: &Place, from_snapshot: bool) -> Result<Restored, String> {
+    let mut restored = Restored::default();
+    if matches!(place, Place::Folder(folder) if !folder.exists()) {
+        return Ok(restored);
+    }
+    let mut replay = Replay::new();
+    let mut from = 0;
+    if from_snapshot {
+        let found = snapshot::newest(place).map_err(|error| error.to_string())?;
+        restored.warnings.extend(found.damaged.iter().map(ToString::to_string));
+        if let Some(snapshot) = found.snapshot {
+            match Kept::decode(&snapshot.payload) {
+                Some(kept) => {
+                    (replay, from) = (Replay::from(kept), snapshot.sequence + 1);
+                }
+                None => restored.warnings.push(format!(
+                    "{}: written by another version; the records are read instead",
+                    place.snapshot_path(snapshot.sequence).display()
+                )),
+            }
+        }
+    }
+    let mut reader = Reader::open(place, from).map_err(|error| error.to_string())?;
+    let advice = "Start the version that wrote it and stop that in good order, or move the folder \
+                  away to begin anew: open orders are then found at the venues, positions begin at \
+                  zero";
+    let wrong = |sequence: u64, error: &dyn std::fmt::Display| {
+        format!("{}: record {sequence}: {error}. {advice}", place.path().display())
+    };
+    let mut last = from;
+    while let Some(raw) = reader.next().map_err(|error| error.to_string())? {
+        last = raw.sequence;
+        restored.records += 1;
+        let record = Record::decode(raw.payload).map_err(|error| wrong(last, &error))?;
+        replay.push(raw.time, record).map_err(|error| wrong(last, &error))?;
+    }
+    restored.torn = reader.torn().cloned();
+    restored.next_sequence = reader.next_sequence().max(from);
+    let (kept, inputs) = replay.finish().map_err(|error| wrong(last, &error))?;
+    (restored.kept, restored.inputs) = (kept, inputs);
+    Ok(restored)
+}
+
+impl Restored {
+    /// The state as the summary of a run shows it, with nothing marked to a market.
+    #[must_use]
+    pub fn final_state(&self, venues: &[VenueId]) -> FinalState {
+        let Some(kept) = &self.kept else { return FinalState::default() };
+        let oms = Oms::replayed(kept.clone());
+        account::final_state(&oms, kept.instruments(), venues, kept.instance_start())
+    }
+}
+
+/// Where a journal is and how it is kept.
+#[derive(Clone, Debug)]
+pub struct JournalSetup {
+    /// Where.
+    pub place: Place,
+    /// How.
+    pub config: JournalConfig,
+    /// The venues begin anew, and so does the journal: what is there is moved aside.
+    pub anew: bool,
+}
+
+/// The folder of the run before stays beside the new one, that of the run before it goes.
+fn move_aside(place: &Place) -> Result<(), String> {
+    let Place::Folder(folder) = place else { return Ok(()) };
+    if !folder.exists() {
+        return Ok(());
+    }
+    let before = folder.with_extension("before");
+    let moved = match std::fs::remove_dir_all(&before) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => std::fs::rename(folder, &before),
+    };
+    moved.map_err(|error| format!("{}: {error}", before.display()))
+}
+
+/// Room for any record but the opening of a run with many instruments.
+const BUFFER: usize = 16 * 1024;
+
+/// Takes the records of the order manager.
+pub struct JournalRecorder {
+    writer: Option<Writer>,
+    keep_all: bool,
+    buffer: Box<[u8; BUFFER]>,
+    /// Only what is essential found room at the last try.
+    short: bool,
+    /// The last record that could not be kept, and everything after it.
+    broken: Option<AppendError>,
+    lost: u64,
+}
+
+impl JournalRecorder {
+    /// Keeps nothing.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::over(None, true)
+    }
+
+    fn over(writer: Option<Writer>, keep_all: bool) -> Self {
+        let buffer = Box::new([0; BUFFER]);
+        Self { writer, keep_all, buffer, short: false, broken: None, lost: 0 }
+    }
+
+    /// Opens a journal: the state that it holds, and where to go on recording.
+    pub fn open(
+        setup: &JournalSetup,
+        now: Nanos,
+        mut log: Log,
+    ) -> Result<(Self, Option<Kept>), String> {
+        let config = &setup.config;
+        if setup.anew {
+            move_aside(&setup.place)?;
+        }
+        let restored = restore(&setup.place, true)?;
+        for warning in &restored.warnings {
+            log.warn(now, format_args!("{warning}"));
+        }
+        let sync = match config.sync {
+            JournalSync::Never => SyncPolicy::Never,
+            JournalSync::Interval(nanos) => SyncPolicy::Interval(Nanos(nanos)),
+            JournalSync::Record => SyncPolicy::Every,
+        };
+        let options = WriterOptions {
+            segment_bytes: config.segment_bytes,
+            sync,
+            ..WriterOptions::new(setup.place.clone())
+        };
+        let mut follower = Follower::new(&restored, config.keep_all, log.clone());
+        let hook = Box::new(move |closed: &ClosedSegment| follower.follow(closed));
+        let (writer, opened) =
+            Writer::open(&options, now, Some(hook)).map_err(|error| error.to_string())?;
+        if let Some(cut) = &opened.cut {
+            log.warn(now, format_args!("{cut}"));
+        }
+        if let Some(kept) = &restored.kept {
+            let text = format_args!(
+                "{}: {} records read, {} orders of the run before have not ended",
+                setup.place.path().display(),
+                restored.records,
+                kept.open_count()
+            );
+            log.info(now, text);
+        }
+        Ok((Self::over(Some(writer), config.keep_all), restored.kept))
+    }
+
+    /// Only cancels and reports have room: no new orders.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        self.short
+    }
+
+    /// Why nothing is recorded any more, and how many records are missing.
+    #[must_use]
+    pub fn broken(&self) -> Option<(AppendError, u64)> {
+        self.broken.map(|error| (error, self.lost))
+    }
+
+    /// What the journal itself says is wrong. Not for the path.
+    #[must_use]
+    pub fn error(&self) -> Option<String> {
+        self.writer.as_ref()?.status().error
+    }
+
+    /// Stores everything with the state that it makes. Nothing is recorded afterwards.
+    pub fn close(&mut self, kept: &Kept, now: Nanos) -> Result<(), String> {
+        let Some(writer) = self.writer.take() else { return Ok(()) };
+        let (place, last) = (writer.place().clone(), writer.next_sequence() - 1);
+        writer.close()?;
+        if self.broken.is_some() {
+            return Err("the journal is not complete".to_owned());
+        }
+        snapshot::write(&place, last, now, &kept.encode())
+            .and_then(|()| snapshot::prune(&place, self.keep_all))
+            .map(drop)
+            .map_err(|error| error.to_string())
+    }
+
+    fn append(&mut self, kind: u8, now: Nanos, len: usize) {
+        let Some(writer) = &mut self.writer else { return };
+        let bytes = &self.buffer[..len];
+        let mut result = writer.append(kind, Need::Normal, now, bytes);
+        self.short = matches!(result, Err(AppendError::Full | AppendError::Failed));
+        if self.short {
+            result = writer.append(kind, Need::Essential, now, bytes);
+        }
+        self.broken = result.err();
+    }
+
+    /// The opening of a run may be long.
+    #[cold]
+    fn append_long(&mut self, kind: u8, now: Nanos, record: &Record) {
+        let Some(writer) = &mut self.writer else { return };
+        let bytes = record.encode_long();
+        self.broken = writer.append(kind, Need::Essential, now, &bytes).err();
+    }
+}
+
+impl Recorder for JournalRecorder {
+    #[inline]
+    fn record(&mut self, now: Nanos, record: &Record) {
+        if self.writer.is_none() {
+            return;
+        }
+        if self.broken.is_some() {
+            // What follows would hang in the air: the records end where the first is missing.
+            self.lost += 1;
+            return;
+        }
+        let (kind, _) = record.kind();
+        match record.encode(&mut self.buffer[..]) {
+            Some(len) => self.append(kind, now, len),
+            None => self.append_long(kind, now, record),
+        }
+        self.lost += u64::from(self.broken.is_some());
+    }
+}
+
+/// The replica that turns full files into snapshots.
+struct Follower {
+    replay: Option<Replay>,
+    /// Next record that it has not executed.
+    next: u64,
+    /// Input whose group is not complete; the state before it is a snapshot.
+    input: (u64, Nanos),
+    keep_all: bool,
+    log: Log,
+}
+
+impl Follower {
+    fn new(restored: &Restored, keep_all: bool, log: Log) -> Self {
+        let replay = restored.kept.clone().map_or_else(Replay::new, Replay::from);
+        let next = restored.next_sequence;
+        Self { replay: Some(replay), next, input: (0, Nanos(0)), keep_all, log }
+    }
+
+    fn follow(&mut self, closed: &ClosedSegment) {
+        let Some(mut replay) = self.replay.take() else { return };
+        match self.execute(&mut replay, closed) {
+            Ok(()) => self.replay = Some(replay),
+            Err(error) => {
+                let path = closed.path();
+                let text = format_args!("{}: no more snapshots: {error}", path.display());
+                self.log.error(self.input.1, text);
+            }
+        }
+    }
+
+    fn execute(&mut self, replay: &mut Replay, closed: &ClosedSegment) -> Result<(), String> {
+        let bytes = closed.bytes();
+        for raw in closed.records(&bytes) {
+            if raw.sequence < self.next {
+                continue;
+            }
+            self.next = raw.sequence + 1;
+            let what = |error: &dyn std::fmt::Display| format!("record {}: {error}", raw.sequence);
+            let record = Record::decode(raw.payload).map_err(|error| what(&error))?;
+            if record.is_input() {
+                self.input = (raw.sequence, raw.time);
+            }
+            replay.push(raw.time, record).map_err(|error| what(&error))?;
+        }
+        let (sequence, time) = self.input;
+        let Some(kept) = replay.kept().filter(|_| sequence > 1) else { return Ok(()) };
+        snapshot::write(closed.place(), sequence - 1, time, &kept.encode())
+            .and_then(|()| snapshot::prune(closed.place(), self.keep_all))
+            .map(drop)
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// When a run may say that it began: later than every run before, so that no id is used twice.
+#[must_use]
+pub fn start_after(kept: Option<&Kept>, now: Nanos) -> Nanos {
+    const SECOND: u64 = 1_000_000_000;
+    kept.map_or(now, |kept| now.max(kept.instance_start().plus(SECOND)))
+}

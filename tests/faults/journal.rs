@@ -1,0 +1,177 @@
+//! The order manager over a journal that is cut off at any byte, runs full, or was written by
+//! somebody who decided otherwise.
+
+use crate::desk::{Desk, NOW, SECOND, VENUE};
+use stoop::agents::journal::{JournalSetup, restore};
+use stoop::config::Config;
+use stoop::journal::{MemoryFolder, Place};
+use stoop::oms::RiskReject;
+use stoop::types::*;
+
+fn setup(memory: &MemoryFolder, segment_bytes: u64) -> JournalSetup {
+    let config = Config::embedded().unwrap().journal;
+    let config = stoop::config::JournalConfig { segment_bytes, ..config };
+    JournalSetup { place: Place::Memory(memory.clone()), config, anew: false }
+}
+
+/// Trades one round: a signal, its acknowledgement, its fill.
+fn round(desk: &mut Desk, number: u64) {
+    let now = NOW.plus(number * SECOND);
+    desk.live_book(now);
+    assert_eq!(desk.signal(now), 0);
+    for order in desk.orders() {
+        let mut report = ExecutionReport::new(
+            ReportKind::Fill,
+            ReportOrigin::Stream,
+            order.client_id,
+            order.instrument,
+        );
+        report.venue_order_id = VenueOrderId::from_u64(order.client_id.0);
+        report.fill = Fill {
+            fill_id: FillId::from_u64(number),
+            price: order.price,
+            qty: order.qty,
+            ..Fill::default()
+        };
+        desk.tell(Event::Report(report));
+    }
+    desk.poll(now);
+}
+
+fn trading(memory: &MemoryFolder, rounds: u64) -> Desk {
+    let mut desk = Desk::over(&setup(memory, 1 << 16), NOW);
+    desk.become_ready();
+    for number in 1..=rounds {
+        round(&mut desk, number);
+    }
+    desk
+}
+
+#[test]
+fn wherever_the_journal_ends_every_order_that_left_is_known() {
+    let memory = MemoryFolder::new();
+    let mut desk = trading(&memory, 3);
+    let all = memory.written();
+    drop(desk.orders());
+    drop(desk);
+    let mut found = std::collections::BTreeSet::new();
+    // A prime step meets every part of every record in the end.
+    for end in (0..=all).step_by(7) {
+        let memory = MemoryFolder::new();
+        memory.crash_at(end);
+        let mut sent = Vec::new();
+        let mut desk = Desk::over_crashing(&setup(&memory, 1 << 16), NOW);
+        if let Some(desk) = &mut desk {
+            desk.become_ready();
+            for number in 1..=3 {
+                desk.live_book(NOW.plus(number * SECOND));
+                desk.signal(NOW.plus(number * SECOND));
+                // What the process wrote after its end is nobody's.
+                if !memory.crashed() {
+                    sent.extend(desk.orders().iter().map(|order| order.client_id));
+                }
+            }
+        }
+        drop(desk);
+        let memory = memory.after_crash();
+        let restored = restore(&Place::Memory(memory.clone()), true).unwrap();
+        let Some(kept) = restored.kept else {
+            assert!(sent.is_empty(), "byte {end}");
+            continue;
+        };
+        for id in &sent {
+            assert!(kept.knows(*id), "byte {end}: {id} is forgotten");
+        }
+        found.insert(kept.open_count());
+        // And it can be gone on with.
+        let desk = Desk::over(&setup(&memory, 1 << 16), NOW.plus(60 * SECOND));
+        assert_eq!(desk.view.counters().orders_sent, 0, "nothing is published before a poll");
+    }
+    assert!(found.len() > 3, "the crashes hit different states: {found:?}");
+}
+
+#[test]
+fn a_run_goes_on_where_the_one_before_stopped() {
+    let memory = MemoryFolder::new();
+    let desk = trading(&memory, 4);
+    let last = desk.stop();
+    assert_eq!(last.counters.fills, 4);
+    let restored = restore(&Place::Memory(memory.clone()), true).unwrap();
+    assert_eq!(restored.records, 0, "the snapshot of the stop holds everything");
+    assert_eq!(restored.final_state(&[VENUE]).counters, last.counters);
+    let whole = restore(&Place::Memory(memory.clone()), false).unwrap();
+    assert_eq!(whole.kept.unwrap().hash(), restored.kept.unwrap().hash());
+    let mut desk = Desk::over(&setup(&memory, 1 << 16), NOW.plus(60 * SECOND));
+    desk.become_ready();
+    round(&mut desk, 61);
+    assert_eq!(desk.stop().counters.fills, 5);
+}
+
+#[test]
+fn full_files_become_snapshots_while_the_engine_runs() {
+    let memory = MemoryFolder::new();
+    let mut desk = Desk::over(&setup(&memory, 16 << 10), NOW);
+    desk.become_ready();
+    for number in 1..=200 {
+        round(&mut desk, number);
+    }
+    assert!(memory.segments().len() > 3);
+    drop(desk);
+    let place = Place::Memory(memory);
+    let (short, long) = (restore(&place, true).unwrap(), restore(&place, false).unwrap());
+    assert!(short.records * 3 < long.records, "{} of {}", short.records, long.records);
+    assert_eq!(short.kept.unwrap().hash(), long.kept.unwrap().hash());
+    assert!(short.warnings.is_empty());
+}
+
+#[test]
+fn a_full_disk_stops_new_orders_and_nothing_else() {
+    let memory = MemoryFolder::new();
+    let mut desk = Desk::over(&setup(&memory, 1 << 16), NOW);
+    desk.become_ready();
+    round(&mut desk, 1);
+    memory.set_budget(Some(memory.segments().iter().map(|(_, s)| s.len() as u64).sum()));
+    let mut number = 1;
+    let refused = loop {
+        number += 1;
+        desk.live_book(NOW.plus(number * SECOND));
+        let code = desk.signal(NOW.plus(number * SECOND));
+        if code != 0 {
+            break code;
+        }
+        assert!(number < 100_000, "the disk never got full");
+        let orders = desk.orders();
+        let id = orders[0].client_id;
+        let kind = ReportKind::Rejected;
+        let report = ExecutionReport::new(kind, ReportOrigin::Reply, id, orders[0].instrument);
+        desk.tell(Event::Report(report));
+        desk.poll(NOW.plus(number * SECOND));
+    };
+    assert_eq!(RiskReject::from_u8(refused), Some(RiskReject::JournalFull));
+    // What keeps the account safe still has room.
+    desk.cancel_all(NOW.plus(number * SECOND));
+    assert!(desk.lifecycle.phase() == stoop::agents::Phase::Running);
+    memory.set_budget(None);
+    let now = NOW.plus((number + 10) * SECOND);
+    desk.live_book(now);
+    desk.poll(now);
+    desk.poll(now.plus(SECOND));
+    desk.live_book(now.plus(2 * SECOND));
+    assert_eq!(desk.signal(now.plus(2 * SECOND)), 0, "room again");
+}
+
+#[test]
+fn records_of_another_logic_are_refused_with_a_way_on() {
+    let memory = MemoryFolder::new();
+    drop(trading(&memory, 2));
+    // A quote is turned into one that may not be traded on, with a sound checksum: somebody else
+    // decided on it.
+    let place = Place::Memory(memory);
+    let other = Place::Memory(crate::desk::rewritten(&place, |record| {
+        if let stoop::oms::Record::Quote(_, quote) = record {
+            quote.state = BookState::Stale;
+        }
+    }));
+    let error = restore(&other, false).err().unwrap();
+    assert!(error.contains("BookNotLive") && error.contains("move the folder away"), "{error}");
+}

@@ -1,0 +1,259 @@
+//! What goes wrong and when: drawn from the seed, undone before the quiet end.
+
+use crate::chance::Chance;
+use crate::plan::{MS, Plan, SECOND};
+use crate::venues::{BASES, PORTS};
+use stoop::pipe::{Cut, Latency, Network};
+use stoop::sim::{Fault, InMemory};
+use stoop::types::Nanos;
+
+/// Kinds of trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Everything from a venue comes late for a while.
+    Delay,
+    /// All connections are lost, with what was on its way.
+    Reset,
+    /// The same, in the middle of frames.
+    CutInside,
+    /// The next frame of every connection is cut.
+    CutFrame,
+    /// Connections are lost and no new ones are taken for a while.
+    Refuse,
+    /// One change of a book is not told.
+    SkipBook,
+    /// Replies are lost for a while, what they reply to is done.
+    LoseReplies,
+    /// Requests over REST are carried out and answered with an error of the server for a while.
+    FailReplies,
+    /// Messages about orders, fills and balances come twice for a while.
+    Repeat,
+    /// Books that are fetched are old.
+    StaleSnapshot,
+    /// The venue refuses requests for a while.
+    Ban,
+    /// The venue starts anew, with or without the open orders.
+    Restart,
+    /// The venue's clock is wrong for a while.
+    ClockJump,
+    /// The venue says that it is about to end.
+    Shutdown,
+    /// A strategy is not polled for a while.
+    SlowStrategy,
+    /// An executor is not polled for a while.
+    SlowExecutor,
+    /// A feed is not polled for a while.
+    SlowFeed,
+}
+
+pub const KINDS: &[Kind] = &[
+    Kind::Delay,
+    Kind::Reset,
+    Kind::CutInside,
+    Kind::CutFrame,
+    Kind::Refuse,
+    Kind::SkipBook,
+    Kind::LoseReplies,
+    Kind::FailReplies,
+    Kind::Repeat,
+    Kind::StaleSnapshot,
+    Kind::Ban,
+    Kind::Restart,
+    Kind::ClockJump,
+    Kind::Shutdown,
+    Kind::SlowStrategy,
+    Kind::SlowExecutor,
+    Kind::SlowFeed,
+];
+
+/// Some kinds and how often each comes; the others are switched off.
+pub fn weights(chance: &mut Chance) -> Vec<(Kind, u64)> {
+    let share = [10, 30, 60, 100][chance.below(4) as usize];
+    let mut chosen = Vec::new();
+    for kind in KINDS {
+        let weight = chance.between(1, 10);
+        if chance.percent(share) {
+            chosen.push((*kind, weight));
+        }
+    }
+    chosen
+}
+
+/// What is undone when its time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Undo {
+    Delay(usize),
+    Refuse(usize),
+    Replies(usize),
+    Failing(usize),
+    Repeat(usize),
+    Clock(usize),
+}
+
+/// Agents that are not polled until a time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asleep {
+    pub strategies: Nanos,
+    pub executors: [Nanos; 2],
+    pub feeds: [Nanos; 2],
+}
+
+/// See the module.
+pub struct Faults {
+    chance: Chance,
+    kinds: Vec<(Kind, u64)>,
+    every_ns: u64,
+    symbols: usize,
+    next: Nanos,
+    undo: Vec<(Nanos, Undo)>,
+    pub asleep: Asleep,
+    /// What happened, for the report of a failure.
+    pub told: Vec<(Nanos, String)>,
+}
+
+impl Faults {
+    pub fn new(plan: &Plan, now: Nanos) -> Self {
+        let mut chance = Chance::new(plan.seed, "faults");
+        // The first connections may fail too.
+        let next = now.plus(chance.below(2 * plan.fault_every_ns));
+        Self {
+            chance,
+            kinds: plan.faults.clone(),
+            every_ns: plan.fault_every_ns,
+            symbols: plan.symbols,
+            next,
+            undo: Vec::new(),
+            asleep: Asleep::default(),
+            told: Vec::new(),
+        }
+    }
+
+    /// When something is to break or to be undone.
+    pub fn due(&self) -> Nanos {
+        let undo = self.undo.iter().map(|(at, _)| *at).min().unwrap_or(Nanos(u64::MAX));
+        if self.kinds.is_empty() { undo } else { undo.min(self.next) }
+    }
+
+    /// Breaks and undoes what is due.
+    pub fn turn(&mut self, now: Nanos, sim: &mut InMemory, network: &Network, plan: &Plan) {
+        let due: Vec<Undo> =
+            self.undo.iter().filter(|(at, _)| *at <= now).map(|(_, undo)| *undo).collect();
+        self.undo.retain(|(at, _)| *at > now);
+        for undo in due {
+            // A later fault of the same kind goes on.
+            if !self.undo.iter().any(|(_, other)| *other == undo) {
+                self.undo(undo, now, sim, network, plan);
+            }
+        }
+        if !self.kinds.is_empty() && now >= self.next {
+            self.next = now.plus(self.chance.between(self.every_ns / 4, self.every_ns * 2));
+            let total = self.kinds.iter().map(|(_, weight)| weight).sum();
+            let mut drawn = self.chance.below(total);
+            let kinds = self.kinds.clone();
+            for (kind, weight) in kinds {
+                if drawn < weight {
+                    return self.cause(kind, now, sim, network, plan);
+                }
+                drawn -= weight;
+            }
+        }
+    }
+
+    /// Nothing breaks any more, and everything is undone.
+    pub fn heal(&mut self, now: Nanos, sim: &mut InMemory, network: &Network, plan: &Plan) {
+        self.kinds.clear();
+        self.asleep = Asleep::default();
+        for (_, undo) in std::mem::take(&mut self.undo) {
+            self.undo(undo, now, sim, network, plan);
+        }
+    }
+
+    fn undo(&mut self, undo: Undo, now: Nanos, sim: &mut InMemory, network: &Network, plan: &Plan) {
+        self.told.push((now, format!("undone: {undo:?}")));
+        match undo {
+            Undo::Delay(venue) => {
+                sim.fault(venue, Fault::DelayMs(0));
+                network.listen(PORTS[venue], crate::venues::latency(plan, venue));
+            }
+            Undo::Refuse(venue) => sim.fault(venue, Fault::RefuseConnections(false)),
+            Undo::Replies(venue) => sim.fault(venue, Fault::LoseReplies(false)),
+            Undo::Failing(venue) => sim.fault(venue, Fault::FailReplies(false)),
+            Undo::Repeat(venue) => sim.fault(venue, Fault::RepeatEvents(0)),
+            Undo::Clock(venue) => sim.fault(venue, Fault::SkewClock(0)),
+        }
+    }
+
+    fn cause(
+        &mut self,
+        kind: Kind,
+        now: Nanos,
+        sim: &mut InMemory,
+        network: &Network,
+        plan: &Plan,
+    ) {
+        let venue = self.chance.below(2) as usize;
+        let port = PORTS[venue];
+        let until = now.plus(self.chance.between(50, 3_000) * MS);
+        self.told.push((now, format!("{kind:?} at venue {venue} until {}", until.0 / MS)));
+        let later = |undo| (until, undo);
+        match kind {
+            Kind::Delay => {
+                let delay = self.chance.between(20, 2_500);
+                sim.fault(venue, Fault::DelayMs(delay));
+                let usual = crate::venues::latency(plan, venue);
+                let jitter_ns = usual.jitter_ns + delay * MS;
+                network.listen(port, Latency { jitter_ns, ..usual });
+                self.undo.push(later(Undo::Delay(venue)));
+            }
+            Kind::Reset => network.cut(port, Cut::Reset),
+            Kind::CutInside => network.cut(port, Cut::Inside),
+            Kind::CutFrame => network.cut(port, Cut::NextFrame),
+            Kind::Refuse => {
+                sim.fault(venue, Fault::RefuseConnections(true));
+                network.cut(port, Cut::Reset);
+                self.undo.push(later(Undo::Refuse(venue)));
+            }
+            Kind::SkipBook => {
+                let symbol =
+                    format!("{}USDT", BASES[self.chance.below(self.symbols as u64) as usize]);
+                sim.fault(venue, Fault::SkipBookEvent { symbol });
+            }
+            Kind::LoseReplies => {
+                sim.fault(venue, Fault::LoseReplies(true));
+                self.undo.push(later(Undo::Replies(venue)));
+            }
+            Kind::FailReplies => {
+                sim.fault(venue, Fault::FailReplies(true));
+                self.undo.push(later(Undo::Failing(venue)));
+            }
+            Kind::Repeat => {
+                sim.fault(venue, Fault::RepeatEvents(self.chance.between(50, 1_000) as u32));
+                self.undo.push(later(Undo::Repeat(venue)));
+            }
+            Kind::StaleSnapshot => {
+                sim.fault(venue, Fault::StaleSnapshots(self.chance.between(1, 3) as u32));
+            }
+            Kind::Ban => sim.fault(venue, Fault::BanMs(until.since(now) / MS)),
+            Kind::Restart => {
+                let keep_orders = self.chance.percent(50);
+                sim.fault(venue, Fault::Restart { keep_orders });
+                sim.fault(venue, Fault::RefuseConnections(true));
+                network.cut(port, Cut::Reset);
+                self.undo.push(later(Undo::Refuse(venue)));
+            }
+            Kind::ClockJump => {
+                let size = self.chance.between(100, 9_000) as i64;
+                let skew = if self.chance.percent(50) { size } else { -size };
+                sim.fault(venue, Fault::SkewClock(skew));
+                self.undo.push(later(Undo::Clock(venue)));
+            }
+            Kind::Shutdown => sim.fault(venue, Fault::AnnounceShutdown),
+            Kind::SlowStrategy => self.asleep.strategies = now.plus(until.since(now) * 3),
+            Kind::SlowExecutor => self.asleep.executors[venue] = until,
+            Kind::SlowFeed => self.asleep.feeds[venue] = until,
+        }
+    }
+}
+
+/// Longest that a connection may take to come back by itself once nothing is wrong any more.
+pub const HEALING_NS: u64 = 45 * SECOND;

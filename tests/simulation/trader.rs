@@ -1,0 +1,171 @@
+//! A strategy that does anything a strategy may do, and much that it should not: it trades on old
+//! books, beyond its limits and against itself. Only its seed decides.
+
+use crate::chance::Chance;
+use std::collections::BTreeMap;
+use stoop::strategy::prelude::*;
+use stoop::types::{ClientOrderId, ReportKind};
+
+pub struct Trader {
+    chance: Chance,
+    every_ns: u64,
+    names: Vec<String>,
+    markets: Vec<InstrumentRef>,
+    /// Last price seen of each market, whatever the book's state was.
+    prices: Vec<[Price; 2]>,
+    /// Orders that are not known to have ended.
+    open: BTreeMap<u64, ClientOrderId>,
+}
+
+impl Trader {
+    pub fn new(chance: Chance, every_ns: u64, names: Vec<String>) -> Self {
+        let (markets, prices) = (Vec::new(), Vec::new());
+        Self { chance, every_ns, names, markets, prices, open: BTreeMap::new() }
+    }
+
+    /// A price some ticks from the best one; positive is worse for us.
+    fn price(&mut self, at: usize, side: Side, worse: i64) -> Price {
+        let [bid, ask] = self.prices[at];
+        let tick = self.markets[at].tick_size.0;
+        match side {
+            Side::Buy => Price(ask.0 + worse * tick),
+            Side::Sell => Price(bid.0 - worse * tick),
+        }
+    }
+
+    /// Some lots worth up to about 6 000, now and then far too much.
+    fn qty(&mut self, at: usize) -> Qty {
+        let market = self.markets[at];
+        let price = self.prices[at][0];
+        let wanted = match self.chance.below(20) {
+            0 => 60_000,
+            1 => 1,
+            _ => self.chance.between(20, 6_000),
+        };
+        let one = Qty(10i64.pow(u32::from(market.scale.qty_decimals)));
+        let unit = market.scale.price_decimal(price).max(Decimal::ONE);
+        let qty = Decimal::from(wanted) / unit * Decimal::from(one.0);
+        let qty = i64::try_from(qty.trunc().mantissa()).unwrap_or(1);
+        let rounded = market.round_down(Qty(qty));
+        if self.chance.percent(98) { rounded.max(market.lot_size) } else { Qty(qty.max(1)) }
+    }
+
+    fn act(&mut self, ctx: &mut Context) {
+        for at in 0..self.markets.len() {
+            let best = ctx.best(&self.markets[at]);
+            if best.bid.price > Price(0) && best.ask.price > Price(0) {
+                self.prices[at] = [best.bid.price, best.ask.price];
+            }
+            // Mostly it behaves; else the order manager has to.
+            if !best.is_live() && self.chance.percent(60) {
+                return;
+            }
+        }
+        if self.prices.iter().any(|[bid, _]| *bid == Price(0)) {
+            return;
+        }
+        match self.chance.below(100) {
+            0..30 => self.take(ctx),
+            30..45 => self.take_both(ctx),
+            45..70 => self.rest(ctx),
+            70..80 => self.post(ctx),
+            80..85 => self.market(ctx),
+            85..97 => self.cancel_one(ctx),
+            97 => drop(ctx.cancel_all()),
+            _ => {}
+        }
+    }
+
+    fn draw(&mut self) -> (usize, Side) {
+        let at = self.chance.below(self.markets.len() as u64) as usize;
+        (at, if self.chance.percent(50) { Side::Buy } else { Side::Sell })
+    }
+
+    fn take(&mut self, ctx: &mut Context) {
+        let (at, side) = self.draw();
+        let worse = self.chance.between(0, 40) as i64 - 10;
+        let (price, qty) = (self.price(at, side, worse), self.qty(at));
+        let market = self.markets[at];
+        let signal = leg(ctx.signal(), &market, side, qty).limit_at(price);
+        let _ = signal.ioc().emit();
+    }
+
+    fn take_both(&mut self, ctx: &mut Context) {
+        let (at, side) = self.draw();
+        let other = (at + self.chance.between(1, 3) as usize) % self.markets.len();
+        let qty = self.qty(at);
+        let (price, price_other) =
+            (self.price(at, side, 10), self.price(other, side.opposite(), 10));
+        let (one, two) = (self.markets[at], self.markets[other]);
+        let signal = leg(ctx.signal(), &one, side, qty).limit_at(price);
+        let _ = leg(signal, &two, side.opposite(), qty).limit_at(price_other).ioc().emit();
+    }
+
+    fn rest(&mut self, ctx: &mut Context) {
+        let (at, side) = self.draw();
+        let away = self.chance.between(1, 300) as i64;
+        let (price, qty) = (self.price(at, side, -away), self.qty(at));
+        let market = self.markets[at];
+        let _ = leg(ctx.signal(), &market, side, qty).limit_at(price).emit();
+    }
+
+    fn post(&mut self, ctx: &mut Context) {
+        let (at, side) = self.draw();
+        let away = self.chance.between(0, 20) as i64;
+        let (price, qty) = (self.price(at, side, -away), self.qty(at));
+        let market = self.markets[at];
+        let _ = leg(ctx.signal(), &market, side, qty).post_only_at(price).emit();
+    }
+
+    fn market(&mut self, ctx: &mut Context) {
+        let (at, side) = self.draw();
+        let qty = self.qty(at);
+        let market = self.markets[at];
+        let _ = leg(ctx.signal(), &market, side, qty).market().emit();
+    }
+
+    fn cancel_one(&mut self, ctx: &mut Context) {
+        let ids: Vec<ClientOrderId> = self.open.values().copied().collect();
+        if !ids.is_empty() {
+            let _ = ctx.cancel(*self.chance.pick(&ids));
+        }
+    }
+}
+
+fn leg<'c>(
+    signal: SignalBuilder<'c>,
+    market: &InstrumentRef,
+    side: Side,
+    qty: Qty,
+) -> SignalBuilder<'c> {
+    match side {
+        Side::Buy => signal.buy(market, qty),
+        Side::Sell => signal.sell(market, qty),
+    }
+}
+
+impl Strategy for Trader {
+    fn on_start(&mut self, ctx: &mut Context) {
+        ctx.set_timer(self.every_ns);
+        self.markets = self.names.iter().filter_map(|name| ctx.instrument(name)).collect();
+        self.prices = vec![[Price(0); 2]; self.markets.len()];
+        for market in &self.markets {
+            let _ = ctx.watch(market);
+        }
+    }
+
+    fn on_report(&mut self, _ctx: &mut Context, report: &StrategyReport) {
+        if !report.client_id.is_some() {
+            return;
+        }
+        if report.state.is_terminal() {
+            self.open.remove(&report.client_id.0);
+        } else if report.kind != ReportKind::CancelRejected {
+            self.open.insert(report.client_id.0, report.client_id);
+        }
+    }
+
+    fn on_timer(&mut self, ctx: &mut Context) {
+        self.act(ctx);
+    }
+}
