@@ -14,8 +14,40 @@ use super::orders::{Order, Slot};
 use super::record::Recorder;
 use super::{Books, Oms};
 use crate::types::{
-    ExecutionReport, Nanos, OrderState, Qty, ReportKind, ReportOrigin, Side, VenueId,
+    ExecutionReport, Nanos, NewOrder, OrderState, OrderType, Price, Qty, ReportKind, ReportOrigin,
+    Side, SignalId, StrategyId, TimeInForce, VenueId,
 };
+
+impl Order {
+    /// An order that is not ours, as a report shows it working.
+    fn external(report: &ExecutionReport, venue: VenueId, now: Nanos) -> Self {
+        let market = report.price == Price(0);
+        let order = NewOrder {
+            client_id: report.client_id,
+            instrument: report.instrument,
+            side: report.side,
+            order_type: if market { OrderType::Market } else { OrderType::Limit },
+            time_in_force: TimeInForce::Gtc,
+            post_only: false,
+            reduce_only: false,
+            price: report.price,
+            qty: report.qty,
+        };
+        let filled = report.cumulative_qty.unwrap_or(Qty::ZERO);
+        let mut order = Self {
+            external: true,
+            strategy: StrategyId::EXTERNAL,
+            filled,
+            stated: filled,
+            stated_ns: report.event_ns,
+            acked: true,
+            seen_alive: true,
+            ..Self::new(&order, venue, SignalId(0), 0, now)
+        };
+        order.state = order.working_state();
+        order
+    }
+}
 
 impl<R: Recorder, B: Books> Oms<R, B> {
     /// Takes in an order that is not in the table, if the report shows it alive.

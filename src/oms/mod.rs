@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod agree;
 mod differences;
 mod exposure;
 mod external;

@@ -7,8 +7,8 @@
 
 use super::index::{HashIndex, hash_text, hash_u64};
 use crate::types::{
-    ClientOrderId, ExecutionReport, InstrumentId, Nanos, NewOrder, OrderState, OrderType, Price,
-    Qty, RejectReason, Side, SignalId, StrategyId, TimeInForce, VenueId, VenueOrderId,
+    ClientOrderId, InstrumentId, Nanos, NewOrder, OrderState, OrderType, Price, Qty, RejectReason,
+    Side, SignalId, StrategyId, TimeInForce, VenueId, VenueOrderId,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -162,36 +162,6 @@ impl Order {
             watched: false,
             queued_done: false,
         }
-    }
-
-    /// An order that is not ours, as a report shows it working.
-    #[must_use]
-    pub fn external(report: &ExecutionReport, venue: VenueId, now: Nanos) -> Self {
-        let market = report.price == Price(0);
-        let order = NewOrder {
-            client_id: report.client_id,
-            instrument: report.instrument,
-            side: report.side,
-            order_type: if market { OrderType::Market } else { OrderType::Limit },
-            time_in_force: TimeInForce::Gtc,
-            post_only: false,
-            reduce_only: false,
-            price: report.price,
-            qty: report.qty,
-        };
-        let filled = report.cumulative_qty.unwrap_or(Qty::ZERO);
-        let mut order = Self {
-            external: true,
-            strategy: StrategyId::EXTERNAL,
-            filled,
-            stated: filled,
-            stated_ns: report.event_ns,
-            acked: true,
-            seen_alive: true,
-            ..Self::new(&order, venue, SignalId(0), 0, now)
-        };
-        order.state = order.working_state();
-        order
     }
 
     /// Takes over terms that the venue states; a price of 0 says nothing.

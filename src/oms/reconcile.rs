@@ -21,8 +21,8 @@ use super::record::{Record, Recorder};
 use super::transition::Trigger;
 use super::{Books, NEVER, Oms, Output};
 use crate::types::{
-    Amount, AssetId, ClientOrderId, CommandKind, ExecutionReport, FillId, InstrumentId, Nanos,
-    OrderState, ReportKind, ReportOrigin, SignalId, VenueId,
+    ClientOrderId, CommandKind, ExecutionReport, FillId, InstrumentId, Nanos, OrderState,
+    ReportKind, ReportOrigin, SignalId, VenueId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -30,10 +30,6 @@ use serde::{Deserialize, Serialize};
 pub(super) const LAG_NS: u64 = 2_000_000_000;
 /// Fills are asked for from this long before the last complete answer.
 const OVERLAP_NS: u64 = 30_000_000_000;
-/// Balances that are off so many times in a row count.
-const DOUBTS_MAX: u32 = 4;
-/// What a venue may round away at one fill, in 1e-18 units: its eighth decimal.
-const DUST: i128 = 10_000_000_000;
 
 /// What a round waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +59,8 @@ pub(super) struct Round {
     pub asked: Nanos,
     pub tries: u32,
     pub doubts: u32,
+    /// When all channels were last ready: no stream told of what was before.
+    pub connected: Nanos,
     /// When a fill was last booked here.
     pub moved: Nanos,
     /// When the balances of the opening were asked for; 0 until they are taken over.
@@ -105,31 +103,13 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.begin_round(venue, now, out);
     }
 
-    /// A person accepts what the venue last stated as the new opening balances, and with it that
-    /// orders may be sent there again. How many balances were off.
-    pub fn accept(&mut self, venue: VenueId, now: Nanos) -> usize {
-        self.recorder.record(now, &Record::Accept(venue));
-        let mut accepted = 0;
-        for index in 0..self.instruments.assets.len() {
-            let asset = AssetId(index as u16);
-            let amount = self.state.balances.get(venue, asset).difference();
-            if amount != Amount::ZERO {
-                self.found(venue, Difference::BalanceAccepted { asset, amount }, now);
-                self.state.balances.rebase(venue, asset);
-                accepted += 1;
-            }
-        }
-        self.halt_venue(venue, false, now);
-        accepted
-    }
-
     /// Whether a venue gets no new orders because a person has to decide.
     #[must_use]
     pub fn is_halted(&self, venue: VenueId) -> bool {
         self.state.venues.is_halted(venue)
     }
 
-    fn round(&mut self, venue: VenueId) -> Option<&mut Round> {
+    pub(super) fn round(&mut self, venue: VenueId) -> Option<&mut Round> {
         self.state.rounds.get_mut(usize::from(venue.0))
     }
 
@@ -138,7 +118,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         round.map_or((Step::Idle, Nanos(0)), |round| (round.step, round.asked))
     }
 
-    fn set_due(&mut self, venue: VenueId, due: Nanos) {
+    pub(super) fn set_due(&mut self, venue: VenueId, due: Nanos) {
         if let Some(round) = self.round(venue) {
             round.due = due;
             if due > Nanos(0) {
@@ -164,6 +144,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 
     /// All channels of a venue are ready, with something missed or not.
     pub(super) fn on_connected(&mut self, venue: VenueId, now: Nanos, out: &mut Output) {
+        if let Some(round) = self.round(venue) {
+            round.connected = now;
+        }
         let (step, _) = self.step(venue);
         if step != Step::Idle || !self.state.venues.is_reconciled(venue) {
             self.begin_round(venue, now, out);
@@ -190,7 +173,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.go_to(venue, self.first_step(venue), now, out);
     }
 
-    fn first_step(&self, venue: VenueId) -> Step {
+    pub(super) fn first_step(&self, venue: VenueId) -> Step {
         let first = self.instruments.of_venue(venue).next();
         first.map_or(Step::Answers, |row| Step::Fills(row.id))
     }
@@ -276,7 +259,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     }
 
     /// A fill was listed, booked before or not. Whether it shows that a stream has failed to tell
-    /// of it: it is older than any delay of the stream.
+    /// of it: it is older than the stream, or than any delay of it.
     pub(super) fn on_listed_fill(&mut self, venue: VenueId, report: &ExecutionReport) -> bool {
         let (step, asked) = self.step(venue);
         if report.origin != ReportOrigin::Query || step != Step::Fills(report.instrument) {
@@ -285,7 +268,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if let Some(mark) = self.state.marks.get_mut(report.instrument.index()) {
             mark.running = report.fill.fill_id;
         }
-        report.event_ns.plus(LAG_NS) < asked
+        let connected = self.round(venue).map_or(Nanos(0), |round| round.connected);
+        report.event_ns < connected || report.event_ns.plus(LAG_NS) < asked
     }
 
     /// An order was reported as open in an answer: if it is a list, the order is in it.
@@ -388,108 +372,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
     }
 
-    /// The balances are complete.
-    pub(super) fn on_balances_end(&mut self, venue: VenueId, now: Nanos, out: &mut Output) {
-        let Some(round) = self.round(venue).copied() else { return };
-        if round.step != Step::Balances || round.asked == Nanos(0) {
-            return;
-        }
-        if round.opened == Nanos(0) {
-            if round.moved >= round.asked {
-                return self.ask_anew(venue, now);
-            }
-            for index in 0..self.instruments.assets.len() {
-                self.state.balances.rebase(venue, AssetId(index as u16));
-            }
-            if let Some(round) = self.round(venue) {
-                round.opened = round.asked;
-            }
-            return self.finish_round(venue, now);
-        }
-        if !self.is_off(venue, now) {
-            self.halt_venue(venue, false, now);
-            return self.finish_round(venue, now);
-        }
-        if self.state.venues.is_halted(venue) {
-            return self.finish_round(venue, now);
-        }
-        let doubts = round.doubts + 1;
-        if let Some(round) = self.round(venue) {
-            round.doubts = doubts;
-        }
-        let quiet = round.moved.plus(LAG_NS) <= round.asked;
-        if quiet && doubts >= DOUBTS_MAX {
-            self.stop_at_balances(venue, now);
-        } else if doubts >= DOUBTS_MAX && self.state.venues.is_reconciled(venue) {
-            // Fills do not leave a moment in which to compare: the next round may find one.
-            self.state.counters.reconciliations_open += 1;
-            self.rest(venue, now);
-        } else {
-            self.again(venue, doubts, now);
-        }
-        let _ = out;
-    }
-
-    /// Whether a balance differs by more than rounding; what is dust is taken over.
-    fn is_off(&mut self, venue: VenueId, now: Nanos) -> bool {
-        let fills: u64 = (self.instruments.of_venue(venue))
-            .map(|row| self.state.positions.get(row.id).fills)
-            .fold(0, u64::saturating_add);
-        let dust = DUST.saturating_mul(i128::from(fills.min(10_000)) + 1);
-        let mut off = false;
-        for index in 0..self.instruments.assets.len() {
-            let asset = AssetId(index as u16);
-            let amount = self.state.balances.get(venue, asset).difference();
-            if amount.0.saturating_abs() > dust {
-                off = true;
-            } else if amount != Amount::ZERO {
-                self.found(venue, Difference::BalanceDust { asset, amount }, now);
-                self.state.balances.rebase(venue, asset);
-            }
-        }
-        off
-    }
-
-    /// Nothing explains what is left.
-    fn stop_at_balances(&mut self, venue: VenueId, now: Nanos) {
-        for index in 0..self.instruments.assets.len() {
-            let asset = AssetId(index as u16);
-            let amount = self.state.balances.get(venue, asset).difference();
-            if amount != Amount::ZERO {
-                self.found(venue, Difference::BalanceOff { asset, amount }, now);
-            }
-        }
-        self.halt_venue(venue, true, now);
-        self.finish_round(venue, now);
-    }
-
-    /// The balances once more: something moved while they were on their way.
-    fn ask_anew(&mut self, venue: VenueId, now: Nanos) {
-        if let Some(round) = self.round(venue) {
-            (round.asked, round.tries) = (Nanos(0), 0);
-        }
-        self.set_due(venue, now.plus(self.options.retry_first_ns.max(1)));
-    }
-
-    /// Everything once more after a pause: a fill that explains it may not have been listed yet.
-    fn again(&mut self, venue: VenueId, doubts: u32, now: Nanos) {
-        let first = self.first_step(venue);
-        if let Some(round) = self.round(venue) {
-            (round.step, round.asked, round.tries) = (first, Nanos(0), 0);
-        }
-        self.set_due(venue, now.plus(self.pause_ns(doubts).max(1)));
-    }
-
-    fn finish_round(&mut self, venue: VenueId, now: Nanos) {
-        self.state.counters.reconciliations += 1;
-        if self.state.venues.on_reconciled(venue) {
-            self.tell_reconciled(venue);
-        }
-        self.rest(venue, now);
-    }
-
     /// No round until the next is due.
-    fn rest(&mut self, venue: VenueId, now: Nanos) {
+    pub(super) fn rest(&mut self, venue: VenueId, now: Nanos) {
         self.abandon_round(venue);
         if self.options.reconcile_every_ns > 0 {
             self.set_due(venue, now.plus(self.options.reconcile_every_ns));

@@ -109,28 +109,37 @@ impl Rows {
                 Row { text: text.to_owned(), ..row }
             }
             Record::Hash(hash) => Row { text: format!("{hash:016x}"), ..row },
-            Record::Reconcile(venue) | Record::Accept(venue) => {
-                Row { venue: venue_name(*venue), ..row }
-            }
-            Record::Correction(venue, difference) => {
-                let name = Difference::NAMES[difference.class()];
-                let text = format!("{name}: {difference:?}");
-                Row { venue: venue_name(*venue), text, ..row }
-            }
-            Record::Quarantine(venue, what) => {
-                let text = format!("{}: known {}, stated {}", what.flaw, what.known, what.stated);
-                let order = what.order.to_string();
-                let row = self.on(what.instrument, row);
-                Row { venue: venue_name(*venue), order, text, ..row }
-            }
-            Record::NotAnswering(venue, order) => {
-                Row { venue: venue_name(*venue), order: order.to_string(), ..row }
-            }
-            Record::VenueHalted(venue, halted) => {
-                let text = if *halted { "until a person decides" } else { "no longer" };
-                Row { venue: venue_name(*venue), text: text.to_owned(), ..row }
+            Record::Reconcile(venue)
+            | Record::Accept(venue)
+            | Record::Correction(venue, _)
+            | Record::Quarantine(venue, _)
+            | Record::NotAnswering(venue, _)
+            | Record::VenueHalted(venue, _) => {
+                self.reconciled(record, Row { venue: venue_name(*venue), ..row })
             }
             Record::Timer | Record::Stop | Record::Halted => row,
+        }
+    }
+
+    /// What reconciliations found and people decided.
+    fn reconciled(&self, record: &Record, row: Row) -> Row {
+        match record {
+            Record::Correction(_, difference) => {
+                let name = Difference::NAMES[difference.class()];
+                Row { text: format!("{name}: {difference:?}"), ..row }
+            }
+            Record::Quarantine(_, what) => {
+                let text = format!("{}: known {}, stated {}", what.flaw, what.known, what.stated);
+                let venue = row.venue.clone();
+                let row = self.on(what.instrument, row);
+                Row { venue, order: what.order.to_string(), text, ..row }
+            }
+            Record::NotAnswering(_, order) => Row { order: order.to_string(), ..row },
+            Record::VenueHalted(_, halted) => {
+                let text = if *halted { "until a person decides" } else { "no longer" };
+                Row { text: text.to_owned(), ..row }
+            }
+            _ => row,
         }
     }
 
