@@ -1,6 +1,8 @@
 //! The engine as a program of its own would run it: with strategies that the program brings,
 //! against the simulated venues over TLS on loopback.
 
+mod amend;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
