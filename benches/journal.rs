@@ -159,7 +159,7 @@ fn sustained(effort: Effort) {
 }
 
 fn scan(effort: Effort) {
-    println!("scan                          records/s     MB/s");
+    println!("scan                          records/s     MB/s   open for writing, ms");
     for size in SIZES {
         let folder = Folder::new();
         let mut writer = folder.open(SyncPolicy::Never);
@@ -178,7 +178,11 @@ fn scan(effort: Effort) {
         assert_eq!(count, effort.scanned);
         let rate = count as f64 / start.elapsed().as_secs_f64();
         let megabytes = rate * (size + 32) as f64 / 1e6;
-        println!("  {size:4} bytes              {rate:11.0} {megabytes:8.1}");
+        let start = Instant::now();
+        let writer = folder.open(SyncPolicy::Never);
+        let open = start.elapsed().as_secs_f64() * 1e3;
+        assert_eq!(writer.next_sequence(), effort.scanned + 1);
+        println!("  {size:4} bytes              {rate:11.0} {megabytes:8.1} {open:8.1}");
     }
 }
 

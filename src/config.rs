@@ -96,6 +96,8 @@ pub struct VenueConfig {
     pub trade: Option<String>,
     /// See `rest`.
     pub private: Option<String>,
+    /// After how long without us the venue cancels our orders by itself; off if `None`.
+    pub dead_man_switch_s: Option<u32>,
 }
 
 /// Where a key or secret is kept.
@@ -234,6 +236,12 @@ pub struct Config {
     pub idle: Idle,
     /// Pause between two reconciliations of a venue.
     pub reconcile_every_ns: u64,
+    /// File whose appearance stops the engine; `None`: `KILL` in the instance's folder.
+    pub kill_file: Option<PathBuf>,
+    /// A strategy that has been silent for so long is paused.
+    pub strategy_silence_max_ns: u64,
+    /// Where crash bundles go.
+    pub crash_folder: PathBuf,
     /// Instruments in order.
     pub instruments: Vec<InstrumentConfig>,
     /// The venues of the instruments, in order of their ids.
@@ -326,6 +334,7 @@ impl VenueConfig {
             public: None,
             trade: None,
             private: None,
+            dead_man_switch_s: None,
         }
     }
 }

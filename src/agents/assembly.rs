@@ -5,14 +5,17 @@
 
 use super::account::FinalState;
 use super::configured::{Named, oms_options, strategies};
+use super::control::SparePlan;
 use super::engine::EngineSetup;
 use super::executor::{Executor, ExecutorHistograms, ExecutorParts};
 use super::feed::{Feed, FeedBook, FeedHistograms, FeedParts};
 use super::journal::{JournalRecorder, JournalSetup, start_after};
 use super::log::Log;
-use super::oms::{OmsAgent, OmsParts, StrategyPort, VenuePort};
+use super::oms::{OmsAgent, OmsParts};
+use super::ports::{StrategyPort, VenuePort};
 use super::session::Session;
 use super::strategy::StrategyAgent;
+use super::supervision::spare_plan;
 use super::threads::{Agent, Lifecycle};
 use crate::book::{Book, BookOptions, LadderOptions};
 use crate::clock::Clock;
@@ -96,6 +99,7 @@ pub struct Assembly {
     /// Where the order manager's last word comes.
     pub last: Receiver<FinalState>,
     pub(super) statuses: Vec<(String, StatusReader)>,
+    pub(super) spares: Vec<SparePlan>,
     pub(super) clock: Clock,
     pub(super) log: Log,
 }
@@ -136,6 +140,7 @@ impl Assembly {
             sizes,
             feeds: Vec::new(),
             executors: Vec::new(),
+            spares: Vec::new(),
             ports: Vec::new(),
             channels: vec![Vec::new(); VENUES.len()],
         };
@@ -173,6 +178,7 @@ struct Builder<'a> {
     sizes: &'a Sizes,
     feeds: Vec<Feed>,
     executors: Vec<Executor>,
+    spares: Vec<SparePlan>,
     ports: Vec<VenuePort>,
     /// By venue: what must be ready before orders may be sent there.
     channels: Vec<Vec<Channel>>,
@@ -199,6 +205,7 @@ impl Builder<'_> {
             instruments: self.setup.instruments.clone(),
             credentials: keys.filter(|_| trading).map(|(_, keys)| keys.clone()),
             depth: 50,
+            dead_man_switch_s: config.dead_man_switch_s,
             recv_window_ms: config.recv_window_ms,
             orders_over_rest: config.orders_over_rest,
             reply_timeout_ms: 2_000,
@@ -281,6 +288,9 @@ impl Builder<'_> {
     ) -> Result<(), String> {
         let row = &VENUES[usize::from(config.venue.0)];
         let name = format!("exec:{}", row.name);
+        let (clock, log) = (&self.setup.clock, self.setup.log.named(&name));
+        let (setup, transport) = (self.venue_setup(config, true), self.transport.clone());
+        self.spares.push(spare_plan(setup, transport, EXECUTOR_LEVELS, clock, log));
         let connector =
             (row.trading)(self.venue_setup(config, true)).map_err(|error| error.to_string())?;
         let wanted = connector.channels().iter().map(|spec| spec.channel);
@@ -384,7 +394,7 @@ impl Builder<'_> {
             last: last_to,
             log: log.named("oms"),
         })?;
-        let (feeds, executors) = (self.feeds, self.executors);
+        let (feeds, executors, spares) = (self.feeds, self.executors, self.spares);
         let (clock, log, lifecycle) = (clock.clone(), log.clone(), self.lifecycle);
         Ok(Assembly {
             feeds,
@@ -395,6 +405,7 @@ impl Builder<'_> {
             lifecycle,
             last,
             statuses,
+            spares,
             clock,
             log,
         })

@@ -4,6 +4,8 @@ use super::account::FinalState;
 use super::assembly::{Assembly, RegionPlace, Sizes};
 use super::configured::{plans, strategies};
 use super::log::Log;
+use super::operator::OperatorDesk;
+use super::supervision::{Rest, Supervision};
 use super::threads::{Lifecycle, Phase, ThreadPlan, spawn};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -66,6 +68,7 @@ impl Engine {
         let strategies = strategies(config, own, &setup.instruments)?;
         let (plans, layout) = plans(config, &strategies)?;
         let folder = PathBuf::from(format!("/dev/shm/stoop-{}", config.name));
+        let supervised = Supervision::new(config, &folder)?;
         let region = RegionOptions {
             depth: config.depth,
             strategies: strategies.len(),
@@ -81,7 +84,9 @@ impl Engine {
         let place = RegionPlace { market, folder: Some(&folder) };
         let transport = setup.tls.clone().into();
         Assembly::build(setup, place, strategies, transport, &Sizes::default())
-            .and_then(|assembly| Self::spread(assembly, &plans, layout, &folder))
+            .and_then(|assembly| {
+                Self::spread(assembly, supervised, config, &plans, layout, &folder)
+            })
             .inspect_err(|_| {
                 let _ = std::fs::remove_dir_all(&folder);
             })
@@ -90,6 +95,8 @@ impl Engine {
     /// Gives each agent its thread.
     fn spread(
         mut assembly: Assembly,
+        (supervision, desk): (Supervision, OperatorDesk),
+        config: &Config,
         plans: &[ThreadPlan],
         layout: String,
         folder: &Path,
@@ -100,9 +107,21 @@ impl Engine {
         for plan in plans {
             log.info(clock.now(), format_args!("thread: {plan}"));
         }
-        let statuses = Mutex::new(std::mem::take(&mut assembly.statuses));
+        let statuses = std::mem::take(&mut assembly.statuses);
+        let rest = Rest {
+            config,
+            folder,
+            strategies: statuses.iter().map(|(name, _)| name.clone()).collect(),
+            spares: std::mem::take(&mut assembly.spares),
+            view: view.clone(),
+            lifecycle: lifecycle.clone(),
+            clock: clock.clone(),
+            log: log.clone(),
+        };
+        assembly.oms = assembly.oms.with_desk(desk);
         let (mut agents, last) = assembly.into_agents();
-        let mut threads = Vec::new();
+        let incidents = supervision.incidents.clone();
+        let mut threads = vec![supervision.start(rest)?];
         for plan in plans {
             let mut own = Vec::new();
             for name in &plan.runs {
@@ -110,12 +129,13 @@ impl Engine {
                 let at = at.ok_or_else(|| format!("there is no agent {name}"))?;
                 own.push(agents.swap_remove(at));
             }
-            let thread = spawn(plan, own, &clock, &lifecycle, &log).inspect_err(|_| {
-                lifecycle.advance(Phase::Done);
-            })?;
+            let thread =
+                spawn(plan, own, &clock, &lifecycle, &log, &incidents).inspect_err(|_| {
+                    lifecycle.advance(Phase::Done);
+                })?;
             threads.push(thread);
         }
-        let folder = folder.to_owned();
+        let (statuses, folder) = (Mutex::new(statuses), folder.to_owned());
         Ok(Self { view, lifecycle, threads, last, statuses, layout, folder })
     }
 
@@ -145,6 +165,18 @@ impl Engine {
     /// Asks for no new orders, everything cancelled and confirmed.
     pub fn stop(&self) {
         self.lifecycle.advance(Phase::Stopping);
+    }
+
+    /// Whether the engine stops, because it was told to or found a reason.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.lifecycle.phase() != Phase::Running
+    }
+
+    /// Why it stops, if a person or a file said so.
+    #[must_use]
+    pub fn stop_reason(&self) -> Option<&str> {
+        self.lifecycle.reason()
     }
 
     /// Whether that is done.

@@ -221,6 +221,19 @@ impl Executor {
                 let text = format_args!("instrument {}: cancel all: code {code}", instrument.0);
                 self.parts.session.log().error(now, text);
             }
+            VenueNotice::DeadManArmed(seconds) => {
+                let text = format_args!(
+                    "dead-man switch armed: the venue cancels our orders {seconds} s after it \
+                     last heard of us"
+                );
+                self.parts.session.log().info(now, text);
+            }
+            VenueNotice::DeadManFailed(code) => {
+                let text = format_args!(
+                    "dead-man switch NOT armed: code {code}; the venue must allow the account to"
+                );
+                self.parts.session.log().error(now, text);
+            }
             VenueNotice::ClockOffset { offset_ns, round_trip_ns } => {
                 self.health.clock_offset_ns = offset_ns;
                 self.health.clock_round_trip_ns = round_trip_ns;

@@ -188,6 +188,12 @@ impl JournalRecorder {
         self.short
     }
 
+    /// Sequence that the next record gets; 0 if nothing is recorded.
+    #[must_use]
+    pub fn next_sequence(&self) -> u64 {
+        self.writer.as_ref().map_or(0, Writer::next_sequence)
+    }
+
     /// Why nothing is recorded any more, and how many records are missing.
     #[must_use]
     pub fn broken(&self) -> Option<(AppendError, u64)> {

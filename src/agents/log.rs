@@ -4,10 +4,11 @@
 //! counted.
 
 use crate::types::Nanos;
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,12 +44,44 @@ pub struct LogLine {
     pub text: String,
 }
 
+impl fmt::Display for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}: {}", self.at.0, self.level, self.source, self.text)
+    }
+}
+
+/// The last lines of all agents, for whoever writes down what went before a crash.
+#[derive(Clone, Debug, Default)]
+pub struct LogTail(Arc<Mutex<VecDeque<LogLine>>>);
+
+/// Lines that a tail keeps.
+const TAIL_LINES: usize = 256;
+
+impl LogTail {
+    /// The lines, oldest first.
+    #[must_use]
+    pub fn lines(&self) -> Vec<LogLine> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Never waits: a line that comes while the tail is read is not in it.
+    fn push(&self, line: &LogLine) {
+        if let Ok(mut lines) = self.0.try_lock() {
+            if lines.len() == TAIL_LINES {
+                lines.pop_front();
+            }
+            lines.push_back(line.clone());
+        }
+    }
+}
+
 /// Where an agent writes its lines.
 #[derive(Clone)]
 pub struct Log {
     source: Arc<str>,
     sender: SyncSender<LogLine>,
     lost: Arc<AtomicU64>,
+    tail: LogTail,
     /// Lines written in the running second, to keep a flood from hiding the rest.
     window: Window,
 }
@@ -68,8 +101,8 @@ const LINES_PER_SECOND: u32 = 20;
 pub fn channel(capacity: usize) -> (Log, Receiver<LogLine>, Arc<AtomicU64>) {
     let (sender, receiver) = sync_channel(capacity);
     let lost = Arc::new(AtomicU64::new(0));
-    let log =
-        Log { source: Arc::from("engine"), sender, lost: lost.clone(), window: Window::default() };
+    let (source, tail) = (Arc::from("engine"), LogTail::default());
+    let log = Log { source, sender, lost: lost.clone(), tail, window: Window::default() };
     (log, receiver, lost)
 }
 
@@ -78,6 +111,12 @@ impl Log {
     #[must_use]
     pub fn named(&self, source: &str) -> Self {
         Self { source: Arc::from(source), window: Window::default(), ..self.clone() }
+    }
+
+    /// The last lines of all agents.
+    #[must_use]
+    pub fn tail(&self) -> LogTail {
+        self.tail.clone()
     }
 
     /// Something expected happened.
@@ -114,6 +153,7 @@ impl Log {
 
     fn send(&self, at: Nanos, level: Level, text: String) {
         let line = LogLine { at, level, source: self.source.clone(), text };
+        self.tail.push(&line);
         if let Err(TrySendError::Full(_)) = self.sender.try_send(line) {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }

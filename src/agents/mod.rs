@@ -9,6 +9,7 @@
 mod account;
 mod assembly;
 mod configured;
+pub mod control;
 mod engine;
 mod executor;
 mod feed;
@@ -18,9 +19,12 @@ pub mod journal;
 mod load;
 pub mod log;
 mod oms;
+mod operator;
+mod ports;
 mod session;
 mod skew;
 mod strategy;
+mod supervision;
 mod threads;
 
 pub use account::{FinalBalance, FinalState};
@@ -29,9 +33,11 @@ pub use configured::check;
 pub use engine::{Engine, EngineSetup, STOP_TIMEOUT};
 pub use executor::{Executor, ExecutorHistograms, ExecutorParts};
 pub use feed::{Feed, FeedBook, FeedHistograms, FeedParts};
-pub use journal::JournalRecorder;
+pub use journal::{JournalRecorder, Restored, restore};
 pub use load::{LoadError, load};
-pub use oms::{OmsAgent, OmsParts, StrategyPort, VenuePort};
+pub use oms::{OmsAgent, OmsParts};
+pub use operator::{Ask, AskKind, ClosingRow, OperatorDesk, OrderBoard, OrderRow, Tell, TellPart};
+pub use ports::{StrategyPort, VenuePort};
 pub use session::{Session, SessionCounters, Step};
 pub use strategy::StrategyAgent;
 pub use threads::{

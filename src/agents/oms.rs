@@ -1,78 +1,30 @@
 //! The order manager as an agent: requests and reports in, commands and news out.
 //!
 //! The only writer of order, position and limit state, so nothing here is locked. It polls reports
-//! before requests: what is known about working orders counts before new ones are allowed.
+//! before requests: what is known about working orders counts before new ones are allowed. A person's
+//! commands come before both.
 
 use super::account::{self, FinalState};
 use super::findings;
 use super::journal::JournalRecorder;
 use super::log::Log;
+use super::operator::{DeskState, LAST_WORD};
+use super::ports::{StrategyPort, VenuePort};
 use super::skew::SkewTable;
 use super::threads::{Agent, Lifecycle, Phase};
 use crate::clock::Clock;
 use crate::oms::{
     BookQuote, Books, Kept, Oms, OmsCounters, OmsOptions, Output, RiskReject, local_refusal,
 };
-use crate::shm::{AccountWriter, Market, MarketView, OmsEnd};
-use crate::sync::{histogram, spsc};
+use crate::shm::{AccountWriter, Market, MarketView};
+use crate::sync::histogram;
 use crate::types::{
-    Amount, Command, CommandKind, Event, InstrumentId, InstrumentTable, Nanos, RejectReason,
-    Request, Signal, SignalId, StrategyId, StrategyReport, VenueId,
+    Amount, Command, CommandKind, Event, InstrumentId, InstrumentTable, Nanos, Operator,
+    RejectReason, Request, Scope, Signal, SignalId, StrategyId, VenueId,
 };
-use std::collections::VecDeque;
+use crate::venues::VENUES;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-
-/// Rings to and from the agents of one venue.
-pub struct VenuePort {
-    /// Which.
-    pub venue: VenueId,
-    /// To its executor.
-    pub commands: spsc::Producer<Command>,
-    /// From its executor.
-    pub events: spsc::Consumer<Event>,
-    /// To its feed.
-    pub feed: spsc::Producer<Command>,
-    /// From published to seen by the strategy.
-    pub see: histogram::Writer,
-    /// From seen to emitted.
-    pub decide: histogram::Writer,
-    /// From emitted to handed over.
-    pub risk: histogram::Writer,
-}
-
-/// The engine's end of one strategy's file.
-pub struct StrategyPort {
-    /// Whose.
-    pub strategy: StrategyId,
-    /// The rings.
-    pub end: OmsEnd,
-    /// Reports that found their ring full.
-    pub waiting: VecDeque<StrategyReport>,
-}
-
-impl StrategyPort {
-    /// The port of a strategy that has not been told anything yet.
-    #[must_use]
-    pub fn new(strategy: StrategyId, end: OmsEnd) -> Self {
-        Self { strategy, end, waiting: VecDeque::with_capacity(REPORTS_WAITING) }
-    }
-
-    /// Delivers a report, now or later, in order. False if too many wait already: it is lost.
-    fn give(&mut self, report: StrategyReport) -> bool {
-        if self.waiting.is_empty() && self.end.push_report(&report).is_ok() {
-            return true;
-        }
-        if self.waiting.len() == REPORTS_WAITING {
-            return false;
-        }
-        self.waiting.push_back(report);
-        true
-    }
-}
-
-/// Reports that wait for a strategy whose ring is full.
-const REPORTS_WAITING: usize = 4096;
 
 /// What the order manager is made of.
 pub struct OmsParts {
@@ -108,10 +60,14 @@ pub struct OmsParts {
 
 /// See the module.
 pub struct OmsAgent {
-    parts: OmsParts,
-    oms: LiveOms,
+    pub(super) parts: OmsParts,
+    pub(super) oms: LiveOms,
+    /// The person at the engine, if there is a way for one.
+    pub(super) desk: Option<DeskState>,
     venues: Vec<VenueId>,
-    out: Output,
+    /// Of each, whether it was said to be ready.
+    ready: Vec<bool>,
+    pub(super) out: Output,
     /// Commands that found their ring full.
     refused: Vec<(VenueId, Command)>,
     bad_records: u64,
@@ -164,11 +120,14 @@ impl OmsAgent {
                 .map_err(|error| error.to_string())?,
             None => Oms::new(options, instruments, start, journal, books),
         };
-        let venues = parts.venues.iter().map(|port| port.venue).collect();
+        let venues: Vec<VenueId> = parts.venues.iter().map(|port| port.venue).collect();
+        let ready = vec![false; venues.len()];
         Ok(Self {
             parts,
             oms,
+            desk: None,
             venues,
+            ready,
             out,
             refused: Vec::with_capacity(64),
             bad_records: 0,
@@ -292,7 +251,7 @@ impl OmsAgent {
 
     /// Commands to the executors, news to the strategies. A command that finds its ring full was
     /// not sent; the order manager is told so, as it would be by the executor.
-    fn drain(&mut self, now: Nanos) {
+    pub(super) fn drain(&mut self, now: Nanos) {
         self.deliver(now);
         while let Some((venue, command)) = self.refused.pop() {
             let text = format_args!("venue {}: command ring full: {:?}", venue.0, command.kind);
@@ -340,6 +299,7 @@ impl OmsAgent {
         }
         self.account_at = now.plus(ACCOUNT_EVERY_NS);
         self.tell(now);
+        self.watch_strategies(now);
         self.look_at_journal(now);
         self.parts.market.beat(now);
         let (oms, table) = (&self.oms, &self.parts.instruments);
@@ -351,7 +311,8 @@ impl OmsAgent {
         let phase = self.parts.lifecycle.phase();
         if phase >= Phase::Stopping && !self.stopping {
             self.stopping = true;
-            self.oms.stop(now, &mut self.out);
+            // A stop is never refused.
+            let _ = self.oms.on_operator(&Operator::Stop, now, &mut self.out);
             self.drain(now);
         }
         if self.finished || phase < Phase::Stopping {
@@ -376,8 +337,25 @@ impl OmsAgent {
         self.venues.iter().all(agree) || silence > SETTLE_MAX_NS
     }
 
+    /// Which venues may be traded on is said when it changes.
+    fn tell_ready(&mut self, now: Nanos) {
+        for (at, venue) in self.venues.iter().enumerate() {
+            let ready = self.oms.is_ready(*venue, now);
+            if ready == self.ready[at] {
+                continue;
+            }
+            self.ready[at] = ready;
+            let name = VENUES[usize::from(venue.0)].name;
+            match ready {
+                true => self.parts.log.info(now, format_args!("{name} may be traded on")),
+                false => self.parts.log.warn(now, format_args!("{name} gets no new orders now")),
+            }
+        }
+    }
+
     /// What should not happen is said when it does.
     fn tell(&mut self, now: Nanos) {
+        self.tell_ready(now);
         let c = *self.oms.counters();
         let rows = [
             ("contradicting reports", self.told.contradictions, c.contradictions),
@@ -456,6 +434,7 @@ impl OmsAgent {
         let (oms, table) = (&self.oms, &self.parts.instruments);
         let mut last = account::final_state(oms, table, &self.venues, now);
         last.counters.bad_records = self.bad_records;
+        self.describe(LAST_WORD, Scope::Engine, now);
         let _ = self.parts.last.send(last);
         self.parts.lifecycle.advance(Phase::Done);
     }
@@ -471,12 +450,14 @@ impl Agent for OmsAgent {
             return 0;
         }
         self.give_waiting();
-        let mut work = self.take_events(now);
+        let mut work = self.take_operator(now);
+        work += self.take_events(now);
         work += self.take_requests(now);
         self.oms.on_timer(now, &mut self.out);
         self.drain(now);
         self.watch_journal(now);
         self.publish_account(now);
+        self.show_orders(now);
         self.live_through_the_end(now);
         work
     }

@@ -1,13 +1,14 @@
 //! Which agents run on which thread, pinned where, and the loop that polls them.
 
+use super::control::crash::{self, Incidents};
 use super::log::Log;
 use crate::clock::Clock;
 use crate::config::{Idle, ThreadConfig};
 use crate::types::Nanos;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -43,6 +44,7 @@ pub struct Lifecycle {
     lost: Arc<AtomicBool>,
     refused: Arc<AtomicBool>,
     frame: Arc<AtomicU64>,
+    reason: Arc<OnceLock<String>>,
 }
 
 impl Lifecycle {
@@ -61,6 +63,18 @@ impl Lifecycle {
     /// Goes forward to `phase`; going back is ignored.
     pub fn advance(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+
+    /// Begins to stop, for this reason; the first one given stays.
+    pub fn stop_because(&self, reason: &str) {
+        let _ = self.reason.set(reason.to_owned());
+        self.advance(Phase::Stopping);
+    }
+
+    /// Why the engine stops, if anybody said.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.get().map(String::as_str)
     }
 
     /// An agent is lost: the emergency begins.
@@ -203,17 +217,21 @@ pub fn spawn(
     clock: &Clock,
     lifecycle: &Lifecycle,
     log: &Log,
+    incidents: &Incidents,
 ) -> Result<JoinHandle<()>, String> {
     let (report, pinned) = std::sync::mpsc::channel();
     let (core, idle) = (plan.core, plan.idle);
-    let mut looped =
-        Loop { agents, clock: clock.clone(), lifecycle: lifecycle.clone(), log: log.clone() };
+    let names = agents.iter().map(|agent| agent.name().to_owned()).collect();
+    let (clock, lifecycle, log) = (clock.clone(), lifecycle.clone(), log.clone());
+    let mut looped = Loop { agents, clock, lifecycle, log };
+    let incidents = incidents.clone();
     let name = plan.runs.first().map_or("stoop", String::as_str).to_owned();
     let body = move || {
         let result = core.map_or(Ok(()), pin);
         let failed = result.is_err();
         let _ = report.send(result);
         if !failed {
+            crash::watch_thread(&incidents, names);
             looped.run(idle);
         }
     };
@@ -249,7 +267,7 @@ impl Loop {
     fn round(&mut self) -> usize {
         let mut work = 0;
         for index in 0..self.agents.len() {
-            POLLED.set(index);
+            crash::charge(index);
             work += self.agents[index].poll(self.clock.now());
         }
         work
@@ -257,24 +275,22 @@ impl Loop {
 
     /// The agent that panicked is out; the others go on to cancel what works.
     fn lost(&mut self) {
-        let agent = self.agents.remove(POLLED.get());
+        let agent = self.agents.remove(crash::take_charged());
         let now = self.clock.now();
         let name = agent.name();
         let text = format_args!("agent {name} panicked and is lost: cancelling all orders");
         self.log.error(now, text);
         if let Some(venue) = name.strip_prefix("exec:") {
             // It alone holds the venue's keys and connections.
-            let text = format_args!("orders at {venue} may still work: cancel them there by hand");
+            let text = format_args!(
+                "orders at {venue} may still work: look there if no spare connection ends them"
+            );
             self.log.error(now, text);
         }
         // Its state is broken: running its destructor could panic again.
         std::mem::forget(agent);
         self.lifecycle.lose_agent();
     }
-}
-
-thread_local! {
-    static POLLED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 fn rest(idle: Idle) {
@@ -359,10 +375,15 @@ mod tests {
             .into();
         let plan = ThreadPlan { core: None, idle: Idle::Yield, runs: names(1) };
         let clock = Clock::manual(Nanos(1));
-        let thread = spawn(&plan, agents, &clock, &lifecycle, &log).unwrap();
+        let incidents = Incidents::default();
+        let thread = spawn(&plan, agents, &clock, &lifecycle, &log, &incidents).unwrap();
         thread.join().unwrap();
         assert_eq!(lifecycle.phase(), Phase::Done);
         let line = lines.try_iter().next().unwrap();
         assert_eq!(line.text, "agent bad panicked and is lost: cancelling all orders");
+        let noted = incidents.take();
+        assert_eq!(noted.len(), 1);
+        assert_eq!((&*noted[0].agent, &*noted[0].thread), ("bad", "agent0"));
+        assert!(noted[0].message.contains("deliberate"), "{}", noted[0].message);
     }
 }

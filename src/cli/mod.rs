@@ -1,6 +1,7 @@
 //! The commands: what a person types and what comes back.
 //!
-//! Exit codes: 0 all well, 1 failure, 2 wrong usage, 3 configuration, 4 venue.
+//! Exit codes: 0 all well, 1 failure, 2 wrong usage, 3 configuration, 4 venue, 5 no such instance
+//! runs, 6 begun but not all confirmed in time.
 
 #![forbid(unsafe_code)]
 
@@ -8,6 +9,7 @@ mod check;
 mod instruments;
 mod journal;
 pub mod ledger;
+mod operate;
 mod run;
 mod sim;
 mod summary;
@@ -26,10 +28,15 @@ pub const EXIT_FAILURE: u8 = 1;
 pub const EXIT_CONFIG: u8 = 3;
 /// A venue could not be reached or refused us.
 pub const EXIT_VENUE: u8 = 4;
+/// No such instance runs, or it does not answer.
+pub const EXIT_INSTANCE: u8 = 5;
+/// A command was begun, but not everything was confirmed in time or could be done.
+pub const EXIT_UNCONFIRMED: u8 = 6;
 
 #[derive(Parser)]
 #[command(name = "stoop", version, about, long_about = None, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 all well, 1 failure, 2 usage, 3 configuration, 4 venue.\n\
+#[command(after_help = "Exit codes: 0 all well, 1 failure, 2 usage, 3 configuration, 4 venue,\n\
+    5 no such instance runs, 6 begun but not all confirmed in time.\n\
     Try: stoop run --for 30s")]
 struct Arguments {
     #[command(subcommand)]
@@ -84,6 +91,68 @@ enum Command {
         json: bool,
         #[command(flatten)]
         config: ConfigArgument,
+    },
+    /// Stop a running engine: no new orders, everything cancelled and confirmed
+    Stop {
+        #[command(flatten)]
+        wait: operate::Wait,
+        #[command(flatten)]
+        to: operate::To,
+    },
+    /// Cancel orders, again and again until they have ended
+    CancelAll {
+        #[command(flatten)]
+        of: operate::Of,
+        #[command(flatten)]
+        wait: operate::Wait,
+        #[command(flatten)]
+        to: operate::To,
+    },
+    /// Pause, cancel orders and close positions by limit orders inside the price collar
+    Flatten {
+        #[command(flatten)]
+        of: operate::Of,
+        #[command(flatten)]
+        wait: operate::Wait,
+        #[command(flatten)]
+        to: operate::To,
+    },
+    /// Allow no new orders
+    Pause {
+        #[command(flatten)]
+        of: operate::Of,
+        #[command(flatten)]
+        to: operate::To,
+    },
+    /// Allow new orders again
+    Resume {
+        #[command(flatten)]
+        of: operate::Of,
+        #[command(flatten)]
+        to: operate::To,
+    },
+    /// Allow only orders that make a position smaller
+    ReduceOnly {
+        #[command(flatten)]
+        of: operate::Of,
+        #[command(flatten)]
+        to: operate::To,
+    },
+    /// Ask venues for open orders, fills and balances and compare
+    Reconcile {
+        /// Only this venue
+        #[arg(long)]
+        venue: Option<String>,
+        #[command(flatten)]
+        to: operate::To,
+    },
+    /// Change a limit until the end of the run: position_max.BTC=3
+    Set {
+        /// A key of [limits] and its value in the unit of the file
+        #[arg(value_name = "LIMIT=VALUE")]
+        setting: String,
+        #[command(flatten)]
+        to: operate::To,
     },
     /// Read the journal: everything that happened, as it was acted on
     Journal {
@@ -179,16 +248,39 @@ pub fn main_with(strategies: Vec<(String, Box<dyn Strategy>)>) -> ExitCode {
             config.load(&own).and_then(|config| instruments::instruments(&config, json))
         }
         Command::Journal { action } => journal::journal(&action, &own),
-        Command::Version => {
-            println!("stoop {}", env!("CARGO_PKG_VERSION"));
-            Ok(EXIT_OK)
-        }
+        command => other(command),
     };
     match result {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             eprintln!("error: {}", failure.message);
             ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Commands that need no configuration.
+fn other(command: Command) -> Result<u8, Failure> {
+    use operate::{Of, To, Typed, Wait, operate};
+    let typed = |to: To, of: Option<Of>, wait: Option<Wait>| Typed { to, of, wait, setting: None };
+    match command {
+        Command::Stop { wait, to } => operate("stop", typed(to, None, Some(wait))),
+        Command::CancelAll { of, wait, to } => {
+            operate("cancel-all", typed(to, Some(of), Some(wait)))
+        }
+        Command::Flatten { of, wait, to } => operate("flatten", typed(to, Some(of), Some(wait))),
+        Command::Pause { of, to } => operate("pause", typed(to, Some(of), None)),
+        Command::Resume { of, to } => operate("resume", typed(to, Some(of), None)),
+        Command::ReduceOnly { of, to } => operate("reduce-only", typed(to, Some(of), None)),
+        Command::Reconcile { venue, to } => {
+            operate("reconcile", typed(to, Some(Of::venue(venue)), None))
+        }
+        Command::Set { setting, to } => {
+            operate("set", Typed { setting: Some(setting), ..typed(to, None, None) })
+        }
+        _ => {
+            println!("stoop {}", env!("CARGO_PKG_VERSION"));
+            Ok(EXIT_OK)
         }
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn run(
     let mut view = View::new(config, options, &engine, lines, lost, &clock)?;
     let started = Instant::now();
     let mut firsts = Firsts::default();
-    while !stop.load(Ordering::Relaxed) && !engine.is_lost() {
+    while !stop.load(Ordering::Relaxed) && !engine.is_lost() && !engine.is_stopping() {
         if options.duration.is_some_and(|duration| started.elapsed() >= duration) {
             break;
         }
@@ -84,11 +84,12 @@ pub(super) fn run(
         }
     }
     let (lost, refused) = (engine.is_lost(), engine.is_login_refused());
+    let reason = engine.stop_reason().map(str::to_owned);
     let seconds = started.elapsed().as_secs_f64();
     let (market, layout) = (engine.view().clone(), engine.layout().to_owned());
     let last = engine.join();
     view.leave();
-    let ended = Ended { last, layout, seconds, firsts, lost, refused };
+    let ended = Ended { last, layout, seconds, firsts, lost, refused, reason };
     finish(config, options, &venues, &market, &ended)
 }
 
@@ -119,6 +120,8 @@ struct Ended {
     firsts: Firsts,
     lost: bool,
     refused: bool,
+    /// Why it stopped, if a person or a file said so.
+    reason: Option<String>,
 }
 
 fn finish(
@@ -134,6 +137,7 @@ fn finish(
     summary.layout.clone_from(&ended.layout);
     summary.seconds = ended.seconds;
     summary.firsts = ended.firsts;
+    summary.stopped.clone_from(&ended.reason);
     summary.differences = venues.differences(market.instruments(), &ended.last);
     if options.json {
         println!("{}", summary.json());

@@ -14,6 +14,8 @@ pub(super) struct Summary {
     pub layout: String,
     pub seconds: f64,
     pub firsts: Firsts,
+    /// Why it stopped, if a person or a file said so.
+    pub stopped: Option<String>,
     pub counters: OrderCounters,
     /// Asset that profit is counted in, realised before fees, unrealised, fees.
     pub pnl: Vec<(String, Amount, Amount, Amount)>,
@@ -46,6 +48,7 @@ impl Summary {
             layout: String::new(),
             seconds: 0.0,
             firsts: Firsts::default(),
+            stopped: None,
             counters: last.counters,
             pnl: pnl.collect(),
             stages: Stage::ALL.iter().map(|s| (s.name(), stage(view, *s, venues))).collect(),
@@ -100,6 +103,7 @@ impl Summary {
             "mode": self.mode,
             "layout": self.layout,
             "seconds": self.seconds,
+            "stopped": self.stopped,
             "first_book_ms": self.firsts.book_ms,
             "first_order_ms": self.firsts.order_ms,
             "signals": c.signals,
@@ -140,6 +144,9 @@ impl Summary {
     pub fn print(&self) {
         let c = &self.counters;
         println!("\nran {:.1} s in mode {}, {}", self.seconds, self.mode, self.layout);
+        if let Some(reason) = &self.stopped {
+            println!("stopped   {reason}");
+        }
         println!("signals   {} ({} refused by risk)", c.signals, c.signals_refused);
         println!(
             "orders    {} sent = {} filled + {} expired + {} canceled + {} rejected + {} open",

@@ -43,6 +43,9 @@ impl Checker<'_> {
                 Some(every) => self.in_range(every, 1, 86_400, "reconcile_every_s")? as u64,
                 None => RECONCILE_EVERY_S,
             } * 1_000_000_000,
+            kill_file: engine.kill_file,
+            strategy_silence_max_ns: self.silence(engine.strategy_silence_max_ms.as_ref())?,
+            crash_folder: engine.crash_folder.unwrap_or_else(|| "crash".into()),
             instruments,
             venues,
             threads,
@@ -182,7 +185,37 @@ impl Checker<'_> {
             public: self.url(raw.public, "wss")?,
             trade: self.url(raw.trade, "wss")?,
             private: self.url(raw.private, "wss")?,
+            dead_man_switch_s: self.dead_man_switch(venue, raw.dead_man_switch_s.as_ref())?,
         })
+    }
+
+    /// Only what the venue has can be switched on.
+    fn dead_man_switch(
+        &self,
+        venue: VenueId,
+        seconds: Option<&Spanned<i64>>,
+    ) -> Result<Option<u32>, ConfigError> {
+        let Some(seconds) = seconds else { return Ok(None) };
+        let row = &venues::VENUES[usize::from(venue.0)];
+        match row.dead_man_switch {
+            Ok((min, max)) => {
+                let (min, max) = (i64::from(min), i64::from(max));
+                self.in_range(seconds, min, max, "dead_man_switch_s").map(|s| Some(s as u32))
+            }
+            Err(why) => {
+                let text = format!("dead_man_switch_s: {} has no such switch: {why}", row.name);
+                Err(self.error(seconds, text))
+            }
+        }
+    }
+
+    fn silence(&self, milliseconds: Option<&Spanned<i64>>) -> Result<u64, ConfigError> {
+        const DEFAULT_MS: u64 = 2_000;
+        let milliseconds = match milliseconds {
+            Some(value) => self.in_range(value, 500, 3_600_000, "strategy_silence_max_ms")? as u64,
+            None => DEFAULT_MS,
+        };
+        Ok(milliseconds * 1_000_000)
     }
 
     fn url(

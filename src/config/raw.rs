@@ -41,6 +41,9 @@ pub(super) struct RawEngine {
     pub depth: Spanned<i64>,
     pub idle: Spanned<String>,
     pub reconcile_every_s: Option<Spanned<i64>>,
+    pub kill_file: Option<PathBuf>,
+    pub strategy_silence_max_ms: Option<Spanned<i64>>,
+    pub crash_folder: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -84,6 +87,7 @@ pub(super) struct RawVenue {
     pub public: Option<Spanned<String>>,
     pub trade: Option<Spanned<String>>,
     pub private: Option<Spanned<String>>,
+    pub dead_man_switch_s: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize)]

@@ -83,6 +83,9 @@ pub const PAYLOAD_MAX: usize = RECORD_MAX - RECORD_HEADER;
 /// Sequence of a journal's first record.
 pub const SEQUENCE_FIRST: u64 = 1;
 
+/// No journal gets as far as this sequence; a header that says so is not sound.
+const SEQUENCE_LIMIT: u64 = 1 << 62;
+
 /// Where a segment's first sequence stands; its checksum follows.
 pub(super) const OPENING: usize = 48;
 
@@ -180,6 +183,11 @@ pub(super) fn is_zero(bytes: &[u8]) -> bool {
     words.iter().all(|word| *word == [0; 64]) && rest.iter().all(|byte| *byte == 0)
 }
 
+/// Whether a segment may have so many bytes: whole pages, at least one, at most 2 GiB.
+pub(super) fn is_segment_len(bytes: u64) -> bool {
+    (4096..=2 << 30).contains(&bytes) && bytes.is_multiple_of(4096)
+}
+
 /// The bytes of a segment that is not opened yet, up to [`OPENING`]; and its salt.
 pub(super) fn encode_header(number: u64, created: Nanos, len: u64) -> ([u8; OPENING], u32) {
     let mut bytes = [0; OPENING];
@@ -215,11 +223,12 @@ pub fn decode_header(bytes: &[u8]) -> Result<SegmentHeader, HeaderError> {
     }
     let len = u64_at(bytes, 32);
     let fixed = u32_at(bytes, 12) == SEGMENT_HEADER as u32 && u32_at(bytes, 40) == 0;
-    if !fixed || len < SEGMENT_HEADER as u64 || len > u64::from(u32::MAX) {
+    if !fixed || !is_segment_len(len) {
         return damaged(Damage::Header);
     }
     let first_sequence = u64_at(bytes, OPENING);
-    if first_sequence != 0 && bytes[56..64] != opening_check(salt, first_sequence) {
+    let opening = bytes[56..64] == opening_check(salt, first_sequence);
+    if first_sequence != 0 && (!opening || first_sequence > SEQUENCE_LIMIT) {
         return damaged(Damage::Opening);
     }
     let created = Nanos(u64_at(bytes, 24));

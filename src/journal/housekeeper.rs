@@ -47,17 +47,24 @@ pub(super) struct Shared {
     /// What was written may not be on the disk.
     pub(super) failed: AtomicBool,
     pub(super) stop: AtomicBool,
-    /// What last went wrong. Never touched by an append.
+    /// Last segment that the thread made.
+    pub(super) made: AtomicU64,
+    /// What last went wrong, with the disk and with the hook. Never touched by an append.
     error: Mutex<Option<String>>,
+    hook_error: Mutex<Option<String>>,
 }
 
 impl Shared {
+    /// Notes why there is no next segment, or that there is one. A disk that failed stays noted.
     pub(super) fn set_error(&self, error: Option<String>) {
-        *self.error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+        if !self.failed.load(Ordering::Acquire) {
+            *self.error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+        }
     }
 
     pub(super) fn error(&self) -> Option<String> {
-        self.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let error = self.error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        error.or_else(|| self.hook_error.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     /// Notes that the disk did not store what was written. There is no way back: the system may
@@ -152,8 +159,9 @@ pub(super) fn tell(hook: &mut Option<Hook>, place: &Place, full: &Full, shared: 
     let Some(hook) = hook else { return };
     let closed = ClosedSegment { place, full };
     if catch_unwind(AssertUnwindSafe(|| hook(&closed))).is_err() {
-        let path = closed.path();
-        shared.set_error(Some(format!("{}: what follows its closing panicked", path.display())));
+        let error =
+            format!("{}: what is done with a full segment panicked", closed.path().display());
+        *shared.hook_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
 }
 
@@ -228,11 +236,10 @@ impl Housekeeper {
         match self.maker.make(now) {
             Ok(segment) => {
                 self.held.extend(segment.keeper().map(|keeper| (segment.number, keeper.clone())));
+                self.shared.made.store(segment.number, Ordering::Release);
                 // There is room: the one before was taken, or its number would be the next.
                 let _ = self.ready.try_send(segment);
-                if pace.wait != RETRY_FIRST && !self.shared.failed.load(Ordering::Relaxed) {
-                    self.shared.set_error(None);
-                }
+                self.shared.set_error(None);
                 pace.wait = RETRY_FIRST;
             }
             Err(error) => {

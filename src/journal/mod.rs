@@ -19,6 +19,7 @@ pub mod format;
 mod housekeeper;
 mod map;
 mod memory;
+mod opening;
 mod place;
 mod reader;
 mod segment;

@@ -45,7 +45,7 @@ impl Place {
     /// Numbers of the segments, rising.
     pub(super) fn segments(&self) -> Result<Vec<u64>, JournalError> {
         match self {
-            Self::Folder(folder) => numbers(folder, "segment-", ".log"),
+            Self::Folder(folder) => numbers(folder, "segment-", 6, ".log"),
             Self::Memory(memory) => Ok(memory.numbers()),
         }
     }
@@ -53,7 +53,7 @@ impl Place {
     /// Sequences of the snapshots, rising.
     pub(super) fn snapshots(&self) -> Result<Vec<u64>, JournalError> {
         match self {
-            Self::Folder(folder) => numbers(folder, "snapshot-", ""),
+            Self::Folder(folder) => numbers(folder, "snapshot-", 20, ""),
             Self::Memory(memory) => Ok(memory.snapshots()),
         }
     }
@@ -70,6 +70,8 @@ impl Place {
             Self::Folder(_) => {
                 let path = self.segment_path(number);
                 let file = open(&path, false)?;
+                let len = file.metadata().map_err(io_error(&path, "look at"))?.len();
+                into.reserve(len.min(most) as usize);
                 file.take(most).read_to_end(into).map_err(io_error(path, "read"))?;
             }
             Self::Memory(memory) => {
@@ -303,13 +305,16 @@ fn remove_unfinished(folder: &Path) -> Result<(), JournalError> {
     Ok(())
 }
 
-/// The numbers in the names of files that begin and end so; other names are not ours.
-fn numbers(folder: &Path, start: &str, end: &str) -> Result<Vec<u64>, JournalError> {
+/// The numbers in the names of files that begin and end so. A name that is written otherwise than
+/// this program writes it is not ours.
+fn numbers(folder: &Path, start: &str, width: usize, end: &str) -> Result<Vec<u64>, JournalError> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(folder).map_err(io_error(folder, "list"))? {
         let name = entry.map_err(io_error(folder, "list"))?.file_name();
-        let digits = name.to_str().and_then(|n| n.strip_prefix(start)?.strip_suffix(end));
-        numbers.extend(digits.and_then(|digits| digits.parse::<u64>().ok()));
+        let name = name.to_str().unwrap_or_default();
+        let digits = name.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
+        let number = digits.and_then(|digits| digits.parse::<u64>().ok());
+        numbers.extend(number.filter(|number| format!("{start}{number:0width$}{end}") == name));
     }
     numbers.sort_unstable();
     Ok(numbers)

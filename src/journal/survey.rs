@@ -5,9 +5,12 @@
 
 use super::error::JournalError;
 use super::format::{
-    Damage, HeaderError, SEGMENT_HEADER, SegmentHeader, VERSION, decode_header, is_zero,
+    Damage, HeaderError, OPENING, SEGMENT_HEADER, SegmentHeader, VERSION, decode_header, is_zero,
 };
 use super::place::Place;
+
+/// No journal gets as far as this segment; a file with such a name is not one of ours.
+const NUMBER_LIMIT: u64 = 1 << 48;
 
 /// The segments of a journal.
 #[derive(Debug, Default)]
@@ -28,7 +31,10 @@ pub(super) fn survey(place: &Place) -> Result<Survey, JournalError> {
             let path = place.segment_path(expected.unwrap_or_default());
             return Err(JournalError::SegmentMissing { path });
         }
-        expected = number.checked_add(1);
+        if number > NUMBER_LIMIT {
+            return Err(damaged(place, number, 0, Damage::Name, false));
+        }
+        expected = Some(number + 1);
         place.read_segment(number, SEGMENT_HEADER as u64, &mut bytes)?;
         match header(place, number, &bytes)? {
             Some(header) if survey.unopened.is_empty() => survey.opened.push(header),
@@ -54,7 +60,7 @@ fn header(place: &Place, number: u64, bytes: &[u8]) -> Result<Option<SegmentHead
         // One that was begun and never used; only a simulated crash leaves such.
         Err(HeaderError::Damaged(_)) if is_unused(place, number)? => return Ok(None),
         Err(HeaderError::Damaged(what)) => {
-            let offset = if what == Damage::Opening { 48 } else { 0 };
+            let offset = if what == Damage::Opening { OPENING } else { 0 };
             return Err(damaged(place, number, offset, what, false));
         }
     };
@@ -67,7 +73,13 @@ fn header(place: &Place, number: u64, bytes: &[u8]) -> Result<Option<SegmentHead
     if is_unused(place, number)? {
         return Ok(None);
     }
-    Err(damaged(place, number, 48, Damage::Unopened, false))
+    // A writer may have moved into it between the two looks.
+    let mut again = Vec::new();
+    place.read_segment(number, SEGMENT_HEADER as u64, &mut again)?;
+    match decode_header(&again) {
+        Ok(header) if header.first_sequence != 0 => Ok(Some(header)),
+        _ => Err(damaged(place, number, OPENING, Damage::Unopened, false)),
+    }
 }
 
 /// Whether nothing stands behind the header.

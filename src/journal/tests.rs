@@ -264,6 +264,50 @@ fn every_bit_of_a_used_header_is_guarded() {
     }
 }
 
+/// A segment of an earlier, smaller size does not bound what a record may be.
+#[test]
+fn the_size_of_segments_may_change() {
+    let folder = MemoryFolder::new();
+    let (mut writer, _) = open(&folder);
+    fill(&mut writer, 5);
+    drop(writer);
+    let mut wider = options(&folder);
+    wider.segment_bytes = 32 * 1024;
+    let (mut writer, _) = Writer::open(&wider, Nanos(1), None).unwrap();
+    assert_eq!(writer.append(6, Need::Normal, Nanos(1006), &[6; 20_000]), Ok(6));
+    drop(writer);
+    let (mut writer, opened) = open(&folder);
+    assert_eq!(opened.next_sequence, 7);
+    fill(&mut writer, 100);
+    let lens: Vec<usize> = folder.segments().iter().map(|(_, bytes)| bytes.len()).collect();
+    assert_eq!(lens[..3], [SEGMENT, 32 * 1024, SEGMENT]);
+    assert_eq!(content(&folder, 7).unwrap().0, expected(7..=106));
+}
+
+/// Headers that are sound but say what cannot be: nothing overflows.
+#[test]
+fn impossible_numbers_are_refused() {
+    let make = |first: u64| {
+        let (header, salt) = format::encode_header(1, Nanos(1), SEGMENT as u64);
+        let mut bytes = vec![0; SEGMENT];
+        bytes[..48].copy_from_slice(&header);
+        bytes[48..56].copy_from_slice(&first.to_le_bytes());
+        bytes[56..64].copy_from_slice(&format::opening_check(salt, first));
+        let words = format::encode_record(64, salt, first, Nanos(1), 1, b"");
+        for (index, word) in words.iter().enumerate() {
+            bytes[64 + index * 8..][..8].copy_from_slice(&word.to_le_bytes());
+        }
+        MemoryFolder::of_segments(vec![bytes])
+    };
+    assert_eq!(content(&make(1 << 62), 0).unwrap().0.len(), 1);
+    assert!(Writer::open(&options(&make(1 << 62)), Nanos(1), None).is_ok());
+    for first in [(1 << 62) + 1, u64::MAX] {
+        let error = Writer::open(&options(&make(first)), Nanos(1), None).unwrap_err();
+        let opening = matches!(error, JournalError::Damaged { what: Damage::Opening, .. });
+        assert!(opening, "{error}");
+    }
+}
+
 #[test]
 fn messages_name_file_offset_fault_and_way_on() {
     let folder = MemoryFolder::new();
@@ -437,7 +481,12 @@ fn a_hook_that_panics_costs_a_message() {
     let hook: Hook = Box::new(|_| panic!("on purpose"));
     let (mut writer, _) = Writer::open(&options(&folder), Nanos(1), Some(hook)).unwrap();
     fill(&mut writer, 25);
-    assert_eq!(writer.status().segment, 2);
+    let status = writer.status();
+    assert_eq!(status.segment, 2);
+    let error = "memory/segment-000002.log: what is done with a full segment panicked";
+    folder.set_budget(None);
+    fill(&mut writer, 30);
+    assert_eq!(writer.status().error.unwrap(), error);
 }
 
 #[test]

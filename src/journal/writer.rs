@@ -8,13 +8,17 @@
 #![forbid(unsafe_code)]
 
 use super::error::{AppendError, JournalError, io_error};
-use super::format::{PAYLOAD_MAX, RECORD_MAX, SEGMENT_HEADER, encode_record, record_size};
+use super::format::{
+    PAYLOAD_MAX, RECORD_HEADER, RECORD_MAX, SEGMENT_HEADER, encode_record, is_segment_len,
+    record_size,
+};
 use super::housekeeper::{Full, Housekeeper, Maker, Shared, tell};
+use super::opening::{last_segment, read_last};
 use super::place::{Lock, Place};
-use super::reader::{Reader, Torn};
+use super::reader::Torn;
 use super::segment::Segment;
-use super::survey::{Survey, survey};
-use super::{Hook, SEQUENCE_FIRST, SyncPolicy};
+use super::survey::survey;
+use super::{Hook, SyncPolicy};
 use crate::types::Nanos;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -50,7 +54,7 @@ impl WriterOptions {
     fn check(&self) -> Result<u64, JournalError> {
         let options = |what: String| Err(JournalError::Options { what });
         let bytes = self.segment_bytes;
-        if !(4096..=2 << 30).contains(&bytes) || !bytes.is_multiple_of(4096) {
+        if !is_segment_len(bytes) {
             return options(format!(
                 "a segment has {bytes} bytes; a multiple of 4096 up to 2 GiB is needed"
             ));
@@ -172,10 +176,14 @@ impl Writer {
         shared.position.store(end.at as u64, Ordering::Relaxed);
         shared.sequence.store(end.next_sequence - 1, Ordering::Relaxed);
         shared.now.store(now.0, Ordering::Relaxed);
-        let next = maker.make(now).map_err(|error| shared.set_error(Some(error.to_string()))).ok();
+        // The thread makes the next one, if there is time for it.
+        let late = end.segment.len() - end.at <= 2 * reserve;
+        let made = (late || matches!(place, Place::Memory(_))).then(|| maker.make(now));
+        let next = made
+            .and_then(|made| made.map_err(|error| shared.set_error(Some(error.to_string()))).ok());
         let both = [Some(&end.segment), next.as_ref()];
         let supply = supply(options, &shared, maker, hook, both)?;
-        let capacity = end.segment.len().min(options.segment_bytes as usize) - SEGMENT_HEADER;
+        let capacity = options.segment_bytes as usize - SEGMENT_HEADER;
         let mut writer = Self {
             segment: end.segment,
             at: end.at,
@@ -243,7 +251,7 @@ impl Writer {
 
     /// Most bytes of a payload that this journal takes.
     pub fn payload_max(&self) -> usize {
-        PAYLOAD_MAX.min((self.record_max - 32) / 8 * 8)
+        PAYLOAD_MAX.min(self.record_max - RECORD_HEADER)
     }
 
     /// How it does. Allocates and may wait a moment: not for the path.
@@ -254,7 +262,8 @@ impl Writer {
             segment: self.segment.number,
             used: self.at as u64,
             len: self.segment.len() as u64,
-            next_ready: self.next.is_some(),
+            next_ready: self.next.is_some()
+                || self.shared.made.load(Ordering::Acquire) > self.segment.number,
             error: self.shared.error(),
         }
     }
@@ -402,64 +411,6 @@ fn hand_over(closed: &SyncSender<Full>, waiting: &mut Vec<Full>) {
     }
 }
 
-/// The segment to go on in.
-struct LastSegment {
-    segment: Segment,
-    at: usize,
-    first_sequence: u64,
-    next_sequence: u64,
-    torn: Option<Torn>,
-}
-
-/// Reads the last segment, if there is one, to its end.
-fn read_last(place: &Place, found: &Survey) -> Result<Option<Reader>, JournalError> {
-    let mut next_sequence = SEQUENCE_FIRST;
-    let mut reader = None;
-    if let Some(last) = found.opened.last() {
-        let mut last = Reader::open(place, last.first_sequence)?;
-        while last.next()?.is_some() {}
-        next_sequence = last.next_sequence();
-        reader = Some(last);
-    }
-    match place.snapshots()?.last() {
-        Some(snapshot) if *snapshot >= next_sequence => Err(JournalError::SnapshotAhead {
-            path: place.snapshot_path(*snapshot),
-            last: next_sequence - 1,
-        }),
-        _ => Ok(reader),
-    }
-}
-
-/// Opens the last segment and cuts its torn tail; makes the first one of a new journal.
-fn last_segment(
-    place: &Place,
-    maker: &mut Maker,
-    found: &Survey,
-    read: Option<Reader>,
-    now: Nanos,
-) -> Result<LastSegment, JournalError> {
-    let (Some(last), Some(reader)) = (found.opened.last(), read) else {
-        let mut segment = maker.make(now)?;
-        let path = place.segment_path(segment.number);
-        let other = |error| io_error(path, "begin")(std::io::Error::other(error));
-        segment.open(SEQUENCE_FIRST).map_err(other)?;
-        let (first_sequence, next_sequence) = (SEQUENCE_FIRST, SEQUENCE_FIRST);
-        let at = SEGMENT_HEADER;
-        return Ok(LastSegment { segment, at, first_sequence, next_sequence, torn: None });
-    };
-    let at = reader.position();
-    let mut segment = place.open_segment(last.number, last.salt, last.len)?;
-    let torn = reader.torn().cloned();
-    if torn.is_some() {
-        segment.zero_from(at);
-        let path = place.segment_path(last.number);
-        segment.sync().map_err(io_error(path, "store"))?;
-    }
-    let first_sequence = last.first_sequence;
-    let next_sequence = reader.next_sequence();
-    Ok(LastSegment { segment, at, first_sequence, next_sequence, torn })
-}
-
 /// Starts the journal's thread; in memory there is none.
 fn supply(
     options: &WriterOptions,
@@ -493,4 +444,31 @@ fn supply(
         .map_err(io_error(options.place.path(), "start a thread for"))?;
     let waiting = Vec::with_capacity(CLOSED_MAX);
     Ok(Supply::Thread { ready, closed, waiting, thread: Some(thread) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::MemoryFolder;
+
+    #[test]
+    fn a_disk_that_fails_stops_what_is_new_for_good_and_nothing_else() {
+        let options = WriterOptions {
+            segment_bytes: 4096,
+            reserve_bytes: Some(512),
+            ..WriterOptions::new(Place::Memory(MemoryFolder::new()))
+        };
+        let (mut writer, _) = Writer::open(&options, Nanos(1), None).unwrap();
+        let append = |writer: &mut Writer, need| writer.append(1, need, Nanos(1), &[1; 900]);
+        assert_eq!(append(&mut writer, Need::Normal), Ok(1));
+        writer.shared.fail("cannot store segment-000001.log: input/output error".to_owned());
+        for sequence in 2..9 {
+            assert_eq!(append(&mut writer, Need::Normal), Err(AppendError::Failed));
+            assert_eq!(append(&mut writer, Need::Essential), Ok(sequence));
+        }
+        // A next segment was made in the meantime: that does not hide it.
+        let error = "cannot store segment-000001.log: input/output error";
+        assert_eq!(writer.status().error.as_deref(), Some(error));
+        assert_eq!(writer.close(), Err(error.to_owned()));
+    }
 }

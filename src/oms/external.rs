@@ -119,7 +119,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         } else {
             let missed = self.on_listed_fill(venue, report);
             self.state.counters.fills_external += 1;
-            self.book(report, side, now);
+            self.book(None, report, side, now);
             if missed {
                 self.found_fill(venue, side, true, report, now);
             }

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod agree;
+mod closing;
 mod differences;
 mod exposure;
 mod external;
@@ -15,6 +16,7 @@ mod fills;
 mod index;
 mod inspect;
 mod notices;
+mod operator;
 mod orders;
 mod reconcile;
 mod record;
@@ -23,27 +25,34 @@ mod replay;
 mod reports;
 mod requests;
 mod risk;
+mod shares;
 mod state;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod trading;
 mod transition;
 mod venues;
 
+pub use closing::{Closing, ClosingState};
 pub use differences::{Difference, Finding, Flaw, Quarantined};
 pub use exposure::{Exposure, Exposures};
+pub use operator::{OperatorDone, OperatorError, Progress};
 pub use orders::{Order, OrderTable, Slot, Terms};
 pub use record::{NullRecorder, Opening, Record, RecordError, Recorder};
 pub use replay::{Divergence, Replay};
 pub use reports::local_refusal;
-pub use risk::{BookQuote, RiskLimits, RiskReject, TradingState};
+pub use risk::{BookQuote, RiskLimits, RiskReject};
+pub use shares::Shares;
 pub use state::{Kept, MoveError};
 pub use transition::{Next, Trigger, next};
 
+pub use crate::types::TradingState;
+
 use crate::portfolio::{Balances, Positions};
 use crate::types::{
-    Channel, Command, CommandKind, FeeRate, InstrumentId, InstrumentTable, Nanos, Side, SignalId,
-    StrategyId, StrategyReport, VenueId,
+    Channel, Command, CommandKind, FeeRate, InstrumentId, InstrumentTable, Nanos, Scope, Side,
+    SignalId, StrategyId, StrategyReport, VenueId,
 };
 use differences::Findings;
 use reconcile::{Round, Step};
@@ -265,6 +274,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         state.sequence = 0;
         state.stopping = false;
         state.risk.reset(self.options.limits.clone());
+        state.risk.trading.resize(self.options.venues.len());
+        state.closings.clear();
         let reconcile = self.options.reconcile_every_ns > 0;
         state.venues = state.venues.restarted(&self.options.venues, reconcile);
         state.rounds.resize(self.options.venues.len(), Round::default());
@@ -315,16 +326,17 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 
     /// Allows more or less; orders that already work are not touched.
     pub fn set_trading_state(&mut self, state: TradingState, now: Nanos) {
-        if self.state.risk.trading != state {
+        if self.state.risk.trading.get(Scope::Engine) != Some(state) {
             self.recorder.record(now, &Record::SetTrading(state));
-            self.state.risk.trading = state;
+            self.state.risk.trading.set(Scope::Engine, state);
         }
     }
 
     /// What may be traded.
     #[must_use]
     pub fn trading_state(&self) -> TradingState {
-        if self.state.stopping { TradingState::Halted } else { self.state.risk.trading }
+        let engine = self.state.risk.trading.get(Scope::Engine).unwrap_or_default();
+        if self.state.stopping { TradingState::Halted } else { engine }
     }
 
     /// The journal has room for cancels and reports only, or has room again.
@@ -337,8 +349,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 
     /// Nothing may be built on what is known: no new orders until a person says otherwise.
     fn halt(&mut self, now: Nanos) {
-        if self.state.risk.trading != TradingState::Halted {
-            self.state.risk.trading = TradingState::Halted;
+        if self.state.risk.trading.set(Scope::Engine, TradingState::Halted) {
             self.recorder.record(now, &Record::Halted);
         }
     }

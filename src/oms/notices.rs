@@ -98,5 +98,7 @@ fn says_nothing(notice: &VenueNotice) -> bool {
             | VenueNotice::ClockOffset { .. }
             | VenueNotice::SubscriptionFailed(_)
             | VenueNotice::ShutdownAnnounced(_)
+            | VenueNotice::DeadManArmed(_)
+            | VenueNotice::DeadManFailed(_)
     )
 }

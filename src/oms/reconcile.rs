@@ -113,7 +113,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.state.rounds.get_mut(usize::from(venue.0))
     }
 
-    fn step(&self, venue: VenueId) -> (Step, Nanos) {
+    fn stage(&self, venue: VenueId) -> (Step, Nanos) {
         let round = self.state.rounds.get(usize::from(venue.0));
         round.map_or((Step::Idle, Nanos(0)), |round| (round.step, round.asked))
     }
@@ -147,7 +147,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if let Some(round) = self.round(venue) {
             round.connected = now;
         }
-        let (step, _) = self.step(venue);
+        let (step, _) = self.stage(venue);
         if step != Step::Idle || !self.state.venues.is_reconciled(venue) {
             self.begin_round(venue, now, out);
         } else {
@@ -162,7 +162,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
     }
 
-    fn begin_round(&mut self, venue: VenueId, now: Nanos, out: &mut Output) {
+    pub(super) fn begin_round(&mut self, venue: VenueId, now: Nanos, out: &mut Output) {
         if self.options.reconcile_every_ns == 0 || !self.state.venues.is_connected(venue) {
             return;
         }
@@ -200,7 +200,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             self.set_due(venue, until);
             return;
         }
-        match self.step(venue).0 {
+        match self.stage(venue).0 {
             Step::Idle => self.begin_round(venue, now, out),
             Step::Fills(instrument) => {
                 let mark = self.state.marks.get(instrument.index()).copied().unwrap_or_default();
@@ -234,7 +234,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 
     /// A request that was no order failed, perhaps this one: asked again after a pause.
     pub(super) fn on_request_failed(&mut self, venue: VenueId, now: Nanos) {
-        let (step, asked) = self.step(venue);
+        let (step, asked) = self.stage(venue);
         if step != Step::Idle && asked > Nanos(0) {
             let tries = self.round(venue).map_or(0, |round| round.tries);
             self.set_due(venue, now.plus(self.pause_ns(tries).max(1)));
@@ -249,7 +249,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         now: Nanos,
         out: &mut Output,
     ) {
-        let (step, asked) = self.step(venue);
+        let (step, asked) = self.stage(venue);
         if step == Step::Fills(instrument) && asked > Nanos(0) {
             if let Some(mark) = self.state.marks.get_mut(instrument.index()) {
                 mark.advance(asked);
@@ -261,7 +261,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     /// A fill was listed, booked before or not. Whether it shows that a stream has failed to tell
     /// of it: it is older than the stream, or than any delay of it.
     pub(super) fn on_listed_fill(&mut self, venue: VenueId, report: &ExecutionReport) -> bool {
-        let (step, asked) = self.step(venue);
+        let (step, asked) = self.stage(venue);
         if report.origin != ReportOrigin::Query || step != Step::Fills(report.instrument) {
             return false;
         }
@@ -274,7 +274,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 
     /// An order was reported as open in an answer: if it is a list, the order is in it.
     pub(super) fn on_listed_order(&mut self, venue: VenueId, slot: Slot, report: &ExecutionReport) {
-        let (step, _) = self.step(venue);
+        let (step, _) = self.stage(venue);
         let listed = report.kind == ReportKind::Status && report.origin == ReportOrigin::Query;
         if listed && step == Step::Orders(report.instrument) && !report.state.is_terminal() {
             let number = self.round(venue).map_or(0, |round| round.number);
@@ -284,7 +284,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 
     /// Whether a round runs.
     pub(super) fn is_reconciling(&self, venue: VenueId) -> bool {
-        self.step(venue).0 != Step::Idle
+        self.stage(venue).0 != Step::Idle
     }
 
     /// The list of open orders is complete: what it says of each order that was handed over, and
@@ -296,7 +296,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         now: Nanos,
         out: &mut Output,
     ) {
-        let (step, asked) = self.step(venue);
+        let (step, asked) = self.stage(venue);
         if step != Step::Orders(instrument) || asked == Nanos(0) {
             return;
         }
@@ -367,7 +367,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 
     /// A report may have been the last that a round waited for.
     pub(super) fn try_round(&mut self, venue: VenueId, now: Nanos, out: &mut Output) {
-        if self.step(venue).0 == Step::Answers {
+        if self.stage(venue).0 == Step::Answers {
             self.await_answers(venue, now, out);
         }
     }

@@ -8,12 +8,13 @@
 
 #![forbid(unsafe_code)]
 
-use super::OmsOptions;
 use super::differences::{Difference, Quarantined};
-use super::risk::{BookQuote, RiskReject, TradingState};
+use super::risk::{BookQuote, RiskReject};
+use super::{ClosingState, OmsOptions};
 use crate::types::{
-    AssetBalance, ClientOrderId, Command, ExecutionReport, FeeRate, InstrumentId, InstrumentTable,
-    Nanos, NewOrder, OrderState, Request, SignalId, StrategyId, VenueId, VenueNotice,
+    Amount, AssetBalance, ClientOrderId, Command, ExecutionReport, FeeRate, InstrumentId,
+    InstrumentTable, LimitKey, Nanos, NewOrder, Operator, OrderState, Request, Scope, SignalId,
+    StrategyId, TradingState, VenueId, VenueNotice,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -84,6 +85,28 @@ pub enum Record {
     Halted,
     /// The hash of the state at a clean stop.
     Hash(u64),
+    /// Input: a person told the engine something.
+    Operator(Operator),
+    /// Effect: a limit was changed; values in the unit of its name.
+    Limit {
+        /// Which.
+        key: LimitKey,
+        /// What it was.
+        before: Amount,
+        /// What it is.
+        after: Amount,
+    },
+    /// Effect: the closing of a position has ended.
+    Closed {
+        /// Whose position.
+        scope: Scope,
+        /// In what.
+        instrument: InstrumentId,
+        /// How it ended.
+        state: ClosingState,
+        /// What is still held, signed base units.
+        left: Amount,
+    },
     /// Input: a person wants a venue to be reconciled now.
     Reconcile(VenueId),
     /// Input: a person accepts a venue's balances as they are.
@@ -129,6 +152,7 @@ impl Record {
                 | Self::JournalFull(_)
                 | Self::Reconcile(_)
                 | Self::Accept(_)
+                | Self::Operator(_)
         )
     }
 
@@ -161,6 +185,9 @@ impl Record {
             Self::Quarantine(..) => (33, "quarantine"),
             Self::NotAnswering(..) => (34, "not answering"),
             Self::VenueHalted(..) => (35, "venue halted"),
+            Self::Operator(_) => (20, "operator"),
+            Self::Limit { .. } => (21, "limit"),
+            Self::Closed { .. } => (22, "closed"),
         }
     }
 

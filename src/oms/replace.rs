@@ -63,7 +63,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             return Err(RiskReject::Halted);
         }
         let open = self.state.orders.open_count().saturating_sub(1);
-        self.state.risk.check_signal(1, open, now)?;
+        self.state.risk.check_signal(order.strategy, 1, open, now)?;
         self.check_terms(&order, terms, now)
     }
 
@@ -100,6 +100,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             quote,
             earlier: reserved,
             earlier_instrument: reserved,
+            strategy: order.strategy,
+            own: self.own_exposure(order.strategy, id),
+            closing: false,
             venue_ready,
             now,
         };

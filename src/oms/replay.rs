@@ -281,6 +281,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Record::Accept(venue) => {
                 self.accept(*venue, now);
             }
+            Record::Operator(operator) => {
+                // A refusal is the person's to read; the state is as it was.
+                let _ = self.on_operator(operator, now, out);
+            }
             _ => {}
         }
     }

@@ -9,8 +9,9 @@ use super::record::{Record, Recorder};
 use super::transition::{Next, Trigger, next};
 use super::{Books, Oms, Output};
 use crate::types::{
-    Command, CommandKind, ExecutionReport, Fill, Instrument, Nanos, OrderState, Price, Qty,
-    RejectReason, ReportKind, ReportOrigin, Side, StrategyReport, VenueId,
+    Amount, Command, CommandKind, ExecutionReport, Fill, Instrument, InstrumentId, Nanos,
+    OrderState, Price, Qty, RejectReason, ReportKind, ReportOrigin, Side, StrategyId,
+    StrategyReport, VenueId,
 };
 
 /// The report that stands for a command which was never sent, because the connector refused to
@@ -142,11 +143,12 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Seen::BeforeItsOrder => {
                 let external = &mut self.state.counters.fills_external;
                 *external = external.saturating_sub(1);
+                self.attribute_late(Some(slot), report);
             }
             Seen::First => {
                 let side = self.state.orders.get(slot).side;
                 self.inspect_fill(slot, venue, report, now);
-                self.book(report, side, now);
+                self.book(Some(slot), report, side, now);
                 if missed {
                     self.found_fill(venue, side, false, report, now);
                 }
@@ -171,14 +173,23 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     }
 
     /// Position, exposure and balances of one fill that was never booked before.
-    pub(super) fn book(&mut self, report: &ExecutionReport, side: Side, now: Nanos) {
+    pub(super) fn book(
+        &mut self,
+        slot: Option<Slot>,
+        report: &ExecutionReport,
+        side: Side,
+        now: Nanos,
+    ) {
         let instruments = std::sync::Arc::clone(&self.instruments);
         let Some(instrument) = instruments.get(report.instrument) else { return };
         if let Some(round) = self.state.rounds.get_mut(usize::from(instrument.venue.0)) {
             round.moved = now;
         }
         match self.book_fill(instrument, side, &report.fill) {
-            Some(()) => self.state.counters.fills += 1,
+            Some(change) => {
+                self.state.counters.fills += 1;
+                self.attribute(slot, instrument.id, change);
+            }
             None => {
                 // The position is not known any more: nothing may be built on it.
                 self.state.counters.fills_bad += 1;
@@ -187,14 +198,37 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
     }
 
-    fn book_fill(&mut self, instrument: &Instrument, side: Side, fill: &Fill) -> Option<()> {
+    fn book_fill(&mut self, instrument: &Instrument, side: Side, fill: &Fill) -> Option<Amount> {
         let value = instrument.scale.notional(fill.price, fill.qty)?;
         let before = self.state.positions.get(instrument.id).qty;
         self.state.positions.on_fill(instrument, side, fill).ok()?;
         let change = self.state.positions.get(instrument.id).qty - before;
         self.state.exposures.hold(instrument, change);
         self.state.balances.on_fill(instrument, side, fill, value);
-        Some(())
+        Some(change)
+    }
+
+    /// Whose the change of a position is: the order's strategy's, or nobody's and so the operator's.
+    fn attribute(&mut self, slot: Option<Slot>, instrument: InstrumentId, change: Amount) {
+        let strategy = slot.map(|slot| self.state.orders.get(slot).strategy);
+        match strategy {
+            Some(StrategyId::OPERATOR) => self.state.shares.close(instrument, change),
+            Some(strategy) => self.state.shares.add(instrument, strategy, change),
+            None => self.state.shares.add(instrument, StrategyId::OPERATOR, change),
+        }
+    }
+
+    /// A fill that was booked as nobody's has found its order.
+    fn attribute_late(&mut self, slot: Option<Slot>, report: &ExecutionReport) {
+        let Some(instrument) = self.instruments.get(report.instrument) else { return };
+        let (id, fill) = (instrument.id, &report.fill);
+        let traded = instrument.scale.base_amount(fill.qty);
+        let mut change = if report.side == Side::Buy { traded } else { -traded };
+        if fill.fee_asset == instrument.base {
+            change = Amount(change.0.saturating_sub(fill.fee.0));
+        }
+        self.state.shares.add(id, StrategyId::OPERATOR, -change);
+        self.attribute(slot, id, change);
     }
 
     fn give_to_order(&mut self, slot: Slot, venue: VenueId, report: &ExecutionReport, now: Nanos) {

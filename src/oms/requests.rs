@@ -4,9 +4,9 @@
 
 use super::orders::{Order, Slot, Terms};
 use super::record::{Record, Recorder};
-use super::risk::{RiskReject, Subject};
+use super::risk::{BookQuote, RiskReject, Subject};
 use super::transition::Trigger;
-use super::{Books, Oms, Output};
+use super::{Books, Exposure, Oms, Output};
 use crate::types::{
     Amount, CancelOrder, ClientOrderId, CommandKind, InstrumentId, InstrumentStatus, LEGS_MAX, Leg,
     LegPricing, Nanos, NewOrder, OrderState, OrderType, Price, Qty, RejectReason, ReportKind,
@@ -75,7 +75,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if self.state.stopping {
             return Err((None, RiskReject::Halted));
         }
-        self.state.risk.check_signal(legs.len(), open, now).map_err(|code| (None, code))?;
+        self.state
+            .risk
+            .check_signal(strategy, legs.len(), open, now)
+            .map_err(|code| (None, code))?;
         if !self.state.orders.has_room(legs.len()) {
             return Err((None, RiskReject::TableFull));
         }
@@ -84,13 +87,19 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             let id = ClientOrderId::mint(self.state.instance_start, strategy, sequence)
                 .ok_or((None, RiskReject::IdsExhausted))?;
             orders[index] = from_leg(id, leg);
-            self.check_leg(&orders[..=index], now).map_err(|code| (Some(index as u8), code))?;
+            self.check_leg(&orders[..=index], strategy, now)
+                .map_err(|code| (Some(index as u8), code))?;
         }
         Ok(())
     }
 
     /// Checks the last of `orders` with the others working before it.
-    fn check_leg(&mut self, orders: &[NewOrder], now: Nanos) -> Result<(), RiskReject> {
+    fn check_leg(
+        &mut self,
+        orders: &[NewOrder],
+        strategy: StrategyId,
+        now: Nanos,
+    ) -> Result<(), RiskReject> {
         let Some((order, earlier)) = orders.split_last() else {
             return Err(RiskReject::BadSignal);
         };
@@ -120,14 +129,76 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             quote,
             earlier: same_base,
             earlier_instrument: same_instrument,
+            strategy,
+            own: self.own_exposure(strategy, id),
+            closing: false,
             venue_ready: self.state.venues.is_ready(instrument.venue, now),
             now,
         };
         self.state.risk.check_leg(&subject, &self.state.exposures)
     }
 
+    /// The checks of an order that takes a position back: all but what may be traded.
+    pub(super) fn check_closing(
+        &mut self,
+        order: &NewOrder,
+        strategy: StrategyId,
+        quote: BookQuote,
+        now: Nanos,
+    ) -> Result<(), RiskReject> {
+        let open = self.state.orders.open_count();
+        self.state.risk.check_room(1, open, now)?;
+        if !self.state.orders.has_room(1) {
+            return Err(RiskReject::TableFull);
+        }
+        let id = order.instrument;
+        let instrument = self.instruments.get(id).ok_or(RiskReject::UnknownInstrument)?;
+        let status = self.state.statuses.get(id.index()).copied();
+        let subject = Subject {
+            order,
+            instrument,
+            status: status.unwrap_or(InstrumentStatus::Halted),
+            quote,
+            earlier: Amount::ZERO,
+            earlier_instrument: Amount::ZERO,
+            strategy,
+            own: Exposure::default(),
+            closing: true,
+            venue_ready: self.state.venues.is_ready(instrument.venue, now),
+            now,
+        };
+        self.state.risk.check_leg(&subject, &self.state.exposures)
+    }
+
+    /// What a strategy's own fills and working orders make of an instrument. Only looked for while
+    /// it may only reduce: nobody else asks, and every order of the table is looked at.
+    pub(super) fn own_exposure(&self, strategy: StrategyId, instrument: InstrumentId) -> Exposure {
+        if !self.state.risk.is_reducing(strategy) {
+            return Exposure::default();
+        }
+        let position = self.state.shares.get(instrument, strategy);
+        let mut own = Exposure { position, ..Exposure::default() };
+        let scale = self.instruments.get(instrument).map(|row| row.scale).unwrap_or_default();
+        for order in self.state.orders.iter() {
+            if order.strategy == strategy && order.instrument == instrument {
+                let working = scale.base_amount(order.worst_case());
+                match order.side {
+                    Side::Buy => own.buying += working,
+                    Side::Sell => own.selling += working,
+                }
+            }
+        }
+        own
+    }
+
     /// All legs have passed: record, reserve and hand over every one of them.
-    fn dispatch(&mut self, signal: &Signal, orders: &[NewOrder], now: Nanos, out: &mut Output) {
+    pub(super) fn dispatch(
+        &mut self,
+        signal: &Signal,
+        orders: &[NewOrder],
+        now: Nanos,
+        out: &mut Output,
+    ) {
         for (leg, order) in orders.iter().enumerate() {
             let Some(instrument) = self.instruments.get(order.instrument) else { continue };
             let venue = instrument.venue;

@@ -5,27 +5,15 @@
 
 #![forbid(unsafe_code)]
 
-use super::exposure::Exposures;
+use super::exposure::{Exposure, Exposures};
+use super::trading::TradingStates;
 use crate::types::{
-    Amount, AssetId, BookState, Instrument, InstrumentStatus, Level, Nanos, NewOrder, OrderType,
-    Ppb, Price, Qty, RuleViolation, Side, TimeInForce,
+    Amount, AssetId, BookState, Instrument, InstrumentStatus, Level, LimitKey, Nanos, NewOrder,
+    OrderType, Ppb, Price, Qty, RuleViolation, Scope, Side, StrategyId, TimeInForce, TradingState,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::fmt;
-
-/// What may be traded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum TradingState {
-    /// Everything within the limits.
-    #[default]
-    Active = 0,
-    /// Only orders that make a position smaller.
-    ReduceOnly = 1,
-    /// Nothing new.
-    Halted = 2,
-}
 
 /// Best prices of one instrument, with what is needed to trust them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -234,6 +222,11 @@ pub(super) struct Subject<'a> {
     /// those the same instrument.
     pub earlier: Amount,
     pub earlier_instrument: Amount,
+    /// Who asks, and the exposure that its own orders and fills have made in the instrument.
+    pub strategy: StrategyId,
+    pub own: Exposure,
+    /// It takes a position back at a person's command.
+    pub closing: bool,
     pub venue_ready: bool,
     pub now: Nanos,
 }
@@ -241,25 +234,25 @@ pub(super) struct Subject<'a> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Risk {
     pub limits: RiskLimits,
-    pub trading: TradingState,
+    pub trading: TradingStates,
     /// Nothing more than what keeps the account safe can be recorded.
     pub journal_full: bool,
     sent: VecDeque<Nanos>,
 }
 
 impl Risk {
-    pub fn new(mut limits: RiskLimits) -> Self {
+    pub fn new(mut limits: RiskLimits, venues: usize) -> Self {
         limits.order_rate_max = limits.order_rate_max.min(ORDER_RATE_MAX);
         let sent = VecDeque::with_capacity(limits.order_rate_max as usize + 1);
-        Self { limits, trading: TradingState::Active, journal_full: false, sent }
+        Self { limits, trading: TradingStates::new(venues), journal_full: false, sent }
     }
 
-    /// A new run begins: its limits count, what may be traded stays.
+    /// A new run begins: its limits count, what may be traded stays, and so does what was sent
+    /// within the window, should the run before have ended just now.
     pub fn reset(&mut self, mut limits: RiskLimits) {
         limits.order_rate_max = limits.order_rate_max.min(ORDER_RATE_MAX);
         self.limits = limits;
         self.journal_full = false;
-        self.sent.clear();
         self.reserve();
     }
 
@@ -269,16 +262,28 @@ impl Risk {
             .reserve((self.limits.order_rate_max as usize + 1).saturating_sub(self.sent.len()));
     }
 
+    /// Changes a limit to a value that it can have.
+    pub fn set_limit(&mut self, key: LimitKey, value: Amount) {
+        self.limits.set(key, value);
+        self.reserve();
+    }
+
     /// Checks of the signal as a whole, for so many orders.
     pub fn check_signal(
         &mut self,
+        strategy: StrategyId,
         count: usize,
         open: usize,
         now: Nanos,
     ) -> Result<(), RiskReject> {
-        if self.trading == TradingState::Halted {
+        if self.trading.of(strategy) == TradingState::Halted {
             return Err(RiskReject::Halted);
         }
+        self.check_room(count, open, now)
+    }
+
+    /// Checks of so many orders as a whole, whatever may be traded.
+    pub fn check_room(&mut self, count: usize, open: usize, now: Nanos) -> Result<(), RiskReject> {
         if self.journal_full {
             return Err(RiskReject::JournalFull);
         }
@@ -294,6 +299,9 @@ impl Risk {
         subject: &Subject<'_>,
         exposures: &Exposures,
     ) -> Result<(), RiskReject> {
+        if !subject.closing && self.trading.at(subject.instrument.venue) == TradingState::Halted {
+            return Err(RiskReject::Halted);
+        }
         if !subject.venue_ready {
             return Err(RiskReject::VenueNotReady);
         }
@@ -373,16 +381,22 @@ impl Risk {
         subject: &Subject<'_>,
         exposures: &Exposures,
     ) -> Result<(), RiskReject> {
-        if self.trading != TradingState::ReduceOnly {
-            return Ok(());
-        }
-        let exposure = exposures.instrument(subject.instrument.id);
         let extra = subject.earlier_instrument + subject.qty();
-        let stays = match subject.order.side {
-            Side::Buy => exposure.longest(extra).is_some_and(|end| end <= Amount::ZERO),
-            Side::Sell => exposure.shortest(extra).is_some_and(|end| end >= Amount::ZERO),
+        let grows = |exposure: &Exposure| match subject.order.side {
+            Side::Buy => exposure.longest(extra).is_none_or(|end| end > Amount::ZERO),
+            Side::Sell => exposure.shortest(extra).is_none_or(|end| end < Amount::ZERO),
         };
-        if stays { Ok(()) } else { Err(RiskReject::ReduceOnly) }
+        let whole = self.trading.at(subject.instrument.venue) == TradingState::ReduceOnly
+            && grows(&exposures.instrument(subject.instrument.id));
+        if whole || (self.is_reducing(subject.strategy) && grows(&subject.own)) {
+            return Err(RiskReject::ReduceOnly);
+        }
+        Ok(())
+    }
+
+    /// Whether a strategy may only make its own positions smaller.
+    pub fn is_reducing(&self, strategy: StrategyId) -> bool {
+        self.trading.get(Scope::Strategy(strategy)) == Some(TradingState::ReduceOnly)
     }
 
     /// Orders that can only bring the position nearer to zero pass even beyond the limit.
@@ -434,4 +448,27 @@ fn reference(subject: &Subject<'_>) -> Result<Price, RiskReject> {
         return Err(RiskReject::NoPrice);
     }
     Ok(level.price)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_does_not_open_the_window_of_the_order_rate_anew() {
+        let limits = RiskLimits {
+            order_rate_max: 3,
+            order_rate_window_ns: 1_000,
+            open_orders_max: 10,
+            ..RiskLimits::default()
+        };
+        let mut risk = Risk::new(limits.clone(), 1);
+        risk.on_sent(3, Nanos(5_000));
+        risk.reset(limits);
+        assert_eq!(
+            risk.check_signal(StrategyId(0), 1, 0, Nanos(5_999)),
+            Err(RiskReject::OrderRate)
+        );
+        assert_eq!(risk.check_signal(StrategyId(0), 3, 0, Nanos(6_000)), Ok(()));
+    }
 }

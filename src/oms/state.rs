@@ -6,12 +6,14 @@
 
 #![forbid(unsafe_code)]
 
+use super::closing::Closing;
 use super::exposure::Exposures;
 use super::fills::FillSet;
 use super::orders::{Order, OrderTable, Slot, Terms};
 use super::reconcile::{FillMark, Round};
 use super::record::Opening;
 use super::risk::Risk;
+use super::shares::Shares;
 use super::venues::Venues;
 use super::{NEVER, OmsCounters, OmsOptions};
 use crate::portfolio::{Balances, Positions};
@@ -54,6 +56,8 @@ pub(super) struct State {
     pub next_due: Nanos,
     pub sequence: u32,
     pub stopping: bool,
+    pub shares: Shares,
+    pub closings: Vec<Closing>,
     pub counters: OmsCounters,
 }
 
@@ -103,7 +107,7 @@ impl State {
             instance_start,
             orders: OrderTable::new(options.orders_max),
             fills: FillSet::new(options.fills_max),
-            risk: Risk::new(options.limits.clone()),
+            risk: Risk::new(options.limits.clone(), venue_count),
             exposures: Exposures::new(table),
             positions: Positions::new(table),
             balances: Balances::new(venue_count, table.assets.len()),
@@ -117,6 +121,8 @@ impl State {
             next_due: NEVER,
             sequence: 0,
             stopping: false,
+            shares: Shares::new(table.len()),
+            closings: Vec::new(),
             counters: OmsCounters::default(),
         }
     }
@@ -287,6 +293,7 @@ impl State {
                 *to = *mark;
             }
         }
+        next.shares = self.shares.moved(to.len(), |id| moves.instrument(id));
         for order in self.orders.iter().filter(|order| !order.may_go()) {
             let order = moves.order(order)?;
             let Some(slot) = next.orders.insert_as(order) else {

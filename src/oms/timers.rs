@@ -42,7 +42,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     #[cold]
     fn run_due(&mut self, now: Nanos, out: &mut Output) {
         self.run_rounds(now, out);
-        let (mut due, mut index, mut room) = (NEVER, 0, QUERIES_AT_ONCE);
+        let closings = self.run_closings(now, out);
+        let (mut due, mut index, mut room) = (closings, 0, QUERIES_AT_ONCE);
         while let Some(&slot) = self.state.watch.get(index) {
             self.run_timers(slot, &mut room, now, out);
             let order = self.state.orders.get_mut(slot);
@@ -135,7 +136,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let tries = self.state.orders.get(slot).timers.fill_asks;
         let again = now.plus(self.pause_ns(tries));
         let order = self.state.orders.get_mut(slot);
-        let from = Nanos(order.created_ns.0.saturating_sub(CLOCK_MARGIN_NS));
+        // Asking in vain, the venue's clock must have been further behind than that.
+        let margin_ns = CLOCK_MARGIN_NS << tries.saturating_sub(2).min(12);
+        let from = Nanos(order.created_ns.0.saturating_sub(margin_ns));
         let (venue, instrument) = (order.venue, order.instrument);
         // A reconciliation may take the answer for its own: it covers both.
         let mark = self.state.marks.get(instrument.index()).map_or(from, |mark| mark.from);

@@ -16,7 +16,7 @@ use super::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How often the wires' timers run.
+/// How often the wires' timers run, if nothing else is asked for.
 const TIMER_EVERY_NS: u64 = 4_000_000;
 /// Connections at once, over all venues.
 const CONNECTIONS_MAX: usize = 1_024;
@@ -47,6 +47,8 @@ pub(super) struct Host {
     /// The flow is held until it is wanted again.
     pub(super) flow_paused: bool,
     timer_at_ns: u64,
+    /// How often the wires' timers run.
+    pub(super) timer_every_ns: u64,
     events_first_per_mille: u32,
     order: Random,
 }
@@ -76,6 +78,7 @@ impl Host {
             flow_waits: false,
             flow_paused: false,
             timer_at_ns: TIMER_EVERY_NS,
+            timer_every_ns: TIMER_EVERY_NS,
             events_first_per_mille,
             order,
         };
@@ -378,7 +381,7 @@ impl Host {
     }
 
     fn run_timer(&mut self) {
-        self.timer_at_ns = self.time.passed_ns + TIMER_EVERY_NS;
+        self.timer_at_ns = self.time.passed_ns + self.timer_every_ns;
         for index in 0..self.venues.len() {
             let venue = &mut self.venues[index];
             let now_ms = venue.now_ms(self.time);

@@ -55,6 +55,11 @@ impl InMemory {
         self.host.turn(now.since(self.start));
     }
 
+    /// Sets how often the wires look for what is due by time: pings, batched books.
+    pub fn set_timer(&mut self, every_ns: u64) {
+        self.host.timer_every_ns = every_ns.max(1);
+    }
+
     /// When a turn is due even if no client speaks.
     #[must_use]
     pub fn due(&self, now: Nanos) -> Nanos {

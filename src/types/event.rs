@@ -105,6 +105,10 @@ pub enum VenueNotice {
     RequestFailed(i32),
     /// A subscription was refused or stayed silent past its deadline.
     SubscriptionFailed(InstrumentId),
+    /// The venue cancels our orders by itself after so many seconds without us.
+    DeadManArmed(u32),
+    /// The venue refused to, with its code.
+    DeadManFailed(i32),
 }
 
 /// An order's bytes were handed to the socket.

@@ -10,6 +10,7 @@ mod execution;
 mod instrument;
 mod limit;
 mod market;
+mod operator;
 mod order;
 mod signal;
 mod strategy;
@@ -29,6 +30,7 @@ pub use instrument::{
 };
 pub use limit::{Costs, LIMITS_MAX, LimitSpec};
 pub use market::{BookState, DepthKind, DepthUpdate, Level, TopOfBook, Trade};
+pub use operator::{LimitKey, Operator, Scope, TradingState};
 pub use order::{
     CancelOrder, ClientOrderId, Command, CommandKind, NewOrder, OrderType, ReplaceOrder, Side,
     TimeInForce,

@@ -215,6 +215,9 @@ pub struct VenueRow {
     pub limits: &'static [LimitSpec],
     /// What a command costs under each of `limits`; `over_rest` as in [`VenueSetup`].
     pub costs: fn(command: &CommandKind, over_rest: bool) -> Costs,
+    /// Shortest and longest time, in seconds, after which the venue can be told to cancel our
+    /// orders by itself once we are gone; or why it cannot.
+    pub dead_man_switch: Result<(u32, u32), &'static str>,
     /// Connector for market data.
     pub market: fn(VenueSetup) -> Result<Box<dyn Connector>, SetupError>,
     /// Connector for orders, private stream and account.

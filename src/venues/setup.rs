@@ -88,6 +88,8 @@ pub struct VenueSetup {
     pub recv_window_ms: u32,
     /// Send orders over REST instead of WebSocket.
     pub orders_over_rest: bool,
+    /// After how many seconds without us the venue is to cancel our orders; none: never.
+    pub dead_man_switch_s: Option<u32>,
     /// How long a reply to an order may take before its outcome is unknown.
     pub reply_timeout_ms: u32,
     /// How long a subscribed stream may stay silent at first.

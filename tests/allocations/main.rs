@@ -4,6 +4,7 @@
 mod bybit;
 mod counting;
 mod exchanges;
+mod journal;
 mod net;
 mod parts;
 mod path;

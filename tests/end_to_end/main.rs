@@ -1,5 +1,7 @@
 //! The real binary against the simulated venues, over TLS on loopback.
 
+mod kill;
 mod mistakes;
+mod operating;
 mod support;
 mod trading;

@@ -2,10 +2,11 @@
 //! against the simulated venues over TLS on loopback.
 
 mod amend;
+mod supervision;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use stoop::agents::{self, Engine, EngineSetup, FinalState, log};
 use stoop::clock::Clock;
@@ -13,7 +14,8 @@ use stoop::config::{Config, DEFAULT_TOML};
 use stoop::net::tls::{ExtraCa, client_config};
 use stoop::sim::{self, EmbeddedOptions, Server, SimHandle, embedded};
 use stoop::strategy::prelude::*;
-use stoop::venues::{Credentials, Endpoints, Secret, VENUES};
+use stoop::types::{InstrumentTable, VenueId};
+use stoop::venues::{Credentials, Endpoints, Secret, VENUES, VenueSetup};
 
 /// Longest that a strategy may wait for the first book of an instrument it begins to watch.
 const FIRST_BOOK: Duration = Duration::from_secs(1);
@@ -36,6 +38,47 @@ fn config(more: &str, own: &[&str]) -> Config {
 
 /// The simulated venues of a configuration and an engine that trades there.
 fn start(config: &Config, strategies: Own) -> Result<(Engine, SimHandle), String> {
+    start_logged(config, strategies).map(|started| (started.engine, started.sim))
+}
+
+/// An engine with everything around it.
+struct Started {
+    engine: Engine,
+    sim: SimHandle,
+    lines: Receiver<log::LogLine>,
+    /// To connect to each venue as the engine does.
+    setups: Vec<VenueSetup>,
+    tls: Arc<rustls::ClientConfig>,
+}
+
+/// Secrets of all simulated accounts so far.
+fn secrets() -> Vec<String> {
+    SECRETS.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+static SECRETS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn venue_setup(
+    venue: VenueId,
+    endpoints: Endpoints,
+    credentials: &Credentials,
+    instruments: &Arc<InstrumentTable>,
+) -> VenueSetup {
+    VenueSetup {
+        venue,
+        endpoints,
+        instruments: instruments.clone(),
+        credentials: Some(credentials.clone()),
+        depth: 50,
+        recv_window_ms: 5_000,
+        orders_over_rest: false,
+        dead_man_switch_s: None,
+        reply_timeout_ms: 2_000,
+        first_message_timeout_ms: 5_000,
+    }
+}
+
+fn start_logged(config: &Config, strategies: Own) -> Result<Started, String> {
     let names: Vec<&str> =
         config.venues.iter().map(|venue| VENUES[usize::from(venue.venue.0)].name).collect();
     let wires = names.iter().map(|name| sim::venues::wire(name).unwrap()).collect();
@@ -49,11 +92,17 @@ fn start(config: &Config, strategies: Own) -> Result<(Engine, SimHandle), String
         let (public, trade, private) = (urls.public, urls.trade, urls.private);
         endpoints.push((venue, Endpoints { rest: urls.rest, public, trade, private }));
         let account = accounts.iter().find(|account| account.venue == *name).unwrap();
+        SECRETS.lock().unwrap().extend([account.secret.clone(), account.key.clone()]);
         let secret = Secret::new(account.secret.clone());
         credentials.push((venue, Credentials { key: account.key.clone(), secret }));
     }
     let instruments = Arc::new(agents::load(config, &endpoints, &tls).unwrap());
-    let (log, ..) = log::channel(1024);
+    let (log, lines, _) = log::channel(1024);
+    let both = endpoints.iter().zip(&credentials);
+    let setups = both
+        .map(|((venue, ends), (_, keys))| venue_setup(*venue, ends.clone(), keys, &instruments))
+        .collect();
+    let trusted = tls.clone();
     let clock = Clock::new();
     let setup = EngineSetup {
         config,
@@ -66,7 +115,7 @@ fn start(config: &Config, strategies: Own) -> Result<(Engine, SimHandle), String
         clock,
         log,
     };
-    Engine::start(setup).map(|engine| (engine, handle))
+    Engine::start(setup).map(|engine| Started { engine, sim: handle, lines, setups, tls: trusted })
 }
 
 /// Stops the engine in good order.

@@ -150,6 +150,28 @@ fn space_is_there_before_it_is_used() {
 }
 
 #[test]
+fn files_of_other_names_are_left_alone_and_unfinished_ones_removed() {
+    let folder = Folder::new("names");
+    drop(Writer::open(&folder.options(), Nanos(1), None).unwrap());
+    let others = ["segment-1.log", "segment-000001.log.bak", "snapshot-5", "notes.txt"];
+    let unfinished = [".segment-000002.log.new", ".snapshot-00000000000000000005.new"];
+    for name in others.iter().chain(&unfinished) {
+        fs::write(folder.0.join(name), b"x").unwrap();
+    }
+    let (mut writer, opened) = Writer::open(&folder.options(), Nanos(1), None).unwrap();
+    assert_eq!((opened.next_sequence, opened.segment), (1, 1));
+    fill(&mut writer, 10);
+    drop(writer);
+    assert_eq!(read(&folder.place(), 0), 10);
+    let mut names = vec!["lock", "segment-000001.log"];
+    names.extend(others);
+    names.sort_unstable();
+    assert_eq!(folder.names(), names);
+    fs::write(folder.0.join("segment-18446744073709551615.log"), b"").unwrap();
+    assert!(Writer::open(&folder.options(), Nanos(1), None).is_err());
+}
+
+#[test]
 fn two_processes_never_write_one_journal() {
     let folder = Folder::new("lock");
     let (writer, _) = Writer::open(&folder.options(), Nanos(1), None).unwrap();
@@ -231,8 +253,7 @@ fn a_torn_tail_in_a_file_is_cut_and_told() {
 #[test]
 fn a_journal_can_be_read_while_it_is_written() {
     let folder = Folder::new("beside");
-    let options = WriterOptions { segment_bytes: 1 << 20, ..folder.options() };
-    let (mut writer, _) = Writer::open(&options, Nanos(1), None).unwrap();
+    let (mut writer, _) = Writer::open(&folder.options(), Nanos(1), None).unwrap();
     let place = folder.place();
     let done = Arc::new(AtomicU64::new(0));
     let (seen, appended) = (Arc::clone(&done), Arc::new(AtomicU64::new(0)));

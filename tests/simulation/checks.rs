@@ -60,6 +60,11 @@ impl Checks {
         }
     }
 
+    /// An engine has been started, with what one before it left.
+    pub fn on_start(&mut self, engine: &Assembly) {
+        self.sent = engine.oms.oms().counters().orders_sent;
+    }
+
     /// Whether everything is connected and may be traded.
     pub fn is_whole(&self, engine: &Assembly, now: Nanos) -> bool {
         (0..2).map(VenueId).all(|venue| {

@@ -44,6 +44,23 @@ pub enum Kind {
     SlowExecutor,
     /// A feed is not polled for a while.
     SlowFeed,
+    /// The engine dies between two polls and is started again.
+    Crash,
+    /// The engine dies while it writes its journal, at any byte, and is started again.
+    CrashInJournal,
+    /// The disk of the journal is full for a while.
+    DiskFull,
+}
+
+/// What is asked of whoever runs the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Let it die now, and start it again after so long.
+    Crash(u64),
+    /// Let it die so many bytes of its journal later, and start it again after so long.
+    CrashAfter(u64, u64),
+    /// So many bytes of journal beyond what is there have room; without limit if `None`.
+    Room(Option<u64>),
 }
 
 pub const KINDS: &[Kind] = &[
@@ -64,6 +81,9 @@ pub const KINDS: &[Kind] = &[
     Kind::SlowStrategy,
     Kind::SlowExecutor,
     Kind::SlowFeed,
+    Kind::Crash,
+    Kind::CrashInJournal,
+    Kind::DiskFull,
 ];
 
 /// Some kinds and how often each comes; the others are switched off.
@@ -88,6 +108,7 @@ enum Undo {
     Failing(usize),
     Repeat(usize),
     Clock(usize),
+    Disk,
 }
 
 /// Agents that are not polled until a time.
@@ -107,6 +128,9 @@ pub struct Faults {
     next: Nanos,
     undo: Vec<(Nanos, Undo)>,
     pub asleep: Asleep,
+    pub orders: Vec<Order>,
+    /// Longest that a connection may take to come back by itself once nothing is wrong any more.
+    pub healing_ns: u64,
     /// What happened, for the report of a failure.
     pub told: Vec<(Nanos, String)>,
 }
@@ -124,6 +148,8 @@ impl Faults {
             next,
             undo: Vec::new(),
             asleep: Asleep::default(),
+            orders: Vec::new(),
+            healing_ns: HEALING_NS,
             told: Vec::new(),
         }
     }
@@ -179,6 +205,7 @@ impl Faults {
             Undo::Replies(venue) => sim.fault(venue, Fault::LoseReplies(false)),
             Undo::Failing(venue) => sim.fault(venue, Fault::FailReplies(false)),
             Undo::Repeat(venue) => sim.fault(venue, Fault::RepeatEvents(0)),
+            Undo::Disk => self.orders.push(Order::Room(None)),
             Undo::Clock(venue) => sim.fault(venue, Fault::SkewClock(0)),
         }
     }
@@ -233,7 +260,14 @@ impl Faults {
             Kind::StaleSnapshot => {
                 sim.fault(venue, Fault::StaleSnapshots(self.chance.between(1, 3) as u32));
             }
-            Kind::Ban => sim.fault(venue, Fault::BanMs(until.since(now) / MS)),
+            Kind::Ban => {
+                // The second venue's bans last ten minutes by its documentation.
+                let venue = usize::from(self.chance.percent(5));
+                sim.fault(venue, Fault::BanMs(until.since(now) / MS));
+                if venue == 1 {
+                    self.healing_ns = LONG_BAN_NS;
+                }
+            }
             Kind::Restart => {
                 let keep_orders = self.chance.percent(50);
                 sim.fault(venue, Fault::Restart { keep_orders });
@@ -251,9 +285,18 @@ impl Faults {
             Kind::SlowStrategy => self.asleep.strategies = now.plus(until.since(now) * 3),
             Kind::SlowExecutor => self.asleep.executors[venue] = until,
             Kind::SlowFeed => self.asleep.feeds[venue] = until,
+            Kind::Crash => self.orders.push(Order::Crash(self.chance.below(1_500) * MS)),
+            Kind::CrashInJournal => {
+                let (bytes, pause_ns) = (self.chance.below(3_000), self.chance.below(1_500) * MS);
+                self.orders.push(Order::CrashAfter(bytes, pause_ns));
+            }
+            Kind::DiskFull => {
+                self.orders.push(Order::Room(Some(self.chance.below(100_000))));
+                self.undo.push(later(Undo::Disk));
+            }
         }
     }
 }
 
-/// Longest that a connection may take to come back by itself once nothing is wrong any more.
-pub const HEALING_NS: u64 = 45 * SECOND;
+const HEALING_NS: u64 = 45 * SECOND;
+const LONG_BAN_NS: u64 = 660 * SECOND;

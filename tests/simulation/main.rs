@@ -68,6 +68,7 @@ fn seeds_run_without_a_failure() {
     let failures = Mutex::new(Vec::new());
     let (orders, fills, virtual_ns, steps) =
         (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let restarts = AtomicU64::new(0);
     let started = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -84,6 +85,7 @@ fn seeds_run_without_a_failure() {
                             fills.fetch_add(outcome.fills, Ordering::Relaxed);
                             virtual_ns.fetch_add(outcome.virtual_ns, Ordering::Relaxed);
                             steps.fetch_add(outcome.steps, Ordering::Relaxed);
+                            restarts.fetch_add(outcome.runs - 1, Ordering::Relaxed);
                         }
                         Err(story) => {
                             let mut failures = failures.lock().unwrap();
@@ -102,11 +104,12 @@ fn seeds_run_without_a_failure() {
     failures.sort();
     let per_minute = count as f64 * 60.0 / seconds;
     println!(
-        "orders {} fills {} virtual hours {:.1} steps {}",
+        "orders {} fills {} virtual hours {:.1} steps {} restarts {}",
         orders.into_inner(),
         fills.into_inner(),
         virtual_ns.into_inner() as f64 / 3.6e12,
         steps.into_inner(),
+        restarts.into_inner(),
     );
     println!("seeds {count} failures {} seeds_per_minute {per_minute:.0}", failures.len());
     let told: Vec<String> =

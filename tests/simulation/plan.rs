@@ -35,6 +35,8 @@ pub struct Plan {
     /// How often a trader acts.
     pub trader_every_ns: u64,
     pub limits: Limits,
+    /// Size of the journal's files.
+    pub segment_bytes: u64,
     /// Share of steps in a thousand at which something breaks, by kind; 0 is switched off.
     pub faults: Vec<(crate::faults::Kind, u64)>,
     /// Pause between two faults, about.
@@ -83,6 +85,7 @@ impl Plan {
                 orders_open: *c.pick(&[4, 16, 64]),
                 book_age_ms: *c.pick(&[2_000, 5_000]),
             },
+            segment_bytes: c.between(16, 128) * 4096,
             faults: if quiet { Vec::new() } else { crate::faults::weights(c) },
             fault_every_ns: c.between(300, 4_000) * MS,
         }

@@ -1,6 +1,6 @@
 //! The simulated venues as a seed wants them, with keys that are the same in every run.
 
-use crate::plan::Plan;
+use crate::plan::{MS, Plan};
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -142,7 +142,9 @@ pub fn start(plan: &Plan, network: &Network, now: Nanos) -> InMemory {
     };
     let events_first_per_mille = plan.events_first_per_mille;
     let options = SimOptions { venues, flow, events_first_per_mille };
-    InMemory::start(options, network.clone(), now).unwrap()
+    let mut sim = InMemory::start(options, network.clone(), now).unwrap();
+    sim.set_timer(20 * MS);
+    sim
 }
 
 pub fn endpoints(sim: &InMemory) -> Vec<(VenueId, Endpoints)> {

@@ -2,7 +2,7 @@
 
 use crate::chance::Chance;
 use crate::checks::{Checks, Failure};
-use crate::faults::{Faults, HEALING_NS};
+use crate::faults::{Faults, Order};
 use crate::plan::{MS, Plan, SECOND};
 use crate::trader::Trader;
 use crate::venues::{self, BASES, NAMES};
@@ -11,10 +11,11 @@ use std::collections::VecDeque;
 use std::sync::OnceLock;
 use std::sync::mpsc::Receiver;
 use stoop::agents::log::{self, LogLine};
-use stoop::agents::{Agent, Assembly, EngineSetup, FinalState, Phase, Sizes};
+use stoop::agents::{Agent, Assembly, EngineSetup, FinalState, Phase, Sizes, restore};
 use stoop::book::{BookOptions, LadderOptions};
 use stoop::clock::Clock;
-use stoop::config::{Config, DEFAULT_TOML, InstrumentConfig, StrategyKind};
+use stoop::config::{Config, DEFAULT_TOML, InstrumentConfig, JournalSync, StrategyKind};
+use stoop::journal::{MemoryFolder, Place};
 use stoop::net::tls::client_config;
 use stoop::pipe::Network;
 use stoop::sim::InMemory;
@@ -37,6 +38,7 @@ pub struct Outcome {
     pub orders: u64,
     pub fills: u64,
     pub virtual_ns: u64,
+    pub runs: u64,
 }
 
 pub struct World {
@@ -44,9 +46,18 @@ pub struct World {
     pub now: Nanos,
     pub network: Network,
     pub sim: InMemory,
-    pub engine: Assembly,
-    pub last: Option<FinalState>,
+    /// The engine, while it lives.
+    pub engine: Option<Assembly>,
+    /// What survives it.
+    journal: MemoryFolder,
+    /// When a dead engine is started again.
+    start_at: Nanos,
+    /// How long it stays dead if its journal's end is reached.
+    pause_ns: u64,
+    /// How often it was started.
+    runs: u64,
     clock: Clock,
+    log: log::Log,
     faults: Faults,
     checks: Checks,
     lines: Receiver<LogLine>,
@@ -96,6 +107,9 @@ fn config(plan: &Plan) -> Config {
         ("ETH".to_owned(), Decimal::new(plan.limits.position_max, 2)),
     ]
     .into();
+    config.journal.segment_bytes = plan.segment_bytes;
+    config.journal.sync = JournalSync::Never;
+    let limits = &mut config.limits;
     limits.book_age_max_ns = plan.limits.book_age_ms * MS;
     limits.orders_per_second_max = plan.limits.orders_per_second;
     limits.orders_open_max = plan.limits.orders_open;
@@ -117,14 +131,17 @@ impl World {
         let clock = Clock::manual(now);
         let sim = venues::start(plan, &network, now);
         let (log, lines, _) = log::channel(4_096);
-        let engine = build(plan, &network, &clock, &sim, log);
         Self {
             now,
             network,
             sim,
-            engine,
-            last: None,
+            engine: None,
+            journal: MemoryFolder::new(),
+            start_at: now,
+            pause_ns: 0,
+            runs: 0,
             clock,
+            log,
             faults: Faults::new(plan, now),
             checks: Checks::new(plan),
             lines,
@@ -146,19 +163,50 @@ impl World {
         self.faults.asleep.strategies = Nanos(u64::MAX);
         let quiet = self.now.plus(2 * SECOND);
         self.run_until(quiet)?;
-        self.checks.books(&self.engine, &self.sim)?;
+        if let Some(engine) = &self.engine {
+            self.checks.books(engine, &self.sim)?;
+        }
         self.stop()?;
-        let last = self.engine.last.try_recv().map_err(|_| Failure::new("no last word"))?;
-        self.checks.end(&last, &self.engine, &self.sim)?;
+        let engine = self.engine.take().ok_or_else(|| Failure::new("no engine at the end"))?;
+        let last = engine.last.try_recv().map_err(|_| Failure::new("no last word"))?;
+        self.checks.end(&last, &engine, &self.sim)?;
+        drop(engine);
+        self.replay(&last)?;
         let outcome = Outcome {
             digest: self.network.digest(),
             steps: self.steps,
             orders: last.counters.orders_sent,
             fills: last.counters.fills,
             virtual_ns: self.now.since(START),
+            runs: self.runs,
         };
-        self.last = Some(last);
         Ok(outcome)
+    }
+
+    /// The journal alone makes the state that the engine ended with.
+    fn replay(&self, last: &FinalState) -> Result<(), Failure> {
+        let place = Place::Memory(self.journal.after_crash());
+        let restored = restore(&place, false);
+        let restored = restored.map_err(|error| Failure(format!("the journal: {error}")))?;
+        let replayed = restored.final_state(&[VenueId(0), VenueId(1)]);
+        let shown = |state: &FinalState| {
+            let positions: Vec<String> = state
+                .positions
+                .iter()
+                .map(|p| format!("{} {} {}", p.qty, p.cost, p.fees))
+                .collect();
+            let balances: Vec<String> = state
+                .balances
+                .iter()
+                .map(|b| format!("{:?} {:?} {}", b.stated, b.expected, b.fees))
+                .collect();
+            format!("{positions:?} {balances:?} {:?}", state.unconfirmed)
+        };
+        if shown(&replayed) != shown(last) {
+            let (replayed, last) = (shown(&replayed), shown(last));
+            return Err(Failure(format!("the journal makes {replayed}\nthe engine had {last}")));
+        }
+        Ok(())
     }
 
     fn run_until(&mut self, until: Nanos) -> Result<(), Failure> {
@@ -170,30 +218,47 @@ impl World {
 
     /// Until all connections are back: nothing is wrong any more, so they must come back.
     fn run_until_whole(&mut self) -> Result<(), Failure> {
-        let until = self.now.plus(HEALING_NS);
-        while !self.checks.is_whole(&self.engine, self.now) {
+        let until = self.now.plus(self.faults.healing_ns);
+        loop {
+            let engine = self.engine.as_ref();
+            if engine.is_some_and(|engine| self.checks.is_whole(engine, self.now)) {
+                return Ok(());
+            }
+            if let (true, Some(engine)) = (self.now >= until, engine) {
+                let ready = [0, 1].map(|venue| engine.oms.oms().is_ready(VenueId(venue), self.now));
+                let health = [0, 1].map(|venue| engine.view.health(VenueId(venue)));
+                let text = "a venue does not come back although all is well";
+                let open = self.open_orders();
+                return Err(Failure(format!(
+                    "{text}: orders allowed {ready:?}\n{health:#?}\n{open}"
+                )));
+            }
+            self.step(until.max(self.now.plus(1)))?;
+        }
+    }
+
+    fn stop(&mut self) -> Result<(), Failure> {
+        self.faults.asleep.strategies = Nanos(0);
+        let lifecycle = self.engine.as_ref().map(|engine| engine.lifecycle.clone());
+        let lifecycle = lifecycle.ok_or_else(|| Failure::new("no engine to stop"))?;
+        lifecycle.advance(Phase::Stopping);
+        let until = self.now.plus(STOPPING_NS);
+        while lifecycle.phase() != Phase::Done {
             if self.now >= until {
-                return Err(Failure::new("a venue does not come back although all is well"));
+                return Err(Failure(format!("does not stop: {}", self.open_orders())));
             }
             self.step(until)?;
         }
         Ok(())
     }
 
-    fn stop(&mut self) -> Result<(), Failure> {
-        self.faults.asleep.strategies = Nanos(0);
-        self.engine.lifecycle.advance(Phase::Stopping);
-        let until = self.now.plus(STOPPING_NS);
-        while self.engine.lifecycle.phase() != Phase::Done {
-            if self.now >= until {
-                let oms = self.engine.oms.oms();
-                let open = oms.orders().iter().filter(|order| !order.state.is_terminal());
-                let open: Vec<String> = open.map(|order| format!("{order:?}")).collect();
-                return Err(Failure::new(&format!("does not stop: {open:#?}")));
-            }
-            self.step(until)?;
-        }
-        Ok(())
+    /// Orders that have not ended, or whose fills are not all booked, for people.
+    fn open_orders(&self) -> String {
+        let Some(engine) = &self.engine else { return String::new() };
+        let all = engine.oms.oms().orders().iter();
+        let open = all.filter(|order| !order.state.is_terminal() || order.awaits_fills());
+        let open: Vec<String> = open.map(|order| format!("{order:?}")).collect();
+        open.join("\n")
     }
 
     /// Everything that is due now, then on to the next thing that is, at most to `until`.
@@ -201,8 +266,14 @@ impl World {
         self.steps += 1;
         self.sim.turn(self.now);
         self.faults.turn(self.now, &mut self.sim, &self.network, &self.plan);
+        self.live_and_die();
         self.poll()?;
-        self.checks.step(&self.engine, &self.sim, self.now)?;
+        if self.journal.crashed() {
+            self.die(self.pause_ns);
+        }
+        if let Some(engine) = &self.engine {
+            self.checks.step(engine, &self.sim, self.now)?;
+        }
         let arrival = self.network.next_arrival().unwrap_or(Nanos(u64::MAX));
         let next = arrival.min(self.sim.due(self.now)).min(self.faults.due());
         let next = next.min(self.poll_at).min(until).max(self.now.plus(1));
@@ -222,19 +293,23 @@ impl World {
         }
         self.poll_at = self.now.plus(self.plan.poll_ns);
         let (now, asleep) = (self.now, self.faults.asleep);
+        let Some(engine) = &mut self.engine else { return Ok(()) };
         for _ in 0..ROUNDS_MAX {
             let mut work = 0;
-            for (feed, until) in self.engine.feeds.iter_mut().zip(asleep.feeds) {
+            for (feed, until) in engine.feeds.iter_mut().zip(asleep.feeds) {
                 work += if now >= until { feed.poll(now) } else { 0 };
             }
             if now >= asleep.strategies {
-                for strategy in &mut self.engine.strategies {
+                for strategy in &mut engine.strategies {
                     work += strategy.poll(now);
                 }
             }
-            work += self.engine.oms.poll(now);
-            self.checks.after_oms(&self.engine, now)?;
-            for (executor, until) in self.engine.executors.iter_mut().zip(asleep.executors) {
+            work += engine.oms.poll(now);
+            if self.journal.crashed() {
+                return Ok(());
+            }
+            self.checks.after_oms(engine, now)?;
+            for (executor, until) in engine.executors.iter_mut().zip(asleep.executors) {
                 work += if now >= until { executor.poll(now) } else { 0 };
             }
             if work == 0 {
@@ -244,12 +319,54 @@ impl World {
         Ok(())
     }
 
+    /// Lets the engine die, and starts it, as the faults want it.
+    fn live_and_die(&mut self) {
+        for order in std::mem::take(&mut self.faults.orders) {
+            match order {
+                Order::Room(room) => {
+                    let used: usize =
+                        self.journal.segments().iter().map(|(_, bytes)| bytes.len()).sum();
+                    self.journal.set_budget(room.map(|room| used as u64 + room));
+                }
+                _ if self.engine.is_none() => {}
+                Order::Crash(pause_ns) => self.die(pause_ns),
+                Order::CrashAfter(bytes, pause_ns) => {
+                    self.pause_ns = pause_ns;
+                    self.journal.crash_at(self.journal.written() + bytes);
+                }
+            }
+        }
+        if self.engine.is_none() && self.now >= self.start_at {
+            self.runs += 1;
+            let engine = build(
+                &self.plan,
+                (&self.network, &self.clock, &self.sim),
+                &self.journal,
+                self.runs,
+                self.log.clone(),
+            );
+            self.checks.on_start(&engine);
+            self.engine = Some(engine);
+            self.poll_at = self.now;
+        }
+    }
+
+    /// As a process that is killed: what is in the journal is all that is left.
+    fn die(&mut self, pause_ns: u64) {
+        let text = format!("the engine dies for {} ms", pause_ns / MS);
+        self.faults.told.push((self.now, text));
+        self.engine = None;
+        self.journal = self.journal.after_crash();
+        self.start_at = self.now.plus(pause_ns);
+    }
+
     /// The last things that were said and done, for people.
     pub fn story(&mut self) -> String {
         let mut told: Vec<(u64, String)> = Vec::new();
         let faults = self.faults.told.iter().map(|(at, text)| (at.0, format!("FAULT {text}")));
         told.extend(faults);
-        let lines = self.lines.try_iter();
+        // The trader asks for much that it may not have; that is no news.
+        let lines = self.lines.try_iter().filter(|line| !line.text.starts_with("signal refused"));
         told.extend(lines.map(|line| (line.at.0, format!("{}: {}", line.source, line.text))));
         told.sort_by_key(|(at, _)| *at);
         let skipped = told.len().saturating_sub(LINES_KEPT);
@@ -261,13 +378,19 @@ impl World {
     }
 }
 
-fn build(plan: &Plan, network: &Network, clock: &Clock, sim: &InMemory, log: log::Log) -> Assembly {
+fn build(
+    plan: &Plan,
+    (network, clock, sim): (&Network, &Clock, &InMemory),
+    journal: &MemoryFolder,
+    run: u64,
+    log: log::Log,
+) -> Assembly {
     static TLS: OnceLock<std::sync::Arc<rustls::ClientConfig>> = OnceLock::new();
     let config = config(plan);
     let names: Vec<String> = config.instruments.iter().map(|i| i.name.clone()).collect();
     let trader = |number: usize| {
         let name = format!("trader{number}");
-        let chance = Chance::new(plan.seed, &name);
+        let chance = Chance::new(plan.seed, &format!("{name} {run}"));
         let trader = Trader::new(chance, plan.trader_every_ns, names.clone());
         (name, Box::new(trader) as Box<dyn Strategy>)
     };
@@ -278,7 +401,7 @@ fn build(plan: &Plan, network: &Network, clock: &Clock, sim: &InMemory, log: log
         instruments: venues::instruments(plan.symbols),
         strategies: (0..plan.traders).map(trader).collect(),
         tls: TLS.get_or_init(|| client_config(&[]).unwrap()).clone(),
-        journal: None,
+        journal: Some(Place::Memory(journal.clone())),
         clock: clock.clone(),
         log,
     };

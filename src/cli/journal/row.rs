@@ -5,8 +5,8 @@
 use crate::oms::{Difference, Record};
 use crate::types::{
     AssetBalance, ClientOrderId, Command, CommandKind, ExecutionReport, Instrument, InstrumentId,
-    InstrumentTable, Leg, NewOrder, OrderType, Price, Qty, ReportKind, Request, Signal, VenueId,
-    VenueNotice,
+    InstrumentTable, Leg, LimitKey, NewOrder, Operator, OrderType, Price, Qty, ReportKind, Request,
+    Scope, Signal, VenueId, VenueNotice,
 };
 use crate::venues::VENUES;
 
@@ -108,6 +108,15 @@ impl Rows {
                 let text = if *full { "no room for new orders" } else { "room again" };
                 Row { text: text.to_owned(), ..row }
             }
+            Record::Operator(operator) => Row { text: self.operator(operator), ..row },
+            Record::Limit { key, before, after } => {
+                let text = format!("{} was {before}, is {after}", self.limit(*key));
+                Row { text, ..row }
+            }
+            Record::Closed { scope, instrument, state, left } => {
+                let text = format!("{}: {state:?}, {left} left", scope_text(*scope));
+                Row { text, ..self.on(*instrument, row) }
+            }
             Record::Hash(hash) => Row { text: format!("{hash:016x}"), ..row },
             Record::Reconcile(venue)
             | Record::Accept(venue)
@@ -140,6 +149,28 @@ impl Rows {
                 Row { text: text.to_owned(), ..row }
             }
             _ => row,
+        }
+    }
+
+    fn operator(&self, operator: &Operator) -> String {
+        match *operator {
+            Operator::Stop => "stop".to_owned(),
+            Operator::CancelAll(scope) => format!("cancel all of {}", scope_text(scope)),
+            Operator::Flatten(scope) => format!("flatten {}", scope_text(scope)),
+            Operator::SetState(scope, state) => format!("{} is {state}", scope_text(scope)),
+            Operator::Reconcile(venue) => {
+                format!("reconcile {}", scope_text(venue.map_or(Scope::Engine, Scope::Venue)))
+            }
+            Operator::SetLimit(key, value) => format!("{} = {value}", self.limit(key)),
+        }
+    }
+
+    fn limit(&self, key: LimitKey) -> String {
+        match key {
+            LimitKey::PositionMax(asset) => {
+                format!("{}.{}", key.name(), self.table.assets.name(asset))
+            }
+            _ => key.name().to_owned(),
         }
     }
 
@@ -274,6 +305,14 @@ fn terms(order: &NewOrder) -> String {
     let kind = if order.order_type == OrderType::Market { "market" } else { "limit" };
     let post = if order.post_only { " post-only" } else { "" };
     format!("{kind} {:?}{post}", order.time_in_force)
+}
+
+fn scope_text(scope: Scope) -> String {
+    match scope {
+        Scope::Engine => "the engine".to_owned(),
+        Scope::Venue(venue) => venue_name(venue),
+        Scope::Strategy(strategy) => format!("strategy {}", strategy.0),
+    }
 }
 
 fn venue_name(venue: VenueId) -> String {

@@ -153,7 +153,8 @@ fn fills_known_only_in_sum_stay_reserved_and_are_asked_for() {
         panic!()
     };
     assert_eq!((instrument, from_id.is_empty()), (A, true));
-    assert_eq!(from_ns, Nanos(START.0 - 30_000 * MS), "what a reconciliation may take for its own");
+    // The venue's clock may have been wrong by more than the first requests allowed for.
+    assert_eq!(from_ns, Nanos(START.0 - 40_000 * MS));
     for (number, qty) in [(1, 300), (2, 400)] {
         bench.report(&ExecutionReport { origin: Query, ..fill(id, A, number, qty) });
     }

@@ -2,6 +2,7 @@
 
 mod life;
 mod matrix;
+mod operator;
 mod property;
 mod reconcile;
 mod refusals;

@@ -37,6 +37,7 @@ pub const ROW: VenueRow = VenueRow {
     decode_instruments: instruments::decode,
     symbol,
     fee_assets: &["BNB"],
+    dead_man_switch: Err("spot orders stay until somebody cancels them"),
     limits: limits::LIMITS,
     costs: limits::costs,
     market: market::connect,

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 use super::super::{EncodeError, Outbox};
+use super::dead_man;
 use super::flight::{Ask, Flight, Phase};
 use super::orders::{self, Action};
 use super::rest::{self, FillJob};
@@ -126,6 +127,11 @@ impl Core {
                 let instrument = self.instrument(*instrument)?;
                 rest::get(out, id, signer, at, "/v5/account/fee-rate", |query| {
                     rest::write_instrument(product, instrument, query);
+                })?;
+            }
+            Ask::DeadMan { window_s } => {
+                rest::post(out, id, signer, at, "/v5/order/disconnected-cancel-all", |body| {
+                    dead_man::write_body(*window_s, body);
                 })?;
             }
             Ask::New(_) | Ask::Cancel(_) | Ask::Replace(_) => return Err(EncodeError::Unsupported),

@@ -35,6 +35,10 @@ pub(super) enum Ask {
     },
     Balances,
     FeeRate(InstrumentId),
+    /// Sets the window of the dead-man switch.
+    DeadMan {
+        window_s: u32,
+    },
 }
 
 impl Ask {

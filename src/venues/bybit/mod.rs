@@ -10,8 +10,10 @@
 mod auth;
 mod codes;
 mod commands;
+mod dead_man;
 mod flight;
 mod instruments;
+mod login;
 mod market;
 mod market_data;
 mod orders;
@@ -167,6 +169,8 @@ pub const ROW: VenueRow = VenueRow {
     decode_instruments: instruments::decode,
     symbol,
     fee_assets: &["MNT"],
+    // Its own bounds are 3 to 300 s; below two of our pings it could go off while we live.
+    dead_man_switch: Ok((40, 300)),
     limits: LIMITS,
     costs,
     market,

@@ -112,6 +112,8 @@ pub(super) fn decode(
                 let at = field_whole(root, "creationTime")?;
                 wallet(row, names, Nanos::from_millis(at), sink)
             }
+            // The switch went off or on; what it did to orders comes as rows of theirs.
+            "dcp" => Ok(()),
             _ => Err(DecodeError::UnknownKind),
         };
         result = result.and(outcome);

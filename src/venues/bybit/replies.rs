@@ -11,7 +11,7 @@ use super::flight::{Ask, Flight, Phase};
 use super::orders::{self, LimitState, Reply};
 use super::private_stream::Sink;
 use super::rest::{self, NextPage, PAGES_MAX};
-use super::trading::{Core, Login};
+use super::trading::Core;
 use super::{BLOCKED_NS, FORBIDDEN, SECOND_NS, limit};
 use crate::types::{
     CancelOrder, Channel, Event, Events, ExecutionReport, Nanos, RateLimitUse, Readiness,
@@ -25,74 +25,7 @@ const HOLD_MAX_NS: u64 = 3600 * SECOND_NS;
 /// An order that was sent this recently may not be listed yet: its absence proves nothing.
 const LISTED_AFTER_NS: u64 = 5 * SECOND_NS;
 
-/// The private socket states no code, but a text; this stands for "parameter error".
-const PARAMETER_ERROR: i32 = 10001;
-const ALREADY_LOGGED_IN: i32 = 20001;
-
-/// Code of a private login that failed: the one that it states, if it does.
-pub(super) fn private_code(root: Value<'_>) -> i32 {
-    root.get("retCode")
-        .and_then(Value::i64)
-        .and_then(|code| i32::try_from(code).ok())
-        .filter(|&code| code != 0)
-        .unwrap_or(PARAMETER_ERROR)
-}
-
 impl Core {
-    /// Reply to a login. A refused key is final; anything else may be the clock's fault and is
-    /// tried once more, after a new measurement, on a new connection.
-    pub(super) fn on_login(
-        &mut self,
-        channel: Channel,
-        code: i32,
-        now: Nanos,
-        out: &mut Outbox,
-        events: &mut Events,
-    ) {
-        let by = now.plus(self.reply_timeout_ns);
-        let Some(socket) = self.socket(channel) else { return };
-        if !matches!(socket.login, Login::Sent(_)) {
-            return;
-        }
-        if code == 0 || code == ALREADY_LOGGED_IN {
-            socket.retried = false;
-            socket.login = Login::Ready;
-            if channel == Channel::Private {
-                // Left over if the outbox is full: the deadline then opens the socket anew.
-                socket.login = Login::Subscribing(by);
-                let _ = out.frame(channel, |frame| frame.extend_from_slice(SUBSCRIBE));
-            } else {
-                self.notice(events, VenueNotice::Readiness(channel, Readiness::Ready));
-            }
-            return;
-        }
-        let passes = codes::passes(code);
-        if codes::effect(code) == Effect::Alert || (socket.retried && !passes) {
-            socket.login = Login::Refused;
-            self.notice(events, VenueNotice::LoginRefused(channel, code));
-            return;
-        }
-        if out.reconnect(channel).is_ok() {
-            socket.login = Login::Closed;
-        }
-        socket.retried = !passes;
-        self.clock.doubt(now);
-    }
-
-    /// Reply to the subscription. Data is used whenever it comes; this only tells readiness.
-    pub(super) fn on_private_subscribed(&mut self, success: bool, events: &mut Events) {
-        if !matches!(self.private.login, Login::Subscribing(_)) {
-            return;
-        }
-        if success {
-            self.private.login = Login::Ready;
-            self.notice(events, VenueNotice::Readiness(Channel::Private, Readiness::Ready));
-        } else {
-            // The deadline of the subscription stays: then the socket is opened anew.
-            self.notice(events, VenueNotice::RequestFailed(PARAMETER_ERROR));
-        }
-    }
-
     /// What a code demands beyond its own request.
     pub(super) fn on_effect(
         &mut self,
@@ -198,7 +131,7 @@ impl Core {
             Ask::Replace(_) => limit::AMEND,
             Ask::CancelAll(_) => limit::CANCEL_ALL,
             // Its own limit is a tenth of the other reads': not a statement about them.
-            Ask::FeeRate(_) => return,
+            Ask::FeeRate(_) | Ask::DeadMan { .. } => return,
             _ => limit::QUERY,
         };
         let Some((allowed, left)) = reply.limit.counts else { return };
@@ -238,6 +171,7 @@ impl Core {
     fn on_read_failed(&mut self, flight: &Flight, code: i32, now: Nanos, events: &mut Events) {
         match flight.ask {
             Ask::CancelAll(id) => self.notice(events, VenueNotice::CancelAllFailed(id, code)),
+            Ask::DeadMan { .. } => self.on_dead_man(Some(code), now, events),
             Ask::Query { .. } => {
                 let origin = ReportOrigin::Reply;
                 if let Some(report) = order_report(ReportKind::Unknown, origin, &flight.ask, now) {
@@ -393,6 +327,7 @@ impl Core {
                 let rate = rest::fee_rate(root, instrument)?;
                 self.sink(events).push(Event::Fee(rate))?;
             }
+            Ask::DeadMan { .. } => self.on_dead_man(None, now, events),
             Ask::New(_) | Ask::Cancel(_) | Ask::Replace(_) => {}
         }
         Ok(())
@@ -473,10 +408,6 @@ impl Core {
         Ok(())
     }
 }
-
-/// All-in-one topics: the categorised ones of a topic must not be mixed with them.
-const SUBSCRIBE: &[u8] =
-    br#"{"req_id":"streams","op":"subscribe","args":["order","execution","wallet"]}"#;
 
 /// A report about the order that a request is about.
 fn order_report(

@@ -11,6 +11,7 @@ use super::super::{
     Response, SetupError, Value, VenueSetup,
 };
 use super::auth::Signer;
+use super::dead_man::DeadMan;
 use super::flight::{Ask, Flights};
 use super::orders::{TradeFrame, decode_trade_frame};
 use super::private_stream::{self, Names, Sink};
@@ -87,6 +88,7 @@ pub(super) struct Core {
     pub(super) backlog: VecDeque<Event>,
     /// The trade socket restarts: replaced when its replies are in, or by then.
     pub(super) drain_by: Option<Nanos>,
+    pub(super) dead_man: DeadMan,
     pub(super) over_rest: bool,
     pub(super) reply_timeout_ns: u64,
 }
@@ -116,6 +118,7 @@ impl TradingConnector {
             jobs: Vec::new(),
             backlog: VecDeque::with_capacity(64),
             drain_by: None,
+            dead_man: DeadMan::new(setup.dead_man_switch_s),
             over_rest: setup.orders_over_rest,
             reply_timeout_ns: u64::from(setup.reply_timeout_ms) * 1_000_000,
         };
@@ -154,6 +157,7 @@ impl Core {
         for channel in [Channel::Trade, Channel::Private] {
             let _ = self.run_socket(channel, now, out);
         }
+        self.run_dead_man(now, out);
         self.try_drain(now, out);
     }
 
@@ -277,12 +281,18 @@ impl Core {
         let success = root.get("success").and_then(Value::bool);
         match (root.get("op").and_then(Value::str), success) {
             (Some("auth"), Some(success)) => {
-                let code = if success { 0 } else { super::replies::private_code(root) };
+                let code = if success { 0 } else { super::login::private_code(root) };
                 self.on_login(Channel::Private, code, now, out, events);
                 Ok(())
             }
             (Some("subscribe"), Some(success)) => {
-                self.on_private_subscribed(success, events);
+                let name = root.get("req_id").and_then(Value::str);
+                if name == Some("dcp") {
+                    let code = super::login::private_code(root);
+                    self.on_dead_man_subscribed(success, code, now, events);
+                } else {
+                    self.on_private_subscribed(success, out, events);
+                }
                 Ok(())
             }
             _ => Err(DecodeError::UnknownKind),
@@ -339,6 +349,8 @@ impl Connector for TradingConnector {
             }
             if channel == Channel::Trade {
                 core.drain_by = None;
+            } else {
+                core.dead_man.on_close();
             }
         } else {
             return;
@@ -436,6 +448,7 @@ impl Connector for TradingConnector {
             core.trade.deadline(known),
             core.private.deadline(known),
             core.drain_by,
+            core.dead_man.deadline(),
         ])
     }
 

@@ -2,6 +2,7 @@
 //!
 //! The messages are written after the venue's documentation and stand in `tests/fixtures/bybit`.
 
+mod dead_man;
 mod orders;
 mod outside;
 mod over_rest;
@@ -75,6 +76,7 @@ fn setup() -> VenueSetup {
         depth: 50,
         recv_window_ms: 5000,
         orders_over_rest: false,
+        dead_man_switch_s: None,
         reply_timeout_ms: 1000,
         first_message_timeout_ms: 3000,
     }

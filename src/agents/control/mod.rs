@@ -1,0 +1,236 @@
+//! The engine's cold thread: the control socket, the kill file, a watch over the order manager's
+//! heartbeat, crash bundles, and spare connections for lost executors.
+//!
+//! Never runs on an agent's thread and never waits for one. It sees an order manager that stands
+//! still and says so, but cannot move it: in a folded loop the executors stand still with it, and
+//! only the venue's own dead-man switch or a person at the venue can cancel then.
+
+pub mod crash;
+mod socket;
+mod spare;
+mod wire;
+
+pub use socket::Socket;
+pub use spare::{OpenSession, Spare, SparePlan};
+pub use wire::{COMMANDS, ControlReply, ControlRequest, Names, OrderText, PositionText, Wanted};
+
+use super::log::Log;
+use super::threads::{Lifecycle, Phase};
+use crate::clock::Clock;
+use crate::shm::MarketView;
+use crate::types::Nanos;
+use crash::{CrashWriter, Incident, Incidents};
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Name of the socket in the instance's folder.
+pub const SOCKET_NAME: &str = "control.sock";
+/// Name of the kill file there, unless the configuration names another.
+pub const KILL_FILE_NAME: &str = "KILL";
+
+const ROUND: Duration = Duration::from_millis(10);
+const KILL_FILE_EVERY: Duration = Duration::from_millis(100);
+
+/// What the thread is made of.
+pub struct ControlParts {
+    /// The socket.
+    pub socket: Socket,
+    /// File whose appearance stops the engine.
+    pub kill_file: PathBuf,
+    /// The region.
+    pub view: MarketView,
+    /// An order manager that has been silent for so long stands still.
+    pub silence_max_ns: u64,
+    /// Panics of the agents.
+    pub incidents: Incidents,
+    /// Where they are written down.
+    pub crashes: CrashWriter,
+    /// How to replace lost executors.
+    pub spares: Vec<SparePlan>,
+    /// Time.
+    pub clock: Clock,
+    /// The engine's life.
+    pub lifecycle: Lifecycle,
+    /// Log.
+    pub log: Log,
+}
+
+/// See the module.
+pub struct Control {
+    parts: ControlParts,
+    watchdog: Watchdog,
+    spares: Vec<Spare>,
+    kill_at: Instant,
+}
+
+/// Starts the thread; it ends by itself after the engine has.
+pub fn start(parts: ControlParts) -> Result<JoinHandle<()>, String> {
+    let mut control = Control::new(parts);
+    let body = move || {
+        while !control.is_over() {
+            control.poll(Instant::now());
+            std::thread::sleep(ROUND);
+        }
+        control.poll(Instant::now());
+    };
+    let thread = std::thread::Builder::new().name("control".to_owned()).spawn(body);
+    thread.map_err(|error| format!("a thread could not be started: {error}"))
+}
+
+impl Control {
+    /// Ready to be polled.
+    #[must_use]
+    pub fn new(parts: ControlParts) -> Self {
+        let watchdog = Watchdog::new(parts.silence_max_ns);
+        Self { parts, watchdog, spares: Vec::new(), kill_at: Instant::now() }
+    }
+
+    fn is_over(&self) -> bool {
+        self.parts.lifecycle.phase() == Phase::Done && self.parts.socket.is_over()
+    }
+
+    /// One round.
+    pub fn poll(&mut self, now: Instant) {
+        self.parts.socket.poll(now);
+        let time = self.parts.clock.now();
+        if now >= self.kill_at {
+            self.kill_at = now + KILL_FILE_EVERY;
+            self.look_for_kill_file(time);
+        }
+        for incident in self.parts.incidents.take() {
+            self.replace(&incident.agent, time);
+            self.write_down(&incident, time);
+        }
+        if self.parts.lifecycle.phase() < Phase::Leaving
+            && let Some(silence_ns) = self.watchdog.look(self.parts.view.heartbeat(), time)
+        {
+            self.on_stand_still(silence_ns, time);
+        }
+        for spare in &mut self.spares {
+            spare.poll(time);
+        }
+    }
+
+    fn look_for_kill_file(&mut self, now: Nanos) {
+        let path = &self.parts.kill_file;
+        if self.parts.lifecycle.phase() == Phase::Running && path.symlink_metadata().is_ok() {
+            let reason = format!("kill file {} appeared", path.display());
+            let text = format_args!("{reason}: stopping, all orders are cancelled");
+            self.parts.log.error(now, text);
+            self.parts.lifecycle.stop_because(&reason);
+        }
+    }
+
+    /// A lost executor alone held its venue's connections: others take its place to cancel.
+    fn replace(&mut self, agent: &str, now: Nanos) {
+        let Some(plan) = self.parts.spares.iter().find(|plan| plan.executor == agent) else {
+            return;
+        };
+        match Spare::new(plan, self.parts.log.named(agent)) {
+            Ok(spare) => {
+                let text = format_args!("{agent}: a spare connection is made to cancel its orders");
+                self.parts.log.error(now, text);
+                self.spares.push(spare);
+            }
+            Err(error) => {
+                let text = format_args!(
+                    "{agent}: no spare connection: {error}: cancel at the venue by hand"
+                );
+                self.parts.log.error(now, text);
+            }
+        }
+    }
+
+    fn on_stand_still(&mut self, silence_ns: u64, now: Nanos) {
+        let message = format!(
+            "the order manager has stood still for {} ms: no order is sent, changed or cancelled",
+            silence_ns / 1_000_000
+        );
+        self.parts.log.error(now, format_args!("{message}"));
+        let (agent, thread) = ("oms".to_owned(), "?".to_owned());
+        self.write_down(&Incident { agent, thread, message, backtrace: None }, now);
+    }
+
+    fn write_down(&mut self, incident: &Incident, now: Nanos) {
+        match self.parts.crashes.write(incident, &[], now) {
+            Ok(path) => {
+                let text = format_args!("what was known is in {}", path.display());
+                self.parts.log.error(now, text);
+            }
+            Err(error) => {
+                self.parts.log.error(now, format_args!("no crash bundle: {error}"));
+            }
+        }
+    }
+}
+
+/// Tells when a heartbeat stands still, once each time.
+struct Watchdog {
+    max_ns: u64,
+    beat: Nanos,
+    /// When the heartbeat was last seen to change, by our clock.
+    seen_at: Nanos,
+    looked_at: Nanos,
+    told: bool,
+}
+
+impl Watchdog {
+    fn new(max_ns: u64) -> Self {
+        let never = Nanos(0);
+        Self { max_ns, beat: never, seen_at: never, looked_at: never, told: false }
+    }
+
+    /// For how long it has stood still, if that has just become too long. Time in which nobody
+    /// looked (a suspended process) does not count.
+    fn look(&mut self, beat: Nanos, now: Nanos) -> Option<u64> {
+        let slept = now.since(self.looked_at) > self.max_ns / 4;
+        self.looked_at = now;
+        if beat != self.beat {
+            self.told = false;
+        }
+        if beat != self.beat || slept {
+            self.beat = beat;
+            self.seen_at = now;
+        }
+        let silence = now.since(self.seen_at);
+        if self.told || self.beat == Nanos(0) || silence <= self.max_ns {
+            return None;
+        }
+        self.told = true;
+        Some(silence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heart_that_stands_still_is_told_once() {
+        const MS: u64 = 1_000_000;
+        let mut watchdog = Watchdog::new(2_000 * MS);
+        let mut now = Nanos(1_000_000 * MS);
+        let mut look = |watchdog: &mut Watchdog, beat: u64, millis: u64| {
+            now = now.plus(millis * MS);
+            watchdog.look(Nanos(beat), now)
+        };
+        for _ in 0..100 {
+            assert_eq!(look(&mut watchdog, 0, 100), None, "it has never beaten");
+        }
+        for _ in 0..21 {
+            assert_eq!(look(&mut watchdog, 1, 100), None);
+        }
+        assert_eq!(look(&mut watchdog, 1, 10_000), None, "we slept ourselves");
+        for _ in 0..20 {
+            assert_eq!(look(&mut watchdog, 1, 100), None);
+        }
+        assert_eq!(look(&mut watchdog, 1, 100), Some(2_100 * MS));
+        assert_eq!(look(&mut watchdog, 1, 100), None);
+        assert_eq!(look(&mut watchdog, 2, 100), None);
+        for _ in 0..20 {
+            assert_eq!(look(&mut watchdog, 2, 100), None);
+        }
+        assert_eq!(look(&mut watchdog, 2, 100), Some(2_100 * MS), "and again");
+    }
+}

@@ -1,0 +1,359 @@
+//! The control socket: who may connect, one line in, one line out, and how long that may take.
+//!
+//! Nothing here blocks: reads take what is there, and a reply that its reader does not take within
+//! a moment is lost with the connection.
+
+use super::super::operator::{Ask, AskKind, LAST_WORD, Tell, TellPart};
+use super::super::threads::{Lifecycle, Phase};
+use super::wire::{ControlReply, Names, Wanted};
+use crate::sync::spsc;
+use crate::types::{Operator, Scope};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Connections at one time; more are told to come later.
+const CONNECTIONS_MAX: usize = 8;
+/// Longest line.
+const LINE_MAX: usize = 4_096;
+/// How long a client may take over its line.
+const LINE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the order manager may take over one answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a client may take over our reply.
+const WRITE_TIMEOUT: Duration = Duration::from_millis(200);
+/// How long a command is waited for if the client does not say.
+const WAIT_DEFAULT: Duration = Duration::from_secs(10);
+const WAIT_MAX: Duration = Duration::from_secs(600);
+/// How often it is asked whether a command is done.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// The same after a question that was not answered.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// How long the answers to those who wait for the end may come after it.
+const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The socket's end of the engine.
+pub struct Socket {
+    listener: UnixListener,
+    names: Names,
+    asks: spsc::Producer<Ask>,
+    tells: spsc::Consumer<Tell>,
+    lifecycle: Lifecycle,
+    connections: Vec<Connection>,
+    number: u64,
+    /// The order manager's own last words, collected for whoever waits for the end.
+    last: Answer,
+    /// When the engine had ended.
+    ended: Option<Instant>,
+}
+
+/// Parts of the answer to the question that is open.
+#[derive(Default)]
+struct Answer {
+    orders: Vec<super::wire::OrderText>,
+    positions: Vec<super::wire::PositionText>,
+    complete: Option<crate::oms::Progress>,
+}
+
+struct Connection {
+    stream: UnixStream,
+    line: Vec<u8>,
+    stage: Stage,
+    /// When the stage has taken too long.
+    until: Instant,
+    answer: Answer,
+}
+
+enum Stage {
+    /// Its line is not complete.
+    Reading,
+    /// The order manager was told; its answer to this number is due.
+    Told { number: u64, wanted: Wanted, wait: Duration },
+    /// It is waited until nothing is left.
+    Waiting { number: u64, scope: Scope, reply: ControlReply, next: Instant },
+    /// It is waited until the engine has ended.
+    Ending { reply: ControlReply },
+    /// Answered.
+    Over,
+}
+
+impl Socket {
+    /// Listens at `path`, for the owner alone.
+    pub fn bind(
+        path: &Path,
+        names: Names,
+        asks: spsc::Producer<Ask>,
+        tells: spsc::Consumer<Tell>,
+        lifecycle: Lifecycle,
+    ) -> Result<Self, String> {
+        // The instance holds its folder's lock: what lies here was left by one that has ended.
+        let _ = std::fs::remove_file(path);
+        let failed = |error: io::Error| format!("{}: {error}", path.display());
+        let listener = UnixListener::bind(path).map_err(failed)?;
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        Ok(Self {
+            listener,
+            names,
+            asks,
+            tells,
+            lifecycle,
+            connections: Vec::new(),
+            number: LAST_WORD,
+            last: Answer::default(),
+            ended: None,
+        })
+    }
+
+    /// One round. Never blocks for longer than a reader that does not read.
+    pub fn poll(&mut self, now: Instant) {
+        self.accept(now);
+        self.take_tells();
+        if self.lifecycle.phase() == Phase::Done && self.ended.is_none() {
+            self.ended = Some(now);
+        }
+        let mut connections = std::mem::take(&mut self.connections);
+        for connection in &mut connections {
+            self.serve(connection, now);
+        }
+        connections.retain(|connection| !matches!(connection.stage, Stage::Over));
+        self.connections = connections;
+    }
+
+    /// Whether the engine has ended and everybody who waited for that was told.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        let waits = |c: &Connection| matches!(c.stage, Stage::Ending { .. });
+        self.ended.is_some() && !self.connections.iter().any(waits)
+    }
+
+    fn accept(&mut self, now: Instant) {
+        while let Ok((mut stream, _)) = self.listener.accept() {
+            let peer = rustix::net::sockopt::socket_peercred(&stream).map(|peer| peer.uid);
+            let may = peer.is_ok_and(|uid| may_command(uid, rustix::process::geteuid()));
+            let refusal = if !may {
+                "only the user who runs the engine may command it"
+            } else if self.connections.len() == CONNECTIONS_MAX {
+                "too many connections: try again"
+            } else {
+                ""
+            };
+            if !refusal.is_empty() {
+                answer(&mut stream, &ControlReply::refused(refusal));
+                continue;
+            }
+            if stream.set_nonblocking(true).is_ok() {
+                self.connections.push(Connection {
+                    stream,
+                    line: Vec::new(),
+                    stage: Stage::Reading,
+                    until: now + LINE_TIMEOUT,
+                    answer: Answer::default(),
+                });
+            }
+        }
+    }
+
+    fn take_tells(&mut self) {
+        while let Some(tell) = self.tells.pop() {
+            if tell.number == LAST_WORD {
+                self.last.take(&self.names, &tell.part);
+                continue;
+            }
+            for connection in &mut self.connections {
+                let (Stage::Told { number, .. } | Stage::Waiting { number, .. }) = connection.stage
+                else {
+                    continue;
+                };
+                if number != tell.number {
+                    continue;
+                }
+                if let TellPart::Done(result) = tell.part {
+                    connection.on_done(result);
+                } else {
+                    connection.answer.take(&self.names, &tell.part);
+                }
+            }
+        }
+    }
+
+    fn serve(&mut self, connection: &mut Connection, now: Instant) {
+        match &mut connection.stage {
+            Stage::Reading => self.read(connection, now),
+            Stage::Told { .. } if now >= connection.until => {
+                connection.end(&ControlReply::refused(
+                    "the order manager does not answer: it hangs, or was lost; see the log",
+                ));
+            }
+            Stage::Told { .. } | Stage::Over => {}
+            Stage::Waiting { .. } => self.wait(connection, now),
+            Stage::Ending { .. } => self.wait_for_the_end(connection, now),
+        }
+    }
+
+    fn read(&mut self, connection: &mut Connection, now: Instant) {
+        let mut bytes = [0; 512];
+        loop {
+            match connection.stream.read(&mut bytes) {
+                Ok(0) if connection.line.is_empty() => return connection.stage = Stage::Over,
+                Ok(0) => return self.understand(connection, now),
+                Ok(count) => connection.line.extend_from_slice(&bytes[..count]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => return connection.stage = Stage::Over,
+            }
+            if connection.line.contains(&b'\n') {
+                return self.understand(connection, now);
+            }
+            if connection.line.len() > LINE_MAX {
+                let text = format!("a request is one line of at most {LINE_MAX} bytes");
+                return connection.end(&ControlReply::refused(text));
+            }
+        }
+        if now >= connection.until {
+            connection.end(&ControlReply::refused("no complete line came within 5 s"));
+        }
+    }
+
+    fn understand(&mut self, connection: &mut Connection, now: Instant) {
+        let line = connection.line.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let Ok(text) = std::str::from_utf8(line) else {
+            return connection.end(&ControlReply::refused("the line is not UTF-8 text"));
+        };
+        let (wanted, request) = match self.names.read(text) {
+            Ok(understood) => understood,
+            Err(error) => return connection.end(&ControlReply::refused(error)),
+        };
+        let wait = request.wait_ms.map_or(WAIT_DEFAULT, Duration::from_millis).min(WAIT_MAX);
+        if wanted.operator == Operator::Stop {
+            // Not through the ring: an engine whose order manager hangs is to be stopped too.
+            self.lifecycle.stop_because("told to by stoop stop");
+            let reply = ControlReply { ok: true, pid: std::process::id(), ..Default::default() };
+            connection.until = now + wait;
+            connection.stage = Stage::Ending { reply };
+            return;
+        }
+        self.number += 1;
+        let ask = Ask { number: self.number, kind: AskKind::Do(wanted.operator) };
+        if self.asks.push(ask).is_err() {
+            let text = "too many commands wait for the order manager already: try again";
+            return connection.end(&ControlReply::refused(text));
+        }
+        connection.until = now + ANSWER_TIMEOUT;
+        connection.stage = Stage::Told { number: self.number, wanted, wait };
+    }
+
+    /// Asks what is left until nothing is, or time is up.
+    fn wait(&mut self, connection: &mut Connection, now: Instant) {
+        let Stage::Waiting { number, scope, reply, next } = &mut connection.stage else { return };
+        if let Some(progress) = connection.answer.complete.take() {
+            reply.set_progress(&progress);
+            reply.orders = std::mem::take(&mut connection.answer.orders);
+            reply.positions = std::mem::take(&mut connection.answer.positions);
+            *next = now + LOOK_EVERY;
+            if reply.done {
+                let reply = reply.clone();
+                return connection.end(&reply);
+            }
+        }
+        if now >= connection.until {
+            let reply = reply.clone();
+            return connection.end(&reply);
+        }
+        if now >= *next {
+            *next = now + ASK_AGAIN;
+            self.number += 1;
+            *number = self.number;
+            connection.answer = Answer::default();
+            let _ = self.asks.push(Ask { number: self.number, kind: AskKind::Look(*scope) });
+        }
+    }
+
+    fn wait_for_the_end(&mut self, connection: &mut Connection, now: Instant) {
+        let Stage::Ending { reply } = &mut connection.stage else { return };
+        let late = self.ended.is_some_and(|ended| now >= ended + LAST_WORD_TIMEOUT);
+        let told = self.ended.is_some() && self.last.complete.is_some();
+        if !told && !late && now < connection.until {
+            return;
+        }
+        if let Some(progress) = &self.last.complete {
+            reply.set_progress(progress);
+            reply.orders.clone_from(&self.last.orders);
+        } else if late {
+            let text = "the engine has ended, but its order manager did not say what is left";
+            reply.error = Some(text.to_owned());
+        } else {
+            let text = "not all is confirmed yet; the engine goes on cancelling until its own \
+                        time is up";
+            reply.error = Some(text.to_owned());
+        }
+        let reply = reply.clone();
+        connection.end(&reply);
+    }
+}
+
+impl Answer {
+    fn take(&mut self, names: &Names, part: &TellPart) {
+        match part {
+            TellPart::Order(row) => self.orders.push(names.order(row)),
+            TellPart::Closing(row) => self.positions.push(names.position(row)),
+            TellPart::Progress(progress) => self.complete = Some(*progress),
+            TellPart::Done(_) => {}
+        }
+    }
+}
+
+impl Connection {
+    fn on_done(&mut self, result: Result<crate::oms::OperatorDone, crate::oms::OperatorError>) {
+        let Stage::Told { number, wanted, wait } = self.stage else { return };
+        let mut reply = match result {
+            Ok(done) => ControlReply::begun(wanted.operator, &done),
+            Err(error) => return self.end(&ControlReply::refused(error.to_string())),
+        };
+        match wanted.until_done {
+            Some(scope) => {
+                let now = Instant::now();
+                self.until = now + wait;
+                self.stage = Stage::Waiting { number, scope, reply, next: now };
+            }
+            None => {
+                reply.done = true;
+                self.end(&reply);
+            }
+        }
+    }
+
+    fn end(&mut self, reply: &ControlReply) {
+        answer(&mut self.stream, reply);
+        self.stage = Stage::Over;
+    }
+}
+
+/// Whether a process of this user may command an engine of that one.
+fn may_command(peer: rustix::process::Uid, own: rustix::process::Uid) -> bool {
+    peer == own
+}
+
+fn answer(stream: &mut UnixStream, reply: &ControlReply) {
+    let mut line = serde_json::to_vec(reply).unwrap_or_default();
+    line.push(b'\n');
+    // Whoever does not read the reply does not get it.
+    let _ = stream.set_nonblocking(false);
+    let _ = stream.set_write_timeout(Some(WRITE_TIMEOUT));
+    let _ = stream.write_all(&line);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::Uid;
+
+    #[test]
+    fn another_user_is_refused() {
+        let (own, other) = (Uid::from_raw(1_000), Uid::from_raw(1_001));
+        assert!(may_command(own, own));
+        assert!(!may_command(other, own));
+        assert!(!may_command(Uid::ROOT, own));
+    }
+}

@@ -1,0 +1,390 @@
+//! The control socket's lines: one JSON object each way. Names instead of numbers, so that a person
+//! can type them; every mistake is answered in words.
+
+use super::super::operator::{ClosingRow, OrderRow};
+use crate::oms::{ClosingState, OperatorDone, Progress};
+use crate::types::{
+    Amount, InstrumentTable, LimitKey, Operator, OrderState, Scope, StrategyId, TradingState,
+    VenueId,
+};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What a person asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlRequest {
+    /// One of [`COMMANDS`].
+    pub command: String,
+    /// Only what is at this venue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub venue: Option<String>,
+    /// Only what is this strategy's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
+    /// For `set`: a key of `[limits]`, `position_max` with its asset: `position_max.BTC`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
+    /// For `set`: a decimal, in the unit of the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// How long to wait until it is done, milliseconds; 10 s if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
+}
+
+/// Every command of the socket.
+pub const COMMANDS: &[&str] =
+    &["stop", "cancel-all", "flatten", "pause", "resume", "reduce-only", "reconcile", "set"];
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlReply {
+    /// Whether it was carried out. What was not done in time is `done: false`, not a failure.
+    pub ok: bool,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Whether everything that it began is done and confirmed.
+    pub done: bool,
+    /// Orders whose cancelling began.
+    pub cancels: u32,
+    /// Orders that have not ended, and those of them whose outcome is not known.
+    pub open: u32,
+    /// See `open`.
+    pub unknown: u32,
+    /// Orders that have not ended, and why; at most 64.
+    pub orders: Vec<OrderText>,
+    /// Positions that were to be closed.
+    pub positions: Vec<PositionText>,
+    /// Questions that were sent to venues.
+    pub questions: u32,
+    /// A limit before and now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// See `before`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Process of the engine.
+    pub pid: u32,
+}
+
+/// An order that could not be confirmed as ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderText {
+    /// Our id.
+    pub id: String,
+    /// What it trades.
+    pub instrument: String,
+    /// Buy or sell.
+    pub side: String,
+    /// Quantity, base units.
+    pub qty: String,
+    /// Of it filled.
+    pub filled: String,
+    /// Why it is still there.
+    pub why: String,
+}
+
+/// A position that was to be closed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PositionText {
+    /// In what.
+    pub instrument: String,
+    /// `flat`, `dust`, `working` or `gave up`.
+    pub state: String,
+    /// What is still held, base units.
+    pub left: String,
+    /// Why it could not be closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// What the names in a request stand for.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// Venues in use.
+    pub venues: Vec<(VenueId, String)>,
+    /// Strategies by number.
+    pub strategies: Vec<String>,
+    /// Instruments and assets.
+    pub instruments: Arc<InstrumentTable>,
+}
+
+/// A request that was understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// To be told to the order manager.
+    pub operator: Operator,
+    /// What is looked at until it is done; `None`: the first answer is all.
+    pub until_done: Option<Scope>,
+}
+
+impl Names {
+    /// Understands one line; the error is for the person who typed it.
+    pub fn read(&self, line: &str) -> Result<(Wanted, ControlRequest), String> {
+        let request: ControlRequest =
+            serde_json::from_str(line).map_err(|error| format!("not a request: {error}"))?;
+        let wanted = self.wanted(&request)?;
+        Ok((wanted, request))
+    }
+
+    fn wanted(&self, request: &ControlRequest) -> Result<Wanted, String> {
+        let name = request.command.as_str();
+        if !COMMANDS.contains(&name) {
+            return Err(format!("{name:?} is not a command; known: {}", COMMANDS.join(", ")));
+        }
+        let setting = request.limit.is_some() || request.value.is_some();
+        if setting && name != "set" {
+            return Err(format!("{name} takes no limit and no value"));
+        }
+        let scope = self.scope(request)?;
+        let (operator, until_done) = match name {
+            "stop" if scope != Scope::Engine => {
+                return Err("stop ends the whole engine; for a venue or a strategy: pause and \
+                            cancel-all, or flatten"
+                    .to_owned());
+            }
+            "stop" => (Operator::Stop, Some(scope)),
+            "cancel-all" => (Operator::CancelAll(scope), Some(scope)),
+            "flatten" => (Operator::Flatten(scope), Some(scope)),
+            "pause" => (Operator::SetState(scope, TradingState::Halted), None),
+            "resume" => (Operator::SetState(scope, TradingState::Active), None),
+            "reduce-only" => (Operator::SetState(scope, TradingState::ReduceOnly), None),
+            "reconcile" => match scope {
+                Scope::Engine => (Operator::Reconcile(None), None),
+                Scope::Venue(venue) => (Operator::Reconcile(Some(venue)), None),
+                Scope::Strategy(_) => {
+                    return Err("reconcile is about venues, not strategies".to_owned());
+                }
+            },
+            _ if scope != Scope::Engine => {
+                return Err("limits hold for the whole engine: no venue, no strategy".to_owned());
+            }
+            _ => (self.limit(request)?, None),
+        };
+        Ok(Wanted { operator, until_done })
+    }
+
+    fn scope(&self, request: &ControlRequest) -> Result<Scope, String> {
+        let known = |list: Vec<&str>| {
+            if list.is_empty() { "none".to_owned() } else { list.join(", ") }
+        };
+        match (&request.venue, &request.strategy) {
+            (None, None) => Ok(Scope::Engine),
+            (Some(_), Some(_)) => Err("give a venue or a strategy, not both".to_owned()),
+            (Some(name), None) => {
+                let found = self.venues.iter().find(|(_, known)| known == name);
+                found.map(|(venue, _)| Scope::Venue(*venue)).ok_or_else(|| {
+                    let names = self.venues.iter().map(|(_, name)| name.as_str()).collect();
+                    format!("no venue {name:?} is in use; there are: {}", known(names))
+                })
+            }
+            (None, Some(name)) => {
+                let found = self.strategies.iter().position(|known| known == name);
+                found.map(|index| Scope::Strategy(StrategyId(index as u8))).ok_or_else(|| {
+                    let names = self.strategies.iter().map(String::as_str).collect();
+                    format!("no strategy {name:?} runs; there are: {}", known(names))
+                })
+            }
+        }
+    }
+
+    fn limit(&self, request: &ControlRequest) -> Result<Operator, String> {
+        let (Some(name), Some(value)) = (&request.limit, &request.value) else {
+            return Err("set needs a limit and a value: position_max.BTC=3".to_owned());
+        };
+        let key = self.limit_key(name)?;
+        let exact = value.parse::<Decimal>().ok().and_then(|v| Amount::from_decimal(v).ok());
+        let value = exact.ok_or_else(|| format!("{value:?} is not a decimal number"))?;
+        Ok(Operator::SetLimit(key, value))
+    }
+
+    fn limit_key(&self, name: &str) -> Result<LimitKey, String> {
+        if let Some(asset) = name.strip_prefix("position_max.") {
+            let found = self.instruments.assets.find(asset);
+            return found
+                .map(LimitKey::PositionMax)
+                .ok_or_else(|| format!("no instrument trades {asset:?}"));
+        }
+        let found = LimitKey::PLAIN.into_iter().find(|key| key.name() == name);
+        found.ok_or_else(|| {
+            let names: Vec<&str> = LimitKey::PLAIN.iter().map(|key| key.name()).collect();
+            format!("{name:?} is not a limit; there are: {}, position_max.ASSET", names.join(", "))
+        })
+    }
+
+    /// The order as people read it.
+    #[must_use]
+    pub fn order(&self, row: &OrderRow) -> OrderText {
+        let instrument = self.instruments.get(row.instrument);
+        let qty = |qty| match instrument {
+            Some(known) => known.scale.qty_decimal(qty).normalize().to_string(),
+            None => "?".to_owned(),
+        };
+        OrderText {
+            id: row.client_id.to_string(),
+            instrument: instrument.map_or("?", |known| known.name.as_str()).to_owned(),
+            side: row.side.to_string(),
+            qty: qty(row.qty),
+            filled: qty(row.filled),
+            why: why(row).to_owned(),
+        }
+    }
+
+    /// The position as people read it.
+    #[must_use]
+    pub fn position(&self, row: &ClosingRow) -> PositionText {
+        let instrument = self.instruments.get(row.instrument);
+        let (state, why) = match row.state {
+            ClosingState::Working => ("working", None),
+            ClosingState::Flat => ("flat", None),
+            ClosingState::Dust => ("dust", Some("the venue takes no order so small".to_owned())),
+            ClosingState::GaveUp(Some(code)) => ("gave up", Some(code.to_string())),
+            ClosingState::GaveUp(None) => {
+                ("gave up", Some("nobody took the other side within the price collar".to_owned()))
+            }
+        };
+        PositionText {
+            instrument: instrument.map_or("?", |known| known.name.as_str()).to_owned(),
+            state: state.to_owned(),
+            left: row.left.to_decimal().normalize().to_string(),
+            why,
+        }
+    }
+}
+
+/// Why an order has not ended.
+fn why(row: &OrderRow) -> &'static str {
+    match (row.state, row.venue_ready) {
+        (state, _) if state.is_terminal() => "ended; fills of it are still to come",
+        (_, false) => "its venue is not connected or not ready",
+        (OrderState::Unknown, _) => "the venue has not said what became of it",
+        (OrderState::PendingCancel, _) => "cancel sent, not confirmed yet",
+        (OrderState::PendingNew, _) => "not acknowledged by the venue yet",
+        _ if row.cancel_wanted => "the venue did not take the cancel; it is sent again",
+        _ => "working",
+    }
+}
+
+impl ControlReply {
+    /// It was not carried out.
+    #[must_use]
+    pub fn refused(error: impl Into<String>) -> Self {
+        Self { error: Some(error.into()), pid: std::process::id(), ..Self::default() }
+    }
+
+    /// It was carried out, or has begun to be.
+    #[must_use]
+    pub fn begun(operator: Operator, done: &OperatorDone) -> Self {
+        let mut reply = Self {
+            ok: true,
+            cancels: done.cancels,
+            questions: done.questions,
+            pid: std::process::id(),
+            ..Self::default()
+        };
+        if let Operator::SetLimit(_, value) = operator {
+            reply.before = Some(done.limit_before.to_decimal().normalize().to_string());
+            reply.after = Some(value.to_decimal().normalize().to_string());
+        }
+        reply
+    }
+
+    /// What is left of it.
+    pub fn set_progress(&mut self, progress: &Progress) {
+        self.done = progress.is_done();
+        self.open = progress.open;
+        self.unknown = progress.unknown;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Instrument;
+
+    fn names() -> Names {
+        let mut table = InstrumentTable::default();
+        let (base, quote) = (table.assets.intern("BTC"), table.assets.intern("USDT"));
+        table.add(Instrument { name: "BTC/USDT@x".to_owned(), base, quote, ..Default::default() });
+        Names {
+            venues: vec![(VenueId(3), "x".to_owned())],
+            strategies: vec!["a".to_owned(), "b".to_owned()],
+            instruments: Arc::new(table),
+        }
+    }
+
+    fn operator(line: &str) -> Result<Operator, String> {
+        names().read(line).map(|(wanted, _)| wanted.operator)
+    }
+
+    #[test]
+    fn lines_become_commands() {
+        let venue = Scope::Venue(VenueId(3));
+        let own = Scope::Strategy(StrategyId(1));
+        let one = 10i128.pow(18);
+        let cases = [
+            (r#"{"command":"stop"}"#, Operator::Stop),
+            (r#"{"command":"cancel-all","venue":"x"}"#, Operator::CancelAll(venue)),
+            (r#"{"command":"flatten","strategy":"b"}"#, Operator::Flatten(own)),
+            (r#"{"command":"pause"}"#, Operator::SetState(Scope::Engine, TradingState::Halted)),
+            (
+                r#"{"command":"resume","strategy":"b"}"#,
+                Operator::SetState(own, TradingState::Active),
+            ),
+            (
+                r#"{"command":"reduce-only","venue":"x"}"#,
+                Operator::SetState(venue, TradingState::ReduceOnly),
+            ),
+            (r#"{"command":"reconcile"}"#, Operator::Reconcile(None)),
+            (r#"{"command":"reconcile","venue":"x"}"#, Operator::Reconcile(Some(VenueId(3)))),
+            (
+                r#"{"command":"set","limit":"position_max.BTC","value":"3"}"#,
+                Operator::SetLimit(
+                    LimitKey::PositionMax(crate::types::AssetId(0)),
+                    Amount(3 * one),
+                ),
+            ),
+            (
+                r#"{"command":"set","limit":"price_collar_bps","value":"2.5"}"#,
+                Operator::SetLimit(LimitKey::PriceCollarBps, Amount(5 * one / 2)),
+            ),
+        ];
+        for (line, wanted) in cases {
+            assert_eq!(operator(line), Ok(wanted), "{line}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_answered_in_words() {
+        let cases = [
+            ("", "not a request: EOF"),
+            ("[1,2]", "not a request: "),
+            (r#"{"command":"stop","now":true}"#, "not a request: unknown field `now`"),
+            (r#"{"command":"halt"}"#, "\"halt\" is not a command; known: stop, cancel-all"),
+            (r#"{"command":"stop","venue":"x"}"#, "stop ends the whole engine"),
+            (r#"{"command":"pause","venue":"y"}"#, "no venue \"y\" is in use; there are: x"),
+            (r#"{"command":"pause","strategy":"c"}"#, "no strategy \"c\" runs; there are: a, b"),
+            (r#"{"command":"pause","venue":"x","strategy":"a"}"#, "give a venue or a strategy"),
+            (r#"{"command":"pause","value":"1"}"#, "pause takes no limit"),
+            (r#"{"command":"reconcile","strategy":"a"}"#, "reconcile is about venues"),
+            (r#"{"command":"set"}"#, "set needs a limit and a value"),
+            (r#"{"command":"set","limit":"x","value":"1"}"#, "\"x\" is not a limit; there are: "),
+            (r#"{"command":"set","limit":"position_max.ETH","value":"1"}"#, "no instrument trades"),
+            (
+                r#"{"command":"set","limit":"orders_open_max","value":"many"}"#,
+                "\"many\" is not a decimal number",
+            ),
+            (
+                r#"{"command":"set","limit":"orders_open_max","value":"1","venue":"x"}"#,
+                "limits hold for the whole engine",
+            ),
+        ];
+        for (line, start) in cases {
+            let error = operator(line).unwrap_err();
+            assert!(error.starts_with(start), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! What the order manager does for the person at the engine: commands from the control thread,
+//! answers back to it, and strategies that have gone silent.
+//!
+//! Commands come before everything else in a poll. Answers that find their ring full are left out:
+//! whoever asked asks again.
+
+use super::oms::OmsAgent;
+use super::ports::StrategyPort;
+use crate::oms::{Closing, ClosingState, OperatorDone, OperatorError, Order, Progress};
+use crate::sync::spsc;
+use crate::types::{
+    Amount, ClientOrderId, InstrumentId, Nanos, Operator, OrderState, Qty, Scope, Side,
+    TradingState,
+};
+use std::sync::{Arc, Mutex};
+
+/// A question of the control thread. Its number comes back with every part of the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    /// Above 0; [`LAST_WORD`] is the order manager's own.
+    pub number: u64,
+    /// What is wanted.
+    pub kind: AskKind,
+}
+
+/// See [`Ask`].
+#[derive(Clone, Copy, Debug)]
+pub enum AskKind {
+    /// Carry it out.
+    Do(Operator),
+    /// Tell what is left to do in a scope.
+    Look(Scope),
+}
+
+/// Number of what the order manager tells unasked when it ends.
+pub const LAST_WORD: u64 = 0;
+
+/// Part of an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Tell {
+    /// Of the question.
+    pub number: u64,
+    /// The part.
+    pub part: TellPart,
+}
+
+/// See [`Tell`].
+#[derive(Clone, Copy, Debug)]
+pub enum TellPart {
+    /// What a command did at once. The whole answer to [`AskKind::Do`].
+    Done(Result<OperatorDone, OperatorError>),
+    /// An order that has not ended.
+    Order(OrderRow),
+    /// A position that is or was being closed.
+    Closing(ClosingRow),
+    /// Ends the answer to [`AskKind::Look`].
+    Progress(Progress),
+}
+
+/// An order that has not ended, as people see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderRow {
+    /// Our id.
+    pub client_id: ClientOrderId,
+    /// What it trades.
+    pub instrument: InstrumentId,
+    /// Buy or sell.
+    pub side: Side,
+    /// Where it stands.
+    pub state: OrderState,
+    /// In total, and filled so far.
+    pub qty: Qty,
+    /// See `qty`.
+    pub filled: Qty,
+    /// Since when it is in its state.
+    pub since_ns: Nanos,
+    /// Whether a cancel is wanted.
+    pub cancel_wanted: bool,
+    /// Whether its venue is connected and ready.
+    pub venue_ready: bool,
+}
+
+/// The closing of one position, as people see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClosingRow {
+    /// In what.
+    pub instrument: InstrumentId,
+    /// How far.
+    pub state: ClosingState,
+    /// What is still held, signed base units.
+    pub left: Amount,
+}
+
+/// Orders that one answer shows; the rest is only counted.
+const ROWS_MAX: usize = 64;
+/// Questions answered in one poll.
+const ASKS_PER_POLL: usize = 8;
+/// Orders that the crash bundle finds.
+const BOARD_ROWS_MAX: usize = 256;
+const BOARD_EVERY_NS: u64 = 500_000_000;
+
+/// Open orders of half a second ago, for whoever writes down what was when the engine broke.
+pub type OrderBoard = Arc<Mutex<Vec<OrderRow>>>;
+
+/// The order manager's side of the control thread.
+pub struct OperatorDesk {
+    /// Questions.
+    pub asks: spsc::Consumer<Ask>,
+    /// Answers.
+    pub tells: spsc::Producer<Tell>,
+    /// Open orders, shown twice a second.
+    pub board: OrderBoard,
+    /// A strategy that has not said for so long that it lives is paused.
+    pub strategy_silence_max_ns: u64,
+}
+
+/// What is remembered of the desk between polls.
+pub(super) struct DeskState {
+    pub desk: OperatorDesk,
+    silence: Vec<Silence>,
+    looked_at: Nanos,
+    board_at: Nanos,
+}
+
+/// When a strategy was last seen alive: by our own clock, at the first look that found its
+/// heartbeat changed.
+#[derive(Clone, Copy, Default)]
+struct Silence {
+    beat: Nanos,
+    seen_at: Nanos,
+    paused: bool,
+}
+
+impl DeskState {
+    pub fn new(desk: OperatorDesk, strategies: usize) -> Self {
+        let silence = vec![Silence::default(); strategies];
+        if let Ok(mut board) = desk.board.lock() {
+            board.reserve(BOARD_ROWS_MAX);
+        }
+        Self { desk, silence, looked_at: Nanos(0), board_at: Nanos(0) }
+    }
+
+    /// Strategies that have just gone silent, by their place in `ports`; those that came back are
+    /// told of by the second value.
+    fn look(&mut self, ports: &[StrategyPort], now: Nanos) -> Option<(usize, bool)> {
+        // While we did not look ourselves (a stopped process, a loop that hung), nobody is to blame.
+        let max = self.desk.strategy_silence_max_ns;
+        let gap = now.since(self.looked_at);
+        self.looked_at = now;
+        if gap > max / 4 {
+            for row in &mut self.silence {
+                row.seen_at = now;
+            }
+        }
+        for (at, (port, row)) in ports.iter().zip(&mut self.silence).enumerate() {
+            let beat = port.end.heartbeat();
+            if beat != row.beat {
+                let back = row.paused;
+                *row = Silence { beat, seen_at: now, paused: false };
+                if back {
+                    return Some((at, true));
+                }
+            }
+            let watched = row.beat > Nanos(0) && !row.paused;
+            if watched && now.since(row.seen_at) > max {
+                row.paused = true;
+                return Some((at, false));
+            }
+        }
+        None
+    }
+}
+
+impl OmsAgent {
+    /// Takes commands from a control thread from now on, and watches the strategies' heartbeats.
+    #[must_use]
+    pub fn with_desk(mut self, desk: OperatorDesk) -> Self {
+        let strategies = self.parts.strategies.len();
+        self.desk = Some(DeskState::new(desk, strategies));
+        self.tell_states();
+        self
+    }
+
+    /// What a person paused in an earlier run is paused still: said at the start.
+    fn tell_states(&mut self) {
+        let venues = self.parts.venues.iter().map(|port| Scope::Venue(port.venue));
+        let strategies = self.parts.strategies.iter().map(|port| Scope::Strategy(port.strategy));
+        let scopes: Vec<Scope> =
+            [Scope::Engine].into_iter().chain(venues).chain(strategies).collect();
+        let now = self.parts.clock.now();
+        for scope in scopes {
+            let state = self.oms.trading_state_of(scope).unwrap_or_default();
+            if state != TradingState::Active {
+                let text = format_args!("{scope:?} is {state} since an earlier run: stoop resume");
+                self.parts.log.warn(now, text);
+            }
+        }
+    }
+
+    pub(super) fn take_operator(&mut self, now: Nanos) -> usize {
+        let mut work = 0;
+        while work < ASKS_PER_POLL {
+            let Some(ask) = self.desk.as_mut().and_then(|state| state.desk.asks.pop()) else {
+                break;
+            };
+            work += 1;
+            match ask.kind {
+                AskKind::Do(operator) => {
+                    let result = self.oms.on_operator(&operator, now, &mut self.out);
+                    self.drain(now);
+                    let text = format_args!("told by a person: {operator:?}: {result:?}");
+                    self.parts.log.info(now, text);
+                    self.answer(ask.number, TellPart::Done(result));
+                }
+                AskKind::Look(scope) => self.describe(ask.number, scope, now),
+            }
+        }
+        work
+    }
+
+    fn answer(&mut self, number: u64, part: TellPart) {
+        if let Some(state) = &mut self.desk {
+            // A full ring: whoever asked has gone, or asks again.
+            let _ = state.desk.tells.push(Tell { number, part });
+        }
+    }
+
+    /// Tells what is left to do in a scope.
+    pub(super) fn describe(&mut self, number: u64, scope: Scope, now: Nanos) {
+        let Some(state) = &mut self.desk else { return };
+        let tells = &mut state.desk.tells;
+        let oms = &self.oms;
+        for order in oms.orders_of(scope).take(ROWS_MAX) {
+            let row = order_row(order, oms.is_ready(order.venue, now));
+            let _ = tells.push(Tell { number, part: TellPart::Order(row) });
+        }
+        for closing in oms.closings().iter().filter(|row| row.scope == scope).take(ROWS_MAX) {
+            let Closing { instrument, state, .. } = *closing;
+            let left = oms.held(scope, instrument);
+            let row = ClosingRow { instrument, state, left };
+            let _ = tells.push(Tell { number, part: TellPart::Closing(row) });
+        }
+        let part = TellPart::Progress(oms.progress(scope));
+        let _ = tells.push(Tell { number, part });
+    }
+
+    /// Pauses strategies that have gone silent and cancels their orders.
+    pub(super) fn watch_strategies(&mut self, now: Nanos) {
+        let Some(state) = &mut self.desk else { return };
+        let Some((at, back)) = state.look(&self.parts.strategies, now) else { return };
+        let strategy = self.parts.strategies[at].strategy;
+        let scope = Scope::Strategy(strategy);
+        if back {
+            let text = format_args!(
+                "strategy {}: alive again; it stays paused until a person resumes it",
+                strategy.0
+            );
+            self.parts.log.warn(now, text);
+            return;
+        }
+        let silence_ms = state.desk.strategy_silence_max_ns / 1_000_000;
+        let text = format_args!(
+            "strategy {}: silent for {silence_ms} ms: paused, its orders are cancelled",
+            strategy.0
+        );
+        self.parts.log.error(now, text);
+        for operator in
+            [Operator::SetState(scope, TradingState::Halted), Operator::CancelAll(scope)]
+        {
+            if let Err(error) = self.oms.on_operator(&operator, now, &mut self.out) {
+                self.parts.log.error(now, format_args!("strategy {}: {error}", strategy.0));
+            }
+            self.drain(now);
+        }
+    }
+
+    /// Shows the open orders to whoever writes crash bundles. Never waits for the reader.
+    pub(super) fn show_orders(&mut self, now: Nanos) {
+        let Some(state) = &mut self.desk else { return };
+        if now < state.board_at {
+            return;
+        }
+        state.board_at = now.plus(BOARD_EVERY_NS);
+        let Ok(mut board) = state.desk.board.try_lock() else { return };
+        board.clear();
+        if self.oms.is_quiet() {
+            return;
+        }
+        let oms = &self.oms;
+        let rows = oms.orders_of(Scope::Engine).take(BOARD_ROWS_MAX);
+        board.extend(rows.map(|order| order_row(order, oms.is_ready(order.venue, now))));
+    }
+}
+
+fn order_row(order: &Order, venue_ready: bool) -> OrderRow {
+    OrderRow {
+        client_id: order.client_id,
+        instrument: order.instrument,
+        side: order.side,
+        state: order.state,
+        qty: order.qty,
+        filled: order.filled,
+        since_ns: order.since_ns,
+        cancel_wanted: order.cancel_wanted,
+        venue_ready,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shm::{StrategyFile, StrategyOptions};
+    use crate::types::StrategyId;
+
+    const MS: u64 = 1_000_000;
+
+    fn desk() -> OperatorDesk {
+        let (asks, tells) = (spsc::channel(4).1, spsc::channel(4).0);
+        let board = OrderBoard::default();
+        OperatorDesk { asks, tells, board, strategy_silence_max_ns: 2_000 * MS }
+    }
+
+    #[test]
+    fn silence_is_counted_in_our_own_looks() {
+        let options = StrategyOptions::default();
+        let (oms_end, strategy_end) = StrategyFile::in_memory(&options).unwrap();
+        let ports = [StrategyPort::new(StrategyId(0), oms_end)];
+        let mut state = DeskState::new(desk(), 1);
+        let mut now = Nanos(10_000 * MS);
+        let mut look = |state: &mut DeskState, millis: u64| {
+            now = now.plus(millis * MS);
+            state.look(&ports, now)
+        };
+        for _ in 0..100 {
+            assert_eq!(look(&mut state, 100), None, "it has never begun");
+        }
+        strategy_end.beat(Nanos(1));
+        for _ in 0..21 {
+            assert_eq!(look(&mut state, 100), None);
+        }
+        assert_eq!(look(&mut state, 5_000), None, "we slept ourselves");
+        for _ in 0..20 {
+            assert_eq!(look(&mut state, 100), None);
+        }
+        assert_eq!(look(&mut state, 100), Some((0, false)));
+        assert_eq!(look(&mut state, 100), None, "told once");
+        strategy_end.beat(Nanos(2));
+        assert_eq!(look(&mut state, 100), Some((0, true)));
+        assert_eq!(look(&mut state, 100), None);
+    }
+}

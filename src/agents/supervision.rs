@@ -1,0 +1,122 @@
+//! Joins the control thread with an engine that is being built.
+
+use super::control::crash::{CrashWriter, Incidents};
+use super::control::{self, ControlParts, KILL_FILE_NAME, Names, SOCKET_NAME, Socket, SparePlan};
+use super::log::Log;
+use super::operator::{Ask, OperatorDesk, OrderBoard, Tell};
+use super::session::Session;
+use super::threads::Lifecycle;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::net::Transport;
+use crate::shm::MarketView;
+use crate::sync::spsc;
+use crate::types::VenueId;
+use crate::venues::{VENUES, VenueSetup};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+/// Slots of the rings between control thread and order manager. One answer is at most 129 parts.
+const ASKS: usize = 64;
+const TELLS: usize = 2_048;
+
+/// The control thread's half of what an engine is built from.
+pub(super) struct Supervision {
+    asks: spsc::Producer<Ask>,
+    tells: spsc::Consumer<Tell>,
+    board: OrderBoard,
+    kill_file: PathBuf,
+    /// Panics of the agents.
+    pub incidents: Incidents,
+}
+
+impl Supervision {
+    /// The halves of control thread and order manager. Refuses to start under a kill file.
+    pub fn new(config: &Config, folder: &Path) -> Result<(Self, OperatorDesk), String> {
+        let kill_file = config.kill_file.clone().unwrap_or_else(|| folder.join(KILL_FILE_NAME));
+        if config.kill_file.is_some() && kill_file.symlink_metadata().is_ok() {
+            let path = kill_file.display();
+            return Err(format!("kill file {path} is there: remove it to trade again"));
+        }
+        let (asks, asks_in) = spsc::channel(ASKS);
+        let (tells_out, tells) = spsc::channel(TELLS);
+        let board = OrderBoard::default();
+        let desk = OperatorDesk {
+            asks: asks_in,
+            tells: tells_out,
+            board: board.clone(),
+            strategy_silence_max_ns: config.strategy_silence_max_ns,
+        };
+        let incidents = Incidents::default();
+        Ok((Self { asks, tells, board, kill_file, incidents }, desk))
+    }
+
+    /// Starts the thread.
+    pub fn start(self, rest: Rest<'_>) -> Result<JoinHandle<()>, String> {
+        let Rest { config, folder, strategies, spares, view, lifecycle, clock, log } = rest;
+        let instruments = view.instruments().clone();
+        let venue = |venue: VenueId| (venue, VENUES[usize::from(venue.0)].name.to_owned());
+        let names = Names {
+            venues: config.venues.iter().map(|row| venue(row.venue)).collect(),
+            strategies,
+            instruments,
+        };
+        let path = folder.join(SOCKET_NAME);
+        let socket = Socket::bind(&path, names.clone(), self.asks, self.tells, lifecycle.clone())?;
+        let crashes = CrashWriter {
+            folder: config.crash_folder.clone(),
+            instance: config.name.clone(),
+            view: view.clone(),
+            board: self.board,
+            names,
+            log: log.tail(),
+        };
+        control::start(ControlParts {
+            socket,
+            kill_file: self.kill_file,
+            view,
+            silence_max_ns: config.strategy_silence_max_ns,
+            incidents: self.incidents,
+            crashes,
+            spares,
+            clock,
+            lifecycle,
+            log: log.named("control"),
+        })
+    }
+}
+
+/// What the thread needs of the engine besides.
+pub(super) struct Rest<'a> {
+    pub config: &'a Config,
+    pub folder: &'a Path,
+    /// Names by number.
+    pub strategies: Vec<String>,
+    /// How to replace lost executors.
+    pub spares: Vec<SparePlan>,
+    pub view: MarketView,
+    pub lifecycle: Lifecycle,
+    pub clock: Clock,
+    pub log: Log,
+}
+
+/// How to connect to a venue anew, should its executor be lost.
+pub(super) fn spare_plan(
+    setup: VenueSetup,
+    transport: Transport,
+    levels: usize,
+    clock: &Clock,
+    log: Log,
+) -> SparePlan {
+    let row = &VENUES[usize::from(setup.venue.0)];
+    let executor = format!("exec:{}", row.name);
+    let instruments = setup.instruments.of_venue(setup.venue).map(|row| row.id).collect();
+    let (clock, log) = (clock.clone(), Mutex::new(log));
+    let open = move || {
+        let connector = (row.trading)(setup.clone()).map_err(|error| error.to_string())?;
+        let log = log.lock().map_err(|_| "its log is gone".to_owned())?.clone();
+        Session::open(connector, transport.clone(), levels, &clock, log)
+    };
+    SparePlan { executor, instruments, open: Arc::new(open) }
+}

@@ -1,0 +1,320 @@
+//! `stoop stop|cancel-all|flatten|pause|resume|reduce-only|reconcile|set`: one request over a
+//! running instance's control socket, and what came of it in words.
+
+use super::{EXIT_FAILURE, EXIT_INSTANCE, EXIT_OK, EXIT_UNCONFIRMED, Failure, parse_duration};
+use crate::agents::control::{ControlReply, ControlRequest, OrderText, PositionText, SOCKET_NAME};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Where instances have their folders.
+const FOLDERS: &str = "/dev/shm";
+const PREFIX: &str = "stoop-";
+/// How much longer than the engine may wait we wait for its reply.
+const REPLY_MARGIN: Duration = Duration::from_secs(5);
+/// How long an engine that has stopped may take to sum up and end its process.
+const END_MARGIN: Duration = Duration::from_secs(10);
+
+/// Which instance, and how to answer.
+#[derive(clap::Args)]
+pub(super) struct To {
+    /// Instance: `name` in its [engine]; without it the only one that runs
+    #[arg(long, value_name = "INSTANCE")]
+    name: Option<String>,
+    /// Print the reply as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What of it.
+#[derive(clap::Args)]
+pub(super) struct Of {
+    /// Only at this venue
+    #[arg(long, conflicts_with = "strategy")]
+    venue: Option<String>,
+    /// Only of this strategy
+    #[arg(long)]
+    strategy: Option<String>,
+}
+
+impl Of {
+    /// One venue or all.
+    pub(super) fn venue(venue: Option<String>) -> Self {
+        Self { venue, strategy: None }
+    }
+}
+
+/// How long to wait until it is done.
+#[derive(clap::Args)]
+pub(super) struct Wait {
+    /// How long to wait until everything is confirmed; what is left then is listed
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    wait: Duration,
+}
+
+/// What was typed.
+pub(super) struct Typed {
+    pub to: To,
+    pub of: Option<Of>,
+    pub wait: Option<Wait>,
+    /// `limit=value`
+    pub setting: Option<String>,
+}
+
+/// Sends a command and tells what came of it.
+pub(super) fn operate(command: &str, typed: Typed) -> Result<u8, Failure> {
+    let Typed { to, of, wait, setting } = typed;
+    let (limit, value) = match setting.as_deref().map(split_setting).transpose()? {
+        Some((limit, value)) => (Some(limit), Some(value)),
+        None => (None, None),
+    };
+    let (venue, strategy) = of.map_or((None, None), |of| (of.venue, of.strategy));
+    let wait = wait.map(|wait| wait.wait);
+    let wait_ms = wait.map(|wait| wait.as_millis() as u64);
+    let command = command.to_owned();
+    let request = ControlRequest { command, venue, strategy, limit, value, wait_ms };
+    let instance = Instance::find(to.name.as_deref())?;
+    let patience = wait.unwrap_or(Duration::ZERO) + REPLY_MARGIN;
+    let reply = instance.ask(&request, patience)?;
+    let ended = request.command != "stop" || !reply.ok || instance.wait_for_its_end();
+    if to.json {
+        let mut object = serde_json::to_value(&reply).unwrap_or_default();
+        object["instance"] = instance.name.clone().into();
+        if request.command == "stop" {
+            object["ended"] = ended.into();
+        }
+        println!("{object}");
+    } else {
+        tell(&instance.name, &request, &reply, ended)?;
+    }
+    Ok(exit_code(&reply, ended))
+}
+
+fn split_setting(text: &str) -> Result<(String, String), Failure> {
+    let (limit, value) = text.split_once('=').ok_or_else(|| {
+        Failure::new(format!("{text:?} is not LIMIT=VALUE, such as position_max.BTC=3"))
+    })?;
+    Ok((limit.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn exit_code(reply: &ControlReply, ended: bool) -> u8 {
+    let given_up = reply.positions.iter().any(|row| row.state == "gave up");
+    match (reply.ok, reply.done && ended && !given_up) {
+        (false, _) => EXIT_FAILURE,
+        (true, true) => EXIT_OK,
+        (true, false) => EXIT_UNCONFIRMED,
+    }
+}
+
+/// A running instance.
+struct Instance {
+    name: String,
+    folder: PathBuf,
+}
+
+impl Instance {
+    fn find(name: Option<&str>) -> Result<Self, Failure> {
+        let running = running();
+        if let Some(name) = name {
+            let found = running.into_iter().find(|instance| instance.name == name);
+            return found.ok_or_else(|| {
+                let folder = format!("{FOLDERS}/{PREFIX}{name}");
+                let left = if Path::new(&folder).exists() {
+                    "; its folder is there, but nobody answers: it has crashed"
+                } else {
+                    ""
+                };
+                missing(format!("no instance {name:?} runs; its folder would be {folder}{left}"))
+            });
+        }
+        match <[Self; 1]>::try_from(running) {
+            Ok([only]) => Ok(only),
+            Err(none) if none.is_empty() => Err(missing(format!(
+                "no instance runs; instances have a folder {FOLDERS}/{PREFIX}NAME"
+            ))),
+            Err(several) => {
+                let names: Vec<&str> = several.iter().map(|one| one.name.as_str()).collect();
+                let names = names.join(", ");
+                Err(missing(format!("several instances run; choose with --name: {names}")))
+            }
+        }
+    }
+
+    fn connect(&self) -> std::io::Result<UnixStream> {
+        UnixStream::connect(self.folder.join(SOCKET_NAME))
+    }
+
+    fn ask(&self, request: &ControlRequest, patience: Duration) -> Result<ControlReply, Failure> {
+        let path = self.folder.join(SOCKET_NAME);
+        let failed = |what: String| missing(format!("{}: {what}", path.display()));
+        let mut stream = self.connect().map_err(|error| failed(error.to_string()))?;
+        let line = serde_json::to_string(request).unwrap_or_default() + "\n";
+        stream.write_all(line.as_bytes()).map_err(|error| failed(error.to_string()))?;
+        stream.set_read_timeout(Some(patience)).map_err(|error| failed(error.to_string()))?;
+        let mut reply = String::new();
+        match BufReader::new(stream).read_line(&mut reply) {
+            Ok(0) => Err(failed("the engine closed the connection without a reply".to_owned())),
+            Ok(_) => serde_json::from_str(&reply)
+                .map_err(|error| failed(format!("the reply is of another version: {error}"))),
+            Err(error) if is_timeout(&error) => {
+                let seconds = patience.as_secs();
+                Err(failed(format!("no reply within {seconds} s: is the engine stopped?")))
+            }
+            Err(error) => Err(failed(error.to_string())),
+        }
+    }
+
+    /// Whether its process has ended and cleaned up within a bound.
+    fn wait_for_its_end(&self) -> bool {
+        let until = Instant::now() + END_MARGIN;
+        while self.connect().is_ok() || self.folder.exists() {
+            if Instant::now() >= until {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        true
+    }
+}
+
+fn is_timeout(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
+}
+
+fn missing(message: String) -> Failure {
+    Failure { code: EXIT_INSTANCE, message }
+}
+
+/// Instances whose socket takes connections, by name.
+fn running() -> Vec<Instance> {
+    let mut list = Vec::new();
+    for entry in std::fs::read_dir(FOLDERS).into_iter().flatten().flatten() {
+        let file = entry.file_name();
+        let Some(name) = file.to_str().and_then(|file| file.strip_prefix(PREFIX)) else { continue };
+        let instance = Instance { name: name.to_owned(), folder: entry.path() };
+        if instance.connect().is_ok() {
+            list.push(instance);
+        }
+    }
+    list.sort_by(|a, b| a.name.cmp(&b.name));
+    list
+}
+
+fn tell(
+    name: &str,
+    request: &ControlRequest,
+    reply: &ControlReply,
+    ended: bool,
+) -> Result<(), Failure> {
+    if !reply.ok {
+        let error = reply.error.as_deref().unwrap_or("refused");
+        return Err(Failure::new(format!("{name}: {error}")));
+    }
+    let of = match (&request.venue, &request.strategy) {
+        (Some(venue), _) => format!(" at {venue}"),
+        (_, Some(strategy)) => format!(" of strategy {strategy}"),
+        _ => String::new(),
+    };
+    println!("{name}: {}", sentence(request, reply, &of, ended));
+    if let Some(error) = &reply.error {
+        println!("  {error}");
+    }
+    for row in &reply.positions {
+        println!("  {}", position(row));
+    }
+    for row in &reply.orders {
+        println!("  {}", order(row));
+    }
+    let shown = reply.orders.len() as u32;
+    if reply.open > shown {
+        println!("  and {} more", reply.open - shown);
+    }
+    Ok(())
+}
+
+fn sentence(request: &ControlRequest, reply: &ControlReply, of: &str, ended: bool) -> String {
+    let cancelled = || {
+        let (cancels, open) = (reply.cancels, reply.open);
+        if open == 0 && reply.done {
+            format!("{cancels} orders{of} cancelled, all confirmed as ended")
+        } else {
+            format!(
+                "{cancels} orders{of} being cancelled, {open} not confirmed yet ({} of unknown \
+                 outcome); cancelling goes on",
+                reply.unknown
+            )
+        }
+    };
+    match request.command.as_str() {
+        "stop" => match (ended, reply.done) {
+            (true, true) => "stopped; every order is confirmed as ended".to_owned(),
+            (true, false) => {
+                format!("stopped; {} orders are NOT confirmed as ended", reply.open)
+            }
+            (false, _) => format!("stopping, but process {} has not ended yet", reply.pid),
+        },
+        "cancel-all" => cancelled(),
+        "flatten" => {
+            let open = reply.positions.iter().filter(|row| row.state == "working").count();
+            let state = if reply.done { "done" } else { "not done yet, it goes on" };
+            format!(
+                "flattening{of}: {state}; {}; {open} positions still being closed; no new orders \
+                 until `stoop resume`",
+                cancelled()
+            )
+        }
+        "pause" => format!(
+            "paused{of}: no new orders; those that work go on (`stoop cancel-all` ends them)"
+        ),
+        "resume" => format!("resumed{of}: what no other pause holds back is traded again"),
+        "reduce-only" => format!("reduce-only{of}: only orders that make a position smaller"),
+        "reconcile" => format!("asked{of}: {} questions sent to the venues", reply.questions),
+        _ => format!(
+            "{} was {}, is {} until the end of the run",
+            request.limit.as_deref().unwrap_or("?"),
+            reply.before.as_deref().unwrap_or("?"),
+            reply.after.as_deref().unwrap_or("?")
+        ),
+    }
+}
+
+fn position(row: &PositionText) -> String {
+    let why = row.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    format!("{} {}, {} left{why}", row.instrument, row.state, row.left)
+}
+
+fn order(row: &OrderText) -> String {
+    let OrderText { id, instrument, side, qty, filled, why } = row;
+    format!("{id} {instrument} {side} {qty} ({filled} filled): {why}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_tell_done_from_begun_and_refused() {
+        let done = ControlReply { ok: true, done: true, ..ControlReply::default() };
+        assert_eq!(exit_code(&done, true), EXIT_OK);
+        assert_eq!(exit_code(&done, false), EXIT_UNCONFIRMED);
+        let begun = ControlReply { done: false, ..done.clone() };
+        assert_eq!(exit_code(&begun, true), EXIT_UNCONFIRMED);
+        let row = PositionText {
+            instrument: "a".to_owned(),
+            state: "gave up".to_owned(),
+            left: "1".to_owned(),
+            why: None,
+        };
+        let given_up = ControlReply { positions: vec![row], ..done };
+        assert_eq!(exit_code(&given_up, true), EXIT_UNCONFIRMED);
+        assert_eq!(exit_code(&ControlReply::refused("no"), true), EXIT_FAILURE);
+    }
+
+    #[test]
+    fn a_setting_is_a_limit_and_a_value() {
+        let split = split_setting("position_max.BTC = 3").ok();
+        assert_eq!(split, Some(("position_max.BTC".to_owned(), "3".to_owned())));
+        assert!(split_setting("position_max.BTC").is_err());
+    }
+}

@@ -1,0 +1,298 @@
+//! Closing positions at a person's command: instrument by instrument, once the orders of the scope
+//! have ended, by limit orders that take what the book offers within the price collar and rest
+//! never. Repeated until nothing is left that a venue would take, or until it cannot be done.
+//!
+//! A closing order passes the trading state Halted and no other check. It can only make a position
+//! smaller: it is never larger than what is held when it is made, and it is the only order of its
+//! instrument and scope that works.
+
+#![forbid(unsafe_code)]
+
+use super::orders::Order;
+use super::record::{Record, Recorder};
+use super::risk::{BookQuote, RiskReject};
+use super::{Books, NEVER, Oms, Output};
+use crate::types::{
+    Amount, BookState, ClientOrderId, Instrument, InstrumentId, Nanos, NewOrder, OrderType, Price,
+    Qty, Rounding, Scope, Side, Signal, SignalId, StrategyId, TimeInForce,
+};
+use serde::{Deserialize, Serialize};
+
+/// How far the closing of one instrument has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClosingState {
+    /// Orders are being waited for: those that were cancelled, or its own.
+    Working,
+    /// Nothing is held any more.
+    Flat,
+    /// What is left is less than the venue takes.
+    Dust,
+    /// It could not be closed, for this last reason; `None` if the venue's takers were none.
+    GaveUp(Option<RiskReject>),
+}
+
+/// The closing of one instrument for one scope.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Closing {
+    /// Whose position.
+    pub scope: Scope,
+    /// In what.
+    pub instrument: InstrumentId,
+    /// How far.
+    pub state: ClosingState,
+    /// Its newest order, if it has sent one.
+    order: ClientOrderId,
+    /// Tries in a row that traded nothing, and why the last one was not sent.
+    tries: u32,
+    refused: Option<RiskReject>,
+    due: Nanos,
+}
+
+/// How often the orders that are waited for are looked at.
+const LOOK_EVERY_NS: u64 = 20_000_000;
+/// Pause after a try that traded nothing; doubles with each up to the longest.
+const PAUSE_FIRST_NS: u64 = 100_000_000;
+const PAUSE_MAX_NS: u64 = 1_000_000_000;
+/// Tries in a row that trade nothing before it is given up: about 20 s.
+const TRIES_MAX: u32 = 22;
+
+impl<R: Recorder, B: Books> Oms<R, B> {
+    /// Closings of the last commands, finished or not, in order of instruments.
+    #[must_use]
+    pub fn closings(&self) -> &[Closing] {
+        &self.state.closings
+    }
+
+    /// What each strategy's own fills have made of the positions.
+    #[must_use]
+    pub fn shares(&self) -> &super::Shares {
+        &self.state.shares
+    }
+
+    /// What a scope holds in an instrument, signed base units.
+    #[must_use]
+    pub fn held(&self, scope: Scope, instrument: InstrumentId) -> Amount {
+        match scope {
+            Scope::Strategy(strategy) => self.state.shares.get(instrument, strategy),
+            _ => self.state.positions.get(instrument).qty,
+        }
+    }
+
+    pub(super) fn closing_count(&self, scope: Scope) -> u32 {
+        let left = |row: &&Closing| row.scope == scope && row.state == ClosingState::Working;
+        self.state.closings.iter().filter(left).count() as u32
+    }
+
+    /// Begins to close every instrument of the scope. Earlier closings of them end here: their
+    /// orders are cancelled and waited for like all others.
+    pub(super) fn begin_closing(&mut self, scope: Scope, now: Nanos, out: &mut Output) {
+        let instruments = std::sync::Arc::clone(&self.instruments);
+        self.cancel_where(|order| order.signal == SignalId(0) && !order.external, now, out);
+        for row in instruments.iter() {
+            let covered = match scope {
+                Scope::Venue(venue) => row.venue == venue,
+                _ => true,
+            };
+            if !covered {
+                continue;
+            }
+            self.state.closings.retain(|closing| closing.instrument != row.id);
+            self.state.closings.push(Closing {
+                scope,
+                instrument: row.id,
+                state: ClosingState::Working,
+                order: ClientOrderId::NONE,
+                tries: 0,
+                refused: None,
+                due: now,
+            });
+        }
+        self.state.closings.sort_by_key(|closing| closing.instrument);
+        self.state.next_due = self.state.next_due.min(now);
+    }
+
+    /// Does what is due. When the next step is.
+    pub(super) fn run_closings(&mut self, now: Nanos, out: &mut Output) -> Nanos {
+        let mut due = NEVER;
+        for at in 0..self.state.closings.len() {
+            let closing = self.state.closings[at];
+            if closing.state != ClosingState::Working {
+                continue;
+            }
+            let next = if closing.due > now { closing } else { self.step(closing, now, out) };
+            self.state.closings[at] = next;
+            if next.state == ClosingState::Working {
+                due = due.min(next.due);
+            }
+        }
+        due
+    }
+
+    fn step(&mut self, mut closing: Closing, now: Nanos, out: &mut Output) -> Closing {
+        let busy = |order: &Order| {
+            order.instrument == closing.instrument
+                && ((order.signal == SignalId(0) && !order.external)
+                    || closing.scope.holds(order.venue, order.strategy))
+                && (!order.state.is_terminal() || order.awaits_fills())
+        };
+        if self.state.orders.iter().any(busy) {
+            closing.due = now.plus(LOOK_EVERY_NS);
+            return closing;
+        }
+        if closing.order.is_some() {
+            let traded = self.order(closing.order).is_some_and(|order| order.filled > Qty::ZERO);
+            closing.tries = if traded { 0 } else { closing.tries + 1 };
+            closing.order = ClientOrderId::NONE;
+            if !traded {
+                closing.due = now.plus(pause_ns(closing.tries));
+                return self.give_up_late(closing, now);
+            }
+        }
+        if self.state.stopping {
+            return self.finish(closing, ClosingState::GaveUp(Some(RiskReject::Halted)), now);
+        }
+        match self.close_more(&closing, now, out) {
+            Ok(Sent::Order(id)) => {
+                closing.order = id;
+                closing.due = now.plus(LOOK_EVERY_NS);
+                closing
+            }
+            Ok(Sent::Nothing(state)) => self.finish(closing, state, now),
+            Err(code) => {
+                closing.tries += 1;
+                closing.refused = Some(code);
+                closing.due = now.plus(pause_ns(closing.tries));
+                self.give_up_late(closing, now)
+            }
+        }
+    }
+
+    fn give_up_late(&mut self, closing: Closing, now: Nanos) -> Closing {
+        if closing.tries < TRIES_MAX {
+            return closing;
+        }
+        self.finish(closing, ClosingState::GaveUp(closing.refused), now)
+    }
+
+    fn finish(&mut self, closing: Closing, state: ClosingState, now: Nanos) -> Closing {
+        let left = self.held(closing.scope, closing.instrument);
+        let even = matches!(state, ClosingState::Flat | ClosingState::Dust);
+        if even && !matches!(closing.scope, Scope::Strategy(_)) {
+            self.state.shares.settle(closing.instrument, left);
+        }
+        let closing = Closing { state, ..closing };
+        let record =
+            Record::Closed { scope: closing.scope, instrument: closing.instrument, state, left };
+        self.recorder.record(now, &record);
+        closing
+    }
+
+    /// Sends an order for what is held, or for as much of it as one order may be.
+    fn close_more(
+        &mut self,
+        closing: &Closing,
+        now: Nanos,
+        out: &mut Output,
+    ) -> Result<Sent, RiskReject> {
+        let held = self.held(closing.scope, closing.instrument);
+        if held == Amount::ZERO {
+            return Ok(Sent::Nothing(ClosingState::Flat));
+        }
+        let instruments = std::sync::Arc::clone(&self.instruments);
+        let Some(instrument) = instruments.get(closing.instrument) else {
+            return Err(RiskReject::UnknownInstrument);
+        };
+        let strategy = match closing.scope {
+            Scope::Strategy(strategy) => strategy,
+            _ => StrategyId::OPERATOR,
+        };
+        let quote = self.quote(closing.instrument, now);
+        let client_id =
+            ClientOrderId::mint(self.state.instance_start, strategy, self.state.sequence)
+                .ok_or(RiskReject::IdsExhausted)?;
+        let mut order = self.closing_order(instrument, held, quote)?;
+        order.client_id = client_id;
+        if is_dust(instrument, &order) {
+            return Ok(Sent::Nothing(ClosingState::Dust));
+        }
+        self.check_closing(&order, strategy, quote, now)?;
+        let id = SignalId(0);
+        let signal = Signal { id, strategy, tick_ns: Nanos(0), ..Signal::default() };
+        self.dispatch(&signal, &[order], now, out);
+        Ok(Sent::Order(client_id))
+    }
+
+    /// The order that takes the position back, as large as one order may be, at the price collar.
+    fn closing_order(
+        &self,
+        instrument: &Instrument,
+        held: Amount,
+        quote: BookQuote,
+    ) -> Result<NewOrder, RiskReject> {
+        let side = if held > Amount::ZERO { Side::Sell } else { Side::Buy };
+        let level = if side == Side::Sell { quote.bid } else { quote.ask };
+        if quote.state != BookState::Live {
+            return Err(RiskReject::BookNotLive);
+        }
+        if level.qty <= Qty::ZERO || level.price <= Price(0) {
+            return Err(RiskReject::NoPrice);
+        }
+        let (rules, limits) = (&instrument.rules, &self.state.risk.limits);
+        let price = through(level.price, limits.price_collar.0, side);
+        let price = match side {
+            Side::Sell => price.round_to(rules.tick_size, Rounding::Up).max(rules.price_min),
+            Side::Buy if rules.price_max > Price(0) => {
+                price.round_to(rules.tick_size, Rounding::Down).min(rules.price_max)
+            }
+            Side::Buy => price.round_to(rules.tick_size, Rounding::Down),
+        };
+        let one = instrument.scale.base_amount(Qty(1)).0.max(1);
+        let mut qty = i64::try_from(held.0.abs() / one).unwrap_or(i64::MAX);
+        if rules.qty_max > Qty::ZERO {
+            qty = qty.min(rules.qty_max.0);
+        }
+        // What a buy costs at most, and a sell brings at best; both within the limit per order.
+        let dear = if side == Side::Sell { level.price } else { price };
+        for largest in [limits.order_notional_max, rules.notional_max] {
+            let each = instrument.scale.notional(dear, Qty(1)).map_or(0, |value| value.0);
+            if largest > Amount::ZERO && each > 0 {
+                qty = qty.min(i64::try_from(largest.0 / each).unwrap_or(i64::MAX));
+            }
+        }
+        Ok(NewOrder {
+            client_id: ClientOrderId::NONE,
+            instrument: instrument.id,
+            side,
+            order_type: OrderType::Limit,
+            time_in_force: TimeInForce::Ioc,
+            post_only: false,
+            reduce_only: false,
+            price,
+            qty: Qty(qty).round_to(rules.lot_size, Rounding::Down),
+        })
+    }
+}
+
+/// What a try led to.
+enum Sent {
+    Order(ClientOrderId),
+    Nothing(ClosingState),
+}
+
+/// Whether the venue would not take the order for its size.
+fn is_dust(instrument: &Instrument, order: &NewOrder) -> bool {
+    let rules = &instrument.rules;
+    let value = instrument.scale.notional(order.price, order.qty).unwrap_or_default();
+    order.qty <= Qty::ZERO || order.qty < rules.qty_min || value < rules.notional_min
+}
+
+/// The price that is `ppb` worse for us than `price`, towards it.
+fn through(price: Price, ppb: i64, side: Side) -> Price {
+    let away = i128::from(price.0) * i128::from(ppb) / 1_000_000_000;
+    let away = i64::try_from(away).unwrap_or(0);
+    Price(price.0.saturating_add(away.saturating_mul(side.sign())))
+}
+
+fn pause_ns(tries: u32) -> u64 {
+    (PAUSE_FIRST_NS << tries.saturating_sub(1).min(8)).min(PAUSE_MAX_NS)
+}

@@ -1,0 +1,270 @@
+//! What a person tells the engine: recorded before it acts, like every other input.
+
+#![forbid(unsafe_code)]
+
+use super::record::{Record, Recorder};
+use super::{Books, Oms, Order, Output};
+use crate::types::{
+    Amount, LimitKey, Nanos, Operator, Ppb, Scope, StrategyId, TradingState, VenueId,
+};
+use std::fmt;
+
+/// What a command did at once. What it began is seen in [`Oms::progress`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OperatorDone {
+    /// Orders that are being cancelled.
+    pub cancels: u32,
+    /// Questions sent to venues.
+    pub questions: u32,
+    /// A limit before, in the unit of its name.
+    pub limit_before: Amount,
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperatorError {
+    /// No such venue is traded at, or no such strategy runs.
+    UnknownScope,
+    /// There is no limit for this asset, because no instrument has it as its base.
+    UnknownAsset,
+    /// The value is not what the limit can be.
+    BadValue,
+    /// The engine is stopping: nothing is allowed again.
+    Stopping,
+}
+
+impl fmt::Display for OperatorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownScope => "no such venue or strategy",
+            Self::UnknownAsset => "no instrument has this asset as its base",
+            Self::BadValue => "the limit cannot have this value",
+            Self::Stopping => "the engine is stopping",
+        })
+    }
+}
+
+impl std::error::Error for OperatorError {}
+
+/// What is left to do in a scope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Orders that have not ended.
+    pub open: u32,
+    /// Those of them whose outcome is not known.
+    pub unknown: u32,
+    /// Orders that have ended while fills of theirs are still to come.
+    pub awaiting: u32,
+    /// Instruments that are still being closed.
+    pub closing: u32,
+}
+
+impl Progress {
+    /// Whether nothing is left.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl<R: Recorder, B: Books> Oms<R, B> {
+    /// A person, the kill file or a watchdog wants something.
+    pub fn on_operator(
+        &mut self,
+        operator: &Operator,
+        now: Nanos,
+        out: &mut Output,
+    ) -> Result<OperatorDone, OperatorError> {
+        self.recorder.record(now, &Record::Operator(*operator));
+        match *operator {
+            Operator::Stop => {
+                self.state.stopping = true;
+                Ok(self.cancel_scope(Scope::Engine, now, out))
+            }
+            Operator::CancelAll(scope) => {
+                self.check_scope(scope)?;
+                Ok(self.cancel_scope(scope, now, out))
+            }
+            Operator::Flatten(scope) => {
+                self.check_scope(scope)?;
+                if self.state.stopping {
+                    return Err(OperatorError::Stopping);
+                }
+                self.state.risk.trading.set(scope, TradingState::Halted);
+                let done = self.cancel_scope(scope, now, out);
+                self.begin_closing(scope, now, out);
+                Ok(done)
+            }
+            Operator::SetState(scope, state) => {
+                self.check_scope(scope)?;
+                if self.state.stopping && state != TradingState::Halted {
+                    return Err(OperatorError::Stopping);
+                }
+                self.state.risk.trading.set(scope, state);
+                Ok(OperatorDone::default())
+            }
+            Operator::Reconcile(venue) => self.ask_venues(venue, now, out),
+            Operator::SetLimit(key, value) => self.set_limit(key, value, now),
+        }
+    }
+
+    fn check_scope(&self, scope: Scope) -> Result<(), OperatorError> {
+        let known = match scope {
+            Scope::Engine => true,
+            Scope::Venue(venue) => self.trades_at(venue),
+            Scope::Strategy(strategy) => strategy < StrategyId::OPERATOR,
+        };
+        if known { Ok(()) } else { Err(OperatorError::UnknownScope) }
+    }
+
+    fn trades_at(&self, venue: VenueId) -> bool {
+        self.options.venues.get(usize::from(venue.0)).is_some_and(|channels| !channels.is_empty())
+    }
+
+    fn cancel_scope(&mut self, scope: Scope, now: Nanos, out: &mut Output) -> OperatorDone {
+        let holds = |order: &Order| scope.holds(order.venue, order.strategy);
+        let open = |order: &&Order| !order.state.is_terminal() && holds(order);
+        let cancels = self.state.orders.iter().filter(open).count() as u32;
+        self.cancel_where(holds, now, out);
+        OperatorDone { cancels, ..OperatorDone::default() }
+    }
+
+    /// Reconciles: asks for fills and open orders of every instrument and for the balances, one after
+    /// the other.
+    fn ask_venues(
+        &mut self,
+        venue: Option<VenueId>,
+        now: Nanos,
+        out: &mut Output,
+    ) -> Result<OperatorDone, OperatorError> {
+        if venue.is_some_and(|venue| !self.trades_at(venue)) {
+            return Err(OperatorError::UnknownScope);
+        }
+        let mut questions = 0;
+        let instruments = std::sync::Arc::clone(&self.instruments);
+        let venues = 0..self.options.venues.len() as u8;
+        for id in venues.map(VenueId).filter(|id| venue.is_none_or(|venue| venue == *id)) {
+            if !self.trades_at(id) {
+                continue;
+            }
+            if self.state.venues.is_connected(id) {
+                self.begin_round(id, now, out);
+                questions += 2 * instruments.of_venue(id).count() as u32 + 1;
+            }
+        }
+        Ok(OperatorDone { questions, ..OperatorDone::default() })
+    }
+
+    fn set_limit(
+        &mut self,
+        key: LimitKey,
+        value: Amount,
+        now: Nanos,
+    ) -> Result<OperatorDone, OperatorError> {
+        let limit_before = self.limit(key).unwrap_or_default();
+        self.state.risk.limits.check(key, value)?;
+        if let LimitKey::PositionMax(asset) = key
+            && !self.instruments.iter().any(|row| row.base == asset)
+        {
+            return Err(OperatorError::UnknownAsset);
+        }
+        self.state.risk.set_limit(key, value);
+        self.recorder.record(now, &Record::Limit { key, before: limit_before, after: value });
+        Ok(OperatorDone { limit_before, ..OperatorDone::default() })
+    }
+
+    /// A limit as it holds now, in the unit of its name; `None` if it was never set.
+    #[must_use]
+    pub fn limit(&self, key: LimitKey) -> Option<Amount> {
+        self.state.risk.limits.get(key)
+    }
+
+    /// What was set for a scope; `None` if there is no such scope.
+    #[must_use]
+    pub fn trading_state_of(&self, scope: Scope) -> Option<TradingState> {
+        self.state.risk.trading.get(scope)
+    }
+
+    /// What is left to do in a scope.
+    #[must_use]
+    pub fn progress(&self, scope: Scope) -> Progress {
+        let mut progress = Progress { closing: self.closing_count(scope), ..Progress::default() };
+        for order in self.orders_of(scope) {
+            match order.state {
+                state if state.is_terminal() => progress.awaiting += 1,
+                crate::types::OrderState::Unknown => {
+                    progress.unknown += 1;
+                    progress.open += 1;
+                }
+                _ => progress.open += 1,
+            }
+        }
+        progress
+    }
+
+    /// Orders of a scope that have not ended or whose fills have not all come.
+    pub fn orders_of(&self, scope: Scope) -> impl Iterator<Item = &Order> {
+        let left = |order: &&Order| !order.state.is_terminal() || order.awaits_fills();
+        let own = move |order: &&Order| scope.holds(order.venue, order.strategy);
+        self.state.orders.iter().filter(left).filter(own)
+    }
+}
+
+/// Parts per billion of a basis point.
+const PPB_OF_BPS: i128 = 100_000;
+const ONE: i128 = 10i128.pow(crate::types::AMOUNT_DECIMALS);
+
+impl super::RiskLimits {
+    /// In the unit of the limit's name.
+    pub(super) fn get(&self, key: LimitKey) -> Option<Amount> {
+        let whole = |count: u64| Amount(i128::from(count) * ONE);
+        Some(match key {
+            LimitKey::OrderNotionalMax => self.order_notional_max,
+            LimitKey::PositionMax(asset) => {
+                return self.position_max.iter().find(|row| row.0 == asset).map(|row| row.1);
+            }
+            LimitKey::PriceCollarBps => {
+                Amount(i128::from(self.price_collar.0) * (ONE / PPB_OF_BPS))
+            }
+            LimitKey::BookAgeMaxMs => whole(self.book_age_max_ns / 1_000_000),
+            LimitKey::OrdersPerSecondMax => whole(u64::from(self.order_rate_max)),
+            LimitKey::OrdersOpenMax => whole(u64::from(self.open_orders_max)),
+        })
+    }
+
+    /// Whether a limit can have this value.
+    fn check(&self, key: LimitKey, value: Amount) -> Result<(), OperatorError> {
+        let whole = |max: i128| value.0 % ONE == 0 && (1..=max).contains(&(value.0 / ONE));
+        let good = match key {
+            LimitKey::OrderNotionalMax => value > Amount::ZERO,
+            LimitKey::PositionMax(_) => value >= Amount::ZERO,
+            LimitKey::PriceCollarBps => {
+                value.0 % (ONE / PPB_OF_BPS) == 0 && value.0 > 0 && value.0 <= 10_000 * ONE
+            }
+            LimitKey::BookAgeMaxMs => whole(1_000_000),
+            LimitKey::OrdersPerSecondMax => whole(100_000),
+            LimitKey::OrdersOpenMax => whole(4_096),
+        };
+        if good { Ok(()) } else { Err(OperatorError::BadValue) }
+    }
+
+    /// Takes a value that was checked.
+    pub(super) fn set(&mut self, key: LimitKey, value: Amount) {
+        let whole = (value.0 / ONE) as u32;
+        match key {
+            LimitKey::OrderNotionalMax => self.order_notional_max = value,
+            LimitKey::PositionMax(asset) => {
+                match self.position_max.iter_mut().find(|row| row.0 == asset) {
+                    Some(row) => row.1 = value,
+                    None => self.position_max.push((asset, value)),
+                }
+            }
+            LimitKey::PriceCollarBps => {
+                self.price_collar = Ppb((value.0 / (ONE / PPB_OF_BPS)) as i64);
+            }
+            LimitKey::BookAgeMaxMs => self.book_age_max_ns = u64::from(whole) * 1_000_000,
+            LimitKey::OrdersPerSecondMax => self.order_rate_max = whole,
+            LimitKey::OrdersOpenMax => self.open_orders_max = whole,
+        }
+    }
+}

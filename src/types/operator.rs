@@ -1,0 +1,146 @@
+//! What a person tells the engine while it runs, and what may be traded as a consequence.
+
+use super::{Amount, AssetId, StrategyId, VenueId};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What may be traded. Ordered: a later one allows less.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[repr(u8)]
+pub enum TradingState {
+    /// Everything within the limits.
+    #[default]
+    Active = 0,
+    /// Only orders that make a position smaller.
+    ReduceOnly = 1,
+    /// Nothing new.
+    Halted = 2,
+}
+
+impl TradingState {
+    /// From a byte of a journal.
+    #[must_use]
+    pub fn from_u8(byte: u8) -> Option<Self> {
+        const ALL: [TradingState; 3] =
+            [TradingState::Active, TradingState::ReduceOnly, TradingState::Halted];
+        ALL.get(usize::from(byte)).copied()
+    }
+}
+
+impl fmt::Display for TradingState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Active => "active",
+            Self::ReduceOnly => "reduce-only",
+            Self::Halted => "halted",
+        })
+    }
+}
+
+/// The orders and positions that a command is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Scope {
+    /// All of them.
+    Engine,
+    /// Those at one venue.
+    Venue(VenueId),
+    /// Those of one strategy.
+    Strategy(StrategyId),
+}
+
+impl Scope {
+    /// Whether something of `strategy` at `venue` belongs to it.
+    #[must_use]
+    pub fn holds(self, venue: VenueId, strategy: StrategyId) -> bool {
+        match self {
+            Self::Engine => true,
+            Self::Venue(own) => own == venue,
+            Self::Strategy(own) => own == strategy,
+        }
+    }
+}
+
+/// A limit of `[limits]`; its value is given in the unit that its name in `engine.toml` has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LimitKey {
+    /// Value of one order, quote units.
+    OrderNotionalMax,
+    /// Position of one underlying over all venues, base units.
+    PositionMax(AssetId),
+    /// How far a price may be through the book, basis points.
+    PriceCollarBps,
+    /// Oldest book that may be traded on, milliseconds.
+    BookAgeMaxMs,
+    /// New orders a second.
+    OrdersPerSecondMax,
+    /// Orders open at once.
+    OrdersOpenMax,
+}
+
+impl LimitKey {
+    /// Those that are about no single underlying.
+    pub const PLAIN: [Self; 5] = [
+        Self::OrderNotionalMax,
+        Self::PriceCollarBps,
+        Self::BookAgeMaxMs,
+        Self::OrdersPerSecondMax,
+        Self::OrdersOpenMax,
+    ];
+
+    /// Its key in `engine.toml`; for [`LimitKey::PositionMax`] without the asset.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OrderNotionalMax => "order_notional_max",
+            Self::PositionMax(_) => "position_max",
+            Self::PriceCollarBps => "price_collar_bps",
+            Self::BookAgeMaxMs => "book_age_max_ms",
+            Self::OrdersPerSecondMax => "orders_per_second_max",
+            Self::OrdersOpenMax => "orders_open_max",
+        }
+    }
+}
+
+/// A command of a person, or of what stands in for one (kill file, watchdog).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Operator {
+    /// For the rest of the run no new orders; everything is cancelled and confirmed.
+    Stop,
+    /// Every order of the scope is cancelled, again and again until it has ended.
+    CancelAll(Scope),
+    /// The scope is halted, its orders are cancelled, its positions closed.
+    Flatten(Scope),
+    /// What may be traded in the scope from now on.
+    SetState(Scope, TradingState),
+    /// Orders, fills and balances are compared with the venue's, of one venue or of all.
+    Reconcile(Option<VenueId>),
+    /// A limit is changed until the end of the run; value in the unit of its name.
+    SetLimit(LimitKey, Amount),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_holds_what_is_its_own() {
+        let (venue, strategy) = (VenueId(1), StrategyId(2));
+        assert!(Scope::Engine.holds(venue, strategy));
+        assert!(Scope::Venue(venue).holds(venue, StrategyId(9)));
+        assert!(!Scope::Venue(VenueId(0)).holds(venue, strategy));
+        assert!(Scope::Strategy(strategy).holds(VenueId(7), strategy));
+        assert!(!Scope::Strategy(StrategyId(0)).holds(venue, strategy));
+    }
+
+    #[test]
+    fn the_stricter_state_is_the_greater() {
+        assert!(TradingState::Active < TradingState::ReduceOnly);
+        assert!(TradingState::ReduceOnly < TradingState::Halted);
+        for state in [TradingState::Active, TradingState::ReduceOnly, TradingState::Halted] {
+            assert_eq!(TradingState::from_u8(state as u8), Some(state));
+        }
+        assert_eq!(TradingState::from_u8(3), None);
+    }
+}

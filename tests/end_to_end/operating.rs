@@ -1,0 +1,238 @@
+//! The commands of a person at a running engine, through the real binary.
+
+use crate::support::{Folder, stderr, stoop, summary};
+use serde_json::Value;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// `stoop run` as a process of its own, until somebody stops it.
+struct Running {
+    folder: Folder,
+    name: String,
+    child: Option<Child>,
+}
+
+impl Running {
+    fn start(replaced: &[(&str, &str)]) -> Self {
+        let folder = Folder::new();
+        let path = folder.config(replaced, "");
+        let text = std::fs::read_to_string(path).unwrap();
+        let from = text.find("\nname = \"").unwrap() + 9;
+        let name = text[from..].split('"').next().unwrap().to_owned();
+        let child = Command::new(env!("CARGO_BIN_EXE_stoop"))
+            .args(["run", "--json", "--for", "90s"])
+            .current_dir(&folder.0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let running = Self { folder, name, child: Some(child) };
+        running.wait_for("orders to be sent", |running| running.orders_sent() > 0);
+        running
+    }
+
+    fn region(&self) -> String {
+        format!("/dev/shm/stoop-{}", self.name)
+    }
+
+    fn orders_sent(&self) -> u64 {
+        let view = stoop::shm::MarketView::attach(std::path::Path::new(&self.region()));
+        view.map_or(0, |view| view.counters().orders_sent)
+    }
+
+    fn wait_for(&self, what: &str, is: impl Fn(&Self) -> bool) {
+        let begun = Instant::now();
+        while !is(self) {
+            assert!(begun.elapsed() < Duration::from_secs(30), "waited in vain for {what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Orders sent in half a second, once those on their way have left.
+    fn sends(&self) -> u64 {
+        std::thread::sleep(Duration::from_millis(300));
+        let before = self.orders_sent();
+        std::thread::sleep(Duration::from_millis(700));
+        self.orders_sent() - before
+    }
+
+    /// A command and what it said, with its exit code checked.
+    fn tell(&self, arguments: &[&str], code: i32) -> Output {
+        let named = [arguments, &["--name", &self.name]].concat();
+        let output = stoop(&self.folder, &named);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+        output
+    }
+
+    fn json(&self, arguments: &[&str], code: i32) -> Value {
+        let output = self.tell(&[arguments, &["--json"]].concat(), code);
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn text(&self, arguments: &[&str]) -> String {
+        String::from_utf8(self.tell(arguments, 0).stdout).unwrap()
+    }
+
+    /// What the engine said once it had ended by itself.
+    fn end(mut self) -> Output {
+        self.child.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+            let _ = std::fs::remove_dir_all(self.region());
+        }
+    }
+}
+
+fn assert_ended_well(output: &Output) -> Value {
+    let summary = summary(output);
+    assert!(output.status.success(), "{summary}\n{}", stderr(output));
+    assert_eq!(summary["ledger_equal"], true, "{summary}");
+    assert_eq!(summary["orders_open"], 0, "{summary}");
+    assert_eq!(summary["unconfirmed"], serde_json::json!([]), "{summary}");
+    summary
+}
+
+#[test]
+fn a_paused_engine_sends_nothing_until_it_is_resumed_and_stops_when_told_to() {
+    let running = Running::start(&[]);
+    let said = running.text(&["pause"]);
+    assert!(said.starts_with(&format!("{}: paused: no new orders", running.name)), "{said}");
+    assert_eq!(running.sends(), 0);
+    let cancelled = running.json(&["cancel-all"], 0);
+    assert_eq!((&cancelled["done"], &cancelled["open"]), (&true.into(), &0.into()));
+    running.text(&["resume"]);
+    running.wait_for("orders after the resume", |running| running.sends() > 0);
+    running.text(&["pause", "--strategy", "spread"]);
+    assert_eq!(running.sends(), 0);
+    running.text(&["resume", "--strategy", "spread"]);
+    running.text(&["pause", "--venue", "bybit"]);
+    assert_eq!(running.sends(), 0, "both legs or none");
+    running.text(&["resume", "--venue", "bybit"]);
+    let stopped = running.json(&["stop"], 0);
+    assert_eq!((&stopped["done"], &stopped["ended"]), (&true.into(), &true.into()));
+    assert!(!std::path::Path::new(&running.region()).exists());
+    let summary = assert_ended_well(&running.end());
+    assert_eq!(summary["stopped"], "told to by stoop stop");
+}
+
+#[test]
+fn flatten_closes_what_is_held_and_leaves_the_engine_paused() {
+    let running = Running::start(&[]);
+    running.wait_for("positions", |running| running.orders_sent() >= 10);
+    let reply = running.json(&["flatten", "--strategy", "spread", "--wait", "30s"], 0);
+    assert_eq!(reply["done"], true, "{reply}");
+    let positions = reply["positions"].as_array().unwrap();
+    assert_eq!(positions.len(), 4, "{reply}");
+    for position in positions {
+        assert!(["flat", "dust"].contains(&position["state"].as_str().unwrap()), "{reply}");
+    }
+    assert_eq!(running.sends(), 0, "paused");
+    let view = stoop::shm::MarketView::attach(std::path::Path::new(&running.region())).unwrap();
+    for row in view.positions() {
+        let lots = row.qty.abs().to_decimal();
+        assert!(lots < rust_decimal::Decimal::new(1, 3), "{row:?}");
+    }
+    let said = running.text(&["stop"]);
+    assert!(said.contains("stopped; every order is confirmed as ended"), "{said}");
+    assert_ended_well(&running.end());
+}
+
+#[test]
+fn limits_are_changed_while_the_engine_runs() {
+    let running = Running::start(&[]);
+    let said = running.text(&["set", "position_max.BTC=3"]);
+    let wanted =
+        format!("{}: position_max.BTC was 2, is 3 until the end of the run\n", running.name);
+    assert_eq!(said, wanted);
+    let reply = running.json(&["set", "order_notional_max=1"], 0);
+    assert_eq!((&reply["before"], &reply["after"]), (&"5000".into(), &"1".into()));
+    assert_eq!(running.sends(), 0, "no order is worth so little");
+    running.text(&["set", "order_notional_max=5000"]);
+    running.wait_for("orders again", |running| running.sends() > 0);
+    for (setting, said) in [
+        ("order_notional_max=-1", "the limit cannot have this value"),
+        ("order_notional_may=1", "\"order_notional_may\" is not a limit; there are: "),
+        ("position_max.XYZ=1", "no instrument trades \"XYZ\""),
+        ("position_max.BTC", "\"position_max.BTC\" is not LIMIT=VALUE"),
+    ] {
+        let text = stderr(&running.tell(&["set", setting], 1));
+        assert!(text.contains(said), "{text}");
+    }
+    assert_ended_well(&{
+        running.text(&["stop"]);
+        running.end()
+    });
+}
+
+#[test]
+fn reducing_is_all_that_is_left_and_venues_answer_questions() {
+    let running = Running::start(&[]);
+    running.text(&["reduce-only"]);
+    let asked = running.json(&["reconcile"], 0);
+    // Balances of two venues, orders and fills of four instruments.
+    assert_eq!(asked["questions"], 10, "{asked}");
+    running.text(&["stop"]);
+    assert_ended_well(&running.end());
+}
+
+#[test]
+fn a_kill_file_stops_the_engine() {
+    let running = Running::start(&[]);
+    std::fs::write(format!("{}/KILL", running.region()), "").unwrap();
+    let region = running.region();
+    let output = running.end();
+    let summary = assert_ended_well(&output);
+    let reason = format!("kill file {region}/KILL appeared");
+    assert_eq!(summary["stopped"], reason.as_str());
+    assert!(stderr(&output).contains(&reason), "{}", stderr(&output));
+}
+
+#[test]
+fn under_a_kill_file_of_the_configuration_nothing_starts() {
+    let folder = Folder::new();
+    let kill = folder.0.join("halt");
+    let line = format!("kill_file = \"{}\"\nidle = \"yield\"", kill.display());
+    folder.config(&[("idle = \"yield\"", &line)], "");
+    std::fs::write(&kill, "").unwrap();
+    let output = stoop(&folder, &["run", "--for", "2s"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(text.contains("halt is there: remove it to trade again"), "{text}");
+}
+
+#[test]
+fn without_an_instance_there_is_help() {
+    let folder = Folder::new();
+    for command in ["stop", "cancel-all", "flatten", "pause", "resume", "reduce-only", "reconcile"]
+    {
+        let output = stoop(&folder, &[command, "--name", "nobody"]);
+        assert_eq!(output.status.code(), Some(5), "{command}");
+        assert_eq!(
+            stderr(&output),
+            "error: no instance \"nobody\" runs; its folder would be /dev/shm/stoop-nobody\n"
+        );
+    }
+    let output = stoop(&folder, &["pause", "--venue", "x", "--strategy", "y"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_switch_that_a_venue_does_not_have_is_refused_with_its_place() {
+    let folder = Folder::new();
+    let switch = "[venue.binance]\ndead_man_switch_s = 60";
+    folder.config(&[("[venue.binance]", switch)], "");
+    let output = stoop(&folder, &["check", "--offline"]);
+    assert_eq!(output.status.code(), Some(3));
+    let text = stderr(&output);
+    assert!(
+        text.contains("dead_man_switch_s: binance has no such switch: spot orders stay until"),
+        "{text}"
+    );
+}
