@@ -118,20 +118,22 @@ impl Rows {
                 Row { text, ..self.on(*instrument, row) }
             }
             Record::Hash(hash) => Row { text: format!("{hash:016x}"), ..row },
-            Record::Reconcile(venue)
-            | Record::Accept(venue)
-            | Record::Correction(venue, _)
-            | Record::Quarantine(venue, _)
-            | Record::NotAnswering(venue, _)
-            | Record::VenueHalted(venue, _) => {
-                self.reconciled(record, Row { venue: venue_name(*venue), ..row })
-            }
             Record::Timer | Record::Stop | Record::Halted => row,
+            _ => self.reconciled(record, row),
         }
     }
 
     /// What reconciliations found and people decided.
     fn reconciled(&self, record: &Record, row: Row) -> Row {
+        let row = match record {
+            Record::Reconcile(venue)
+            | Record::Accept(venue)
+            | Record::Correction(venue, _)
+            | Record::Quarantine(venue, _)
+            | Record::NotAnswering(venue, _)
+            | Record::VenueHalted(venue, _) => Row { venue: venue_name(*venue), ..row },
+            _ => row,
+        };
         match record {
             Record::Correction(_, difference) => {
                 let name = Difference::NAMES[difference.class()];
