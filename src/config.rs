@@ -248,6 +248,8 @@ pub struct Config {
     pub depth: usize,
     /// Idle policy without `[[thread]]`.
     pub idle: Idle,
+    /// Pause between two reconciliations of a venue.
+    pub reconcile_every_ns: u64,
     /// File whose appearance stops the engine; `None`: `KILL` in the instance's folder.
     pub kill_file: Option<PathBuf>,
     /// A strategy that has been silent for so long is paused.

@@ -66,7 +66,7 @@ pub(super) fn publish(
             }
         }
     }
-    writer.set_counters(&counters(oms));
+    writer.set_counters(&counters(oms, venues));
 }
 
 /// The last word.
@@ -76,7 +76,7 @@ pub(super) fn final_state<R: Recorder, B: Books>(
     venues: &[VenueId],
     now: Nanos,
 ) -> FinalState {
-    let mut last = FinalState { counters: counters(oms), ..FinalState::default() };
+    let mut last = FinalState { counters: counters(oms, venues), ..FinalState::default() };
     last.positions = instruments.iter().map(|i| position(oms, i, now)).collect();
     let assets = || (0..instruments.assets.len()).map(|asset| AssetId(asset as u16));
     last.pnl = assets().filter_map(|a| profit(oms, instruments, a, now)).collect();
@@ -92,7 +92,8 @@ pub(super) fn final_state<R: Recorder, B: Books>(
             });
         }
     }
-    let open = oms.orders().iter().filter(|order| !order.state.is_terminal());
+    // Orders of others are theirs to end.
+    let open = oms.orders().iter().filter(|order| !order.state.is_terminal() && !order.external);
     last.unconfirmed = open.map(|order| describe(order, instruments)).collect();
     last
 }
@@ -147,8 +148,9 @@ fn profit<R: Recorder, B: Books>(
     any.then_some(row)
 }
 
-fn counters<R: Recorder, B: Books>(oms: &Oms<R, B>) -> OrderCounters {
+fn counters<R: Recorder, B: Books>(oms: &Oms<R, B>, venues: &[VenueId]) -> OrderCounters {
     let c = oms.counters();
+    let halted = venues.iter().filter(|venue| oms.is_halted(**venue)).count() as u64;
     let mut refusals = [0; REFUSAL_CODES];
     let counted = c.refusals.as_slice();
     refusals[..counted.len()].copy_from_slice(counted);
@@ -171,6 +173,14 @@ fn counters<R: Recorder, B: Books>(oms: &Oms<R, B>) -> OrderCounters {
         bad_records: 0,
         trading_state: oms.trading_state_of(Scope::Engine).unwrap_or_default(),
         loss_switch: oms.loss_switch(),
+        orders_external: orders.external_count() as u64,
+        fills_external: c.fills_external,
+        replaces_sent: c.replaces_sent,
+        quarantined: c.quarantined,
+        reconciliations: c.reconciliations,
+        differences: c.differences.iter().sum(),
+        not_answering: c.not_answering,
+        venues_halted: halted,
         refusals,
     }
 }

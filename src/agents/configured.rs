@@ -164,6 +164,7 @@ pub(super) fn oms_options(
         not_found_after_ns,
         limits,
         venues,
+        reconcile_every_ns: config.reconcile_every_ns,
         ..OmsOptions::default()
     })
 }

@@ -66,6 +66,8 @@ pub struct Executor {
     health: ExecutorHealth,
     health_at: Nanos,
     cancels_held_back: u64,
+    /// The message that was last asked for.
+    shown: Nanos,
 }
 
 /// Room in the report ring that one message may need.
@@ -78,7 +80,8 @@ const COMMANDS_PER_POLL: usize = 32;
 impl Executor {
     /// An executor; its session connects at the first polls.
     #[must_use]
-    pub fn new(parts: ExecutorParts) -> Self {
+    pub fn new(mut parts: ExecutorParts) -> Self {
+        parts.session.keep_frames();
         Self {
             parts,
             sent: SentTable::new(),
@@ -88,6 +91,7 @@ impl Executor {
             health: ExecutorHealth::default(),
             health_at: Nanos(0),
             cancels_held_back: 0,
+            shown: Nanos(0),
         }
     }
 
@@ -339,6 +343,11 @@ impl Agent for Executor {
         }
         if self.has_room() && self.parts.session.deadline(now) {
             self.hand_over(now);
+        }
+        let wanted = self.parts.lifecycle.wanted_frame();
+        if wanted != self.shown {
+            self.shown = wanted;
+            self.parts.session.show(wanted, "contradicts itself or what was known");
         }
         self.publish_health(now);
         work

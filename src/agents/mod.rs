@@ -13,6 +13,8 @@ pub mod control;
 mod engine;
 mod executor;
 mod feed;
+mod findings;
+mod frames;
 pub mod journal;
 mod load;
 pub mod log;

@@ -5,6 +5,7 @@
 //! commands come before both.
 
 use super::account::{self, FinalState};
+use super::findings;
 use super::journal::JournalRecorder;
 use super::log::Log;
 use super::operator::{DeskState, LAST_WORD};
@@ -220,7 +221,7 @@ impl OmsAgent {
                     self.stamp(signal);
                 }
             }
-            Request::Cancel(_) | Request::CancelAll => {
+            Request::Cancel(_) | Request::CancelAll | Request::Replace { .. } => {
                 self.oms.on_request(strategy, request, now, &mut self.out);
                 self.drain(now);
             }
@@ -362,7 +363,7 @@ impl OmsAgent {
         let rows = [
             ("contradicting reports", self.told.contradictions, c.contradictions),
             ("fills that cannot be booked", self.told.fills_bad, c.fills_bad),
-            ("fills of orders that are not ours", self.told.fills_orphaned, c.fills_orphaned),
+            ("fills of orders that are not ours", self.told.fills_external, c.fills_external),
             ("reports of orders that are not ours", self.told.reports_orphaned, c.reports_orphaned),
             ("orders of unknown outcome", self.told.unknowns, c.unknowns),
         ];
@@ -382,6 +383,10 @@ impl OmsAgent {
         }
         self.told = c;
         self.tell_switch(now);
+        let OmsParts { instruments, lifecycle, log, .. } = &mut self.parts;
+        for (venue, finding) in self.oms.findings() {
+            findings::say(venue, &finding, instruments, lifecycle, log, now);
+        }
     }
 
     /// New orders stop where the journal has room for cancels and reports only. Where it cannot even

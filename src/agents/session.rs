@@ -2,6 +2,7 @@
 //!
 //! Shared by feeds and executors. What the connector's events mean is the agent's affair.
 
+use super::frames::Frames;
 use super::log::Log;
 use crate::clock::Clock;
 use crate::net::{HttpRequest, LinkId, LinkOptions, Net, NetEvent, NetOptions, Transport};
@@ -44,6 +45,8 @@ pub struct Session {
     log: Log,
     /// Requests that could not even be queued; told to the connector after the outbox is drained.
     lost: Vec<RequestId>,
+    /// The last messages, if they are kept.
+    frames: Option<Frames>,
 }
 
 /// Most events of one message; a message with more is refused as too large.
@@ -71,6 +74,7 @@ impl Session {
             clock: clock.clone(),
             log,
             lost: Vec::with_capacity(64),
+            frames: None,
         };
         for spec in session.connector.channels().to_vec() {
             let link = session
@@ -80,6 +84,19 @@ impl Session {
             session.links.push((link, spec.channel));
         }
         Ok(session)
+    }
+
+    /// Keeps the last messages from now on: one that is refused is shown in the log, and so is one
+    /// that [`Session::show`] is asked for.
+    pub fn keep_frames(&mut self) {
+        self.frames = Some(Frames::default());
+    }
+
+    /// Shows the message that was read at this time, if it is one of the last.
+    pub fn show(&mut self, recv_ns: Nanos, why: &str) {
+        if let Some(frames) = &mut self.frames {
+            frames.show(recv_ns, why, &mut self.log);
+        }
     }
 
     /// Drives the sockets and the connector's deadlines. Returns how much was done.
@@ -114,11 +131,13 @@ impl Session {
             NetEvent::Frame { link, payload, recv_ns } => {
                 step.recv_ns = recv_ns;
                 self.counters.frames += 1;
+                keep(&mut self.frames, recv_ns, payload);
                 connector.on_frame(channel_of(&self.links, link), payload, recv_ns, out, events)
             }
             NetEvent::Response { id, status, head, body, recv_ns, .. } => {
                 step.recv_ns = recv_ns;
                 self.counters.frames += 1;
+                keep(&mut self.frames, recv_ns, body);
                 let response = Response { status, head, body };
                 connector.on_response(RequestId(id), response, recv_ns, out, events)
             }
@@ -139,6 +158,7 @@ impl Session {
         };
         if let Err(error) = result {
             self.refused(error, now);
+            self.show(step.recv_ns, "refused");
         }
         self.flush(now);
         Some(step)
@@ -243,6 +263,13 @@ impl Session {
     #[must_use]
     pub fn now(&self) -> Nanos {
         self.clock.now()
+    }
+}
+
+#[inline]
+fn keep(frames: &mut Option<Frames>, recv_ns: Nanos, message: &[u8]) {
+    if let Some(frames) = frames {
+        frames.keep(recv_ns, message);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::config::{Idle, ThreadConfig};
 use crate::types::Nanos;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -43,6 +43,7 @@ pub struct Lifecycle {
     phase: Arc<AtomicU8>,
     lost: Arc<AtomicBool>,
     refused: Arc<AtomicBool>,
+    frame: Arc<AtomicU64>,
     reason: Arc<OnceLock<String>>,
 }
 
@@ -86,6 +87,17 @@ impl Lifecycle {
     #[must_use]
     pub fn has_lost_agent(&self) -> bool {
         self.lost.load(Ordering::Acquire)
+    }
+
+    /// The message that was read at this time is to be shown by whoever has it.
+    pub fn want_frame(&self, recv_ns: Nanos) {
+        self.frame.store(recv_ns.0, Ordering::Relaxed);
+    }
+
+    /// The message that was asked for last.
+    #[must_use]
+    pub fn wanted_frame(&self) -> Nanos {
+        Nanos(self.frame.load(Ordering::Relaxed))
     }
 
     /// A venue refused a login for good.

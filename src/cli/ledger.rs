@@ -21,10 +21,11 @@ pub fn differences(
         compare(*venue, instruments, last, ledger, &mut found);
     }
     // The engine counts these over all venues.
+    let open = last.counters.orders_open + last.counters.orders_external;
     let sum = |of: fn(&Ledger) -> u64| ledgers.iter().map(|(_, ledger)| of(ledger)).sum::<u64>();
     for (what, ours, theirs) in [
         ("fills", last.counters.fills, sum(|ledger| ledger.fills)),
-        ("open orders", last.counters.orders_open, sum(|ledger| ledger.open_orders)),
+        ("open orders", open, sum(|ledger| ledger.open_orders)),
     ] {
         if ours != theirs {
             found.push(format!("{what}: engine {ours}, venues {theirs}"));

@@ -12,6 +12,9 @@ use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
 use toml::Spanned;
 
+/// Seconds between two reconciliations if the file says nothing.
+const RECONCILE_EVERY_S: u64 = 60;
+
 pub(super) struct Checker<'a> {
     pub source: Source<'a>,
     /// Names of the strategies that the program brings.
@@ -36,6 +39,10 @@ impl Checker<'_> {
             name: self.instance_name(&engine.name)?,
             depth,
             idle: self.idle(&engine.idle)?,
+            reconcile_every_ns: match &engine.reconcile_every_s {
+                Some(every) => self.in_range(every, 1, 86_400, "reconcile_every_s")? as u64,
+                None => RECONCILE_EVERY_S,
+            } * 1_000_000_000,
             kill_file: engine.kill_file,
             strategy_silence_max_ns: self.silence(engine.strategy_silence_max_ms.as_ref())?,
             crash_folder: engine.crash_folder.unwrap_or_else(|| "crash".into()),

@@ -40,6 +40,7 @@ pub(super) struct RawEngine {
     pub name: Spanned<String>,
     pub depth: Spanned<i64>,
     pub idle: Spanned<String>,
+    pub reconcile_every_s: Option<Spanned<i64>>,
     pub kill_file: Option<PathBuf>,
     pub strategy_silence_max_ms: Option<Spanned<i64>>,
     pub crash_folder: Option<PathBuf>,

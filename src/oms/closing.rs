@@ -100,7 +100,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     /// and waited for like all others.
     pub(super) fn begin_closing(&mut self, scope: Scope, now: Nanos, out: &mut Output) {
         let instruments = std::sync::Arc::clone(&self.instruments);
-        self.cancel_where(|order| order.signal == SignalId(0), now, out);
+        self.cancel_where(|order| order.signal == SignalId(0) && !order.external, now, out);
         for row in instruments.iter() {
             let covered = match scope {
                 Scope::Venue(venue) => row.venue == venue,
@@ -153,7 +153,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     fn step(&mut self, mut closing: Closing, now: Nanos, out: &mut Output) -> Closing {
         let busy = |order: &Order| {
             order.instrument == closing.instrument
-                && (order.signal == SignalId(0) || closing.scope.holds(order.venue, order.strategy))
+                && ((order.signal == SignalId(0) && !order.external)
+                    || closing.scope.holds(order.venue, order.strategy))
                 && (!order.state.is_terminal() || order.awaits_fills())
         };
         if self.state.orders.iter().any(busy) {

@@ -7,12 +7,17 @@
 
 #![forbid(unsafe_code)]
 
+mod agree;
 mod capital;
 mod closing;
+mod counters;
 mod crossing;
+mod differences;
 mod exposure;
+mod external;
 mod fills;
 mod index;
+mod inspect;
 mod legs;
 mod limits;
 mod losses;
@@ -21,29 +26,35 @@ mod open;
 mod operator;
 mod orders;
 mod pace;
+mod reconcile;
 mod record;
 mod refusals;
 mod reject;
+mod replace;
 mod replay;
 mod reports;
 mod requests;
 mod risk;
 mod shares;
 mod state;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod timers;
 mod trading;
 mod transition;
 mod venues;
+mod waits;
 
 pub use capital::Budget;
 pub use closing::{Closing, ClosingState};
+pub use counters::OmsCounters;
+pub use differences::{Difference, Finding, Flaw, Quarantined};
 pub use exposure::{Exposure, Exposures};
 pub use limits::{RiskLimits, StrategyLimits};
 pub use losses::LossRow;
 pub use operator::{OperatorDone, OperatorError, Progress};
-pub use orders::{Order, OrderTable, Slot};
+pub use orders::{Order, OrderTable, Slot, Terms};
 pub use record::{NullRecorder, Opening, Record, RecordError, Recorder};
 pub use refusals::Refusals;
 pub use replay::{Divergence, Replay};
@@ -61,10 +72,11 @@ use crate::types::{
     Channel, Command, CommandKind, FeeRate, InstrumentId, InstrumentTable, Nanos, OrderState,
     PairOutcome, Qty, Scope, SignalId, StrategyId, StrategyReport, VenueId,
 };
+use differences::Findings;
+use reconcile::{Round, Step};
 use serde::{Deserialize, Serialize};
 use state::{FillAsk, State};
 use std::sync::Arc;
-use venues::Venues;
 
 /// Where the risk checks find the live books.
 pub trait Books {
@@ -82,8 +94,11 @@ pub struct OmsOptions {
     /// For each venue the channels that must be ready before an order may be sent there: those
     /// that its trading connector asks for. Index is the [`VenueId`].
     pub venues: Vec<Vec<Channel>>,
-    /// Whether a venue is only ready once it has stated its balances.
-    pub balances_first: bool,
+    /// Pause between two reconciliations of a venue, which is ready only once it was reconciled. 0
+    /// is never, and a venue is then ready without: for tests of other things.
+    pub reconcile_every_ns: u64,
+    /// After so many queries without any answer a person is told.
+    pub queries_max: u32,
     /// The limits.
     pub limits: RiskLimits,
     /// A command that nobody has answered for so long has an unknown outcome. Longer than the
@@ -105,7 +120,8 @@ impl Default for OmsOptions {
             orders_max: 16_384,
             fills_max: 65_536,
             venues: Vec::new(),
-            balances_first: true,
+            reconcile_every_ns: 60_000_000_000,
+            queries_max: 10,
             limits: RiskLimits::default(),
             reply_timeout_ns: 10_000_000_000,
             retry_first_ns: 250_000_000,
@@ -148,53 +164,6 @@ impl Output {
     }
 }
 
-/// What has been counted since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OmsCounters {
-    /// Signals received.
-    pub signals: u64,
-    /// Signals refused by our own checks.
-    pub signals_refused: u64,
-    /// Orders sent. Equals the four ends below plus the open ones.
-    pub orders_sent: u64,
-    /// Orders that ended filled.
-    pub orders_filled: u64,
-    /// Orders that ended cancelled.
-    pub orders_canceled: u64,
-    /// Orders that ended rejected.
-    pub orders_rejected: u64,
-    /// Orders that ended expired.
-    pub orders_expired: u64,
-    /// Times an order became Unknown.
-    pub unknowns: u64,
-    /// Cancels sent, repeated ones included.
-    pub cancels_sent: u64,
-    /// Queries sent.
-    pub queries_sent: u64,
-    /// Requests for fills sent.
-    pub fill_requests_sent: u64,
-    /// Fills booked.
-    pub fills: u64,
-    /// Fills reported again.
-    pub fills_repeated: u64,
-    /// Fills booked after the order had ended.
-    pub fills_late: u64,
-    /// Fills booked although no order of ours was found for them.
-    pub fills_orphaned: u64,
-    /// Fills of before our start, without an order of ours: part of the opening balance.
-    pub fills_before_start: u64,
-    /// Fills that cannot be booked: no id, no quantity or beyond all numbers.
-    pub fills_bad: u64,
-    /// Reports about orders that are not in the table.
-    pub reports_orphaned: u64,
-    /// Reports that contradict what was proved before, or one another.
-    pub contradictions: u64,
-    /// Balances of venues or assets that are not in the tables.
-    pub balances_unknown: u64,
-    /// Refusals by [`RiskReject`] number.
-    pub refusals: Refusals,
-}
-
 /// Order management. `R` takes the records for the journal, `B` has the books.
 ///
 /// Its state is a function of what it is told: every input is recorded before it acts, and so is
@@ -205,6 +174,7 @@ pub struct Oms<R: Recorder, B: Books> {
     recorder: R,
     books: B,
     state: State,
+    findings: Findings,
 }
 
 /// No deadline.
@@ -221,13 +191,16 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         books: B,
     ) -> Self {
         let state = State::new(&options, &instruments, instance_start);
-        let mut oms = Self { options, instruments, recorder, books, state };
+        let findings = Findings::new();
+        let mut oms = Self { options, instruments, recorder, books, state, findings };
         oms.record_opening(instance_start);
         oms
     }
 
     /// An oms that goes on with the state of an earlier run, under the options, limits and
-    /// instruments of this one. Whatever was not proved to have ended is Unknown until it is.
+    /// instruments of this one. Whatever was not proved to have ended is Unknown until it is. The
+    /// run takes a start at least a second later than the earlier one's, whatever the clock says:
+    /// client order ids are never used twice.
     pub fn resume(
         kept: Kept,
         options: OmsOptions,
@@ -237,8 +210,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         books: B,
     ) -> Result<Self, MoveError> {
         let Kept { opening, state } = kept;
+        let instance_start = instance_start.max(state.instance_start.plus(1_000_000_000));
         let state = state.moved(&opening.instruments, &instruments, &options)?;
-        let mut oms = Self { options, instruments, recorder, books, state };
+        let findings = Findings::new();
+        let mut oms = Self { options, instruments, recorder, books, state, findings };
         oms.record_opening(instance_start);
         oms.reopen(instance_start);
         Ok(oms)
@@ -263,8 +238,12 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         state.risk.reset(self.options.limits.clone());
         state.risk.trading.resize(self.options.venues.len());
         state.closings.clear();
-        state.venues = Venues::new(&self.options.venues, self.options.balances_first);
-        state.venues.miss_all();
+        let reconcile = self.options.reconcile_every_ns > 0;
+        state.venues = state.venues.restarted(&self.options.venues, reconcile);
+        state.rounds.resize(self.options.venues.len(), Round::default());
+        for round in &mut state.rounds {
+            (round.step, round.due, round.asked) = (Step::Idle, Nanos(0), Nanos(0));
+        }
         state.statuses = self.instruments.iter().map(|instrument| instrument.status).collect();
         state.fill_asks.fill(FillAsk::default());
         state.next_due = NEVER;
@@ -345,12 +324,12 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
     }
 
-    /// For the rest of the run: no new orders, and every order is cancelled, again and again until
+    /// For the rest of the run: no new orders, and every order of ours is cancelled, again and again until
     /// it has ended. Call [`Oms::on_timer`] until [`Oms::is_quiet`].
     pub fn stop(&mut self, now: Nanos, out: &mut Output) {
         self.recorder.record(now, &Record::Stop);
         self.state.stopping = true;
-        self.cancel_where(|_| true, now, out);
+        self.cancel_where(|order| !order.external, now, out);
         self.wake_pairs(now);
     }
 
@@ -360,7 +339,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.recorder.record(now, &Record::Hash(hash));
     }
 
-    /// Whether every order has ended and every fill that the venues have told of is booked.
+    /// Whether every order of ours has ended and every fill that the venues have told of is booked.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.state.orders.open_count() == 0 && !self.state.orders.iter().any(Order::awaits_fills)

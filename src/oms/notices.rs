@@ -2,14 +2,11 @@
 
 #![forbid(unsafe_code)]
 
-use super::orders::Order;
 use super::record::{Record, Recorder};
 use super::transition::Trigger;
 use super::venues::Change;
 use super::{Books, Oms, Output};
-use crate::types::{
-    AssetBalance, Channel, FeeRate, Nanos, OrderState, Readiness, VenueId, VenueNotice,
-};
+use crate::types::{AssetBalance, Channel, FeeRate, Nanos, Readiness, VenueId, VenueNotice};
 
 impl<R: Recorder, B: Books> Oms<R, B> {
     /// A venue states a balance.
@@ -44,7 +41,12 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         match *notice {
             VenueNotice::Readiness(channel, to) => self.on_readiness(venue, channel, to, now, out),
             VenueNotice::Suspended(until) => self.state.venues.on_suspended(venue, until),
-            VenueNotice::BalancesEnd => self.state.venues.on_balances(venue),
+            VenueNotice::BalancesEnd => self.on_balances_end(venue, now),
+            VenueNotice::FillsEnd(instrument) => self.on_fills_end(venue, instrument, now, out),
+            VenueNotice::OpenOrdersEnd(instrument) => {
+                self.on_orders_end(venue, instrument, now, out);
+            }
+            VenueNotice::RequestFailed(_) => self.on_request_failed(venue, now),
             VenueNotice::InstrumentStatus(instrument, status) => {
                 if let Some(row) = self.state.statuses.get_mut(instrument.index()) {
                     *row = status;
@@ -64,16 +66,16 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     ) {
         match self.state.venues.on_readiness(venue, channel, to) {
             Change::None => {}
-            Change::StreamLost => self.lose_all(venue, now, out),
+            Change::StreamLost => {
+                self.abandon_round(venue);
+                self.lose_all(venue, now, out);
+            }
             Change::Connected { missed } => {
                 if missed {
                     // Replies may have shown some as open while nobody told of their end.
                     self.lose_all(venue, now, out);
-                    self.query_all(venue, now);
                 }
-                self.state.venues.want_balances(venue, now);
-                self.state.next_due = now;
-                self.try_catch_up(venue);
+                self.on_connected(venue, now, out);
             }
         }
     }
@@ -84,32 +86,6 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             if self.state.orders.get(slot).venue == venue {
                 self.lose(slot, Trigger::StreamLost, now, out);
             }
-        }
-    }
-
-    fn query_all(&mut self, venue: VenueId, now: Nanos) {
-        for slot in self.state.orders.slots() {
-            let order = self.state.orders.get_mut(slot);
-            if order.venue == venue && order.state == OrderState::Unknown {
-                order.timers.query = now;
-                self.watch(slot);
-            }
-        }
-    }
-
-    /// A venue whose stream was lost gets no new orders before every order there was answered for
-    /// and the fills that were missed are booked: later fills would otherwise be booked before
-    /// them, and average costs depend on the order.
-    pub(super) fn try_catch_up(&mut self, venue: VenueId) {
-        if !self.state.venues.is_catching_up(venue) {
-            return;
-        }
-        let unanswered = |order: &Order| {
-            let open = order.state == OrderState::Unknown && order.timers.not_found == 0;
-            order.venue == venue && (open || order.awaits_fills())
-        };
-        if !self.state.orders.iter().any(unanswered) {
-            self.state.venues.on_caught_up(venue);
         }
     }
 }

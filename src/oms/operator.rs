@@ -4,10 +4,7 @@
 
 use super::record::{Record, Recorder};
 use super::{Books, Oms, Order, Output};
-use crate::types::{
-    Amount, CommandKind, FillId, LimitKey, Nanos, Operator, Scope, SignalId, StrategyId,
-    TradingState, VenueId,
-};
+use crate::types::{Amount, LimitKey, Nanos, Operator, Scope, StrategyId, TradingState, VenueId};
 use std::fmt;
 
 /// What a command did at once. What it began is seen in [`Oms::progress`].
@@ -138,7 +135,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         OperatorDone { cancels, ..OperatorDone::default() }
     }
 
-    /// Asks for everything that a venue knows: open orders and fills of every instrument, balances.
+    /// Reconciles: asks for fills and open orders of every instrument and for the balances, one after
+    /// the other.
     fn ask_venues(
         &mut self,
         venue: Option<VenueId>,
@@ -155,17 +153,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             if !self.trades_at(id) {
                 continue;
             }
-            self.send(id, CommandKind::Balances, SignalId(0), Nanos(0), now, out);
-            for row in instruments.of_venue(id) {
-                let (instrument, from_ns) = (row.id, self.state.instance_start);
-                let orders = CommandKind::OpenOrders(instrument);
-                let fills = CommandKind::FillsSince { instrument, from_id: FillId::EMPTY, from_ns };
-                for kind in [orders, fills] {
-                    self.send(id, kind, SignalId(0), Nanos(0), now, out);
-                }
-                questions += 2;
+            if self.state.venues.is_connected(id) {
+                self.begin_round(id, now, out);
+                questions += 2 * instruments.of_venue(id).count() as u32 + 1;
             }
-            questions += 1;
         }
         Ok(OperatorDone { questions, ..OperatorDone::default() })
     }

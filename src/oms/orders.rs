@@ -7,12 +7,29 @@
 
 use super::index::{HashIndex, hash_text, hash_u64};
 use super::open::OpenSlots;
+use super::waits::Timers;
 use crate::types::{
     Amount, ClientOrderId, InstrumentId, Nanos, NewOrder, OrderState, OrderType, Price, Qty,
     RejectReason, Scale, Side, SignalId, StrategyId, TimeInForce, VenueId, VenueOrderId,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+
+/// Price and total quantity of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// Limit price; 0 where it is not said.
+    pub price: Price,
+    /// Total quantity.
+    pub qty: Qty,
+}
+
+impl Terms {
+    /// Whether these terms, as a venue states them, are the ones asked for.
+    pub(super) fn is_at(self, asked: Self) -> bool {
+        self.qty == asked.qty && (self.price == asked.price || self.price == Price(0))
+    }
+}
 
 /// Everything known of one order.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -21,6 +38,10 @@ pub struct Order {
     pub client_id: ClientOrderId,
     /// The venue's id, empty until a report names it.
     pub venue_order_id: VenueOrderId,
+    /// The venue's id before its last replace, if that changed it; still finds the order.
+    pub former_venue_id: VenueOrderId,
+    /// Not placed by us: by hand or by another program.
+    pub external: bool,
     /// Where it works.
     pub venue: VenueId,
     /// What it trades.
@@ -43,6 +64,8 @@ pub struct Order {
     pub price: Price,
     /// Total quantity as it works now.
     pub qty: Qty,
+    /// Terms of a replace whose outcome is not known yet.
+    pub pending: Option<Terms>,
     /// Sum of the fills booked. Never decreases.
     pub filled: Qty,
     /// Most that the venue has said to be filled in total. Never decreases; above `filled` while
@@ -69,37 +92,15 @@ pub struct Order {
     pub created_ns: Nanos,
     /// When it came into its state.
     pub since_ns: Nanos,
+    /// When something was last heard of it, answers to queries apart, or sent about it.
+    pub(super) touched_ns: Nanos,
+    /// The venue's time of `stated`, 0 if it gave none.
+    pub(super) stated_ns: Nanos,
+    /// The last reconciliation whose list of open orders named it.
+    pub(super) listed: u32,
     pub(super) timers: Timers,
     pub(super) watched: bool,
     pub(super) queued_done: bool,
-}
-
-/// What an order waits for; 0 is nothing.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Timers {
-    /// A command without any answer becomes Unknown.
-    pub reply: Nanos,
-    /// Next query while Unknown.
-    pub query: Nanos,
-    pub queries: u32,
-    pub not_found: u32,
-    /// Next cancel while one is wanted.
-    pub cancel: Nanos,
-    pub cancels: u32,
-    /// Next look for fills that the venue has told of only in sum.
-    pub fills: Nanos,
-    pub fill_asks: u32,
-    /// One such look is wanted although the venue has told of nothing.
-    pub look_once: bool,
-}
-
-impl Timers {
-    pub(super) fn next(&self) -> Option<Nanos> {
-        [self.reply, self.query, self.cancel, self.fills]
-            .into_iter()
-            .filter(|time| *time > Nanos(0))
-            .min()
-    }
 }
 
 impl Order {
@@ -109,6 +110,8 @@ impl Order {
         Self {
             client_id: order.client_id,
             venue_order_id: VenueOrderId::EMPTY,
+            former_venue_id: VenueOrderId::EMPTY,
+            external: false,
             venue,
             instrument: order.instrument,
             strategy: order.client_id.strategy(),
@@ -120,6 +123,7 @@ impl Order {
             time_in_force: order.time_in_force,
             price: order.price,
             qty: order.qty,
+            pending: None,
             filled: Qty::ZERO,
             stated: Qty::ZERO,
             state: OrderState::PendingNew,
@@ -132,10 +136,21 @@ impl Order {
             cancel_wanted: false,
             created_ns: now,
             since_ns: now,
+            touched_ns: now,
+            stated_ns: Nanos(0),
+            listed: 0,
             timers: Timers::default(),
             watched: false,
             queued_done: false,
         }
+    }
+
+    /// Takes over terms that the venue states; a price of 0 says nothing.
+    pub(super) fn take(&mut self, terms: Terms) {
+        if terms.price > Price(0) {
+            (self.price, self.worth) = (terms.price, terms.price);
+        }
+        self.qty = terms.qty;
     }
 
     /// Filled in total: what is booked, or what the venue states where that is more.
@@ -158,7 +173,11 @@ impl Order {
     /// What it may still trade at worst, booked fills apart.
     #[must_use]
     pub fn worst_case(&self) -> Qty {
-        let end = if self.state.is_terminal() { self.stated } else { self.qty.max(self.stated) };
+        let pending = self.pending.map_or(Qty::ZERO, |terms| terms.qty);
+        let end = match self.state.is_terminal() {
+            true => self.stated,
+            false => self.qty.max(pending).max(self.stated),
+        };
         Qty(end.0.saturating_sub(self.filled.0).max(0))
     }
 
@@ -220,12 +239,15 @@ impl From<Stored> for OrderTable {
         let mut table = Self::new(capacity);
         for order in stored.orders {
             let slot = table.orders.len() as Slot;
-            table.by_client.insert(hash_u64(order.client_id.0), slot);
-            if !order.venue_order_id.is_empty() {
-                let hash = hash_venue(order.instrument, &order.venue_order_id);
-                table.by_venue.insert(hash, slot);
+            if order.client_id.is_some() {
+                table.by_client.insert(hash_u64(order.client_id.0), slot);
             }
-            if !order.state.is_terminal() {
+            for id in [&order.venue_order_id, &order.former_venue_id] {
+                if !id.is_empty() {
+                    table.by_venue.insert(hash_venue(order.instrument, id), slot);
+                }
+            }
+            if !order.state.is_terminal() && !order.external {
                 table.open.add(slot);
             }
             table.unknown += usize::from(order.state == OrderState::Unknown);
@@ -245,7 +267,8 @@ impl OrderTable {
         Self {
             orders: Vec::with_capacity(capacity),
             by_client: HashIndex::new(capacity),
-            by_venue: HashIndex::new(capacity),
+            // An order may have two.
+            by_venue: HashIndex::new(capacity * 2),
             done: VecDeque::with_capacity(capacity),
             capacity,
             open: OpenSlots::new(capacity),
@@ -277,8 +300,12 @@ impl OrderTable {
             self.orders[slot as usize] = Order { watched, ..order };
             slot
         };
-        self.by_client.insert(hash_u64(order.client_id.0), slot);
-        self.open.add(slot);
+        if order.client_id.is_some() {
+            self.by_client.insert(hash_u64(order.client_id.0), slot);
+        }
+        if !order.external {
+            self.open.add(slot);
+        }
         Some(slot)
     }
 
@@ -287,8 +314,15 @@ impl OrderTable {
     pub(super) fn insert_as(&mut self, order: Order) -> Option<Slot> {
         let state = order.state;
         let started = Order { state: OrderState::PendingNew, queued_done: false, ..order };
-        let slot = self.insert(Order { venue_order_id: VenueOrderId::EMPTY, ..started })?;
-        self.name(slot, &order.venue_order_id);
+        let nameless = VenueOrderId::EMPTY;
+        let started = Order { venue_order_id: nameless, former_venue_id: nameless, ..started };
+        let slot = self.insert(started)?;
+        if !order.former_venue_id.is_empty() {
+            self.name(slot, &order.former_venue_id);
+            self.rename(slot, &order.venue_order_id);
+        } else {
+            self.name(slot, &order.venue_order_id);
+        }
         let since = order.since_ns;
         self.set_state(slot, state, since);
         Some(slot)
@@ -318,7 +352,8 @@ impl OrderTable {
         }
         self.by_venue.find(hash_venue(instrument, id), |slot| {
             let order = &self.orders[slot as usize];
-            order.instrument == instrument && order.venue_order_id == *id
+            let named = order.venue_order_id == *id || order.former_venue_id == *id;
+            order.instrument == instrument && named
         })
     }
 
@@ -343,6 +378,32 @@ impl OrderTable {
         }
     }
 
+    /// A replace gave the order another id; the one before still finds it.
+    pub(super) fn rename(&mut self, slot: Slot, id: &VenueOrderId) {
+        let order = &mut self.orders[slot as usize];
+        let oldest = order.former_venue_id;
+        order.former_venue_id = std::mem::replace(&mut order.venue_order_id, *id);
+        let instrument = order.instrument;
+        if !oldest.is_empty() {
+            self.by_venue.remove(hash_venue(instrument, &oldest), slot);
+        }
+        self.by_venue.insert(hash_venue(instrument, id), slot);
+    }
+
+    /// The venue's ids find the order no more.
+    pub(super) fn forget_venue_ids(&mut self, slot: Slot) {
+        let order = &mut self.orders[slot as usize];
+        let nameless = VenueOrderId::EMPTY;
+        for id in [
+            std::mem::replace(&mut order.venue_order_id, nameless),
+            std::mem::replace(&mut order.former_venue_id, nameless),
+        ] {
+            if !id.is_empty() {
+                self.by_venue.remove(hash_venue(order.instrument, &id), slot);
+            }
+        }
+    }
+
     /// Changes the state of an order and the count of open ones.
     pub(super) fn set_state(&mut self, slot: Slot, state: OrderState, now: Nanos) {
         let order = &mut self.orders[slot as usize];
@@ -351,15 +412,25 @@ impl OrderTable {
         self.unknown += usize::from(state == OrderState::Unknown);
         order.state = state;
         order.since_ns = now;
+        let ours = !order.external;
         if is && !was {
-            self.open.remove(slot);
+            if ours {
+                self.open.remove(slot);
+            }
+            let order = &mut self.orders[slot as usize];
             if !order.queued_done {
                 order.queued_done = true;
                 self.done.push_back(slot);
             }
-        } else if was && !is {
+        } else if was && !is && ours {
             self.open.add(slot);
         }
+    }
+
+    /// Orders of others that are not terminal.
+    #[must_use]
+    pub fn external_count(&self) -> usize {
+        self.iter().filter(|order| order.external && !order.state.is_terminal()).count()
     }
 
     /// Orders whose outcome is not known.
@@ -368,7 +439,7 @@ impl OrderTable {
         self.unknown
     }
 
-    /// Orders that are not terminal.
+    /// Orders of ours that are not terminal.
     #[must_use]
     pub fn open_count(&self) -> usize {
         self.open.slots().len()
@@ -405,11 +476,9 @@ impl OrderTable {
                 }
                 continue;
             }
-            let order = self.get(slot);
-            let (client, venue) =
-                (hash_u64(order.client_id.0), hash_venue(order.instrument, &order.venue_order_id));
+            let client = hash_u64(self.get(slot).client_id.0);
             self.by_client.remove(client, slot);
-            self.by_venue.remove(venue, slot);
+            self.forget_venue_ids(slot);
             return Some(slot);
         }
         None

@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::differences::{Difference, Quarantined};
 use super::risk::{BookQuote, RiskReject};
 use super::{ClosingState, OmsOptions};
 use crate::types::{
@@ -131,6 +132,18 @@ pub enum Record {
         /// How much, quote units.
         amount: Amount,
     },
+    /// Input: a person wants a venue to be reconciled now.
+    Reconcile(VenueId),
+    /// Input: a person accepts a venue's balances as they are.
+    Accept(VenueId),
+    /// Effect: a reconciliation found a difference, and what it says was done.
+    Correction(VenueId, Difference),
+    /// Effect: a statement contradicts itself, its order or what was known.
+    Quarantine(VenueId, Quarantined),
+    /// Effect: a venue has not answered for too long: about an order, or to a reconciliation.
+    NotAnswering(VenueId, ClientOrderId),
+    /// Effect: a venue is halted for a difference that nothing explains, or no longer.
+    VenueHalted(VenueId, bool),
 }
 
 /// Bytes that are not a record of this version.
@@ -162,6 +175,8 @@ impl Record {
                 | Self::CancelStrategy(_)
                 | Self::Stop
                 | Self::JournalFull(_)
+                | Self::Reconcile(_)
+                | Self::Accept(_)
                 | Self::Operator(_)
         )
     }
@@ -189,6 +204,12 @@ impl Record {
             Self::Halted => (17, "halted"),
             Self::Hash(_) => (18, "hash"),
             Self::JournalFull(_) => (19, "journal full"),
+            Self::Reconcile(_) => (30, "reconcile"),
+            Self::Accept(_) => (31, "accept"),
+            Self::Correction(..) => (32, "correction"),
+            Self::Quarantine(..) => (33, "quarantine"),
+            Self::NotAnswering(..) => (34, "not answering"),
+            Self::VenueHalted(..) => (35, "venue halted"),
             Self::Operator(_) => (20, "operator"),
             Self::Limit { .. } => (21, "limit"),
             Self::Closed { .. } => (22, "closed"),

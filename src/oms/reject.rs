@@ -20,8 +20,8 @@ pub enum RiskReject {
     Halted = 4,
     /// Only reducing orders are allowed, and this does not reduce.
     ReduceOnly = 5,
-    /// The venue is not connected, not logged in, suspended, has not stated its balances, or has
-    /// yet to tell what was missed while its stream was lost.
+    /// The venue is not connected, not logged in, suspended, not reconciled since its stream was
+    /// last lost, or halted for a difference that a person has to decide on.
     VenueNotReady = 6,
     /// The venue does not trade the instrument now.
     InstrumentNotTrading = 7,
@@ -81,11 +81,14 @@ pub enum RiskReject {
     StrategyOpenOrders = 34,
     /// It would trade with a working order of ours.
     SelfCross = 35,
+    /// The order cannot be changed now: its outcome is not known, another change is on its way, it
+    /// has no price, or the new quantity is filled already.
+    NotReplaceable = 36,
 }
 
 impl RiskReject {
     /// One more than the largest number.
-    pub const COUNT: usize = 36;
+    pub const COUNT: usize = 37;
 
     /// All of them.
     pub const ALL: [Self; Self::COUNT - 1] = [
@@ -124,6 +127,7 @@ impl RiskReject {
         Self::StrategyOrderRate,
         Self::StrategyOpenOrders,
         Self::SelfCross,
+        Self::NotReplaceable,
     ];
 
     /// From the number in a [`crate::types::StrategyReport`].
@@ -186,6 +190,7 @@ impl fmt::Display for RiskReject {
             Self::StrategyOrderRate => "order rate limit of the strategy",
             Self::StrategyOpenOrders => "open order limit of the strategy",
             Self::SelfCross => "would trade with an order of our own",
+            Self::NotReplaceable => "the order cannot be changed now",
         })
     }
 }

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::differences::Findings;
 use super::record::{Opening, Record, Recorder};
 use super::risk::BookQuote;
 use super::state::{Kept, MoveError};
@@ -240,7 +241,14 @@ impl Oms<Effects, Quotes> {
         let Kept { opening, state } = kept;
         let Opening { options, instruments, .. } = opening;
         let instruments = Arc::new(instruments);
-        Self { options, instruments, recorder: Effects::default(), books: Quotes::default(), state }
+        Self {
+            options,
+            instruments,
+            recorder: Effects::default(),
+            books: Quotes::default(),
+            state,
+            findings: Findings::new(),
+        }
     }
 
     fn reopen_as(&mut self, opening: &Opening) -> Result<(), MoveError> {
@@ -269,6 +277,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Record::CancelStrategy(strategy) => self.cancel_strategy(*strategy, now, out),
             Record::Stop => self.stop(now, out),
             Record::JournalFull(full) => self.on_journal_full(*full, now),
+            Record::Reconcile(venue) => self.reconcile(*venue, now, out),
+            Record::Accept(venue) => {
+                self.accept(*venue, now);
+            }
             Record::Operator(operator) => {
                 // A refusal is the person's to read; the state is as it was.
                 let _ = self.on_operator(operator, now, out);

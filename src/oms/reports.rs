@@ -2,16 +2,16 @@
 
 #![forbid(unsafe_code)]
 
+use super::differences::{Difference, Flaw};
 use super::fills::Seen;
-use super::orders::{Order, Slot};
+use super::orders::Slot;
 use super::record::{Record, Recorder};
 use super::transition::{Next, Trigger, next};
 use super::{Books, Oms, Output};
 use crate::mutants::Mutant;
 use crate::types::{
     Amount, Command, CommandKind, ExecutionReport, Fill, Instrument, InstrumentId, Nanos, NewOrder,
-    OrderState, Price, Qty, RejectReason, ReportKind, ReportOrigin, Side, StrategyId,
-    StrategyReport, VenueId,
+    OrderState, Qty, RejectReason, ReportKind, ReportOrigin, Side, StrategyId, VenueId,
 };
 
 /// The report that stands for a command which was never sent, because the connector refused to
@@ -46,19 +46,23 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         out: &mut Output,
     ) {
         self.recorder.record(now, &Record::Report(venue, *report));
-        let slot = self.find(report);
+        let mut slot = self.find(report);
         if let Some(slot) = slot {
             let order = self.state.orders.get(slot);
             if order.venue != venue || order.instrument != report.instrument {
-                self.state.counters.contradictions += 1;
+                self.on_misfit(slot, venue, report, now);
                 return;
             }
-            self.state.orders.name(slot, &report.venue_order_id);
-            self.learn_cumulative(slot, report);
+            self.learn(slot, venue, report, now);
+        } else {
+            slot = self.adopt(venue, report, now);
+        }
+        if let Some(slot) = slot {
+            self.on_listed_order(venue, slot, report);
         }
         match (report.kind, slot) {
             (ReportKind::Fill, slot) => self.on_fill(slot, venue, report, now, out),
-            (_, Some(slot)) => self.on_statement(slot, report, now, out),
+            (_, Some(slot)) => self.on_statement(slot, venue, report, now, out),
             (_, None) => self.state.counters.reports_orphaned += 1,
         }
         if Mutant::RetriedSubmit.is_on()
@@ -67,7 +71,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         {
             self.send_again(slot, now, out);
         }
-        self.try_catch_up(venue);
+        self.try_round(venue, now, out);
         if let Some(slot) = slot {
             self.follow_order(slot, now, out);
         }
@@ -97,24 +101,22 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             .or_else(|| self.state.orders.by_venue(report.instrument, &report.venue_order_id))
     }
 
-    /// The venue's own sum only ever grows; an older report cannot take it back.
-    fn learn_cumulative(&mut self, slot: Slot, report: &ExecutionReport) {
+    /// What every report about an order tells, whatever its kind.
+    fn learn(&mut self, slot: Slot, venue: VenueId, report: &ExecutionReport, now: Nanos) {
+        self.learn_venue_id(slot, venue, report, now);
         let order = self.state.orders.get_mut(slot);
-        let says_all = report.kind == ReportKind::Status && report.state == OrderState::Filled;
-        let all = if says_all { order.qty } else { Qty::ZERO };
-        let stated = report.cumulative_qty.unwrap_or(Qty::ZERO).max(all);
-        if Mutant::CumulativeBackwards.is_on() && report.origin != ReportOrigin::Local {
-            order.stated = report.cumulative_qty.unwrap_or(order.stated);
-            order.filled = order.filled.min(order.stated);
-            return;
+        let answer = report.kind == ReportKind::Status && report.origin == ReportOrigin::Query;
+        if report.origin != ReportOrigin::Local {
+            order.timers.unanswered = 0;
         }
-        if report.origin == ReportOrigin::Local || stated <= order.stated {
-            return;
+        let asked_for = order.qty;
+        if self.learn_terms(slot, report, now) {
+            let numbers = (asked_for.0, report.qty.0);
+            self.quarantine(venue, report, Flaw::LargerOrder, numbers, now);
         }
-        let too_much = stated > order.qty;
-        order.stated = stated;
-        if too_much {
-            self.state.counters.contradictions += 1;
+        self.learn_cumulative(slot, venue, report, now);
+        if report.origin != ReportOrigin::Local && !answer {
+            self.state.orders.get_mut(slot).touched_ns = now;
         }
     }
 
@@ -128,46 +130,63 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     ) {
         let fill = &report.fill;
         let known = self.instruments.get(report.instrument).is_some_and(|row| row.venue == venue);
-        if !known || fill.fill_id.is_empty() || fill.qty <= Qty::ZERO || fill.price <= Price(0) {
+        if !known || !fill.is_sound() {
             self.state.counters.fills_bad += 1;
+            self.quarantine(venue, report, Flaw::BadFill, (0, fill.qty.0), now);
             if let Some(slot) = slot {
                 // What it says of the sum still counts; the fill itself will be asked for.
                 self.conclude_fill(slot, report, true, now);
             }
             return;
         }
-        let before_start = report.event_ns > Nanos(0) && report.event_ns < self.state.first_start;
-        if slot.is_none() && before_start {
-            self.state.counters.fills_before_start += 1;
+        let ours = slot.filter(|slot| !self.state.orders.get(*slot).external);
+        let Some(ours) = ours else {
+            let booked = self.on_external_fill(slot, venue, report, now);
+            if let Some(slot) = slot {
+                self.conclude_fill(slot, report, !booked, now);
+            }
             return;
-        }
-        let ended = slot.is_some_and(|slot| self.state.orders.get(slot).state.is_terminal());
+        };
+        let ended = self.state.orders.get(ours).state.is_terminal();
         if Mutant::LateFillIgnored.is_on() && ended {
             return;
         }
-        let (instrument, side) = (report.instrument, report.side);
-        let seen = self.state.fills.see(instrument, side, &fill.fill_id, slot.is_some());
+        self.on_own_fill(ours, venue, report, now, out);
+    }
+
+    fn on_own_fill(
+        &mut self,
+        slot: Slot,
+        venue: VenueId,
+        report: &ExecutionReport,
+        now: Nanos,
+        out: &mut Output,
+    ) {
+        let fill = &report.fill;
+        let missed = self.on_listed_fill(venue, report);
+        let seen = self.state.fills.see(report.instrument, report.side, &fill.fill_id, true);
         match if Mutant::FillTwice.is_on() { Seen::First } else { seen } {
             Seen::Again => {
                 self.state.counters.fills_repeated += 1;
-                if let Some(slot) = slot {
-                    self.conclude_fill(slot, report, true, now);
-                }
+                self.conclude_fill(slot, report, true, now);
                 return;
             }
             Seen::BeforeItsOrder => {
-                self.state.counters.fills_orphaned -= 1;
-                self.attribute_late(slot, report);
+                let external = &mut self.state.counters.fills_external;
+                *external = external.saturating_sub(1);
+                self.attribute_late(Some(slot), report);
             }
             Seen::First => {
-                let side = slot.map_or(report.side, |slot| self.state.orders.get(slot).side);
-                self.book(slot, report, side, now);
-                self.state.counters.fills_orphaned += u64::from(slot.is_none());
+                let side = self.state.orders.get(slot).side;
+                self.inspect_fill(slot, venue, report, now);
+                self.book(Some(slot), report, side, now);
+                if missed {
+                    self.found_fill(venue, side, false, report, now);
+                }
             }
         }
-        let Some(slot) = slot else { return };
-        self.give_to_order(slot, report, fill.qty);
-        self.pair_fill(slot, fill, now);
+        self.give_to_order(slot, venue, report, now);
+        self.pair_fill(slot, &report.fill, now);
         self.conclude_fill(slot, report, false, now);
         self.tell(slot, report, out);
     }
@@ -186,9 +205,18 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     }
 
     /// Position, exposure and balances of one fill that was never booked before.
-    fn book(&mut self, slot: Option<Slot>, report: &ExecutionReport, side: Side, now: Nanos) {
+    pub(super) fn book(
+        &mut self,
+        slot: Option<Slot>,
+        report: &ExecutionReport,
+        side: Side,
+        now: Nanos,
+    ) {
         let instruments = std::sync::Arc::clone(&self.instruments);
         let Some(instrument) = instruments.get(report.instrument) else { return };
+        if let Some(round) = self.state.rounds.get_mut(usize::from(instrument.venue.0)) {
+            round.moved = now;
+        }
         match self.book_fill(instrument, side, &report.fill) {
             Some(change) => {
                 self.state.counters.fills += 1;
@@ -239,17 +267,30 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.follow_capital(id, price);
     }
 
-    fn give_to_order(&mut self, slot: Slot, report: &ExecutionReport, qty: Qty) {
+    fn give_to_order(&mut self, slot: Slot, venue: VenueId, report: &ExecutionReport, now: Nanos) {
+        let qty = report.fill.qty;
         let order = self.state.orders.get_mut(slot);
         order.acked = true;
         order.seen_alive |= report.origin != ReportOrigin::Reply;
         order.filled = Qty(order.filled.0.saturating_add(qty.0));
         let (late, too_much) = (order.state.is_terminal(), order.filled > order.qty);
         self.state.counters.fills_late += u64::from(late);
-        self.state.counters.contradictions += u64::from(too_much);
+        if too_much {
+            let numbers = (order.qty.0, order.filled.0);
+            self.state.counters.contradictions += 1;
+            self.quarantine(venue, report, Flaw::BeyondQty, numbers, now);
+        }
     }
 
-    fn on_statement(&mut self, slot: Slot, report: &ExecutionReport, now: Nanos, out: &mut Output) {
+    fn on_statement(
+        &mut self,
+        slot: Slot,
+        venue: VenueId,
+        report: &ExecutionReport,
+        now: Nanos,
+        out: &mut Output,
+    ) {
+        let before = self.state.orders.get(slot).state;
         self.note_signs_of_life(slot, report);
         let Some(trigger) = self.trigger(slot, report, now) else {
             self.settle(slot, now);
@@ -259,6 +300,11 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let order = self.state.orders.get_mut(slot);
         if changed && order.state.is_terminal() {
             order.reason = report.reason;
+            let (id, state) = (order.client_id, order.state);
+            let ours = !order.external && before == OrderState::Unknown;
+            if ours && report.origin == ReportOrigin::Query && self.is_reconciling(venue) {
+                self.found(venue, Difference::MissedEnd { order: id, state }, now);
+            }
         }
         let always = matches!(
             report.kind,
@@ -285,14 +331,6 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
         order.acked = true;
         order.seen_alive |= report.origin != ReportOrigin::Reply;
-        if report.kind == ReportKind::Replaced && !order.state.is_terminal() {
-            if report.price > Price(0) {
-                (order.price, order.worth) = (report.price, report.price);
-            }
-            if report.qty > Qty::ZERO {
-                order.qty = report.qty;
-            }
-        }
     }
 
     /// What a report means for an order; `None` if it proves nothing.
@@ -322,6 +360,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             ReportKind::ReplaceRejected => Trigger::ReplaceRejected,
             ReportKind::Unknown => Trigger::Lost,
             ReportKind::Status => match report.state {
+                OrderState::Filled if self.is_filled_short(slot, report) => return None,
                 OrderState::Filled => Trigger::FullFill,
                 OrderState::Canceled => or_full(Trigger::Canceled),
                 OrderState::Expired => or_full(Trigger::Expired),
@@ -355,7 +394,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         Some(Trigger::Rejected)
     }
 
-    fn not_found(&mut self, slot: Slot, now: Nanos) -> Trigger {
+    pub(super) fn not_found(&mut self, slot: Slot, now: Nanos) -> Trigger {
         let (min, after) = (self.options.not_found_min, self.options.not_found_after_ns);
         let order = self.state.orders.get_mut(slot);
         if order.state != OrderState::Unknown {
@@ -372,7 +411,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     }
 
     /// Moves the state and settles. Whether it moved.
-    fn conclude(&mut self, slot: Slot, trigger: Trigger, now: Nanos) -> bool {
+    pub(super) fn conclude(&mut self, slot: Slot, trigger: Trigger, now: Nanos) -> bool {
         let changed = self.advance(slot, trigger, now);
         self.settle(slot, now);
         changed
@@ -407,7 +446,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             return false;
         }
         self.state.orders.set_state(slot, to, now);
-        self.count(from, to);
+        if !self.state.orders.get(slot).external {
+            self.count(from, to);
+        }
         self.set_timers(slot, now);
         self.reserve(slot);
         true
@@ -437,37 +478,5 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             OrderState::Expired => Some(&mut counters.orders_expired),
             _ => None,
         }
-    }
-
-    /// Tells the strategy of an order what became of it.
-    pub(super) fn tell(&self, slot: Slot, report: &ExecutionReport, out: &mut Output) {
-        let order = self.state.orders.get(slot);
-        let is_fill = report.kind == ReportKind::Fill;
-        out.reports.push((
-            order.strategy,
-            StrategyReport {
-                client_id: order.client_id,
-                signal: order.signal,
-                leg: order.leg,
-                instrument: order.instrument,
-                side: order.side,
-                state: order.state,
-                kind: report.kind,
-                reason: report.reason,
-                risk: 0,
-                last_price: if is_fill { report.fill.price } else { Price(0) },
-                last_qty: if is_fill { report.fill.qty } else { Qty::ZERO },
-                cumulative_qty: order.cumulative(),
-                event_ns: report.event_ns,
-            },
-        ));
-    }
-
-    /// Tells the strategy of an order that its outcome is not known.
-    pub(super) fn tell_unknown(&self, slot: Slot, out: &mut Output) {
-        let Order { client_id, instrument, .. } = *self.state.orders.get(slot);
-        let kind = ReportKind::Unknown;
-        let report = ExecutionReport::new(kind, ReportOrigin::Local, client_id, instrument);
-        self.tell(slot, &report, out);
     }
 }

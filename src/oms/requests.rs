@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::orders::{Order, Slot};
+use super::orders::{Order, Slot, Terms};
 use super::record::{Record, Recorder};
 use super::risk::{BookQuote, RiskReject, Subject};
 use super::transition::Trigger;
@@ -29,6 +29,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Request::Cancel(id) => self.on_cancel(strategy, *id, now, out),
             Request::CancelAll => self.cancel_all_of(strategy, now, out),
             Request::Watch(_) => {}
+            Request::Replace { id, price, qty } => {
+                let terms = Terms { price: *price, qty: *qty };
+                self.on_replace(strategy, *id, terms, now, out);
+            }
         }
     }
 
@@ -39,7 +43,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     }
 
     fn cancel_all_of(&mut self, strategy: StrategyId, now: Nanos, out: &mut Output) {
-        self.cancel_where(|order| order.strategy == strategy, now, out);
+        self.cancel_where(|order| order.strategy == strategy && !order.external, now, out);
     }
 
     fn on_signal(&mut self, strategy: StrategyId, signal: &Signal, now: Nanos, out: &mut Output) {
@@ -92,7 +96,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     }
 
     /// Orders of a strategy that have not ended, where they are limited.
-    fn open_own(&self, strategy: StrategyId) -> usize {
+    pub(super) fn open_own(&self, strategy: StrategyId) -> usize {
         let limits = self.state.risk.limits.of(strategy);
         if limits.is_none_or(|limits| limits.open_orders_max.is_none()) {
             return 0;
@@ -205,7 +209,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 
     /// What a strategy's own fills and working orders make of an instrument. Only looked for while
     /// it may only reduce: nobody else asks, and every order of the table is looked at.
-    fn own_exposure(&self, strategy: StrategyId, instrument: InstrumentId) -> Exposure {
+    pub(super) fn own_exposure(&self, strategy: StrategyId, instrument: InstrumentId) -> Exposure {
         if !self.state.risk.is_reducing(strategy) {
             return Exposure::default();
         }
@@ -307,11 +311,24 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             self.cancel(slot, now, out);
             return;
         }
-        let code = RiskReject::NoSuchOrder;
+        let (kind, code) = (ReportKind::CancelRejected, RiskReject::NoSuchOrder);
+        self.refuse_change(strategy, id, kind, code, RejectReason::UnknownOrder, out);
+    }
+
+    /// Tells a strategy that a cancel or replace was not sent.
+    pub(super) fn refuse_change(
+        &mut self,
+        strategy: StrategyId,
+        id: ClientOrderId,
+        kind: ReportKind,
+        code: RiskReject,
+        reason: RejectReason,
+        out: &mut Output,
+    ) {
         self.state.counters.refusals[code as usize] += 1;
-        let mut report = refusal_report(ReportKind::CancelRejected, code);
+        let mut report = refusal_report(kind, code);
         report.client_id = id;
-        report.reason = RejectReason::UnknownOrder;
+        report.reason = reason;
         if let Some(order) = self.order(id).filter(|order| order.strategy == strategy) {
             report.state = order.state;
             report.signal = order.signal;
@@ -347,6 +364,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             return;
         }
         order.timers.cancels += 1;
+        order.touched_ns = now;
         let target = CancelOrder {
             client_id: order.client_id,
             venue_order_id: order.venue_order_id,

@@ -12,7 +12,8 @@ use super::exposure::Exposures;
 use super::fills::FillSet;
 use super::legs::Pairs;
 use super::losses::Losses;
-use super::orders::{Order, OrderTable, Slot};
+use super::orders::{Order, OrderTable, Slot, Terms};
+use super::reconcile::{FillMark, Round};
 use super::record::Opening;
 use super::risk::Risk;
 use super::shares::Shares;
@@ -51,6 +52,10 @@ pub(super) struct State {
     pub fill_asks: Vec<FillAsk>,
     /// Signals with a contract.
     pub pairs: Pairs,
+    /// Where the fills of each instrument are known up to.
+    pub marks: Vec<FillMark>,
+    /// Reconciliation of each venue.
+    pub rounds: Vec<Round>,
     /// Orders with a deadline, and the earliest of them.
     pub watch: Vec<Slot>,
     pub next_due: Nanos,
@@ -102,6 +107,8 @@ impl std::error::Error for MoveError {}
 impl State {
     pub fn new(options: &OmsOptions, table: &InstrumentTable, instance_start: Nanos) -> Self {
         let venue_count = options.venues.len();
+        // Without reconciliation nothing tells what the opening balances hold but the start.
+        let opened = if options.reconcile_every_ns == 0 { instance_start } else { Nanos(0) };
         Self {
             first_start: instance_start,
             instance_start,
@@ -111,11 +118,13 @@ impl State {
             exposures: Exposures::new(table),
             positions: Positions::new(table),
             balances: Balances::new(venue_count, table.assets.len()),
-            venues: Venues::new(&options.venues, options.balances_first),
+            venues: Venues::new(&options.venues, options.reconcile_every_ns > 0),
             statuses: table.iter().map(|instrument| instrument.status).collect(),
             fees: vec![None; table.len()],
             fill_asks: vec![FillAsk::default(); table.len()],
             pairs: Pairs::new(),
+            marks: vec![FillMark::new(instance_start); table.len()],
+            rounds: vec![Round { opened, ..Round::default() }; venue_count],
             watch: Vec::with_capacity(options.orders_max.max(1)),
             next_due: NEVER,
             sequence: 0,
@@ -253,6 +262,13 @@ impl Moves<'_> {
                 instrument: id,
                 price: price(order.price, from, to)?,
                 qty: qty(order.qty, from, to)?,
+                pending: match order.pending {
+                    Some(terms) => Some(Terms {
+                        price: price(terms.price, from, to)?,
+                        qty: qty(terms.qty, from, to)?,
+                    }),
+                    None => None,
+                },
                 filled: qty(order.filled, from, to)?,
                 stated: qty(order.stated, from, to)?,
                 reserved: Qty::ZERO,
@@ -292,6 +308,16 @@ impl State {
         next.first_start = self.first_start;
         next.counters = self.counters;
         next.risk = self.risk;
+        next.venues = self.venues;
+        for (to, from) in next.rounds.iter_mut().zip(&self.rounds) {
+            *to = *from;
+        }
+        for (index, mark) in self.marks.iter().enumerate() {
+            let to = moves.instrument(InstrumentId(index as u16));
+            if let Some(to) = to.and_then(|id| next.marks.get_mut(id.index())) {
+                *to = *mark;
+            }
+        }
         next.shares = self.shares.moved(to.len(), |id| moves.instrument(id));
         next.capital = self.capital.moved(to.len(), |id| moves.instrument(id));
         next.losses =

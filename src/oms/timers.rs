@@ -1,6 +1,8 @@
 //! What happens when nothing happens: unanswered commands become Unknown, Unknown orders are asked
 //! for, wanted cancels are repeated, and fills that are known only in sum are fetched. Every pause
-//! doubles up to a bound; nothing is given up.
+//! doubles up to a bound; nothing is given up. A submit or a replace is never sent again. After
+//! `queries_max` queries without any answer the venue is said to be not answering and a person is
+//! told; the queries go on at the longest pause, and what they ask for stays reserved.
 
 #![forbid(unsafe_code)]
 
@@ -16,6 +18,10 @@ use crate::types::{
 /// The venue's clock may be this far behind ours when fills are asked for by time; fills that are
 /// reported again are told apart by their ids.
 const CLOCK_MARGIN_NS: u64 = 5_000_000_000;
+/// So many orders are asked for in one go; the others a moment later, so that a venue which comes
+/// back with many orders open meets no burst.
+const QUERIES_AT_ONCE: u32 = 8;
+const QUERIES_APART_NS: u64 = 50_000_000;
 
 impl<R: Recorder, B: Books> Oms<R, B> {
     /// When [`Oms::on_timer`] has something to do.
@@ -35,17 +41,13 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 
     #[cold]
     fn run_due(&mut self, now: Nanos, out: &mut Output) {
-        while let Some(venue) = self.state.venues.balances_due(now) {
-            self.state.venues.want_balances(venue, now.plus(self.options.retry_max_ns.max(1)));
-            self.send(venue, CommandKind::Balances, SignalId(0), Nanos(0), now, out);
-        }
+        self.run_rounds(now, out);
         let pairs = self.run_pairs(now, out);
         let closings = self.run_closings(now, out);
         let own = self.run_losses(now).min(closings).min(pairs);
-        let mut due = self.state.venues.next_due().unwrap_or(NEVER).min(own);
-        let mut index = 0;
+        let (mut due, mut index, mut room) = (own, 0, QUERIES_AT_ONCE);
         while let Some(&slot) = self.state.watch.get(index) {
-            self.run_timers(slot, now, out);
+            self.run_timers(slot, &mut room, now, out);
             let order = self.state.orders.get_mut(slot);
             match order.timers.next() {
                 Some(next) => {
@@ -58,10 +60,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
                 }
             }
         }
-        self.state.next_due = due;
+        self.state.next_due = due.min(self.next_round());
     }
 
-    fn run_timers(&mut self, slot: Slot, now: Nanos, out: &mut Output) {
+    fn run_timers(&mut self, slot: Slot, room: &mut u32, now: Nanos, out: &mut Output) {
         let is_due = |time: Nanos| time > Nanos(0) && time <= now;
         let timers = self.state.orders.get(slot).timers;
         if is_due(timers.reply) {
@@ -69,7 +71,12 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             self.lose(slot, Trigger::Lost, now, out);
         }
         if is_due(timers.query) {
-            self.query(slot, now, out);
+            if *room > 0 {
+                *room -= 1;
+                self.query(slot, now, out);
+            } else {
+                self.state.orders.get_mut(slot).timers.query = now.plus(QUERIES_APART_NS);
+            }
         }
         if is_due(timers.cancel) {
             self.state.orders.get_mut(slot).timers.cancel = Nanos(0);
@@ -112,6 +119,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
         order.timers.queries = tries.saturating_add(1);
         order.timers.query = again;
+        order.timers.unanswered = order.timers.unanswered.saturating_add(1);
+        let unanswered = order.timers.unanswered;
         let target = CancelOrder {
             client_id: order.client_id,
             venue_order_id: order.venue_order_id,
@@ -119,6 +128,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         };
         let (venue, signal) = (order.venue, order.signal);
         self.state.counters.queries_sent += 1;
+        if unanswered == self.options.queries_max {
+            self.not_answering(venue, target.client_id, unanswered, now);
+        }
         self.send(venue, CommandKind::Query(target), signal, Nanos(0), now, out);
     }
 
@@ -130,6 +142,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let margin_ns = CLOCK_MARGIN_NS << tries.saturating_sub(2).min(12);
         let from = Nanos(order.created_ns.0.saturating_sub(margin_ns));
         let (venue, instrument) = (order.venue, order.instrument);
+        // A reconciliation may take the answer for its own: it covers both.
+        let mark = self.state.marks.get(instrument.index()).map_or(from, |mark| mark.from);
+        let from = from.min(mark);
+        let order = self.state.orders.get_mut(slot);
         order.timers.fills = if order.awaits_fills() { again } else { Nanos(0) };
         order.timers.fill_asks = tries.saturating_add(1);
         order.timers.look_once = false;
@@ -177,6 +193,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             OrderState::Unknown => {
                 timers.query = first;
                 timers.queries = 0;
+                timers.unanswered = 0;
                 timers.not_found = 0;
             }
             _ => {}

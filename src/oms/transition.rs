@@ -51,6 +51,9 @@ pub enum Trigger {
     CancelSent,
     /// We send a replace.
     ReplaceSent,
+    /// The venue's list of open orders names it, although it had ended before the list was asked
+    /// for.
+    Listed,
 }
 
 impl Trigger {
@@ -76,6 +79,7 @@ impl Trigger {
         Self::StreamLost,
         Self::CancelSent,
         Self::ReplaceSent,
+        Self::Listed,
     ];
 }
 
@@ -90,7 +94,7 @@ pub enum Next {
     To(OrderState),
 }
 
-const TRIGGERS: usize = 19;
+const TRIGGERS: usize = 20;
 const STATES: usize = 10;
 
 /// State and trigger to next state.
@@ -111,9 +115,11 @@ const P: Next = Next::To(OrderState::PendingReplace);
 
 /// Columns in the order of [`OrderState`].
 ///
-/// Three cells that are not obvious: an order that was rejected and shows signs of life becomes
-/// Unknown, because "believed dead, is alive" is the costliest error; a cancelled or expired order
-/// that turns out to be filled whole is Filled; a past fill resolves no Unknown.
+/// Cells that are not obvious: an order that was rejected and shows signs of life becomes Unknown,
+/// because "believed dead, is alive" is the costliest error, and so does one that a list names long
+/// after its end; a cancelled or expired order that turns out to be filled whole is Filled; a past
+/// fill resolves no Unknown; neither does a refused change, and a list that does not name an order
+/// proves only that it is not open: queries and fills decide how it ended.
 #[rustfmt::skip]
 const TABLE: [[Next; STATES]; TRIGGERS] = [
     //                    New Opn Prt PCn PRp Fil Can Rej Exp Unk
@@ -136,6 +142,7 @@ const TABLE: [[Next; STATES]; TRIGGERS] = [
     /* StreamLost      */ [U,  U,  U,  U,  U,  K,  K,  K,  K,  K],
     /* CancelSent      */ [X,  X,  X,  K,  X,  K,  K,  K,  K,  K],
     /* ReplaceSent     */ [K,  P,  P,  K,  K,  K,  K,  K,  K,  K],
+    /* Listed          */ [K,  K,  K,  K,  K,  K,  U,  U,  U,  K],
 ];
 
 #[cfg(test)]
@@ -164,6 +171,7 @@ mod tests {
                 let expected = match (state, trigger) {
                     (S::Filled, _) => Next::Keep,
                     (_, Trigger::FullFill) => Next::To(S::Filled),
+                    (_, Trigger::Listed) => Next::To(S::Unknown),
                     (S::Rejected, Trigger::Working | Trigger::PastFill | Trigger::Replaced) => {
                         Next::To(S::Unknown)
                     }

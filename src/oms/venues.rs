@@ -11,11 +11,10 @@ struct Venue {
     ready: [bool; Channel::COUNT],
     /// The stream was lost and the venue has not been ready since.
     missed: bool,
-    /// What happened while the stream was lost is not all known yet.
-    catching_up: bool,
-    balances_known: bool,
-    /// Next request for balances while they are not known.
-    balances_due: Nanos,
+    /// Orders, fills and balances agree since the stream was last lost.
+    reconciled: bool,
+    /// A balance differs and nothing explains it.
+    halted: bool,
     suspended_until: Nanos,
 }
 
@@ -45,11 +44,12 @@ pub(super) enum Change {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Venues {
     rows: Vec<Venue>,
-    balances_first: bool,
+    /// Whether a venue has to be reconciled at all.
+    reconcile: bool,
 }
 
 impl Venues {
-    pub fn new(required: &[Vec<Channel>], balances_first: bool) -> Self {
+    pub fn new(required: &[Vec<Channel>], reconcile: bool) -> Self {
         let rows = required
             .iter()
             .map(|channels| {
@@ -60,35 +60,56 @@ impl Venues {
                 venue
             })
             .collect();
-        Self { rows, balances_first }
+        Self { rows, reconcile }
     }
 
-    /// Nobody has listened for a while: what happened meanwhile is to be caught up with.
-    pub fn miss_all(&mut self) {
-        for row in &mut self.rows {
+    /// A new run: nothing is connected, and nobody has listened for a while. What a person has to
+    /// decide still waits for it.
+    pub fn restarted(&self, required: &[Vec<Channel>], reconcile: bool) -> Self {
+        let mut next = Self::new(required, reconcile);
+        for (index, row) in next.rows.iter_mut().enumerate() {
             row.missed = true;
-            row.catching_up = true;
+            row.halted = self.rows.get(index).is_some_and(|old| old.halted);
         }
+        next
+    }
+
+    fn row(&self, venue: VenueId) -> Option<&Venue> {
+        self.rows.get(usize::from(venue.0))
+    }
+
+    fn row_mut(&mut self, venue: VenueId) -> Option<&mut Venue> {
+        self.rows.get_mut(usize::from(venue.0))
     }
 
     pub fn is_ready(&self, venue: VenueId, now: Nanos) -> bool {
-        self.rows.get(usize::from(venue.0)).is_some_and(|row| {
+        self.row(venue).is_some_and(|row| {
             row.is_connected()
-                && !row.catching_up
-                && (row.balances_known || !self.balances_first)
+                && (row.reconciled || !self.reconcile)
+                && !row.halted
                 && now >= row.suspended_until
         })
     }
 
+    pub fn is_connected(&self, venue: VenueId) -> bool {
+        self.row(venue).is_some_and(Venue::is_connected)
+    }
+
+    pub fn is_halted(&self, venue: VenueId) -> bool {
+        self.row(venue).is_some_and(|row| row.halted)
+    }
+
+    pub fn is_reconciled(&self, venue: VenueId) -> bool {
+        self.row(venue).is_some_and(|row| row.reconciled)
+    }
+
     pub fn on_readiness(&mut self, venue: VenueId, channel: Channel, to: Readiness) -> Change {
-        let Some(row) = self.rows.get_mut(usize::from(venue.0)) else { return Change::None };
+        let Some(row) = self.row_mut(venue) else { return Change::None };
         let was_connected = row.is_connected();
         let was = std::mem::replace(&mut row.ready[channel.index()], to == Readiness::Ready);
         if was && to != Readiness::Ready && channel == row.stream() {
             row.missed = true;
-            row.catching_up = true;
-            row.balances_known = false;
-            row.balances_due = Nanos(0);
+            row.reconciled = false;
             return Change::StreamLost;
         }
         if !was_connected && row.is_connected() {
@@ -97,58 +118,25 @@ impl Venues {
         Change::None
     }
 
-    /// Whether the venue is back and still has to tell what was missed.
-    pub fn is_catching_up(&self, venue: VenueId) -> bool {
-        let row = self.rows.get(usize::from(venue.0));
-        row.is_some_and(|row| row.catching_up && row.is_connected())
-    }
-
-    /// It has told.
-    pub fn on_caught_up(&mut self, venue: VenueId) {
-        if let Some(row) = self.rows.get_mut(usize::from(venue.0)) {
-            row.catching_up = false;
-        }
-    }
-
     pub fn on_suspended(&mut self, venue: VenueId, until: Nanos) {
-        if let Some(row) = self.rows.get_mut(usize::from(venue.0)) {
+        if let Some(row) = self.row_mut(venue) {
             row.suspended_until = row.suspended_until.max(until);
         }
     }
 
-    pub fn on_balances(&mut self, venue: VenueId) {
-        if let Some(row) = self.rows.get_mut(usize::from(venue.0)) {
-            row.balances_known = true;
-            row.balances_due = Nanos(0);
-        }
+    /// Until when nothing may be asked of the venue.
+    pub fn suspended_until(&self, venue: VenueId) -> Nanos {
+        self.row(venue).map_or(Nanos(0), |row| row.suspended_until)
     }
 
-    /// Asks for the balances of a venue to be requested at `when`.
-    pub fn want_balances(&mut self, venue: VenueId, when: Nanos) {
-        if let Some(row) = self.rows.get_mut(usize::from(venue.0)) {
-            row.balances_due = when;
-        }
+    /// Everything agrees. Whether that is news.
+    pub fn on_reconciled(&mut self, venue: VenueId) -> bool {
+        self.row_mut(venue).is_some_and(|row| !std::mem::replace(&mut row.reconciled, true))
     }
 
-    /// A venue whose balances are to be requested now.
-    pub fn balances_due(&self, now: Nanos) -> Option<VenueId> {
-        let due = |row: &Venue| {
-            !row.balances_known
-                && row.is_connected()
-                && row.balances_due > Nanos(0)
-                && row.balances_due <= now
-        };
-        self.rows.iter().position(due).map(|index| VenueId(index as u8))
-    }
-
-    /// When the next such request is due.
-    pub fn next_due(&self) -> Option<Nanos> {
-        self.rows
-            .iter()
-            .filter(|row| !row.balances_known && row.is_connected())
-            .map(|row| row.balances_due)
-            .filter(|due| *due > Nanos(0))
-            .min()
+    /// Whether that is news.
+    pub fn set_halted(&mut self, venue: VenueId, halted: bool) -> bool {
+        self.row_mut(venue).is_some_and(|row| std::mem::replace(&mut row.halted, halted) != halted)
     }
 }
 
@@ -167,8 +155,8 @@ mod tests {
         assert_eq!(tell(&mut venues, Channel::Trade, Readiness::Ready), Change::None);
         assert_eq!(tell(&mut venues, Channel::Private, Readiness::Joining), Change::None);
         assert_eq!(tell(&mut venues, Channel::Private, Readiness::Ready), CONNECTED);
-        assert!(!venues.is_ready(VENUE, Nanos(1)), "balances are not known");
-        venues.on_balances(VENUE);
+        assert!(!venues.is_ready(VENUE, Nanos(1)), "not reconciled");
+        assert!(venues.on_reconciled(VENUE) && !venues.on_reconciled(VENUE));
         assert!(venues.is_ready(VENUE, Nanos(1)));
         venues.on_suspended(VENUE, Nanos(5));
         assert!(!venues.is_ready(VENUE, Nanos(4)));
@@ -180,11 +168,13 @@ mod tests {
         assert_eq!(tell(&mut venues, Channel::Private, Readiness::Down), Change::StreamLost);
         let back = tell(&mut venues, Channel::Private, Readiness::Ready);
         assert_eq!(back, Change::Connected { missed: true });
-        assert!(!venues.is_ready(VENUE, Nanos(5)), "balances may have changed meanwhile");
-        venues.on_balances(VENUE);
-        assert!(venues.is_catching_up(VENUE) && !venues.is_ready(VENUE, Nanos(5)));
-        venues.on_caught_up(VENUE);
-        assert!(!venues.is_catching_up(VENUE) && venues.is_ready(VENUE, Nanos(5)));
+        assert!(!venues.is_ready(VENUE, Nanos(5)), "things may have happened meanwhile");
+        venues.on_reconciled(VENUE);
+        assert!(venues.is_ready(VENUE, Nanos(5)));
+        assert!(venues.set_halted(VENUE, true) && !venues.set_halted(VENUE, true));
+        assert!(!venues.is_ready(VENUE, Nanos(5)));
+        let required = [vec![Channel::Trade, Channel::Private]];
+        assert!(venues.restarted(&required, true).is_halted(VENUE), "a person has to decide still");
     }
 
     #[test]

@@ -77,6 +77,16 @@ impl Balances {
         true
     }
 
+    /// Takes the venue's last statement as what there is: the opening becomes what explains it.
+    pub fn rebase(&mut self, venue: VenueId, asset: AssetId) {
+        if let Some(index) = self.index(venue, asset) {
+            let row = &mut self.rows[index];
+            if let Some(stated) = row.stated {
+                row.opening = stated.total().checked_add(-row.change);
+            }
+        }
+    }
+
     /// One of our fills at `instrument.venue`, worth `value` in quote.
     pub fn on_fill(&mut self, instrument: &Instrument, side: Side, fill: &Fill, value: Amount) {
         let base = instrument.scale.base_amount(fill.qty);

@@ -92,6 +92,22 @@ pub struct OrderCounters {
     pub trading_state: TradingState,
     /// The switch that losses have thrown, until a person resumes.
     pub loss_switch: Option<LossSwitch>,
+    /// Orders of others working now.
+    pub orders_external: u64,
+    /// Fills booked that are of no order of ours.
+    pub fills_external: u64,
+    /// Replaces handed to executors.
+    pub replaces_sent: u64,
+    /// Statements of venues that contradict themselves or what was known.
+    pub quarantined: u64,
+    /// Reconciliations that were completed.
+    pub reconciliations: u64,
+    /// Differences that they found.
+    pub differences: u64,
+    /// Times that a venue did not answer for too long.
+    pub not_answering: u64,
+    /// Venues halted now for a difference that a person has to decide on.
+    pub venues_halted: u64,
     /// Refusals by the oms, by its code.
     pub refusals: [u64; REFUSAL_CODES],
 }
@@ -100,13 +116,14 @@ pub struct OrderCounters {
 pub(super) const FIELDS: &str = "position: qty2 cost2 realised2 fees2 unrealised2 mark updated; \
     balance: free2 locked2 expected2 event; pnl: realised2 unrealised2 fees2 updated; counters: \
     signals refused sent acked filled canceled rejected expired open unknown fills duplicates late \
-    cancels bad_records trading_state loss_switch refusals64";
+    cancels bad_records trading_state loss_switch orders_external fills_external replaces \
+    quarantined reconciliations differences not_answering venues_halted refusals64";
 
 /// Words of each record after its counter.
 pub(super) const POSITION_WORDS: usize = 12;
 pub(super) const BALANCE_WORDS: usize = 7;
 pub(super) const PNL_WORDS: usize = 7;
-const COUNTS: usize = 17;
+const COUNTS: usize = 25;
 pub(super) const COUNTER_WORDS: usize = COUNTS + REFUSAL_CODES;
 
 /// Writes the account. Handed out once, to the oms.
@@ -203,6 +220,14 @@ impl OrderCounters {
             self.bad_records,
             self.trading_state as u64,
             self.loss_switch.map_or(0, |switch| switch as u64),
+            self.orders_external,
+            self.fills_external,
+            self.replaces_sent,
+            self.quarantined,
+            self.reconciliations,
+            self.differences,
+            self.not_answering,
+            self.venues_halted,
         ]
     }
 
@@ -225,6 +250,14 @@ impl OrderCounters {
             bad_records,
             trading_state,
             loss_switch,
+            orders_external,
+            fills_external,
+            replaces_sent,
+            quarantined,
+            reconciliations,
+            differences,
+            not_answering,
+            venues_halted,
         ] = words;
         Self {
             signals,
@@ -248,6 +281,14 @@ impl OrderCounters {
                 .and_then(TradingState::from_u8)
                 .unwrap_or(TradingState::Halted),
             loss_switch: u8::try_from(loss_switch).ok().and_then(LossSwitch::from_u8),
+            orders_external,
+            fills_external,
+            replaces_sent,
+            quarantined,
+            reconciliations,
+            differences,
+            not_answering,
+            venues_halted,
             refusals,
         }
     }

@@ -37,7 +37,7 @@
 //!                                    mark, updated_ns, -3
 //! balances    venues x assets     8  counter, free 2, locked 2, expected 2, event_ns
 //! pnl         assets              8  counter, realised 2, unrealised 2, fees 2, updated_ns
-//! counters    1                  88  counter, 17 counts, 64 refusals by code
+//! counters    1                  96  counter, 25 counts, 64 refusals by code
 //! pairs       1                   8  number of outcomes written
 //!                  + capacity x  56  counter, head 16, 4 legs x 8, -7
 //! feeds       venues             16  counter, the fields of FeedHealth, -1
@@ -118,7 +118,7 @@ const fn with_counter(payload: usize) -> usize {
 const INSTRUMENT_STRIDE: usize = 4 * LINE;
 const ASSET_STRIDE: usize = LINE / 2;
 const POSITION_STRIDE: usize = 2 * LINE;
-const COUNTERS_SIZE: usize = 11 * LINE;
+const COUNTERS_SIZE: usize = 12 * LINE;
 const HEALTH_STRIDE: usize = 2 * LINE;
 
 /// Changes with every size above and with every order of fields, which each module names.
@@ -397,7 +397,7 @@ mod tests {
             (l.positions, 16, 4),
             (l.balances, 8, 6),
             (l.pnl, 8, 3),
-            (l.counters, 88, 1),
+            (l.counters, 96, 1),
             (l.pairs, 8 + 64 * 56, 1),
             (l.feeds, 16, 2),
             (l.executors, 16, 2),

@@ -51,7 +51,7 @@ impl fmt::Display for BadRecord {
 impl std::error::Error for BadRecord {}
 
 /// Order of the words below; part of the layout's hash.
-pub(super) const FIELDS: &str = "request: kind|legs<<8|strategy<<16 id|instrument tick published seen emitted \
+pub(super) const FIELDS: &str = "request: kind|legs<<8|strategy<<16 id|instrument tick|price published|qty seen emitted \
     legs4(instrument|side<<16|pricing<<24|tif<<32 price qty) \
     contract(mode|action<<8 naked_qty naked_time slippage); report: client signal \
     leg|state<<8|kind<<16|reason<<24|risk<<32|side<<40|instrument<<48 last_price last_qty \
@@ -72,6 +72,7 @@ const SIGNAL: u8 = 1;
 const CANCEL: u8 = 2;
 const CANCEL_ALL: u8 = 3;
 const WATCH: u8 = 4;
+const REPLACE: u8 = 5;
 
 /// What the bytes of a strategy are checked against.
 #[derive(Clone, Copy, Debug)]
@@ -149,11 +150,16 @@ pub(super) fn decode(words: &[u64; REQUEST_WORDS], bounds: Bounds) -> Result<Req
     let legs_len = byte(*head, 1);
     match byte(*head, 0) {
         CANCEL_ALL if legs_len == 0 => return Ok(Request::CancelAll),
-        SIGNAL | CANCEL if *id == 0 => return Err(BadRecord::Id),
+        SIGNAL | CANCEL | REPLACE if *id == 0 => return Err(BadRecord::Id),
         WATCH if legs_len == 0 => return watched(*id, bounds).map(Request::Watch),
         CANCEL if legs_len == 0 => return Ok(Request::Cancel(ClientOrderId(*id))),
+        // Price and quantity stand where a signal has its first two stamps.
+        REPLACE if legs_len == 0 => {
+            let (price, qty) = (Price(*tick_ns as i64), Qty(*published_ns as i64));
+            return Ok(Request::Replace { id: ClientOrderId(*id), price, qty });
+        }
         SIGNAL if (1..=LEGS_MAX).contains(&usize::from(legs_len)) => {}
-        SIGNAL | CANCEL | CANCEL_ALL | WATCH => return Err(BadRecord::Legs),
+        SIGNAL | CANCEL | CANCEL_ALL | WATCH | REPLACE => return Err(BadRecord::Legs),
         _ => return Err(BadRecord::Kind),
     }
     let mut signal = Signal {
@@ -202,6 +208,7 @@ impl RequestWriter {
             Request::Cancel(order) => self.push_cancel(*order),
             Request::CancelAll => self.push_cancel_all(),
             Request::Watch(instrument) => self.push_watch(*instrument),
+            Request::Replace { id, price, qty } => self.push_replace(*id, *price, *qty),
         }
     }
 
@@ -235,6 +242,18 @@ impl RequestWriter {
     /// Queues the cancel of all orders of the strategy.
     pub fn push_cancel_all(&mut self) -> Result<(), Full> {
         let words = short(CANCEL_ALL, self.strategy, 0);
+        self.ring.push(|payload| payload.copy_from(0, &words))
+    }
+
+    /// Queues a change of price or quantity of one order.
+    pub fn push_replace(
+        &mut self,
+        order: ClientOrderId,
+        price: Price,
+        qty: Qty,
+    ) -> Result<(), Full> {
+        let [kind, id] = short(REPLACE, self.strategy, order.0);
+        let words = [kind, id, price.0 as u64, qty.0 as u64];
         self.ring.push(|payload| payload.copy_from(0, &words))
     }
 
@@ -386,11 +405,12 @@ mod tests {
 
     #[test]
     fn requests_come_back_as_they_were() {
-        let (mut writer, mut reader, _) = requests(4);
+        let (mut writer, mut reader, _) = requests(8);
         let all = [
             Request::Signal(signal()),
             Request::Cancel(ClientOrderId(77)),
             Request::CancelAll,
+            Request::Replace { id: ClientOrderId(78), price: Price(-1), qty: Qty(i64::MAX) },
             Request::Watch(InstrumentId(3)),
         ];
         for request in all {
@@ -400,7 +420,7 @@ mod tests {
             assert_eq!(reader.pop(), Ok(Some(request)));
         }
         assert_eq!(reader.pop(), Ok(None));
-        for _ in 0..4 {
+        for _ in 0..8 {
             assert_eq!(writer.push_cancel_all(), Ok(()));
         }
         assert_eq!(writer.push_cancel_all(), Err(Full(())));
@@ -413,7 +433,8 @@ mod tests {
         for (word, value, expected) in [
             (0, 0, Strategy),
             (0, 3 << 8 | 5 << 16, Kind),
-            (0, 5 | 3 << 8 | 5 << 16, Kind),
+            (0, 6 | 3 << 8 | 5 << 16, Kind),
+            (0, 5 | 3 << 8 | 5 << 16, Legs),
             (0, 4 | 3 << 8 | 5 << 16, Legs),
             // The signal's id, 9, is no instrument.
             (0, 4 | 5 << 16, Instrument),

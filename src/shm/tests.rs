@@ -192,6 +192,14 @@ fn counters() -> OrderCounters {
         bad_records: 15,
         trading_state: crate::types::TradingState::ReduceOnly,
         loss_switch: Some(crate::types::LossSwitch::Drawdown),
+        orders_external: 16,
+        fills_external: 17,
+        replaces_sent: 18,
+        quarantined: 19,
+        reconciliations: 20,
+        differences: 21,
+        not_answering: 22,
+        venues_halted: 23,
         refusals: std::array::from_fn(|code| 100 + code as u64),
     }
 }

@@ -2,7 +2,7 @@
 //! stop it. Every question is answered by the simulator's own thread, so answers are consistent.
 
 use super::faults::Fault;
-use super::{Exchange, FlowOptions, Ledger, Wire};
+use super::{Exchange, FlowOptions, Ledger, PlaceRequest, Refusal, SimOrder, Wire};
 use mio::Waker;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -107,6 +107,7 @@ pub(super) enum Control {
     Ledger(usize, String, Sender<Option<Ledger>>),
     Counters(usize, Sender<SimCounters>),
     Fault(usize, Fault, Sender<()>),
+    Place(usize, String, PlaceRequest, Sender<Result<SimOrder, Refusal>>),
     Stop,
 }
 
@@ -171,6 +172,18 @@ impl SimHandle {
     pub fn fault(&self, venue: &str, fault: Fault) -> bool {
         let Some(index) = self.index(venue) else { return false };
         self.ask(|reply| Control::Fault(index, fault, reply)).is_some()
+    }
+
+    /// Places an order for the account of this key, as its owner would by hand: no connection is
+    /// needed. `None` if there is no such venue or key.
+    pub fn place(
+        &self,
+        venue: &str,
+        key: &str,
+        request: PlaceRequest,
+    ) -> Option<Result<SimOrder, Refusal>> {
+        let index = self.index(venue)?;
+        self.ask(|reply| Control::Place(index, key.to_owned(), request, reply))
     }
 
     /// Ends the simulator and waits for its thread.

@@ -11,7 +11,9 @@ use super::flow::{Flow, Target};
 use super::handle::{SimError, SimVenueOptions};
 use super::hosted::{Outgoing, Time, Venue};
 use super::random::Random;
-use super::{ConnId, FlowOptions, HttpReply, HttpRequest, WireOut, WsOut};
+use super::{
+    ConnId, FlowOptions, HttpReply, HttpRequest, PlaceRequest, Refusal, SimOrder, WireOut, WsOut,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often the wires' timers run, if nothing else is asked for.
@@ -227,6 +229,21 @@ impl Host {
     /// Whether the streams come before the reply this time.
     fn events_first(&mut self) -> bool {
         self.order.unit() * 1_000.0 < f64::from(self.events_first_per_mille)
+    }
+
+    /// An order that came over no connection of ours.
+    pub(super) fn place_by_hand(
+        &mut self,
+        index: usize,
+        key: &str,
+        request: PlaceRequest,
+    ) -> Option<Result<SimOrder, Refusal>> {
+        let venue = &mut self.venues[index];
+        let now_ms = venue.now_ms(self.time);
+        let (account, _) = venue.exchange.account_by_key(key)?;
+        let outcome = venue.exchange.place(account, request, now_ms);
+        self.publish(index);
+        Some(outcome)
     }
 
     /// Tells the clients of a venue what happened on its exchange.

@@ -107,6 +107,11 @@ impl Loop {
                     self.open_or_close_ports();
                     let _ = reply.send(());
                 }
+                Control::Place(index, key, request, reply) => {
+                    if let Some(outcome) = self.host.place_by_hand(index, &key, request) {
+                        let _ = reply.send(outcome);
+                    }
+                }
                 Control::Stop => return false,
             }
         }

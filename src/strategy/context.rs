@@ -206,6 +206,19 @@ impl Context {
         self.push(&Request::Cancel(order))
     }
 
+    /// Asks for one order to be changed, keeping its id: a new limit price, a new total quantity
+    /// (what is filled included), or both. It may still fill at its old terms until a report of
+    /// kind [`crate::types::ReportKind::Replaced`] tells of the new ones; one of kind
+    /// `ReplaceRejected` says that the old ones stand. Some venues can only make it smaller.
+    pub fn replace(
+        &mut self,
+        order: ClientOrderId,
+        price: Price,
+        qty: Qty,
+    ) -> Result<(), EmitError> {
+        self.push(&Request::Replace { id: order, price, qty })
+    }
+
     /// Asks for all orders of this strategy to be cancelled.
     pub fn cancel_all(&mut self) -> Result<(), EmitError> {
         self.push(&Request::CancelAll)

@@ -242,6 +242,14 @@ pub struct Fill {
     pub fee_asset: AssetId,
 }
 
+impl Fill {
+    /// Whether it has all that booking it needs: an id, a quantity and a price.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        !self.fill_id.is_empty() && self.qty > Qty::ZERO && self.price > Price(0)
+    }
+}
+
 /// Anything a venue states about one of our orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionReport {

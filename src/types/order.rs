@@ -89,6 +89,11 @@ pub enum OrderType {
 /// Layout, high to low: 32 bits start of the instance (seconds since 2020-01-01 UTC), 6 bits
 /// strategy, 26 bits sequence. On the wire it is `st` and 16 lower-case hexadecimal digits, which
 /// every venue's pattern for client ids allows, so the way back needs no table.
+///
+/// A run that goes on from an earlier one takes a start at least a second later than that one's,
+/// whatever the clock says, so ids are never used twice. Two instances on one account must not have
+/// the same start to the second: each takes the other's orders for external ones, and a collision
+/// is refused by the venue as a duplicate, never doubled.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

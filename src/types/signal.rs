@@ -17,6 +17,10 @@ impl StrategyId {
     /// Stands for the person at the engine: orders that close positions at a command. Strategies
     /// are numbered below it.
     pub const OPERATOR: Self = Self(63);
+
+    /// Stands for nobody: orders that were placed by hand or by another program. No id of ours
+    /// carries it.
+    pub const EXTERNAL: Self = Self(64);
 }
 
 /// Number of a signal within its strategy, from 1; 0 means "none".

@@ -17,6 +17,15 @@ pub enum Request {
     CancelAll,
     /// Stream the market data of an instrument.
     Watch(InstrumentId),
+    /// Change price or quantity of one order, keeping its id.
+    Replace {
+        /// Which order.
+        id: ClientOrderId,
+        /// New limit price, a multiple of the tick size; the present one to leave it.
+        price: Price,
+        /// New total quantity, what is filled already included.
+        qty: Qty,
+    },
 }
 
 /// One step in the life of an order that a strategy caused, as it travels through the report ring.

@@ -100,6 +100,7 @@ fn ready_oms() -> (Oms<Encoding, Live>, Output) {
         orders_max: 256,
         fills_max: 256,
         venues: vec![vec![Channel::Trade]; 2],
+        reconcile_every_ns: 0,
         limits: RiskLimits {
             order_notional_max: Amount(10_000 * E18),
             price_collar: Ppb(1_000_000),

@@ -442,6 +442,7 @@ fn options(channels: Vec<Vec<Channel>>) -> OmsOptions {
         orders_max: 256,
         fills_max: 512,
         venues: channels,
+        reconcile_every_ns: 0,
         limits: RiskLimits {
             order_notional_max: Amount(10_000 * E18),
             price_collar: Ppb(10_000_000),

@@ -1,6 +1,7 @@
 //! The engine as a program of its own would run it: with strategies that the program brings,
 //! against the simulated venues over TLS on loopback.
 
+mod amend;
 mod legs;
 mod supervision;
 

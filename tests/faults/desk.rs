@@ -120,7 +120,12 @@ impl Desk {
         let (view, book) = (market.view(), market.book_writer(BTC).unwrap());
         let clock = Clock::manual(start);
         let oms = OmsAgent::new(OmsParts {
-            options: OmsOptions { limits: limits(), venues, ..OmsOptions::default() },
+            options: OmsOptions {
+                limits: limits(),
+                venues,
+                reconcile_every_ns: 0,
+                ..OmsOptions::default()
+            },
             instance_start: start,
             instruments,
             journal,

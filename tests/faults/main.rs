@@ -1,6 +1,7 @@
 //! What breaks and what becomes of it: the whole engine against the simulated venues, in one
 //! process, with faults switched on while it trades.
 
+mod by_hand;
 mod desk;
 mod ending;
 mod feed;

@@ -12,7 +12,9 @@ use stoop::clock::Clock;
 use stoop::config::{Config, DEFAULT_TOML};
 use stoop::net::tls::{ExtraCa, client_config};
 use stoop::shm::{MarketView, OrderCounters};
-use stoop::sim::{EmbeddedOptions, Fault, Ledger, Server, SimAccount, SimHandle, embedded};
+use stoop::sim::{
+    EmbeddedOptions, Fault, Ledger, PlaceRequest, Server, SimAccount, SimHandle, SimOrder, embedded,
+};
 use stoop::types::{BookState, Channel, InstrumentId, InstrumentTable, Readiness, VenueId};
 use stoop::venues::{Credentials, Endpoints, Secret};
 
@@ -147,6 +149,12 @@ impl Rig {
         assert!(self.sim.fault(NAMES[usize::from(venue.0)], fault));
     }
 
+    /// The account's owner places an order at the venue.
+    pub fn by_hand(&self, venue: VenueId, request: PlaceRequest) -> SimOrder {
+        let account = &self.accounts[usize::from(venue.0)];
+        self.sim.place(account.venue, &account.key, request).unwrap().unwrap()
+    }
+
     pub fn ledger(&self, venue: VenueId) -> Ledger {
         let account = &self.accounts[usize::from(venue.0)];
         self.sim.ledger(account.venue, &account.key).unwrap()
@@ -200,7 +208,12 @@ impl Rig {
 
     /// Stops the engine, and proves that everything that was sent is accounted for and that
     /// engine and venues agree.
-    pub fn finish(mut self) -> FinalState {
+    pub fn finish(self) -> FinalState {
+        self.finish_beside(0)
+    }
+
+    /// The same where so many orders were placed by hand.
+    pub fn finish_beside(mut self, by_hand: u64) -> FinalState {
         let engine = self.engine.take().unwrap();
         engine.stop();
         let start = Instant::now();
@@ -220,6 +233,7 @@ impl Rig {
         let taken = c.orders_filled + c.orders_canceled + c.orders_expired;
         assert_eq!(c.orders_sent, taken + c.orders_rejected, "{c:#?}");
         // One order of ours is one order there: none was sent twice, none of them forgotten.
+        let taken = taken + by_hand;
         assert_eq!(taken, ledgers.iter().map(|(_, ledger)| ledger.orders).sum::<u64>(), "{c:#?}");
         last
     }

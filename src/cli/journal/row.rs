@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::oms::Record;
+use crate::oms::{Difference, Record};
 use crate::types::{
     AssetBalance, ClientOrderId, Command, CommandKind, ExecutionReport, Instrument, InstrumentId,
     InstrumentTable, Leg, LimitKey, NewOrder, Operator, OrderType, PairOutcome, Price, Qty,
@@ -123,6 +123,38 @@ impl Rows {
                 Row { text: self.limit_text(record), ..row }
             }
             Record::Timer | Record::Stop | Record::Halted => row,
+            _ => self.reconciled(record, row),
+        }
+    }
+
+    /// What reconciliations found and people decided.
+    fn reconciled(&self, record: &Record, row: Row) -> Row {
+        let row = match record {
+            Record::Reconcile(venue)
+            | Record::Accept(venue)
+            | Record::Correction(venue, _)
+            | Record::Quarantine(venue, _)
+            | Record::NotAnswering(venue, _)
+            | Record::VenueHalted(venue, _) => Row { venue: venue_name(*venue), ..row },
+            _ => row,
+        };
+        match record {
+            Record::Correction(_, difference) => {
+                let name = Difference::NAMES[difference.class()];
+                Row { text: format!("{name}: {difference:?}"), ..row }
+            }
+            Record::Quarantine(_, what) => {
+                let text = format!("{}: known {}, stated {}", what.flaw, what.known, what.stated);
+                let venue = row.venue.clone();
+                let row = self.on(what.instrument, row);
+                Row { venue, order: what.order.to_string(), text, ..row }
+            }
+            Record::NotAnswering(_, order) => Row { order: order.to_string(), ..row },
+            Record::VenueHalted(_, halted) => {
+                let text = if *halted { "until a person decides" } else { "no longer" };
+                Row { text: text.to_owned(), ..row }
+            }
+            _ => row,
         }
     }
 
@@ -217,6 +249,11 @@ impl Rows {
             }
             Request::CancelAll => {
                 Row { text: format!("strategy {strategy} cancels all it has"), ..row }
+            }
+            Request::Replace { id, price, qty } => {
+                let text =
+                    format!("strategy {strategy} replaces: price {}, qty {}", price.0, qty.0);
+                Row { order: id.to_string(), text, ..row }
             }
             Request::Watch(id) => {
                 Row { text: format!("strategy {strategy} watches"), ..self.on(*id, row) }

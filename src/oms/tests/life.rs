@@ -370,12 +370,10 @@ fn a_lost_stream_makes_every_order_of_that_venue_unknown() {
     assert_eq!(bench.state(on_b), OrderState::Open);
     bench.notice(VENUE_B, VenueNotice::Readiness(Channel::Private, Readiness::Ready));
     assert_eq!(bench.state(on_b), OrderState::Unknown);
-    bench.pass(0);
+    bench.pass(250 * MS);
     assert!(bench.sent().iter().any(is_query));
-    assert!(bench.sent().contains(&CommandKind::Balances));
     assert!(bench.out.commands.iter().all(|(venue, _)| *venue == VENUE_B));
-    assert!(!bench.oms.is_ready(VENUE_B, bench.now), "balances first");
-    bench.notice(VENUE_B, VenueNotice::BalancesEnd);
+    bench.settle(VENUE_B, &[], &[]);
     assert!(!bench.oms.is_ready(VENUE_B, bench.now), "nobody has said what became of the order");
     let open = ExecutionReport {
         instrument: B,
@@ -385,7 +383,11 @@ fn a_lost_stream_makes_every_order_of_that_venue_unknown() {
     bench.report(&open);
     assert_eq!(bench.state(on_b), OrderState::PartiallyFilled);
     assert!(!bench.oms.is_ready(VENUE_B, bench.now), "a fill was missed");
-    bench.report(&ExecutionReport { origin: ReportOrigin::Query, ..fill(on_b, B, 7, 400) });
+    let side = Side::Sell;
+    bench.report(&ExecutionReport { origin: ReportOrigin::Query, side, ..fill(on_b, B, 7, 400) });
+    assert_eq!(bench.sent(), [CommandKind::Balances], "they come last");
+    let expected = bench.expected(VENUE_B);
+    bench.settle(VENUE_B, &[], &expected);
     assert!(bench.oms.is_ready(VENUE_B, bench.now));
     bench.check_sums();
 }
@@ -397,25 +399,12 @@ fn a_venue_that_does_not_know_an_order_is_not_waited_for_any_longer() {
     for readiness in [Readiness::Down, Readiness::Ready] {
         bench.notice(VENUE_A, VenueNotice::Readiness(Channel::Trade, readiness));
     }
-    bench.notice(VENUE_A, VenueNotice::BalancesEnd);
+    bench.settle(VENUE_A, &[], &[]);
     assert!(!bench.oms.is_ready(VENUE_A, bench.now));
     bench.say(ReportKind::NotFound, ReportOrigin::Query, id);
     assert_eq!(bench.state(id), OrderState::Unknown);
+    bench.settle(VENUE_A, &[], &[]);
     assert!(bench.oms.is_ready(VENUE_A, bench.now));
-}
-
-#[test]
-fn balances_are_asked_for_until_they_come() {
-    let mut bench = Bench::unready(options());
-    bench.notice(VENUE_A, VenueNotice::Readiness(Channel::Trade, Readiness::Ready));
-    for pause in [0, 5_000, 5_000] {
-        bench.pass(pause * MS);
-        assert_eq!(bench.sent(), [CommandKind::Balances]);
-    }
-    bench.notice(VENUE_A, VenueNotice::BalancesEnd);
-    bench.pass(60_000 * MS);
-    assert!(bench.sent().is_empty());
-    assert_eq!(bench.oms.deadline(), None);
 }
 
 #[test]
@@ -463,11 +452,11 @@ fn a_fill_that_comes_before_its_order_is_known_is_booked_once_and_given_to_it_la
     early.origin = Query;
     bench.report(&early);
     assert_eq!(bench.oms.positions().get(A).qty, btc(400));
-    assert_eq!(bench.oms.counters().fills_orphaned, 1);
+    assert_eq!(bench.oms.counters().fills_external, 1);
     bench.report(&ExecutionReport { venue_order_id: venue_id("v-9"), ..fill(id, A, 1, 400) });
     assert_eq!(bench.oms.positions().get(A).qty, btc(400));
     assert_eq!(bench.oms.order(id).unwrap().filled, Qty(400));
-    assert_eq!(bench.oms.counters().fills_orphaned, 0);
+    assert_eq!(bench.oms.counters().fills_external, 0);
     // From now on the venue's id is enough.
     let mut named = fill(ClientOrderId::NONE, A, 2, 600);
     named.venue_order_id = venue_id("v-9");
@@ -489,7 +478,7 @@ fn fills_of_orders_placed_by_hand_move_the_position_but_not_those_of_before_our_
     });
     assert_eq!(bench.oms.positions().get(A).qty, btc(-500));
     let counters = bench.oms.counters();
-    assert_eq!((counters.fills_orphaned, counters.fills_before_start), (1, 1));
+    assert_eq!((counters.fills_external, counters.fills_before_start), (1, 1));
 }
 
 #[test]
@@ -621,5 +610,5 @@ fn ended_orders_make_room_for_ever() {
     bench.report(&late);
     assert_eq!(bench.oms.positions().get(A).qty, btc(10), "later than late is still booked");
     bench.pass(60_000 * MS);
-    assert_eq!(bench.oms.deadline(), None);
+    assert_eq!(bench.oms.deadline(), Some(START.plus(HOUR)), "nothing but the next reconciliation");
 }

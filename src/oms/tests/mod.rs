@@ -7,6 +7,7 @@ mod limits;
 mod matrix;
 mod operator;
 mod property;
+mod reconcile;
 mod refusals;
 mod replay;
 mod worst_case;
@@ -21,6 +22,7 @@ use crate::types::{
 
 pub(super) const E18: i128 = 10i128.pow(18);
 pub(super) const MS: u64 = 1_000_000;
+pub(super) const HOUR: u64 = 3_600_000 * MS;
 pub(super) const START: Nanos = Nanos(1_800_000_000_000_000_000);
 pub(super) const STRATEGY: StrategyId = StrategyId(3);
 pub(super) const A: InstrumentId = InstrumentId(0);
@@ -94,7 +96,7 @@ pub(super) fn options() -> OmsOptions {
         orders_max: 64,
         fills_max: 256,
         venues: vec![vec![Channel::Trade], vec![Channel::Trade, Channel::Private]],
-        balances_first: true,
+        reconcile_every_ns: HOUR,
         limits: RiskLimits {
             order_notional_max: Amount(10_000 * E18),
             price_collar: Ppb(1_000_000),
@@ -170,14 +172,11 @@ impl Bench {
             bench.notice(venue, VenueNotice::Readiness(channel, Readiness::Ready));
         }
         for venue in [VENUE_A, VENUE_B] {
-            for (asset, free) in [(BTC, E18), (USDT, 100_000 * E18)] {
-                let free = Amount(free);
-                let balance = AssetBalance { venue, asset, free, ..AssetBalance::default() };
-                bench.oms.on_balance(&balance, START);
-            }
-            bench.notice(venue, VenueNotice::BalancesEnd);
+            bench.settle(venue, &[], &[(BTC, E18), (USDT, 100_000 * E18)]);
+            assert!(bench.oms.is_ready(venue, START));
         }
         bench.out.clear();
+        bench.oms.findings().for_each(drop);
         bench.before = std::mem::take(bench.oms.recorder());
         bench
     }
@@ -190,6 +189,72 @@ impl Bench {
         let out = Output::new(&options);
         let oms = Oms::new(options, Arc::new(table), START, Vec::new(), FakeBooks([quote(); 5]));
         Self { oms, out, now: START, before: Vec::new(), signals: 0 }
+    }
+
+    /// Answers everything that a reconciliation asks for, until it asks for nothing more at once:
+    /// these orders are open, no fills, these balances.
+    pub fn settle(
+        &mut self,
+        venue: VenueId,
+        open: &[ExecutionReport],
+        balances: &[(AssetId, i128)],
+    ) {
+        self.out.clear();
+        while let Some(kind) = self.asked(venue) {
+            match kind {
+                CommandKind::FillsSince { instrument, .. } => {
+                    self.answer(venue, VenueNotice::FillsEnd(instrument));
+                }
+                CommandKind::OpenOrders(instrument) => {
+                    for report in open.iter().filter(|report| report.instrument == instrument) {
+                        self.oms.on_report(venue, report, self.now, &mut self.out);
+                    }
+                    self.answer(venue, VenueNotice::OpenOrdersEnd(instrument));
+                }
+                _ => {
+                    self.state_balances(venue, balances);
+                    self.answer(venue, VenueNotice::BalancesEnd);
+                }
+            }
+        }
+    }
+
+    /// What the running reconciliation waits for.
+    pub fn asked(&mut self, venue: VenueId) -> Option<CommandKind> {
+        use super::reconcile::Step;
+        let round = self.oms.state.rounds[usize::from(venue.0)];
+        if round.asked == Nanos(0) {
+            return None;
+        }
+        match round.step {
+            Step::Fills(instrument) => {
+                let (from_id, from_ns) = (FillId::EMPTY, Nanos(0));
+                Some(CommandKind::FillsSince { instrument, from_id, from_ns })
+            }
+            Step::Orders(instrument) => Some(CommandKind::OpenOrders(instrument)),
+            Step::Balances => Some(CommandKind::Balances),
+            Step::Idle | Step::Answers => None,
+        }
+    }
+
+    pub fn state_balances(&mut self, venue: VenueId, balances: &[(AssetId, i128)]) {
+        for &(asset, free) in balances {
+            let free = Amount(free);
+            let balance = AssetBalance { venue, asset, free, ..AssetBalance::default() };
+            self.oms.on_balance(&balance, self.now);
+        }
+    }
+
+    /// The venue says something, and what was wanted before stays in `out`.
+    pub fn answer(&mut self, venue: VenueId, notice: VenueNotice) {
+        self.oms.on_notice(venue, &notice, self.now, &mut self.out);
+    }
+
+    /// What the balances of a venue must be by our own account.
+    pub fn expected(&self, venue: VenueId) -> [(AssetId, i128); 2] {
+        [BTC, USDT].map(|asset| {
+            (asset, self.oms.balances().get(venue, asset).expected().unwrap_or_default().0)
+        })
     }
 
     pub fn notice(&mut self, venue: VenueId, notice: VenueNotice) {

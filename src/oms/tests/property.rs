@@ -18,6 +18,16 @@ pub(super) enum Step {
     StreamLost,
     StreamBack,
     Tell(Operator),
+    /// Order, new quantity.
+    Replace(usize, i64),
+    /// What the venue says of the terms: order, quantity, whether its id changed.
+    Replaced(usize, i64, bool),
+    /// A reconciliation by command, which lists the orders of this mask as open, an external order
+    /// with this sum filled, and balances that agree or not.
+    Reconcile(u8, i64, bool),
+    /// A fill of no order of ours.
+    Foreign(u64, i64),
+    Accept,
 }
 
 fn kind() -> impl Strategy<Value = ReportKind> {
@@ -80,6 +90,13 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => (4_000_000i64..8_000_000).prop_map(|price| Step::Market(price / 10 * 10)),
         1 => Just(Step::Resume),
         1 => Just(Step::StreamLost),
+        1 => (0usize..6, 1i64..1_500).prop_map(|(order, qty)| Step::Replace(order, qty)),
+        1 => (0usize..6, 1i64..1_500, any::<bool>())
+            .prop_map(|(order, qty, named)| Step::Replaced(order, qty, named)),
+        2 => (any::<u8>(), 0i64..1_000, any::<bool>())
+            .prop_map(|(mask, sum, agree)| Step::Reconcile(mask, sum, agree)),
+        1 => (100u64..120, 1i64..500).prop_map(|(number, qty)| Step::Foreign(number, qty)),
+        1 => Just(Step::Accept),
         1 => Just(Step::StreamBack),
         2 => operator().prop_map(Step::Tell),
     ]
@@ -118,11 +135,12 @@ impl Model {
             Step::Report(order, kind, origin, state, cumulative, reason, number, qty) => {
                 if let Some((id, side)) = self.ids.get(order).copied() {
                     let mut report = fill(id, A, number, qty);
+                    report.side = side;
                     (report.kind, report.origin, report.reason) = (kind, origin, reason);
                     report.state = OrderState::from_u8(state).unwrap();
                     report.cumulative_qty = cumulative.map(Qty);
                     if kind == ReportKind::Fill {
-                        self.fills.entry(number).or_insert(qty * side.sign());
+                        self.fills.entry(number * 2 + side as u64).or_insert(qty * side.sign());
                     }
                     self.bench.report(&report);
                 }
@@ -146,10 +164,39 @@ impl Model {
                 out.clear();
                 oms.on_operator(&resume, *now, out).unwrap();
             }
+            Step::Replace(order, qty) => {
+                if let Some((id, _)) = self.ids.get(order).copied() {
+                    self.bench.books_are_new();
+                    let (price, qty) = (Price(6_000_000), Qty(qty));
+                    self.bench.request(&Request::Replace { id, price, qty });
+                }
+            }
+            Step::Replaced(order, qty, named) => {
+                if let Some((id, _)) = self.ids.get(order).copied() {
+                    let (kind, origin) = (ReportKind::Replaced, ReportOrigin::Stream);
+                    let mut report = ExecutionReport::new(kind, origin, id, A);
+                    report.qty = Qty(qty);
+                    if named {
+                        report.venue_order_id = venue_id(&format!("r-{order}-{qty}"));
+                    }
+                    self.bench.report(&report);
+                }
+            }
+            Step::Reconcile(mask, sum, agree) => self.reconcile(mask, sum, agree),
+            Step::Foreign(number, qty) => {
+                self.fills.entry(number * 2).or_insert(qty);
+                let mut report = fill(ClientOrderId::NONE, A, number, qty);
+                report.event_ns = START.plus(1);
+                self.bench.report(&report);
+            }
+            Step::Accept => {
+                self.bench.oms.accept(VENUE_A, self.bench.now);
+            }
             Step::StreamLost => self.stream(Readiness::Down),
             Step::StreamBack => {
                 self.stream(Readiness::Ready);
-                self.bench.notice(VENUE_A, VenueNotice::BalancesEnd);
+                let expected = self.bench.expected(VENUE_A);
+                self.bench.settle(VENUE_A, &[], &expected);
             }
         }
     }
@@ -165,6 +212,25 @@ impl Model {
                 self.ids.push((order.client_id, order.side));
             }
         }
+    }
+
+    fn reconcile(&mut self, mask: u8, sum: i64, agree: bool) {
+        let bench = &mut self.bench;
+        bench.out.clear();
+        bench.oms.reconcile(VENUE_A, bench.now, &mut bench.out);
+        let mut open: Vec<ExecutionReport> = Vec::new();
+        for (at, (id, side)) in self.ids.iter().enumerate().filter(|(at, _)| mask >> at & 1 == 1) {
+            let mut row = status(*id, OrderState::Open);
+            (row.side, row.venue_order_id) = (*side, venue_id(&format!("v-{at}")));
+            open.push(row);
+        }
+        let mut row = status(ClientOrderId::NONE, OrderState::Open);
+        (row.venue_order_id, row.qty) = (venue_id("by-hand"), Qty(1_000));
+        row.cumulative_qty = Some(Qty(sum));
+        open.push(row);
+        let mut balances = bench.expected(VENUE_A);
+        balances[0].1 += if agree { 0 } else { E18 / 2 };
+        bench.settle(VENUE_A, &open, &balances);
     }
 
     fn stream(&mut self, to: Readiness) {
@@ -189,7 +255,8 @@ proptest! {
                 let (state, cumulative) = last.insert(*id, known).unwrap_or(known);
                 prop_assert!(order.cumulative() >= cumulative, "{:?}", step);
                 let revived = state.is_terminal() && !order.state.is_terminal();
-                prop_assert!(!revived || state == OrderState::Rejected, "{:?}", step);
+                let listed = matches!(step, Step::Reconcile(..) | Step::StreamBack);
+                prop_assert!(!revived || state == OrderState::Rejected || listed, "{:?}", step);
                 prop_assert!(state != OrderState::Filled || order.state == OrderState::Filled);
                 let doubtful = matches!(
                     order.state,

@@ -222,12 +222,13 @@ fn what_was_open_is_unknown_after_a_restart_until_it_is_proved() {
     assert_eq!(next.state(id), OrderState::Unknown);
     assert!(!next.oms.is_ready(VENUE_A, next.now));
     next.notice(VENUE_A, VenueNotice::Readiness(Channel::Trade, Readiness::Ready));
-    next.notice(VENUE_A, VenueNotice::BalancesEnd);
+    next.settle(VENUE_A, &[], &[]);
     assert!(!next.oms.is_ready(VENUE_A, next.now), "its orders are not answered for");
     next.pass(0);
     assert!(next.sent().iter().any(|kind| matches!(kind, CommandKind::Query(_))));
     next.report(&status(id, OrderState::Open));
     assert_eq!(next.state(id), OrderState::Open);
+    next.settle(VENUE_A, &[], &[]);
     assert!(next.oms.is_ready(VENUE_A, next.now));
     next.books_are_new();
     let new = next.signal(&[leg(A, Side::Buy)]);

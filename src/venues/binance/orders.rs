@@ -236,6 +236,9 @@ fn fills(
     params: &mut Params,
 ) -> Result<&'static Call, EncodeError> {
     let by_time = from_id.is_empty() && from_ns.0 > 0;
+    if by_time && let Some(end_ms) = fills_end(from_ns, stamp.timestamp_ms) {
+        params.number("endTime", end_ms);
+    }
     if !by_time {
         let from = if from_id.is_empty() { Ok(0) } else { from_id.as_str().parse() };
         let from = from.map_err(|_| EncodeError::NotExpressible("the fill id is no number"))?;
@@ -249,6 +252,13 @@ fn fills(
     params.text("symbol", &instrument.symbol);
     params.number("timestamp", stamp.timestamp_ms);
     Ok(&FILLS)
+}
+
+/// A list by time covers a day at most: where it must end if it begins longer ago than that.
+pub(super) fn fills_end(from_ns: Nanos, now_ms: u64) -> Option<u64> {
+    const DAY_MS: u64 = 86_400_000;
+    let end_ms = from_ns.as_millis().saturating_add(DAY_MS);
+    (end_ms < now_ms).then_some(end_ms)
 }
 
 fn side(side: Side) -> &'static str {

@@ -14,7 +14,7 @@
 
 use super::account::{self, Account};
 use super::market_data::millis;
-use super::orders::FILLS_PAGE;
+use super::orders::{self, FILLS_PAGE};
 use crate::types::{
     Amount, AssetBalance, AssetId, CancelOrder, ClientOrderId, CommandKind, Event, Events,
     ExecutionReport, FeeRate, Fill, FillId, InstrumentId, Liquidity, Nanos, OrderState, Ppb, Price,
@@ -29,6 +29,8 @@ pub(super) enum Then {
     Done,
     /// The page was full: ask for fills from this id on.
     NextFills(FillId),
+    /// The list ended before now: ask for fills from this time on.
+    LaterFills(Nanos),
 }
 
 /// Decodes the result of a command that succeeded.
@@ -76,8 +78,10 @@ pub(super) fn decode(
             }
             events.push(Event::Notice(VenueNotice::OpenOrdersEnd(*instrument)))?;
         }
-        CommandKind::FillsSince { instrument, .. } => {
-            return fills(result, *instrument, account, now, events);
+        CommandKind::FillsSince { instrument, from_id, from_ns } => {
+            let by_time = from_id.is_empty() && from_ns.0 > 0;
+            let from = by_time.then_some(*from_ns);
+            return fills(result, *instrument, from, account, now, events);
         }
         CommandKind::Balances => balances(result, account, events)?,
         CommandKind::FeeRate(instrument) => {
@@ -240,10 +244,15 @@ fn canceled_all(
     Ok(events.push(Event::Notice(VenueNotice::CancelAllDone(instrument)))?)
 }
 
-/// Fills do not carry the client id; the venue's order id tells whose they are.
+/// Our clock may be this far behind the venue's, which decides where a list ends.
+const CLOCK_MARGIN_MS: u64 = 60_000;
+
+/// Fills do not carry the client id; the venue's order id tells whose they are. A page that is full
+/// is followed by id, which covers everything after it; a day that is not by the day after.
 fn fills(
     result: Value<'_>,
     instrument: InstrumentId,
+    from: Option<Nanos>,
     account: &mut Account,
     now: Nanos,
     events: &mut Events,
@@ -257,6 +266,10 @@ fn fills(
     }
     if count >= FILLS_PAGE {
         return Ok(Then::NextFills(FillId::from_u64(last.saturating_add(1))));
+    }
+    let now_ms = now.as_millis().saturating_add(CLOCK_MARGIN_MS);
+    if let Some(end_ms) = from.and_then(|from| orders::fills_end(from, now_ms)) {
+        return Ok(Then::LaterFills(Nanos::from_millis(end_ms)));
     }
     events.push(Event::Notice(VenueNotice::FillsEnd(instrument)))?;
     Ok(Then::Done)

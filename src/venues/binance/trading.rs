@@ -341,8 +341,14 @@ impl Core {
         let code = reply.own_code();
         if let Some(result) = reply.success() {
             let then = replies::decode(command, result, &mut self.account, now, events);
-            if let Ok(Then::NextFills(from_id)) = then {
-                self.next_fills(command, from_id, now, out, events);
+            match then {
+                Ok(Then::NextFills(id)) => {
+                    self.next_fills(command, id, Nanos(0), now, out, events);
+                }
+                Ok(Then::LaterFills(from)) => {
+                    self.next_fills(command, FillId::EMPTY, from, now, out, events);
+                }
+                _ => {}
             }
             if then.is_err() && !entry.late {
                 replies::unknown(command, ReportOrigin::Local, 0, now, events)?;
@@ -380,11 +386,12 @@ impl Core {
         &mut self,
         command: &CommandKind,
         from_id: FillId,
+        from_ns: Nanos,
         now: Nanos,
         out: &mut Outbox,
         events: &mut Events,
     ) {
-        let CommandKind::FillsSince { instrument, from_ns, .. } = *command else { return };
+        let CommandKind::FillsSince { instrument, .. } = *command else { return };
         let next = CommandKind::FillsSince { instrument, from_id, from_ns };
         if self.submit(&next, now, out).is_err() {
             notice(events, VenueNotice::RequestFailed(0));

@@ -1,0 +1,176 @@
+//! Changing the terms of a working order.
+//!
+//! The new terms pass the limits as a new order would, but only what they add counts. While the
+//! replace is on its way the worse of old and new is reserved, and it stays so if its outcome is
+//! not known, until the venue states terms: a replace is never sent twice.
+
+#![forbid(unsafe_code)]
+
+use super::orders::{Order, Slot, Terms};
+use super::reconcile::LAG_NS;
+use super::record::Recorder;
+use super::risk::{RiskReject, Subject};
+use super::transition::Trigger;
+use super::{Books, Oms, Output};
+use crate::types::{
+    Amount, ClientOrderId, CommandKind, ExecutionReport, InstrumentStatus, Nanos, NewOrder,
+    OrderState, OrderType, Price, Qty, RejectReason, ReplaceOrder, ReportKind, ReportOrigin,
+    StrategyId,
+};
+
+impl<R: Recorder, B: Books> Oms<R, B> {
+    pub(super) fn on_replace(
+        &mut self,
+        strategy: StrategyId,
+        id: ClientOrderId,
+        terms: Terms,
+        now: Nanos,
+        out: &mut Output,
+    ) {
+        let slot = self.state.orders.by_client(id).filter(|slot| {
+            let order = self.state.orders.get(*slot);
+            order.strategy == strategy && !order.external
+        });
+        let outcome = match slot {
+            Some(slot) => self.check_replace(slot, terms, now).map(|()| slot),
+            None => Err(RiskReject::NoSuchOrder),
+        };
+        match outcome {
+            Ok(slot) => self.send_replace(slot, terms, now, out),
+            Err(code) => {
+                let gone = code == RiskReject::NoSuchOrder;
+                let reason = if gone { RejectReason::UnknownOrder } else { RejectReason::None };
+                self.refuse_change(strategy, id, ReportKind::ReplaceRejected, code, reason, out);
+            }
+        }
+    }
+
+    /// Only an order that is known to work, and of which no other change is on its way, can be
+    /// changed; an Unknown one cannot.
+    fn check_replace(&mut self, slot: Slot, terms: Terms, now: Nanos) -> Result<(), RiskReject> {
+        let order = *self.state.orders.get(slot);
+        if order.state.is_terminal() {
+            return Err(RiskReject::NoSuchOrder);
+        }
+        let works = matches!(order.state, OrderState::Open | OrderState::PartiallyFilled);
+        if !works || order.cancel_wanted || order.order_type != OrderType::Limit {
+            return Err(RiskReject::NotReplaceable);
+        }
+        if terms.qty <= order.cumulative() || terms.price <= Price(0) {
+            return Err(RiskReject::NotReplaceable);
+        }
+        if self.state.stopping {
+            return Err(RiskReject::Halted);
+        }
+        let open = self.state.orders.open_count().saturating_sub(1);
+        let open_own = self.open_own(order.strategy).saturating_sub(1);
+        self.state.risk.check_signal(order.strategy, 1, open, open_own, now)?;
+        self.check_terms(&order, terms, now)
+    }
+
+    fn check_terms(&mut self, order: &Order, terms: Terms, now: Nanos) -> Result<(), RiskReject> {
+        let id = order.instrument;
+        let quote = self.quote(id, now);
+        let instrument = self.instruments.get(id).ok_or(RiskReject::UnknownInstrument)?;
+        let wanted = NewOrder {
+            client_id: order.client_id,
+            instrument: id,
+            side: order.side,
+            order_type: OrderType::Limit,
+            time_in_force: order.time_in_force,
+            post_only: false,
+            reduce_only: false,
+            price: terms.price,
+            qty: terms.qty,
+        };
+        let venue_ready = self.state.venues.is_ready(instrument.venue, now);
+        if terms.price == order.price && terms.qty <= order.qty {
+            // Nothing is added: the venue's own rules are all that can be broken.
+            if !venue_ready {
+                return Err(RiskReject::VenueNotReady);
+            }
+            return Ok(instrument.check(&wanted, terms.price)?);
+        }
+        // What the order has reserved already counts once.
+        let reserved = -instrument.scale.base_amount(order.qty.min(terms.qty));
+        let status = self.state.statuses.get(id.index()).copied();
+        let subject = Subject {
+            order: &wanted,
+            instrument,
+            status: status.unwrap_or(InstrumentStatus::Halted),
+            quote,
+            earlier: reserved,
+            earlier_instrument: reserved,
+            strategy: order.strategy,
+            own: self.own_exposure(order.strategy, id),
+            closing: false,
+            crosses_own: self.crosses_own(&wanted, &[]),
+            venue_ready,
+            now,
+        };
+        debug_assert!(reserved <= Amount::ZERO);
+        self.state.risk.check_leg(&subject, &self.state.exposures)
+    }
+
+    fn send_replace(&mut self, slot: Slot, terms: Terms, now: Nanos, out: &mut Output) {
+        let order = self.state.orders.get_mut(slot);
+        order.pending = Some(terms);
+        order.touched_ns = now;
+        let target = ReplaceOrder {
+            client_id: order.client_id,
+            venue_order_id: order.venue_order_id,
+            instrument: order.instrument,
+            price: terms.price,
+            qty: terms.qty,
+        };
+        let (venue, signal, strategy) = (order.venue, order.signal, order.strategy);
+        self.state.counters.replaces_sent += 1;
+        self.advance(slot, Trigger::ReplaceSent, now);
+        self.reserve(slot);
+        self.watch(slot);
+        self.state.risk.on_sent(strategy, 1, now);
+        self.send(venue, CommandKind::Replace(target), signal, Nanos(0), now, out);
+    }
+
+    /// What a report says of an order's terms. Whether the venue works more than was asked for.
+    pub(super) fn learn_terms(&mut self, slot: Slot, report: &ExecutionReport, now: Nanos) -> bool {
+        let order = self.state.orders.get_mut(slot);
+        if report.kind == ReportKind::ReplaceRejected && report.reason != RejectReason::UnknownOrder
+        {
+            order.pending = None;
+        }
+        let stated = report.qty > Qty::ZERO && report.origin != ReportOrigin::Local;
+        if !stated || order.state.is_terminal() {
+            return false;
+        }
+        let terms = Terms { price: report.price, qty: report.qty };
+        match report.kind {
+            // Whoever placed it may change it.
+            _ if order.external => {
+                order.take(terms);
+                false
+            }
+            ReportKind::Replaced => {
+                order.take(terms);
+                if order.pending.is_some_and(|pending| terms.is_at(pending)) {
+                    order.pending = None;
+                }
+                false
+            }
+            ReportKind::Status if order.pending.is_some() => {
+                // An answer that is older than the replace may still show the old terms.
+                let at_pending = order.pending.is_some_and(|pending| terms.is_at(pending));
+                if at_pending || order.touched_ns.plus(LAG_NS) <= now {
+                    order.take(terms);
+                    order.pending = None;
+                }
+                false
+            }
+            ReportKind::Status if order.qty < report.qty => {
+                order.qty = report.qty;
+                true
+            }
+            _ => false,
+        }
+    }
+}
