@@ -143,6 +143,9 @@ enum Command {
         /// Only this venue
         #[arg(long)]
         venue: Option<String>,
+        /// Take the venue's balances as they are: a deposit, a withdrawal, or a decision of yours
+        #[arg(long, requires = "venue")]
+        accept: bool,
         #[command(flatten)]
         to: operate::To,
     },
@@ -272,8 +275,9 @@ fn other(command: Command) -> Result<u8, Failure> {
         Command::Pause { of, to } => operate("pause", typed(to, Some(of), None)),
         Command::Resume { of, to } => operate("resume", typed(to, Some(of), None)),
         Command::ReduceOnly { of, to } => operate("reduce-only", typed(to, Some(of), None)),
-        Command::Reconcile { venue, to } => {
-            operate("reconcile", typed(to, Some(Of::venue(venue)), None))
+        Command::Reconcile { venue, accept, to } => {
+            let name = if accept { "accept" } else { "reconcile" };
+            operate(name, typed(to, Some(Of::venue(venue)), None))
         }
         Command::Set { setting, to } => {
             operate("set", Typed { setting: Some(setting), ..typed(to, None, None) })

@@ -269,6 +269,7 @@ fn sentence(request: &ControlRequest, reply: &ControlReply, of: &str, ended: boo
         ),
         "resume" => format!("resumed{of}: what no other pause holds back is traded again"),
         "reduce-only" => format!("reduce-only{of}: only orders that make a position smaller"),
+        "accept" => format!("accepted{of}: the venue's balances are the new opening"),
         "reconcile" => format!("asked{of}: {} questions sent to the venues", reply.questions),
         _ => format!(
             "{} was {}, is {} until the end of the run",

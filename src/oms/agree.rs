@@ -18,6 +18,11 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     /// orders may be sent there again. How many balances were off.
     pub fn accept(&mut self, venue: VenueId, now: Nanos) -> usize {
         self.recorder.record(now, &Record::Accept(venue));
+        self.take_over(venue, now)
+    }
+
+    /// The venue's numbers become the new opening. How many differed.
+    pub(super) fn take_over(&mut self, venue: VenueId, now: Nanos) -> usize {
         let mut accepted = 0;
         for index in 0..self.instruments.assets.len() {
             let asset = AssetId(index as u16);

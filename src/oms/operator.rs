@@ -111,6 +111,11 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             }
             Operator::Reconcile(venue) => self.ask_venues(venue, now, out),
             Operator::SetLimit(key, value) => self.set_limit(key, value, now),
+            Operator::Accept(venue) if !self.trades_at(venue) => Err(OperatorError::UnknownScope),
+            Operator::Accept(venue) => {
+                self.take_over(venue, now);
+                Ok(OperatorDone::default())
+            }
         }
     }
 

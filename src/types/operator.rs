@@ -165,6 +165,8 @@ pub enum Operator {
     Reconcile(Option<VenueId>),
     /// A limit is changed until the end of the run; value in the unit of its name.
     SetLimit(LimitKey, Amount),
+    /// A venue's balances are taken as they are: the difference that halted it is no fault.
+    Accept(VenueId),
 }
 
 #[cfg(test)]

@@ -35,8 +35,17 @@ pub struct ControlRequest {
 }
 
 /// Every command of the socket.
-pub const COMMANDS: &[&str] =
-    &["stop", "cancel-all", "flatten", "pause", "resume", "reduce-only", "reconcile", "set"];
+pub const COMMANDS: &[&str] = &[
+    "stop",
+    "cancel-all",
+    "flatten",
+    "pause",
+    "resume",
+    "reduce-only",
+    "reconcile",
+    "accept",
+    "set",
+];
 
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,6 +161,10 @@ impl Names {
             "pause" => (Operator::SetState(scope, TradingState::Halted), None),
             "resume" => (Operator::SetState(scope, TradingState::Active), None),
             "reduce-only" => (Operator::SetState(scope, TradingState::ReduceOnly), None),
+            "accept" => match scope {
+                Scope::Venue(venue) => (Operator::Accept(venue), None),
+                _ => return Err("accept is about one venue: name it".to_owned()),
+            },
             "reconcile" => match scope {
                 Scope::Engine => (Operator::Reconcile(None), None),
                 Scope::Venue(venue) => (Operator::Reconcile(Some(venue)), None),
@@ -375,6 +388,7 @@ mod tests {
                 Operator::SetState(venue, TradingState::ReduceOnly),
             ),
             (r#"{"command":"reconcile"}"#, Operator::Reconcile(None)),
+            (r#"{"command":"accept","venue":"x"}"#, Operator::Accept(VenueId(3))),
             (r#"{"command":"reconcile","venue":"x"}"#, Operator::Reconcile(Some(VenueId(3)))),
             (
                 r#"{"command":"set","limit":"position_max.BTC","value":"3"}"#,
@@ -418,6 +432,7 @@ mod tests {
             (r#"{"command":"pause","venue":"x","strategy":"a"}"#, "give a venue or a strategy"),
             (r#"{"command":"pause","value":"1"}"#, "pause takes no limit"),
             (r#"{"command":"reconcile","strategy":"a"}"#, "reconcile is about venues"),
+            (r#"{"command":"accept"}"#, "accept is about one venue"),
             (r#"{"command":"set"}"#, "set needs a limit and a value"),
             (r#"{"command":"set","limit":"x","value":"1"}"#, "\"x\" is not a limit; there are: "),
             (r#"{"command":"set","limit":"position_max.ETH","value":"1"}"#, "no instrument trades"),

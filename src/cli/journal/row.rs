@@ -188,6 +188,9 @@ impl Rows {
             Operator::Reconcile(venue) => {
                 format!("reconcile {}", scope_text(venue.map_or(Scope::Engine, Scope::Venue)))
             }
+            Operator::Accept(venue) => {
+                format!("accept the balances of {}", scope_text(Scope::Venue(venue)))
+            }
             Operator::SetLimit(key, value) => format!("{} = {value}", self.limit(key)),
         }
     }

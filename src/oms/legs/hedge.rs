@@ -1,6 +1,6 @@
 //! Hedging orders: what is done about a naked quantity once nothing else can fill.
 //!
-//! They pass every check of other orders but the order rate and what may be traded: they make the
+//! They pass every check of other orders but what may be traded: they make the
 //! risk smaller that an allowed order has left. One at a time, never larger than the excess, limits
 //! that take what the book offers and rest never. A try that trades nothing is followed by a pause;
 //! both tries and orders are bounded, then what is left is held and told.
@@ -244,15 +244,16 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         })
     }
 
-    /// Every check of other orders but the order rate and what may be traded.
+    /// Every check of other orders but what may be traded.
     fn check_hedge(
-        &self,
+        &mut self,
         instrument: &Instrument,
         order: &NewOrder,
         quote: BookQuote,
         now: Nanos,
     ) -> Result<(), RiskReject> {
-        self.state.risk.check_space(1, self.state.orders.open_count())?;
+        let open = self.state.orders.open_count();
+        self.state.risk.check_room(1, open, now)?;
         if !self.state.orders.has_room(1) {
             return Err(RiskReject::TableFull);
         }

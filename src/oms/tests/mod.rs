@@ -302,7 +302,7 @@ impl Bench {
     }
 
     pub fn report(&mut self, report: &ExecutionReport) {
-        let venue = if report.instrument.0 % 2 == 0 { VENUE_A } else { VENUE_B };
+        let venue = if report.instrument.0.is_multiple_of(2) { VENUE_A } else { VENUE_B };
         self.out.clear();
         self.oms.on_report(venue, report, self.now, &mut self.out);
     }

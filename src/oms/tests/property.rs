@@ -74,6 +74,7 @@ fn operator() -> impl Strategy<Value = Operator> {
         3 => scope.clone().prop_map(Operator::Flatten),
         6 => (scope, state).prop_map(|(scope, state)| Operator::SetState(scope, state)),
         1 => Just(Operator::Reconcile(None)),
+        1 => Just(Operator::Accept(VENUE_A)),
         1 => (0i128..3).prop_map(|limit| {
             Operator::SetLimit(LimitKey::PositionMax(BTC), Amount(limit * E18))
         }),
