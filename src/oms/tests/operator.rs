@@ -305,3 +305,22 @@ fn reconciling_asks_a_venue_for_everything() {
     let nowhere = Operator::Reconcile(Some(VenueId(3)));
     assert_eq!(tell(&mut bench, nowhere), Err(OperatorError::UnknownScope));
 }
+
+#[test]
+fn a_person_accepts_the_balances_of_a_halted_venue() {
+    let mut bench = Bench::new();
+    let off = [(BTC, E18), (USDT, 99_000 * E18)];
+    bench.out.clear();
+    bench.oms.reconcile(VENUE_A, bench.now, &mut bench.out);
+    for _ in 0..4 {
+        bench.settle(VENUE_A, &[], &off);
+        bench.pass(5_000 * MS);
+    }
+    assert!(bench.oms.is_halted(VENUE_A));
+    let nowhere = tell(&mut bench, Operator::Accept(VenueId(9)));
+    assert_eq!(nowhere, Err(OperatorError::UnknownScope));
+    assert!(bench.oms.is_halted(VENUE_A), "another venue's balances were meant");
+    assert!(tell(&mut bench, Operator::Accept(VENUE_A)).is_ok());
+    assert!(!bench.oms.is_halted(VENUE_A) && bench.out.commands.is_empty());
+    assert_eq!(bench.oms.balances().get(VENUE_A, USDT).opening, Some(Amount(99_000 * E18)));
+}
