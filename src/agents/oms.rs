@@ -266,7 +266,9 @@ impl OmsAgent {
     pub(super) fn drain(&mut self, now: Nanos) {
         self.deliver(now);
         while let Some((venue, command)) = self.refused.pop() {
-            let text = format_args!("venue {}: command ring full: {:?}", venue.0, command.kind);
+            let why =
+                if self.oms.recorder().broken().is_some() { "not recorded" } else { "ring full" };
+            let text = format_args!("venue {}: not sent, {why}: {:?}", venue.0, command.kind);
             self.parts.log.error(now, text);
             if let Some(report) = local_refusal(&command, RejectReason::RateLimit, now) {
                 self.oms.on_report(venue, &report, now, &mut self.out);
@@ -277,8 +279,14 @@ impl OmsAgent {
 
     fn deliver(&mut self, now: Nanos) {
         let issued_ns = self.parts.clock.now();
+        // What could not be recorded must not be done: after a crash nobody would know of it.
+        let unrecorded = self.oms.recorder().broken().is_some();
         for (venue, mut command) in self.out.commands.drain(..) {
             command.issued_ns = issued_ns;
+            if unrecorded && matches!(command.kind, CommandKind::New(_) | CommandKind::Replace(_)) {
+                self.refused.push((venue, command));
+                continue;
+            }
             let port = self.parts.venues.iter_mut().find(|port| port.venue == venue);
             if port.is_none_or(|port| port.commands.push(command).is_err()) {
                 self.refused.push((venue, command));
