@@ -10,12 +10,12 @@
 use super::pair::{Pair, TRIED_MAX};
 use crate::oms::record::Recorder;
 use crate::oms::requests::Place;
-use crate::oms::risk::{BookQuote, RiskReject, Subject};
-use crate::oms::{Books, Exposure, Oms, Output};
+use crate::oms::risk::{BookQuote, RiskReject};
+use crate::oms::{Books, Oms, Output};
 use crate::types::{
     Amount, BookState, BreachAction, COMPLETING_LEG, ClientOrderId, HEDGE_LEG, Instrument,
-    InstrumentId, InstrumentStatus, Level, Nanos, NewOrder, OrderType, Ppb, Price, Priority, Qty,
-    Rounding, Side, TimeInForce,
+    InstrumentId, Level, Nanos, NewOrder, OrderType, Ppb, Price, Priority, Qty, Rounding, Side,
+    TimeInForce,
 };
 
 /// Pause after a try that traded nothing; doubles with each up to the longest.
@@ -183,7 +183,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         order.client_id =
             ClientOrderId::mint(self.state.instance_start, pair.strategy, self.state.sequence)
                 .ok_or(RiskReject::IdsExhausted)?;
-        self.check_hedge(instrument, &order, quote, now)?;
+        self.check_closing(&order, pair.strategy, quote, now)?;
         let place = Place {
             signal: pair.signal,
             leg: aim.leg,
@@ -242,37 +242,6 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             price,
             qty: self.whole_lots(aim.instrument, Qty(qty)),
         })
-    }
-
-    /// Every check of other orders but what may be traded.
-    fn check_hedge(
-        &mut self,
-        instrument: &Instrument,
-        order: &NewOrder,
-        quote: BookQuote,
-        now: Nanos,
-    ) -> Result<(), RiskReject> {
-        let open = self.state.orders.open_count();
-        self.state.risk.check_room(1, open, now)?;
-        if !self.state.orders.has_room(1) {
-            return Err(RiskReject::TableFull);
-        }
-        let status = self.state.statuses.get(instrument.id.index()).copied();
-        let subject = Subject {
-            order,
-            instrument,
-            status: status.unwrap_or(InstrumentStatus::Halted),
-            quote,
-            earlier: Amount::ZERO,
-            earlier_instrument: Amount::ZERO,
-            strategy: order.client_id.strategy(),
-            own: Exposure::default(),
-            closing: true,
-            crosses_own: self.crosses_own(order, &[]),
-            venue_ready: self.state.venues.is_ready(instrument.venue, now),
-            now,
-        };
-        self.state.risk.check_leg(&subject, &self.state.exposures)
     }
 }
 
