@@ -17,7 +17,8 @@ use crate::types::{Side, TimeInForce};
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-/// Ended orders that are kept for queries.
+/// Ended orders that are kept for queries, per account: however busy the others are, an account
+/// can look up its own.
 const ENDED_ORDERS_MAX: usize = 2_000;
 /// Fills that are kept for queries, per account and symbol.
 const FILLS_MAX: usize = 2_000;
@@ -75,7 +76,7 @@ pub struct Exchange {
     /// Newest order of each client id.
     by_client: HashMap<(AccountId, String), u64>,
     open: BTreeSet<u64>,
-    ended: VecDeque<u64>,
+    ended: Vec<VecDeque<u64>>,
     pub(super) fills: HashMap<(AccountId, usize), VecDeque<SimFill>>,
     pub(super) events: Vec<ExchangeEvent>,
     next_order_id: u64,
@@ -104,11 +105,11 @@ impl Exchange {
         Self {
             listings: vec![listing; rules.len()],
             rules,
+            ended: vec![VecDeque::new(); accounts.len()],
             accounts: accounts.into_iter().map(|(key, funds)| Account::new(key, funds)).collect(),
             orders: HashMap::new(),
             by_client: HashMap::new(),
             open: BTreeSet::new(),
-            ended: VecDeque::new(),
             fills: HashMap::new(),
             events: Vec::new(),
             next_order_id: FIRST_ORDER_ID,
@@ -455,9 +456,11 @@ impl Exchange {
     /// Marks an ended order; the oldest ended ones are forgotten.
     pub(super) fn forget_later(&mut self, id: u64) {
         self.open.remove(&id);
-        self.ended.push_back(id);
-        while self.ended.len() > ENDED_ORDERS_MAX {
-            let Some(oldest) = self.ended.pop_front() else { break };
+        let Some(account) = self.orders.get(&id).map(|kept| kept.order.account) else { return };
+        let ended = &mut self.ended[account.0];
+        ended.push_back(id);
+        while ended.len() > ENDED_ORDERS_MAX {
+            let Some(oldest) = ended.pop_front() else { break };
             let Some(kept) = self.orders.remove(&oldest) else { continue };
             let key = (kept.order.account, kept.order.request.client_id);
             if self.by_client.get(&key) == Some(&oldest) {

@@ -474,10 +474,15 @@ fn history_is_bounded() {
     let by = OrderRef::Id(first.order_id);
     exchange.cancel(ANNE, "BTCUSDT", by, None, NOW).unwrap();
     let open = limit(Side::Buy, "1", "50").id("open").place(&mut exchange, ANNE).unwrap();
-    for _ in 0..10_000 {
-        let Ask(request) = limit(Side::Buy, "1", "100").id("again");
-        exchange.record_rejected(ANNE, request, NOW);
-    }
+    let busy = |exchange: &mut Exchange, who| {
+        for _ in 0..10_000 {
+            let Ask(request) = limit(Side::Buy, "1", "100").id("again");
+            exchange.record_rejected(who, request, NOW);
+        }
+    };
+    busy(&mut exchange, BOB);
+    assert!(exchange.order(ANNE, "BTCUSDT", by).is_some(), "others do not push it out");
+    busy(&mut exchange, ANNE);
     assert_eq!(exchange.order(ANNE, "BTCUSDT", by), None);
     assert_eq!(exchange.order(ANNE, "BTCUSDT", OrderRef::Client("first")), None);
     assert!(exchange.order(ANNE, "BTCUSDT", OrderRef::Id(open.order_id)).is_some());
