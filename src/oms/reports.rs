@@ -394,7 +394,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         Some(Trigger::Rejected)
     }
 
-    pub(super) fn not_found(&mut self, slot: Slot, now: Nanos) -> Trigger {
+    fn not_found(&mut self, slot: Slot, now: Nanos) -> Trigger {
         let (min, after) = (self.options.not_found_min, self.options.not_found_after_ns);
         let order = self.state.orders.get_mut(slot);
         if order.state != OrderState::Unknown {
@@ -411,7 +411,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     }
 
     /// Moves the state and settles. Whether it moved.
-    pub(super) fn conclude(&mut self, slot: Slot, trigger: Trigger, now: Nanos) -> bool {
+    fn conclude(&mut self, slot: Slot, trigger: Trigger, now: Nanos) -> bool {
         let changed = self.advance(slot, trigger, now);
         self.settle(slot, now);
         changed
