@@ -1,6 +1,6 @@
 //! The order that takes what the book offers, for hedges and closings: a limit that goes so far
-//! through the book, never rests, is as large as one order may be, and meets no order of our own
-//! where the book has something better.
+//! through the book, never rests, is as large as one order and the limits of positions allow, and
+//! meets no order of our own where the book has something better.
 
 #![forbid(unsafe_code)]
 
@@ -45,6 +45,13 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             if most > Amount::ZERO && each > 0 {
                 qty = qty.min(i64::try_from(most.0 / each).unwrap_or(i64::MAX));
             }
+        }
+        // A part now may make room for the rest: positions at two venues hold each other back.
+        let room = self.state.risk.room(instrument, side, &self.state.exposures);
+        let one = instrument.scale.base_amount(Qty(1)).0.max(1);
+        let fits = Qty(qty.min(i64::try_from(room.0 / one).unwrap_or(i64::MAX)));
+        if !is_too_small(instrument, whole_lots(instrument, fits), price) {
+            qty = fits.0;
         }
         Ok(Some(NewOrder {
             client_id: ClientOrderId::NONE,

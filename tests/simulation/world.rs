@@ -19,10 +19,11 @@ use stoop::clock::Clock;
 use stoop::config::{Config, DEFAULT_TOML, InstrumentConfig, JournalSync, StrategyKind};
 use stoop::journal::{MemoryFolder, Place};
 use stoop::net::tls::client_config;
+use stoop::oms::{Closing, ClosingState};
 use stoop::pipe::Network;
 use stoop::sim::InMemory;
 use stoop::strategy::Strategy;
-use stoop::types::{Nanos, VenueId};
+use stoop::types::{Nanos, Operator, Scope, VenueId};
 
 /// 2026-11-18, as good as any.
 const START: Nanos = Nanos(1_795_000_000 * SECOND);
@@ -37,6 +38,8 @@ const PAIRS_NS: u64 = 20 * SECOND;
 /// Orders of a long run, and the time in which it must have them.
 const LONG_ORDERS: u64 = 2_000;
 const LONG_MAX_NS: u64 = 4 * 3_600 * SECOND;
+/// Longest that closing all positions may take in a quiet market.
+const CLOSING_NS: u64 = 40 * SECOND;
 const LINES_KEPT: usize = 400;
 
 /// What a run has come to.
@@ -228,9 +231,46 @@ impl World {
         match &self.engine {
             Some(engine) => {
                 self.pairs.end(engine, &self.sim)?;
-                self.checks.books(engine, &self.sim)
+                self.checks.books(engine, &self.sim)?;
             }
-            None => Err(Failure::new("no engine although nothing is wrong any more")),
+            None => return Err(Failure::new("no engine although nothing is wrong any more")),
+        }
+        if self.plan.flatten { self.flatten() } else { Ok(()) }
+    }
+
+    /// Everything is closed at a person's command, and is closed then.
+    fn flatten(&mut self) -> Result<(), Failure> {
+        // A book that does not move is soon too old to trade on.
+        self.sim.pause_flow(false);
+        self.person.ask(Operator::Flatten(Scope::Engine), self.now);
+        let until = self.now.plus(CLOSING_NS);
+        // It is taken up by the next poll.
+        self.run_until(self.now.plus(SECOND))?;
+        let working = |world: &Self| {
+            let oms = world.engine.as_ref().map(|engine| engine.oms.oms());
+            oms.is_some_and(|oms| !oms.progress(Scope::Engine).is_done())
+        };
+        while working(self) && self.now < until {
+            self.step(until)?;
+        }
+        self.sim.pause_flow(true);
+        self.run_until(self.now.plus(QUIET_NS))?;
+        let engine = self.engine.as_ref().ok_or_else(|| Failure::new("no engine"))?;
+        let closings = engine.oms.oms().closings();
+        let closed = |row: &&Closing| matches!(row.state, ClosingState::Flat | ClosingState::Dust);
+        match closings.iter().find(|row| !closed(row)) {
+            None if !closings.is_empty() => Ok(()),
+            _ => {
+                let oms = engine.oms.oms();
+                let held: Vec<String> = closings
+                    .iter()
+                    .map(|row| {
+                        let held = oms.held(Scope::Engine, row.instrument);
+                        format!("{held} of {:?} {:?}", row.instrument, row.state)
+                    })
+                    .collect();
+                Err(Failure(format!("flattened, and yet: {held:?}")))
+            }
         }
     }
 
