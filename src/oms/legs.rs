@@ -23,6 +23,7 @@ use super::requests::{Place, refusal_report};
 use super::risk::RiskReject;
 use super::taking::{is_too_small, whole_lots};
 use super::{Books, NEVER, Oms, Output};
+use crate::mutants::Mutant;
 use crate::types::{
     Breach, BreachAction, ClientOrderId, Fill, LegMode, LegPricing, Nanos, NewOrder, OrderState,
     Priority, Qty, RejectReason, ReportKind, Scale, Scope, Side, Signal, StrategyReport,
@@ -203,7 +204,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 
     /// Whether a bound is passed; if so what works is cancelled, if not it is looked at again.
     fn breach(&mut self, pair: &mut Pair, excess: i64, now: Nanos, out: &mut Output) -> bool {
-        if !pair.contract.is_enforced() {
+        if !pair.contract.is_enforced() || Mutant::NakedLeft.is_on() {
             return false;
         }
         let Some(breach) = pair.breach_of(excess, now) else {

@@ -113,7 +113,8 @@ impl Risk {
         open_own: usize,
         now: Nanos,
     ) -> Result<(), RiskReject> {
-        if self.trading.of(strategy) == TradingState::Halted {
+        let halted = self.trading.of(strategy) == TradingState::Halted;
+        if halted && !Mutant::PauseIgnored.is_on() {
             return Err(RiskReject::Halted);
         }
         self.check_room(count, open, now)?;
@@ -143,7 +144,8 @@ impl Risk {
         subject: &Subject<'_>,
         exposures: &Exposures,
     ) -> Result<(), RiskReject> {
-        if !subject.closing && self.trading.at(subject.instrument.venue) == TradingState::Halted {
+        let halted = self.trading.at(subject.instrument.venue) == TradingState::Halted;
+        if halted && !subject.closing && !Mutant::PauseIgnored.is_on() {
             return Err(RiskReject::Halted);
         }
         if !subject.venue_ready {

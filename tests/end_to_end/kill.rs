@@ -20,6 +20,9 @@ use stoop::types::VenueId;
 const NAMES: [&str; 2] = ["binance", "bybit"];
 const VENUES: [VenueId; 2] = [VenueId(0), VenueId(1)];
 
+/// A start that takes longer says why.
+const SLOW: Duration = Duration::from_secs(5);
+
 struct Venues {
     sim: SimHandle,
     /// Keys of the accounts, by venue.
@@ -105,7 +108,11 @@ impl Engine {
             }
             said.push(line);
         }
-        begun.elapsed()
+        let took = begun.elapsed();
+        if took > SLOW {
+            println!("{took:?} from start to ready: {said:#?}");
+        }
+        took
     }
 
     fn kill(mut self) {
@@ -169,8 +176,9 @@ fn kill_9_at_any_moment_loses_and_doubles_nothing() {
     let fills: u64 = venues.ledgers().iter().map(|(_, ledger)| ledger.fills).sum();
     println!(
         "{kills} kills, {fills} fills at the venues, {unknown} orders not known to have ended at \
-         the kills; from start to ready: median {:?}, longest {:?}",
+         the kills; from start to ready: median {:?}, 90th percentile {:?}, longest {:?}",
         times[times.len() / 2],
+        times[times.len() * 9 / 10],
         times[times.len() - 1]
     );
     assert!(fills > u64::from(kills) * 3, "there was too little to lose");
