@@ -162,6 +162,9 @@ impl Person {
             if result == Err(OperatorError::Stopping) && engine.lifecycle.phase() > Phase::Running {
                 continue;
             }
+            if result == Err(OperatorError::NotRecorded) {
+                continue;
+            }
             if let Err(error) = result {
                 return Err(Failure(format!("{operator:?} is refused: {error}")));
             }
