@@ -64,7 +64,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
         let open = self.state.orders.open_count().saturating_sub(1);
         let open_own = self.open_own(order.strategy).saturating_sub(1);
-        self.state.risk.check_signal(order.strategy, 1, open, open_own, now)?;
+        let counts = (open, open_own, self.state.pairs.waiting());
+        self.state.risk.check_signal(order.strategy, 1, counts, now)?;
         self.check_terms(&order, terms, now)
     }
 

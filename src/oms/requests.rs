@@ -77,10 +77,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if self.state.stopping {
             return Err((None, RiskReject::Halted));
         }
-        self.state
-            .risk
-            .check_signal(strategy, legs.len(), open, open_own, now)
-            .map_err(|code| (None, code))?;
+        let counts = (open, open_own, self.state.pairs.waiting());
+        let checked = self.state.risk.check_signal(strategy, legs.len(), counts, now);
+        checked.map_err(|code| (None, code))?;
         if !self.state.orders.has_room(legs.len()) {
             return Err((None, RiskReject::TableFull));
         }
@@ -162,7 +161,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             return Err(RiskReject::Halted);
         }
         let (open, open_own) = (self.state.orders.open_count(), self.open_own(strategy));
-        self.state.risk.check_signal(strategy, 1, open, open_own, now)?;
+        self.state.risk.check_signal(strategy, 1, (open, open_own, 0), now)?;
         if !self.state.orders.has_room(1) {
             return Err(RiskReject::TableFull);
         }

@@ -104,20 +104,20 @@ impl Risk {
     }
 
     /// Checks of the signal as a whole, for so many orders, where so many are open in all and of
-    /// the strategy.
+    /// the strategy, and so many hedges wait, which come first.
     pub fn check_signal(
         &mut self,
         strategy: StrategyId,
         count: usize,
-        open: usize,
-        open_own: usize,
+        (open, open_own, hedges): (usize, usize, usize),
         now: Nanos,
     ) -> Result<(), RiskReject> {
         let halted = self.trading.of(strategy) == TradingState::Halted;
         if halted && !Mutant::PauseIgnored.is_on() {
             return Err(RiskReject::Halted);
         }
-        self.check_room(count, open, now)?;
+        self.check_space(count, open)?;
+        self.check_rate(count + hedges, now)?;
         self.check_strategy(strategy, count, open_own, now)
     }
 
@@ -377,9 +377,9 @@ mod tests {
         risk.on_sent(StrategyId(0), 3, Nanos(5_000));
         risk.reset(limits);
         assert_eq!(
-            risk.check_signal(StrategyId(0), 1, 0, 0, Nanos(5_999)),
+            risk.check_signal(StrategyId(0), 1, (0, 0, 0), Nanos(5_999)),
             Err(RiskReject::OrderRate)
         );
-        assert_eq!(risk.check_signal(StrategyId(0), 3, 0, 0, Nanos(6_000)), Ok(()));
+        assert_eq!(risk.check_signal(StrategyId(0), 3, (0, 0, 0), Nanos(6_000)), Ok(()));
     }
 }

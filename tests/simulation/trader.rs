@@ -15,8 +15,8 @@ pub struct Trader {
     markets: Vec<InstrumentRef>,
     /// Last price seen of each market, whatever the book's state was.
     prices: Vec<[Price; 2]>,
-    /// Orders that are not known to have ended.
-    open: BTreeMap<u64, ClientOrderId>,
+    /// Orders that are not known to have ended, with their market's index and side.
+    open: BTreeMap<u64, (ClientOrderId, usize, Side)>,
 }
 
 impl Trader {
@@ -72,7 +72,8 @@ impl Trader {
             45..70 => self.rest(ctx),
             70..80 => self.post(ctx),
             80..85 => self.market(ctx),
-            85..97 => self.cancel_one(ctx),
+            85..92 => self.cancel_one(ctx),
+            92..97 => self.replace_one(ctx),
             97 => drop(ctx.cancel_all()),
             _ => {}
         }
@@ -146,10 +147,22 @@ impl Trader {
     }
 
     fn cancel_one(&mut self, ctx: &mut Context) {
-        let ids: Vec<ClientOrderId> = self.open.values().copied().collect();
-        if !ids.is_empty() {
-            let _ = ctx.cancel(*self.chance.pick(&ids));
+        if let Some((id, ..)) = self.draw_open() {
+            let _ = ctx.cancel(id);
         }
+    }
+
+    fn draw_open(&mut self) -> Option<(ClientOrderId, usize, Side)> {
+        let open: Vec<_> = self.open.values().copied().collect();
+        (!open.is_empty()).then(|| *self.chance.pick(&open))
+    }
+
+    /// Another price, another quantity, or both; larger ones too, which not every venue allows.
+    fn replace_one(&mut self, ctx: &mut Context) {
+        let Some((id, at, side)) = self.draw_open() else { return };
+        let away = self.chance.between(0, 300) as i64 - 20;
+        let (price, qty) = (self.price(at, side, -away), self.qty(at));
+        let _ = ctx.replace(id, price, qty);
     }
 }
 
@@ -182,7 +195,9 @@ impl Strategy for Trader {
         if report.state.is_terminal() {
             self.open.remove(&report.client_id.0);
         } else if report.kind != ReportKind::CancelRejected {
-            self.open.insert(report.client_id.0, report.client_id);
+            let at = self.markets.iter().position(|market| market.id == report.instrument);
+            let Some(at) = at else { return };
+            self.open.insert(report.client_id.0, (report.client_id, at, report.side));
         }
     }
 

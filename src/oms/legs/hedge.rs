@@ -23,6 +23,8 @@ const PAUSE_FIRST_NS: u64 = 20_000_000;
 const PAUSE_MAX_NS: u64 = 1_000_000_000;
 /// Tries in a row that trade nothing before the excess is held: about 15 s.
 const TRIES_MAX: u32 = 20;
+/// Tries within the time in which the order rate must have room.
+const WINDOW_TRIES: u64 = 8;
 /// Hedging orders of one pair.
 const HEDGES_MAX: u8 = 32;
 
@@ -96,7 +98,13 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Err(No::Dust) => self.finish_pair(pair, false, now, out),
             Err(No::Risk(code)) => {
                 pair.risk = code as u8;
-                pair.try_ns = now.plus(pause_ns(pair.tries));
+                let mut pause_ns = pause_ns(pair.tries);
+                if code == RiskReject::OrderRate {
+                    // New orders make room for it within one window.
+                    let window_ns = self.state.risk.limits.order_rate_window_ns;
+                    pause_ns = pause_ns.min(window_ns / WINDOW_TRIES);
+                }
+                pair.try_ns = now.plus(pause_ns);
                 pair.tries += 1;
                 pair.due = pair.try_ns;
             }

@@ -106,6 +106,12 @@ impl Pairs {
         self.live.len()
     }
 
+    /// How many have a quantity to hedge and no order for it yet.
+    pub fn waiting(&self) -> usize {
+        let waits = |pair: &&Pair| pair.stage == Stage::Breached && !pair.hedge.is_some();
+        self.live.iter().filter_map(|serial| self.get(*serial)).filter(waits).count()
+    }
+
     /// When the next is to be looked at.
     pub fn next_due(&self) -> Option<crate::types::Nanos> {
         self.live.iter().filter_map(|serial| Some(self.get(*serial)?.due)).min()

@@ -183,6 +183,31 @@ fn a_hedge_stops_before_our_own_order() {
 }
 
 #[test]
+fn a_hedge_comes_before_new_orders_where_few_may_be_sent() {
+    let mut options = options();
+    options.limits.order_rate_max = 3;
+    let mut bench = Bench::with(options);
+    let ids = bench.signal_with(&legs(), CONTRACT);
+    let mut pair = Pair { bench, ids, fills: 100 };
+    let [a, b] = pair.ids[..] else { panic!() };
+    pair.fill(a, A, 1_000, 6_000_010);
+    pair.bench.now = START.plus(500 * MS);
+    pair.bench.books_are_new();
+    let other = [Leg { qty: Qty(100), ..leg(A, Side::Sell) }];
+    assert_eq!(pair.bench.signal_with(&other, Contract::default()).len(), 1, "the third");
+    pair.say(ReportKind::Rejected, b, B);
+    pair.goes_on();
+    // Room for two after a second: one of them is the hedge's, whoever asks first.
+    pair.bench.now = START.plus(1_000 * MS);
+    pair.bench.books_are_new();
+    let two = [other[0], Leg { qty: Qty(100), ..leg(B, Side::Sell) }];
+    assert_eq!(pair.bench.signal_with(&two, Contract::default()).len(), 0);
+    pair.bench.pass(0);
+    assert_eq!(pair.hedge().qty, Qty(1_000));
+    assert_eq!(pair.bench.signal_with(&other, Contract::default()).len(), 1);
+}
+
+#[test]
 fn a_naked_quantity_may_last_as_long_as_allowed() {
     let mut pair = Pair::new(CONTRACT);
     let [a, b] = pair.ids[..] else { panic!() };
