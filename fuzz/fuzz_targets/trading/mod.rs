@@ -234,7 +234,8 @@ impl Desk {
         }
         let kind = command(kind, self.order);
         let issued_ns = self.now;
-        let command = Command { kind, signal: SignalId(0), tick_ns: Nanos(0), issued_ns };
+        let (signal, tick_ns, priority) = (SignalId(0), Nanos(0), kind.priority());
+        let command = Command { kind, signal, tick_ns, issued_ns, priority };
         let (out, events) = (&mut self.out, &mut self.events);
         let _ = self.connector.submit(&command, self.now, out, events);
         self.settle();
