@@ -30,7 +30,15 @@ for venue in binance bybit; do
                 "$command" "$text" "$text" > "$corpus/$base-t$command"
         done
     done
-    printf 'e\nc0\nt{"id":@,"status":400,"error":{"code":-2010,"msg":"x"}}\n' > "$corpus/error"
+    # Refused, or not there.
+    for command in 0 1 2 3 8; do
+        for code in -1021 -2010 -2011 -2013; do
+            printf 'e\nd9\nc%s\nt{"id":@,"status":400,"error":{"code":%s,"msg":"x"}}\n' \
+                "$command" "$code" > "$corpus/error$command$code"
+        done
+        empty='{"retCode":0,"result":{"category":"spot","list":[],"nextPageCursor":""}}'
+        printf '\nd9\nc%s\nr%s\nr%s\n' "$command" "$empty" "$empty" > "$corpus/empty$command"
+    done
     printf '\nc0\nx0\no0\nd9\nc2\nh418Retry-After: 3;{"code":-1003,"msg":"x"}\nd9\nl\n' \
         > "$corpus/life"
     cat ../tests/fixtures/$venue/*.json ../tests/fixtures/$venue/*.json |

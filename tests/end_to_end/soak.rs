@@ -39,6 +39,8 @@ const GROWTH_MAX_KB_PER_HOUR: f64 = 2_048.0;
 const MAPPED_GROWTH_MAX_KB: f64 = 8_192.0;
 /// Connections of the engine to both venues, at least.
 const SOCKETS: u64 = 6;
+/// How long a connection or a file of the journal may take to go.
+const SETTLING: Duration = Duration::from_secs(10);
 /// How long the engine may take to be whole again once nothing is wrong any more.
 const HEALING: Duration = Duration::from_secs(90);
 
@@ -239,6 +241,19 @@ impl Soak {
         }
     }
 
+    /// The sample once nothing is being opened, closed or replaced any more.
+    fn settle(&mut self, before: &Sample) -> Sample {
+        let begun = Instant::now();
+        loop {
+            let sample = self.sample();
+            let same = (sample.descriptors, sample.threads) == (before.descriptors, before.threads);
+            if same || begun.elapsed() > SETTLING {
+                return sample;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// Trades with everything going wrong.
     fn trade(&mut self, plan: &Plan, troubles: &mut Troubles) {
         let mut line_at = plan.line_every;
@@ -301,7 +316,7 @@ fn a_soak_with_faults_leaves_memory_flat_and_the_ledgers_equal() {
     soak.trade(&plan, &mut troubles);
     troubles.heal();
     soak.wait_until_it_trades();
-    let after = soak.sample();
+    let after = soak.settle(&before);
     println!("{:?}", troubles.counts);
     let (lost, live) = (connections_lost(&soak.view), soak.view.counters());
     let (status, summary, said) = soak.engine.stop();

@@ -37,11 +37,8 @@ fn instruments(venue: VenueId) -> InstrumentTable {
     for (name, qty_decimals) in [("BTC", 6), ("ETH", 5)] {
         let base = table.assets.intern(name);
         let scale = Scale { price_decimals: 2, qty_decimals };
-        let rules = InstrumentRules {
-            tick_size: Price(1),
-            lot_size: Qty(1),
-            ..InstrumentRules::default()
-        };
+        let rules =
+            InstrumentRules { tick_size: Price(1), lot_size: Qty(1), ..InstrumentRules::default() };
         let symbol = format!("{name}USDT");
         table.add(Instrument { venue, base, quote, scale, rules, symbol, ..Instrument::default() });
     }
@@ -111,13 +108,9 @@ fn command(kind: u8, client_id: ClientOrderId) -> CommandKind {
     let by_venue = CancelOrder { client_id: ClientOrderId::NONE, ..cancel };
     let (price, qty, from_id) = (order.price, Qty(500), FillId::from_u64(7));
     match kind & 15 {
-        1 => CommandKind::Replace(ReplaceOrder {
-            client_id,
-            venue_order_id,
-            instrument,
-            price,
-            qty,
-        }),
+        1 => {
+            CommandKind::Replace(ReplaceOrder { client_id, venue_order_id, instrument, price, qty })
+        }
         2 => CommandKind::Cancel(cancel),
         3 => CommandKind::Query(cancel),
         4 => CommandKind::OpenOrders(instrument),
