@@ -56,6 +56,8 @@ fn options() -> OmsOptions {
         orders_max: 8_192,
         fills_max: 16_384,
         venues: vec![vec![Channel::Trade]; 2],
+        // Nobody answers here: ready as soon as it is connected.
+        reconcile_every_ns: 0,
         limits: RiskLimits {
             order_notional_max: Amount(10_000 * E18),
             price_collar: Ppb(1_000_000),
@@ -153,6 +155,7 @@ fn write(setup: &JournalSetup, records: u64) -> (u64, Duration) {
     }
     let took = begun.elapsed();
     assert!(oms.recorder().broken().is_none(), "{:?}", oms.recorder().error());
+    assert_eq!(oms.counters().fills, 4 * number, "something else was measured");
     // No clean stop: the start has to execute what came after the last full file.
     (oms.recorder().next_sequence() - 1, took)
 }

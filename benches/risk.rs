@@ -71,6 +71,8 @@ fn options() -> OmsOptions {
     };
     OmsOptions {
         venues: vec![vec![Channel::Trade]; 2],
+        // Ready as soon as it is connected.
+        reconcile_every_ns: 0,
         limits: RiskLimits {
             order_notional_max: Amount(10_000 * E18),
             price_collar: Ppb(1_000_000),
@@ -168,13 +170,14 @@ fn measure<R: Recorder>(name: &str, recorder: impl Fn() -> R) {
     let (buy, sell) = (leg(0, Side::Buy, 1_000), leg(1, Side::Sell, 1_000));
     // Two legs of one instrument that meet each other: refused by the last check of a leg.
     let crossing = leg(0, Side::Sell, 1_000);
-    let cases: [(&str, &[Leg]); 3] = [
-        ("one order, sent", &[buy]),
-        ("two legs, sent", &[buy, sell]),
-        ("two legs, the last check refuses", &[buy, crossing]),
+    let cases: [(&str, &[Leg], u64); 3] = [
+        ("one order, sent", &[buy], 1),
+        ("two legs, sent", &[buy, sell], 2),
+        ("two legs, the last check refuses", &[buy, crossing], 0),
     ];
-    for (what, legs) in cases {
+    for (what, legs, expected) in cases {
         let (times, sent) = Rig::new(recorder()).times(legs);
+        assert_eq!(sent, expected * ROUNDS, "{what}: something else was measured");
         let at = |q: f64| times[((times.len() - 1) as f64 * q) as usize];
         println!(
             "{what:<34} {name:<12} p50 {:>6} p99 {:>6} p99.9 {:>6} ns, {sent} orders",

@@ -27,11 +27,17 @@ pub enum Mutant {
     CumulativeBackwards,
     /// Orders are sent on books that are not live.
     StaleBookTraded,
+    /// One answer of "not found" proves that an order never was.
+    NotFoundAtOnce,
+    /// What a person has paused goes on.
+    PauseIgnored,
+    /// A leg that stays alone is left alone.
+    NakedLeft,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::RetriedSubmit,
         Self::FillTwice,
         Self::UnknownFreed,
@@ -42,6 +48,9 @@ impl Mutant {
         Self::LateFillIgnored,
         Self::CumulativeBackwards,
         Self::StaleBookTraded,
+        Self::NotFoundAtOnce,
+        Self::PauseIgnored,
+        Self::NakedLeft,
     ];
 
     /// Whether the engines of this thread have this fault.

@@ -10,8 +10,8 @@ use super::account::{self, FinalState};
 use super::log::Log;
 use crate::config::{JournalConfig, JournalSync};
 use crate::journal::{
-    AppendError, ClosedSegment, Need, Place, Reader, SyncPolicy, Torn, Writer, WriterOptions,
-    snapshot,
+    AppendError, ClosedSegment, JournalError, Lock, Need, Place, Reader, SyncPolicy, Torn, Writer,
+    WriterOptions, snapshot,
 };
 use crate::oms::{Kept, Oms, Record, Recorder, Replay};
 use crate::types::{Nanos, VenueId};
@@ -22,6 +22,8 @@ use std::collections::VecDeque;
 pub struct Restored {
     /// The state; `None`: the journal is empty.
     pub kept: Option<Kept>,
+    /// The state began with a snapshot of this record; 0: with the first record.
+    pub after: u64,
     /// Records read.
     pub records: u64,
     /// Inputs executed again.
@@ -34,29 +36,27 @@ pub struct Restored {
     pub warnings: Vec<String>,
 }
 
-/// Executes a journal again, from its newest snapshot on, or from the beginning.
+/// Executes a journal again, from its newest snapshot on, or all records that there are: from the
+/// first one, or after the snapshot that stands for those that were removed.
 pub fn restore(place: &Place, from_snapshot: bool) -> Result<Restored, String> {
     let mut restored = Restored::default();
     if matches!(place, Place::Folder(folder) if !folder.exists()) {
         return Ok(restored);
     }
+    let found = if from_snapshot { snapshot::newest(place) } else { snapshot::oldest(place) };
+    let found = found.map_err(|error| error.to_string())?;
+    restored.warnings.extend(found.damaged.iter().map(ToString::to_string));
     let mut replay = Replay::new();
-    let mut from = 0;
-    if from_snapshot {
-        let found = snapshot::newest(place).map_err(|error| error.to_string())?;
-        restored.warnings.extend(found.damaged.iter().map(ToString::to_string));
-        if let Some(snapshot) = found.snapshot {
-            match Kept::decode(&snapshot.payload) {
-                Some(kept) => {
-                    (replay, from) = (Replay::from(kept), snapshot.sequence + 1);
-                }
-                None => restored.warnings.push(format!(
-                    "{}: written by another version; the records are read instead",
-                    place.snapshot_path(snapshot.sequence).display()
-                )),
-            }
+    if let Some(snapshot) = found.snapshot {
+        match Kept::decode(&snapshot.payload) {
+            Some(kept) => (replay, restored.after) = (Replay::from(kept), snapshot.sequence),
+            None => restored.warnings.push(format!(
+                "{}: written by another version; the records are read instead",
+                place.snapshot_path(snapshot.sequence).display()
+            )),
         }
     }
+    let from = restored.after + 1;
     let mut reader = Reader::open(place, from).map_err(|error| error.to_string())?;
     let advice = "Start the version that wrote it and stop that in good order, or move the folder \
                   away to begin anew: open orders are then found at the venues, positions begin at \
@@ -134,6 +134,16 @@ fn move_aside(place: &Place) -> Result<(), String> {
     moved.map_err(|error| format!("{}: {error}", before.display()))
 }
 
+/// The right to write the journal, of which what was there is moved aside if it is to begin anew.
+fn lock(setup: &JournalSetup) -> Result<Lock, String> {
+    let take = || setup.place.lock().map_err(|error| error.to_string());
+    if setup.anew && setup.place.path().exists() {
+        let _held = take()?;
+        move_aside(&setup.place)?;
+    }
+    take()
+}
+
 /// Room for any record but the opening of a run with many instruments.
 const BUFFER: usize = 16 * 1024;
 
@@ -168,9 +178,8 @@ impl JournalRecorder {
         mut log: Log,
     ) -> Result<(Self, Option<Kept>), String> {
         let config = &setup.config;
-        if setup.anew {
-            move_aside(&setup.place)?;
-        }
+        // Under the lock from the first look on: nobody else adds to what is read here.
+        let lock = lock(setup)?;
         let restored = restore(&setup.place, true)?;
         for warning in &restored.warnings {
             log.warn(now, format_args!("{warning}"));
@@ -187,8 +196,8 @@ impl JournalRecorder {
         };
         let mut follower = Follower::new(&restored, config.keep_all, log.clone());
         let hook = Box::new(move |closed: &ClosedSegment| follower.follow(closed));
-        let (writer, opened) =
-            Writer::open(&options, now, Some(hook)).map_err(|error| error.to_string())?;
+        let opened = Writer::open_locked(lock, &options, now, Some(hook));
+        let (writer, opened) = opened.map_err(|error| error.to_string())?;
         if let Some(cut) = &opened.cut {
             log.warn(now, format_args!("{cut}"));
         }
@@ -246,8 +255,9 @@ impl JournalRecorder {
         let Some(writer) = &mut self.writer else { return };
         let bytes = &self.buffer[..len];
         let mut result = writer.append(kind, Need::Normal, now, bytes);
-        self.short = matches!(result, Err(AppendError::Full | AppendError::Failed));
-        if self.short {
+        let refused = matches!(result, Err(AppendError::Full | AppendError::Failed));
+        self.short = refused || writer.has_failed();
+        if refused {
             result = writer.append(kind, Need::Essential, now, bytes);
         }
         self.broken = result.err();
@@ -302,14 +312,21 @@ impl Follower {
 
     fn follow(&mut self, closed: &ClosedSegment) {
         let Some(mut replay) = self.replay.take() else { return };
-        match self.execute(&mut replay, closed) {
-            Ok(()) => self.replay = Some(replay),
-            Err(error) => {
-                let path = closed.path();
-                let text = format_args!("{}: no more snapshots: {error}", path.display());
-                self.log.error(self.input.1, text);
-            }
+        let path = closed.path();
+        if let Err(error) = self.execute(&mut replay, closed) {
+            let text = format_args!("{}: no more snapshots: {error}", path.display());
+            return self.log.error(self.input.1, text);
         }
+        // What the disk has no room for today it may have tomorrow; what is not needed any more
+        // goes in either case.
+        if let Err(error) = self.store(&replay, closed) {
+            self.log.warn(self.input.1, format_args!("{}: no snapshot: {error}", path.display()));
+        }
+        if let Err(error) = snapshot::prune(closed.place(), self.keep_all) {
+            let text = format_args!("{}: old files are not removed: {error}", path.display());
+            self.log.warn(self.input.1, text);
+        }
+        self.replay = Some(replay);
     }
 
     fn execute(&mut self, replay: &mut Replay, closed: &ClosedSegment) -> Result<(), String> {
@@ -326,12 +343,15 @@ impl Follower {
             }
             replay.push(raw.time, record).map_err(|error| what(&error))?;
         }
+        Ok(())
+    }
+
+    fn store(&self, replay: &Replay, closed: &ClosedSegment) -> Result<(), JournalError> {
         let (sequence, time) = self.input;
-        let Some(kept) = replay.kept().filter(|_| sequence > 1) else { return Ok(()) };
-        snapshot::write(closed.place(), sequence - 1, time, &kept.encode())
-            .and_then(|()| snapshot::prune(closed.place(), self.keep_all))
-            .map(drop)
-            .map_err(|error| error.to_string())
+        match replay.kept().filter(|_| sequence > 1) {
+            Some(kept) => snapshot::write(closed.place(), sequence - 1, time, &kept.encode()),
+            None => Ok(()),
+        }
     }
 }
 

@@ -206,8 +206,11 @@ impl OmsAgent {
             work += 1;
             match ask.kind {
                 AskKind::Do(operator) => {
-                    let result = self.oms.on_operator(&operator, now, &mut self.out);
+                    let mut result = self.oms.on_operator(&operator, now, &mut self.out);
                     self.drain(now);
+                    if result.is_ok() && self.oms.recorder().broken().is_some() {
+                        result = Err(OperatorError::NotRecorded);
+                    }
                     let text = format_args!("told by a person: {operator:?}: {result:?}");
                     self.parts.log.info(now, text);
                     self.answer(ask.number, TellPart::Done(result));

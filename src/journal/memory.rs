@@ -24,6 +24,8 @@ struct Contents {
     /// The byte at which writing ends for ever.
     crash_at: Option<u64>,
     crashed: bool,
+    /// Syncs fail.
+    unstorable: bool,
     /// Whether a writer has it.
     locked: bool,
 }
@@ -48,6 +50,23 @@ impl MemoryFolder {
     /// Bytes that all files together may take up; files that are there already stay.
     pub fn set_budget(&self, bytes: Option<u64>) {
         self.contents().budget = bytes;
+    }
+
+    /// Snapshots that are there.
+    pub fn snapshot_count(&self) -> usize {
+        self.contents().snapshots.len()
+    }
+
+    /// Whether the disk fails to store what is written from now on.
+    pub fn fail_syncs(&self, fail: bool) {
+        self.contents().unstorable = fail;
+    }
+
+    pub(super) fn sync(&self) -> std::io::Result<()> {
+        match self.contents().unstorable {
+            true => Err(std::io::Error::other("told to fail")),
+            false => Ok(()),
+        }
     }
 
     /// Bytes that writers put into segments so far, in the order in which they were put.

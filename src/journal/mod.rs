@@ -33,7 +33,7 @@ pub use error::{AppendError, JournalError};
 pub use format::{Damage, PAYLOAD_MAX, SEQUENCE_FIRST};
 pub use housekeeper::ClosedSegment;
 pub use memory::MemoryFolder;
-pub use place::Place;
+pub use place::{Lock, Place};
 pub use reader::{Reader, Record, Torn};
 pub use writer::{Need, Opened, Writer, WriterOptions, WriterStatus};
 

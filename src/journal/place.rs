@@ -218,9 +218,9 @@ impl Place {
     }
 
     /// Makes the folder if need be and takes its lock; what a dead process left half made goes.
-    pub(super) fn lock(&self) -> Result<Lock, JournalError> {
+    pub fn lock(&self) -> Result<Lock, JournalError> {
         match self {
-            Self::Memory(memory) if memory.lock() => Ok(Lock::Memory(memory.clone())),
+            Self::Memory(memory) if memory.lock() => Ok(Lock(Held::Memory(memory.clone()))),
             Self::Memory(_) => {
                 Err(JournalError::InUse { folder: self.path().to_owned(), pid: std::process::id() })
             }
@@ -228,7 +228,7 @@ impl Place {
                 make_folder(folder)?;
                 let lock = lock_folder(folder)?;
                 remove_unfinished(folder)?;
-                Ok(Lock::Folder(lock))
+                Ok(Lock(Held::Folder(lock)))
             }
         }
     }
@@ -236,16 +236,19 @@ impl Place {
 
 /// The right to write a journal, until it is dropped or the process ends.
 #[derive(Debug)]
-pub(super) enum Lock {
+pub struct Lock(Held);
+
+#[derive(Debug)]
+enum Held {
     Folder(File),
     Memory(MemoryFolder),
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        match self {
-            Self::Folder(file) => drop(file.unlock()),
-            Self::Memory(memory) => memory.unlock(),
+        match &self.0 {
+            Held::Folder(file) => drop(file.unlock()),
+            Held::Memory(memory) => memory.unlock(),
         }
     }
 }

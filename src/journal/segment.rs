@@ -113,6 +113,9 @@ impl Segment {
 
     /// Waits until the disk has what was written.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.keeper().map_or(Ok(()), Keeper::sync)
+        match &self.bytes {
+            Bytes::Mapped(mapped) => mapped.keeper().sync(),
+            Bytes::Memory { folder, .. } => folder.sync(),
+        }
     }
 }

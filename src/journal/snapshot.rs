@@ -27,6 +27,7 @@
 #![forbid(unsafe_code)]
 
 use super::error::JournalError;
+use super::format::SEQUENCE_FIRST;
 use super::place::Place;
 use super::survey::survey;
 use crate::types::Nanos;
@@ -49,12 +50,12 @@ pub struct Snapshot {
     pub payload: Vec<u8>,
 }
 
-/// The newest sound snapshot, and which newer ones are not sound, to be logged.
+/// The snapshot looked for, and which that would have come before it are not sound, to be logged.
 #[derive(Debug, Default)]
 pub struct Found {
     /// `None`: read the journal from its beginning.
     pub snapshot: Option<Snapshot>,
-    /// Newer ones that could not be used, and why.
+    /// Those that could not be used, and why.
     pub damaged: Vec<JournalError>,
 }
 
@@ -91,6 +92,26 @@ pub fn write(
 pub fn newest(place: &Place) -> Result<Found, JournalError> {
     let mut found = Found::default();
     for sequence in place.snapshots()?.into_iter().rev() {
+        match read(place, sequence) {
+            Ok(snapshot) => {
+                found.snapshot = Some(snapshot);
+                break;
+            }
+            Err(error) => found.damaged.push(error),
+        }
+    }
+    Ok(found)
+}
+
+/// Finds the sound snapshot that all records there are follow: none if they begin with the very first
+/// one, the oldest that reaches up to them if segments were removed.
+pub fn oldest(place: &Place) -> Result<Found, JournalError> {
+    let mut found = Found::default();
+    let first = survey(place)?.opened.first().map_or(SEQUENCE_FIRST, |first| first.first_sequence);
+    if first <= SEQUENCE_FIRST {
+        return Ok(found);
+    }
+    for sequence in place.snapshots()?.into_iter().filter(|last| *last + 1 >= first) {
         match read(place, sequence) {
             Ok(snapshot) => {
                 found.snapshot = Some(snapshot);

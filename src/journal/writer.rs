@@ -157,9 +157,18 @@ impl Writer {
         now: Nanos,
         hook: Option<Hook>,
     ) -> Result<(Self, Opened), JournalError> {
+        Self::open_locked(options.place.lock()?, options, now, hook)
+    }
+
+    /// The same by whoever has the lock of this journal already, and has read it under the lock.
+    pub fn open_locked(
+        lock: Lock,
+        options: &WriterOptions,
+        now: Nanos,
+        hook: Option<Hook>,
+    ) -> Result<(Self, Opened), JournalError> {
         let reserve = options.check()? as usize;
         let place = options.place.clone();
-        let lock = place.lock()?;
         let found = survey(&place)?;
         let read = read_last(&place, &found)?;
         let last = found.opened.last().map_or(0, |header| header.number);
@@ -210,7 +219,8 @@ impl Writer {
     ///
     /// [`AppendError::TooLarge`] and [`AppendError::Full`]: nothing was written.
     /// [`AppendError::Failed`], for normal records only unless the process is simulated: the disk
-    /// did not store the record, or an earlier one; it may be read again at the next start.
+    /// did not store an earlier record. The record at which it first fails is written like any
+    /// other; [`Writer::has_failed`] tells of it.
     #[inline]
     pub fn append(
         &mut self,
@@ -223,7 +233,7 @@ impl Writer {
             Some(size) if size <= self.record_max => size,
             _ => return Err(AppendError::TooLarge),
         };
-        if need == Need::Normal && self.shared.failed.load(Ordering::Relaxed) {
+        if need == Need::Normal && self.has_failed() {
             return Err(AppendError::Failed);
         }
         if size > self.room(need) {
@@ -238,9 +248,15 @@ impl Writer {
         self.shared.now.store(now.0, Ordering::Relaxed);
         self.shared.sequence.store(sequence, Ordering::Release);
         if self.every {
-            self.sync_record(need)?;
+            self.sync_record();
         }
         Ok(sequence)
+    }
+
+    /// Whether the disk has failed to store what was written. For good.
+    #[inline]
+    pub fn has_failed(&self) -> bool {
+        self.shared.failed.load(Ordering::Relaxed)
     }
 
     /// Sequence that the next record gets.
@@ -355,16 +371,12 @@ impl Writer {
 
     /// Waits for the disk, as asked for with [`SyncPolicy::Every`].
     #[cold]
-    fn sync_record(&mut self, need: Need) -> Result<(), AppendError> {
+    fn sync_record(&mut self) {
         match self.segment.sync() {
-            Ok(()) => {
-                self.shared.synced.store(self.next_sequence - 1, Ordering::Release);
-                Ok(())
-            }
+            Ok(()) => self.shared.synced.store(self.next_sequence - 1, Ordering::Release),
             Err(error) => {
                 let path = self.place.segment_path(self.segment.number);
                 self.shared.fail(format!("cannot store {}: {error}", path.display()));
-                if need == Need::Essential { Ok(()) } else { Err(AppendError::Failed) }
             }
         }
     }

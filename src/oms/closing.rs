@@ -10,11 +10,11 @@
 
 use super::orders::Order;
 use super::record::{Record, Recorder};
-use super::risk::{BookQuote, RiskReject};
+use super::risk::RiskReject;
 use super::{Books, NEVER, Oms, Output};
 use crate::types::{
-    Amount, BookState, ClientOrderId, Instrument, InstrumentId, Nanos, NewOrder, OrderType, Price,
-    Qty, Rounding, Scope, Side, Signal, SignalId, StrategyId, TimeInForce,
+    Amount, ClientOrderId, InstrumentId, Nanos, Price, Qty, Scope, Side, Signal, SignalId,
+    StrategyId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -234,66 +234,19 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let client_id =
             ClientOrderId::mint(self.state.instance_start, strategy, self.state.sequence)
                 .ok_or(RiskReject::IdsExhausted)?;
-        let mut order = self.closing_order(instrument, held, quote)?;
-        order.client_id = client_id;
-        if is_dust(instrument, &order) {
+        let side = if held > Amount::ZERO { Side::Sell } else { Side::Buy };
+        let one = instrument.scale.base_amount(Qty(1)).0.max(1);
+        let qty = Qty(i64::try_from(held.0.abs() / one).unwrap_or(i64::MAX));
+        let collar = self.state.risk.limits.price_collar;
+        let Some(mut order) = self.taking_order(instrument, (side, qty), collar, &quote)? else {
             return Ok(Sent::Nothing(ClosingState::Dust));
-        }
+        };
+        order.client_id = client_id;
         self.check_closing(&order, strategy, quote, now)?;
         let id = SignalId(0);
         let signal = Signal { id, strategy, tick_ns: Nanos(0), ..Signal::default() };
         self.dispatch(&signal, &[order], now, out);
         Ok(Sent::Order(client_id))
-    }
-
-    /// The order that takes the position back, as large as one order may be, at the price collar.
-    fn closing_order(
-        &self,
-        instrument: &Instrument,
-        held: Amount,
-        quote: BookQuote,
-    ) -> Result<NewOrder, RiskReject> {
-        let side = if held > Amount::ZERO { Side::Sell } else { Side::Buy };
-        let level = if side == Side::Sell { quote.bid } else { quote.ask };
-        if quote.state != BookState::Live {
-            return Err(RiskReject::BookNotLive);
-        }
-        if level.qty <= Qty::ZERO || level.price <= Price(0) {
-            return Err(RiskReject::NoPrice);
-        }
-        let (rules, limits) = (&instrument.rules, &self.state.risk.limits);
-        let price = through(level.price, limits.price_collar.0, side);
-        let price = match side {
-            Side::Sell => price.round_to(rules.tick_size, Rounding::Up).max(rules.price_min),
-            Side::Buy if rules.price_max > Price(0) => {
-                price.round_to(rules.tick_size, Rounding::Down).min(rules.price_max)
-            }
-            Side::Buy => price.round_to(rules.tick_size, Rounding::Down),
-        };
-        let one = instrument.scale.base_amount(Qty(1)).0.max(1);
-        let mut qty = i64::try_from(held.0.abs() / one).unwrap_or(i64::MAX);
-        if rules.qty_max > Qty::ZERO {
-            qty = qty.min(rules.qty_max.0);
-        }
-        // What a buy costs at most, and a sell brings at best; both within the limit per order.
-        let dear = if side == Side::Sell { level.price } else { price };
-        for largest in [limits.order_notional_max, rules.notional_max] {
-            let each = instrument.scale.notional(dear, Qty(1)).map_or(0, |value| value.0);
-            if largest > Amount::ZERO && each > 0 {
-                qty = qty.min(i64::try_from(largest.0 / each).unwrap_or(i64::MAX));
-            }
-        }
-        Ok(NewOrder {
-            client_id: ClientOrderId::NONE,
-            instrument: instrument.id,
-            side,
-            order_type: OrderType::Limit,
-            time_in_force: TimeInForce::Ioc,
-            post_only: false,
-            reduce_only: false,
-            price,
-            qty: Qty(qty).round_to(rules.lot_size, Rounding::Down),
-        })
     }
 }
 
@@ -301,20 +254,6 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 enum Sent {
     Order(ClientOrderId),
     Nothing(ClosingState),
-}
-
-/// Whether the venue would not take the order for its size.
-fn is_dust(instrument: &Instrument, order: &NewOrder) -> bool {
-    let rules = &instrument.rules;
-    let value = instrument.scale.notional(order.price, order.qty).unwrap_or_default();
-    order.qty <= Qty::ZERO || order.qty < rules.qty_min || value < rules.notional_min
-}
-
-/// The price that is `ppb` worse for us than `price`, towards it.
-fn through(price: Price, ppb: i64, side: Side) -> Price {
-    let away = i128::from(price.0) * i128::from(ppb) / 1_000_000_000;
-    let away = i64::try_from(away).unwrap_or(0);
-    Price(price.0.saturating_add(away.saturating_mul(side.sign())))
 }
 
 fn pause_ns(tries: u32) -> u64 {

@@ -2,9 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+use super::orders::Order;
 use super::record::Recorder;
 use super::{Books, Oms};
-use crate::types::{Amount, NewOrder, OrderType, Price, Side};
+use crate::types::{Amount, InstrumentId, NewOrder, OrderType, Price, Side};
 
 impl<R: Recorder, B: Books> Oms<R, B> {
     /// Whether an order would meet one of our own that may be working on the other side of its
@@ -19,18 +20,30 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if with_earlier {
             return true;
         }
-        // Nearly always there is nothing on the other side, and nothing to look through.
-        let exposure = self.state.exposures.instrument(order.instrument);
-        let working = match order.side {
-            Side::Buy => exposure.selling,
-            Side::Sell => exposure.buying,
+        self.own(order.instrument, order.side.opposite())
+            .any(|other| meets(order.side, price, limit_of(other.order_type, other.price)))
+    }
+
+    /// The best limit of our orders that may be working on one side of an instrument.
+    pub(super) fn best_own(&self, instrument: InstrumentId, side: Side) -> Option<Price> {
+        let limits = self.own(instrument, side);
+        let limits = limits.filter_map(|order| limit_of(order.order_type, order.price));
+        match side {
+            Side::Buy => limits.max(),
+            Side::Sell => limits.min(),
+        }
+    }
+
+    fn own(&self, instrument: InstrumentId, side: Side) -> impl Iterator<Item = &Order> {
+        let exposure = self.state.exposures.instrument(instrument);
+        let working = match side {
+            Side::Buy => exposure.buying,
+            Side::Sell => exposure.selling,
         };
-        working > Amount::ZERO
-            && self.state.orders.iter_open().any(|other| {
-                other.instrument == order.instrument
-                    && other.side != order.side
-                    && meets(order.side, price, limit_of(other.order_type, other.price))
-            })
+        // Nearly always there is nothing on that side, and nothing to look through.
+        let most = if working > Amount::ZERO { usize::MAX } else { 0 };
+        let open = self.state.orders.iter_open().take(most);
+        open.filter(move |order| order.instrument == instrument && order.side == side)
     }
 }
 

@@ -21,10 +21,12 @@ use super::orders::{Order, Slot};
 use super::record::{Record, Recorder};
 use super::requests::{Place, refusal_report};
 use super::risk::RiskReject;
+use super::taking::{is_too_small, whole_lots};
 use super::{Books, NEVER, Oms, Output};
+use crate::mutants::Mutant;
 use crate::types::{
     Breach, BreachAction, ClientOrderId, Fill, LegMode, LegPricing, Nanos, NewOrder, OrderState,
-    Priority, Qty, RejectReason, ReportKind, Rounding, Scale, Scope, Side, Signal, StrategyReport,
+    Priority, Qty, RejectReason, ReportKind, Scale, Scope, Side, Signal, StrategyReport,
     TimeInForce,
 };
 use pair::{Pair, PairFill, Stage};
@@ -202,7 +204,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 
     /// Whether a bound is passed; if so what works is cancelled, if not it is looked at again.
     fn breach(&mut self, pair: &mut Pair, excess: i64, now: Nanos, out: &mut Output) -> bool {
-        if !pair.contract.is_enforced() {
+        if !pair.contract.is_enforced() || Mutant::NakedLeft.is_on() {
             return false;
         }
         let Some(breach) = pair.breach_of(excess, now) else {
@@ -246,8 +248,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             let mut leg = pair.legs[at].asked;
             let sized = i128::from(leg.qty.0) * i128::from(first.filled.0.min(first.asked.qty.0))
                 / i128::from(first.asked.qty.0.max(1));
-            leg.qty = self.whole_lots(leg.instrument, Qty(sized as i64));
-            if self.is_too_small(leg.instrument, leg.qty, pair.legs[at].intended) {
+            let row = self.instruments.get(leg.instrument);
+            leg.qty = row.map_or(Qty::ZERO, |row| whole_lots(row, Qty(sized as i64)));
+            if row.is_none_or(|row| is_too_small(row, leg.qty, pair.legs[at].intended)) {
                 pair.legs[at].left_out = true;
                 self.tell_unsent(pair, at, None, now, out);
                 continue;
@@ -353,36 +356,14 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
     }
 
-    fn whole_lots(&self, instrument: crate::types::InstrumentId, qty: Qty) -> Qty {
-        match self.instruments.get(instrument) {
-            Some(row) if row.rules.lot_size > Qty::ZERO => {
-                qty.round_to(row.rules.lot_size, Rounding::Down)
-            }
-            _ => qty,
-        }
-    }
-
-    /// Whether a venue does not take an order of this size at this price.
-    fn is_too_small(
-        &self,
-        instrument: crate::types::InstrumentId,
-        qty: Qty,
-        price: crate::types::Price,
-    ) -> bool {
-        let Some(row) = self.instruments.get(instrument) else { return true };
-        let value = row.scale.notional(price, qty).unwrap_or_default();
-        qty <= Qty::ZERO || qty < row.rules.qty_min || value < row.rules.notional_min
-    }
-
     /// Whether an excess is too small to be traded back.
     fn is_dust(&self, pair: &Pair, excess: i64) -> bool {
         if excess == 0 {
             return true;
         }
         let leg = &pair.legs[pair.heavy_leg(excess)];
-        let instrument = leg.asked.instrument;
-        let qty = self.whole_lots(instrument, pair.unwindable(excess));
-        self.is_too_small(instrument, qty, leg.intended)
+        let Some(row) = self.instruments.get(leg.asked.instrument) else { return true };
+        is_too_small(row, whole_lots(row, pair.unwindable(excess)), leg.intended)
     }
 
     /// The pair is done: its record.

@@ -37,6 +37,7 @@ mod requests;
 mod risk;
 mod shares;
 mod state;
+mod taking;
 mod tell;
 #[cfg(test)]
 mod tests;

@@ -31,6 +31,8 @@ pub enum OperatorError {
     BadValue,
     /// The engine is stopping: nothing is allowed again.
     Stopping,
+    /// Carried out, but the journal could not take it: a restart knows nothing of it.
+    NotRecorded,
 }
 
 impl fmt::Display for OperatorError {
@@ -41,6 +43,9 @@ impl fmt::Display for OperatorError {
             Self::UnknownInstrument => "no such instrument",
             Self::BadValue => "the limit cannot have this value",
             Self::Stopping => "the engine is stopping",
+            Self::NotRecorded => {
+                "done, but the journal takes no more: after a restart it has to be said again"
+            }
         })
     }
 }

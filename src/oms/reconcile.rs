@@ -329,12 +329,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
                 self.lose(slot, Trigger::Listed, now, out);
                 self.query_now(slot, now);
             }
-            (OrderState::Unknown, false) if acked => self.query_now(slot, now),
-            (OrderState::Unknown, false) => {
-                // As much as the answer to a query that does not find it.
-                let trigger = self.not_found(slot, now);
-                self.conclude(slot, trigger, now);
-            }
+            // That it is not open tells nothing of how it ended, nor whether it ever was.
+            (OrderState::Unknown, false) => self.query_now(slot, now),
             (state, false) if !state.is_terminal() && acked => {
                 self.found(venue, Difference::OrderGone { order, venue_order_id }, now);
                 self.lose(slot, Trigger::OrderGone, now, out);

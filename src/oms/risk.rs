@@ -12,8 +12,9 @@ pub use super::reject::RiskReject;
 use super::trading::TradingStates;
 use crate::mutants::Mutant;
 use crate::types::{
-    Amount, BookState, Instrument, InstrumentStatus, Level, LimitKey, LossSwitch, Nanos, NewOrder,
-    OrderType, Price, Qty, Scope, Side, StrategyId, TimeInForce, TradingState,
+    Amount, AssetId, BookState, Instrument, InstrumentId, InstrumentStatus, Level, LimitKey,
+    LossSwitch, Nanos, NewOrder, OrderType, Price, Qty, Scope, Side, StrategyId, TimeInForce,
+    TradingState,
 };
 use serde::{Deserialize, Serialize};
 
@@ -112,7 +113,8 @@ impl Risk {
         open_own: usize,
         now: Nanos,
     ) -> Result<(), RiskReject> {
-        if self.trading.of(strategy) == TradingState::Halted {
+        let halted = self.trading.of(strategy) == TradingState::Halted;
+        if halted && !Mutant::PauseIgnored.is_on() {
             return Err(RiskReject::Halted);
         }
         self.check_room(count, open, now)?;
@@ -142,7 +144,8 @@ impl Risk {
         subject: &Subject<'_>,
         exposures: &Exposures,
     ) -> Result<(), RiskReject> {
-        if !subject.closing && self.trading.at(subject.instrument.venue) == TradingState::Halted {
+        let halted = self.trading.at(subject.instrument.venue) == TradingState::Halted;
+        if halted && !subject.closing && !Mutant::PauseIgnored.is_on() {
             return Err(RiskReject::Halted);
         }
         if !subject.venue_ready {
@@ -259,6 +262,41 @@ impl Risk {
         self.trading.get(Scope::Strategy(strategy)) == Some(TradingState::ReduceOnly)
     }
 
+    fn position_max(&self, base: AssetId) -> Amount {
+        let limits = &self.limits.position_max;
+        let found = limits.iter().find(|(asset, _)| *asset == base);
+        found.map_or(Amount::ZERO, |(_, limit)| *limit)
+    }
+
+    fn instrument_position_max(&self, id: InstrumentId) -> Option<Amount> {
+        let limits = &self.limits.instrument_position_max;
+        limits.iter().find(|(limited, _)| *limited == id).map(|(_, limit)| *limit)
+    }
+
+    /// How much more of an instrument may work on this side before a position could pass a limit;
+    /// base asset, never negative.
+    pub(super) fn room(
+        &self,
+        instrument: &Instrument,
+        side: Side,
+        exposures: &Exposures,
+    ) -> Amount {
+        let left = |exposure: &Exposure, limit: Amount| {
+            let end = match side {
+                Side::Buy => exposure.longest(Amount::ZERO),
+                Side::Sell => exposure.shortest(Amount::ZERO).map(|end| -end),
+            };
+            let left = end.and_then(|end| limit.checked_add(-end)).unwrap_or(Amount::ZERO);
+            left.max(Amount::ZERO)
+        };
+        let of_base =
+            left(&exposures.underlying(instrument.base), self.position_max(instrument.base));
+        match self.instrument_position_max(instrument.id) {
+            Some(limit) => of_base.min(left(&exposures.instrument(instrument.id), limit)),
+            None => of_base,
+        }
+    }
+
     /// Orders that can only bring the position nearer to zero pass even beyond the limit.
     fn check_position(
         &self,
@@ -266,12 +304,7 @@ impl Risk {
         exposures: &Exposures,
     ) -> Result<(), RiskReject> {
         let base = subject.instrument.base;
-        let limit = self
-            .limits
-            .position_max
-            .iter()
-            .find(|(asset, _)| *asset == base)
-            .map_or(Amount::ZERO, |(_, limit)| *limit);
+        let limit = self.position_max(base);
         let exposure = exposures.underlying(base);
         let within =
             stays_within(&exposure, limit, subject.order.side, subject.earlier + subject.qty());
@@ -285,12 +318,9 @@ impl Risk {
         exposures: &Exposures,
     ) -> Result<(), RiskReject> {
         let id = subject.instrument.id;
-        let limits = &self.limits.instrument_position_max;
-        let Some((_, limit)) = limits.iter().find(|(limited, _)| *limited == id) else {
-            return Ok(());
-        };
+        let Some(limit) = self.instrument_position_max(id) else { return Ok(()) };
         let extra = subject.earlier_instrument + subject.qty();
-        let within = stays_within(&exposures.instrument(id), *limit, subject.order.side, extra);
+        let within = stays_within(&exposures.instrument(id), limit, subject.order.side, extra);
         if within { Ok(()) } else { Err(RiskReject::InstrumentPosition) }
     }
 }

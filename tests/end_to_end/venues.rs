@@ -87,6 +87,9 @@ pub fn config(folder: &Folder, venues: &Venues, file: &str, strategy: bool) -> P
     path
 }
 
+/// A start that takes longer says why.
+const SLOW: Duration = Duration::from_secs(5);
+
 /// Most of what an engine said that is kept for the report of a failure.
 const SAID_MAX: usize = 400;
 
@@ -134,7 +137,11 @@ impl Engine {
             ready.extend(NAMES.into_iter().filter(says));
             self.keep(line);
         }
-        begun.elapsed()
+        let took = begun.elapsed();
+        if took > SLOW {
+            println!("{took:?} from start to ready: {:#?}", self.said);
+        }
+        took
     }
 
     /// The last lines that it said.

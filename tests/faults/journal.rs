@@ -2,7 +2,8 @@
 //! somebody who decided otherwise.
 
 use crate::desk::{Desk, NOW, SECOND, VENUE};
-use stoop::agents::journal::{JournalSetup, restore};
+use stoop::agents::journal::{JournalRecorder, JournalSetup, restore};
+use stoop::agents::log;
 use stoop::config::Config;
 use stoop::journal::{MemoryFolder, Place};
 use stoop::oms::RiskReject;
@@ -120,6 +121,88 @@ fn full_files_become_snapshots_while_the_engine_runs() {
     assert!(short.records * 3 < long.records, "{} of {}", short.records, long.records);
     assert_eq!(short.kept.unwrap().hash(), long.kept.unwrap().hash());
     assert!(short.warnings.is_empty());
+}
+
+#[test]
+fn a_record_that_the_disk_does_not_store_is_written_once() {
+    let memory = MemoryFolder::new();
+    let mut setup = setup(&memory, 1 << 16);
+    setup.config.sync = stoop::config::JournalSync::Record;
+    let mut desk = Desk::over(&setup, NOW);
+    desk.become_ready();
+    round(&mut desk, 1);
+    memory.fail_syncs(true);
+    let mut codes = Vec::new();
+    for number in 2..5 {
+        desk.live_book(NOW.plus(number * SECOND));
+        codes.push(desk.signal(NOW.plus(number * SECOND)));
+        desk.poll(NOW.plus(number * SECOND));
+    }
+    let full = RiskReject::JournalFull as u8;
+    assert_eq!(codes[1..], [full, full], "nothing new on a disk that fails");
+    drop(desk);
+    // Every input was executed once, and its effects are those that stand there.
+    let restored = restore(&Place::Memory(memory), false).unwrap();
+    assert!(restored.kept.is_some());
+}
+
+#[test]
+fn a_snapshot_that_finds_no_room_is_not_the_last() {
+    let memory = MemoryFolder::new();
+    let mut desk = Desk::over(&setup(&memory, 16 << 10), NOW);
+    desk.become_ready();
+    round(&mut desk, 1);
+    let used: u64 = memory.segments().iter().map(|(_, bytes)| bytes.len() as u64).sum();
+    memory.set_budget(Some(used));
+    let mut number = 1;
+    let mut signal = |desk: &mut Desk| {
+        number += 1;
+        desk.live_book(NOW.plus(number * SECOND));
+        let code = desk.signal(NOW.plus(number * SECOND));
+        desk.poll(NOW.plus(number * SECOND));
+        code
+    };
+    while signal(&mut desk) != RiskReject::JournalFull as u8 {}
+    assert_eq!((memory.segments().len(), memory.snapshot_count()), (2, 0));
+    memory.set_budget(None);
+    for _ in 1..200 {
+        signal(&mut desk);
+    }
+    assert!(memory.snapshot_count() > 0, "they go on once there is room");
+}
+
+#[test]
+fn a_journal_without_its_first_segments_is_executed_from_the_snapshot_before_the_rest() {
+    let memory = MemoryFolder::new();
+    let mut setup = setup(&memory, 16 << 10);
+    setup.config.keep_all = false;
+    let mut desk = Desk::over(&setup, NOW);
+    desk.become_ready();
+    for number in 1..=200 {
+        round(&mut desk, number);
+    }
+    drop(desk);
+    assert!(memory.segments()[0].0 > 1, "the first were removed");
+    let place = Place::Memory(memory);
+    let (short, long) = (restore(&place, true).unwrap(), restore(&place, false).unwrap());
+    assert!(long.after > 0 && long.after < short.after, "{} {}", long.after, short.after);
+    assert_eq!(short.kept.unwrap().hash(), long.kept.unwrap().hash());
+}
+
+#[test]
+fn a_journal_in_use_is_neither_read_nor_moved_aside() {
+    let name = format!("stoop-journal-lock-{}", std::process::id());
+    let folder = std::env::temp_dir().join(name).join("run");
+    let place = Place::Folder(folder.clone());
+    let setup = JournalSetup { place, anew: true, ..setup(&MemoryFolder::new(), 1 << 16) };
+    let open = || JournalRecorder::open(&setup, NOW, log::channel(64).0);
+    let (first, _) = open().unwrap();
+    let error = open().err().unwrap();
+    assert!(error.contains("in use"), "{error}");
+    assert!(folder.join("segment-000001.log").exists());
+    drop(first);
+    open().unwrap();
+    std::fs::remove_dir_all(folder.parent().unwrap()).unwrap();
 }
 
 #[test]

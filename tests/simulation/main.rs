@@ -13,6 +13,8 @@ mod checks;
 mod faults;
 #[cfg(feature = "mutants")]
 mod mutants;
+mod pairs;
+mod person;
 mod plan;
 mod trader;
 mod venues;
@@ -75,6 +77,7 @@ fn seeds_run_without_a_failure() {
     let (orders, fills, virtual_ns, steps) =
         (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let restarts = AtomicU64::new(0);
+    let (commands, pairs) = (AtomicU64::new(0), AtomicU64::new(0));
     let faults = Mutex::new(BTreeMap::<faults::Kind, u64>::new());
     let started = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -97,6 +100,8 @@ fn seeds_run_without_a_failure() {
                                 *faults.entry(kind).or_default() += count;
                             }
                             restarts.fetch_add(outcome.runs - 1, Ordering::Relaxed);
+                            commands.fetch_add(outcome.commands, Ordering::Relaxed);
+                            pairs.fetch_add(outcome.pairs, Ordering::Relaxed);
                         }
                         Err(story) => {
                             let mut failures = failures.lock().unwrap();
@@ -115,12 +120,14 @@ fn seeds_run_without_a_failure() {
     failures.sort();
     let per_minute = count as f64 * 60.0 / seconds;
     println!(
-        "orders {} fills {} virtual hours {:.1} steps {} restarts {}",
+        "orders {} fills {} virtual hours {:.1} steps {} restarts {} commands {} pairs {}",
         orders.into_inner(),
         fills.into_inner(),
         virtual_ns.into_inner() as f64 / 3.6e12,
         steps.into_inner(),
         restarts.into_inner(),
+        commands.into_inner(),
+        pairs.into_inner(),
     );
     println!("faults {:?}", faults.into_inner().unwrap());
     println!("seeds {count} failures {} seeds_per_minute {per_minute:.0}", failures.len());

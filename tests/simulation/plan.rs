@@ -15,6 +15,8 @@ pub struct Plan {
     pub trading_ns: u64,
     /// The engine is told to stop the moment its trading time is over, whatever its state is.
     pub abrupt: bool,
+    /// At the quiet end everything is closed.
+    pub flatten: bool,
     /// The agents are polled at least so often.
     pub poll_ns: u64,
     /// Symbols traded at each venue: one or two.
@@ -94,6 +96,7 @@ impl Plan {
             },
             segment_bytes: c.between(16, 128) * 4096,
             abrupt: Chance::new(seed, "abrupt").percent(20),
+            flatten: Chance::new(seed, "flatten").percent(30),
             faults: if quiet { Vec::new() } else { crate::faults::weights(c) },
             fault_every_ns: c.between(300, 4_000) * if long { 5 * MS } else { MS },
         }

@@ -2,9 +2,11 @@
 //! books, beyond its limits and against itself. Only its seed decides.
 
 use crate::chance::Chance;
+use crate::pairs::NAKED_MS_MAX;
+use crate::plan::MS;
 use std::collections::BTreeMap;
 use stoop::strategy::prelude::*;
-use stoop::types::{ClientOrderId, ReportKind};
+use stoop::types::{BreachAction, ClientOrderId, Contract, LegMode, Ppb, ReportKind};
 
 pub struct Trader {
     chance: Chance,
@@ -97,8 +99,27 @@ impl Trader {
         let (price, price_other) =
             (self.price(at, side, 10), self.price(other, side.opposite(), 10));
         let (one, two) = (self.markets[at], self.markets[other]);
+        let contract = (at / 2 == other / 2).then(|| self.contract(qty));
         let signal = leg(ctx.signal(), &one, side, qty).limit_at(price);
-        let _ = leg(signal, &two, side.opposite(), qty).limit_at(price_other).ioc().emit();
+        let signal = leg(signal, &two, side.opposite(), qty).limit_at(price_other).ioc();
+        let _ = match contract.flatten() {
+            Some(contract) => signal.contract(contract).emit(),
+            None => signal.emit(),
+        };
+    }
+
+    /// Mostly there is a contract between the legs.
+    fn contract(&mut self, qty: Qty) -> Option<Contract> {
+        let modes = [LegMode::Parallel, LegMode::Sequential];
+        let actions = [BreachAction::Unwind, BreachAction::Complete, BreachAction::Hold];
+        let contract = Contract {
+            mode: *self.chance.pick(&modes),
+            naked_time_max_ns: self.chance.between(20, NAKED_MS_MAX) * MS,
+            naked_qty_max: if self.chance.percent(30) { Qty(qty.0 / 3) } else { Qty(0) },
+            on_breach: *self.chance.pick(&actions),
+            slippage_max: Ppb(5_000_000),
+        };
+        self.chance.percent(75).then_some(contract)
     }
 
     fn rest(&mut self, ctx: &mut Context) {

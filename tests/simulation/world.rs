@@ -3,6 +3,8 @@
 use crate::chance::Chance;
 use crate::checks::{Checks, Failure};
 use crate::faults::{Faults, Kind, Order};
+use crate::pairs::Pairs;
+use crate::person::Person;
 use crate::plan::{MS, Plan, SECOND};
 use crate::trader::Trader;
 use crate::venues::{self, BASES, NAMES};
@@ -17,10 +19,11 @@ use stoop::clock::Clock;
 use stoop::config::{Config, DEFAULT_TOML, InstrumentConfig, JournalSync, StrategyKind};
 use stoop::journal::{MemoryFolder, Place};
 use stoop::net::tls::client_config;
+use stoop::oms::{Closing, ClosingState};
 use stoop::pipe::Network;
 use stoop::sim::InMemory;
 use stoop::strategy::Strategy;
-use stoop::types::{Nanos, VenueId};
+use stoop::types::{Nanos, Operator, Scope, VenueId};
 
 /// 2026-11-18, as good as any.
 const START: Nanos = Nanos(1_795_000_000 * SECOND);
@@ -30,9 +33,13 @@ const ROUNDS_MAX: usize = 64;
 const STOPPING_NS: u64 = 60 * SECOND;
 /// Until everything that was on its way has come: orders over REST wait for one another.
 const QUIET_NS: u64 = 8 * SECOND;
+/// Until every pair has been told: what our checks do not let it do is tried for some time.
+const PAIRS_NS: u64 = 20 * SECOND;
 /// Orders of a long run, and the time in which it must have them.
 const LONG_ORDERS: u64 = 2_000;
 const LONG_MAX_NS: u64 = 4 * 3_600 * SECOND;
+/// Longest that closing all positions may take in a quiet market.
+const CLOSING_NS: u64 = 40 * SECOND;
 const LINES_KEPT: usize = 400;
 
 /// What a run has come to.
@@ -45,6 +52,10 @@ pub struct Outcome {
     pub virtual_ns: u64,
     pub runs: u64,
     pub faults: BTreeMap<Kind, u64>,
+    /// Commands of a person that were carried out.
+    pub commands: u64,
+    /// Outcomes of signals with a contract that were compared with the venues.
+    pub pairs: u64,
 }
 
 pub struct World {
@@ -68,6 +79,8 @@ pub struct World {
     log: log::Log,
     faults: Faults,
     checks: Checks,
+    pairs: Pairs,
+    person: Person,
     lines: Receiver<LogLine>,
     kept: VecDeque<String>,
     poll_at: Nanos,
@@ -153,6 +166,8 @@ impl World {
             log,
             faults: Faults::new(plan, now),
             checks: Checks::new(plan),
+            pairs: Pairs::new(plan),
+            person: Person::new(plan, now),
             lines,
             kept: VecDeque::new(),
             poll_at: now,
@@ -171,6 +186,7 @@ impl World {
             self.run_until(self.now.plus(SECOND))?;
         }
         self.faults.heal(self.now, &mut self.sim, &self.network, &self.plan);
+        self.person.resume_all(self.now);
         if self.plan.abrupt {
             while self.engine.is_none() {
                 self.step(Nanos(u64::MAX))?;
@@ -192,6 +208,8 @@ impl World {
             virtual_ns: self.now.since(START),
             runs: self.runs,
             faults: self.faults.counts.clone(),
+            commands: self.person.done,
+            pairs: self.pairs.compared,
         })
     }
 
@@ -204,9 +222,55 @@ impl World {
         self.faults.asleep.strategies = Nanos(u64::MAX);
         let quiet = self.now.plus(QUIET_NS);
         self.run_until(quiet)?;
+        let open =
+            |world: &Self| world.engine.as_ref().is_some_and(|e| e.oms.oms().pairs_open() > 0);
+        let until = self.now.plus(PAIRS_NS);
+        while open(self) && self.now < until {
+            self.step(until)?;
+        }
         match &self.engine {
-            Some(engine) => self.checks.books(engine, &self.sim),
-            None => Err(Failure::new("no engine although nothing is wrong any more")),
+            Some(engine) => {
+                self.pairs.end(engine, &self.sim)?;
+                self.checks.books(engine, &self.sim)?;
+            }
+            None => return Err(Failure::new("no engine although nothing is wrong any more")),
+        }
+        if self.plan.flatten { self.flatten() } else { Ok(()) }
+    }
+
+    /// Everything is closed at a person's command, and is closed then.
+    fn flatten(&mut self) -> Result<(), Failure> {
+        // A book that does not move is soon too old to trade on.
+        self.sim.pause_flow(false);
+        self.person.ask(Operator::Flatten(Scope::Engine), self.now);
+        let until = self.now.plus(CLOSING_NS);
+        // It is taken up by the next poll.
+        self.run_until(self.now.plus(SECOND))?;
+        let working = |world: &Self| {
+            let oms = world.engine.as_ref().map(|engine| engine.oms.oms());
+            oms.is_some_and(|oms| !oms.progress(Scope::Engine).is_done())
+        };
+        while working(self) && self.now < until {
+            self.step(until)?;
+        }
+        self.sim.pause_flow(true);
+        self.run_until(self.now.plus(QUIET_NS))?;
+        let engine = self.engine.as_ref().ok_or_else(|| Failure::new("no engine"))?;
+        let closings = engine.oms.oms().closings();
+        let closed = |row: &&Closing| matches!(row.state, ClosingState::Flat | ClosingState::Dust);
+        match closings.iter().find(|row| !closed(row)) {
+            None if !closings.is_empty() => Ok(()),
+            _ => {
+                let oms = engine.oms.oms();
+                let held: Vec<String> = closings
+                    .iter()
+                    .map(|row| {
+                        let held = oms.held(Scope::Engine, row.instrument);
+                        format!("{held} of {:?} {:?}", row.instrument, row.state)
+                    })
+                    .collect();
+                Err(Failure(format!("flattened, and yet: {held:?}")))
+            }
         }
     }
 
@@ -303,15 +367,18 @@ impl World {
         self.sim.turn(self.now);
         self.faults.turn(self.now, &mut self.sim, &self.network, &self.plan);
         self.live_and_die();
+        self.person.turn(self.engine.as_ref(), self.now);
         self.poll()?;
         if self.journal.crashed() {
             self.die(self.pause_ns);
         }
         if let Some(engine) = &self.engine {
             self.checks.step(engine, &self.sim, self.now)?;
+            self.pairs.read()?;
         }
         let arrival = self.network.next_arrival().unwrap_or(Nanos(u64::MAX));
         let next = arrival.min(self.sim.due(self.now)).min(self.faults.due());
+        let next = next.min(self.person.due());
         let next = next.min(self.poll_at).min(until).max(self.now.plus(1));
         if next >= arrival {
             self.poll_at = next;
@@ -345,6 +412,7 @@ impl World {
                 return Ok(());
             }
             self.checks.after_oms(engine, now)?;
+            self.person.after_oms(engine, now)?;
             for (executor, until) in engine.executors.iter_mut().zip(asleep.executors) {
                 work += if now >= until { executor.poll(now) } else { 0 };
             }
@@ -380,14 +448,16 @@ impl World {
         }
         if self.engine.is_none() && self.now >= self.start_at {
             self.runs += 1;
-            let engine = build(
+            let mut engine = build(
                 &self.plan,
                 (&self.network, &self.clock, &self.sim),
                 &self.journal,
                 self.runs,
                 self.log.clone(),
             );
+            engine.oms = engine.oms.with_desk(self.person.desk());
             self.checks.on_start(&engine);
+            self.pairs.on_start(&engine);
             self.engine = Some(engine);
             self.poll_at = self.now;
         }
@@ -398,6 +468,7 @@ impl World {
         let text = format!("the engine dies for {} ms", pause_ns / MS);
         self.faults.told.push((self.now, text));
         self.engine = None;
+        self.person.hang_up();
         self.journal = self.journal.after_crash();
         self.start_at = self.now.plus(pause_ns);
     }
@@ -407,6 +478,8 @@ impl World {
         let mut told: Vec<(u64, String)> = Vec::new();
         let faults = self.faults.told.iter().map(|(at, text)| (at.0, format!("FAULT {text}")));
         told.extend(faults);
+        let person = self.person.told.iter().map(|(at, text)| (at.0, format!("PERSON {text}")));
+        told.extend(person);
         // The trader asks for much that it may not have; that is no news.
         let lines = self.lines.try_iter().filter(|line| !line.text.starts_with("signal refused"));
         told.extend(lines.map(|line| (line.at.0, format!("{}: {}", line.source, line.text))));

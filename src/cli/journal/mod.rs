@@ -242,6 +242,7 @@ fn verify(place: &Place, json: bool) -> Result<u8, Failure> {
         let restored = result.as_ref().ok();
         let object = json!({
             "ok": result.is_ok(),
+            "after": restored.map(|r| r.after),
             "records": restored.map(|r| r.records),
             "inputs": restored.map(|r| r.inputs),
             "state_hash": restored.and_then(|r| Some(format!("{:016x}", r.kept.as_ref()?.hash()))),
@@ -262,9 +263,13 @@ fn verified(restored: &Restored, seconds: f64) -> String {
     let hash = restored.kept.as_ref().map_or(0, |kept| kept.hash());
     let open = restored.kept.as_ref().map_or(0, |kept| kept.open_count());
     let torn = restored.torn.as_ref().map_or(String::new(), |torn| format!("\n{torn}"));
+    let after = match restored.after {
+        0 => String::new(),
+        last => format!("\nrecords up to {last} were removed; their snapshot was the beginning"),
+    };
     format!(
         "{} records, {} inputs executed again with the same outcome in {seconds:.2} s\n\
-         state {hash:016x}, {open} orders not ended{torn}",
+         state {hash:016x}, {open} orders not ended{after}{torn}",
         restored.records, restored.inputs
     )
 }

@@ -10,12 +10,12 @@
 use super::pair::{Pair, TRIED_MAX};
 use crate::oms::record::Recorder;
 use crate::oms::requests::Place;
-use crate::oms::risk::{BookQuote, RiskReject};
+use crate::oms::risk::RiskReject;
+use crate::oms::taking::met;
 use crate::oms::{Books, Oms, Output};
 use crate::types::{
-    Amount, BookState, BreachAction, COMPLETING_LEG, ClientOrderId, HEDGE_LEG, Instrument,
-    InstrumentId, Level, Nanos, NewOrder, OrderType, Ppb, Price, Priority, Qty, Rounding, Side,
-    TimeInForce,
+    BreachAction, COMPLETING_LEG, ClientOrderId, HEDGE_LEG, InstrumentId, Nanos, Price, Priority,
+    Qty, Side,
 };
 
 /// Pause after a try that traded nothing; doubles with each up to the longest.
@@ -179,7 +179,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let instruments = std::sync::Arc::clone(&self.instruments);
         let instrument = instruments.get(aim.instrument).ok_or(RiskReject::UnknownInstrument)?;
         let quote = self.quote(aim.instrument, now);
-        let mut order = self.hedging_order(instrument, aim, pair.contract.slippage_max, &quote)?;
+        let (what, slippage) = ((aim.side, aim.qty), pair.contract.slippage_max);
+        let order = self.taking_order(instrument, what, slippage, &quote)?;
+        let mut order = order.ok_or(No::Dust)?;
         order.client_id =
             ClientOrderId::mint(self.state.instance_start, pair.strategy, self.state.sequence)
                 .ok_or(RiskReject::IdsExhausted)?;
@@ -201,79 +203,11 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         pair.hedges = pair.hedges.saturating_add(1);
         Ok(())
     }
-
-    /// An order for what is wanted, or for as much of it as one order may be.
-    fn hedging_order(
-        &self,
-        instrument: &Instrument,
-        aim: &Aim,
-        slippage: Ppb,
-        quote: &BookQuote,
-    ) -> Result<NewOrder, No> {
-        if quote.state != BookState::Live {
-            return Err(No::Risk(RiskReject::BookNotLive));
-        }
-        let level = met(quote, aim.side).ok_or(RiskReject::NoPrice)?;
-        let limits = &self.state.risk.limits;
-        let slippage = slippage.0.clamp(0, limits.price_collar.0.max(0));
-        let price = bounded(instrument, through(level.price, slippage, aim.side), aim.side);
-        let wanted = self.whole_lots(aim.instrument, aim.qty);
-        if self.is_too_small(aim.instrument, wanted, price) {
-            return Err(No::Dust);
-        }
-        let mut qty = wanted.0;
-        if instrument.rules.qty_max > Qty::ZERO {
-            qty = qty.min(instrument.rules.qty_max.0);
-        }
-        let each = instrument.scale.notional(price, Qty(1)).map_or(0, |value| value.0);
-        for most in [limits.order_notional_max, instrument.rules.notional_max] {
-            if most > Amount::ZERO && each > 0 {
-                qty = qty.min(i64::try_from(most.0 / each).unwrap_or(i64::MAX));
-            }
-        }
-        Ok(NewOrder {
-            client_id: ClientOrderId::NONE,
-            instrument: aim.instrument,
-            side: aim.side,
-            order_type: OrderType::Limit,
-            time_in_force: TimeInForce::Ioc,
-            post_only: false,
-            reduce_only: false,
-            price,
-            qty: self.whole_lots(aim.instrument, Qty(qty)),
-        })
-    }
 }
 
 /// The side that makes an excess smaller.
 fn against(excess: i64) -> Side {
     if excess > 0 { Side::Sell } else { Side::Buy }
-}
-
-/// What an order of this side would meet.
-fn met(quote: &BookQuote, side: Side) -> Option<Level> {
-    let level = if side == Side::Buy { quote.ask } else { quote.bid };
-    let good = quote.state == BookState::Live && level.qty > Qty::ZERO && level.price > Price(0);
-    good.then_some(level)
-}
-
-/// The price that is `ppb` worse for us.
-fn through(price: Price, ppb: i64, side: Side) -> Price {
-    let away = i128::from(price.0) * i128::from(ppb) / 1_000_000_000;
-    let away = i64::try_from(away).unwrap_or(0);
-    Price(price.0.saturating_add(away.saturating_mul(side.sign())))
-}
-
-/// On a tick, not further through the book, within the instrument's bounds.
-fn bounded(instrument: &Instrument, price: Price, side: Side) -> Price {
-    let rules = &instrument.rules;
-    let rounding = if side == Side::Buy { Rounding::Down } else { Rounding::Up };
-    let price = match rules.tick_size {
-        Price(tick) if tick > 0 => price.round_to(rules.tick_size, rounding),
-        _ => price,
-    };
-    let price = price.max(rules.price_min);
-    if rules.price_max > Price(0) { price.min(rules.price_max) } else { price }
 }
 
 fn pause_ns(tries: u32) -> u64 {

@@ -156,6 +156,33 @@ fn a_refused_leg_is_a_breach_at_once_and_the_other_is_unwound() {
 }
 
 #[test]
+fn a_hedge_stops_before_our_own_order() {
+    let mut pair = Pair::new(CONTRACT);
+    let [a, b] = pair.ids[..] else { panic!() };
+    pair.fill(a, A, 1_000, 6_000_010);
+    let resting = |price| {
+        let time_in_force = TimeInForce::Gtc;
+        [Leg { price: Price(price), qty: Qty(100), time_in_force, ..leg(A, Side::Buy) }]
+    };
+    for price in [5_999_300, 5_999_500, 5_999_450] {
+        pair.bench.signal_with(&resting(price), Contract::default());
+    }
+    pair.say(ReportKind::Rejected, b, B);
+    assert_eq!(pair.hedge().price, Price(5_999_510), "a tick above the best of them");
+
+    // Where it is the best of the book there is nobody else to trade with.
+    let mut pair = Pair::new(CONTRACT);
+    let [a, b] = pair.ids[..] else { panic!() };
+    pair.fill(a, A, 1_000, 6_000_010);
+    let own = pair.bench.signal_with(&resting(6_000_000), Contract::default())[0];
+    pair.say(ReportKind::Rejected, b, B);
+    pair.goes_on();
+    pair.say(ReportKind::Canceled, own, A);
+    pair.bench.pass(100 * MS);
+    assert_eq!(pair.hedge().price, Price(5_999_400));
+}
+
+#[test]
 fn a_naked_quantity_may_last_as_long_as_allowed() {
     let mut pair = Pair::new(CONTRACT);
     let [a, b] = pair.ids[..] else { panic!() };
@@ -388,10 +415,10 @@ fn slippage_is_bounded_by_the_collar_and_one_order_by_its_limit() {
     pair.say(ReportKind::Rejected, b, B);
     let hedge = pair.hedge();
     assert_eq!(hedge.price, Price(6_093_900), "a thousandth below the bid");
-    assert_eq!(hedge.qty, Qty(986), "601 of value");
-    pair.fill(hedge.client_id, A, 986, 6_100_000);
-    // 14 more are worth more than the venue's least.
-    assert_eq!(pair.hedge().qty, Qty(14));
+    assert_eq!(hedge.qty, Qty(985), "601 of value at the bid");
+    pair.fill(hedge.client_id, A, 985, 6_100_000);
+    // 15 more are worth more than the venue's least.
+    assert_eq!(pair.hedge().qty, Qty(15));
 }
 
 #[test]

@@ -12,10 +12,15 @@ fn tell(bench: &mut Bench, operator: Operator) -> Result<OperatorDone, OperatorE
 
 /// The position of instrument A becomes `qty` by an order of the test's strategy.
 fn hold(bench: &mut Bench, qty: i64) {
+    hold_in(bench, A, qty);
+}
+
+fn hold_in(bench: &mut Bench, instrument: InstrumentId, qty: i64) {
     let side = if qty > 0 { Side::Buy } else { Side::Sell };
     bench.books_are_new();
-    let id = bench.signal(&[Leg { qty: Qty(qty.abs()), ..leg(A, side) }])[0];
-    let report = ExecutionReport { side, ..fill(id, A, 1_000 + qty.unsigned_abs(), qty.abs()) };
+    let id = bench.signal(&[Leg { qty: Qty(qty.abs()), ..leg(instrument, side) }])[0];
+    let fill = fill(id, instrument, 1_000 + qty.unsigned_abs(), qty.abs());
+    let report = ExecutionReport { side, ..fill };
     bench.report(&report);
     bench.out.clear();
 }
@@ -188,6 +193,30 @@ fn what_cannot_be_closed_is_given_up_with_its_reason() {
     }
     assert_eq!(closing(&bench), ClosingState::GaveUp(Some(RiskReject::BookNotLive)));
     assert!(bench.oms.progress(Scope::Engine).is_done());
+}
+
+#[test]
+fn positions_that_hold_each_other_back_are_closed_in_turns() {
+    let mut bench = Bench::new();
+    hold_in(&mut bench, A, -700);
+    hold_in(&mut bench, B, 700);
+    // Either closed whole would leave 700 of the other.
+    let limit = Amount(5 * E18 / 1_000);
+    tell(&mut bench, Operator::SetLimit(LimitKey::PositionMax(BTC), limit)).unwrap();
+    tell(&mut bench, Operator::Flatten(Scope::Engine)).unwrap();
+    let mut traded = Vec::new();
+    for round in 0..4 {
+        for order in look(&mut bench) {
+            traded.push((order.instrument, order.side, order.qty.0));
+            let fill = fill(order.client_id, order.instrument, 40 + round, order.qty.0);
+            bench.report(&ExecutionReport { side: order.side, ..fill });
+        }
+    }
+    assert_eq!(
+        traded,
+        [(A, Side::Buy, 500), (B, Side::Sell, 500), (A, Side::Buy, 200), (B, Side::Sell, 200),]
+    );
+    assert!(bench.oms.closings().iter().all(|row| row.state == ClosingState::Flat));
 }
 
 #[test]

@@ -293,16 +293,20 @@ fn the_list_proves_what_is_alive_after_a_lost_stream() {
 }
 
 #[test]
-fn an_order_never_heard_of_and_not_listed_counts_as_not_found() {
+fn an_order_never_heard_of_and_not_listed_is_asked_for_and_proved_gone_by_no_list() {
     let mut bench = Bench::new();
     let id = bench.order();
     bench.say(ReportKind::Unknown, ReportOrigin::Local, id);
     for round in 0..3 {
-        assert_eq!(bench.state(id), OrderState::Unknown, "{round}");
         begin(&mut bench);
         bench.settle(VENUE_A, &[], &[]);
+        bench.pass(0);
+        assert!(matches!(bench.sent()[..], [CommandKind::Query(order)] if order.client_id == id));
+        assert_eq!(bench.state(id), OrderState::Unknown, "{round}");
     }
-    assert_eq!(bench.state(id), OrderState::Rejected, "three lists in half a minute");
+    // It had come and gone.
+    bench.report(&status(id, OrderState::Expired));
+    assert_eq!(bench.state(id), OrderState::Expired);
     bench.check_sums();
 }
 

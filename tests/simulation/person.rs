@@ -1,0 +1,204 @@
+//! The person at the engine: pauses and resumes, cancels, flattens, tightens limits and asks for
+//! reconciliations, at times that the seed decides. What was answered with "done" has to hold.
+
+use crate::chance::Chance;
+use crate::checks::Failure;
+use crate::plan::{MS, Plan, SECOND};
+use std::collections::BTreeMap;
+use stoop::agents::{Ask, AskKind, Assembly, OperatorDesk, OrderBoard, Phase, Tell, TellPart};
+use stoop::oms::OperatorError;
+use stoop::sync::spsc;
+use stoop::types::{
+    Amount, COMPLETING_LEG, HEDGE_LEG, LimitKey, Nanos, Operator, Scope, SignalId, StrategyId,
+    TradingState, VenueId,
+};
+
+const E18: i128 = 10i128.pow(18);
+/// How often everything is allowed again once nothing goes wrong any more.
+const RESUME_EVERY_NS: u64 = 500 * MS;
+
+/// The ends of the rings to the engine that lives.
+struct Line {
+    asks: spsc::Producer<Ask>,
+    tells: spsc::Consumer<Tell>,
+}
+
+/// See the module.
+pub struct Person {
+    chance: Chance,
+    /// Pause between two commands; 0 if nobody is there.
+    every_ns: u64,
+    next: Nanos,
+    strategies: u8,
+    silence_max_ns: u64,
+    rate_max: u32,
+    open_max: u32,
+    line: Option<Line>,
+    number: u64,
+    /// What was asked for and not answered yet.
+    asked: BTreeMap<u64, Operator>,
+    /// What is allowed, as far as it was answered; no row is Active.
+    states: BTreeMap<String, (Scope, TradingState)>,
+    /// Nothing goes wrong any more: everything is allowed again and again.
+    resuming: bool,
+    /// Commands that were answered.
+    pub done: u64,
+    /// What was asked for, for people.
+    pub told: Vec<(Nanos, String)>,
+}
+
+impl Person {
+    pub fn new(plan: &Plan, now: Nanos) -> Self {
+        let mut chance = Chance::new(plan.seed, "person");
+        let every_ns = if chance.percent(50) { chance.between(200, 4_000) * MS } else { 0 };
+        Self {
+            every_ns: if plan.long { every_ns * 20 } else { every_ns },
+            next: now.plus(every_ns + SECOND),
+            strategies: (plan.traders + usize::from(plan.spread_arb)) as u8,
+            silence_max_ns: if chance.percent(50) { 2 * SECOND } else { 60 * SECOND },
+            rate_max: plan.limits.orders_per_second,
+            open_max: plan.limits.orders_open,
+            chance,
+            line: None,
+            number: 0,
+            asked: BTreeMap::new(),
+            states: BTreeMap::new(),
+            resuming: false,
+            done: 0,
+            told: Vec::new(),
+        }
+    }
+
+    /// The rings to a new engine.
+    pub fn desk(&mut self) -> OperatorDesk {
+        let (asks, asks_in) = spsc::channel(64);
+        let (tells_out, tells) = spsc::channel(2_048);
+        self.line = Some(Line { asks, tells });
+        OperatorDesk {
+            asks: asks_in,
+            tells: tells_out,
+            board: OrderBoard::default(),
+            strategy_silence_max_ns: self.silence_max_ns,
+        }
+    }
+
+    /// The engine has died: nothing that was not answered counts.
+    pub fn hang_up(&mut self) {
+        self.line = None;
+        self.asked.clear();
+    }
+
+    /// Only allows what was forbidden from now on.
+    pub fn resume_all(&mut self, now: Nanos) {
+        self.resuming = true;
+        self.next = now;
+    }
+
+    pub fn due(&self) -> Nanos {
+        let idle = self.line.is_none() || self.every_ns == 0 && !self.resuming;
+        if idle { Nanos(u64::MAX) } else { self.next }
+    }
+
+    pub fn turn(&mut self, engine: Option<&Assembly>, now: Nanos) {
+        let Some(engine) = engine else { return };
+        if self.due() > now {
+            return;
+        }
+        if self.resuming {
+            self.next = now.plus(RESUME_EVERY_NS);
+            let oms = engine.oms.oms();
+            let forbidden =
+                |scope: &Scope| oms.trading_state_of(*scope) > Some(TradingState::Active);
+            for scope in self.scopes().into_iter().filter(forbidden) {
+                self.ask(Operator::SetState(scope, TradingState::Active), now);
+            }
+            return;
+        }
+        self.next = now.plus(self.chance.between(self.every_ns / 4, self.every_ns * 2));
+        let scope = {
+            let scopes = self.scopes();
+            *self.chance.pick(&scopes)
+        };
+        let operator = match self.chance.below(100) {
+            0..35 => Operator::SetState(scope, TradingState::Active),
+            35..50 => Operator::SetState(scope, TradingState::Halted),
+            50..60 => Operator::SetState(scope, TradingState::ReduceOnly),
+            60..70 => Operator::CancelAll(scope),
+            70..80 => Operator::Flatten(scope),
+            80..90 => Operator::Reconcile(None),
+            90..95 => self.limit(LimitKey::OrdersPerSecondMax, self.rate_max),
+            _ => self.limit(LimitKey::OrdersOpenMax, self.open_max),
+        };
+        self.ask(operator, now);
+    }
+
+    /// Anything up to what the plan allows.
+    fn limit(&mut self, key: LimitKey, most: u32) -> Operator {
+        let value = self.chance.between(1, u64::from(most));
+        Operator::SetLimit(key, Amount(i128::from(value) * E18))
+    }
+
+    fn scopes(&self) -> Vec<Scope> {
+        let venues = [0, 1].map(|venue| Scope::Venue(VenueId(venue)));
+        let strategies = (0..self.strategies).map(|number| Scope::Strategy(StrategyId(number)));
+        [Scope::Engine].into_iter().chain(venues).chain(strategies).collect()
+    }
+
+    pub fn ask(&mut self, operator: Operator, now: Nanos) {
+        let Some(line) = &mut self.line else { return };
+        self.number += 1;
+        let ask = Ask { number: self.number, kind: AskKind::Do(operator) };
+        if line.asks.push(ask).is_ok() {
+            self.asked.insert(self.number, operator);
+            self.told.push((now, format!("{operator:?}")));
+        }
+    }
+
+    /// Reads the answers, and looks whether what was forbidden was done all the same.
+    pub fn after_oms(&mut self, engine: &Assembly, now: Nanos) -> Result<(), Failure> {
+        while let Some(tell) = self.line.as_mut().and_then(|line| line.tells.pop()) {
+            let TellPart::Done(result) = tell.part else { continue };
+            let Some(operator) = self.asked.remove(&tell.number) else { continue };
+            if result == Err(OperatorError::Stopping) && engine.lifecycle.phase() > Phase::Running {
+                continue;
+            }
+            if result == Err(OperatorError::NotRecorded) {
+                continue;
+            }
+            if let Err(error) = result {
+                return Err(Failure(format!("{operator:?} is refused: {error}")));
+            }
+            self.done += 1;
+            let (scope, state) = match operator {
+                Operator::SetState(scope, state) => (scope, state),
+                Operator::Flatten(scope) => (scope, TradingState::Halted),
+                _ => continue,
+            };
+            self.states.insert(format!("{scope:?}"), (scope, state));
+        }
+        self.states.retain(|_, (_, state)| *state != TradingState::Active);
+        let oms = engine.oms.oms();
+        for (scope, state) in self.states.values() {
+            let known = oms.trading_state_of(*scope).unwrap_or_default();
+            if known < *state {
+                return Err(Failure(format!("{scope:?} is {known}, a person was told {state}")));
+            }
+            if *state != TradingState::Halted {
+                continue;
+            }
+            let forbidden = oms.orders().iter().find(|order| {
+                let own = order.signal != SignalId(0);
+                let hedges = order.leg & (HEDGE_LEG | COMPLETING_LEG) != 0;
+                let young = order.created_ns == now && !order.external;
+                own && !hedges && young && scope.holds(order.venue, order.strategy)
+            });
+            if let Some(order) = forbidden {
+                return Err(Failure(format!(
+                    "{} was sent although {scope:?} is halted",
+                    order.client_id
+                )));
+            }
+        }
+        Ok(())
+    }
+}
