@@ -32,7 +32,8 @@ const WARM_MORE: Duration = Duration::from_secs(30);
 /// What the tables and the replica hold when they are full: all that can be said of a run that is
 /// too short to fill them.
 const TABLES_KB: f64 = 24_576.0;
-/// Growth that is no leak: what the allocator keeps of a burst, and so much an hour.
+/// Growth that is no leak: what the allocator keeps of a burst, pages of what is reserved and rarely
+/// used (queues of log lines, of events that came all at once), and so much an hour.
 const GROWTH_MAX_KB: f64 = 1_024.0;
 const GROWTH_MAX_KB_PER_HOUR: f64 = 2_048.0;
 /// Address space comes in larger pieces: whole files of the journal.
