@@ -24,6 +24,8 @@ pub struct FinalState {
     pub balances: Vec<FinalBalance>,
     /// Orders that were not confirmed as ended.
     pub unconfirmed: Vec<String>,
+    /// Why the journal does not hold everything, if it does not.
+    pub unrecorded: Option<String>,
     /// Signals with a contract.
     pub pairs: PairStats,
 }

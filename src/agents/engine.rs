@@ -3,6 +3,7 @@
 use super::account::FinalState;
 use super::assembly::{Assembly, RegionPlace, Sizes};
 use super::configured::{plans, strategies};
+use super::control::KILL_FILE_NAME;
 use super::log::Log;
 use super::operator::OperatorDesk;
 use super::supervision::{Rest, Supervision};
@@ -92,7 +93,7 @@ impl Engine {
                 Self::spread(assembly, supervised, config, &plans, layout, &folder)
             })
             .inspect_err(|_| {
-                let _ = std::fs::remove_dir_all(&folder);
+                clear(&folder);
             })
     }
 
@@ -228,9 +229,20 @@ impl Engine {
                 last.unconfirmed.push(format!("the thread of {name} hangs"));
             }
         }
-        let _ = std::fs::remove_dir_all(&self.folder);
+        clear(&self.folder);
         last
     }
+}
+
+/// Removes what an instance has made. The kill file that a person made stays: nothing starts while it
+/// is there.
+fn clear(folder: &Path) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name() != KILL_FILE_NAME) {
+        let path = entry.path();
+        let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir_all(&path));
+    }
+    let _ = std::fs::remove_dir(folder);
 }
 
 /// An engine that is dropped without [`Engine::join`] (the caller failed) still cancels.

@@ -242,8 +242,9 @@ impl JournalRecorder {
         let Some(writer) = self.writer.take() else { return Ok(()) };
         let (place, last) = (writer.place().clone(), writer.next_sequence() - 1);
         writer.close()?;
-        if self.broken.is_some() {
-            return Err("the journal is not complete".to_owned());
+        if let Some(error) = self.broken {
+            let (lost, path) = (self.lost, place.path().display());
+            return Err(format!("{path}: {lost} records are missing after {last}: {error}"));
         }
         snapshot::write(&place, last, now, &kept.encode())
             .and_then(|()| snapshot::prune(&place, self.keep_all))

@@ -310,7 +310,10 @@ impl OmsAgent {
         }
         self.account_at = now.plus(ACCOUNT_EVERY_NS);
         self.tell(now);
-        self.watch_strategies(now);
+        // Who is told to stop falls silent.
+        if !self.stopping {
+            self.watch_strategies(now);
+        }
         self.look_at_journal(now);
         self.parts.market.beat(now);
         let (oms, table) = (&self.oms, &self.parts.instruments);
@@ -406,8 +409,10 @@ impl OmsAgent {
         }
         if let (Some((error, _)), false) = (self.oms.recorder().broken(), self.journal_told) {
             self.journal_told = true;
-            self.parts.log.error(now, format_args!("{error}: stopping"));
-            self.parts.lifecycle.advance(Phase::Stopping);
+            let said = self.oms.recorder().error().unwrap_or_default();
+            let reason = format!("{error} ({said}): give its disk room, then start again");
+            self.parts.log.error(now, format_args!("{reason}: stopping"));
+            self.parts.lifecycle.stop_because(&reason);
         }
     }
 
@@ -430,23 +435,25 @@ impl OmsAgent {
         }
     }
 
-    fn close_journal(&mut self, now: Nanos) {
+    /// Why the journal does not hold everything, if it does not.
+    fn close_journal(&mut self, now: Nanos) -> Option<String> {
         self.oms.record_hash(now);
         let kept = self.oms.kept();
-        if let Err(error) = self.oms.recorder().close(&kept, now) {
-            self.parts.log.error(now, format_args!("journal: {error}"));
-        }
+        let error = self.oms.recorder().close(&kept, now).err()?;
+        self.parts.log.error(now, format_args!("journal: {error}"));
+        Some(error)
     }
 
     fn finish(&mut self, now: Nanos) {
         self.finished = true;
-        self.close_journal(now);
+        let unrecorded = self.close_journal(now);
         self.account_at = Nanos(0);
         self.publish_account(now);
         let (oms, table) = (&self.oms, &self.parts.instruments);
         let mut last = account::final_state(oms, table, &self.venues, now);
         last.counters.bad_records = self.bad_records;
         last.pairs = self.pairs.stats();
+        last.unrecorded = unrecorded;
         self.describe(LAST_WORD, Scope::Engine, now);
         let _ = self.parts.last.send(last);
         self.parts.lifecycle.advance(Phase::Done);

@@ -168,7 +168,7 @@ impl Instance {
     /// Whether its process has ended and cleaned up within a bound.
     fn wait_for_its_end(&self) -> bool {
         let until = Instant::now() + END_MARGIN;
-        while self.connect().is_ok() || self.folder.exists() {
+        while self.connect().is_ok() || self.folder.join(SOCKET_NAME).exists() {
             if Instant::now() >= until {
                 return false;
             }

@@ -25,6 +25,8 @@ pub(super) struct Summary {
     pub differences: Option<Vec<String>>,
     /// Orders that could not be confirmed as ended.
     pub unconfirmed: Vec<String>,
+    /// Why the journal does not hold everything, if it does not.
+    pub unrecorded: Option<String>,
     /// Signals with a contract.
     pub pairs: PairStats,
 }
@@ -56,6 +58,7 @@ impl Summary {
             stages: Stage::ALL.iter().map(|s| (s.name(), stage(view, *s, venues))).collect(),
             differences: None,
             unconfirmed: last.unconfirmed.clone(),
+            unrecorded: last.unrecorded.clone(),
             pairs: last.pairs.clone(),
         }
     }
@@ -72,6 +75,7 @@ impl Summary {
         self.accounted()
             && self.counters.orders_open == 0
             && self.unconfirmed.is_empty()
+            && self.unrecorded.is_none()
             && self.differences.as_ref().is_none_or(Vec::is_empty)
     }
 
@@ -102,7 +106,7 @@ impl Summary {
                 (asset.clone(), row)
             })
             .collect();
-        json!({
+        let mut object = json!({
             "mode": self.mode,
             "layout": self.layout,
             "seconds": self.seconds,
@@ -144,7 +148,9 @@ impl Summary {
             "leg_skew_ns": self.named(Stage::LegSkew),
             "tick_to_order_ns": self.named(Stage::TickToOrder),
             "stages_ns": stages,
-        })
+        });
+        object["journal_error"] = self.unrecorded.clone().into();
+        object
     }
 
     pub fn print(&self) {
@@ -152,6 +158,9 @@ impl Summary {
         println!("\nran {:.1} s in mode {}, {}", self.seconds, self.mode, self.layout);
         if let Some(reason) = &self.stopped {
             println!("stopped   {reason}");
+        }
+        if let Some(error) = &self.unrecorded {
+            println!("journal   NOT COMPLETE: {error}");
         }
         if let Some(switch) = c.loss_switch {
             println!("limits    the {switch} switch was thrown: {}", c.trading_state);

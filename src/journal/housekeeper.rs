@@ -14,12 +14,13 @@ use super::segment::Segment;
 use super::{Hook, SyncPolicy};
 use crate::types::Nanos;
 use std::borrow::Cow;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How long the thread sleeps between looks.
@@ -165,12 +166,36 @@ pub(super) fn tell(hook: &mut Option<Hook>, place: &Place, full: &Full, shared: 
     }
 }
 
+/// A thread that calls the hook: what is made of a full segment may take long, and neither the disk nor
+/// the next segment waits for it.
+pub(super) struct Caller {
+    full: Sender<Full>,
+    thread: JoinHandle<()>,
+}
+
+impl Caller {
+    pub(super) fn start(hook: Hook, place: Place, shared: Arc<Shared>) -> io::Result<Self> {
+        let (full, received) = channel::<Full>();
+        let mut hook = Some(hook);
+        let work = move || received.iter().for_each(|full| tell(&mut hook, &place, &full, &shared));
+        let thread = thread::Builder::new().name("snapshots".to_owned()).spawn(work)?;
+        Ok(Self { full, thread })
+    }
+
+    /// Waits until it has been called with everything.
+    fn finish(self) {
+        drop(self.full);
+        // A panic of the hook ends there.
+        let _ = self.thread.join();
+    }
+}
+
 /// What the thread owns.
 pub(super) struct Housekeeper {
     pub(super) shared: Arc<Shared>,
     pub(super) maker: Maker,
     pub(super) sync: SyncPolicy,
-    pub(super) hook: Option<Hook>,
+    pub(super) caller: Option<Caller>,
     pub(super) closed: Receiver<Full>,
     pub(super) ready: SyncSender<Segment>,
     /// Segments that the writer has or will have.
@@ -197,7 +222,7 @@ impl Housekeeper {
             let busy = self.close_full();
             if stop {
                 self.sync_all();
-                return;
+                return self.caller.take().map_or((), Caller::finish);
             }
             self.make_next(&mut pace);
             self.sync_when_due(&mut pace);
@@ -215,13 +240,16 @@ impl Housekeeper {
             busy = true;
             let number = full.segment.number;
             // Whatever is made of it must not be ahead of the disk.
-            let needed = self.sync != SyncPolicy::Never || self.hook.is_some();
+            let needed = self.sync != SyncPolicy::Never || self.caller.is_some();
             if needed && let Err(error) = full.segment.sync() {
                 let path = self.maker.place.segment_path(number);
                 self.shared.fail(format!("cannot store {}: {error}", path.display()));
             }
             self.held.retain(|(held, _)| *held != number);
-            tell(&mut self.hook, &self.maker.place, &full, &self.shared);
+            if let Some(caller) = &self.caller {
+                // It ends only when we do.
+                let _ = caller.full.send(full);
+            }
         }
         busy
     }

@@ -12,7 +12,7 @@ use super::format::{
     PAYLOAD_MAX, RECORD_HEADER, RECORD_MAX, SEGMENT_HEADER, encode_record, is_segment_len,
     record_size,
 };
-use super::housekeeper::{Full, Housekeeper, Maker, Shared, tell};
+use super::housekeeper::{Caller, Full, Housekeeper, Maker, Shared, tell};
 use super::opening::{last_segment, read_last};
 use super::place::{Lock, Place};
 use super::reader::Torn;
@@ -434,6 +434,11 @@ fn supply(
     if matches!(options.place, Place::Memory(_)) {
         return Ok(Supply::Memory { maker, hook });
     }
+    let caller = hook.map(|hook| {
+        let caller = Caller::start(hook, options.place.clone(), Arc::clone(shared));
+        caller.map_err(io_error(options.place.path(), "start a thread for"))
+    });
+    let caller = caller.transpose()?;
     let (ready_sender, ready) = sync_channel(2);
     let (closed, closed_receiver) = sync_channel(CLOSED_MAX);
     let held = segments
@@ -445,7 +450,7 @@ fn supply(
         shared: Arc::clone(shared),
         maker,
         sync: options.sync,
-        hook,
+        caller,
         closed: closed_receiver,
         ready: ready_sender,
         held,

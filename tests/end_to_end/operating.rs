@@ -2,6 +2,7 @@
 
 use crate::support::{Folder, stderr, stoop, summary};
 use serde_json::Value;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -194,6 +195,8 @@ fn a_kill_file_stops_the_engine() {
     let reason = format!("kill file {region}/KILL appeared");
     assert_eq!(summary["stopped"], reason.as_str());
     assert!(stderr(&output).contains(&reason), "{}", stderr(&output));
+    assert!(Path::new(&region).join("KILL").exists(), "it is the person's to remove");
+    std::fs::remove_dir_all(&region).unwrap();
 }
 
 #[test]

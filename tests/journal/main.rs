@@ -223,6 +223,24 @@ fn a_snapshot_is_made_of_each_full_segment_off_the_path() {
 }
 
 #[test]
+fn a_slow_hook_holds_up_neither_the_disk_nor_the_next_segment() {
+    let folder = Folder::new("slow-hook");
+    let (go, wait_for_it) = std::sync::mpsc::channel::<()>();
+    let hook: Hook = Box::new(move |_| {
+        let _ = wait_for_it.recv();
+    });
+    let options =
+        WriterOptions { sync: SyncPolicy::Interval(Nanos(1_000_000)), ..folder.options() };
+    let (mut writer, _) = Writer::open(&options, Nanos(1), Some(hook)).unwrap();
+    while writer.status().segment < 5 {
+        fill(&mut writer, 100);
+    }
+    wait(&writer, |status| status.synced == status.sequence && status.next_ready);
+    drop(go);
+    writer.close().unwrap();
+}
+
+#[test]
 fn a_torn_tail_in_a_file_is_cut_and_told() {
     let folder = Folder::new("torn");
     let (mut writer, _) = Writer::open(&folder.options(), Nanos(1), None).unwrap();

@@ -154,6 +154,21 @@ impl Person {
         }
     }
 
+    /// Silence while the engine stops is no reason to pause anybody: everything was allowed, and is
+    /// when it starts again.
+    pub fn after_stop(&self, engine: &Assembly, abrupt: bool) -> Result<(), Failure> {
+        let oms = engine.oms.oms();
+        let state = |scope: &Scope| oms.trading_state_of(*scope).unwrap_or_default();
+        let strategy = |scope: &Scope| matches!(scope, Scope::Strategy(_));
+        let paused = |scope: &Scope| strategy(scope) && state(scope) > TradingState::Active;
+        match self.scopes().into_iter().find(paused) {
+            Some(scope) if !abrupt => {
+                Err(Failure(format!("{scope:?} is {} after a stop", state(&scope))))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Reads the answers, and looks whether what was forbidden was done all the same.
     pub fn after_oms(&mut self, engine: &Assembly, now: Nanos) -> Result<(), Failure> {
         while let Some(tell) = self.line.as_mut().and_then(|line| line.tells.pop()) {

@@ -342,7 +342,7 @@ impl World {
             if let Some(engine) = &self.engine {
                 engine.lifecycle.advance(Phase::Stopping);
                 if engine.lifecycle.phase() == Phase::Done {
-                    return Ok(());
+                    return self.person.after_stop(engine, self.plan.abrupt);
                 }
             }
             if self.now >= until {
