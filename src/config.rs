@@ -221,6 +221,7 @@ pub struct FaultConfig {
 /// Kinds of `[[sim.fault]]`.
 pub const FAULT_KINDS: &[&str] = &[
     "cut",
+    "cut_messages",
     "shutdown",
     "restart",
     "restart_without_orders",

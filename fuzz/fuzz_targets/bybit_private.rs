@@ -1,5 +1,6 @@
-//! Any bytes on the sockets of bybit's trading connector and as replies to its requests: nothing
-//! panics, and no fill without an id, a quantity or a price comes out.
+//! Any messages on the sockets of bybit's trading connector and as replies to its requests, at any moment
+//! of its life: nothing panics or overflows, what comes out is sound (a fill has an id, a quantity
+//! and a price; nothing is negative; balances add up), and what goes out stays in its line.
 
 #![no_main]
 

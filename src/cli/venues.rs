@@ -218,6 +218,7 @@ fn replaced(base: Endpoints, venue: &VenueConfig) -> Endpoints {
 fn fault_of(config: &Config, fault: &FaultConfig) -> Vec<Fault> {
     match fault.kind.as_str() {
         "cut" => vec![Fault::CutConnections],
+        "cut_messages" => vec![Fault::CutMessages],
         "shutdown" => vec![Fault::AnnounceShutdown],
         "clock_ahead_5s" => vec![Fault::SkewClock(5_000)],
         "restart" => vec![Fault::Restart { keep_orders: true }],

@@ -8,7 +8,8 @@ use super::{ConnId, HttpReply, HttpRequest, WsOut};
 use crate::pipe;
 use std::io::{self, Read, Write};
 use tungstenite::handshake::derive_accept_key;
-use tungstenite::protocol::frame::CloseFrame;
+use tungstenite::protocol::frame::coding::{Data, OpCode};
+use tungstenite::protocol::frame::{CloseFrame, Frame};
 use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
 use tungstenite::{Error, Message};
 
@@ -237,6 +238,23 @@ impl Connection {
     pub(super) fn send_raw(&mut self, bytes: &[u8]) -> bool {
         let Mode::WebSocket(socket) = &mut self.mode else { return true };
         is_alive(&socket.flush()) && socket.get_mut().write_all(bytes).is_ok()
+    }
+
+    /// Sends the first half of a text's frame, behind what was sent before. Nothing may follow.
+    pub(super) fn send_half_text(&mut self, text: &str) {
+        let mut bytes = Vec::new();
+        let frame = Frame::message(text.to_owned(), OpCode::Data(Data::Text), true);
+        if frame.format(&mut bytes).is_ok() {
+            let _ = self.send_raw(&bytes[..bytes.len() / 2]);
+        }
+    }
+
+    /// Sends the first half of a reply, head or body. Nothing may follow.
+    pub(super) fn send_half_reply(&mut self, reply: &HttpReply) {
+        if let Mode::Http(http) = &mut self.mode {
+            let bytes = encode_reply(reply, http.close_after_reply);
+            let _ = http.send(&bytes[..bytes.len() / 2]);
+        }
     }
 
     /// Ends the connection at once.

@@ -8,6 +8,9 @@ use std::collections::BTreeSet;
 pub enum Fault {
     /// Drops every connection, without a goodbye in HTTP or WebSocket.
     CutConnections,
+    /// Cuts the next message to every connection that is open now in its middle, and drops the
+    /// connection there.
+    CutMessages,
     /// Refuses new connections (the port is closed) until switched off.
     RefuseConnections(bool),
     /// Swallows the next book change of this symbol on every connection that is open now, so that
@@ -61,6 +64,8 @@ pub(super) struct FaultState {
     pub(super) repeat_per_mille: u32,
     pub(super) delay_ms: u64,
     skips: Vec<Skip>,
+    /// Connections whose next message is their last, and half of it.
+    cuts: BTreeSet<ConnId>,
 }
 
 #[derive(Clone, Debug)]
@@ -79,6 +84,16 @@ impl FaultState {
             symbol_lower: symbol.to_lowercase(),
             pending: connections,
         });
+    }
+
+    /// Cuts the next message to each of these connections.
+    pub(super) fn cut(&mut self, connections: BTreeSet<ConnId>) {
+        self.cuts = connections;
+    }
+
+    /// Whether this message is to be cut.
+    pub(super) fn cuts(&mut self, conn: ConnId) -> bool {
+        self.cuts.remove(&conn)
     }
 
     /// Whether this text is to be swallowed.
@@ -100,6 +115,7 @@ impl FaultState {
             skip.pending.remove(&conn);
         }
         self.skips.retain(|skip| !skip.pending.is_empty());
+        self.cuts.remove(&conn);
     }
 }
 

@@ -289,6 +289,14 @@ impl Host {
     fn send(&mut self, index: usize, conn: ConnId, what: Outgoing) {
         let venue = &mut self.venues[index];
         let Some(connection) = self.connections.get_mut(&conn.0) else { return };
+        if venue.faults.cuts(conn) {
+            match &what {
+                Outgoing::Reply(reply) => connection.send_half_reply(reply),
+                Outgoing::Ws(WsOut::Text(text)) => connection.send_half_text(text),
+                Outgoing::Ws(_) => {}
+            }
+            return self.drop_connection(conn.0);
+        }
         let alive = match what {
             Outgoing::Reply(reply) => {
                 self.more.insert(conn.0);

@@ -375,6 +375,30 @@ fn texts_and_raw_bytes_are_injected_where_they_belong() {
 }
 
 #[test]
+fn the_next_message_to_each_connection_is_cut_in_its_middle() {
+    let running = start(still());
+    let mut trade = running.open("/trade");
+    running.handle.fault("bybit", Fault::CutMessages);
+    say(&mut trade, "once");
+    let end = loop {
+        match trade.read() {
+            Ok(Message::Ping(_)) => {}
+            other => break other,
+        }
+    };
+    assert!(end.is_err(), "half a message was taken for a whole one: {end:?}");
+    let mut http = running.connect().unwrap();
+    running.handle.fault("bybit", Fault::CutMessages);
+    http.write_all(b"GET /long?body HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let mut got = Vec::new();
+    let _ = http.read_to_end(&mut got);
+    assert!(!got.is_empty() && !got.ends_with(b"/long?body|"), "{got:?}");
+    let mut later = running.open("/trade");
+    say(&mut later, "twice");
+    assert_eq!(text(&mut later), "echo twice", "opened later");
+}
+
+#[test]
 fn a_client_that_does_not_read_is_cut_and_the_others_go_on() {
     let running = start(still());
     let mut lazy = running.open("/public");

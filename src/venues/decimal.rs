@@ -31,9 +31,24 @@ pub fn qty_cut(text: &str, scale: Scale) -> Result<Qty, ParseUnitError> {
     qty(&text[..keep], scale)
 }
 
+/// Largest amount that is read, in units of 1e-18: more than there is of any asset. Sums of a
+/// hundred of them are still far from the end of 128 bits.
+const AMOUNT_MAX: i128 = 10i128.pow(18 + AMOUNT_DECIMALS);
+
 /// Amount of an asset from a venue's decimal text.
 pub fn amount(text: &str) -> Result<Amount, ParseUnitError> {
-    wide(text, AMOUNT_DECIMALS as u8).map(Amount)
+    let amount = wide(text, AMOUNT_DECIMALS as u8)?;
+    if amount.unsigned_abs() > AMOUNT_MAX.unsigned_abs() {
+        return Err(ParseUnitError::Overflow);
+    }
+    Ok(Amount(amount))
+}
+
+/// The sum of two amounts that were read, if it could have been read too.
+#[must_use]
+pub fn sum(a: Amount, b: Amount) -> Option<Amount> {
+    let sum = a.0.checked_add(b.0)?;
+    (sum.unsigned_abs() <= AMOUNT_MAX.unsigned_abs()).then_some(Amount(sum))
 }
 
 /// Appends a price as the shortest plain decimal.
@@ -203,6 +218,24 @@ mod tests {
             write(&mut out, mantissa, decimals);
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn amounts_leave_room_for_their_sums() {
+        let most = Amount(AMOUNT_MAX);
+        for (text, expected) in [
+            ("1000000000000000000", Ok(most)),
+            ("-1000000000000000000", Ok(-most)),
+            ("1000000000000000000.000000000000000001", Err(ParseUnitError::Overflow)),
+            ("-1000000000000000001", Err(ParseUnitError::Overflow)),
+            ("170141183460469231731", Err(ParseUnitError::Overflow)),
+        ] {
+            assert_eq!(amount(text), expected, "{text:?}");
+        }
+        assert_eq!(sum(most, -most), Some(Amount::ZERO));
+        assert_eq!(sum(most, Amount(1)), None);
+        assert_eq!(sum(Amount(i128::MIN), -most), None);
+        assert_eq!((0..100).fold(Amount::ZERO, |sum, _| sum + most), Amount(100 * AMOUNT_MAX));
     }
 
     proptest! {

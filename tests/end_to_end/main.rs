@@ -3,5 +3,8 @@
 mod kill;
 mod mistakes;
 mod operating;
+mod soak;
 mod support;
 mod trading;
+mod trouble;
+mod venues;

@@ -144,3 +144,11 @@ pub fn captures() -> Option<PathBuf> {
     println!("skipped: no recorded frames; set STOOP_CAPTURES to their folder");
     None
 }
+
+/// Random numbers: small, seeded, good enough to choose moments.
+pub fn next(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}

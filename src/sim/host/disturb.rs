@@ -15,6 +15,9 @@ impl Host {
             .collect();
         match fault {
             Fault::CutConnections => self.drop_all(index, sockets),
+            Fault::CutMessages => {
+                venue.faults.cut(sockets.into_iter().map(ConnId).collect());
+            }
             Fault::Restart { keep_orders } => {
                 self.drop_all(index, sockets);
                 if !keep_orders {

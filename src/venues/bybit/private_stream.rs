@@ -342,7 +342,10 @@ fn fee(
         for tax in extra.items() {
             let coin = tax.get("feeCoin").and_then(Value::str).and_then(|coin| assets.find(coin));
             match amount(tax, "fee")? {
-                Some(amount) if coin == Some(asset) => fee += amount,
+                Some(amount) if coin == Some(asset) => match decimal::sum(fee, amount) {
+                    Some(sum) => fee = sum,
+                    None => flaw = Err(DecodeError::Invalid("extraFees")),
+                },
                 Some(Amount::ZERO) | None => {}
                 Some(_) => flaw = Err(DecodeError::Invalid("extraFees")),
             }

@@ -172,6 +172,22 @@ fn a_flawed_fill_still_counts() {
     assert_eq!((report.fill.fee, report.fill.fee_asset), (amount("0.5"), AssetId::NONE));
 }
 
+/// Taxes that no account could pay are a flaw of the message, whatever their number.
+#[test]
+fn taxes_beyond_all_amounts_cost_no_fill() {
+    let mut bench = Bench::logged_in();
+    let tax = r#"{"feeCoin":"MNT","fee":"0"},{"feeCoin":"USDT","fee":"600000000000000000"}"#;
+    let taxes = vec![tax; 400].join(",");
+    let fees = format!(r#""isMaker":false,"extraFees":[{taxes}]"#);
+    let text = fixture("ws_execution_flawed");
+    let text = text.replace("MNT", "USDT").replacen(r#""isMaker":false"#, &fees, 1);
+    let flawed = bench.text(Channel::Private, &text);
+    assert_eq!(flawed, Err(DecodeError::Invalid("extraFees")));
+    let report = bench.report();
+    assert_eq!((report.kind, report.fill.qty), (ReportKind::Fill, Qty(1000)));
+    assert_eq!(report.fill.fee, amount("600000000000000000.5"));
+}
+
 #[test]
 fn the_same_fill_twice_is_reported_twice_with_one_id() {
     let mut bench = Bench::logged_in();
