@@ -229,6 +229,7 @@ fn throttles_do_not_allocate() {
         window_ns: SECOND,
         allowed: 20,
         cancel_reserve: 2,
+        feeds: 0,
         aligned,
     };
     let mut throttle = Throttle::new(&[spec(true), spec(false)]);

@@ -23,13 +23,14 @@ const ORDERS_1D: u8 = 2;
 /// Index of the bare number of requests.
 const RAW: u8 = 3;
 
-/// The limits, as documented (2026-07-21).
+/// The limits, as documented (2026-07-21). The feed's share is 40 snapshots a minute.
 pub(super) const LIMITS: &[LimitSpec] = &[
     LimitSpec {
         name: "weight per minute",
         window_ns: 60 * SECOND_NS,
         allowed: 6_000,
         cancel_reserve: 600,
+        feeds: 2_000,
         aligned: true,
     },
     LimitSpec {
@@ -37,6 +38,7 @@ pub(super) const LIMITS: &[LimitSpec] = &[
         window_ns: 10 * SECOND_NS,
         allowed: 50,
         cancel_reserve: 0,
+        feeds: 0,
         aligned: true,
     },
     LimitSpec {
@@ -44,6 +46,7 @@ pub(super) const LIMITS: &[LimitSpec] = &[
         window_ns: 86_400 * SECOND_NS,
         allowed: 160_000,
         cancel_reserve: 0,
+        feeds: 0,
         aligned: true,
     },
     LimitSpec {
@@ -51,6 +54,7 @@ pub(super) const LIMITS: &[LimitSpec] = &[
         window_ns: 300 * SECOND_NS,
         allowed: 300_000,
         cancel_reserve: 3_000,
+        feeds: 3_000,
         aligned: true,
     },
 ];
