@@ -148,13 +148,6 @@ impl Throttle {
         }
         next
     }
-
-    /// Makes sure that nothing allocates later: for one that was read from bytes.
-    pub fn reserve(&mut self) {
-        for limit in &mut self.limits {
-            limit.taken.reserve(limit.taken_max().saturating_sub(limit.taken.len()));
-        }
-    }
 }
 
 /// Units that were taken at one time.
@@ -336,10 +329,9 @@ impl Limit {
             }
             self.ends = stated.resets_ns;
         }
-        let seen = stated.used.saturating_add(self.unseen(slack_ns, now));
-        if seen > self.used {
+        if stated.used > self.used {
             // Others use the same account or address.
-            self.take(seen - self.used, true, now);
+            self.take(stated.used - self.used, true, now);
         } else if self.spec.aligned {
             // The venue gives units back, or its window began before ours.
             self.give_back(stated.used.saturating_add(self.recent(slack_ns, now)));
@@ -356,12 +348,6 @@ impl Limit {
     fn is_its_window(&self, stated: &RateLimitUse, now: Nanos) -> bool {
         let left_ns = stated.resets_ns.since(now);
         self.spec.aligned && left_ns > 0 && left_ns <= self.spec.window_ns
-    }
-
-    /// What was taken just now and has not left us when the venue made its statement.
-    fn unseen(&self, slack_ns: u64, now: Nanos) -> u32 {
-        let unseen = |taken: &&Taken| taken.at.plus(slack_ns) > now;
-        self.taken.iter().rev().take_while(unseen).filter(|t| !t.foreign).fold(0, sum)
     }
 
     /// What was taken so lately that a statement need not contain it.
@@ -384,10 +370,9 @@ impl Limit {
         }
         let (used, own) = self.used_at(slack_ns, now);
         let half = self.share() / 2;
-        let seen = stated.used.saturating_add(self.unseen(slack_ns, now));
-        if seen > used {
+        if stated.used > used {
             // As much as is the feed's shortens nothing: our share leaves it out.
-            return seen.saturating_sub(own) > self.spec.feeds;
+            return stated.used.saturating_sub(own) > self.spec.feeds;
         }
         let step = (allowed / 32).max(1);
         let back = used - stated.used.saturating_add(self.recent(slack_ns, now)).min(used);
@@ -593,7 +578,11 @@ mod tests {
         assert_eq!(fill(&mut commands, Priority::New, START), 55, "the feed's share is its own");
         let mut commands = Throttle::new(&limits);
         commands.on_use(&stated(60), START);
-        assert_eq!(fill(&mut commands, Priority::New, START), 25, "somebody else is here: 100 - 15");
+        assert_eq!(
+            fill(&mut commands, Priority::New, START),
+            25,
+            "somebody else is here: 100 - 15"
+        );
         assert_eq!(commands.used(0, START), Some((85, 100)));
         let mut feed = Throttle::of_feed(&limits);
         feed.on_use(&stated(70), START);

@@ -14,7 +14,7 @@ use super::risk::{BookQuote, RiskReject};
 use super::{Books, NEVER, Oms, Output};
 use crate::types::{
     Amount, BookState, ClientOrderId, Instrument, InstrumentId, Nanos, NewOrder, OrderType, Price,
-    Qty, Rounding, Scope, Side, Signal, SignalId, StrategyId, TimeInForce,
+    Priority, Qty, Rounding, Scope, Side, Signal, SignalId, StrategyId, TimeInForce,
 };
 use serde::{Deserialize, Serialize};
 
@@ -242,7 +242,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.check_closing(&order, strategy, quote, now)?;
         let id = SignalId(0);
         let signal = Signal { id, strategy, tick_ns: Nanos(0), ..Signal::default() };
-        self.dispatch(&signal, &[order], now, out);
+        self.dispatch(&signal, &[order], Priority::Hedge, now, out);
         Ok(Sent::Order(client_id))
     }
 

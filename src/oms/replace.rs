@@ -65,7 +65,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let open = self.state.orders.open_count().saturating_sub(1);
         let open_own = self.open_own(order.strategy).saturating_sub(1);
         self.state.risk.check_signal(order.strategy, 1, open, open_own, now)?;
-        self.check_terms(&order, terms, now)
+        self.check_terms(&order, terms, now)?;
+        self.check_rate(order.venue, &CommandKind::Replace(target(&order, terms)), now)
     }
 
     fn check_terms(&mut self, order: &Order, terms: Terms, now: Nanos) -> Result<(), RiskReject> {
@@ -116,13 +117,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let order = self.state.orders.get_mut(slot);
         order.pending = Some(terms);
         order.touched_ns = now;
-        let target = ReplaceOrder {
-            client_id: order.client_id,
-            venue_order_id: order.venue_order_id,
-            instrument: order.instrument,
-            price: terms.price,
-            qty: terms.qty,
-        };
+        let target = target(order, terms);
         let (venue, signal, strategy) = (order.venue, order.signal, order.strategy);
         self.state.counters.replaces_sent += 1;
         self.advance(slot, Trigger::ReplaceSent, now);
@@ -172,5 +167,15 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             }
             _ => false,
         }
+    }
+}
+
+fn target(order: &Order, terms: Terms) -> ReplaceOrder {
+    ReplaceOrder {
+        client_id: order.client_id,
+        venue_order_id: order.venue_order_id,
+        instrument: order.instrument,
+        price: terms.price,
+        qty: terms.qty,
     }
 }

@@ -54,7 +54,7 @@
 //!                                    4 x (instrument and codes, price, qty),
 //!                                    contract 4, -2
 //! reports     32 + reports x      8  head 16, tail 16; client id, signal, codes, last price,
-//!                                    last qty, cumulative qty, event_ns, -1
+//!                                    last qty, cumulative qty, event_ns, retry_ns
 //! statuses     8 + statuses x   136  number written; counter, updated_ns, count,
 //!                                    16 x (name 3, kind, value 4), -5
 //! ```

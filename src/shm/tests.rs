@@ -85,6 +85,7 @@ fn report() -> StrategyReport {
         last_qty: Qty(2),
         cumulative_qty: Qty(3),
         event_ns: Nanos(4),
+        retry_ns: Nanos(5),
     }
 }
 
