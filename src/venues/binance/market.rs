@@ -5,7 +5,8 @@
 
 #![forbid(unsafe_code)]
 
-use super::limits;
+use super::envelope::Reply;
+use super::limits::{self, Stop};
 use super::market_data::{self, Parts};
 use super::rest;
 use super::server_clock::ServerClock;
@@ -238,15 +239,22 @@ impl Core {
         if status == 200 {
             return self.on_success(parser, id, response.body, now, events);
         }
-        let suspended = matches!(status, 418 | 429);
+        let retry = limits::retry_after(&response);
+        let read = |body: Value<'_>| {
+            let reply = Reply::rest(status, body, retry);
+            Ok((reply.code, reply.own_code(), reply.retry))
+        };
+        // Firewalls and proxies answer in HTML.
+        let bare = (0, -i32::from(status), retry);
+        let (code, own_code, retry) = parser.read(response.body, read).unwrap_or(bare);
+        let stop = limits::stop(status, code);
+        let suspended = stop != Stop::Nothing;
         if suspended {
-            let pause = limits::retry_after(&response);
-            let pause = pause.unwrap_or_else(|| limits::silence_ns(status, &self.clock, now));
-            self.suspended = now.plus(pause);
-            notice(events, VenueNotice::Suspended(self.suspended));
+            let until = now.plus(limits::pause_ns(stop, retry, &self.clock, now));
+            self.suspended = self.suspended.max(until);
+            notice(events, VenueNotice::Suspended(until));
         }
-        let code = rest::error_code(parser, status, response.body);
-        notice(events, VenueNotice::RequestFailed(code));
+        notice(events, VenueNotice::RequestFailed(own_code));
         self.on_refusal(id, suspended || status >= 500, now, events)
     }
 
