@@ -235,6 +235,7 @@ fn venue_health() -> VenueHealth {
         reconnects: 8,
         suspended_until_ns: Nanos(9),
         updated_ns: Nanos(10),
+        limits: std::array::from_fn(|limit| RateUse { used: u32::MAX, allowed: limit as u32 }),
     };
     VenueHealth { feed, executor }
 }

@@ -83,6 +83,22 @@ pub(super) fn costs(command: &CommandKind, _over_rest: bool) -> Costs {
     Costs(costs)
 }
 
+/// What a request of the feed for a snapshot costs.
+pub(super) fn snapshot_costs() -> Costs {
+    units(SNAPSHOT_WEIGHT)
+}
+
+/// What a request for the venue's time costs.
+pub(super) fn time_costs() -> Costs {
+    units(1)
+}
+
+fn units(weight: u16) -> Costs {
+    let mut costs = [0; LIMITS_MAX];
+    (costs[usize::from(WEIGHT)], costs[usize::from(RAW)]) = (weight, 1);
+    Costs(costs)
+}
+
 /// Notices from the `rateLimits` array of a socket reply; rows that we do not know are skipped.
 pub(super) fn from_array(rows: Value<'_>, clock: &ServerClock, now: Nanos, events: &mut Events) {
     for row in rows.items() {

@@ -1,5 +1,8 @@
 //! The market-data connector: one combined-stream socket, and REST for snapshots and the clock.
 //!
+//! Its requests share the allowance of the address with those of the executor: they keep to the
+//! feed's part of it, and wait for the next minute where that is used up.
+//!
 //! Keeps no book: what is wanted stands in `subscriptions.rs`, what frames mean in
 //! `market_data.rs`; this file is where channels, replies and deadlines meet them.
 
@@ -11,7 +14,10 @@ use super::market_data::{self, Parts};
 use super::rest;
 use super::server_clock::ServerClock;
 use super::subscriptions::{SNAPSHOT_SPACING_NS, Subscriptions, notice};
-use crate::types::{Channel, Command, CommandKind, Events, Nanos, Readiness, VenueNotice};
+use crate::throttle::Throttle;
+use crate::types::{
+    Channel, Command, CommandKind, Event, Events, Nanos, Priority, Readiness, VenueNotice,
+};
 use crate::venues::{
     ChannelSpec, Connector, DecodeError, EncodeError, Outbox, Parser, RequestId, Response,
     SetupError, Value, VenueSetup,
@@ -39,6 +45,8 @@ struct Core {
     probe: Option<(u64, Nanos)>,
     /// No requests before this time.
     suspended: Nanos,
+    /// The feed's part of the venue's limits.
+    budget: Throttle,
     wake: Option<Nanos>,
 }
 
@@ -64,6 +72,7 @@ impl MarketConnector {
             clock: ServerClock::new(),
             probe: None,
             suspended: Nanos(0),
+            budget: Throttle::of_feed(limits::LIMITS),
             wake: None,
         };
         Self { parser: Parser::new(), core }
@@ -234,7 +243,13 @@ impl Core {
         now: Nanos,
         events: &mut Events,
     ) -> Result<(), DecodeError> {
+        let told = events.list().len();
         limits::from_headers(&response, &self.clock, now, events);
+        for event in &events.list()[told..] {
+            if let Event::Notice(VenueNotice::RateLimit(used)) = event {
+                self.budget.on_use(used, now);
+            }
+        }
         let status = response.status;
         if status == 200 {
             return self.on_success(parser, id, response.body, now, events);
@@ -333,14 +348,20 @@ impl Core {
             }
         }
         if self.rest_open && now >= self.suspended {
-            self.subscriptions.fetch_snapshots(now, &mut self.next_id, out);
+            self.subscriptions.fetch_snapshots(now, &mut self.next_id, &mut self.budget, out);
             self.probe_clock(now, out);
         }
         self.plan();
     }
 
     fn probe_clock(&mut self, now: Nanos, out: &mut Outbox) {
-        if self.clock.is_due(now) && rest::request_time(self.next_id, out).is_ok() {
+        if !self.clock.is_due(now) {
+            return;
+        }
+        let costs = limits::time_costs();
+        if let Err(later) = self.budget.try_take(&costs, Priority::Query, now) {
+            self.clock.lost(now, later);
+        } else if rest::request_time(self.next_id, out).is_ok() {
             self.probe = Some((self.next_id, now));
             self.next_id += 1;
             self.clock.sent();
