@@ -11,14 +11,15 @@ use std::hint::black_box;
 use std::sync::Arc;
 use stoop::oms::{
     BookQuote, Books, NullRecorder, Oms, OmsOptions, Output, Record, Recorder, RiskLimits,
-    StrategyLimits,
+    StrategyLimits, VenueRates,
 };
 use stoop::types::{
-    Amount, AssetId, BookState, Channel, ExecutionReport, Instrument, InstrumentId,
-    InstrumentRules, InstrumentTable, Leg, Level, Nanos, Ppb, Price, Qty, Readiness, ReportKind,
-    ReportOrigin, Request, Scale, Side, Signal, SignalId, StrategyId, TimeInForce, VenueId,
-    VenueNotice,
+    Amount, AssetId, BookState, Channel, CostTable, ExecutionReport, Instrument, InstrumentId,
+    InstrumentRules, InstrumentTable, Leg, Level, LimitSpec, Nanos, Ppb, Price, Qty, Readiness,
+    ReportKind, ReportOrigin, Request, Scale, Side, Signal, SignalId, StrategyId, TimeInForce,
+    VenueId, VenueNotice,
 };
+use stoop::venues::{VENUES, VenueRow};
 
 const E18: i128 = 10i128.pow(18);
 const START: Nanos = Nanos(1_800_000_000_000_000_000);
@@ -61,6 +62,13 @@ fn instruments() -> InstrumentTable {
     table
 }
 
+/// The venues' own limits, with room for all that is measured.
+fn rates(row: &VenueRow) -> VenueRates {
+    let more = |limit: &LimitSpec| LimitSpec { allowed: 1_000_000_000, ..*limit };
+    let costs = CostTable::new(|kind| (row.costs)(kind, false));
+    VenueRates { limits: row.limits.iter().map(more).collect(), costs }
+}
+
 fn options() -> OmsOptions {
     let large = Amount(1_000_000 * E18);
     let own = StrategyLimits {
@@ -71,6 +79,7 @@ fn options() -> OmsOptions {
     };
     OmsOptions {
         venues: vec![vec![Channel::Trade]; 2],
+        rates: VENUES.iter().map(rates).collect(),
         // Ready as soon as it is connected.
         reconcile_every_ns: 0,
         limits: RiskLimits {

@@ -4,9 +4,12 @@ use super::threads::{ThreadPlan, allowed_cpus, automatic_plan};
 use crate::config::{
     Config, ContractConfig, Mode, StrategyConfig, StrategyKind, StrategyLimitsConfig, agent_names,
 };
-use crate::oms::{OmsOptions, RiskLimits, StrategyLimits};
+use crate::oms::{OmsOptions, RiskLimits, StrategyLimits, VenueRates};
 use crate::strategy::{SpreadArb, SpreadArbOptions, Strategy};
-use crate::types::{Amount, Channel, Contract, Instrument, InstrumentTable, Ppb, VenueId};
+use crate::types::{
+    Amount, Channel, Contract, CostTable, Instrument, InstrumentTable, Ppb, VenueId,
+};
+use crate::venues::{VENUES, VenueRow};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
@@ -164,9 +167,22 @@ pub(super) fn oms_options(
         not_found_after_ns,
         limits,
         venues,
+        rates: rates(config),
         reconcile_every_ns: config.reconcile_every_ns,
         ..OmsOptions::default()
     })
+}
+
+/// Rate limits of the venues in use, by their number.
+fn rates(config: &Config) -> Vec<VenueRates> {
+    let row = |(index, row): (usize, &VenueRow)| {
+        let used = config.venues.iter().find(|venue| usize::from(venue.venue.0) == index);
+        used.map_or_else(VenueRates::default, |venue| VenueRates {
+            limits: row.limits.to_vec(),
+            costs: CostTable::new(|kind| (row.costs)(kind, venue.orders_over_rest)),
+        })
+    };
+    VENUES.iter().enumerate().map(row).collect()
 }
 
 fn risk_limits(config: &Config, instruments: &InstrumentTable) -> Result<RiskLimits, String> {

@@ -1,14 +1,18 @@
 //! One venue's orders: commands from the order manager to signed bytes, replies and the private
 //! stream back to reports.
 //!
+//! What waits leaves by priority: cancels, hedges, new orders, queries. Nothing waits for a rate
+//! limit: what has no room is refused at once, and whoever asked decides what to do.
+//!
 //! Reports are never dropped: when the ring to the order manager has no room for everything one
 //! message may hold, the sockets are simply not read until it has.
 
 use super::session::Session;
 use super::threads::{Agent, Lifecycle};
+use super::waiting::Waiting;
 use crate::mutants::Mutant;
 use crate::oms::local_refusal;
-use crate::shm::{ExecutorHealth, ExecutorHealthWriter};
+use crate::shm::{ExecutorHealth, ExecutorHealthWriter, RateUse};
 use crate::sync::{histogram, spsc};
 use crate::throttle::Throttle;
 use crate::types::{
@@ -57,6 +61,7 @@ pub struct ExecutorParts {
 pub struct Executor {
     parts: ExecutorParts,
     sent: SentTable,
+    waiting: Waiting,
     /// Instruments whose cancel-all the venue has not confirmed, once the emergency has begun.
     emergency: Option<Vec<InstrumentId>>,
     /// When the emergency's cancels are sent again.
@@ -85,6 +90,7 @@ impl Executor {
         Self {
             parts,
             sent: SentTable::new(),
+            waiting: Waiting::new(),
             emergency: None,
             emergency_at: Nanos(0),
             turned: false,
@@ -202,7 +208,8 @@ impl Executor {
             VenueNotice::RateLimit(used) => self.parts.throttle.on_use(&used, now),
             VenueNotice::Suspended(until) => {
                 self.parts.throttle.suspend(until);
-                self.health.suspended_until_ns = until;
+                self.health.suspended_until_ns = self.health.suspended_until_ns.max(until);
+                self.health_at = Nanos(0);
                 let milliseconds = until.since(now) / 1_000_000;
                 let text = format_args!("the venue suspended us for {milliseconds} ms");
                 self.parts.session.log().error(now, text);
@@ -269,6 +276,10 @@ impl Executor {
         }
         self.health_at = now.plus(HEALTH_EVERY_NS);
         self.health.decode_errors = self.parts.session.counters().decode_errors;
+        for (limit, row) in self.health.limits.iter_mut().enumerate() {
+            let used = self.parts.throttle.used(limit, now);
+            *row = used.map_or(RateUse::default(), |(used, allowed)| RateUse { used, allowed });
+        }
         self.health.updated_ns = now;
         self.parts.health.publish(&self.health);
     }
@@ -308,10 +319,15 @@ impl Agent for Executor {
         let mut work = 0;
         let emergency = self.parts.lifecycle.has_lost_agent();
         for _ in 0..COMMANDS_PER_POLL {
+            while self.waiting.has_room()
+                && let Some(command) = self.parts.commands.pop()
+            {
+                self.waiting.push(command);
+            }
             if !self.has_room() {
                 return work;
             }
-            let Some(command) = self.parts.commands.pop() else { break };
+            let Some(command) = self.waiting.take() else { break };
             work += 1;
             if emergency && matches!(command.kind, CommandKind::New(_) | CommandKind::Replace(_)) {
                 self.refuse(&command, RejectReason::Other, now);

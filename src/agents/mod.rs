@@ -27,6 +27,7 @@ mod skew;
 mod strategy;
 mod supervision;
 mod threads;
+mod waiting;
 
 pub use account::{FinalBalance, FinalState};
 pub use assembly::{Assembly, Sizes};

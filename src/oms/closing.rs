@@ -13,8 +13,8 @@ use super::record::{Record, Recorder};
 use super::risk::RiskReject;
 use super::{Books, NEVER, Oms, Output};
 use crate::types::{
-    Amount, ClientOrderId, InstrumentId, Nanos, Price, Qty, Scope, Side, Signal, SignalId,
-    StrategyId,
+    Amount, ClientOrderId, InstrumentId, Nanos, Price, Priority, Qty, Scope, Side, Signal,
+    SignalId, StrategyId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -245,7 +245,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.check_closing(&order, strategy, quote, now)?;
         let id = SignalId(0);
         let signal = Signal { id, strategy, tick_ns: Nanos(0), ..Signal::default() };
-        self.dispatch(&signal, &[order], now, out);
+        self.dispatch(&signal, &[order], Priority::Hedge, now, out);
         Ok(Sent::Order(client_id))
     }
 }

@@ -262,7 +262,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
                         leg: at as u8,
                         pair: pair.serial,
                         tick_ns: pair.tick_ns,
-                        priority: Priority::New,
+                        priority: Priority::Hedge,
                     };
                     self.place(&order, &place, now, out);
                     self.state.risk.on_sent(pair.strategy, 1, now);

@@ -26,6 +26,7 @@ mod open;
 mod operator;
 mod orders;
 mod pace;
+mod rates;
 mod reconcile;
 mod record;
 mod refusals;
@@ -56,6 +57,7 @@ pub use limits::{RiskLimits, StrategyLimits};
 pub use losses::LossRow;
 pub use operator::{OperatorDone, OperatorError, Progress};
 pub use orders::{Order, OrderTable, Slot, Terms};
+pub use rates::VenueRates;
 pub use record::{NullRecorder, Opening, Record, RecordError, Recorder};
 pub use refusals::Refusals;
 pub use replay::{Divergence, Replay};
@@ -95,6 +97,8 @@ pub struct OmsOptions {
     /// For each venue the channels that must be ready before an order may be sent there: those
     /// that its trading connector asks for. Index is the [`VenueId`].
     pub venues: Vec<Vec<Channel>>,
+    /// Rate limits of each venue, by the same index; a venue that is not listed has none here.
+    pub rates: Vec<VenueRates>,
     /// Pause between two reconciliations of a venue, which is ready only once it was reconciled. 0
     /// is never, and a venue is then ready without: for tests of other things.
     pub reconcile_every_ns: u64,
@@ -121,6 +125,7 @@ impl Default for OmsOptions {
             orders_max: 16_384,
             fills_max: 65_536,
             venues: Vec::new(),
+            rates: Vec::new(),
             reconcile_every_ns: 60_000_000_000,
             queries_max: 10,
             limits: RiskLimits::default(),
@@ -241,6 +246,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         state.closings.clear();
         let reconcile = self.options.reconcile_every_ns > 0;
         state.venues = state.venues.restarted(&self.options.venues, reconcile);
+        state.rates = state.rates.restarted(&self.options.rates, instance_start);
         state.rounds.resize(self.options.venues.len(), Round::default());
         for round in &mut state.rounds {
             (round.step, round.due, round.asked) = (Step::Idle, Nanos(0), Nanos(0));
@@ -414,6 +420,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     }
 
     fn hand_over(&mut self, venue: VenueId, command: Command, now: Nanos, out: &mut Output) {
+        self.take_rate(venue, &command, now);
         self.recorder.record(now, &Record::Command(venue, command));
         out.commands.push((venue, command));
     }

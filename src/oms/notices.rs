@@ -37,6 +37,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if says_nothing(notice) {
             return;
         }
+        if let VenueNotice::RateLimit(stated) = notice {
+            self.on_rate_limit(venue, stated, now);
+            return;
+        }
         self.recorder.record(now, &Record::Notice(venue, *notice));
         match *notice {
             VenueNotice::Readiness(channel, to) => self.on_readiness(venue, channel, to, now, out),
@@ -94,8 +98,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 fn says_nothing(notice: &VenueNotice) -> bool {
     matches!(
         notice,
-        VenueNotice::RateLimit(_)
-            | VenueNotice::ClockOffset { .. }
+        VenueNotice::ClockOffset { .. }
             | VenueNotice::SubscriptionFailed(_)
             | VenueNotice::ShutdownAnnounced(_)
             | VenueNotice::DeadManArmed(_)

@@ -84,11 +84,14 @@ pub enum RiskReject {
     /// The order cannot be changed now: its outcome is not known, another change is on its way, it
     /// has no price, or the new quantity is filled already.
     NotReplaceable = 36,
+    /// The venue's rate limit has no room for all of it now. The report says when it is worth
+    /// trying again.
+    VenueBusy = 37,
 }
 
 impl RiskReject {
     /// One more than the largest number.
-    pub const COUNT: usize = 37;
+    pub const COUNT: usize = 38;
 
     /// All of them.
     pub const ALL: [Self; Self::COUNT - 1] = [
@@ -128,6 +131,7 @@ impl RiskReject {
         Self::StrategyOpenOrders,
         Self::SelfCross,
         Self::NotReplaceable,
+        Self::VenueBusy,
     ];
 
     /// From the number in a [`crate::types::StrategyReport`].
@@ -191,6 +195,7 @@ impl fmt::Display for RiskReject {
             Self::StrategyOpenOrders => "open order limit of the strategy",
             Self::SelfCross => "would trade with an order of our own",
             Self::NotReplaceable => "the order cannot be changed now",
+            Self::VenueBusy => "no room in the venue's rate limit",
         })
     }
 }

@@ -66,7 +66,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let open_own = self.open_own(order.strategy).saturating_sub(1);
         let counts = (open, open_own, self.state.pairs.waiting());
         self.state.risk.check_signal(order.strategy, 1, counts, now)?;
-        self.check_terms(&order, terms, now)
+        self.check_terms(&order, terms, now)?;
+        self.check_rate(order.venue, &CommandKind::Replace(target(&order, terms)), now)
     }
 
     fn check_terms(&mut self, order: &Order, terms: Terms, now: Nanos) -> Result<(), RiskReject> {
@@ -117,13 +118,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let order = self.state.orders.get_mut(slot);
         order.pending = Some(terms);
         order.touched_ns = now;
-        let target = ReplaceOrder {
-            client_id: order.client_id,
-            venue_order_id: order.venue_order_id,
-            instrument: order.instrument,
-            price: terms.price,
-            qty: terms.qty,
-        };
+        let target = target(order, terms);
         let (venue, signal, strategy) = (order.venue, order.signal, order.strategy);
         self.state.counters.replaces_sent += 1;
         self.advance(slot, Trigger::ReplaceSent, now);
@@ -173,5 +168,15 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             }
             _ => false,
         }
+    }
+}
+
+fn target(order: &Order, terms: Terms) -> ReplaceOrder {
+    ReplaceOrder {
+        client_id: order.client_id,
+        venue_order_id: order.venue_order_id,
+        instrument: order.instrument,
+        price: terms.price,
+        qty: terms.qty,
     }
 }

@@ -51,7 +51,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let mut orders = [from_leg(ClientOrderId::NONE, &Leg::default()); LEGS_MAX];
         let legs = signal.legs();
         match self.check(strategy, signal, now, &mut orders) {
-            Ok(()) => self.dispatch(signal, &orders[..legs.len()], now, out),
+            Ok(()) => self.dispatch(signal, &orders[..legs.len()], Priority::New, now, out),
             Err((leg, code)) => self.refuse(strategy, signal, leg, code, now, out),
         }
     }
@@ -91,6 +91,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             self.check_leg(&orders[..=index], strategy, now)
                 .map_err(|code| (Some(index as u8), code))?;
         }
+        self.check_rates(&orders[..legs.len()], Priority::New, now)
+            .map_err(|(leg, code)| (Some(leg as u8), code))?;
         self.check_budgets(strategy, &orders[..legs.len()], now)
     }
 
@@ -150,7 +152,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.state.risk.check_leg(&subject, &self.state.exposures)
     }
 
-    /// Turns one leg into an order and checks it as if it were a signal by itself.
+    /// Turns one leg into an order and checks it as if it were a signal by itself. What went before
+    /// it has filled: it has the place of a hedge in the venue's limits.
     pub(super) fn check_alone(
         &mut self,
         strategy: StrategyId,
@@ -169,6 +172,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             .ok_or(RiskReject::IdsExhausted)?;
         let order = from_leg(id, leg);
         self.check_leg(&[order], strategy, now)?;
+        self.check_rates(&[order], Priority::Hedge, now).map_err(|(_, code)| code)?;
         self.check_budgets(strategy, &[order], now).map_err(|(_, code)| code)?;
         Ok(order)
     }
@@ -203,7 +207,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             venue_ready: self.state.venues.is_ready(instrument.venue, now),
             now,
         };
-        self.state.risk.check_leg(&subject, &self.state.exposures)
+        self.state.risk.check_leg(&subject, &self.state.exposures)?;
+        self.check_rates(&[*order], Priority::Hedge, now).map_err(|(_, code)| code)
     }
 
     /// What a strategy's own fills and working orders make of an instrument. Only looked for while
@@ -232,6 +237,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         &mut self,
         signal: &Signal,
         orders: &[NewOrder],
+        priority: Priority,
         now: Nanos,
         out: &mut Output,
     ) {
@@ -244,7 +250,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
                 leg: leg as u8,
                 pair,
                 tick_ns: signal.tick_ns,
-                priority: Priority::New,
+                priority,
             };
             self.place(order, &place, now, out);
         }
@@ -290,13 +296,17 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.state.counters.refusals[code as usize] += 1;
         let refusal = Record::Refusal { strategy, signal: signal.id, leg: failed, code };
         self.recorder.record(now, &refusal);
+        let blamed = signal.legs().get(usize::from(failed.unwrap_or(0)));
+        let venue = blamed.and_then(|leg| self.instruments.get(leg.instrument));
+        let retry_ns = self.retry_ns(code, venue.map(|row| row.venue), now);
         for leg in 0..signal.legs().len().max(1) as u8 {
             let blamed = failed.is_none_or(|failed| failed == leg);
             let code = if blamed { code } else { RiskReject::OtherLeg };
             let report = refusal_report(ReportKind::Rejected, code);
             let asked = signal.legs.get(usize::from(leg)).copied().unwrap_or_default();
             let (instrument, side) = (asked.instrument, asked.side);
-            let report = StrategyReport { signal: signal.id, leg, instrument, side, ..report };
+            let signal = signal.id;
+            let report = StrategyReport { signal, leg, instrument, side, retry_ns, ..report };
             out.reports.push((strategy, report));
         }
     }
@@ -328,6 +338,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let mut report = refusal_report(kind, code);
         report.client_id = id;
         report.reason = reason;
+        if code == RiskReject::VenueBusy {
+            report.retry_ns = self.retry_ns(code, None, Nanos(0));
+        }
         if let Some(order) = self.order(id).filter(|order| order.strategy == strategy) {
             report.state = order.state;
             report.signal = order.signal;
@@ -420,5 +433,6 @@ pub(super) fn refusal_report(kind: ReportKind, code: RiskReject) -> StrategyRepo
         last_qty: Qty::ZERO,
         cumulative_qty: Qty::ZERO,
         event_ns: Nanos(0),
+        retry_ns: Nanos(0),
     }
 }

@@ -13,6 +13,7 @@ use super::fills::FillSet;
 use super::legs::Pairs;
 use super::losses::Losses;
 use super::orders::{Order, OrderTable, Slot, Terms};
+use super::rates::Rates;
 use super::reconcile::{FillMark, Round};
 use super::record::Opening;
 use super::risk::Risk;
@@ -47,6 +48,7 @@ pub(super) struct State {
     pub positions: Positions,
     pub balances: Balances,
     pub venues: Venues,
+    pub rates: Rates,
     pub statuses: Vec<InstrumentStatus>,
     pub fees: Vec<Option<FeeRate>>,
     pub fill_asks: Vec<FillAsk>,
@@ -119,6 +121,7 @@ impl State {
             positions: Positions::new(table),
             balances: Balances::new(venue_count, table.assets.len()),
             venues: Venues::new(&options.venues, options.reconcile_every_ns > 0),
+            rates: Rates::new(&options.rates),
             statuses: table.iter().map(|instrument| instrument.status).collect(),
             fees: vec![None; table.len()],
             fill_asks: vec![FillAsk::default(); table.len()],
@@ -309,6 +312,7 @@ impl State {
         next.counters = self.counters;
         next.risk = self.risk;
         next.venues = self.venues;
+        next.rates = self.rates;
         for (to, from) in next.rounds.iter_mut().zip(&self.rounds) {
             *to = *from;
         }

@@ -5,7 +5,7 @@
 use super::orders::{Order, Slot};
 use super::record::Recorder;
 use super::{Books, Oms, Output};
-use crate::types::{ExecutionReport, Price, Qty, ReportKind, ReportOrigin, StrategyReport};
+use crate::types::{ExecutionReport, Nanos, Price, Qty, ReportKind, ReportOrigin, StrategyReport};
 
 impl<R: Recorder, B: Books> Oms<R, B> {
     /// Tells the strategy of an order what became of it.
@@ -31,6 +31,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
                 last_qty: if is_fill { report.fill.qty } else { Qty::ZERO },
                 cumulative_qty: order.cumulative(),
                 event_ns: report.event_ns,
+                retry_ns: Nanos(0),
             },
         ));
     }

@@ -64,12 +64,14 @@ impl Venues {
     }
 
     /// A new run: nothing is connected, and nobody has listened for a while. What a person has to
-    /// decide still waits for it.
+    /// decide still waits for it, and the venue still counts what it suspended us for.
     pub fn restarted(&self, required: &[Vec<Channel>], reconcile: bool) -> Self {
         let mut next = Self::new(required, reconcile);
         for (index, row) in next.rows.iter_mut().enumerate() {
             row.missed = true;
-            row.halted = self.rows.get(index).is_some_and(|old| old.halted);
+            if let Some(old) = self.rows.get(index) {
+                (row.halted, row.suspended_until) = (old.halted, old.suspended_until);
+            }
         }
         next
     }

@@ -2,7 +2,7 @@
 
 use super::codec::byte;
 use crate::sync::seqlock;
-use crate::types::{Channel, Nanos, Readiness};
+use crate::types::{Channel, LIMITS_MAX, Nanos, Readiness};
 
 /// What the feed of a venue says of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,24 @@ pub struct FeedHealth {
     pub updated_ns: Nanos,
 }
 
+/// How far one of a venue's rate limits is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RateUse {
+    /// Units used in the running window, by us and by whomever else the venue counts with us.
+    pub used: u32,
+    /// Units allowed per window; 0 if the venue has no such limit.
+    pub allowed: u32,
+}
+
+impl RateUse {
+    /// Used part in percent, 0 for a limit that does not exist.
+    #[must_use]
+    pub fn percent(&self) -> u32 {
+        let percent = u64::from(self.used) * 100 / u64::from(self.allowed.max(1));
+        if self.allowed == 0 { 0 } else { percent.min(u64::from(u32::MAX)) as u32 }
+    }
+}
+
 /// What the executor of a venue says of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExecutorHealth {
@@ -64,6 +82,23 @@ pub struct ExecutorHealth {
     pub suspended_until_ns: Nanos,
     /// When this was written.
     pub updated_ns: Nanos,
+    /// Use of each rate limit of the venue, in the order of the venue's own table.
+    pub limits: [RateUse; LIMITS_MAX],
+}
+
+impl ExecutorHealth {
+    /// Whether the venue takes nothing but cancels now.
+    #[must_use]
+    pub fn is_suspended(&self, now: Nanos) -> bool {
+        now < self.suspended_until_ns
+    }
+
+    /// The rate limit that is used most, for its size: its number in the venue's table and its use.
+    #[must_use]
+    pub fn fullest_limit(&self) -> Option<(usize, RateUse)> {
+        let known = self.limits.iter().copied().enumerate().filter(|(_, row)| row.allowed > 0);
+        known.max_by_key(|(_, row)| row.percent())
+    }
 }
 
 /// Both halves of a venue's health.
@@ -88,11 +123,13 @@ pub struct HealthWriter {
 pub(super) const FIELDS: &str = "feed: state books_live books offset round_trip frames bytes \
     decode_errors gaps resyncs reconnects subscriptions_failed last_recv updated; executor: \
     channels4|ready<<32 offset round_trip commands refused reports decode_errors reply_timeouts \
-    reconnects suspended_until updated";
+    reconnects suspended_until updated limits6(used|allowed<<32)";
 
+/// Where the rate limits stand in the executor's half.
+const LIMITS_AT: usize = 11;
 /// Words of each half after its counter.
 pub(super) const FEED_WORDS: usize = 14;
-pub(super) const EXECUTOR_WORDS: usize = 11;
+pub(super) const EXECUTOR_WORDS: usize = LIMITS_AT + LIMITS_MAX;
 
 /// Writes the feed's half.
 #[derive(Debug)]
@@ -131,7 +168,7 @@ impl ExecutorHealthWriter {
         let channels = health.channels.iter().enumerate();
         let channels =
             channels.fold(0, |word, (index, state)| word | (*state as u64) << (8 * index));
-        let words: [u64; EXECUTOR_WORDS] = [
+        let words: [u64; LIMITS_AT] = [
             channels | u64::from(health.ready) << READY_SHIFT,
             health.clock_offset_ns as u64,
             health.clock_round_trip_ns,
@@ -144,7 +181,11 @@ impl ExecutorHealthWriter {
             health.suspended_until_ns.0,
             health.updated_ns.0,
         ];
-        self.0.write(|payload| payload.copy_from(0, &words));
+        let limits = health.limits.map(|row| u64::from(row.used) | u64::from(row.allowed) << 32);
+        self.0.write(|payload| {
+            payload.copy_from(0, &words);
+            payload.copy_from(LIMITS_AT, &limits);
+        });
     }
 }
 
@@ -195,5 +236,9 @@ pub(super) fn executor(reader: &seqlock::Reader) -> ExecutorHealth {
         reconnects: w[8],
         suspended_until_ns: Nanos(w[9]),
         updated_ns: Nanos(w[10]),
+        limits: std::array::from_fn(|limit| {
+            let word = w[LIMITS_AT + limit];
+            RateUse { used: word as u32, allowed: (word >> 32) as u32 }
+        }),
     }
 }

@@ -40,8 +40,8 @@
 //! counters    1                  96  counter, 25 counts, 64 refusals by code
 //! pairs       1                   8  number of outcomes written
 //!                  + capacity x  56  counter, head 16, 4 legs x 8, -7
-//! feeds       venues             16  counter, the fields of FeedHealth, -1
-//! executors   venues             16  counter, channels and ready, the rest of ExecutorHealth, -4
+//! feeds       venues             24  counter, the fields of FeedHealth, -9
+//! executors   venues             24  counter, channels and ready, the rest of ExecutorHealth, -6
 //! latency     stages x venues  1992  count, sum, !min, max, -4, 1984 buckets
 //! ```
 //!
@@ -54,7 +54,7 @@
 //!                                    4 x (instrument and codes, price, qty),
 //!                                    contract 4, -2
 //! reports     32 + reports x      8  head 16, tail 16; client id, signal, codes, last price,
-//!                                    last qty, cumulative qty, event_ns, -1
+//!                                    last qty, cumulative qty, event_ns, retry_ns
 //! statuses     8 + statuses x   136  number written; counter, updated_ns, count,
 //!                                    16 x (name 3, kind, value 4), -5
 //! ```
@@ -119,7 +119,7 @@ const INSTRUMENT_STRIDE: usize = 4 * LINE;
 const ASSET_STRIDE: usize = LINE / 2;
 const POSITION_STRIDE: usize = 2 * LINE;
 const COUNTERS_SIZE: usize = 12 * LINE;
-const HEALTH_STRIDE: usize = 2 * LINE;
+const HEALTH_STRIDE: usize = 3 * LINE;
 
 /// Changes with every size above and with every order of fields, which each module names.
 pub(super) const HASH: u64 = {
@@ -399,8 +399,8 @@ mod tests {
             (l.pnl, 8, 3),
             (l.counters, 96, 1),
             (l.pairs, 8 + 64 * 56, 1),
-            (l.feeds, 16, 2),
-            (l.executors, 16, 2),
+            (l.feeds, 24, 2),
+            (l.executors, 24, 2),
             (l.latency, 1992, 18),
         ];
         let mut at = HEADER;

@@ -40,7 +40,8 @@ pub use account::{AccountWriter, BalanceRow, OrderCounters, PnlRow, PositionRow,
 pub use books::{Best, BookWriter, DEPTH_MAX, Depth};
 pub use error::RegionError;
 pub use health::{
-    ExecutorHealth, ExecutorHealthWriter, FeedHealth, FeedHealthWriter, HealthWriter, VenueHealth,
+    ExecutorHealth, ExecutorHealthWriter, FeedHealth, FeedHealthWriter, HealthWriter, RateUse,
+    VenueHealth,
 };
 pub use latency::Stage;
 pub use market::{Market, RegionOptions};

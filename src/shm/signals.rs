@@ -55,7 +55,7 @@ pub(super) const FIELDS: &str = "request: kind|legs<<8|strategy<<16 id|instrumen
     legs4(instrument|side<<16|pricing<<24|tif<<32 price qty) \
     contract(mode|action<<8 naked_qty naked_time slippage); report: client signal \
     leg|state<<8|kind<<16|reason<<24|risk<<32|side<<40|instrument<<48 last_price last_qty \
-    cumulative event";
+    cumulative event retry";
 
 const LEGS_AT: usize = 6;
 const LEG_WORDS: usize = 3;
@@ -66,7 +66,7 @@ pub(super) const REQUEST_WORDS: usize = CONTRACT_AT + CONTRACT_WORDS;
 /// The whole price, in parts per billion.
 const WHOLE: i64 = 1_000_000_000;
 /// Words of a report.
-pub(super) const REPORT_WORDS: usize = 7;
+pub(super) const REPORT_WORDS: usize = 8;
 
 const SIGNAL: u8 = 1;
 const CANCEL: u8 = 2;
@@ -313,6 +313,7 @@ impl ReportWriter {
             report.last_qty.0 as u64,
             report.cumulative_qty.0 as u64,
             report.event_ns.0,
+            report.retry_ns.0,
         ];
         self.0.push(|payload| payload.copy_from(0, &words))
     }
@@ -338,7 +339,8 @@ impl ReportReader {
 }
 
 fn report(words: &[u64; REPORT_WORDS]) -> Option<StrategyReport> {
-    let [client_id, signal, codes, last_price, last_qty, cumulative_qty, event_ns] = *words;
+    let [client_id, signal, codes, last_price, last_qty, cumulative_qty, event_ns, retry_ns] =
+        *words;
     Some(StrategyReport {
         client_id: ClientOrderId(client_id),
         signal: SignalId(signal),
@@ -353,6 +355,7 @@ fn report(words: &[u64; REPORT_WORDS]) -> Option<StrategyReport> {
         last_qty: Qty(last_qty as i64),
         cumulative_qty: Qty(cumulative_qty as i64),
         event_ns: Nanos(event_ns),
+        retry_ns: Nanos(retry_ns),
     })
 }
 
@@ -520,6 +523,7 @@ mod tests {
             last_qty: Qty(2),
             cumulative_qty: Qty(i64::MAX),
             event_ns: Nanos(4),
+            retry_ns: Nanos(5),
         };
         writer.push(&report).unwrap();
         let second = StrategyReport { leg: 1, ..report };
@@ -551,7 +555,7 @@ mod tests {
         }
 
         #[test]
-        fn any_report_bytes_are_survived(words in prop::array::uniform7(any::<u64>())) {
+        fn any_report_bytes_are_survived(words in prop::array::uniform8(any::<u64>())) {
             let _ = report(&words);
         }
     }

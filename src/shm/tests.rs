@@ -85,6 +85,7 @@ fn report() -> StrategyReport {
         last_qty: Qty(2),
         cumulative_qty: Qty(3),
         event_ns: Nanos(4),
+        retry_ns: Nanos(5),
     }
 }
 
@@ -234,6 +235,7 @@ fn venue_health() -> VenueHealth {
         reconnects: 8,
         suspended_until_ns: Nanos(9),
         updated_ns: Nanos(10),
+        limits: std::array::from_fn(|limit| RateUse { used: u32::MAX, allowed: limit as u32 }),
     };
     VenueHealth { feed, executor }
 }

@@ -2,7 +2,7 @@
 
 use super::{EmitError, SignalBuilder};
 use crate::clock::Clock;
-use crate::shm::{Best, Depth, MarketView, Status, StrategyEnd, TradeReader};
+use crate::shm::{Best, Depth, MarketView, Status, StrategyEnd, TradeReader, VenueHealth};
 use crate::types::{
     Amount, ClientOrderId, Instrument, InstrumentId, InstrumentTable, Nanos, Price, Qty, Request,
     Rounding, Scale, Signal, SignalId, StrategyId, StrategyReport, Trade,
@@ -189,6 +189,18 @@ impl Context {
     #[must_use]
     pub fn position(&self, instrument: &InstrumentRef) -> Amount {
         self.parts.view.position(instrument.id).map_or(Amount::ZERO, |row| row.qty)
+    }
+
+    /// State of an instrument's venue, as of some tens of milliseconds ago: connections, whether it
+    /// takes new orders, how far each of its rate limits is used
+    /// ([`crate::shm::ExecutorHealth::limits`], [`crate::shm::ExecutorHealth::fullest_limit`]) and
+    /// until when it suspends us ([`crate::shm::ExecutorHealth::is_suspended`]). A signal that the
+    /// venues have no room for is refused as a whole, and its reports say when it is worth trying
+    /// again ([`StrategyReport::retry_ns`]).
+    #[must_use]
+    pub fn health(&self, instrument: &InstrumentRef) -> VenueHealth {
+        let known = self.parts.instruments.get(instrument.id);
+        known.map(|known| self.parts.view.health(known.venue)).unwrap_or_default()
     }
 
     /// Forgets which book was read: what follows was not caused by it.

@@ -57,6 +57,7 @@ use crate::types::{InstrumentId, StrategyReport, Trade};
 /// Everything that a strategy's file needs.
 pub mod prelude {
     pub use super::{Context, EmitError, InstrumentRef, SignalBuilder, Strategy};
+    pub use crate::shm::{RateUse, VenueHealth};
     pub use crate::types::{
         BookState, BreachAction, Contract, InstrumentId, LegMode, Level, Nanos, Ppb, Price, Qty,
         Rounding, Side, SignalId, StrategyReport, Trade,

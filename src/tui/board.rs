@@ -1,6 +1,6 @@
 //! Draws [`BoardData`]. Knows nothing of the engine.
 
-use super::data::{BoardData, BookRow, LatencyRow};
+use super::data::{BoardData, BookRow, LatencyRow, VenueRow};
 use crate::types::{BookState, Readiness};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -47,19 +47,29 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, data: &BoardData) {
         Span::styled(data.title.clone(), head()),
         Span::raw(format!("   {}   ", clock(data.running_s))),
     ];
-    for (name, feed, orders) in &data.venues {
-        let color = match (feed, orders) {
-            (Readiness::Ready, true) => Color::Green,
-            (Readiness::Down, _) => Color::Red,
-            _ => Color::Yellow,
-        };
-        let text = format!("{name} {}  ", if *orders { "ready" } else { "not ready" });
-        spans.push(Span::styled(text, Style::default().fg(color)));
-    }
+    spans.extend(data.venues.iter().map(venue));
     for (base, gap) in &data.spreads {
         spans.push(Span::raw(format!("  {base} spread {gap:+.2} bp")));
     }
     frame.render_widget(Paragraph::new(Line::from(spans)), area);
+}
+
+/// `a ready, limit 12 %`, with the use of the rate limit that is used most.
+fn venue(row: &VenueRow) -> Span<'_> {
+    let color = match (row.feed, row.orders) {
+        _ if row.suspended_ms > 0 => Color::Red,
+        (Readiness::Ready, true) => Color::Green,
+        (Readiness::Down, _) => Color::Red,
+        _ => Color::Yellow,
+    };
+    let state = match row.orders {
+        _ if row.suspended_ms > 0 => {
+            format!("suspended {} s", row.suspended_ms.div_ceil(1_000))
+        }
+        true => format!("ready, limit {} %", row.limit_percent),
+        false => "not ready".to_owned(),
+    };
+    Span::styled(format!("{} {state}  ", row.name), Style::default().fg(color))
 }
 
 fn clock(seconds: u64) -> String {
@@ -207,7 +217,21 @@ mod tests {
                 book("BTC/USDT@b", "61690.1", "61690.2"),
             ],
             spreads: vec![("BTC".to_owned(), 0.66)],
-            venues: vec![("a".to_owned(), Readiness::Ready, true)],
+            venues: vec![
+                VenueRow {
+                    name: "a".to_owned(),
+                    feed: Readiness::Ready,
+                    orders: true,
+                    limit_percent: 12,
+                    suspended_ms: 0,
+                },
+                VenueRow {
+                    name: "b".to_owned(),
+                    suspended_ms: 41_001,
+                    orders: true,
+                    ..VenueRow::default()
+                },
+            ],
             counters: OrderCounters {
                 orders_sent: 40,
                 orders_filled: 38,
@@ -238,7 +262,8 @@ mod tests {
         let screen = screen.join("\n");
         for text in [
             "01:01:01",
-            "a ready",
+            "a ready, limit 12 %",
+            "b suspended 42 s",
             "BTC spread +0.66 bp",
             "61685.99",
             "61690.2",

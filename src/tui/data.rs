@@ -26,6 +26,21 @@ pub struct BookRow {
     pub fees: String,
 }
 
+/// One venue's part of the head line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VenueRow {
+    /// Its name.
+    pub name: String,
+    /// Readiness of its market data.
+    pub feed: Readiness,
+    /// Whether it takes new orders.
+    pub orders: bool,
+    /// Use of its rate limit that is used most, percent.
+    pub limit_percent: u32,
+    /// How long it suspends us yet, milliseconds.
+    pub suspended_ms: u64,
+}
+
 /// One stage's line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LatencyRow {
@@ -66,8 +81,8 @@ pub struct BoardData {
     /// Gap between one venue's bid and the other's ask, basis points, best direction, by base
     /// asset.
     pub spreads: Vec<(String, f64)>,
-    /// Venue name, feed and order readiness.
-    pub venues: Vec<(String, Readiness, bool)>,
+    /// One part a venue.
+    pub venues: Vec<VenueRow>,
     /// Counters of the order manager.
     pub counters: OrderCounters,
     /// Quote asset, realised, unrealised, fees.
@@ -94,7 +109,14 @@ pub fn collect(view: &MarketView, venues: &[(VenueId, &str)], now: Nanos) -> Boa
             .iter()
             .map(|(venue, name)| {
                 let health = view.health(*venue);
-                ((*name).to_owned(), health.feed.state, health.executor.ready)
+                let fullest = health.executor.fullest_limit();
+                VenueRow {
+                    name: (*name).to_owned(),
+                    feed: health.feed.state,
+                    orders: health.executor.ready,
+                    limit_percent: fullest.map_or(0, |(_, row)| row.percent()),
+                    suspended_ms: health.executor.suspended_until_ns.since(now) / 1_000_000,
+                }
             })
             .collect(),
         counters: view.counters(),

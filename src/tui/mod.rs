@@ -9,5 +9,5 @@ mod data;
 mod screen;
 
 pub use board::draw;
-pub use data::{BoardData, BookRow, LatencyRow, LogRow, collect, status_fields};
+pub use data::{BoardData, BookRow, LatencyRow, LogRow, VenueRow, collect, status_fields};
 pub use screen::{Key, Screen};

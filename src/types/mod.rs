@@ -29,7 +29,7 @@ pub use instrument::{
     AssetId, AssetTable, Instrument, InstrumentId, InstrumentKind, InstrumentRules,
     InstrumentStatus, InstrumentTable, RuleViolation, VenueId,
 };
-pub use limit::{Costs, LIMITS_MAX, LimitSpec};
+pub use limit::{CostTable, Costs, LIMITS_MAX, LimitSpec};
 pub use market::{BookState, DepthKind, DepthUpdate, Level, TopOfBook, Trade};
 pub use operator::{LimitKey, LossSwitch, Operator, Scope, TradingState};
 pub use order::{

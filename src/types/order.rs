@@ -274,6 +274,29 @@ pub enum Priority {
 }
 
 impl CommandKind {
+    /// How many kinds there are.
+    pub const COUNT: usize = 12;
+
+    /// Index into tables.
+    #[inline]
+    #[must_use]
+    pub fn index(&self) -> usize {
+        match self {
+            Self::New(_) => 0,
+            Self::Cancel(_) => 1,
+            Self::Replace(_) => 2,
+            Self::CancelAll(_) => 3,
+            Self::Query(_) => 4,
+            Self::OpenOrders(_) => 5,
+            Self::FillsSince { .. } => 6,
+            Self::Balances => 7,
+            Self::FeeRate(_) => 8,
+            Self::Subscribe(_) => 9,
+            Self::Unsubscribe(_) => 10,
+            Self::Resync(_) => 11,
+        }
+    }
+
     /// What the command may use of the venue's limits unless its sender says otherwise.
     #[must_use]
     pub fn priority(&self) -> Priority {

@@ -58,4 +58,7 @@ pub struct StrategyReport {
     pub cumulative_qty: Qty,
     /// The venue's time of the event, 0 if there is none.
     pub event_ns: Nanos,
+    /// For refusals that pass with time (a busy or suspended venue): when it is worth trying again,
+    /// our clock. 0 for all others.
+    pub retry_ns: Nanos,
 }

@@ -4,10 +4,13 @@
 use crate::counting::allocations;
 use std::sync::Arc;
 use stoop::book::{Book, BookOptions, Outcome};
-use stoop::oms::{BookQuote, Books, Oms, OmsOptions, Output, Record, Recorder, RiskLimits};
+use stoop::oms::{
+    BookQuote, Books, Oms, OmsOptions, Output, Record, Recorder, RiskLimits, VenueRates,
+};
 use stoop::throttle::Throttle;
 use stoop::types::Priority;
 use stoop::types::*;
+use stoop::venues::{VENUES, VenueRow};
 
 const SECOND: u64 = 1_000_000_000;
 const START: Nanos = Nanos(1_800_000_000 * SECOND);
@@ -95,11 +98,18 @@ impl Recorder for Encoding {
     }
 }
 
+/// A venue's limits for the order manager.
+pub fn rates(row: &VenueRow) -> VenueRates {
+    let costs = CostTable::new(|kind| (row.costs)(kind, false));
+    VenueRates { limits: row.limits.to_vec(), costs }
+}
+
 fn ready_oms() -> (Oms<Encoding, Live>, Output) {
     let options = OmsOptions {
         orders_max: 256,
         fills_max: 256,
         venues: vec![vec![Channel::Trade]; 2],
+        rates: VENUES.iter().map(rates).collect(),
         reconcile_every_ns: 0,
         limits: RiskLimits {
             order_notional_max: Amount(10_000 * E18),
@@ -229,6 +239,7 @@ fn throttles_do_not_allocate() {
         window_ns: SECOND,
         allowed: 20,
         cancel_reserve: 2,
+        feeds: 0,
         aligned,
     };
     let mut throttle = Throttle::new(&[spec(true), spec(false)]);

@@ -26,7 +26,8 @@ use stoop::throttle::Throttle;
 use stoop::types::Priority;
 use stoop::types::*;
 use stoop::venues::{
-    self, Connector, Credentials, Endpoints, Outbox, Output, Response, Secret, VenueRow, VenueSetup,
+    self, Connector, Credentials, Endpoints, Outbox, Output, Response, Secret, VENUES, VenueRow,
+    VenueSetup,
 };
 
 const WARM_UP: u64 = 400;
@@ -442,6 +443,7 @@ fn options(channels: Vec<Vec<Channel>>) -> OmsOptions {
         orders_max: 256,
         fills_max: 512,
         venues: channels,
+        rates: VENUES.iter().map(crate::parts::rates).collect(),
         reconcile_every_ns: 0,
         limits: RiskLimits {
             order_notional_max: Amount(10_000 * E18),

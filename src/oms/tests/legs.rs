@@ -508,7 +508,7 @@ fn sequential_legs_are_sized_to_the_first() {
     pair.goes_on();
     pair.say(ReportKind::Expired, a, A);
     let news = pair.news();
-    let [(second, Priority::New)] = news[..] else { panic!("{news:?}") };
+    let [(second, Priority::Hedge)] = news[..] else { panic!("{news:?}") };
     assert_eq!((second.instrument, second.side, second.price), (B, Side::Sell, Price(6_000_000)));
     assert_eq!(second.qty, Qty(166), "half of it, rounded down");
     pair.fill(second.client_id, B, 166, 6_000_000);

@@ -7,6 +7,7 @@ mod limits;
 mod matrix;
 mod operator;
 mod property;
+mod rates;
 mod reconcile;
 mod refusals;
 mod replay;
@@ -125,6 +126,7 @@ pub(super) fn limited() -> OmsOptions {
     options.limits.instrument_position_max = vec![(A, Amount(E18 / 10))];
     options.limits.strategies = vec![StrategyLimits::default(); usize::from(STRATEGY.0)];
     options.limits.strategies.push(own);
+    options.rates = vec![rates::rates(20, 40, 4), rates::rates(20, 40, 4)];
     options
 }
 

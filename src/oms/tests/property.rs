@@ -1,7 +1,7 @@
 //! Any sequence of reports, requests and pauses leaves the oms legal.
 
 use super::*;
-use crate::types::{LimitKey, Operator, RejectReason};
+use crate::types::{LimitKey, Operator, RateLimitUse, RejectReason};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -28,6 +28,8 @@ pub(super) enum Step {
     /// A fill of no order of ours.
     Foreign(u64, i64),
     Accept,
+    /// What the venue says of a limit: which, used, allowed, and when its window ends.
+    Rate(u8, u32, u32, u64),
 }
 
 fn kind() -> impl Strategy<Value = ReportKind> {
@@ -98,6 +100,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(mask, sum, agree)| Step::Reconcile(mask, sum, agree)),
         1 => (100u64..120, 1i64..500).prop_map(|(number, qty)| Step::Foreign(number, qty)),
         1 => Just(Step::Accept),
+        1 => (0u8..3, 0u32..25, 15u32..25, 0u64..12_000)
+            .prop_map(|(limit, used, allowed, ms)| Step::Rate(limit, used, allowed, ms * MS)),
         1 => Just(Step::StreamBack),
         2 => operator().prop_map(Step::Tell),
     ]
@@ -192,6 +196,11 @@ impl Model {
             }
             Step::Accept => {
                 self.bench.oms.accept(VENUE_A, self.bench.now);
+            }
+            Step::Rate(limit, used, allowed, ends) => {
+                let resets_ns = self.bench.now.plus(ends);
+                let stated = RateLimitUse { limit, used, allowed, resets_ns };
+                self.bench.notice(VENUE_A, VenueNotice::RateLimit(stated));
             }
             Step::StreamLost => self.stream(Readiness::Down),
             Step::StreamBack => {

@@ -105,12 +105,29 @@ impl<'a> Reply<'a> {
                     self.code = code.unwrap_or(0);
                 }
                 "msg" => self.message = value.str().unwrap_or(""),
-                "data" => {
-                    let at = value.get("retryAfter").and_then(Value::u64);
-                    self.retry = at.map(|ms| Retry::At(Nanos::from_millis(ms))).or(self.retry);
-                }
+                "data" => self.retry = self.retry.or(retry_of(value)),
                 _ => {}
             }
         }
+        self.retry = self.retry.or_else(|| banned_until(self.message).map(Retry::At));
     }
+}
+
+/// `{"serverTime":1659142907531,"retryAfter":1659146400000}`: the difference of the two needs no
+/// clock of ours.
+fn retry_of(data: Value<'_>) -> Option<Retry> {
+    let at = Nanos::from_millis(data.get("retryAfter")?.u64()?);
+    let told = data.get("serverTime").and_then(Value::u64).map(Nanos::from_millis);
+    match told {
+        Some(told) if at <= told => None,
+        Some(told) => Some(Retry::After(at.since(told))),
+        None => Some(Retry::At(at)),
+    }
+}
+
+/// `Way too much request weight used; IP banned until 1659146400000. ..`: all that some refusals say.
+fn banned_until(message: &str) -> Option<Nanos> {
+    let (_, rest) = message.split_once("banned until ")?;
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok().map(Nanos::from_millis)
 }

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::envelope::Retry;
 use super::server_clock::ServerClock;
 use crate::types::{
     CommandKind, Costs, Event, Events, LIMITS_MAX, LimitSpec, Nanos, RateLimitUse, VenueNotice,
@@ -23,13 +24,14 @@ const ORDERS_1D: u8 = 2;
 /// Index of the bare number of requests.
 const RAW: u8 = 3;
 
-/// The limits, as documented (2026-07-21).
+/// The limits, as documented (2026-07-21). The feed's share is 40 snapshots a minute.
 pub(super) const LIMITS: &[LimitSpec] = &[
     LimitSpec {
         name: "weight per minute",
         window_ns: 60 * SECOND_NS,
         allowed: 6_000,
         cancel_reserve: 600,
+        feeds: 2_000,
         aligned: true,
     },
     LimitSpec {
@@ -37,6 +39,7 @@ pub(super) const LIMITS: &[LimitSpec] = &[
         window_ns: 10 * SECOND_NS,
         allowed: 50,
         cancel_reserve: 0,
+        feeds: 0,
         aligned: true,
     },
     LimitSpec {
@@ -44,6 +47,7 @@ pub(super) const LIMITS: &[LimitSpec] = &[
         window_ns: 86_400 * SECOND_NS,
         allowed: 160_000,
         cancel_reserve: 0,
+        feeds: 0,
         aligned: true,
     },
     LimitSpec {
@@ -51,6 +55,7 @@ pub(super) const LIMITS: &[LimitSpec] = &[
         window_ns: 300 * SECOND_NS,
         allowed: 300_000,
         cancel_reserve: 3_000,
+        feeds: 3_000,
         aligned: true,
     },
 ];
@@ -75,6 +80,22 @@ pub(super) fn costs(command: &CommandKind, _over_rest: bool) -> Costs {
     costs[usize::from(ORDERS_10S)] = orders;
     costs[usize::from(ORDERS_1D)] = orders;
     costs[usize::from(RAW)] = 1;
+    Costs(costs)
+}
+
+/// What a request of the feed for a snapshot costs.
+pub(super) fn snapshot_costs() -> Costs {
+    units(SNAPSHOT_WEIGHT)
+}
+
+/// What a request for the venue's time costs.
+pub(super) fn time_costs() -> Costs {
+    units(1)
+}
+
+fn units(weight: u16) -> Costs {
+    let mut costs = [0; LIMITS_MAX];
+    (costs[usize::from(WEIGHT)], costs[usize::from(RAW)]) = (weight, 1);
     Costs(costs)
 }
 
@@ -124,18 +145,72 @@ pub(super) fn from_headers(
     }
 }
 
-/// End of the suspension that a REST reply of status 429 or 418 announces.
-pub(super) fn retry_after(response: &Response<'_>) -> Option<u64> {
+/// The pause that a REST reply of status 429 or 418 announces, in whole seconds; the other form of
+/// the header, a date, is not the venue's.
+pub(super) fn retry_after(response: &Response<'_>) -> Option<Retry> {
     let seconds: u64 = response.header("retry-after")?.parse().ok()?;
-    seconds.checked_mul(SECOND_NS)
+    Some(Retry::After(seconds.saturating_mul(SECOND_NS)))
 }
 
-/// How long to stay silent if the venue did not say: the rest of the minute, or the shortest ban.
-pub(super) fn silence_ns(status: u16, clock: &ServerClock, now: Nanos) -> u64 {
-    if status == 418 {
-        return 120 * SECOND_NS;
+/// What a refusal for too many requests stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// It is none, or concerns new orders only.
+    Nothing,
+    /// Everything but cancels: going on would become a ban.
+    AllButCancels,
+    /// Everything: going on makes the ban longer.
+    Everything,
+}
+
+/// Too much weight used, or banned.
+const TOO_MUCH: i32 = -1003;
+/// Too many new orders: a limit of its own.
+pub(super) const TOO_MANY_ORDERS: i32 = -1015;
+
+/// What a reply with this status and code stops. A firewall answers 403 without any code.
+pub(super) fn stop(status: u16, code: i32) -> Stop {
+    match status {
+        _ if code == TOO_MANY_ORDERS => Stop::Nothing,
+        418 => Stop::Everything,
+        429 => Stop::AllButCancels,
+        403 if code == 0 => Stop::AllButCancels,
+        _ if code == TOO_MUCH => Stop::AllButCancels,
+        _ => Stop::Nothing,
     }
-    window_end(&LIMITS[usize::from(WEIGHT)], clock, now).since(now).max(SECOND_NS)
+}
+
+/// A pause is never shorter: what is as good as over is not worth being refused again for.
+const PAUSE_MIN_NS: u64 = SECOND_NS;
+/// The venue's shortest and longest bans.
+const BAN_MIN_NS: u64 = 120 * SECOND_NS;
+const BAN_MAX_NS: u64 = 3 * 86_400 * SECOND_NS;
+
+/// How long to be silent after a refusal. Where the venue states no end, or one that by our reading
+/// of its clock is over already, it is the rest of the minute, or the shortest ban.
+pub(super) fn pause_ns(stop: Stop, retry: Option<Retry>, clock: &ServerClock, now: Nanos) -> u64 {
+    let stated = match retry {
+        Some(Retry::After(pause)) => Some(pause),
+        Some(Retry::At(server)) => Some(clock.to_local(server).since(now)).filter(|left| *left > 0),
+        None => None,
+    };
+    let silence = || match stop {
+        Stop::Everything => BAN_MIN_NS,
+        _ => window_end(&LIMITS[usize::from(WEIGHT)], clock, now).since(now),
+    };
+    stated.unwrap_or_else(silence).clamp(PAUSE_MIN_NS, BAN_MAX_NS)
+}
+
+/// The notice of a refusal for too many orders: it may come without the counts that say so.
+/// `Too many new orders; current limit is 50 orders per 10 SECOND.`
+pub(super) fn too_many_orders(message: &str, clock: &ServerClock, now: Nanos, events: &mut Events) {
+    let limit = if message.ends_with("per 1 DAY.") { ORDERS_1D } else { ORDERS_10S };
+    let allowed = message.split_once("current limit is ").and_then(|(_, rest)| {
+        let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+        digits.parse::<u64>().ok().filter(|allowed| *allowed > 0)
+    });
+    let used = allowed.unwrap_or(u64::MAX);
+    notice(limit, used, allowed.unwrap_or(0), clock, now, events);
 }
 
 /// A full buffer loses the notice: the next reply says it again.

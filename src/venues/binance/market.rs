@@ -1,16 +1,23 @@
 //! The market-data connector: one combined-stream socket, and REST for snapshots and the clock.
 //!
+//! Its requests share the allowance of the address with those of the executor: they keep to the
+//! feed's part of it, and wait for the next minute where that is used up.
+//!
 //! Keeps no book: what is wanted stands in `subscriptions.rs`, what frames mean in
 //! `market_data.rs`; this file is where channels, replies and deadlines meet them.
 
 #![forbid(unsafe_code)]
 
-use super::limits;
+use super::envelope::Reply;
+use super::limits::{self, Stop};
 use super::market_data::{self, Parts};
 use super::rest;
 use super::server_clock::ServerClock;
 use super::subscriptions::{SNAPSHOT_SPACING_NS, Subscriptions, notice};
-use crate::types::{Channel, Command, CommandKind, Events, Nanos, Readiness, VenueNotice};
+use crate::throttle::Throttle;
+use crate::types::{
+    Channel, Command, CommandKind, Event, Events, Nanos, Priority, Readiness, VenueNotice,
+};
 use crate::venues::{
     ChannelSpec, Connector, DecodeError, EncodeError, Outbox, Parser, RequestId, Response,
     SetupError, Value, VenueSetup,
@@ -38,6 +45,8 @@ struct Core {
     probe: Option<(u64, Nanos)>,
     /// No requests before this time.
     suspended: Nanos,
+    /// The feed's part of the venue's limits.
+    budget: Throttle,
     wake: Option<Nanos>,
 }
 
@@ -63,6 +72,7 @@ impl MarketConnector {
             clock: ServerClock::new(),
             probe: None,
             suspended: Nanos(0),
+            budget: Throttle::of_feed(limits::LIMITS),
             wake: None,
         };
         Self { parser: Parser::new(), core }
@@ -233,20 +243,33 @@ impl Core {
         now: Nanos,
         events: &mut Events,
     ) -> Result<(), DecodeError> {
+        let told = events.list().len();
         limits::from_headers(&response, &self.clock, now, events);
+        for event in &events.list()[told..] {
+            if let Event::Notice(VenueNotice::RateLimit(used)) = event {
+                self.budget.on_use(used, now);
+            }
+        }
         let status = response.status;
         if status == 200 {
             return self.on_success(parser, id, response.body, now, events);
         }
-        let suspended = matches!(status, 418 | 429);
+        let retry = limits::retry_after(&response);
+        let read = |body: Value<'_>| {
+            let reply = Reply::rest(status, body, retry);
+            Ok((reply.code, reply.own_code(), reply.retry))
+        };
+        // Firewalls and proxies answer in HTML.
+        let bare = (0, -i32::from(status), retry);
+        let (code, own_code, retry) = parser.read(response.body, read).unwrap_or(bare);
+        let stop = limits::stop(status, code);
+        let suspended = stop != Stop::Nothing;
         if suspended {
-            let pause = limits::retry_after(&response);
-            let pause = pause.unwrap_or_else(|| limits::silence_ns(status, &self.clock, now));
-            self.suspended = now.plus(pause);
-            notice(events, VenueNotice::Suspended(self.suspended));
+            let until = now.plus(limits::pause_ns(stop, retry, &self.clock, now));
+            self.suspended = self.suspended.max(until);
+            notice(events, VenueNotice::Suspended(until));
         }
-        let code = rest::error_code(parser, status, response.body);
-        notice(events, VenueNotice::RequestFailed(code));
+        notice(events, VenueNotice::RequestFailed(own_code));
         self.on_refusal(id, suspended || status >= 500, now, events)
     }
 
@@ -325,14 +348,20 @@ impl Core {
             }
         }
         if self.rest_open && now >= self.suspended {
-            self.subscriptions.fetch_snapshots(now, &mut self.next_id, out);
+            self.subscriptions.fetch_snapshots(now, &mut self.next_id, &mut self.budget, out);
             self.probe_clock(now, out);
         }
         self.plan();
     }
 
     fn probe_clock(&mut self, now: Nanos, out: &mut Outbox) {
-        if self.clock.is_due(now) && rest::request_time(self.next_id, out).is_ok() {
+        if !self.clock.is_due(now) {
+            return;
+        }
+        let costs = limits::time_costs();
+        if let Err(later) = self.budget.try_take(&costs, Priority::Query, now) {
+            self.clock.lost(now, later);
+        } else if rest::request_time(self.next_id, out).is_ok() {
             self.probe = Some((self.next_id, now));
             self.next_id += 1;
             self.clock.sent();

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::venues::{Method, Outbox, OutboxFull, Parser, RequestId, Value};
+use crate::venues::{Method, Outbox, OutboxFull, RequestId};
 
 /// Levels a side of a snapshot; 5000 would cost five times the weight.
 const SNAPSHOT_LEVELS: &[u8] = b"1000";
@@ -24,12 +24,4 @@ pub(super) fn request_time(id: u64, out: &mut Outbox) -> Result<(), OutboxFull> 
 
 fn get(id: u64, out: &mut Outbox, path: impl FnOnce(&mut Vec<u8>)) -> Result<(), OutboxFull> {
     out.request(RequestId(id), Method::Get, path, |_| {}, |_, _, _| {})
-}
-
-/// The venue's code in the body of a refusal, or the negative status if there is none (firewalls
-/// answer in HTML).
-pub(super) fn error_code(parser: &mut Parser, status: u16, body: &mut [u8]) -> i32 {
-    let code = parser.read(body, |root| Ok(root.get("code").and_then(Value::i64)));
-    let code = code.ok().flatten().and_then(|code| i32::try_from(code).ok());
-    code.filter(|code| *code != 0).unwrap_or(-i32::from(status))
 }

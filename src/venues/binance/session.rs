@@ -8,7 +8,7 @@
 
 use super::envelope::{Reply, Retry};
 use super::errors;
-use super::limits;
+use super::limits::{self, Stop};
 use super::params::Wire;
 use super::pending::{Asked, Entry};
 use super::private_stream::{self, Told};
@@ -25,8 +25,6 @@ const RETRY_DOUBLINGS_MAX: u32 = 5;
 const FULL_NS: u64 = 10_000_000;
 /// A subscription to the account's events is already active.
 const ALREADY_SUBSCRIBED: i32 = -2035;
-/// Too many new orders: a limit of its own, which its count reports.
-const TOO_MANY_ORDERS: i32 = -1015;
 
 /// How far the socket has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,16 +146,22 @@ impl Core {
 
     /// Status 429 stops everything but cancels, 418 everything.
     pub(super) fn suspend(&mut self, reply: &Reply<'_>, now: Nanos, events: &mut Events) {
-        if !matches!(reply.status, 418 | 429) || reply.code == TOO_MANY_ORDERS {
+        if reply.code == limits::TOO_MANY_ORDERS {
+            limits::too_many_orders(reply.message, &self.clock, now, events);
+        }
+        let stop = limits::stop(reply.status, reply.code);
+        if stop == Stop::Nothing {
             return;
         }
-        let until = match reply.retry {
-            Some(Retry::At(server)) => self.clock.to_local(server),
-            Some(Retry::After(pause)) => now.plus(pause),
-            None => now.plus(limits::silence_ns(reply.status, &self.clock, now)),
-        };
+        if let Some(Retry::At(server)) = reply.retry
+            && self.clock.to_local(server) <= now
+        {
+            // The venue does not announce what is over: our clock is not where it was.
+            self.clock.restart(now, true);
+        }
+        let until = now.plus(limits::pause_ns(stop, reply.retry, &self.clock, now));
         self.suspended = self.suspended.max(until);
-        if reply.status == 418 {
+        if stop == Stop::Everything {
             self.banned = self.banned.max(until);
         }
         notice(events, VenueNotice::Suspended(until));

@@ -7,9 +7,11 @@
 
 #![forbid(unsafe_code)]
 
+use super::limits;
 use super::market_data::{Stream, Symbol};
 use super::rest;
-use crate::types::{Channel, Event, Events, InstrumentId, Nanos, VenueNotice};
+use crate::throttle::Throttle;
+use crate::types::{Channel, Event, Events, InstrumentId, Nanos, Priority, VenueNotice};
 use crate::venues::{EncodeError, Outbox, VenueSetup};
 
 const MS: u64 = 1_000_000;
@@ -306,15 +308,27 @@ impl Subscriptions {
         }
     }
 
-    /// Asks for the snapshots that are due.
-    pub(super) fn fetch_snapshots(&mut self, now: Nanos, next_id: &mut u64, out: &mut Outbox) {
+    /// Asks for the snapshots that are due and that `budget` has room for; the others wait for it.
+    pub(super) fn fetch_snapshots(
+        &mut self,
+        now: Nanos,
+        next_id: &mut u64,
+        budget: &mut Throttle,
+        out: &mut Outbox,
+    ) {
+        let costs = limits::snapshot_costs();
         for (book, symbol) in self.books.iter_mut().zip(&self.symbols) {
             if !matches!(book.snapshot, Snapshot::Due(at) if now >= at) {
+                continue;
+            }
+            if let Err(later) = budget.check(&costs, Priority::Query, now) {
+                book.snapshot = Snapshot::Due(later);
                 continue;
             }
             if rest::request_snapshot(*next_id, &symbol.name, out).is_err() {
                 return;
             }
+            let _ = budget.try_take(&costs, Priority::Query, now);
             book.fetched = now;
             book.snapshot = Snapshot::InFlight { id: *next_id, stale: false };
             *next_id += 1;

@@ -9,7 +9,7 @@
 
 use super::account::{Account, Terms};
 use super::auth::Signer;
-use super::envelope::{self, Frame, Reply, Retry};
+use super::envelope::{self, Frame, Reply};
 use super::errors::{self, Verdict};
 use super::limits;
 use super::orders::{self, Stamp};
@@ -297,7 +297,7 @@ impl Core {
     ) -> Result<(), DecodeError> {
         limits::from_headers(&response, &self.clock, now, events);
         let entry = self.pending.take(id, Channel::Rest).ok_or(DecodeError::UnknownRequest)?;
-        let (status, retry) = (response.status, limits::retry_after(&response).map(Retry::After));
+        let (status, retry) = (response.status, limits::retry_after(&response));
         let mut read = false;
         let outcome = parser.read(response.body, |body| {
             read = true;

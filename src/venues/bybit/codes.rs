@@ -28,6 +28,8 @@ pub(super) enum Effect {
     ProbeClock,
     /// Send nothing until the reset time that the headers state, a second if they state none.
     Suspend,
+    /// The same for requests of the whole address: ten minutes if no time is stated.
+    Block,
     /// The trade socket is about to restart.
     Drain,
     /// The key is refused: a person must act.
@@ -49,7 +51,7 @@ pub(super) fn verdict(code: i32) -> Verdict {
         10002 => BadTimestamp,
         10003 | 10004 | 10005 | 10010 | 33004 | -2015 => Unauthorized,
         10009 | 10024 | 10027 | 10028 | 10029 => Unauthorized,
-        10006 | 10403 | 20003 | 110009 | 110020 | 170005 | 170222 | 170810 => RateLimit,
+        10006 | 10018 | 10403 | 20003 | 110009 | 110020 | 170005 | 170222 | 170810 => RateLimit,
         110001 | 110008 | 110010 | 170139 | 170142 | 170143 | 170213 => UnknownOrder,
         110003 | 110093 | 30208 | 30209 | 170132 | 170133 | 170134 | 170193 | 170194 => BadPrice,
         110004 | 110006 | 110007 | 110012 | 110044 | 110045 | 170033 | 170131 => {
@@ -68,6 +70,7 @@ pub(super) fn effect(code: i32) -> Effect {
     match code {
         10002 => Effect::ProbeClock,
         10006 | 429 | 10429 | 10403 | 20003 | 170222 => Effect::Suspend,
+        10018 => Effect::Block,
         10019 => Effect::Drain,
         10003 | 10004 | 10005 | 10010 | 33004 | -2015 | 10009 | 10024 | 10027 | 10028 | 10029 => {
             Effect::Alert
@@ -79,7 +82,7 @@ pub(super) fn effect(code: i32) -> Effect {
 /// Whether a login that failed with this code is worth another try: load, limits and time-outs
 /// pass. A refusal without a code of its own has one more chance all the same.
 pub(super) fn passes(code: i32) -> bool {
-    effect(code) == Effect::Suspend || matches!(code, 10000 | 10016 | 10019)
+    matches!(effect(code), Effect::Suspend | Effect::Block) || matches!(code, 10000 | 10016 | 10019)
 }
 
 /// Verdict over an order request that was answered with this HTTP status instead of JSON.

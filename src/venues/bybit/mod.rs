@@ -80,12 +80,14 @@ const LIMITS: &[LimitSpec] = &[
         window_ns: 5 * SECOND_NS,
         allowed: 600,
         cancel_reserve: 60,
+        // The feed asks for the time only, once a second at most.
+        feeds: 10,
         aligned: false,
     },
 ];
 
 const fn per_second(name: &'static str, allowed: u32) -> LimitSpec {
-    LimitSpec { name, window_ns: SECOND_NS, allowed, cancel_reserve: 0, aligned: false }
+    LimitSpec { name, window_ns: SECOND_NS, allowed, cancel_reserve: 0, feeds: 0, aligned: false }
 }
 
 /// Fee rates may be read 5 times a second where other reads may 50 times.

@@ -196,6 +196,10 @@ pub(super) struct LimitState {
     pub(super) counts: Option<(u32, u32)>,
     /// End of the window by the venue's clock.
     pub(super) reset_ms: Option<u64>,
+    /// The venue's clock when it wrote that.
+    pub(super) now_ms: Option<u64>,
+    /// A pause that a gateway asks for, seconds.
+    pub(super) retry_s: Option<u64>,
 }
 
 impl LimitState {
@@ -204,7 +208,12 @@ impl LimitState {
         let number = |name| header(name).and_then(|text| text.parse().ok());
         let allowed = number("X-Bapi-Limit").and_then(|n: u64| u32::try_from(n).ok());
         let left = number("X-Bapi-Limit-Status").and_then(|n| u32::try_from(n).ok());
-        Self { counts: allowed.zip(left), reset_ms: number("X-Bapi-Limit-Reset-Timestamp") }
+        Self {
+            counts: allowed.zip(left),
+            reset_ms: number("X-Bapi-Limit-Reset-Timestamp"),
+            now_ms: number("Timenow"),
+            retry_s: number("Retry-After"),
+        }
     }
 }
 

@@ -22,6 +22,8 @@ use crate::types::{
 const HOLD_NS: u64 = SECOND_NS;
 /// No stated reset is believed beyond this.
 const HOLD_MAX_NS: u64 = 3600 * SECOND_NS;
+/// No window of a limit ends later than this.
+const WINDOW_MAX_NS: u64 = 10 * SECOND_NS;
 /// An order that was sent this recently may not be listed yet: its absence proves nothing.
 const LISTED_AFTER_NS: u64 = 5 * SECOND_NS;
 
@@ -34,18 +36,17 @@ impl Core {
         now: Nanos,
         events: &mut Events,
     ) {
-        let hold = |reset: Option<Nanos>| {
-            let reset = reset.filter(|&reset| reset > now).unwrap_or(now.plus(HOLD_NS));
-            VenueNotice::Suspended(reset.min(now.plus(HOLD_MAX_NS)))
-        };
-        let reset = reply.limit.reset_ms.map(|ms| self.clock.local(ms));
+        let stated = self.pause_ns(reply, now);
         match (reply.http, codes::effect(reply.code)) {
-            (Some(FORBIDDEN), _) => {
-                let until = now.plus(BLOCKED_NS);
-                self.clock.pause(until);
-                self.notice(events, VenueNotice::Suspended(until));
+            (Some(FORBIDDEN), _) => self.block(now.plus(stated.max(BLOCKED_NS)), events),
+            (None, Effect::Block) => {
+                let pause = if stated > 0 { stated } else { BLOCKED_NS };
+                self.block(now.plus(pause), events);
             }
-            (Some(429), _) | (None, Effect::Suspend) => self.notice(events, hold(reset)),
+            (Some(429), _) | (None, Effect::Suspend) => {
+                let pause = if stated > 0 { stated } else { HOLD_NS };
+                self.notice(events, VenueNotice::Suspended(now.plus(pause)));
+            }
             (Some(401), _) | (None, Effect::Alert) => {
                 self.notice(events, VenueNotice::LoginRefused(channel, reply.code));
             }
@@ -53,6 +54,26 @@ impl Core {
             (None, Effect::Drain) => self.drain(now, events),
             (Some(_), _) | (None, Effect::Nothing) => {}
         }
+    }
+
+    /// The pause that a reply states, 0 if it states none or one that is over. Where it states the
+    /// venue's own time too, no clock of ours is needed to read it.
+    fn pause_ns(&self, reply: &Reply, now: Nanos) -> u64 {
+        let pause = match (reply.limit.retry_s, reply.limit.reset_ms, reply.limit.now_ms) {
+            (Some(seconds), ..) => seconds.saturating_mul(SECOND_NS),
+            (None, Some(reset_ms), Some(told_ms)) => {
+                reset_ms.saturating_sub(told_ms).saturating_mul(1_000_000)
+            }
+            (None, Some(reset_ms), None) => self.clock.local(reset_ms).since(now),
+            (None, None, _) => 0,
+        };
+        pause.min(HOLD_MAX_NS)
+    }
+
+    /// The venue takes nothing from our address until then.
+    fn block(&mut self, until: Nanos, events: &mut Events) {
+        self.clock.pause(until);
+        self.notice(events, VenueNotice::Suspended(until));
     }
 
     /// Settles an order, a cancel or a replace with its reply.
@@ -135,7 +156,8 @@ impl Core {
             _ => limit::QUERY,
         };
         let Some((allowed, left)) = reply.limit.counts else { return };
-        let resets_ns = reply.limit.reset_ms.map_or(now, |ms| self.clock.local(ms));
+        // Windows are a second long: what lies far beyond is no end of one.
+        let resets_ns = now.plus(self.pause_ns(reply, now).min(WINDOW_MAX_NS));
         let used = allowed.saturating_sub(left);
         let usage = RateLimitUse { limit: index, used, allowed, resets_ns };
         self.notice(events, VenueNotice::RateLimit(usage));
@@ -271,6 +293,8 @@ impl Core {
         events: &mut Events,
     ) -> Result<(), DecodeError> {
         let code = orders::ret_code(root)?;
+        let told_ms = root.get("time").and_then(|time| super::whole(time, "time").ok());
+        let limit = LimitState { now_ms: limit.now_ms.or(told_ms), ..limit };
         let venue_order_id = orders::order_id(root.get("result"))?;
         let reply = Reply { code, http: None, venue_order_id, limit };
         self.on_effect(&reply, Channel::Rest, now, events);

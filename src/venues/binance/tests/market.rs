@@ -131,6 +131,41 @@ fn gaps_fetch_one_snapshot_at_a_time_and_not_too_often() {
     assert_eq!(rig.submit(CommandKind::Balances), Err(EncodeError::Unsupported));
 }
 
+/// The address's allowance is shared with orders: the feed's part is 2 000 of 6 000 a minute.
+#[test]
+fn snapshots_keep_to_the_feeds_part_of_the_limit() {
+    let mut rig = live();
+    rig.frame(Channel::Public, DELTA).unwrap();
+    let mut fetched = 0;
+    // It is 16 seconds past the minute.
+    while rig.now < NOW.plus(44_000 * MS) {
+        if let Some(request) = snapshots(&rig).first() {
+            let id = request.id;
+            fetched += 1;
+            rig.response(id, 200, "", fixture!("depth_snapshot")).unwrap();
+            rig.submit(CommandKind::Resync(BTC)).unwrap();
+        } else {
+            rig.pass(500 * MS);
+        }
+    }
+    assert_eq!(fetched, 39, "and the time was asked for");
+    assert_eq!(snapshots(&rig).len(), 1, "a new minute");
+}
+
+#[test]
+fn snapshots_wait_where_the_venue_counts_nearly_all_as_used() {
+    let mut rig = live();
+    rig.frame(Channel::Public, DELTA).unwrap();
+    let id = snapshots(&rig)[0].id;
+    let used = "X-MBX-USED-WEIGHT-1M: 4751\r\n";
+    rig.response(id, 200, used, fixture!("depth_snapshot")).unwrap();
+    rig.submit(CommandKind::Resync(BTC)).unwrap();
+    rig.pass(43_999 * MS);
+    assert!(snapshots(&rig).is_empty(), "4 800 and a reserve of 1 200 is all");
+    rig.pass(MS);
+    assert_eq!(snapshots(&rig).len(), 1);
+}
+
 #[test]
 fn lost_and_refused_snapshots_are_fetched_again() {
     let mut rig = live();

@@ -8,6 +8,7 @@ mod replies;
 mod session;
 mod signing;
 mod stream;
+mod suspension;
 
 use super::market::MarketConnector;
 use super::trading::TradingConnector;

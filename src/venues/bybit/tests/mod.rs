@@ -10,6 +10,7 @@ mod private;
 mod public;
 mod reads;
 mod rows;
+mod suspension;
 
 use super::super::{
     Connector, Credentials, DecodeError, EncodeError, Endpoints, Outbox, Output, RequestId,

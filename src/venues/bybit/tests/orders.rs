@@ -145,8 +145,9 @@ fn an_acknowledgement_accepts_and_states_the_rate_limit() {
     let text = fixture("ws_ack").replace("1700000000000000000", &(START.0 + 1).to_string());
     bench.now = START.plus(3 * MS);
     bench.text(Channel::Trade, &text).unwrap();
+    // The window ends 999 ms after the venue wrote this.
     let usage =
-        RateLimitUse { limit: 0, used: 1, allowed: 20, resets_ns: Nanos(1_700_000_001_000 * MS) };
+        RateLimitUse { limit: 0, used: 1, allowed: 20, resets_ns: Nanos(1_700_000_001_002 * MS) };
     let report = ExecutionReport {
         venue_order_id: venue_id("1666800494330512128"),
         side: Side::Buy,

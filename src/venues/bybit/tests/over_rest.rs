@@ -34,6 +34,7 @@ fn orders_over_rest_are_signed_over_the_bytes_sent() {
         )
     );
     let head = "HTTP/1.1 200 OK\r\nX-Bapi-Limit: 20\r\nX-Bapi-Limit-Status: 18\r\n\
+                Timenow: 1700000000000\r\n\
                 x-bapi-limit-reset-timestamp: 1700000000500\r\n\r\n";
     bench.reply(id, 200, head, &fixture("rest_order_ok")).unwrap();
     let events = bench.take();
