@@ -54,10 +54,14 @@ fn a_quantity_finer_than_its_instrument_is_named_with_its_place() {
     for (from, to, what) in [
         (
             "naked_qty_max = \"0\"",
-            "naked_qty_max = \"0.0000001\"",
-            ":17: strategy spread: naked_qty_max = 0.0000001 ",
+            "naked_qty_max = \"0.0000000000001\"",
+            ":17: strategy spread: naked_qty_max = 0.0000000000001 ",
         ),
-        ("qty = \"0.01\"", "qty = \"0.0000001\"", ":7: strategy spread: qty = 0.0000001 "),
+        (
+            "qty = \"0.01\"",
+            "qty = \"0.0000000000001\"",
+            ":7: strategy spread: qty = 0.0000000000001 ",
+        ),
     ] {
         let folder = Folder::new();
         let config = std::fs::read_to_string(folder.config(&[(from, to)], "")).unwrap();
