@@ -97,6 +97,7 @@ fn options() -> OmsOptions {
             daily_loss_max: Some(large),
             drawdown_max: Some(large),
             strategies: vec![own],
+            ..RiskLimits::default()
         },
         ..OmsOptions::default()
     }

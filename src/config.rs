@@ -137,6 +137,9 @@ pub struct StrategyConfig {
     pub instruments: Vec<String>,
     /// Its own limits.
     pub limits: StrategyLimitsConfig,
+    /// Where its `qty` stands in the file, and its `naked_qty_max`: whether they can be held is known
+    /// only with the instruments.
+    pub places: [Place; 2],
 }
 
 /// Built-in strategies and their options.
@@ -166,6 +169,8 @@ pub struct LimitsConfig {
     pub price_collar_bps: Decimal,
     /// Oldest book to trade on.
     pub book_age_max_ns: u64,
+    /// How long an order or a change may wait here before it leaves.
+    pub order_wait_max_ns: u64,
     /// New orders a second.
     pub orders_per_second_max: u32,
     /// Orders open at once.

@@ -178,6 +178,7 @@ fn counters<R: Recorder, B: Books>(oms: &Oms<R, B>, venues: &[VenueId]) -> Order
         orders_external: orders.external_count() as u64,
         fills_external: c.fills_external,
         replaces_sent: c.replaces_sent,
+        never_sent: c.never_sent,
         quarantined: c.quarantined,
         reconciliations: c.reconciliations,
         differences: c.differences.iter().sum(),

@@ -34,7 +34,7 @@ use crate::throttle::Throttle;
 use crate::types::{Channel, Command, Event, Nanos, StrategyId, VenueId};
 use crate::venues::{Endpoints, VENUES, VenueSetup};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 
 /// How large the parts are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,8 @@ impl Default for Sizes {
 }
 
 const EXECUTOR_LEVELS: usize = 16;
+/// Room for what a spare connection hears before the order manager has read it.
+const SPARE_EVENTS: usize = 1024;
 
 /// Where the region lies.
 pub(super) struct RegionPlace<'a> {
@@ -223,11 +225,13 @@ impl Builder<'_> {
         let (events_out, events) = spsc::channel(self.sizes.events);
         let failed = |error: String| format!("{}: {error}", row.name);
         self.feed(config, feed, control).map_err(failed)?;
-        self.executor(config, executor, commands_in, events_out).map_err(failed)?;
+        let (spare_to, spare) = sync_channel(SPARE_EVENTS);
+        self.executor(config, executor, (commands_in, events_out, spare_to)).map_err(failed)?;
         self.ports.push(VenuePort {
             venue: config.venue,
             commands,
             events,
+            spare,
             feed: watch,
             see: self.histogram(Stage::See, config.venue)?,
             decide: self.histogram(Stage::Decide, config.venue)?,
@@ -283,14 +287,17 @@ impl Builder<'_> {
         &mut self,
         config: &VenueConfig,
         health: crate::shm::ExecutorHealthWriter,
-        commands: spsc::Consumer<Command>,
-        reports: spsc::Producer<Event>,
+        (commands, reports, spare): (
+            spsc::Consumer<Command>,
+            spsc::Producer<Event>,
+            SyncSender<Event>,
+        ),
     ) -> Result<(), String> {
         let row = &VENUES[usize::from(config.venue.0)];
         let name = format!("exec:{}", row.name);
         let (clock, log) = (&self.setup.clock, self.setup.log.named(&name));
         let (setup, transport) = (self.venue_setup(config, true), self.transport.clone());
-        self.spares.push(spare_plan(setup, transport, EXECUTOR_LEVELS, clock, log));
+        self.spares.push(spare_plan(setup, transport, EXECUTOR_LEVELS, clock, log, spare));
         let connector =
             (row.trading)(self.venue_setup(config, true)).map_err(|error| error.to_string())?;
         let wanted = connector.channels().iter().map(|spec| spec.channel);
@@ -374,6 +381,7 @@ impl Builder<'_> {
         let leg_skew = self.histogram(Stage::LegSkew, VenueId(0))?;
         let EngineSetup { config, instruments, clock, log, .. } = &self.setup;
         let mut options = oms_options(config, instruments, std::mem::take(&mut self.channels))?;
+        options.strategies = statuses.iter().map(|(name, _)| name.clone()).collect();
         (options.orders_max, options.fills_max) = (self.sizes.orders, self.sizes.fills);
         let (last_to, last) = channel();
         let view = self.market.view();

@@ -6,9 +6,7 @@ use crate::config::{
 };
 use crate::oms::{OmsOptions, RiskLimits, StrategyLimits, VenueRates};
 use crate::strategy::{SpreadArb, SpreadArbOptions, Strategy};
-use crate::types::{
-    Amount, Channel, Contract, CostTable, Instrument, InstrumentTable, Ppb, VenueId,
-};
+use crate::types::{Amount, Channel, Contract, CostTable, InstrumentTable, Ppb, Qty, VenueId};
 use crate::venues::{VENUES, VenueRow};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -29,8 +27,7 @@ pub(super) fn strategies(
 ) -> Result<Vec<Named>, String> {
     let mut all: Vec<Named> = Vec::new();
     for strategy in &config.strategies {
-        let age = config.limits.book_age_max_ns;
-        all.push((strategy.name.clone(), built_in(strategy, age, instruments)?));
+        all.push((strategy.name.clone(), built_in(config, strategy, instruments)?));
     }
     for (name, strategy) in own {
         if all.iter().any(|(known, _)| *known == name) {
@@ -83,8 +80,8 @@ pub fn check(config: &Config, instruments: &InstrumentTable) -> Result<(), Strin
 }
 
 fn built_in(
+    whole: &Config,
     config: &StrategyConfig,
-    book_age_max_ns: u64,
     instruments: &InstrumentTable,
 ) -> Result<Box<dyn Strategy>, String> {
     match &config.kind {
@@ -100,16 +97,23 @@ fn built_in(
                     config.name
                 ));
             }
-            let qty = instrument
-                .scale
-                .qty(*qty)
-                .map_err(|error| format!("strategy {}: qty = {qty} {error}", config.name))?;
+            let at = |place, text: String| {
+                let text = format!("strategy {}: {text}", config.name);
+                whole.error_at(place, text).to_string()
+            };
+            let [qty_place, naked_place] = config.places;
+            let scaled = |name, place, qty: Decimal| {
+                let scaled = instrument.scale.qty(qty);
+                scaled.map_err(|error| at(place, format!("{name} = {qty} {error}")))
+            };
+            let naked_qty_max = scaled("naked_qty_max", naked_place, contract.naked_qty_max)?;
+            let qty = scaled("qty", qty_place, *qty)?;
             for known in [instrument, other] {
                 let lot = known.scale.qty_decimal(known.rules.lot_size).normalize();
                 if !qty.is_multiple_of(known.rules.lot_size) || qty < known.rules.qty_min {
                     let text =
                         format!("is not a multiple of {lot}, the lot size of {}", known.name);
-                    return Err(format!("strategy {}: qty {text}, or too small", config.name));
+                    return Err(at(qty_place, format!("qty {text}, or too small")));
                 }
             }
             Ok(Box::new(SpreadArb::new(SpreadArbOptions {
@@ -117,23 +121,14 @@ fn built_in(
                 spread_min: ppb_of_bps(*spread_min_bps)?,
                 qty,
                 cooldown_ns: *cooldown_ns,
-                book_age_max_ns,
-                contract: built_contract(&config.name, contract, instrument)?,
+                book_age_max_ns: whole.limits.book_age_max_ns,
+                contract: built_contract(contract, naked_qty_max)?,
             })))
         }
     }
 }
 
-fn built_contract(
-    strategy: &str,
-    config: &ContractConfig,
-    instrument: &Instrument,
-) -> Result<Contract, String> {
-    let naked = config.naked_qty_max;
-    let naked_qty_max = instrument
-        .scale
-        .qty(naked)
-        .map_err(|error| format!("strategy {strategy}: naked_qty_max = {naked} {error}"))?;
+fn built_contract(config: &ContractConfig, naked_qty_max: Qty) -> Result<Contract, String> {
     Ok(Contract {
         mode: config.mode,
         naked_qty_max,
@@ -207,6 +202,7 @@ fn risk_limits(config: &Config, instruments: &InstrumentTable) -> Result<RiskLim
         order_notional_max: exact("order_notional_max", limits.order_notional_max)?,
         price_collar: ppb_of_bps(limits.price_collar_bps)?,
         book_age_max_ns: limits.book_age_max_ns,
+        order_wait_max_ns: Some(limits.order_wait_max_ns),
         position_max,
         order_rate_max: limits.orders_per_second_max,
         order_rate_window_ns: 1_000_000_000,

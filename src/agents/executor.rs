@@ -7,17 +7,17 @@
 //! Reports are never dropped: when the ring to the order manager has no room for everything one
 //! message may hold, the sockets are simply not read until it has.
 
+use super::emergency::Emergency;
 use super::session::Session;
 use super::threads::{Agent, Lifecycle};
 use super::waiting::Waiting;
 use crate::mutants::Mutant;
-use crate::oms::local_refusal;
 use crate::shm::{ExecutorHealth, ExecutorHealthWriter, RateUse};
 use crate::sync::{histogram, spsc};
 use crate::throttle::Throttle;
 use crate::types::{
-    Channel, ClientOrderId, Command, CommandKind, Costs, Event, InstrumentId, Nanos, Priority,
-    Readiness, RejectReason, ReportKind, ReportOrigin, SentOrder, SignalId, VenueNotice,
+    Channel, ClientOrderId, Command, CommandKind, Costs, Event, ExecutionReport, InstrumentId,
+    Nanos, Priority, Readiness, RejectReason, ReportKind, ReportOrigin, SentOrder, VenueNotice,
 };
 use crate::venues::EncodeError;
 
@@ -62,10 +62,8 @@ pub struct Executor {
     parts: ExecutorParts,
     sent: SentTable,
     waiting: Waiting,
-    /// Instruments whose cancel-all the venue has not confirmed, once the emergency has begun.
-    emergency: Option<Vec<InstrumentId>>,
-    /// When the emergency's cancels are sent again.
-    emergency_at: Nanos,
+    /// Its cancels, once there is one.
+    emergency: Option<Emergency>,
     /// The last poll sent commands and left the sockets to this one.
     turned: bool,
     health: ExecutorHealth,
@@ -79,8 +77,18 @@ pub struct Executor {
 const REPORTS_PER_MESSAGE: usize = 4096;
 const MESSAGES_PER_POLL: usize = 64;
 const HEALTH_EVERY_NS: u64 = 100_000_000;
-const EMERGENCY_EVERY_NS: u64 = 1_000_000_000;
 const COMMANDS_PER_POLL: usize = 32;
+
+/// What the order manager hears of a command of which nothing has left.
+pub(super) fn refused_here(kind: &CommandKind, reason: RejectReason, now: Nanos) -> Event {
+    match (ExecutionReport::refused_here(kind, reason, now), kind) {
+        (Some(report), _) => Event::Report(report),
+        (None, CommandKind::CancelAll(instrument)) => {
+            Event::Notice(VenueNotice::CancelAllFailed(*instrument, 0))
+        }
+        (None, _) => Event::Notice(VenueNotice::RequestFailed(0)),
+    }
+}
 
 impl Executor {
     /// An executor; its session connects at the first polls.
@@ -92,7 +100,6 @@ impl Executor {
             sent: SentTable::new(),
             waiting: Waiting::new(),
             emergency: None,
-            emergency_at: Nanos(0),
             turned: false,
             health: ExecutorHealth::default(),
             health_at: Nanos(0),
@@ -109,6 +116,9 @@ impl Executor {
 
     fn on_command(&mut self, command: &Command, now: Nanos) {
         self.health.commands += 1;
+        if now >= command.leave_by_ns {
+            return self.refuse(command, RejectReason::NotSent, now);
+        }
         let costs = (self.parts.costs)(&command.kind, self.parts.over_rest);
         let priority = match Mutant::CancelsWithoutReserve.is_on() {
             true => Priority::Query,
@@ -156,14 +166,7 @@ impl Executor {
     /// Nothing was sent: the order manager is told at once.
     fn refuse(&mut self, command: &Command, reason: RejectReason, now: Nanos) {
         self.health.commands_refused += 1;
-        let event = match (local_refusal(command, reason, now), command.kind) {
-            (Some(report), _) => Event::Report(report),
-            (None, CommandKind::CancelAll(instrument)) => {
-                Event::Notice(VenueNotice::CancelAllFailed(instrument, 0))
-            }
-            (None, _) => Event::Notice(VenueNotice::RequestFailed(0)),
-        };
-        self.push(event);
+        self.push(refused_here(&command.kind, reason, now));
     }
 
     /// Space was made sure of before anything was read or sent.
@@ -226,8 +229,8 @@ impl Executor {
                 }
             }
             VenueNotice::CancelAllDone(instrument) => {
-                if let Some(open) = &mut self.emergency {
-                    open.retain(|known| *known != instrument);
+                if let Some(emergency) = &mut self.emergency {
+                    emergency.confirm(instrument);
                 }
             }
             VenueNotice::LoginRefused(channel, code) => {
@@ -287,22 +290,11 @@ impl Executor {
     /// An agent is lost. New orders on their way here are refused, and everything at the venue is
     /// cancelled without being told, again and again until the venue confirms it.
     fn on_emergency(&mut self, now: Nanos) {
-        let open = self.emergency.get_or_insert_with(|| self.parts.instruments.clone());
-        if now < self.emergency_at {
-            return;
-        }
-        self.emergency_at = now.plus(EMERGENCY_EVERY_NS);
-        for instrument in open.clone() {
-            let kind = CommandKind::CancelAll(instrument);
-            let command = Command {
-                kind,
-                priority: kind.priority(),
-                signal: SignalId(0),
-                tick_ns: Nanos(0),
-                issued_ns: now,
-            };
+        let instruments = &self.parts.instruments;
+        let emergency = self.emergency.get_or_insert_with(|| Emergency::new(instruments));
+        for command in emergency.commands(now) {
             if let Err(error) = self.parts.session.submit(&command, now) {
-                let text = format_args!("{kind:?} was not sent: {error}");
+                let text = format_args!("{:?} was not sent: {error}", command.kind);
                 self.parts.session.log().error(now, text);
             }
             self.hand_over(now);

@@ -11,7 +11,7 @@ use crate::shm::{BookWriter, FeedHealth, FeedHealthWriter, TradeWriter};
 use crate::sync::{histogram, spsc};
 use crate::types::{
     BookState, Channel, Command, CommandKind, DepthUpdate, Event, InstrumentId, Level, Nanos,
-    Readiness, Side, SignalId, TopOfBook, VenueNotice,
+    Readiness, Side, TopOfBook, VenueNotice,
 };
 
 /// Where one instrument's market data goes.
@@ -102,13 +102,7 @@ impl Feed {
     }
 
     fn command(&mut self, kind: CommandKind, now: Nanos) {
-        let command = Command {
-            kind,
-            priority: kind.priority(),
-            signal: SignalId(0),
-            tick_ns: Nanos(0),
-            issued_ns: now,
-        };
+        let command = Command::new(kind, now);
         if let Err(error) = self.parts.session.submit(&command, now) {
             self.parts.session.log().warn(now, format_args!("{kind:?} was not sent: {error}"));
         }

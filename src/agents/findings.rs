@@ -1,9 +1,10 @@
 //! What the order manager found out, in words: differences of a reconciliation, statements that
-//! contradict themselves, venues that do not answer, and what a person has to decide.
+//! contradict themselves, venues that do not answer, what strategies have left, and what a person has
+//! to decide.
 
 use super::log::Log;
 use super::threads::Lifecycle;
-use crate::oms::{Difference, Finding, Quarantined};
+use crate::oms::{Difference, Finding, Kept, Orphaned, Quarantined};
 use crate::types::{Amount, AssetId, InstrumentId, InstrumentTable, Nanos, VenueId};
 use crate::venues::VENUES;
 
@@ -92,5 +93,19 @@ fn describe(difference: &Difference, table: &InstrumentTable) -> String {
         Difference::BalanceAccepted { asset, amount } => {
             format!("a difference of {} was accepted", off(asset, amount))
         }
+    }
+}
+
+/// Says what strategies have left that are not configured any more.
+pub(super) fn tell_orphaned(kept: &Kept, names: &[String], now: Nanos, log: &mut Log) {
+    for Orphaned { name, orders, held } in kept.orphaned(names) {
+        let held: Vec<String> =
+            held.iter().map(|(name, qty)| format!("{} {name}", qty.to_decimal())).collect();
+        let held = if held.is_empty() { "nothing".to_owned() } else { held.join(", ") };
+        let text = format_args!(
+            "strategy {name} of the run before is not there any more: {orders} orders of it are \
+             cancelled, and what it held is nobody's now: {held}"
+        );
+        log.warn(now, text);
     }
 }

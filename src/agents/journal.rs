@@ -15,6 +15,7 @@ use crate::journal::{
 };
 use crate::oms::{Kept, Oms, Record, Recorder, Replay};
 use crate::types::{Nanos, VenueId};
+use serde::Serialize;
 use std::collections::VecDeque;
 
 /// What a journal makes.
@@ -88,15 +89,22 @@ pub fn last_lines(place: &Place, most: usize) -> Vec<String> {
     let Ok(mut reader) = Reader::open(place, from) else { return Vec::new() };
     while let Ok(Some(raw)) = reader.next() {
         let Ok(record) = Record::decode(raw.payload) else { continue };
-        let (sequence, time_ns) = (raw.sequence, raw.time.0);
-        let line =
-            serde_json::json!({ "sequence": sequence, "time_ns": time_ns, "record": record });
+        let line = Line { sequence: raw.sequence, time_ns: raw.time.0, record: &record };
+        let Ok(line) = serde_json::to_string(&line) else { continue };
         if lines.len() == most {
             lines.pop_front();
         }
-        lines.push_back(line.to_string());
+        lines.push_back(line);
     }
     lines.into()
+}
+
+/// Written at once: amounts are larger than the numbers that a JSON value in memory can hold.
+#[derive(Serialize)]
+struct Line<'a> {
+    sequence: u64,
+    time_ns: u64,
+    record: &'a Record,
 }
 
 impl Restored {

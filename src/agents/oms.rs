@@ -5,6 +5,7 @@
 //! commands come before both.
 
 use super::account::{self, FinalState};
+use super::executor::refused_here;
 use super::findings;
 use super::journal::JournalRecorder;
 use super::log::Log;
@@ -14,14 +15,12 @@ use super::ports::{StrategyPort, VenuePort};
 use super::skew::SkewTable;
 use super::threads::{Agent, Lifecycle, Phase};
 use crate::clock::Clock;
-use crate::oms::{
-    BookQuote, Books, Kept, Oms, OmsCounters, OmsOptions, Output, RiskReject, local_refusal,
-};
+use crate::oms::{BookQuote, Books, Kept, Oms, OmsCounters, OmsOptions, Output, RiskReject};
 use crate::shm::{AccountWriter, Market, MarketView};
 use crate::sync::histogram;
 use crate::types::{
     Amount, Command, CommandKind, Event, InstrumentId, InstrumentTable, LossSwitch, Nanos,
-    Operator, RejectReason, Request, Scope, Signal, SignalId, StrategyId, VenueId,
+    Operator, RejectReason, Request, Scope, Signal, StrategyId, VenueId,
 };
 use crate::venues::VENUES;
 use std::sync::Arc;
@@ -119,8 +118,11 @@ impl OmsAgent {
         let start = parts.instance_start;
         let journal = std::mem::replace(&mut parts.journal, JournalRecorder::none());
         let oms = match parts.kept.take() {
-            Some(kept) => Oms::resume(kept, options, instruments, start, journal, books)
-                .map_err(|error| error.to_string())?,
+            Some(kept) => {
+                findings::tell_orphaned(&kept, &options.strategies, start, &mut parts.log);
+                Oms::resume(kept, options, instruments, start, journal, books)
+                    .map_err(|error| error.to_string())?
+            }
             None => Oms::new(options, instruments, start, journal, books),
         };
         let venues: Vec<VenueId> = parts.venues.iter().map(|port| port.venue).collect();
@@ -158,6 +160,24 @@ impl OmsAgent {
         for at in 0..self.parts.venues.len() {
             for _ in 0..EVENTS_PER_POLL {
                 let Some(event) = self.parts.venues[at].events.pop() else { break };
+                work += 1;
+                self.on_event(at, &event, now);
+                self.drain(now);
+            }
+        }
+        if self.parts.lifecycle.has_lost_agent() {
+            work += self.take_spare_events(now);
+        }
+        work
+    }
+
+    /// What spare connections hear of orders whose executor is lost.
+    #[cold]
+    fn take_spare_events(&mut self, now: Nanos) -> usize {
+        let mut work = 0;
+        for at in 0..self.parts.venues.len() {
+            for _ in 0..EVENTS_PER_POLL {
+                let Ok(event) = self.parts.venues[at].spare.try_recv() else { break };
                 work += 1;
                 self.on_event(at, &event, now);
                 self.drain(now);
@@ -248,13 +268,7 @@ impl OmsAgent {
         let venue = self.parts.instruments.get(instrument).map(|instrument| instrument.venue);
         let port = self.parts.venues.iter_mut().find(|port| Some(port.venue) == venue);
         let kind = CommandKind::Subscribe(instrument);
-        let command = Command {
-            kind,
-            priority: kind.priority(),
-            signal: SignalId(0),
-            tick_ns: Nanos(0),
-            issued_ns: now,
-        };
+        let command = Command::new(kind, now);
         if port.is_none_or(|port| port.feed.push(command).is_err()) {
             let text = format_args!("instrument {}: cannot be watched", instrument.0);
             self.parts.log.error(now, text);
@@ -270,8 +284,10 @@ impl OmsAgent {
                 if self.oms.recorder().broken().is_some() { "not recorded" } else { "ring full" };
             let text = format_args!("venue {}: not sent, {why}: {:?}", venue.0, command.kind);
             self.parts.log.error(now, text);
-            if let Some(report) = local_refusal(&command, RejectReason::RateLimit, now) {
-                self.oms.on_report(venue, &report, now, &mut self.out);
+            match refused_here(&command.kind, RejectReason::RateLimit, now) {
+                Event::Report(report) => self.oms.on_report(venue, &report, now, &mut self.out),
+                Event::Notice(notice) => self.oms.on_notice(venue, &notice, now, &mut self.out),
+                _ => {}
             }
             self.deliver(now);
         }
@@ -377,6 +393,7 @@ impl OmsAgent {
             ("fills of orders that are not ours", self.told.fills_external, c.fills_external),
             ("reports of orders that are not ours", self.told.reports_orphaned, c.reports_orphaned),
             ("orders of unknown outcome", self.told.unknowns, c.unknowns),
+            ("orders that waited too long and were not sent", self.told.never_sent, c.never_sent),
         ];
         for (what, before, after) in rows {
             if after > before {

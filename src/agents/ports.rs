@@ -4,6 +4,7 @@ use crate::shm::OmsEnd;
 use crate::sync::{histogram, spsc};
 use crate::types::{Command, Event, StrategyId, StrategyReport, VenueId};
 use std::collections::VecDeque;
+use std::sync::mpsc::Receiver;
 
 /// Rings to and from the agents of one venue.
 pub struct VenuePort {
@@ -13,6 +14,8 @@ pub struct VenuePort {
     pub commands: spsc::Producer<Command>,
     /// From its executor.
     pub events: spsc::Consumer<Event>,
+    /// From the spare connection that takes the place of a lost executor.
+    pub spare: Receiver<Event>,
     /// To its feed.
     pub feed: spsc::Producer<Command>,
     /// From published to seen by the strategy.

@@ -141,8 +141,12 @@ impl Session {
                 let response = Response { status, head, body };
                 connector.on_response(RequestId(id), response, recv_ns, out, events)
             }
-            NetEvent::RequestLost { id, .. } => {
+            NetEvent::RequestLost { id, sent: true, .. } => {
                 connector.on_request_lost(RequestId(id), now, out, events);
+                Ok(())
+            }
+            NetEvent::RequestLost { id, .. } => {
+                connector.on_request_unsent(RequestId(id), now, out, events);
                 Ok(())
             }
             NetEvent::Closed { link, reason, was_open } => {
@@ -173,12 +177,20 @@ impl Session {
     /// Gives the time at which its bytes were handed to the kernel, if they were at once.
     pub fn submit(&mut self, command: &Command, now: Nanos) -> Result<Option<Nanos>, EncodeError> {
         self.events.clear();
+        // What waits already is not the command's and may leave whenever it can.
+        self.flush(now);
         let result = self.connector.submit(command, now, &mut self.out, &mut self.events);
-        let handed_ns = self.flush(now);
+        let handed_ns = self.flush_by(command.leave_by_ns, now);
         result.map(|()| handed_ns)
     }
 
     fn flush(&mut self, now: Nanos) -> Option<Nanos> {
+        self.flush_by(Command::WHENEVER, now)
+    }
+
+    /// Sends what the connector wants sent; a request that finds another in flight is told as never
+    /// sent if its turn does not come before `leave_by`.
+    fn flush_by(&mut self, leave_by: Nanos, now: Nanos) -> Option<Nanos> {
         if self.out.is_empty() {
             return None;
         }
@@ -195,7 +207,7 @@ impl Session {
             };
             let sent = match output {
                 Output::Frame(_, payload) => self.net.send_frame(link, payload),
-                Output::Request(request) => self.net.request(link, &http(&request)),
+                Output::Request(request) => self.net.request_by(link, &http(&request), leave_by),
                 Output::Reconnect(_) => {
                     self.net.reconnect(link);
                     Ok(())
@@ -215,7 +227,7 @@ impl Session {
         }
         self.out.clear();
         while let Some(id) = self.lost.pop() {
-            self.connector.on_request_lost(id, now, &mut self.out, &mut self.events);
+            self.connector.on_request_unsent(id, now, &mut self.out, &mut self.events);
         }
         handed
     }

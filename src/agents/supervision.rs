@@ -12,9 +12,10 @@ use crate::journal::Place;
 use crate::net::Transport;
 use crate::shm::MarketView;
 use crate::sync::spsc;
-use crate::types::VenueId;
+use crate::types::{Event, VenueId};
 use crate::venues::{VENUES, VenueSetup};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -112,6 +113,7 @@ pub(super) fn spare_plan(
     levels: usize,
     clock: &Clock,
     log: Log,
+    reports: SyncSender<Event>,
 ) -> SparePlan {
     let row = &VENUES[usize::from(setup.venue.0)];
     let executor = format!("exec:{}", row.name);
@@ -122,5 +124,5 @@ pub(super) fn spare_plan(
         let log = log.lock().map_err(|_| "its log is gone".to_owned())?.clone();
         Session::open(connector, transport.clone(), levels, &clock, log)
     };
-    SparePlan { executor, instruments, open: Arc::new(open) }
+    SparePlan { executor, instruments, open: Arc::new(open), reports }
 }

@@ -76,8 +76,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn command(kind: CommandKind, priority: Priority, signal: u64) -> Command {
-        let (signal, tick_ns, issued_ns) = (SignalId(signal), Nanos(0), Nanos(0));
-        Command { kind, priority, signal, tick_ns, issued_ns }
+        Command { priority, signal: SignalId(signal), ..Command::new(kind, Nanos(0)) }
     }
 
     fn new(order: u64) -> CommandKind {

@@ -5,7 +5,7 @@ use super::summary::Summary;
 use super::venues::Venues;
 use super::{EXIT_FAILURE, EXIT_OK, EXIT_VENUE, Failure};
 use crate::agents::log::{self, Level, LogLine};
-use crate::agents::{Engine, EngineSetup, FinalState, STOP_TIMEOUT};
+use crate::agents::{self, Engine, EngineSetup, FinalState, STOP_TIMEOUT};
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::journal::Place;
@@ -45,6 +45,7 @@ pub(super) fn run(
     let (log, lines, lost) = log::channel(4096);
     let mut venues = Venues::start(config)?;
     let instruments = Arc::new(venues.load(config)?);
+    agents::check(config, &instruments).map_err(Failure::config)?;
     let setup = EngineSetup {
         config,
         endpoints: venues.endpoints.clone(),

@@ -377,9 +377,11 @@ impl Checker<'_> {
             contract: self.contract(&raw)?,
         };
         let limits = self.strategy_limits(&raw)?;
+        let naked = raw.naked_qty_max.as_ref().map_or(raw.kind.span(), Spanned::span);
+        let places = [raw.qty.span(), naked].map(|span| self.source.place(span.start));
         let instruments = raw.instruments.into_inner();
         let instruments = instruments.into_iter().map(Spanned::into_inner).collect();
-        Ok(StrategyConfig { name, kind, instruments, limits })
+        Ok(StrategyConfig { name, kind, instruments, limits, places })
     }
 
     fn sim(&self, raw: RawSim, used: &BTreeSet<VenueId>) -> Result<SimConfig, ConfigError> {

@@ -24,6 +24,9 @@ pub struct StrategyLimitsConfig {
     pub budget_rebalance: bool,
 }
 
+/// What `order_wait_max_ms` is where it is not set.
+const ORDER_WAIT_MAX_MS: u64 = 1_000;
+
 impl Checker<'_> {
     pub(super) fn limits(
         &self,
@@ -43,6 +46,7 @@ impl Checker<'_> {
             order_notional_max: self.positive(&raw.order_notional_max, "order_notional_max")?,
             position_max,
             price_collar_bps: self.positive(&raw.price_collar_bps, "price_collar_bps")?,
+            order_wait_max_ns: self.order_wait(raw.order_wait_max_ms.as_ref())?,
             book_age_max_ns: count(&raw.book_age_max_ms, "book_age_max_ms")? as u64 * 1_000_000,
             orders_per_second_max: count(&raw.orders_per_second_max, "orders_per_second_max")?
                 as u32,
@@ -52,6 +56,14 @@ impl Checker<'_> {
             daily_loss_max: self.optional(raw.daily_loss_max.as_ref(), "daily_loss_max")?,
             drawdown_max: self.optional(raw.drawdown_max.as_ref(), "drawdown_max")?,
         })
+    }
+
+    fn order_wait(&self, milliseconds: Option<&Spanned<i64>>) -> Result<u64, ConfigError> {
+        let milliseconds = match milliseconds {
+            Some(value) => self.in_range(value, 1, 60_000, "order_wait_max_ms")? as u64,
+            None => ORDER_WAIT_MAX_MS,
+        };
+        Ok(milliseconds * 1_000_000)
     }
 
     fn optional(

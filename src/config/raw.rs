@@ -81,6 +81,7 @@ pub(super) struct RawLimits {
     pub position_max: Spanned<BTreeMap<String, Spanned<Decimal>>>,
     pub price_collar_bps: Spanned<Decimal>,
     pub book_age_max_ms: Spanned<i64>,
+    pub order_wait_max_ms: Option<Spanned<i64>>,
     pub orders_per_second_max: Spanned<i64>,
     pub orders_open_max: Spanned<i64>,
     pub daily_loss_max: Option<Spanned<Decimal>>,

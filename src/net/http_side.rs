@@ -18,7 +18,16 @@ struct Ticket {
 
 struct Queued {
     ticket: Ticket,
+    /// It is of no use any more if it has not left by then.
+    leave_by: Nanos,
     bytes: Vec<u8>,
+}
+
+impl Queued {
+    /// When it is given up.
+    fn until(&self) -> Nanos {
+        self.ticket.due.min(self.leave_by)
+    }
 }
 
 pub(super) struct HttpSide {
@@ -26,7 +35,6 @@ pub(super) struct HttpSide {
     body_max: usize,
     queue_max: usize,
     in_flight: Option<Ticket>,
-    /// In the order of their deadlines, since all have the same time to wait.
     queue: VecDeque<Queued>,
     /// Buffers of requests that have left.
     spare: Vec<Vec<u8>>,
@@ -68,7 +76,7 @@ impl HttpSide {
         &mut self,
         target: &Target,
         request: &HttpRequest<'_>,
-        due: Nanos,
+        (due, leave_by): (Nanos, Nanos),
         open: bool,
     ) -> Result<(), SendError> {
         if !http::is_clean(request) {
@@ -84,16 +92,19 @@ impl HttpSide {
         bytes.clear();
         http::encode(target, request, &mut bytes);
         let is_head = request.method == "HEAD";
-        self.queue.push_back(Queued { ticket: Ticket { id: request.id, due, is_head }, bytes });
+        let ticket = Ticket { id: request.id, due, is_head };
+        self.queue.push_back(Queued { ticket, leave_by, bytes });
         Ok(())
     }
 
-    /// Puts the next request into `out` if none is in flight. Whether there was one.
+    /// Puts the next request that is still of use into `out` if none is in flight. Whether there was
+    /// one.
     pub(super) fn send_next(&mut self, now: Nanos, out: &mut Vec<u8>) -> bool {
-        if self.in_flight.is_some() || self.has_expired(now) {
+        if self.in_flight.is_some() {
             return false;
         }
-        let Some(next) = self.queue.pop_front() else { return false };
+        let next = self.queue.iter().position(|queued| now < queued.until());
+        let Some(next) = next.and_then(|at| self.queue.remove(at)) else { return false };
         self.in_flight = Some(next.ticket);
         self.spare.push(std::mem::replace(out, next.bytes));
         true
@@ -147,17 +158,15 @@ impl HttpSide {
             return Some((ticket.id, true));
         }
         let dropped = ended.is_some_and(|reason| *reason != CloseReason::KeepAliveEnded);
-        if dropped || self.has_expired(now) {
-            let lost = self.queue.pop_front()?;
-            self.spare.push(lost.bytes);
-            return Some((lost.ticket.id, false));
-        }
-        None
+        let lost = self.queue.iter().position(|queued| dropped || now >= queued.until())?;
+        let lost = self.queue.remove(lost)?;
+        self.spare.push(lost.bytes);
+        Some((lost.ticket.id, false))
     }
 
-    /// Whether the oldest request that waits has waited too long.
+    /// Whether a request that waits has waited too long.
     pub(super) fn has_expired(&self, now: Nanos) -> bool {
-        self.queue.front().is_some_and(|queued| now >= queued.ticket.due)
+        self.queue.iter().any(|queued| now >= queued.until())
     }
 
     /// Whether the reply to the request in flight should be here by now.
@@ -167,8 +176,8 @@ impl HttpSide {
 
     /// When the next deadline passes.
     pub(super) fn earliest_due(&self) -> Nanos {
-        let waiting = self.queue.front().map(|queued| queued.ticket.due);
+        let waiting = self.queue.iter().map(Queued::until);
         let in_flight = self.in_flight.map(|ticket| ticket.due);
-        waiting.into_iter().chain(in_flight).min().unwrap_or(Nanos(u64::MAX))
+        waiting.chain(in_flight).min().unwrap_or(Nanos(u64::MAX))
     }
 }

@@ -240,8 +240,20 @@ impl Net {
 
     /// Sends a request, or queues it behind the one in flight.
     pub fn request(&mut self, link: LinkId, request: &HttpRequest<'_>) -> Result<(), SendError> {
+        self.request_by(link, request, Nanos(u64::MAX))
+    }
+
+    /// The same for a request that must not leave at `leave_by` or later: it is then told as lost,
+    /// with nothing sent.
+    pub fn request_by(
+        &mut self,
+        link: LinkId,
+        request: &HttpRequest<'_>,
+        leave_by: Nanos,
+    ) -> Result<(), SendError> {
         let now = self.context.now;
-        self.links.get_mut(link.index()).ok_or(SendError::NotOpen)?.request(request, now)
+        let link = self.links.get_mut(link.index()).ok_or(SendError::NotOpen)?;
+        link.request(request, leave_by, now)
     }
 
     /// When bytes were last handed to the kernel on this connection: right before the call that

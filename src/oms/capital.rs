@@ -2,12 +2,13 @@
 //! transferred.
 //!
 //! Used is what the strategy has bought there and not sold, at cost, and what its working buys
-//! would cost at their limits. A market order counts at the best ask of when it was checked, which
+//! would cost at their limits; while one is being changed, at the dearer of the old terms and the new. A market order counts at the best ask of when it was checked, which
 //! is less than it may cost. Amounts of different quote assets are added as if they were one.
 
 #![forbid(unsafe_code)]
 
 use super::limits::StrategyLimits;
+use super::names::Renumbering;
 use super::orders::Order;
 use super::record::{Record, Recorder};
 use super::risk::RiskReject;
@@ -16,9 +17,12 @@ use super::{Books, Oms};
 use crate::portfolio::Position;
 use crate::types::{
     Amount, Instrument, InstrumentId, InstrumentTable, LEGS_MAX, Nanos, NewOrder, OrderType, Price,
-    Side, StrategyId, VenueId,
+    Qty, Scale, Side, StrategyId, VenueId,
 };
 use serde::{Deserialize, Serialize};
+
+/// What each leg of a signal will bind, and where.
+type Needs = [(VenueId, Amount); LEGS_MAX];
 
 /// One row a strategy number that fits a client order id.
 const STRATEGIES: usize = 64;
@@ -198,6 +202,18 @@ impl Capital {
         next
     }
 
+    /// The strategies have other numbers now. What is used follows at [`Capital::reopen`].
+    pub fn renumber(&mut self, numbers: &Renumbering) {
+        for row in self.lots.chunks_mut(STRATEGIES) {
+            let mut next = [Lot::default(); STRATEGIES];
+            for (index, lot) in row.iter().enumerate() {
+                let to = &mut next[usize::from(numbers.of(StrategyId(index as u8)).0)];
+                (to.qty, to.cost) = (plus(to.qty, lot.qty), plus(to.cost, lot.cost));
+            }
+            row.copy_from_slice(&next[..row.len()]);
+        }
+    }
+
     /// A new run: its budgets count, and what is used follows from lots and orders.
     pub fn reopen<'a>(
         &mut self,
@@ -219,6 +235,29 @@ impl Capital {
         }
         for order in orders {
             self.reserve(order.strategy, order.venue, Amount::ZERO, order.reserved_value);
+        }
+    }
+}
+
+impl Order {
+    /// Capital that it binds at worst, quote units: what may still be bought, at its price. While a
+    /// replace is on its way the dearer of what works and what was asked for, and of a cheaper one
+    /// what it adds: the order may fill first and be changed then.
+    pub(super) fn worst_value(&self, scale: Scale) -> Amount {
+        let value = |price, qty| scale.notional(price, qty).unwrap_or(Amount(i128::MAX));
+        let now = Self { pending: None, ..*self }.worst_case();
+        let works = value(self.worth, now);
+        match self.pending.filter(|_| !self.state.is_terminal()) {
+            _ if self.side == Side::Sell => Amount::ZERO,
+            None => works,
+            Some(asked) if asked.price > self.worth => {
+                let then = Self { qty: asked.qty, pending: None, ..*self }.worst_case();
+                works.max(value(asked.price, then))
+            }
+            Some(asked) => {
+                let more = Qty(self.worst_case().0 - now.0);
+                Amount(works.0.saturating_add(value(asked.price, more).0))
+            }
         }
     }
 }
@@ -253,24 +292,47 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let mut blamed = None;
         for (index, order) in orders.iter().enumerate() {
             needs[index] = self.need(order);
-            let venue = needs[index].0;
-            let short = capital.row(strategy, venue).short(at(&needs, venue));
-            if short > Amount::ZERO && blamed.is_none() {
+            if blamed.is_none() && self.is_short(strategy, &needs, needs[index].0) {
                 blamed = Some(index as u8);
             }
         }
         let Some(leg) = blamed else { return Ok(()) };
+        self.cover(strategy, &needs, now).map_err(|code| (Some(leg), code))
+    }
+
+    /// The same for an order whose change would bind so much more.
+    pub(super) fn check_budget(
+        &mut self,
+        strategy: StrategyId,
+        venue: VenueId,
+        more: Amount,
+        now: Nanos,
+    ) -> Result<(), RiskReject> {
+        let mut needs = [(VenueId(0), Amount::ZERO); LEGS_MAX];
+        needs[0] = (venue, more);
+        if more <= Amount::ZERO || !self.is_short(strategy, &needs, venue) {
+            return Ok(());
+        }
+        self.cover(strategy, &needs, now)
+    }
+
+    fn is_short(&self, strategy: StrategyId, needs: &Needs, venue: VenueId) -> bool {
+        self.state.capital.row(strategy, venue).short(at(needs, venue)) > Amount::ZERO
+    }
+
+    /// Somewhere the budget is short: it is moved there if it may be and enough of it is idle.
+    fn cover(&mut self, strategy: StrategyId, needs: &Needs, now: Nanos) -> Result<(), RiskReject> {
         let may_move = self.state.risk.limits.of(strategy).is_some_and(|of| of.budget_rebalance);
         let (mut short, mut idle) = (Amount::ZERO, Amount::ZERO);
-        for (index, row) in capital.of(strategy).iter().enumerate() {
-            let extra = at(&needs, VenueId(index as u8));
+        for (index, row) in self.state.capital.of(strategy).iter().enumerate() {
+            let extra = at(needs, VenueId(index as u8));
             short = plus(short, row.short(extra));
             idle = plus(idle, row.idle(extra));
         }
         if !may_move || idle < short {
-            return Err((Some(leg), RiskReject::StrategyBudget));
+            return Err(RiskReject::StrategyBudget);
         }
-        self.move_budgets(strategy, &needs, now);
+        self.move_budgets(strategy, needs, now);
         Ok(())
     }
 
@@ -288,12 +350,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     }
 
     /// Moves what is missing at some venues from where it is idle, in order of venues.
-    fn move_budgets(
-        &mut self,
-        strategy: StrategyId,
-        needs: &[(VenueId, Amount); LEGS_MAX],
-        now: Nanos,
-    ) {
+    fn move_budgets(&mut self, strategy: StrategyId, needs: &Needs, now: Nanos) {
         let venues = 0..self.state.capital.venues.min(usize::from(u8::MAX)) as u8;
         for to in venues.clone().map(VenueId) {
             for from in venues.clone().map(VenueId) {
@@ -315,7 +372,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 }
 
 /// What all legs together need at a venue.
-fn at(needs: &[(VenueId, Amount); LEGS_MAX], venue: VenueId) -> Amount {
+fn at(needs: &Needs, venue: VenueId) -> Amount {
     let here = needs.iter().filter(|need| need.0 == venue);
     here.fold(Amount::ZERO, |sum, need| plus(sum, need.1))
 }

@@ -42,6 +42,9 @@ pub struct OmsCounters {
     pub orders_external: u64,
     /// Replaces sent.
     pub replaces_sent: u64,
+    /// Orders and replaces that never left: they waited too long here, or their connection was lost
+    /// before their turn came. `orders_sent` and `replaces_sent` count them too.
+    pub never_sent: u64,
     /// Filled sums that went backwards by the venue's own time.
     pub sums_backwards: u64,
     /// Statements that contradict themselves, their order or what was known.

@@ -5,7 +5,9 @@
 use super::operator::OperatorError;
 use super::pace::PACE_MAX;
 use super::risk::{Risk, RiskReject};
-use crate::types::{Amount, AssetId, InstrumentId, LimitKey, Nanos, Ppb, StrategyId, VenueId};
+use crate::types::{
+    Amount, AssetId, Command, InstrumentId, LimitKey, Nanos, Ppb, StrategyId, VenueId,
+};
 use serde::{Deserialize, Serialize};
 
 /// The limits. Those left at their default refuse everything, but for the optional ones.
@@ -17,6 +19,9 @@ pub struct RiskLimits {
     pub price_collar: Ppb,
     /// Oldest book that may be traded on.
     pub book_age_max_ns: u64,
+    /// How long an order or a change may wait here, from its checks on, before it leaves: what it
+    /// was checked against ages meanwhile. Then it is refused without having been sent. Optional.
+    pub order_wait_max_ns: Option<u64>,
     /// Largest position of each underlying over all venues, working orders counted, base units.
     /// An underlying that is not named has no room.
     pub position_max: Vec<(AssetId, Amount)>,
@@ -56,6 +61,11 @@ impl RiskLimits {
     /// Limits of a strategy, if it has any.
     pub(super) fn of(&self, strategy: StrategyId) -> Option<&StrategyLimits> {
         self.strategies.get(usize::from(strategy.0))
+    }
+
+    /// From when on an order that is checked now must not leave any more.
+    pub(super) fn leave_by(&self, now: Nanos) -> Nanos {
+        self.order_wait_max_ns.map_or(Command::WHENEVER, |wait| now.plus(wait))
     }
 
     fn of_mut(&mut self, strategy: StrategyId) -> &mut StrategyLimits {
@@ -127,6 +137,9 @@ impl RiskLimits {
                 Amount(i128::from(self.price_collar.0) * (ONE / PPB_OF_BPS))
             }
             LimitKey::BookAgeMaxMs => whole(self.book_age_max_ns / 1_000_000),
+            LimitKey::OrderWaitMaxMs => {
+                return self.order_wait_max_ns.map(|ns| whole(ns / 1_000_000));
+            }
             LimitKey::OrdersPerSecondMax => whole(u64::from(self.order_rate_max)),
             LimitKey::OrdersOpenMax => whole(u64::from(self.open_orders_max)),
             LimitKey::DailyLossMax => return self.daily_loss_max,
@@ -152,6 +165,7 @@ impl RiskLimits {
                 value.0 % (ONE / PPB_OF_BPS) == 0 && value.0 > 0 && value.0 <= 10_000 * ONE
             }
             LimitKey::BookAgeMaxMs => whole(1_000_000),
+            LimitKey::OrderWaitMaxMs => whole(60_000),
             LimitKey::OrdersPerSecondMax | LimitKey::StrategyOrdersPerSecondMax(_) => {
                 whole(i128::from(PACE_MAX))
             }
@@ -170,6 +184,9 @@ impl RiskLimits {
                 self.price_collar = Ppb((value.0 / (ONE / PPB_OF_BPS)) as i64);
             }
             LimitKey::BookAgeMaxMs => self.book_age_max_ns = u64::from(whole) * 1_000_000,
+            LimitKey::OrderWaitMaxMs => {
+                self.order_wait_max_ns = Some(u64::from(whole) * 1_000_000);
+            }
             LimitKey::OrdersPerSecondMax => self.order_rate_max = whole,
             LimitKey::OrdersOpenMax => self.open_orders_max = whole,
             LimitKey::DailyLossMax => self.daily_loss_max = Some(value),

@@ -21,6 +21,7 @@ mod inspect;
 mod legs;
 mod limits;
 mod losses;
+mod names;
 mod notices;
 mod open;
 mod operator;
@@ -55,13 +56,13 @@ pub use differences::{Difference, Finding, Flaw, Quarantined};
 pub use exposure::{Exposure, Exposures};
 pub use limits::{RiskLimits, StrategyLimits};
 pub use losses::LossRow;
+pub use names::Orphaned;
 pub use operator::{OperatorDone, OperatorError, Progress};
 pub use orders::{Order, OrderTable, Slot, Terms};
 pub use rates::VenueRates;
 pub use record::{NullRecorder, Opening, Record, RecordError, Recorder};
 pub use refusals::Refusals;
 pub use replay::{Divergence, Replay};
-pub use reports::local_refusal;
 pub use risk::{BookQuote, RiskReject};
 pub use shares::Shares;
 pub use state::{Kept, MoveError};
@@ -72,8 +73,8 @@ pub use crate::types::TradingState;
 use crate::mutants::Mutant;
 use crate::portfolio::{Balances, Positions};
 use crate::types::{
-    Channel, Command, CommandKind, FeeRate, InstrumentId, InstrumentTable, Nanos, OrderState,
-    PairOutcome, Qty, Scope, SignalId, StrategyId, StrategyReport, VenueId,
+    Amount, Channel, Command, CommandKind, FeeRate, InstrumentId, InstrumentTable, Nanos,
+    OrderState, PairOutcome, Qty, Scope, SignalId, StrategyId, StrategyReport, VenueId,
 };
 use differences::Findings;
 use reconcile::{Round, Step};
@@ -99,6 +100,9 @@ pub struct OmsOptions {
     pub venues: Vec<Vec<Channel>>,
     /// Rate limits of each venue, by the same index; a venue that is not listed has none here.
     pub rates: Vec<VenueRates>,
+    /// Names of the strategies in the order of their numbers: what is theirs follows the name into
+    /// the next run.
+    pub strategies: Vec<String>,
     /// Pause between two reconciliations of a venue, which is ready only once it was reconciled. 0
     /// is never, and a venue is then ready without: for tests of other things.
     pub reconcile_every_ns: u64,
@@ -126,6 +130,7 @@ impl Default for OmsOptions {
             fills_max: 65_536,
             venues: Vec::new(),
             rates: Vec::new(),
+            strategies: Vec::new(),
             reconcile_every_ns: 60_000_000_000,
             queries_max: 10,
             limits: RiskLimits::default(),
@@ -217,7 +222,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     ) -> Result<Self, MoveError> {
         let Kept { opening, state } = kept;
         let instance_start = instance_start.max(state.instance_start.plus(1_000_000_000));
-        let state = state.moved(&opening.instruments, &instruments, &options)?;
+        let state = state
+            .moved(&opening.instruments, &instruments, &options)?
+            .renumbered(&opening.options.strategies, &options.strategies);
         let findings = Findings::new();
         let mut oms = Self { options, instruments, recorder, books, state, findings };
         oms.record_opening(instance_start);
@@ -415,7 +422,11 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         now: Nanos,
         out: &mut Output,
     ) {
-        let command = Command { kind, priority: kind.priority(), signal, tick_ns, issued_ns: now };
+        let leave_by_ns = match kind {
+            CommandKind::New(_) | CommandKind::Replace(_) => self.state.risk.limits.leave_by(now),
+            _ => Command::WHENEVER,
+        };
+        let command = Command { signal, tick_ns, leave_by_ns, ..Command::new(kind, now) };
         self.hand_over(venue, command, now, out);
     }
 
@@ -431,7 +442,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let Some(instrument) = self.instruments.get(order.instrument) else { return };
         let freed = Mutant::UnknownFreed.is_on() && order.state == OrderState::Unknown;
         let worst = if freed { Qty::ZERO } else { order.worst_case() };
-        let value = order.value(instrument.scale, worst);
+        let value = if freed { Amount::ZERO } else { order.worst_value(instrument.scale) };
         if (worst, value) == (order.reserved, order.reserved_value) {
             return;
         }

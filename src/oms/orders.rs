@@ -10,7 +10,7 @@ use super::open::OpenSlots;
 use super::waits::Timers;
 use crate::types::{
     Amount, ClientOrderId, InstrumentId, Nanos, NewOrder, OrderState, OrderType, Price, Qty,
-    RejectReason, Scale, Side, SignalId, StrategyId, TimeInForce, VenueId, VenueOrderId,
+    RejectReason, Side, SignalId, StrategyId, TimeInForce, VenueId, VenueOrderId,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -179,14 +179,6 @@ impl Order {
             false => self.qty.max(pending).max(self.stated),
         };
         Qty(end.0.saturating_sub(self.filled.0).max(0))
-    }
-
-    /// Capital that so much of it would bind if it were bought, quote units.
-    pub(super) fn value(&self, scale: Scale, qty: Qty) -> Amount {
-        match self.side {
-            Side::Buy => scale.notional(self.worth, qty).unwrap_or(Amount(i128::MAX)),
-            Side::Sell => Amount::ZERO,
-        }
     }
 
     /// The state that its own numbers say while it works.

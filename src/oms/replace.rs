@@ -1,8 +1,19 @@
 //! Changing the terms of a working order.
 //!
-//! The new terms pass the limits as a new order would, but only what they add counts. While the
-//! replace is on its way the worse of old and new is reserved, and it stays so if its outcome is
-//! not known, until the venue states terms: a replace is never sent twice.
+//! The new terms pass every limit of a new order:
+//!
+//! - the whole changed order: what may be traded, room in the journal, the venue's readiness, the
+//!   instrument's status and rules, the book's state and age, `order_notional_max`,
+//!   `price_collar_bps`, no trade with ourselves;
+//! - one order more in the window: `orders_per_second_max`, the engine's and the strategy's;
+//! - only what is added: reduce-only, `position_max`, `instrument_position_max`, the strategy's
+//!   `budget` (by price too: a dearer buy of the same quantity binds more);
+//! - nothing is added to `orders_open_max`, which the order counts for already.
+//!
+//! A change that keeps the price and adds no quantity passes by the rate, the venue's readiness and
+//! the instrument's rules alone. While the replace is on its way the worse of old and new is
+//! reserved, in quantity and in capital, and it stays so if its outcome is not known, until the
+//! venue states terms: a replace is never sent twice.
 
 #![forbid(unsafe_code)]
 
@@ -111,7 +122,11 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             now,
         };
         debug_assert!(reserved <= Amount::ZERO);
-        self.state.risk.check_leg(&subject, &self.state.exposures)
+        self.state.risk.check_leg(&subject, &self.state.exposures)?;
+        let changed = Order { pending: Some(terms), ..*order };
+        let then = changed.worst_value(instrument.scale);
+        let more = Amount(then.0.saturating_sub(order.reserved_value.0));
+        self.check_budget(order.strategy, order.venue, more, now)
     }
 
     fn send_replace(&mut self, slot: Slot, terms: Terms, now: Nanos, out: &mut Output) {
@@ -131,9 +146,12 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     /// What a report says of an order's terms. Whether the venue works more than was asked for.
     pub(super) fn learn_terms(&mut self, slot: Slot, report: &ExecutionReport, now: Nanos) -> bool {
         let order = self.state.orders.get_mut(slot);
-        if report.kind == ReportKind::ReplaceRejected && report.reason != RejectReason::UnknownOrder
-        {
-            order.pending = None;
+        let refused = report.kind == ReportKind::ReplaceRejected;
+        if refused && report.reason != RejectReason::UnknownOrder {
+            // One that waited here too long says whose terms it had: others may be asked for by now.
+            let others = report.origin == ReportOrigin::Local && report.qty > Qty::ZERO;
+            let terms = Terms { price: report.price, qty: report.qty };
+            order.pending = order.pending.filter(|pending| others && *pending != terms);
         }
         let stated = report.qty > Qty::ZERO && report.origin != ReportOrigin::Local;
         if !stated || order.state.is_terminal() {

@@ -255,8 +255,10 @@ impl Oms<Effects, Quotes> {
         if opening.instance_start != self.state.instance_start {
             let from =
                 std::mem::replace(&mut self.instruments, Arc::new(opening.instruments.clone()));
-            self.options = opening.options.clone();
-            self.state = self.state.clone().moved(&from, &self.instruments, &self.options)?;
+            let before = std::mem::replace(&mut self.options, opening.options.clone());
+            self.state = (self.state.clone())
+                .moved(&from, &self.instruments, &self.options)?
+                .renumbered(&before.strategies, &self.options.strategies);
             self.reopen(opening.instance_start);
         }
         Ok(())

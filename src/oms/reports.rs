@@ -10,31 +10,9 @@ use super::transition::{Next, Trigger, next};
 use super::{Books, Oms, Output};
 use crate::mutants::Mutant;
 use crate::types::{
-    Amount, Command, CommandKind, ExecutionReport, Fill, Instrument, InstrumentId, Nanos, NewOrder,
-    OrderState, Qty, RejectReason, ReportKind, ReportOrigin, Side, StrategyId, VenueId,
+    Amount, CommandKind, ExecutionReport, Fill, Instrument, InstrumentId, Nanos, NewOrder,
+    OrderState, Qty, RejectReason, ReportKind, ReportOrigin, Side, SignalId, StrategyId, VenueId,
 };
-
-/// The report that stands for a command which was never sent, because the connector refused to
-/// encode it or the way to its executor was full. `None` for commands about no single order.
-#[must_use]
-pub fn local_refusal(
-    command: &Command,
-    reason: RejectReason,
-    now: Nanos,
-) -> Option<ExecutionReport> {
-    let (kind, client_id, instrument) = match &command.kind {
-        CommandKind::New(order) => (ReportKind::Rejected, order.client_id, order.instrument),
-        CommandKind::Cancel(order) => {
-            (ReportKind::CancelRejected, order.client_id, order.instrument)
-        }
-        CommandKind::Replace(order) => {
-            (ReportKind::ReplaceRejected, order.client_id, order.instrument)
-        }
-        _ => return None,
-    };
-    let report = ExecutionReport::new(kind, ReportOrigin::Local, client_id, instrument);
-    Some(ExecutionReport { reason, recv_ns: now, ..report })
-}
 
 impl<R: Recorder, B: Books> Oms<R, B> {
     /// A venue states something about an order.
@@ -243,11 +221,16 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     }
 
     /// Whose the change of a position is: the order's strategy's, or nobody's and so the operator's.
+    /// The operator's own orders take positions of strategies back; those that have a signal were of
+    /// a strategy that is gone.
     fn attribute(&mut self, slot: Option<Slot>, instrument: InstrumentId, change: Amount) {
-        let strategy = slot.map(|slot| self.state.orders.get(slot).strategy);
-        match strategy {
-            Some(StrategyId::OPERATOR) => self.state.shares.close(instrument, change),
-            Some(strategy) => self.state.shares.add(instrument, strategy, change),
+        match slot.map(|slot| self.state.orders.get(slot)) {
+            Some(order)
+                if order.strategy == StrategyId::OPERATOR && order.signal == SignalId(0) =>
+            {
+                self.state.shares.close(instrument, change);
+            }
+            Some(order) => self.state.shares.add(instrument, order.strategy, change),
             None => self.state.shares.add(instrument, StrategyId::OPERATOR, change),
         }
     }
@@ -291,6 +274,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         out: &mut Output,
     ) {
         let before = self.state.orders.get(slot).state;
+        if report.reason == RejectReason::NotSent && report.kind != ReportKind::CancelRejected {
+            self.state.counters.never_sent += 1;
+        }
         self.note_signs_of_life(slot, report);
         let Some(trigger) = self.trigger(slot, report, now) else {
             self.settle(slot, now);
@@ -375,8 +361,13 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     fn rejected(&mut self, slot: Slot, report: &ExecutionReport) -> Option<Trigger> {
         let order = self.state.orders.get(slot);
         if report.origin == ReportOrigin::Local {
-            // Only an order that nobody has answered for can have been held back here.
-            let held_back = order.state == OrderState::PendingNew && !order.acked;
+            // Only an order that nobody has answered for can have been held back here; it was then
+            // never sent, whatever was feared or wanted of it meanwhile.
+            let unproved = matches!(
+                order.state,
+                OrderState::PendingNew | OrderState::PendingCancel | OrderState::Unknown
+            );
+            let held_back = unproved && !order.acked && order.cumulative() == Qty::ZERO;
             self.state.counters.contradictions += u64::from(!held_back);
             return held_back.then_some(Trigger::Rejected);
         }

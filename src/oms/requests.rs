@@ -278,7 +278,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.state.orders.get_mut(slot).timers.reply = now.plus(self.options.reply_timeout_ns);
         self.watch(slot);
         let kind = CommandKind::New(*order);
-        let command = Command { kind, priority, signal, tick_ns, issued_ns: now };
+        let leave_by_ns = self.state.risk.limits.leave_by(now);
+        let command = Command { priority, signal, tick_ns, leave_by_ns, ..Command::new(kind, now) };
         self.hand_over(venue, command, now, out);
         true
     }

@@ -7,6 +7,7 @@
 
 use super::exposure::{Exposure, Exposures};
 use super::limits::RiskLimits;
+use super::names::Renumbering;
 use super::pace::Pace;
 pub use super::reject::RiskReject;
 use super::trading::TradingStates;
@@ -86,6 +87,19 @@ impl Risk {
         self.limits = limits;
         self.journal_full = false;
         self.reserve();
+    }
+
+    /// The strategies have other numbers now.
+    pub fn renumber(&mut self, numbers: &Renumbering) {
+        self.trading.renumber(numbers);
+        for (index, pace) in std::mem::take(&mut self.paces).into_iter().enumerate() {
+            let strategy = StrategyId(index as u8);
+            let to = usize::from(numbers.of(strategy).0);
+            if !numbers.is_gone(strategy) {
+                self.paces.resize_with(self.paces.len().max(to + 1), Pace::default);
+                self.paces[to] = pace;
+            }
+        }
     }
 
     /// Makes sure that nothing allocates later.

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::names::Renumbering;
 use crate::types::{Amount, InstrumentId, StrategyId};
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,18 @@ impl Shares {
     pub(super) fn settle(&mut self, instrument: InstrumentId, left: Amount) {
         self.of(instrument).fill(Amount::ZERO);
         self.add(instrument, StrategyId::OPERATOR, left);
+    }
+
+    /// The strategies have other numbers now.
+    pub(super) fn renumber(&mut self, numbers: &Renumbering) {
+        for row in self.rows.chunks_mut(STRATEGIES) {
+            let mut next = [Amount::ZERO; STRATEGIES];
+            for (index, share) in row.iter().enumerate() {
+                let to = &mut next[usize::from(numbers.of(StrategyId(index as u8)).0)];
+                *to = Amount(to.0.saturating_add(share.0));
+            }
+            row.copy_from_slice(&next[..row.len()]);
+        }
     }
 
     /// The same over other instruments.

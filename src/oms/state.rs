@@ -339,7 +339,7 @@ impl State {
                 let worst = order.worst_case();
                 let moved = next.orders.get_mut(slot);
                 moved.reserved = worst;
-                moved.reserved_value = moved.value(instrument.scale, worst);
+                moved.reserved_value = moved.worst_value(instrument.scale);
                 next.exposures.reserve(instrument, order.side, Qty::ZERO, worst);
             }
         }

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::names::Renumbering;
 use crate::types::{Scope, StrategyId, TradingState, VenueId};
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,18 @@ impl TradingStates {
     /// The same states over as many venues as there are now.
     pub fn resize(&mut self, venues: usize) {
         self.venues.resize(venues, TradingState::Active);
+    }
+
+    /// The strategies have other numbers now; who is new is active.
+    pub fn renumber(&mut self, numbers: &Renumbering) {
+        let mut next = vec![TradingState::Active; STRATEGIES];
+        for (index, state) in self.strategies.iter().enumerate().take(STRATEGIES) {
+            let strategy = StrategyId(index as u8);
+            if !numbers.is_gone(strategy) {
+                next[usize::from(numbers.of(strategy).0)] = *state;
+            }
+        }
+        self.strategies = next;
     }
 
     /// The state that was set for a scope; `None` if there is no such scope.

@@ -55,76 +55,102 @@ pub struct PnlRow {
     pub updated_ns: Nanos,
 }
 
-/// What the oms has counted since it started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OrderCounters {
+/// The counters with their order in the region, written down once.
+macro_rules! order_counters {
+    ($($(#[doc = $doc:literal])* $name:ident,)*) => {
+        /// What the oms has counted since it started.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct OrderCounters {
+            $($(#[doc = $doc])* pub $name: u64,)*
+            /// What the whole engine may trade.
+            pub trading_state: TradingState,
+            /// The switch that losses have thrown, until a person resumes.
+            pub loss_switch: Option<LossSwitch>,
+            /// Refusals by the oms, by its code.
+            pub refusals: [u64; REFUSAL_CODES],
+        }
+
+        impl OrderCounters {
+            const COUNTS: usize = [$(stringify!($name)),*].len();
+
+            fn counts(&self) -> [u64; Self::COUNTS] {
+                [$(self.$name),*]
+            }
+
+            fn with_counts([$($name),*]: [u64; Self::COUNTS]) -> Self {
+                let (trading_state, loss_switch) = (TradingState::Active, None);
+                let refusals = [0; REFUSAL_CODES];
+                Self { $($name,)* trading_state, loss_switch, refusals }
+            }
+        }
+    };
+}
+
+order_counters! {
     /// Signals taken from strategies.
-    pub signals: u64,
+    signals,
     /// Signals of which at least one leg was refused by risk.
-    pub signals_refused: u64,
+    signals_refused,
     /// Orders handed to executors.
-    pub orders_sent: u64,
+    orders_sent,
     /// Orders that a venue acknowledged.
-    pub orders_acked: u64,
+    orders_acked,
     /// Orders that ended filled.
-    pub orders_filled: u64,
+    orders_filled,
     /// Orders that ended cancelled.
-    pub orders_canceled: u64,
+    orders_canceled,
     /// Orders that a venue refused.
-    pub orders_rejected: u64,
+    orders_rejected,
     /// Orders that ended by their time in force or by the venue.
-    pub orders_expired: u64,
+    orders_expired,
     /// Orders working or on their way now.
-    pub orders_open: u64,
+    orders_open,
     /// Orders whose outcome is not known now.
-    pub orders_unknown: u64,
+    orders_unknown,
     /// Fills booked.
-    pub fills: u64,
+    fills,
     /// Reports that said what was known already.
-    pub duplicates: u64,
+    duplicates,
     /// Fills that came after the order had ended.
-    pub late_fills: u64,
+    late_fills,
     /// Cancels handed to executors.
-    pub cancels_sent: u64,
+    cancels_sent,
     /// Bad records found in strategies' rings.
-    pub bad_records: u64,
-    /// What the whole engine may trade.
-    pub trading_state: TradingState,
-    /// The switch that losses have thrown, until a person resumes.
-    pub loss_switch: Option<LossSwitch>,
+    bad_records,
     /// Orders of others working now.
-    pub orders_external: u64,
+    orders_external,
     /// Fills booked that are of no order of ours.
-    pub fills_external: u64,
+    fills_external,
     /// Replaces handed to executors.
-    pub replaces_sent: u64,
+    replaces_sent,
+    /// Orders and replaces that never left, because they waited too long here.
+    never_sent,
     /// Statements of venues that contradict themselves or what was known.
-    pub quarantined: u64,
+    quarantined,
     /// Reconciliations that were completed.
-    pub reconciliations: u64,
+    reconciliations,
     /// Differences that they found.
-    pub differences: u64,
+    differences,
     /// Times that a venue did not answer for too long.
-    pub not_answering: u64,
+    not_answering,
     /// Venues halted now for a difference that a person has to decide on.
-    pub venues_halted: u64,
-    /// Refusals by the oms, by its code.
-    pub refusals: [u64; REFUSAL_CODES],
+    venues_halted,
 }
 
 /// Order of the words below; part of the layout's hash.
 pub(super) const FIELDS: &str = "position: qty2 cost2 realised2 fees2 unrealised2 mark updated; \
     balance: free2 locked2 expected2 event; pnl: realised2 unrealised2 fees2 updated; counters: \
     signals refused sent acked filled canceled rejected expired open unknown fills duplicates late \
-    cancels bad_records trading_state loss_switch orders_external fills_external replaces \
-    quarantined reconciliations differences not_answering venues_halted refusals64";
+    cancels bad_records orders_external fills_external replaces never_sent quarantined \
+    reconciliations differences not_answering venues_halted trading_state loss_switch refusals64";
 
 /// Words of each record after its counter.
 pub(super) const POSITION_WORDS: usize = 12;
 pub(super) const BALANCE_WORDS: usize = 7;
 pub(super) const PNL_WORDS: usize = 7;
-const COUNTS: usize = 25;
-pub(super) const COUNTER_WORDS: usize = COUNTS + REFUSAL_CODES;
+/// Counts, then trading state and loss switch, then refusals.
+const COUNTS: usize = OrderCounters::COUNTS;
+pub(super) const COUNTER_WORDS: usize = COUNTS + 2 + REFUSAL_CODES;
 
 /// Writes the account. Handed out once, to the oms.
 #[derive(Debug)]
@@ -188,109 +214,17 @@ impl AccountWriter {
     /// Publishes the counters.
     pub fn set_counters(&mut self, counters: &OrderCounters) {
         self.counters.write(|payload| {
-            payload.copy_from(0, &counters.words());
-            payload.copy_from(COUNTS, &counters.refusals);
+            payload.copy_from(0, &counters.counts());
+            payload.set(COUNTS, counters.trading_state as u64);
+            payload.set(COUNTS + 1, counters.loss_switch.map_or(0, |switch| switch as u64));
+            payload.copy_from(COUNTS + 2, &counters.refusals);
         });
     }
 }
 
 impl Default for OrderCounters {
     fn default() -> Self {
-        Self::from_words([0; COUNTS], [0; REFUSAL_CODES])
-    }
-}
-
-impl OrderCounters {
-    fn words(&self) -> [u64; COUNTS] {
-        [
-            self.signals,
-            self.signals_refused,
-            self.orders_sent,
-            self.orders_acked,
-            self.orders_filled,
-            self.orders_canceled,
-            self.orders_rejected,
-            self.orders_expired,
-            self.orders_open,
-            self.orders_unknown,
-            self.fills,
-            self.duplicates,
-            self.late_fills,
-            self.cancels_sent,
-            self.bad_records,
-            self.trading_state as u64,
-            self.loss_switch.map_or(0, |switch| switch as u64),
-            self.orders_external,
-            self.fills_external,
-            self.replaces_sent,
-            self.quarantined,
-            self.reconciliations,
-            self.differences,
-            self.not_answering,
-            self.venues_halted,
-        ]
-    }
-
-    fn from_words(words: [u64; COUNTS], refusals: [u64; REFUSAL_CODES]) -> Self {
-        let [
-            signals,
-            signals_refused,
-            orders_sent,
-            orders_acked,
-            orders_filled,
-            orders_canceled,
-            orders_rejected,
-            orders_expired,
-            orders_open,
-            orders_unknown,
-            fills,
-            duplicates,
-            late_fills,
-            cancels_sent,
-            bad_records,
-            trading_state,
-            loss_switch,
-            orders_external,
-            fills_external,
-            replaces_sent,
-            quarantined,
-            reconciliations,
-            differences,
-            not_answering,
-            venues_halted,
-        ] = words;
-        Self {
-            signals,
-            signals_refused,
-            orders_sent,
-            orders_acked,
-            orders_filled,
-            orders_canceled,
-            orders_rejected,
-            orders_expired,
-            orders_open,
-            orders_unknown,
-            fills,
-            duplicates,
-            late_fills,
-            cancels_sent,
-            bad_records,
-            // What nobody writes reads as the safe end.
-            trading_state: u8::try_from(trading_state)
-                .ok()
-                .and_then(TradingState::from_u8)
-                .unwrap_or(TradingState::Halted),
-            loss_switch: u8::try_from(loss_switch).ok().and_then(LossSwitch::from_u8),
-            orders_external,
-            fills_external,
-            replaces_sent,
-            quarantined,
-            reconciliations,
-            differences,
-            not_answering,
-            venues_halted,
-            refusals,
-        }
+        Self::with_counts([0; COUNTS])
     }
 }
 
@@ -347,6 +281,13 @@ pub(super) fn counters(reader: &seqlock::Reader) -> OrderCounters {
     };
     let (mut counts, mut refusals) = ([0; COUNTS], [0; REFUSAL_CODES]);
     counts.copy_from_slice(&words[..COUNTS]);
-    refusals.copy_from_slice(&words[COUNTS..]);
-    OrderCounters::from_words(counts, refusals)
+    refusals.copy_from_slice(&words[COUNTS + 2..]);
+    let state = u8::try_from(words[COUNTS]).ok().and_then(TradingState::from_u8);
+    OrderCounters {
+        // What nobody writes reads as the safe end.
+        trading_state: state.unwrap_or(TradingState::Halted),
+        loss_switch: u8::try_from(words[COUNTS + 1]).ok().and_then(LossSwitch::from_u8),
+        refusals,
+        ..OrderCounters::with_counts(counts)
+    }
 }

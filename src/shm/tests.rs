@@ -196,6 +196,7 @@ fn counters() -> OrderCounters {
         orders_external: 16,
         fills_external: 17,
         replaces_sent: 18,
+        never_sent: 26,
         quarantined: 19,
         reconciliations: 20,
         differences: 21,

@@ -1,7 +1,8 @@
 //! What a venue states about our orders.
 
 use super::{
-    Amount, AssetId, ClientOrderId, FillId, InstrumentId, Nanos, Price, Qty, Side, VenueOrderId,
+    Amount, AssetId, ClientOrderId, CommandKind, FillId, InstrumentId, Nanos, Price, Qty, Side,
+    VenueOrderId,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -108,13 +109,15 @@ pub enum RejectReason {
     TimeInForce = 13,
     /// Venue's self-trade prevention.
     SelfTrade = 14,
+    /// It never left here: it waited too long, or its connection was lost before its turn came.
+    NotSent = 15,
 }
 
 impl RejectReason {
     /// From a byte of shared memory or a journal.
     #[must_use]
     pub fn from_u8(byte: u8) -> Option<Self> {
-        const ALL: [RejectReason; 15] = [
+        const ALL: [RejectReason; 16] = [
             RejectReason::None,
             RejectReason::InsufficientBalance,
             RejectReason::WouldTake,
@@ -130,6 +133,7 @@ impl RejectReason {
             RejectReason::Other,
             RejectReason::TimeInForce,
             RejectReason::SelfTrade,
+            RejectReason::NotSent,
         ];
         ALL.get(usize::from(byte)).copied()
     }
@@ -153,6 +157,7 @@ impl fmt::Display for RejectReason {
             Self::Other => "other",
             Self::TimeInForce => "time in force",
             Self::SelfTrade => "self-trade prevention",
+            Self::NotSent => "never sent: it waited too long here",
         })
     }
 }
@@ -312,5 +317,32 @@ impl ExecutionReport {
             event_ns: Nanos(0),
             recv_ns: Nanos(0),
         }
+    }
+
+    /// The report that stands for a command of which nothing has left: the connector refused to
+    /// encode it, the way to its executor was full, or it waited too long. `None` for commands about
+    /// no single order.
+    #[must_use]
+    pub fn refused_here(command: &CommandKind, reason: RejectReason, now: Nanos) -> Option<Self> {
+        let (kind, client_id, instrument) = match command {
+            CommandKind::New(order) => (ReportKind::Rejected, order.client_id, order.instrument),
+            CommandKind::Cancel(order) => {
+                (ReportKind::CancelRejected, order.client_id, order.instrument)
+            }
+            CommandKind::Replace(order) => {
+                (ReportKind::ReplaceRejected, order.client_id, order.instrument)
+            }
+            _ => return None,
+        };
+        let report = Self::new(kind, ReportOrigin::Local, client_id, instrument);
+        let report = Self { reason, recv_ns: now, ..report };
+        Some(match command {
+            CommandKind::Replace(terms) => Self { price: terms.price, qty: terms.qty, ..report },
+            // Nothing else names an order that is not ours.
+            CommandKind::Cancel(order) if !client_id.is_some() => {
+                Self { venue_order_id: order.venue_order_id, ..report }
+            }
+            _ => report,
+        })
     }
 }

@@ -116,14 +116,17 @@ pub enum LimitKey {
     StrategyOrdersOpenMax(StrategyId),
     /// Capital of one strategy at one venue, quote units.
     Budget(StrategyId, VenueId),
+    /// How long an order or a change may wait here before it leaves, milliseconds.
+    OrderWaitMaxMs,
 }
 
 impl LimitKey {
     /// Those that are about no single underlying, instrument or strategy.
-    pub const PLAIN: [Self; 7] = [
+    pub const PLAIN: [Self; 8] = [
         Self::OrderNotionalMax,
         Self::PriceCollarBps,
         Self::BookAgeMaxMs,
+        Self::OrderWaitMaxMs,
         Self::OrdersPerSecondMax,
         Self::OrdersOpenMax,
         Self::DailyLossMax,
@@ -138,6 +141,7 @@ impl LimitKey {
             Self::PositionMax(_) => "position_max",
             Self::PriceCollarBps => "price_collar_bps",
             Self::BookAgeMaxMs => "book_age_max_ms",
+            Self::OrderWaitMaxMs => "order_wait_max_ms",
             Self::OrdersPerSecondMax | Self::StrategyOrdersPerSecondMax(_) => {
                 "orders_per_second_max"
             }

@@ -321,6 +321,22 @@ pub struct Command {
     pub tick_ns: Nanos,
     /// When the oms handed it over.
     pub issued_ns: Nanos,
+    /// From when on it must not leave any more, because what it was checked against has aged:
+    /// orders and changes of orders. The end of time for everything else.
+    pub leave_by_ns: Nanos,
+}
+
+impl Command {
+    /// A command that no tick caused and that may leave whenever it can.
+    #[must_use]
+    pub fn new(kind: CommandKind, now: Nanos) -> Self {
+        let (signal, tick_ns) = (SignalId(0), Nanos(0));
+        let leave_by_ns = Self::WHENEVER;
+        Self { kind, priority: kind.priority(), signal, tick_ns, issued_ns: now, leave_by_ns }
+    }
+
+    /// The end of time, for [`Command::leave_by_ns`].
+    pub const WHENEVER: Nanos = Nanos(u64::MAX);
 }
 
 #[cfg(test)]

@@ -97,6 +97,18 @@ pub trait Connector: Send {
     /// A request was lost: the connection broke or its deadline passed; the venue may have acted.
     fn on_request_lost(&mut self, id: RequestId, now: Nanos, out: &mut Outbox, events: &mut Events);
 
+    /// A request never left: the connection broke or its time passed before its turn came, so the
+    /// venue has certainly not acted. Orders and what changes them become refusals made here.
+    fn on_request_unsent(
+        &mut self,
+        id: RequestId,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) {
+        self.on_request_lost(id, now, out, events);
+    }
+
     /// Encodes a command. On error nothing was written and nothing will be sent.
     fn submit(
         &mut self,

@@ -81,13 +81,7 @@ impl Bench {
     }
 
     fn submit(&mut self, kind: CommandKind) {
-        let command = Command {
-            kind,
-            priority: kind.priority(),
-            signal: SignalId(1),
-            tick_ns: NOW,
-            issued_ns: NOW,
-        };
+        let command = Command { signal: SignalId(1), tick_ns: NOW, ..Command::new(kind, NOW) };
         self.connector.submit(&command, NOW, &mut self.out, &mut self.events).unwrap();
     }
 

@@ -5,7 +5,8 @@ use crate::counting::allocations;
 use std::sync::Arc;
 use stoop::book::{Book, BookOptions, Outcome};
 use stoop::oms::{
-    BookQuote, Books, Oms, OmsOptions, Output, Record, Recorder, RiskLimits, VenueRates,
+    BookQuote, Books, Oms, OmsOptions, Output, Record, Recorder, RiskLimits, StrategyLimits,
+    VenueRates,
 };
 use stoop::throttle::Throttle;
 use stoop::types::Priority;
@@ -105,6 +106,12 @@ pub fn rates(row: &VenueRow) -> VenueRates {
 }
 
 fn ready_oms() -> (Oms<Encoding, Live>, Output) {
+    let own = StrategyLimits {
+        order_rate_max: Some(100),
+        open_orders_max: Some(50),
+        budgets: vec![(VenueId(0), Amount(1_000 * E18)), (VenueId(1), Amount(1_000_000_000 * E18))],
+        budget_rebalance: true,
+    };
     let options = OmsOptions {
         orders_max: 256,
         fills_max: 256,
@@ -119,7 +126,14 @@ fn ready_oms() -> (Oms<Encoding, Live>, Output) {
             order_rate_max: 100,
             order_rate_window_ns: SECOND,
             open_orders_max: 100,
-            ..RiskLimits::default()
+            // All optional limits. The first venue's budget is short in most rounds, and is moved.
+            order_wait_max_ns: Some(SECOND),
+            instrument_position_max: [0, 1]
+                .map(|id| (InstrumentId(id), Amount(1_000 * E18)))
+                .into(),
+            daily_loss_max: Some(Amount(1_000_000_000 * E18)),
+            drawdown_max: Some(Amount(1_000_000_000 * E18)),
+            strategies: vec![StrategyLimits::default(), own],
         },
         ..OmsOptions::default()
     };
@@ -176,6 +190,10 @@ fn the_order_manager_does_not_allocate() {
     assert!(counters.orders_filled > 4_000 && counters.orders_expired > 2_000);
     assert!(counters.unknowns > 500 && counters.queries_sent > 500 && counters.cancels_sent > 500);
     assert!(counters.fills_repeated > 4_000);
+    assert!(counters.never_sent > 1_000, "replaces that were taken back");
+    let budget = oms.budget(strategy, VenueId(0));
+    assert!(budget.limit > Some(Amount(1_000_000 * E18)), "moved again and again: {budget:?}");
+    assert_ne!(oms.losses()[1].net, Amount::ZERO, "losses were measured");
 }
 
 /// One order's life; which one depends on the round.
@@ -222,6 +240,22 @@ fn live(oms: &mut Oms<Encoding, Live>, order: &NewOrder, round: u64, now: Nanos,
             say(ReportKind::Expired, ReportOrigin::Stream, &|report| {
                 report.cumulative_qty = Some(Qty(500));
             });
+        }
+        3 => {
+            say(ReportKind::Accepted, ReportOrigin::Stream, &nothing);
+            let request = Request::Replace { id, price: order.price, qty: Qty(order.qty.0 + 500) };
+            oms.on_request(StrategyId(1), &request, now, out);
+            let command = out.commands.last().map(|(_, command)| command.kind);
+            let Some(command @ CommandKind::Replace(_)) = command else { panic!("{command:?}") };
+            let late = ExecutionReport::refused_here(&command, RejectReason::NotSent, now);
+            oms.on_report(venue, &late.unwrap(), now, out);
+            let report = ExecutionReport::new(
+                ReportKind::Canceled,
+                ReportOrigin::Stream,
+                id,
+                order.instrument,
+            );
+            oms.on_report(venue, &report, now, out);
         }
         _ => {
             say(ReportKind::Fill, ReportOrigin::Stream, &fill(0));

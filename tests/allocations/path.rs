@@ -18,7 +18,7 @@ use stoop::book::{Book, BookOptions, Outcome};
 use stoop::clock::Clock;
 use stoop::config::Config;
 use stoop::journal::Place;
-use stoop::oms::{Kept, OmsOptions, RiskLimits};
+use stoop::oms::{Kept, OmsOptions, RiskLimits, StrategyLimits};
 use stoop::shm::{Market, RegionOptions, Stage, StrategyFile, StrategyOptions};
 use stoop::strategy::{Context, ContextParts, SpreadArb, SpreadArbOptions};
 use stoop::sync::{histogram, spsc};
@@ -267,13 +267,7 @@ struct Venue {
 impl Venue {
     fn connect(&mut self, now: Nanos) {
         let kind = CommandKind::Subscribe(self.feed.book.instrument);
-        let command = Command {
-            kind,
-            priority: kind.priority(),
-            signal: SignalId(0),
-            tick_ns: Nanos(0),
-            issued_ns: now,
-        };
+        let command = Command::new(kind, now);
         let Line { connector, out, events, .. } = &mut self.market;
         connector.submit(&command, now, out, events).unwrap();
         self.market.open(now);
@@ -453,7 +447,23 @@ fn options(channels: Vec<Vec<Channel>>) -> OmsOptions {
             order_rate_max: 100,
             order_rate_window_ns: SECOND,
             open_orders_max: 64,
-            ..RiskLimits::default()
+            // All optional limits, so wide that nothing is refused: every check is on the path.
+            order_wait_max_ns: Some(SECOND),
+            instrument_position_max: [0, 1]
+                .map(|id| (InstrumentId(id), Amount(1_000 * E18)))
+                .into(),
+            daily_loss_max: Some(Amount(1_000_000_000 * E18)),
+            drawdown_max: Some(Amount(1_000_000_000 * E18)),
+            strategies: vec![StrategyLimits {
+                order_rate_max: Some(100),
+                open_orders_max: Some(64),
+                budgets: [20_000, 1_000_000_000]
+                    .into_iter()
+                    .zip(0..)
+                    .map(|(sum, venue)| (VenueId(venue), Amount(sum * E18)))
+                    .collect(),
+                budget_rebalance: true,
+            }],
         },
         ..OmsOptions::default()
     }
@@ -619,6 +629,7 @@ fn side(
         venue,
         commands,
         events,
+        spare: std::sync::mpsc::sync_channel(1).1,
         feed: watch,
         see: histogram(Stage::See),
         decide: histogram(Stage::Decide),

@@ -50,6 +50,32 @@ fn a_cpu_that_is_not_there_is_named_with_its_line() {
 }
 
 #[test]
+fn a_quantity_finer_than_its_instrument_is_named_with_its_place() {
+    for (from, to, what) in [
+        (
+            "naked_qty_max = \"0\"",
+            "naked_qty_max = \"0.0000000000001\"",
+            ":17: strategy spread: naked_qty_max = 0.0000000000001 ",
+        ),
+        (
+            "qty = \"0.01\"",
+            "qty = \"0.0000000000001\"",
+            ":7: strategy spread: qty = 0.0000000000001 ",
+        ),
+    ] {
+        let folder = Folder::new();
+        let config = std::fs::read_to_string(folder.config(&[(from, to)], "")).unwrap();
+        let line = config.lines().position(|line| line.starts_with(to)).unwrap() + 1;
+        for command in [&["run", "--for", "1s"][..], &["check"]] {
+            let output = stoop(&folder, command);
+            assert_eq!(code(&output), 3, "{}", stderr(&output));
+            let start = format!("error: engine.toml:{line}{what}");
+            assert!(stderr(&output).starts_with(&start), "{}", stderr(&output));
+        }
+    }
+}
+
+#[test]
 fn an_unknown_instrument_is_named_with_its_place() {
     let folder = Folder::new();
     folder.config(

@@ -8,7 +8,7 @@ use stoop::agents::control::{ControlReply, SOCKET_NAME, Spare, SparePlan};
 use stoop::agents::{Session, log};
 use stoop::clock::Clock;
 use stoop::strategy::prelude::*;
-use stoop::types::{OrderState, ReportKind};
+use stoop::types::{Event, OrderState, ReportKind};
 use stoop::venues::VENUES;
 
 fn wait_for(what: &str, is: impl Fn() -> bool) {
@@ -192,7 +192,9 @@ fn a_spare_connection_cancels_what_a_lost_executor_left() {
     let (log, lines, _) = log::channel(64);
     let (setup, clock, to) = (setups[0].clone(), Clock::new(), log.clone());
     let instruments = setup.instruments.of_venue(setup.venue).map(|row| row.id).collect();
+    let (reports, heard) = std::sync::mpsc::sync_channel(64);
     let plan = SparePlan {
+        reports,
         executor: "exec:lost".to_owned(),
         instruments,
         open: Arc::new(move || {
@@ -208,6 +210,18 @@ fn a_spare_connection_cancels_what_a_lost_executor_left() {
         spare.poll(clock.now());
         std::thread::sleep(Duration::from_millis(1));
     }
+    // What became of the order is handed on, for the order manager.
+    let mut ends = Vec::new();
+    while ends.is_empty() {
+        assert!(begun.elapsed() < PATIENCE, "its end was not handed over");
+        spare.poll(clock.now());
+        ends.extend(heard.try_iter().filter_map(|event| match event {
+            Event::Report(report) if report.kind == ReportKind::Canceled => Some(report.client_id),
+            _ => None,
+        }));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(ends[0].is_some(), "an order of ours");
     wait_for("the cancel", || ended.load(Ordering::Relaxed));
     let told: Vec<String> = lines.try_iter().map(|line| line.text).collect();
     let wanted = "exec:lost: a spare connection cancelled all orders; the venue confirmed it";

@@ -48,6 +48,37 @@ fn by_hand_while_the_stream_is_cut(venue: VenueId) {
     rig.finish_beside(3);
 }
 
+/// The engine is down while the owner sells, buys and leaves an order: the next run begins with what
+/// the run before held, and finds all of it before it trades there.
+#[test]
+fn what_is_done_by_hand_between_two_runs_is_found_by_the_next() {
+    let mut rig = Rig::trading();
+    let mut done = 0;
+    rig.restart(|rig| {
+        for venue in [BINANCE, BYBIT] {
+            for (side, market, price) in [
+                (Side::Sell, true, 0),
+                (Side::Buy, true, 0),
+                (Side::Sell, true, 0),
+                (Side::Buy, false, 20_000),
+            ] {
+                done += 1;
+                rig.by_hand(venue, request(done, side, market, price));
+            }
+        }
+    });
+    rig.wait("it is there again", |rig| [BINANCE, BYBIT].iter().all(|venue| rig.is_whole(*venue)));
+    rig.wait("what was done by hand is known", |rig| {
+        let c = rig.counters();
+        c.fills_external >= 6 && c.orders_external == 2
+    });
+    rig.goes_on_trading();
+    assert_eq!(rig.counters().venues_halted, 0, "everything is explained");
+    let said = |what: &str| rig.log().iter().filter(|line| line.contains(what)).count();
+    assert!(said("of no order of ours") >= 6, "{:#?}", rig.log());
+    rig.finish_beside(8);
+}
+
 #[test]
 fn orders_and_fills_by_hand_on_binance_are_adopted_and_booked() {
     by_hand_while_the_stream_is_cut(BINANCE);

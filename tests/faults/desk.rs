@@ -106,6 +106,7 @@ impl Desk {
             venue: VENUE,
             commands,
             events,
+            spare: std::sync::mpsc::sync_channel(1).1,
             feed,
             see: histogram(Stage::See),
             decide: histogram(Stage::Decide),

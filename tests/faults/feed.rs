@@ -129,13 +129,7 @@ fn played(script: Vec<Vec<(Event, Vec<Level>)>>) -> Vec<(BookState, u64, i64, i6
     let (mut feed, view, mut ask) = feed(script);
     let play = |_| {
         let kind = CommandKind::Subscribe(BTC);
-        let command = Command {
-            kind,
-            priority: kind.priority(),
-            signal: SignalId(0),
-            tick_ns: NOW,
-            issued_ns: NOW,
-        };
+        let command = Command { tick_ns: NOW, ..Command::new(kind, NOW) };
         assert!(ask.push(command).is_ok());
         feed.poll(NOW);
         let best = view.best(BTC);

@@ -2,7 +2,7 @@
 //! somebody who decided otherwise.
 
 use crate::desk::{Desk, NOW, SECOND, VENUE};
-use stoop::agents::journal::{JournalRecorder, JournalSetup, restore};
+use stoop::agents::journal::{JournalRecorder, JournalSetup, last_lines, restore};
 use stoop::agents::log;
 use stoop::config::Config;
 use stoop::journal::{MemoryFolder, Place};
@@ -255,4 +255,18 @@ fn records_of_another_logic_are_refused_with_a_way_on() {
     }));
     let error = restore(&other, false).err().unwrap();
     assert!(error.contains("BookNotLive") && error.contains("move the folder away"), "{error}");
+}
+
+/// Amounts are counted in 1e-18: those of every day are beyond what 64 bits hold.
+#[test]
+fn the_last_records_are_shown_whatever_amounts_they_hold() {
+    let memory = MemoryFolder::new();
+    let mut desk = trading(&memory, 1);
+    let free = Amount(100_000 * 10i128.pow(18));
+    desk.tell(Event::Balance(AssetBalance { venue: VENUE, free, ..AssetBalance::default() }));
+    desk.poll(NOW.plus(2 * SECOND));
+    let lines = last_lines(&Place::Memory(memory), 3);
+    assert_eq!(lines.len(), 3);
+    let shown = "\"free\":100000000000000000000000,";
+    assert!(lines.iter().any(|line| line.contains(shown)), "{lines:#?}");
 }

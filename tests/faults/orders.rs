@@ -178,3 +178,20 @@ fn a_venue_whose_clock_jumps_is_followed() {
     }
     rig.finish();
 }
+
+/// Orders go over REST, one request at a time, to a venue that answers slowly: what waits too long
+/// behind the others is refused here, and no such order is ever found at the venue.
+#[test]
+fn orders_that_wait_too_long_for_a_slow_venue_are_not_sent() {
+    let rig = Rig::trading_with(&[("orders = \"websocket\"", "orders = \"rest\"")]);
+    rig.fault(BINANCE, Fault::DelayMs(700));
+    let said = "oms: orders that waited too long and were not sent: ";
+    rig.wait("an order that waited too long", |rig| {
+        rig.log().iter().any(|line| line.starts_with(said))
+    });
+    rig.fault(BINANCE, Fault::DelayMs(0));
+    rig.goes_on_trading();
+    // That every other order is found at the venue, and no more, is compared in the end.
+    let last = rig.finish().counters;
+    assert!(last.orders_rejected > 0, "{last:#?}");
+}

@@ -10,6 +10,7 @@ use stoop::agents::{self, Engine, EngineSetup, FinalState};
 use stoop::cli::ledger::differences;
 use stoop::clock::Clock;
 use stoop::config::{Config, DEFAULT_TOML};
+use stoop::journal::{MemoryFolder, Place};
 use stoop::net::tls::{ExtraCa, client_config};
 use stoop::shm::{MarketView, OrderCounters};
 use stoop::sim::{
@@ -28,6 +29,7 @@ pub const PATIENCE: Duration = Duration::from_secs(25);
 pub struct Rig {
     pub sim: SimHandle,
     accounts: Vec<SimAccount>,
+    desk: Desk,
     engine: Option<Engine>,
     pub instruments: Arc<InstrumentTable>,
     pub view: MarketView,
@@ -35,9 +37,9 @@ pub struct Rig {
     log: RefCell<Vec<String>>,
 }
 
-/// The built-in configuration under a name of its own, streaming all four books. Idle threads
-/// sleep, because several engines share the machine.
-fn config() -> Config {
+/// The built-in configuration under a name of its own, streaming all four books, with changes. Idle
+/// threads sleep, because several engines share the machine.
+fn config(changes: &[(&str, &str)]) -> Config {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let mut text = DEFAULT_TOML.to_owned();
@@ -54,12 +56,48 @@ fn config() -> Config {
         assert!(text.contains(from), "the default holds no {from:?}");
         text = text.replacen(from, &to, 1);
     }
+    for (from, to) in changes {
+        assert!(text.contains(from), "the default holds no {from:?}");
+        text = text.replacen(from, to, 1);
+    }
     Config::parse("faults", &text).unwrap()
+}
+
+/// What an engine is started with, again and again.
+struct Desk {
+    config: Config,
+    endpoints: Vec<(VenueId, Endpoints)>,
+    credentials: Vec<(VenueId, Credentials)>,
+    tls: Arc<rustls::ClientConfig>,
+    journal: MemoryFolder,
+}
+
+impl Desk {
+    fn start(&self, instruments: &Arc<InstrumentTable>) -> (Engine, Receiver<LogLine>) {
+        let (log, lines, _) = log::channel(65_536);
+        let setup = EngineSetup {
+            strategies: Vec::new(),
+            config: &self.config,
+            endpoints: self.endpoints.clone(),
+            credentials: self.credentials.clone(),
+            instruments: instruments.clone(),
+            tls: self.tls.clone(),
+            journal: Some(Place::Memory(self.journal.clone())),
+            clock: Clock::new(),
+            log,
+        };
+        (Engine::start(setup).unwrap(), lines)
+    }
 }
 
 impl Rig {
     /// Everything started and trading on both venues.
     pub fn trading() -> Self {
+        Self::trading_with(&[])
+    }
+
+    /// The same with these texts of the configuration replaced.
+    pub fn trading_with(changes: &[(&str, &str)]) -> Self {
         let wires = NAMES.map(|name| stoop::sim::venues::wire(name).unwrap());
         let made = embedded(&EmbeddedOptions::default(), wires.into()).unwrap();
         let accounts: Vec<SimAccount> = NAMES
@@ -76,30 +114,35 @@ impl Rig {
             let secret = Secret::new(account.secret.clone());
             credentials.push((venue, Credentials { key: account.key.clone(), secret }));
         }
-        let config = config();
+        let config = config(changes);
         let instruments = Arc::new(agents::load(&config, &endpoints, &tls).unwrap());
-        let (log, lines, _) = log::channel(65_536);
-        let setup = EngineSetup {
-            strategies: Vec::new(),
-            config: &config,
-            endpoints,
-            credentials,
-            instruments: instruments.clone(),
-            tls,
-            journal: None,
-            clock: Clock::new(),
-            log,
-        };
-        let engine = Engine::start(setup).unwrap();
+        let desk = Desk { config, endpoints, credentials, tls, journal: MemoryFolder::new() };
+        let (engine, lines) = desk.start(&instruments);
         let view = engine.view().clone();
         let log = RefCell::new(Vec::new());
         let engine = Some(engine);
-        let rig = Self { sim, accounts, engine, instruments, view, lines, log };
+        let rig = Self { sim, accounts, desk, engine, instruments, view, lines, log };
         rig.wait("all books are live", |rig| {
             rig.all().iter().all(|id| rig.state(*id) == BookState::Live)
         });
         rig.goes_on_trading();
         rig
+    }
+
+    /// Stops the engine, lets things happen, and starts it again over the same journal.
+    pub fn restart(&mut self, meanwhile: impl FnOnce(&Self)) {
+        let engine = self.engine.take().unwrap();
+        engine.stop();
+        let start = Instant::now();
+        while !engine.has_stopped() && start.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(engine.has_stopped(), "not stopped in time: {:#?}", self.log());
+        let _ = engine.join();
+        meanwhile(self);
+        let (engine, lines) = self.desk.start(&self.instruments);
+        self.view = engine.view().clone();
+        (self.engine, self.lines) = (Some(engine), lines);
     }
 
     /// Everything said so far, as `source: text`.

@@ -2,6 +2,8 @@
 
 use crate::support::client::{Client, Seen, response};
 use crate::support::server::{Authority, Connection, Server, VALID};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 use stoop::net::tls::{ExtraCa, client_config};
@@ -89,6 +91,48 @@ fn the_queue_is_bounded_and_bad_requests_are_refused() {
     }
     client.get(5, "/5").unwrap();
     assert_eq!(client.next(), response(5, 200, "/5"));
+}
+
+/// One reply is slow, and meanwhile some of those behind it come of no use: they never leave, the
+/// others do, in their order.
+#[test]
+fn requests_that_wait_too_long_never_leave() {
+    let (report, seen) = channel();
+    let answer = Arc::new(AtomicBool::new(false));
+    let may_answer = answer.clone();
+    let (_server, url, ca) = serve(move |_, mut connection| {
+        while let Some(request) = connection.request() {
+            report.send(request.split(' ').nth(1).unwrap().to_owned()).unwrap();
+            while !may_answer.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            connection.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        }
+    });
+    let mut client = Client::timeless(&url, &[ca], LinkOptions::default());
+    client.opens();
+    let by = |client: &Client, millis: u64| client.now().plus(millis * 1_000_000);
+    client.get(1, "/slow").unwrap();
+    for (id, path, wait_ms) in
+        [(2, "/first", 100), (3, "/late", 60_000), (5, "/second", 50), (6, "/no", 0)]
+    {
+        let request = HttpRequest { id, method: "GET", path, headers: b"", body: b"" };
+        let leave_by = by(&client, wait_ms);
+        client.net.request_by(client.link, &request, leave_by).unwrap();
+    }
+    client.get(4, "/whenever").unwrap();
+    // Each is told when its time has passed, though the slow reply is still awaited.
+    let lost = |id| Seen::Lost { id, sent: false };
+    assert_eq!(client.next(), lost(6));
+    client.waits(Duration::from_millis(50));
+    assert_eq!(client.next(), lost(5));
+    client.waits(Duration::from_millis(50));
+    assert_eq!(client.next(), lost(2));
+    answer.store(true, Ordering::Relaxed);
+    for id in [1, 3, 4] {
+        assert_eq!(client.next(), response(id, 200, "ok"));
+    }
+    assert_eq!(seen.try_iter().collect::<Vec<_>>(), ["/slow", "/late", "/whenever"]);
 }
 
 #[test]

@@ -69,6 +69,11 @@ impl Client {
         Self { net, link, clock, seen: Default::default() }
     }
 
+    /// The time by its clock.
+    pub fn now(&self) -> Nanos {
+        self.clock.now()
+    }
+
     /// Lets time pass.
     pub fn advance(&mut self, time: Duration) {
         self.clock.set(Nanos(self.clock.now().0 + time.as_nanos() as u64));

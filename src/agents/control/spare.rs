@@ -1,12 +1,14 @@
 //! A second connection to a venue whose executor was lost: cancels everything there, once a second
-//! until the venue has confirmed it for every instrument, and does nothing else.
+//! until the venue has confirmed it for every instrument, and does nothing else. What the venue says
+//! of orders and balances meanwhile is handed to the order manager, which waits for the end of its
+//! orders; not what it says of the connection, which is nobody's for orders.
 
+use super::super::emergency::Emergency;
 use super::super::log::Log;
 use super::super::session::Session;
-use crate::types::{
-    Channel, Command, CommandKind, Event, InstrumentId, Nanos, Readiness, SignalId, VenueNotice,
-};
+use crate::types::{Channel, Event, ExecutionReport, InstrumentId, Nanos, Readiness, VenueNotice};
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError};
 
 /// Makes a session of the venue's trading connector.
 pub type OpenSession = Arc<dyn Fn() -> Result<Session, String> + Send + Sync>;
@@ -20,19 +22,20 @@ pub struct SparePlan {
     pub instruments: Vec<InstrumentId>,
     /// Connects anew.
     pub open: OpenSession,
+    /// To the order manager.
+    pub reports: SyncSender<Event>,
 }
 
 /// See the module.
 pub struct Spare {
     session: Session,
     name: String,
-    open: Vec<InstrumentId>,
+    emergency: Emergency,
+    reports: SyncSender<Event>,
     ready: [bool; Channel::COUNT],
-    next: Nanos,
     log: Log,
 }
 
-const CANCEL_EVERY_NS: u64 = 1_000_000_000;
 const STEPS_PER_POLL: usize = 64;
 
 impl Spare {
@@ -41,9 +44,9 @@ impl Spare {
         Ok(Self {
             session: (plan.open)()?,
             name: plan.executor.clone(),
-            open: plan.instruments.clone(),
+            emergency: Emergency::new(&plan.instruments),
+            reports: plan.reports.clone(),
             ready: [false; Channel::COUNT],
-            next: Nanos(0),
             log,
         })
     }
@@ -51,14 +54,11 @@ impl Spare {
     /// Whether the venue has confirmed that nothing works any more.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.open.is_empty()
+        self.emergency.is_done()
     }
 
-    /// One round.
+    /// One round. Once all is confirmed it only listens: the ends of single orders may come later.
     pub fn poll(&mut self, now: Nanos) {
-        if self.is_done() {
-            return;
-        }
         self.session.poll(now);
         for _ in 0..STEPS_PER_POLL {
             let Some(step) = self.session.step(now) else { break };
@@ -71,23 +71,15 @@ impl Spare {
             self.read(now);
         }
         let connected = self.session.channels().into_iter().flatten();
-        if now >= self.next && connected.into_iter().all(|channel| self.ready[channel.index()]) {
-            self.next = now.plus(CANCEL_EVERY_NS);
+        if connected.into_iter().all(|channel| self.ready[channel.index()]) {
             self.cancel(now);
         }
     }
 
     fn cancel(&mut self, now: Nanos) {
-        for instrument in self.open.clone() {
-            let kind = CommandKind::CancelAll(instrument);
-            let command = Command {
-                kind,
-                priority: kind.priority(),
-                signal: SignalId(0),
-                tick_ns: Nanos(0),
-                issued_ns: now,
-            };
+        for command in self.emergency.commands(now) {
             if let Err(error) = self.session.submit(&command, now) {
+                let kind = command.kind;
                 self.log.error(now, format_args!("{}: {kind:?} was not sent: {error}", self.name));
             }
             self.read(now);
@@ -103,8 +95,9 @@ impl Spare {
                     self.ready[channel.index()] = to == Readiness::Ready;
                 }
                 Event::Notice(VenueNotice::CancelAllDone(instrument)) => {
-                    self.open.retain(|known| *known != instrument);
-                    if self.open.is_empty() {
+                    let was_done = self.is_done();
+                    self.emergency.confirm(instrument);
+                    if self.is_done() && !was_done {
                         let text = format_args!(
                             "{}: a spare connection cancelled all orders; the venue confirmed it",
                             self.name
@@ -117,8 +110,21 @@ impl Spare {
                         format_args!("{}: cancel all {}: code {code}", self.name, instrument.0);
                     self.log.error(now, text);
                 }
+                Event::Report(report) => {
+                    let recv_ns = if report.recv_ns.0 == 0 { now } else { report.recv_ns };
+                    self.hand_over(Event::Report(ExecutionReport { recv_ns, ..report }), now);
+                }
+                Event::Balance(_) => self.hand_over(event, now),
                 _ => {}
             }
+        }
+    }
+
+    fn hand_over(&mut self, event: Event, now: Nanos) {
+        // Without an order manager nobody wants to know.
+        if let Err(TrySendError::Full(_)) = self.reports.try_send(event) {
+            let text = format_args!("{}: the order manager does not listen", self.name);
+            self.log.error(now, text);
         }
     }
 }

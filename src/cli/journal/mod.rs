@@ -12,6 +12,7 @@ use crate::oms::{Kept, Record};
 use crate::types::{ClientOrderId, Nanos};
 use clap::{Args, Subcommand, ValueEnum};
 use row::{Row, Rows};
+use serde::Serialize;
 use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -107,17 +108,7 @@ pub(super) fn journal(action: &Action, own: &[&str]) -> Result<u8, Failure> {
         }
         Action::Export { format: Format::Jsonl, choice, folder } => {
             each(&folder.place(own)?, choice, |out, at, row, record| {
-                let line = json!({
-                    "sequence": at.sequence,
-                    "time_ns": at.time.0,
-                    "kind": row.kind,
-                    "venue": row.venue,
-                    "instrument": row.instrument,
-                    "order": row.order,
-                    "text": row.text,
-                    "record": record,
-                });
-                writeln!(out, "{line}")
+                json_line(out, at, row, record)
             })
         }
         Action::Verify { json, folder } => verify(&folder.place(own)?, *json),
@@ -153,6 +144,25 @@ fn show_line(out: &mut dyn Write, at: At, row: &Row) -> io::Result<()> {
 fn clock_time(time: Nanos) -> String {
     let since_epoch = Duration::from_nanos(time.0);
     humantime::format_rfc3339_nanos(SystemTime::UNIX_EPOCH + since_epoch).to_string()
+}
+
+/// Written at once: amounts are larger than the numbers that a JSON value in memory can hold.
+fn json_line(out: &mut dyn Write, at: At, row: &Row, record: &Record) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        sequence: u64,
+        time_ns: u64,
+        kind: &'a str,
+        venue: &'a str,
+        instrument: &'a str,
+        order: &'a str,
+        text: &'a str,
+        record: &'a Record,
+    }
+    let Row { kind, venue, instrument, order, text, .. } = row;
+    let (sequence, time_ns) = (at.sequence, at.time.0);
+    let line = Line { sequence, time_ns, kind, venue, instrument, order, text, record };
+    writeln!(out, "{}", serde_json::to_string(&line)?)
 }
 
 fn csv_line(out: &mut dyn Write, at: At, row: &Row) -> io::Result<()> {
@@ -284,5 +294,20 @@ mod tests {
         let mut out = Vec::new();
         csv_line(&mut out, At { sequence: 7, time: Nanos(9) }, &row).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "7,9,report,,,,,,,\"a \"\"b\"\", c\"\n");
+    }
+
+    /// Amounts are counted in 1e-18: those of every day are beyond what 64 bits hold.
+    #[test]
+    fn amounts_of_any_size_are_exported() {
+        use crate::types::{Amount, AssetBalance};
+        let free = Amount(-100_000 * 10i128.pow(18));
+        let record = Record::Balance(AssetBalance { free, ..AssetBalance::default() });
+        let mut out = Vec::new();
+        let at = At { sequence: 7, time: Nanos(9) };
+        json_line(&mut out, at, &Row { kind: "balance", ..Row::default() }, &record).unwrap();
+        let line = String::from_utf8(out).unwrap();
+        assert!(line.starts_with("{\"sequence\":7,\"time_ns\":9,\"kind\":\"balance\","), "{line}");
+        assert!(line.contains("\"free\":-100000000000000000000000,"), "{line}");
+        assert!(line.ends_with("}}}\n"), "{line}");
     }
 }

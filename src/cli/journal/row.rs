@@ -430,13 +430,7 @@ mod tests {
         };
         let row = Rows::default().row(&refusal);
         assert_eq!(row.text, "strategy 2 signal 9 leg 1: book is too old");
-        let command = Command {
-            kind: CommandKind::CancelAll(InstrumentId(4)),
-            priority: crate::types::Priority::Cancel,
-            signal: SignalId(0),
-            tick_ns: Nanos(0),
-            issued_ns: Nanos(0),
-        };
+        let command = Command::new(CommandKind::CancelAll(InstrumentId(4)), Nanos(0));
         let row = Rows::default().row(&Record::Command(VenueId(99), command));
         assert_eq!((row.instrument.as_str(), row.venue.as_str()), ("instrument 4", ""));
     }

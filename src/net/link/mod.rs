@@ -313,17 +313,18 @@ impl Link {
     pub(super) fn request(
         &mut self,
         request: &HttpRequest<'_>,
+        leave_by: Nanos,
         now: Nanos,
     ) -> Result<(), SendError> {
         let open = self.is_open();
         let Side::Http(side) = &mut self.side else { return Err(SendError::WrongKind) };
         let due = after(now, self.options.reply_timeout);
-        side.enqueue(&self.target, request, due, open)?;
+        side.enqueue(&self.target, request, (due, leave_by), open)?;
         if open && side.send_next(now, &mut self.out) {
             self.counters.requests_sent += 1;
             self.send_out();
         }
-        self.wake = self.wake.min(due);
+        self.wake = self.wake.min(due).min(leave_by);
         Ok(())
     }
 

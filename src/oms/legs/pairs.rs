@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use super::pair::{Pair, Stage};
+use crate::oms::names::Renumbering;
 use serde::{Deserialize, Serialize};
 
 /// Pairs that are followed at once, or were lately.
@@ -124,6 +125,13 @@ impl Pairs {
             pairs.put(pair);
         }
         pairs
+    }
+
+    /// The strategies have other numbers now.
+    pub fn renumber(&mut self, numbers: &Renumbering) {
+        for pair in self.rows.iter_mut().flatten() {
+            pair.strategy = numbers.of(pair.strategy);
+        }
     }
 
     /// Makes sure that nothing allocates later.

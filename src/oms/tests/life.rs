@@ -526,7 +526,8 @@ fn a_command_that_was_never_sent_is_refused_locally() {
     let mut bench = Bench::new();
     let ids = bench.signal(&[leg(A, Side::Buy)]);
     let command = bench.out.commands[0].1;
-    let report = local_refusal(&command, RejectReason::RateLimit, bench.now).unwrap();
+    let report =
+        ExecutionReport::refused_here(&command.kind, RejectReason::RateLimit, bench.now).unwrap();
     assert_eq!((report.kind, report.origin), (ReportKind::Rejected, Local));
     bench.report(&report);
     assert_eq!(bench.state(ids[0]), OrderState::Rejected);
@@ -537,9 +538,99 @@ fn a_command_that_was_never_sent_is_refused_locally() {
         venue_order_id: VenueOrderId::EMPTY,
         instrument: A,
     });
-    let refused = |kind| local_refusal(&Command { kind, ..command }, RejectReason::Other, START);
+    let refused = |kind| ExecutionReport::refused_here(&kind, RejectReason::Other, START);
     assert_eq!(refused(cancel).unwrap().kind, ReportKind::CancelRejected);
     assert_eq!(refused(CommandKind::Balances), None);
+}
+
+fn never_sent(kind: &CommandKind, now: Nanos) -> ExecutionReport {
+    ExecutionReport::refused_here(kind, RejectReason::NotSent, now).unwrap()
+}
+
+#[test]
+fn orders_and_changes_say_by_when_they_must_leave_and_nothing_else_does() {
+    let mut options = options();
+    options.limits.order_wait_max_ns = Some(700 * MS);
+    let mut bench = Bench::with(options);
+    let ids = bench.signal(&[Leg { time_in_force: TimeInForce::Gtc, ..leg(A, Side::Buy) }]);
+    let by = |bench: &Bench| bench.out.commands[0].1.leave_by_ns;
+    assert_eq!(by(&bench), START.plus(700 * MS));
+    bench.say(ReportKind::Accepted, Stream, ids[0]);
+    bench.request(&Request::Replace { id: ids[0], price: Price(5_999_990), qty: Qty(900) });
+    assert_eq!(by(&bench), START.plus(700 * MS));
+    bench.say(ReportKind::ReplaceRejected, Reply, ids[0]);
+    bench.request(&Request::Cancel(ids[0]));
+    assert_eq!(by(&bench), Command::WHENEVER, "a cancel waits for ever");
+    bench.say(ReportKind::Unknown, Local, ids[0]);
+    bench.pass(250 * MS);
+    assert!(matches!(bench.sent()[..], [CommandKind::Query(_)]));
+    assert_eq!(by(&bench), Command::WHENEVER);
+    let key = crate::types::LimitKey::OrderWaitMaxMs;
+    let set = crate::types::Operator::SetLimit(key, Amount(50 * E18));
+    let done = bench.oms.on_operator(&set, bench.now, &mut bench.out).unwrap();
+    assert_eq!(done.limit_before, Amount(700 * E18));
+    bench.books_are_new();
+    bench.signal(&[leg(B, Side::Sell)]);
+    assert_eq!(by(&bench), bench.now.plus(50 * MS));
+    let mut unlimited = Bench::new();
+    unlimited.signal(&[leg(A, Side::Buy)]);
+    assert_eq!(by(&unlimited), Command::WHENEVER);
+}
+
+/// It waited here while its outcome was given up, its stream was lost or a cancel was wanted.
+#[test]
+fn an_order_that_never_left_is_rejected_whatever_was_feared_of_it() {
+    let feared: [&dyn Fn(&mut Bench, ClientOrderId); 4] = [
+        &|_, _| {},
+        &|bench, id| bench.say(ReportKind::Unknown, Local, id),
+        &|bench, id| bench.request(&Request::Cancel(id)),
+        &|bench, _| {
+            bench.notice(VENUE_A, VenueNotice::Readiness(Channel::Trade, Readiness::Down));
+        },
+    ];
+    for fear in feared {
+        let mut bench = Bench::new();
+        let ids = bench.signal(&[leg(A, Side::Buy)]);
+        let kind = bench.out.commands[0].1.kind;
+        fear(&mut bench, ids[0]);
+        bench.report(&never_sent(&kind, bench.now));
+        assert_eq!(bench.state(ids[0]), OrderState::Rejected);
+        assert_eq!(bench.out.reports[0].1.reason, RejectReason::NotSent);
+        let counters = bench.oms.counters();
+        assert_eq!((counters.never_sent, counters.contradictions), (1, 0));
+        assert_eq!(bench.oms.exposures().underlying(BTC).buying, Amount::ZERO);
+        bench.check_sums();
+    }
+    // What the venue has shown cannot have stayed here.
+    let mut bench = Bench::new();
+    let ids = bench.signal(&[leg(A, Side::Buy)]);
+    let kind = bench.out.commands[0].1.kind;
+    bench.say(ReportKind::Accepted, Stream, ids[0]);
+    bench.say(ReportKind::Unknown, Local, ids[0]);
+    bench.report(&never_sent(&kind, bench.now));
+    assert_ne!(bench.state(ids[0]), OrderState::Rejected);
+    assert_eq!(bench.oms.counters().contradictions, 1);
+}
+
+#[test]
+fn a_replace_that_never_left_leaves_the_old_terms() {
+    let mut bench = Bench::new();
+    let id = bench.order();
+    bench.say(ReportKind::Accepted, Stream, id);
+    bench.request(&Request::Replace { id, price: Price(6_000_000), qty: Qty(1_500) });
+    let kind = bench.out.commands[0].1.kind;
+    assert_eq!(bench.oms.exposures().underlying(BTC).buying, btc(1_500));
+    let CommandKind::Replace(terms) = kind else { panic!("{kind:?}") };
+    let other = CommandKind::Replace(crate::types::ReplaceOrder { qty: Qty(1_200), ..terms });
+    bench.report(&never_sent(&kind, bench.now));
+    assert_eq!(bench.state(id), OrderState::Open);
+    assert_eq!(bench.out.reports[0].1.kind, ReportKind::ReplaceRejected);
+    assert_eq!(bench.oms.exposures().underlying(BTC).buying, btc(1_000));
+    assert_eq!(bench.oms.counters().never_sent, 1);
+    // One of other terms is not the one that is on its way now.
+    bench.request(&Request::Replace { id, price: Price(6_000_000), qty: Qty(1_500) });
+    bench.report(&never_sent(&other, bench.now));
+    assert_eq!(bench.oms.exposures().underlying(BTC).buying, btc(1_500));
 }
 
 #[test]

@@ -188,6 +188,72 @@ fn idle_budget_moves_where_it_is_short() {
     assert_eq!((limit(&bench, VENUE_A), limit(&bench, VENUE_B)), (1_380, 620));
 }
 
+/// Asks for other terms of an order: its code, or `None` if they were sent.
+fn change(bench: &mut Bench, id: ClientOrderId, price: i64, qty: i64) -> Option<RiskReject> {
+    bench.books_are_new();
+    bench.request(&Request::Replace { id, price: Price(price), qty: Qty(qty) });
+    assert_eq!(bench.sent().len() + codes(bench).len(), 1);
+    codes(bench).first().copied()
+}
+
+/// A working buy at A.
+fn works(bench: &mut Bench, price: i64, qty: i64) -> ClientOrderId {
+    bench.books_are_new();
+    let id = bench.signal(&[gtc(A, Side::Buy, price, qty)])[0];
+    bench.say(ReportKind::Accepted, ReportOrigin::Stream, id);
+    id
+}
+
+fn working(bench: &Bench) -> i128 {
+    bench.oms.budget(STRATEGY, VENUE_A).working.0
+}
+
+#[test]
+fn a_changed_order_keeps_to_the_budget() {
+    let mut bench = budgets(6_000, 100, false);
+    // 0.05 BTC at 59 000 bind 2 950; at 60 000 0.1 BTC are the whole budget.
+    let id = works(&mut bench, 5_900_000, 5_000);
+    assert_eq!(working(&bench), 2_950 * E18);
+    assert_eq!(change(&mut bench, id, 6_000_000, 10_010), Some(RiskReject::StrategyBudget));
+    assert_eq!(working(&bench), 2_950 * E18, "nothing was reserved");
+    assert_eq!(change(&mut bench, id, 6_000_000, 10_000), None);
+    assert_eq!(working(&bench), 6_000 * E18, "both price and quantity count at once");
+    assert_eq!(refusal(&mut bench, buy(10)), Some(RiskReject::StrategyBudget));
+    bench.say(ReportKind::ReplaceRejected, ReportOrigin::Reply, id);
+    assert_eq!(working(&bench), 2_950 * E18);
+    // The price alone.
+    assert_eq!(change(&mut bench, id, 6_000_000, 5_000), None);
+    assert_eq!(working(&bench), 3_000 * E18);
+    assert_eq!(bench.oms.counters().refusals[RiskReject::StrategyBudget as usize], 2);
+}
+
+#[test]
+fn a_cheaper_change_binds_what_it_adds_and_a_smaller_one_nothing() {
+    let mut bench = budgets(6_000, 100, false);
+    let id = works(&mut bench, 6_000_000, 5_000);
+    // 0.05 BTC may fill at 60 000 before the other 0.05 stand at 50 000: 5 500 at most.
+    assert_eq!(change(&mut bench, id, 5_000_000, 10_000), None);
+    assert_eq!(working(&bench), 5_500 * E18);
+    let mut report = ExecutionReport::new(ReportKind::Replaced, ReportOrigin::Stream, id, A);
+    (report.price, report.qty) = (Price(5_000_000), Qty(10_000));
+    bench.report(&report);
+    assert_eq!(working(&bench), 5_000 * E18);
+    assert_eq!(change(&mut bench, id, 5_000_000, 12_010), Some(RiskReject::StrategyBudget));
+    assert_eq!(change(&mut bench, id, 5_000_000, 1_000), None);
+    assert_eq!(working(&bench), 5_000 * E18, "until the venue has changed it");
+    bench.report(&ExecutionReport { qty: Qty(1_000), ..report });
+    assert_eq!(working(&bench), 500 * E18);
+}
+
+#[test]
+fn a_changed_order_may_move_budget() {
+    let mut bench = budgets(3_000, 3_000, true);
+    let id = works(&mut bench, 6_000_000, 5_000);
+    assert_eq!(change(&mut bench, id, 6_000_000, 8_000), None);
+    let limit = |venue| bench.oms.budget(STRATEGY, venue).limit.unwrap().0 / E18;
+    assert_eq!((limit(VENUE_A), limit(VENUE_B)), (4_800, 1_200));
+}
+
 #[test]
 fn a_loss_of_the_day_leaves_only_reducing_orders() {
     let mut bench = with(|limits| limits.daily_loss_max = Some(Amount(100 * E18)));

@@ -70,7 +70,7 @@ fn rows() -> Vec<(&'static str, Make, &'static str)> {
         ("cancelled when full",|id| with_cumulative(K::Canceled, Stream, id, 1_000), "FFFFFFFFFF"),
         ("rejected, reply",    |id| plain(K::Rejected, Reply, id),             "JJUJJFCJEJ"),
         ("rejected, stream",   |id| plain(K::Rejected, Stream, id),            "JJUJJFCJEJ"),
-        ("not encoded",        |id| plain(K::Rejected, Local, id),             "JOPXRFCJEU"),
+        ("not encoded",        |id| plain(K::Rejected, Local, id),             "JOPXRFCJEJ"),
         ("duplicate id",       |id| because(RejectReason::DuplicateId, plain(K::Rejected, Reply, id)),
                                                                                "UOPUUFCJEU"),
         ("expired",            |id| plain(K::Expired, Stream, id),             "EEEEEFCJEE"),

@@ -11,6 +11,7 @@ mod rates;
 mod reconcile;
 mod refusals;
 mod replay;
+mod restart;
 mod worst_case;
 
 use super::*;
@@ -350,6 +351,13 @@ impl Bench {
         let exposure = self.oms.exposures().underlying(BTC);
         assert_eq!(exposure.buying, Amount(sum(Side::Buy)));
         assert_eq!(exposure.selling, Amount(sum(Side::Sell)));
+        for venue in [VENUE_A, VENUE_B] {
+            let own = |order: &&Order| order.strategy == STRATEGY && order.venue == venue;
+            let scale = Scale { price_decimals: 2, qty_decimals: 5 };
+            let bound =
+                self.oms.orders().iter().filter(own).map(|order| order.worst_value(scale).0);
+            assert_eq!(self.oms.budget(STRATEGY, venue).working, Amount(bound.sum()));
+        }
         let held: i128 = self.oms.positions().all().iter().map(|position| position.qty.0).sum();
         assert_eq!(exposure.position, Amount(held));
     }

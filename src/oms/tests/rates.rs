@@ -207,13 +207,7 @@ fn hedges_have_what_new_orders_leave() {
     let mut bench = Bench::with(options);
     bench.pass(2_000 * MS);
     bench.books_are_new();
-    let row = |kind| Command {
-        kind,
-        priority: kind.priority(),
-        signal: SignalId(0),
-        tick_ns: Nanos(0),
-        issued_ns: Nanos(0),
-    };
+    let row = |kind| Command::new(kind, Nanos(0));
     assert_eq!(bench.signal(&[leg(A, Side::Buy); 4]).len(), 4);
     assert_eq!(bench.signal(&[leg(A, Side::Buy); 2]).len(), 2, "9 less 3");
     let order = match bench.sent()[0] {

@@ -118,6 +118,23 @@ fn what_is_not_answered_is_asked_for_again_and_a_person_is_told() {
 }
 
 #[test]
+fn refused_balances_are_asked_for_again_with_the_usual_pauses() {
+    let mut bench = Bench::unready(options());
+    bench.notice(VENUE_A, VenueNotice::Readiness(Channel::Trade, Readiness::Ready));
+    bench.notice(VENUE_A, VenueNotice::FillsEnd(A));
+    bench.out.clear();
+    bench.notice(VENUE_A, VenueNotice::OpenOrdersEnd(A));
+    step(&mut bench, CommandKind::Balances);
+    for pause in [500, 1_000, 2_000, 4_000, 5_000, 5_000] {
+        bench.notice(VENUE_A, VenueNotice::RequestFailed(0));
+        bench.pass(pause * MS - 1);
+        assert_eq!(bench.sent(), [], "{pause} ms");
+        bench.pass(1);
+        step(&mut bench, CommandKind::Balances);
+    }
+}
+
+#[test]
 fn an_order_that_nobody_answers_for_is_told_once_and_stays_reserved() {
     let mut bench = Bench::new();
     let id = bench.order();

@@ -94,6 +94,12 @@ impl Pending {
         slot.take()
     }
 
+    /// What the request with this number, sent on this channel, asked.
+    pub(super) fn get(&self, id: u64, channel: Channel) -> Option<Asked> {
+        let entry = self.entries[(id & 0xff) as usize].as_ref();
+        entry.filter(|entry| entry.id == id && entry.channel == channel).map(|entry| entry.asked)
+    }
+
     /// Tells of every request whose reply is overdue, and counts it as late from then on; those
     /// that were late already are forgotten. Stops, to go on next time, when `tell` finds no room.
     pub(super) fn expire(

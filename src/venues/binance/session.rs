@@ -2,7 +2,8 @@
 //! events, and again from the start whenever one of them is lost.
 //!
 //! Ed25519 keys log on once and then subscribe; other keys sign the subscription. A refused key is
-//! final; every other failure is repeated with growing pauses.
+//! final; every other failure is repeated with growing pauses. What was lost before it left is told
+//! here too.
 
 #![forbid(unsafe_code)]
 
@@ -15,7 +16,7 @@ use super::private_stream::{self, Told};
 use super::rest;
 use super::subscriptions::notice;
 use super::trading::{BAD_TIMESTAMP, Core};
-use crate::types::{Channel, Events, Nanos, Readiness, VenueNotice};
+use crate::types::{Channel, Events, ExecutionReport, Nanos, Readiness, RejectReason, VenueNotice};
 use crate::venues::{DecodeError, Outbox, Value};
 
 /// First wait after a login that failed for a passing reason; doubles up to half a minute.
@@ -40,6 +41,20 @@ pub(super) enum Phase {
 }
 
 impl Core {
+    /// A request never left: refused here, if it was about one order. False if it was not, or if
+    /// there is no room to tell.
+    pub(super) fn on_unsent(&mut self, id: u64, now: Nanos, events: &mut Events) -> bool {
+        let Some(Asked::Command(command)) = self.pending.get(id, self.commands) else {
+            return false;
+        };
+        let report = ExecutionReport::refused_here(&command, RejectReason::NotSent, now);
+        let told = report.is_some_and(|report| self.account.report(report, events).is_ok());
+        if told {
+            self.pending.take(id, self.commands);
+        }
+        told
+    }
+
     pub(super) fn on_event(
         &mut self,
         event: Value<'_>,

@@ -170,6 +170,18 @@ impl Connector for TradingConnector {
         self.core.advance(now, out, events);
     }
 
+    fn on_request_unsent(
+        &mut self,
+        id: RequestId,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) {
+        if !self.core.on_unsent(id.0, now, events) {
+            self.on_request_lost(id, now, out, events);
+        }
+    }
+
     fn submit(
         &mut self,
         command: &Command,

@@ -14,8 +14,8 @@ use super::rest::{self, NextPage, PAGES_MAX};
 use super::trading::Core;
 use super::{BLOCKED_NS, FORBIDDEN, SECOND_NS, limit};
 use crate::types::{
-    CancelOrder, Channel, Event, Events, ExecutionReport, Nanos, RateLimitUse, Readiness,
-    RejectReason, ReportKind, ReportOrigin, VenueNotice, VenueOrderId,
+    CancelOrder, Channel, CommandKind, Event, Events, ExecutionReport, Nanos, RateLimitUse,
+    Readiness, RejectReason, ReportKind, ReportOrigin, VenueNotice, VenueOrderId,
 };
 
 /// How long to hold back when the venue states no time.
@@ -187,6 +187,21 @@ impl Core {
             }
             _ => self.on_read_failed(&flight, 0, now, events),
         }
+    }
+
+    /// A request never left: refused here, if it was about one order. False if it was not.
+    pub(super) fn on_unsent(&mut self, id: u64, now: Nanos, events: &mut Events) -> bool {
+        let flight = self.flights.get(id).filter(|flight| flight.channel == Channel::Rest);
+        let command = match flight.map(|flight| flight.ask) {
+            Some(Ask::New(order)) => CommandKind::New(order),
+            Some(Ask::Cancel(order)) => CommandKind::Cancel(order),
+            Some(Ask::Replace(order)) => CommandKind::Replace(order),
+            _ => return false,
+        };
+        self.flights.remove(id);
+        let report = ExecutionReport::refused_here(&command, RejectReason::NotSent, now);
+        // Only a backlog of 65 536 events refuses it; the order is then asked for.
+        report.is_some_and(|report| self.sink(events).report(report).is_ok())
     }
 
     /// A request that is not an order failed: nothing that it asked for is complete.

@@ -197,13 +197,7 @@ fn recorded_messages_decode_or_are_refused_by_name() {
     let mut market = super::MarketConnector::new(&wide_setup());
     for index in 0..6 {
         let kind = CommandKind::Subscribe(crate::types::InstrumentId(index));
-        let command = crate::types::Command {
-            kind,
-            priority: kind.priority(),
-            signal: crate::types::SignalId(0),
-            tick_ns: Nanos(0),
-            issued_ns: NOW,
-        };
+        let command = crate::types::Command::new(kind, NOW);
         market.submit(&command, NOW, &mut out, &mut events).unwrap();
     }
     market.on_open(Channel::Public, NOW, &mut out, &mut events);

@@ -15,8 +15,7 @@ use super::trading::TradingConnector;
 use crate::types::{
     CancelOrder, Channel, ClientOrderId, Command, CommandKind, Event, Events, ExecutionReport,
     FillId, Instrument, InstrumentId, InstrumentRules, InstrumentTable, Nanos, NewOrder, OrderType,
-    Price, Qty, ReplaceOrder, Scale, Side, SignalId, TimeInForce, VenueId, VenueNotice,
-    VenueOrderId,
+    Price, Qty, ReplaceOrder, Scale, Side, TimeInForce, VenueId, VenueNotice, VenueOrderId,
 };
 use crate::venues::{
     Connector, Credentials, DecodeError, EncodeError, Endpoints, Outbox, Output, RequestId,
@@ -225,15 +224,16 @@ impl Rig {
         connector.on_request_lost(RequestId(id), *now, out, events);
     }
 
+    /// Nothing of the request has left.
+    pub(super) fn drop_unsent(&mut self, id: u64) {
+        self.clear();
+        let Self { connector, out, events, now } = self;
+        connector.on_request_unsent(RequestId(id), *now, out, events);
+    }
+
     pub(super) fn submit(&mut self, kind: CommandKind) -> Result<(), EncodeError> {
         self.clear();
-        let command = Command {
-            kind,
-            priority: kind.priority(),
-            signal: SignalId(0),
-            tick_ns: Nanos(0),
-            issued_ns: self.now,
-        };
+        let command = Command::new(kind, self.now);
         self.connector.submit(&command, self.now, &mut self.out, &mut self.events)
     }
 

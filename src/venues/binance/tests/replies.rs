@@ -405,6 +405,40 @@ fn a_lost_channel_makes_everything_in_flight_unknown() {
 }
 
 #[test]
+fn requests_that_never_left_are_refused_here_and_others_failed() {
+    for (kind, told) in [
+        (CommandKind::New(order(Ioc)), ReportKind::Rejected),
+        (CommandKind::Cancel(cancel(VENUE_ID)), ReportKind::CancelRejected),
+    ] {
+        let mut rig = Rig::ready(SECRET, true);
+        rig.submit(kind).unwrap();
+        let id = rig.requests()[0].id;
+        rig.drop_unsent(id);
+        let report = rig.report();
+        assert_eq!((report.kind, report.origin), (told, ReportOrigin::Local), "{kind:?}");
+        assert_eq!((report.reason, report.client_id), (RejectReason::NotSent, ORDER));
+        rig.drop_unsent(id);
+        assert!(rig.reports().is_empty(), "told once");
+        rig.pass(3_000 * MS);
+        assert!(rig.reports().is_empty(), "and not unknown afterwards");
+    }
+    // Given up as unknown before: that it never left is still proof.
+    let mut rig = Rig::ready(SECRET, true);
+    rig.submit(CommandKind::New(order(Ioc))).unwrap();
+    let id = rig.requests()[0].id;
+    rig.pass(2_000 * MS);
+    assert_eq!(rig.report().kind, ReportKind::Unknown);
+    rig.drop_unsent(id);
+    assert_eq!(rig.report().kind, ReportKind::Rejected);
+    for kind in [CommandKind::Balances, CommandKind::Query(cancel(VENUE_ID))] {
+        rig.submit(kind).unwrap();
+        let id = rig.requests()[0].id;
+        rig.drop_unsent(id);
+        assert_eq!(rig.notices(), [VenueNotice::RequestFailed(0)]);
+    }
+}
+
+#[test]
 fn rate_limits_are_told_from_replies_and_headers() {
     let mut rig = Rig::ready(PEM, false);
     rig.submit(CommandKind::New(order(Ioc))).unwrap();

@@ -20,7 +20,7 @@ use super::ROW;
 use crate::types::{
     Amount, Channel, ClientOrderId, Command, CommandKind, Event, Events, ExecutionReport,
     Instrument, InstrumentId, InstrumentTable, Nanos, NewOrder, OrderType, Price, Qty, Readiness,
-    Scale, Side, SignalId, TimeInForce, VenueId, VenueNotice, VenueOrderId,
+    Scale, Side, TimeInForce, VenueId, VenueNotice, VenueOrderId,
 };
 use std::sync::Arc;
 
@@ -154,14 +154,14 @@ impl Bench {
         self.connector.on_request_lost(RequestId(id), self.now, out, events);
     }
 
+    /// Nothing of the request has left.
+    fn drop_unsent(&mut self, id: u64) {
+        let (out, events) = (&mut self.out, &mut self.events);
+        self.connector.on_request_unsent(RequestId(id), self.now, out, events);
+    }
+
     fn submit(&mut self, kind: CommandKind) -> Result<(), EncodeError> {
-        let command = Command {
-            kind,
-            priority: kind.priority(),
-            signal: SignalId(0),
-            tick_ns: Nanos(0),
-            issued_ns: self.now,
-        };
+        let command = Command::new(kind, self.now);
         self.connector.submit(&command, self.now, &mut self.out, &mut self.events)
     }
 

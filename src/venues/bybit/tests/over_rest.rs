@@ -92,6 +92,32 @@ fn lost_and_broken_replies_over_rest_are_unknown() {
 }
 
 #[test]
+fn requests_that_never_left_are_refused_here() {
+    for (kind, told) in [
+        (CommandKind::New(order()), ReportKind::Rejected),
+        (CommandKind::Cancel(cancel(7, "")), ReportKind::CancelRejected),
+        (CommandKind::Replace(replace(100, 0)), ReportKind::ReplaceRejected),
+    ] {
+        let mut bench = over_rest();
+        bench.submit(kind).unwrap();
+        bench.drop_unsent(START.0 + 1);
+        let report = bench.report();
+        assert_eq!((report.kind, report.reason), (told, RejectReason::NotSent), "{kind:?}");
+        assert_eq!(report.origin, crate::types::ReportOrigin::Local);
+        bench.drop_unsent(START.0 + 1);
+        bench.pass(5000);
+        assert_eq!(bench.reports(), [], "told once, and not unknown afterwards");
+    }
+    // Given up as unknown before: that it never left is still proof.
+    let mut bench = over_rest();
+    bench.submit(CommandKind::New(order())).unwrap();
+    bench.pass(2000);
+    assert_eq!(bench.report().kind, ReportKind::Unknown);
+    bench.drop_unsent(START.0 + 1);
+    assert_eq!(bench.report().kind, ReportKind::Rejected);
+}
+
+#[test]
 fn a_closed_rest_channel_makes_orders_on_it_unknown() {
     let mut bench = over_rest();
     bench.submit(CommandKind::New(order())).unwrap();
