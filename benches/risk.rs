@@ -86,6 +86,7 @@ fn options() -> OmsOptions {
             order_notional_max: Amount(10_000 * E18),
             price_collar: Ppb(1_000_000),
             book_age_max_ns: 1_000_000_000,
+            order_wait_max_ns: Some(1_000_000_000),
             position_max: vec![(AssetId(0), Amount(10 * E18))],
             order_rate_max: 1_000,
             order_rate_window_ns: 1_000_000_000,

@@ -580,11 +580,12 @@ fn orders_and_changes_say_by_when_they_must_leave_and_nothing_else_does() {
 /// It waited here while its outcome was given up, its stream was lost or a cancel was wanted.
 #[test]
 fn an_order_that_never_left_is_rejected_whatever_was_feared_of_it() {
-    let feared: [&dyn Fn(&mut Bench, ClientOrderId); 4] = [
-        &|_, _| {},
-        &|bench, id| bench.say(ReportKind::Unknown, Local, id),
-        &|bench, id| bench.request(&Request::Cancel(id)),
-        &|bench, _| {
+    type Fear = fn(&mut Bench, ClientOrderId);
+    let feared: [Fear; 4] = [
+        |_, _| {},
+        |bench, id| bench.say(ReportKind::Unknown, Local, id),
+        |bench, id| bench.request(&Request::Cancel(id)),
+        |bench, _| {
             bench.notice(VENUE_A, VenueNotice::Readiness(Channel::Trade, Readiness::Down));
         },
     ];
