@@ -7,7 +7,7 @@
 //! signals with a contract are followed to their end, so that no leg stays naked. Its trading state
 //! is forgotten. A strategy that is new begins with nothing, and active.
 //!
-//! Numbers that the run before had no name for stay as they are.
+//! Numbers that the run before had no name for stay as they are, unless a name has them now.
 
 #![forbid(unsafe_code)]
 
@@ -28,6 +28,11 @@ impl Renumbering {
         for (place, name) in places.iter_mut().take(numbered).zip(before) {
             let found = now.iter().take(numbered).position(|known| known == name);
             *place = found.map_or(StrategyId::OPERATOR, |index| StrategyId(index as u8));
+        }
+        // A number that nobody had makes way for the name that has it now.
+        if !before.is_empty() {
+            let taken = before.len().min(numbered)..now.len().min(numbered);
+            places.get_mut(taken).into_iter().flatten().for_each(|it| *it = StrategyId::OPERATOR);
         }
         Self(places)
     }

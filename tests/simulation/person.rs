@@ -5,7 +5,9 @@ use crate::chance::Chance;
 use crate::checks::Failure;
 use crate::plan::{MS, Plan, SECOND};
 use std::collections::BTreeMap;
-use stoop::agents::{Ask, AskKind, Assembly, OperatorDesk, OrderBoard, Phase, Tell, TellPart};
+use stoop::agents::{
+    Agent, Ask, AskKind, Assembly, OperatorDesk, OrderBoard, Phase, Tell, TellPart,
+};
 use stoop::oms::OperatorError;
 use stoop::sync::spsc;
 use stoop::types::{
@@ -29,7 +31,8 @@ pub struct Person {
     /// Pause between two commands; 0 if nobody is there.
     every_ns: u64,
     next: Nanos,
-    strategies: u8,
+    /// Names of the strategies in the order of their numbers, which change from run to run.
+    names: Vec<String>,
     silence_max_ns: u64,
     rate_max: u32,
     open_max: u32,
@@ -37,8 +40,8 @@ pub struct Person {
     number: u64,
     /// What was asked for and not answered yet.
     asked: BTreeMap<u64, Operator>,
-    /// What is allowed, as far as it was answered; no row is Active.
-    states: BTreeMap<String, (Scope, TradingState)>,
+    /// What is allowed, as far as it was answered, by scope as [`Person::key`] writes it.
+    states: BTreeMap<String, TradingState>,
     /// Nothing goes wrong any more: everything is allowed again and again.
     resuming: bool,
     /// Commands that were answered.
@@ -54,7 +57,7 @@ impl Person {
         Self {
             every_ns: if plan.long { every_ns * 20 } else { every_ns },
             next: now.plus(every_ns + SECOND),
-            strategies: (plan.traders + usize::from(plan.spread_arb)) as u8,
+            names: Vec::new(),
             silence_max_ns: if chance.percent(50) { 2 * SECOND } else { 60 * SECOND },
             rate_max: plan.limits.orders_per_second,
             open_max: plan.limits.orders_open,
@@ -79,6 +82,21 @@ impl Person {
             tells: tells_out,
             board: OrderBoard::default(),
             strategy_silence_max_ns: self.silence_max_ns,
+        }
+    }
+
+    /// An engine has been started. What was forbidden to a strategy that is not there is forgotten.
+    pub fn on_start(&mut self, engine: &Assembly) {
+        self.names = engine.strategies.iter().map(|agent| agent.name().to_owned()).collect();
+        let keys: Vec<String> = self.scopes().into_iter().map(|scope| self.key(scope)).collect();
+        self.states.retain(|key, _| keys.contains(key));
+    }
+
+    /// Strategies by their names.
+    fn key(&self, scope: Scope) -> String {
+        match scope {
+            Scope::Strategy(strategy) => self.names[usize::from(strategy.0)].clone(),
+            _ => format!("{scope:?}"),
         }
     }
 
@@ -140,7 +158,8 @@ impl Person {
 
     fn scopes(&self) -> Vec<Scope> {
         let venues = [0, 1].map(|venue| Scope::Venue(VenueId(venue)));
-        let strategies = (0..self.strategies).map(|number| Scope::Strategy(StrategyId(number)));
+        let count = self.names.len() as u8;
+        let strategies = (0..count).map(|number| Scope::Strategy(StrategyId(number)));
         [Scope::Engine].into_iter().chain(venues).chain(strategies).collect()
     }
 
@@ -189,12 +208,12 @@ impl Person {
                 Operator::Flatten(scope) => (scope, TradingState::Halted),
                 _ => continue,
             };
-            self.states.insert(format!("{scope:?}"), (scope, state));
+            self.states.insert(self.key(scope), state);
         }
-        self.states.retain(|_, (_, state)| *state != TradingState::Active);
         let oms = engine.oms.oms();
-        for (scope, state) in self.states.values() {
-            let known = oms.trading_state_of(*scope).unwrap_or_default();
+        for scope in self.scopes() {
+            let Some(state) = self.states.get(&self.key(scope)) else { continue };
+            let known = oms.trading_state_of(scope).unwrap_or_default();
             if known < *state {
                 return Err(Failure(format!("{scope:?} is {known}, a person was told {state}")));
             }

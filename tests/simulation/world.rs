@@ -458,6 +458,7 @@ impl World {
             engine.oms = engine.oms.with_desk(self.person.desk());
             self.checks.on_start(&engine);
             self.pairs.on_start(&engine);
+            self.person.on_start(&engine);
             self.engine = Some(engine);
             self.poll_at = self.now;
         }

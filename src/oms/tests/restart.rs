@@ -115,6 +115,17 @@ fn what_is_a_strategys_follows_its_name_to_another_number() {
 }
 
 #[test]
+fn a_strategy_that_moves_to_a_number_nobody_had_keeps_what_is_its_own() {
+    let (before, id) = first_run();
+    let after = next(&before, named(&["one", "two", "three", "new", "newer", "own"]));
+    let moved = StrategyId(5);
+    assert_eq!(after.oms.order(id).unwrap().strategy, moved);
+    assert_eq!(after.oms.shares().get(A, moved), Amount(4 * E18 / 1_000));
+    let state = after.oms.trading_state_of(Scope::Strategy(moved));
+    assert_eq!(state, Some(TradingState::ReduceOnly));
+}
+
+#[test]
 fn the_pace_follows_the_name() {
     let (mut before, _) = first_run();
     before
