@@ -463,6 +463,8 @@ impl OmsAgent {
 
     fn finish(&mut self, now: Nanos) {
         self.finished = true;
+        // Storing may take long: nobody is to think that we hang.
+        self.parts.lifecycle.advance(Phase::Leaving);
         let unrecorded = self.close_journal(now);
         self.account_at = Nanos(0);
         self.publish_account(now);

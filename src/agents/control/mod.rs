@@ -1,9 +1,10 @@
 //! The engine's cold thread: the control socket, the kill file, a watch over the order manager's
 //! heartbeat, crash bundles, and spare connections for lost executors.
 //!
-//! Never runs on an agent's thread and never waits for one. It sees an order manager that stands
-//! still and says so, but cannot move it: in a folded loop the executors stand still with it, and
-//! only the venue's own dead-man switch or a person at the venue can cancel then.
+//! Never runs on an agent's thread and never waits for one. An order manager that stands still is
+//! given up as lost: the executors cancel without it. In a folded loop they stand still with it; only
+//! the venue's own dead-man switch or a person at the venue can cancel then, and they do so
+//! themselves once the loop moves again.
 
 pub mod crash;
 mod socket;
@@ -115,6 +116,9 @@ impl Control {
         }
         for spare in &mut self.spares {
             spare.poll(time);
+            if spare.is_done() {
+                self.parts.lifecycle.clear(spare.executor());
+            }
         }
     }
 
@@ -150,10 +154,12 @@ impl Control {
 
     fn on_stand_still(&mut self, silence_ns: u64, now: Nanos) {
         let message = format!(
-            "the order manager has stood still for {} ms: no order is sent, changed or cancelled",
+            "the order manager has stood still for {} ms: the executors cancel all orders without it",
             silence_ns / 1_000_000
         );
         self.parts.log.error(now, format_args!("{message}"));
+        self.parts.lifecycle.stop_because("the order manager stood still");
+        self.parts.lifecycle.lose_agent();
         let (agent, thread) = ("oms".to_owned(), "?".to_owned());
         self.write_down(&Incident { agent, thread, message, backtrace: None }, now);
     }
