@@ -68,14 +68,14 @@ impl Supervision {
         };
         let path = folder.join(SOCKET_NAME);
         let socket = Socket::bind(&path, names.clone(), self.asks, self.tells, lifecycle.clone())?;
-        let crashes = CrashWriter {
+        let crashes = Arc::new(CrashWriter {
             folder: config.crash_folder.clone(),
             instance: config.name.clone(),
             view: view.clone(),
             board: self.board,
             names,
             log: log.tail(),
-        };
+        });
         control::start(ControlParts {
             journal: self.journal,
             socket,

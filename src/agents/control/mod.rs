@@ -24,6 +24,7 @@ use crate::shm::MarketView;
 use crate::types::Nanos;
 use crash::{CrashWriter, Incident, Incidents};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -50,7 +51,7 @@ pub struct ControlParts {
     /// Panics of the agents.
     pub incidents: Incidents,
     /// Where they are written down.
-    pub crashes: CrashWriter,
+    pub crashes: Arc<CrashWriter>,
     /// Whose last records are written down with them.
     pub journal: Option<Place>,
     /// How to replace lost executors.
@@ -68,6 +69,8 @@ pub struct Control {
     parts: ControlParts,
     watchdog: Watchdog,
     spares: Vec<Spare>,
+    /// Threads that write bundles.
+    writers: Vec<JoinHandle<()>>,
     kill_at: Instant,
 }
 
@@ -80,6 +83,7 @@ pub fn start(parts: ControlParts) -> Result<JoinHandle<()>, String> {
             std::thread::sleep(ROUND);
         }
         control.poll(Instant::now());
+        control.finish();
     };
     let thread = std::thread::Builder::new().name("control".to_owned()).spawn(body);
     thread.map_err(|error| format!("a thread could not be started: {error}"))
@@ -90,7 +94,8 @@ impl Control {
     #[must_use]
     pub fn new(parts: ControlParts) -> Self {
         let watchdog = Watchdog::new(parts.silence_max_ns);
-        Self { parts, watchdog, spares: Vec::new(), kill_at: Instant::now() }
+        let (spares, writers) = (Vec::new(), Vec::new());
+        Self { parts, watchdog, spares, writers, kill_at: Instant::now() }
     }
 
     fn is_over(&self) -> bool {
@@ -105,10 +110,11 @@ impl Control {
             self.kill_at = now + KILL_FILE_EVERY;
             self.look_for_kill_file(time);
         }
-        for incident in self.parts.incidents.take() {
+        let incidents = self.parts.incidents.take();
+        for incident in &incidents {
             self.replace(&incident.agent, time);
-            self.write_down(&incident, time);
         }
+        self.write_down(incidents, time);
         if self.parts.lifecycle.phase() < Phase::Leaving
             && let Some(silence_ns) = self.watchdog.look(self.parts.view.heartbeat(), time)
         {
@@ -161,20 +167,37 @@ impl Control {
         self.parts.lifecycle.stop_because("the order manager stood still");
         self.parts.lifecycle.lose_agent();
         let (agent, thread) = ("oms".to_owned(), "?".to_owned());
-        self.write_down(&Incident { agent, thread, message, backtrace: None }, now);
+        self.write_down(vec![Incident { agent, thread, message, backtrace: None }], now);
     }
 
-    fn write_down(&mut self, incident: &Incident, now: Nanos) {
-        let journal = self.parts.journal.as_ref();
-        let lines = journal.map_or_else(Vec::new, |place| last_lines(place, JOURNAL_LINES));
-        match self.parts.crashes.write(incident, &lines, now) {
-            Ok(path) => {
-                let text = format_args!("what was known is in {}", path.display());
-                self.parts.log.error(now, text);
+    /// Bundles are written on a thread of their own: a journal is read and a disk is waited for, while
+    /// spare connections are to cancel and the kill file and the socket to be seen.
+    fn write_down(&mut self, incidents: Vec<Incident>, now: Nanos) {
+        self.writers.retain(|writer| !writer.is_finished());
+        if incidents.is_empty() {
+            return;
+        }
+        let (crashes, place) = (self.parts.crashes.clone(), self.parts.journal.clone());
+        let mut log = self.parts.log.clone();
+        let body = move || {
+            let journal = place.map_or_else(Vec::new, |place| last_lines(&place, JOURNAL_LINES));
+            for incident in &incidents {
+                match crashes.write(incident, &journal, now) {
+                    Ok(path) => log.error(now, format_args!("what was known is in {}", path.display())),
+                    Err(error) => log.error(now, format_args!("no crash bundle: {error}")),
+                }
             }
-            Err(error) => {
-                self.parts.log.error(now, format_args!("no crash bundle: {error}"));
-            }
+        };
+        match std::thread::Builder::new().name("crash".to_owned()).spawn(body) {
+            Ok(writer) => self.writers.push(writer),
+            Err(error) => self.parts.log.error(now, format_args!("no crash bundle: {error}")),
+        }
+    }
+
+    /// What is being written is finished.
+    fn finish(&mut self) {
+        for writer in self.writers.drain(..) {
+            let _ = writer.join();
         }
     }
 }
