@@ -277,6 +277,20 @@ impl OmsAgent {
         }
     }
 
+    /// Requests of all strategies that could not be read.
+    pub(super) fn bad_records(&self) -> u64 {
+        self.parts.strategies.iter().map(StrategyPort::bad_records).sum()
+    }
+
+    /// Says what strategies do wrong, each once a second at most however often they do it.
+    pub(super) fn tell_complaints(&mut self, now: Nanos) {
+        for port in &mut self.parts.strategies {
+            if let Some(text) = port.complaint(now) {
+                self.parts.log.error(now, format_args!("strategy {}: {text}", port.strategy.0));
+            }
+        }
+    }
+
     /// Says when losses have thrown a switch, and when it was reset.
     pub(super) fn tell_switch(&mut self, now: Nanos) {
         let switch = self.oms.loss_switch();

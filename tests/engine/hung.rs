@@ -151,7 +151,7 @@ fn an_executor_whose_reports_nobody_takes_cancels_in_an_emergency() {
     let (log, lines, _) = log::channel(1024);
     let mut rig = unheard(&setups[0], &tls, &log);
     let clock = Clock::new();
-    let mut poll = |rig: &mut Rig| {
+    let poll = |rig: &mut Rig| {
         rig.executor.poll(clock.now());
         std::thread::sleep(Duration::from_millis(1));
     };

@@ -11,3 +11,4 @@ mod orders;
 mod plug;
 mod rig;
 mod stale;
+mod wild;
