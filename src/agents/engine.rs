@@ -104,7 +104,7 @@ impl Engine {
     /// Gives each agent its thread.
     fn spread(
         mut assembly: Assembly,
-        (supervision, desk): (Supervision, OperatorDesk),
+        (supervision, mut desk): (Supervision, OperatorDesk),
         config: &Config,
         plans: &[ThreadPlan],
         layout: String,
@@ -127,6 +127,7 @@ impl Engine {
             clock: clock.clone(),
             log: log.clone(),
         };
+        desk.strategies.clone_from(&rest.strategies);
         assembly.oms = assembly.oms.with_desk(desk);
         let (mut agents, last) = assembly.into_agents();
         let names = agents.iter().map(|agent| agent.name().to_owned());

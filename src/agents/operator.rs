@@ -12,6 +12,7 @@ use crate::types::{
     Amount, ClientOrderId, InstrumentId, Nanos, Operator, OrderState, Qty, Scope, Side,
     TradingState,
 };
+use crate::venues::VENUES;
 use std::sync::{Arc, Mutex};
 
 /// A question of the control thread. Its number comes back with every part of the answer.
@@ -110,6 +111,8 @@ pub struct OperatorDesk {
     pub tells: spsc::Producer<Tell>,
     /// Open orders, shown twice a second.
     pub board: OrderBoard,
+    /// Names of the strategies by number.
+    pub strategies: Vec<String>,
     /// A strategy that has not said for so long that it lives is paused.
     pub strategy_silence_max_ns: u64,
 }
@@ -191,8 +194,9 @@ impl OmsAgent {
         for scope in scopes {
             let state = self.oms.trading_state_of(scope).unwrap_or_default();
             if state != TradingState::Active {
-                let text = format_args!("{scope:?} is {state} since an earlier run: stoop resume");
-                self.parts.log.warn(now, text);
+                let names = self.desk.as_ref().map_or(&[][..], |state| &state.desk.strategies);
+                let text = pause_text(scope, state, names);
+                self.parts.log.warn(now, format_args!("{text}"));
             }
         }
     }
@@ -328,6 +332,22 @@ impl OmsAgent {
     }
 }
 
+/// A pause of an earlier run, with the command that ends it.
+fn pause_text(scope: Scope, state: TradingState, strategies: &[String]) -> String {
+    let (what, name) = match scope {
+        Scope::Engine => return format!("the engine is {state} since an earlier run: stoop resume"),
+        Scope::Venue(venue) => {
+            let row = VENUES.get(usize::from(venue.0));
+            ("venue", row.map_or_else(|| venue.0.to_string(), |row| row.name.to_owned()))
+        }
+        Scope::Strategy(strategy) => {
+            let name = strategies.get(usize::from(strategy.0));
+            ("strategy", name.cloned().unwrap_or_else(|| strategy.0.to_string()))
+        }
+    };
+    format!("{what} {name} is {state} since an earlier run: stoop resume --{what} {name}")
+}
+
 fn order_row(order: &Order, venue_ready: bool) -> OrderRow {
     OrderRow {
         client_id: order.client_id,
@@ -346,14 +366,42 @@ fn order_row(order: &Order, venue_ready: bool) -> OrderRow {
 mod tests {
     use super::*;
     use crate::shm::{StrategyFile, StrategyOptions};
-    use crate::types::StrategyId;
+    use crate::types::{StrategyId, VenueId};
 
     const MS: u64 = 1_000_000;
 
     fn desk() -> OperatorDesk {
         let (asks, tells) = (spsc::channel(4).1, spsc::channel(4).0);
         let board = OrderBoard::default();
-        OperatorDesk { asks, tells, board, strategy_silence_max_ns: 2_000 * MS }
+        let strategies = vec!["slow".to_owned()];
+        OperatorDesk { asks, tells, board, strategies, strategy_silence_max_ns: 2_000 * MS }
+    }
+
+    #[test]
+    fn a_pause_that_is_left_is_said_with_the_command_that_ends_it() {
+        let names = ["fast".to_owned(), "slow".to_owned()];
+        let text = |scope, state| pause_text(scope, state, &names);
+        let venue = VENUES[1].name;
+        let cases = [
+            (
+                text(Scope::Engine, TradingState::Halted),
+                "the engine is halted since an earlier run: stoop resume".to_owned(),
+            ),
+            (
+                text(Scope::Venue(VenueId(1)), TradingState::ReduceOnly),
+                format!(
+                    "venue {venue} is reduce-only since an earlier run: stoop resume --venue {venue}"
+                ),
+            ),
+            (
+                text(Scope::Strategy(StrategyId(1)), TradingState::Halted),
+                "strategy slow is halted since an earlier run: stoop resume --strategy slow"
+                    .to_owned(),
+            ),
+        ];
+        for (said, wanted) in cases {
+            assert_eq!(said, wanted);
+        }
     }
 
     #[test]

@@ -50,6 +50,7 @@ impl Supervision {
             asks: asks_in,
             tells: tells_out,
             board: board.clone(),
+            strategies: Vec::new(),
             strategy_silence_max_ns: config.strategy_silence_max_ns,
         };
         let incidents = Incidents::default();

@@ -78,6 +78,7 @@ impl Person {
             asks: asks_in,
             tells: tells_out,
             board: OrderBoard::default(),
+            strategies: Vec::new(),
             strategy_silence_max_ns: self.silence_max_ns,
         }
     }
