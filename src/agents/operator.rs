@@ -13,6 +13,7 @@ use crate::types::{
     TradingState,
 };
 use crate::venues::VENUES;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// A question of the control thread. Its number comes back with every part of the answer.
@@ -31,6 +32,19 @@ pub enum AskKind {
     Do(Operator),
     /// Tell what is left to do in a scope.
     Look(Scope),
+}
+
+/// Up to which number the commands are settled: carried out by the order manager, or taken back by the
+/// control thread, which waited in vain. Whoever settles one first has it, so that nobody is told that a
+/// command was not carried out which is carried out later.
+#[derive(Clone, Debug, Default)]
+pub struct Settled(Arc<AtomicU64>);
+
+impl Settled {
+    /// Settles all up to this number. Gives the last that was settled before.
+    pub fn up_to(&self, number: u64) -> u64 {
+        self.0.fetch_max(number, Ordering::AcqRel)
+    }
 }
 
 /// Number of what the order manager tells unasked when it ends.
@@ -109,6 +123,8 @@ pub struct OperatorDesk {
     pub asks: spsc::Consumer<Ask>,
     /// Answers.
     pub tells: spsc::Producer<Tell>,
+    /// Which commands are still wanted.
+    pub settled: Settled,
     /// Open orders, shown twice a second.
     pub board: OrderBoard,
     /// Names of the strategies by number.
@@ -209,6 +225,10 @@ impl OmsAgent {
             };
             work += 1;
             match ask.kind {
+                AskKind::Do(operator) if self.is_taken_back(ask.number) => {
+                    let text = format_args!("came too late for a person and is left: {operator:?}");
+                    self.parts.log.warn(now, text);
+                }
                 AskKind::Do(operator) => {
                     let mut result = self.oms.on_operator(&operator, now, &mut self.out);
                     self.drain(now);
@@ -223,6 +243,10 @@ impl OmsAgent {
             }
         }
         work
+    }
+
+    fn is_taken_back(&self, number: u64) -> bool {
+        self.desk.as_ref().is_some_and(|state| state.desk.settled.up_to(number) >= number)
     }
 
     fn answer(&mut self, number: u64, part: TellPart) {
@@ -374,7 +398,8 @@ mod tests {
         let (asks, tells) = (spsc::channel(4).1, spsc::channel(4).0);
         let board = OrderBoard::default();
         let strategies = vec!["slow".to_owned()];
-        OperatorDesk { asks, tells, board, strategies, strategy_silence_max_ns: 2_000 * MS }
+        let (settled, strategy_silence_max_ns) = (Settled::default(), 2_000 * MS);
+        OperatorDesk { asks, tells, settled, board, strategies, strategy_silence_max_ns }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use stoop::agents::control::crash::{CrashWriter, Incident, Incidents};
 use stoop::agents::control::{Control, ControlParts, SOCKET_NAME, Socket, SparePlan};
-use stoop::agents::{Lifecycle, OrderBoard, Phase, log};
+use stoop::agents::{Lifecycle, OrderBoard, Phase, Settled, log};
 use stoop::clock::Clock;
 use stoop::shm::{Market, RegionOptions};
 use stoop::sync::spsc;
@@ -32,9 +32,10 @@ fn a_bundle_that_takes_long_holds_up_neither_spare_connection_nor_kill_file() {
     let (log, _lines, _) = log::channel(64);
     let (asks, _asks_in) = spsc::channel(16);
     let (_tells_out, tells) = spsc::channel(16);
+    let rings = (asks, tells, Settled::default());
     let (lifecycle, incidents) = (Lifecycle::default(), Incidents::default());
     let path = folder.0.join(SOCKET_NAME);
-    let socket = Socket::bind(&path, names.clone(), asks, tells, lifecycle.clone()).unwrap();
+    let socket = Socket::bind(&path, names.clone(), rings, lifecycle.clone()).unwrap();
     let board: OrderBoard = Arc::new(Mutex::new(Vec::new()));
     let crashes = CrashWriter {
         folder: folder.0.join("crash"),

@@ -7,6 +7,7 @@ mod ending;
 mod feed;
 mod frames;
 mod journal;
+mod late;
 mod orders;
 mod plug;
 mod rig;

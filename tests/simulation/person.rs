@@ -5,7 +5,9 @@ use crate::chance::Chance;
 use crate::checks::Failure;
 use crate::plan::{MS, Plan, SECOND};
 use std::collections::BTreeMap;
-use stoop::agents::{Ask, AskKind, Assembly, OperatorDesk, OrderBoard, Phase, Tell, TellPart};
+use stoop::agents::{
+    Ask, AskKind, Assembly, OperatorDesk, OrderBoard, Phase, Settled, Tell, TellPart,
+};
 use stoop::oms::OperatorError;
 use stoop::sync::spsc;
 use stoop::types::{
@@ -77,6 +79,7 @@ impl Person {
         OperatorDesk {
             asks: asks_in,
             tells: tells_out,
+            settled: Settled::default(),
             board: OrderBoard::default(),
             strategies: Vec::new(),
             strategy_silence_max_ns: self.silence_max_ns,

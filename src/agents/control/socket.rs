@@ -3,7 +3,7 @@
 //! Nothing here blocks: reads take what is there, and a reply that its reader does not take within
 //! a moment is lost with the connection.
 
-use super::super::operator::{Ask, AskKind, LAST_WORD, Tell, TellPart};
+use super::super::operator::{Ask, AskKind, LAST_WORD, Settled, Tell, TellPart};
 use super::super::threads::{Lifecycle, Phase};
 use super::wire::{ControlReply, Names, Wanted};
 use crate::sync::spsc;
@@ -40,6 +40,9 @@ pub struct Socket {
     names: Names,
     asks: spsc::Producer<Ask>,
     tells: spsc::Consumer<Tell>,
+    settled: Settled,
+    /// Commands that were taken back last: above the first number, up to the second.
+    taken_back: (u64, u64),
     lifecycle: Lifecycle,
     connections: Vec<Connection>,
     number: u64,
@@ -80,12 +83,12 @@ enum Stage {
 }
 
 impl Socket {
-    /// Listens at `path`, for the owner alone.
+    /// Listens at `path`, for the owner alone. The rings lead to the order manager's
+    /// [`OperatorDesk`](super::super::OperatorDesk).
     pub fn bind(
         path: &Path,
         names: Names,
-        asks: spsc::Producer<Ask>,
-        tells: spsc::Consumer<Tell>,
+        (asks, tells, settled): (spsc::Producer<Ask>, spsc::Consumer<Tell>, Settled),
         lifecycle: Lifecycle,
     ) -> Result<Self, String> {
         // The instance holds its folder's lock: what lies here was left by one that has ended.
@@ -99,6 +102,8 @@ impl Socket {
             names,
             asks,
             tells,
+            settled,
+            taken_back: (0, 0),
             lifecycle,
             connections: Vec::new(),
             number: LAST_WORD,
@@ -182,15 +187,29 @@ impl Socket {
     fn serve(&mut self, connection: &mut Connection, now: Instant) {
         match &mut connection.stage {
             Stage::Reading => self.read(connection, now),
-            Stage::Told { .. } if now >= connection.until => {
-                connection.end(&ControlReply::refused(
-                    "the order manager does not answer: it hangs, or was lost; see the log",
-                ));
+            Stage::Told { number, .. } if now >= connection.until => {
+                let reply = self.take_back(*number);
+                connection.end(&reply);
             }
             Stage::Told { .. } | Stage::Over => {}
             Stage::Waiting { .. } => self.wait(connection, now),
             Stage::Ending { .. } => self.wait_for_the_end(connection, now),
         }
+    }
+
+    /// The order manager did not answer in time. What it has not begun it will not do any more.
+    fn take_back(&mut self, number: u64) -> ControlReply {
+        let before = self.settled.up_to(number);
+        if before < number {
+            self.taken_back = (before, number);
+        }
+        let (after, to) = self.taken_back;
+        let silent = "the order manager does not answer: it hangs, or was lost; see the log";
+        if after < number && number <= to {
+            return ControlReply::refused(format!("{silent}. It will not carry this out later"));
+        }
+        let error = format!("{silent}. It had begun this, which may still be carried out");
+        ControlReply { ok: true, ..ControlReply::refused(error) }
     }
 
     fn read(&mut self, connection: &mut Connection, now: Instant) {
