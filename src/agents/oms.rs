@@ -464,7 +464,7 @@ impl OmsAgent {
         last.counters.bad_records = self.bad_records();
         last.pairs = self.pairs.stats();
         last.unrecorded = unrecorded;
-        self.describe(LAST_WORD, Scope::Engine, now);
+        self.describe((LAST_WORD, Scope::Engine), Nanos(u64::MAX), now);
         let _ = self.parts.last.send(last);
         self.parts.lifecycle.advance(Phase::Done);
     }

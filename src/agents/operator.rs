@@ -30,8 +30,8 @@ pub struct Ask {
 pub enum AskKind {
     /// Carry it out.
     Do(Operator),
-    /// Tell what is left to do in a scope.
-    Look(Scope),
+    /// Tell what is left to do in a scope of the orders that were made until then.
+    Look(Scope, Nanos),
 }
 
 /// Up to which number the commands are settled: carried out by the order manager, or taken back by the
@@ -62,8 +62,8 @@ pub struct Tell {
 /// See [`Tell`].
 #[derive(Clone, Copy, Debug)]
 pub enum TellPart {
-    /// What a command did at once. The whole answer to [`AskKind::Do`].
-    Done(Result<OperatorDone, OperatorError>),
+    /// What a command did at once, and when. The whole answer to [`AskKind::Do`].
+    Done(Result<OperatorDone, OperatorError>, Nanos),
     /// An order that has not ended.
     Order(OrderRow),
     /// A position that is or was being closed.
@@ -237,9 +237,11 @@ impl OmsAgent {
                     }
                     let text = format_args!("told by a person: {operator:?}: {result:?}");
                     self.parts.log.info(now, text);
-                    self.answer(ask.number, TellPart::Done(result));
+                    self.answer(ask.number, TellPart::Done(result, now));
                 }
-                AskKind::Look(scope) => self.describe(ask.number, scope, now),
+                AskKind::Look(scope, made) => {
+                    self.describe((ask.number, scope), made, now);
+                }
             }
         }
         work
@@ -256,12 +258,13 @@ impl OmsAgent {
         }
     }
 
-    /// Tells what is left to do in a scope.
-    pub(super) fn describe(&mut self, number: u64, scope: Scope, now: Nanos) {
+    /// Tells what is left to do in a scope, in answer to a question: of the orders made until then.
+    pub(super) fn describe(&mut self, (number, scope): (u64, Scope), made: Nanos, now: Nanos) {
         let Some(state) = &mut self.desk else { return };
         let tells = &mut state.desk.tells;
         let oms = &self.oms;
-        for order in oms.orders_of(scope).take(ROWS_MAX) {
+        let orders = oms.orders_of(scope).filter(|order| order.created_ns <= made);
+        for order in orders.take(ROWS_MAX) {
             let row = order_row(order, oms.is_ready(order.venue, now));
             let _ = tells.push(Tell { number, part: TellPart::Order(row) });
         }
@@ -271,7 +274,7 @@ impl OmsAgent {
             let row = ClosingRow { instrument, state, left };
             let _ = tells.push(Tell { number, part: TellPart::Closing(row) });
         }
-        let part = TellPart::Progress(oms.progress(scope));
+        let part = TellPart::Progress(oms.progress_of(scope, made));
         let _ = tells.push(Tell { number, part });
     }
 

@@ -50,6 +50,9 @@ pub fn names() -> Names {
     }
 }
 
+/// When it carries commands out: what is placed afterwards is not what a cancel-all is about.
+const DONE_AT: Nanos = Nanos(77);
+
 /// The order manager's part: one order that ends after so many looks.
 fn order_manager(
     mut asks: spsc::Consumer<Ask>,
@@ -70,14 +73,14 @@ fn order_manager(
         };
         match ask.kind {
             AskKind::Do(Operator::SetLimit(..)) => {
-                tell(ask.number, TellPart::Done(Err(OperatorError::BadValue)));
+                tell(ask.number, TellPart::Done(Err(OperatorError::BadValue), DONE_AT));
             }
             AskKind::Do(_) => {
                 let done = OperatorDone { cancels: 1, ..OperatorDone::default() };
-                tell(ask.number, TellPart::Done(Ok(done)));
+                tell(ask.number, TellPart::Done(Ok(done), DONE_AT));
             }
-            AskKind::Look(scope) => {
-                assert_eq!(scope, Scope::Venue(VenueId(0)));
+            AskKind::Look(scope, made) => {
+                assert_eq!((scope, made), (Scope::Venue(VenueId(0)), DONE_AT));
                 looks = looks.saturating_sub(1);
                 if looks > 0 {
                     tell(ask.number, TellPart::Order(row()));

@@ -30,6 +30,6 @@ fn a_command_that_was_taken_back_is_left() {
     assert_eq!(desk.view.counters().trading_state, TradingState::ReduceOnly);
     let tell = tells.pop().unwrap();
     assert_eq!(tell.number, 2);
-    assert!(matches!(tell.part, TellPart::Done(Ok(_))), "{tell:?}");
+    assert!(matches!(tell.part, TellPart::Done(Ok(_), _)), "{tell:?}");
     assert_eq!(settled.up_to(2), 2, "nobody can take back what was carried out");
 }

@@ -176,7 +176,7 @@ impl Person {
     /// Reads the answers, and looks whether what was forbidden was done all the same.
     pub fn after_oms(&mut self, engine: &Assembly, now: Nanos) -> Result<(), Failure> {
         while let Some(tell) = self.line.as_mut().and_then(|line| line.tells.pop()) {
-            let TellPart::Done(result) = tell.part else { continue };
+            let TellPart::Done(result, _) = tell.part else { continue };
             let Some(operator) = self.asked.remove(&tell.number) else { continue };
             if result == Err(OperatorError::Stopping) && engine.lifecycle.phase() > Phase::Running {
                 continue;

@@ -7,7 +7,7 @@ use super::super::operator::{Ask, AskKind, LAST_WORD, Settled, Tell, TellPart};
 use super::super::threads::{Lifecycle, Phase};
 use super::wire::{ControlReply, Names, Wanted};
 use crate::sync::spsc;
-use crate::types::{Operator, Scope};
+use crate::types::{Nanos, Operator, Scope};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -74,8 +74,8 @@ enum Stage {
     Reading,
     /// The order manager was told; its answer to this number is due.
     Told { number: u64, wanted: Wanted, wait: Duration },
-    /// It is waited until nothing is left.
-    Waiting { number: u64, scope: Scope, reply: ControlReply, next: Instant },
+    /// It is waited until nothing is left, of the orders that were made until then.
+    Waiting { number: u64, scope: Scope, made: Nanos, reply: ControlReply, next: Instant },
     /// It is waited until the engine has ended.
     Ending { reply: ControlReply },
     /// Answered.
@@ -175,8 +175,8 @@ impl Socket {
                 if number != tell.number {
                     continue;
                 }
-                if let TellPart::Done(result) = tell.part {
-                    connection.on_done(result);
+                if let TellPart::Done(result, at) = tell.part {
+                    connection.on_done(result, at);
                 } else {
                     connection.answer.take(&self.names, &tell.part);
                 }
@@ -265,7 +265,9 @@ impl Socket {
 
     /// Asks what is left until nothing is, or time is up.
     fn wait(&mut self, connection: &mut Connection, now: Instant) {
-        let Stage::Waiting { number, scope, reply, next } = &mut connection.stage else { return };
+        let Stage::Waiting { number, scope, made, reply, next } = &mut connection.stage else {
+            return;
+        };
         if let Some(progress) = connection.answer.complete.take() {
             reply.set_progress(&progress);
             reply.orders = std::mem::take(&mut connection.answer.orders);
@@ -285,7 +287,8 @@ impl Socket {
             self.number += 1;
             *number = self.number;
             connection.answer = Answer::default();
-            let _ = self.asks.push(Ask { number: self.number, kind: AskKind::Look(*scope) });
+            let kind = AskKind::Look(*scope, *made);
+            let _ = self.asks.push(Ask { number: self.number, kind });
         }
     }
 
@@ -318,13 +321,17 @@ impl Answer {
             TellPart::Order(row) => self.orders.push(names.order(row)),
             TellPart::Closing(row) => self.positions.push(names.position(row)),
             TellPart::Progress(progress) => self.complete = Some(*progress),
-            TellPart::Done(_) => {}
+            TellPart::Done(..) => {}
         }
     }
 }
 
 impl Connection {
-    fn on_done(&mut self, result: Result<crate::oms::OperatorDone, crate::oms::OperatorError>) {
+    fn on_done(
+        &mut self,
+        result: Result<crate::oms::OperatorDone, crate::oms::OperatorError>,
+        at: Nanos,
+    ) {
         let Stage::Told { number, wanted, wait } = self.stage else { return };
         let mut reply = match result {
             Ok(done) => ControlReply::begun(wanted.operator, &done),
@@ -334,7 +341,12 @@ impl Connection {
             Some(scope) => {
                 let now = Instant::now();
                 self.until = now + wait;
-                self.stage = Stage::Waiting { number, scope, reply, next: now };
+                // What strategies go on to place is not what was to be cancelled.
+                let made = match wanted.operator {
+                    Operator::CancelAll(_) => at,
+                    _ => Nanos(u64::MAX),
+                };
+                self.stage = Stage::Waiting { number, scope, made, reply, next: now };
             }
             None => {
                 reply.done = true;
