@@ -24,6 +24,7 @@ mod operator;
 mod pairs;
 mod ports;
 mod session;
+mod silence;
 mod skew;
 mod strategy;
 mod supervision;

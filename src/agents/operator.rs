@@ -6,10 +6,11 @@
 
 use super::oms::OmsAgent;
 use super::ports::StrategyPort;
+use super::silence::{Heard, Silence};
 use crate::oms::{Closing, ClosingState, OperatorDone, OperatorError, Order, Progress};
 use crate::sync::spsc;
 use crate::types::{
-    Amount, ClientOrderId, InstrumentId, Nanos, Operator, OrderState, Qty, Scope, Side,
+    Amount, ClientOrderId, InstrumentId, Nanos, Operator, OrderState, Qty, Scope, Side, StrategyId,
     TradingState,
 };
 use crate::venues::VENUES;
@@ -137,17 +138,7 @@ pub struct OperatorDesk {
 pub(super) struct DeskState {
     pub desk: OperatorDesk,
     silence: Vec<Silence>,
-    looked_at: Nanos,
     board_at: Nanos,
-}
-
-/// When a strategy was last seen alive: by our own clock, at the first look that found its
-/// heartbeat changed.
-#[derive(Clone, Copy, Default)]
-struct Silence {
-    beat: Nanos,
-    seen_at: Nanos,
-    paused: bool,
 }
 
 impl DeskState {
@@ -156,37 +147,7 @@ impl DeskState {
         if let Ok(mut board) = desk.board.lock() {
             board.reserve(BOARD_ROWS_MAX);
         }
-        Self { desk, silence, looked_at: Nanos(0), board_at: Nanos(0) }
-    }
-
-    /// Strategies that have just gone silent, by their place in `ports`; those that came back are
-    /// told of by the second value.
-    fn look(&mut self, ports: &[StrategyPort], now: Nanos) -> Option<(usize, bool)> {
-        // While we did not look ourselves (a stopped process, a loop that hung), nobody is to blame.
-        let max = self.desk.strategy_silence_max_ns;
-        let gap = now.since(self.looked_at);
-        self.looked_at = now;
-        if gap > max / 4 {
-            for row in &mut self.silence {
-                row.seen_at = now;
-            }
-        }
-        for (at, (port, row)) in ports.iter().zip(&mut self.silence).enumerate() {
-            let beat = port.end.heartbeat();
-            if beat != row.beat {
-                let back = row.paused;
-                *row = Silence { beat, seen_at: now, paused: false };
-                if back {
-                    return Some((at, true));
-                }
-            }
-            let watched = row.beat > Nanos(0) && !row.paused;
-            if watched && now.since(row.seen_at) > max {
-                row.paused = true;
-                return Some((at, false));
-            }
-        }
-        None
+        Self { desk, silence, board_at: Nanos(0) }
     }
 }
 
@@ -280,19 +241,28 @@ impl OmsAgent {
 
     /// Pauses strategies that have gone silent and cancels their orders.
     pub(super) fn watch_strategies(&mut self, now: Nanos) {
-        let Some(state) = &mut self.desk else { return };
-        let Some((at, back)) = state.look(&self.parts.strategies, now) else { return };
-        let strategy = self.parts.strategies[at].strategy;
-        let scope = Scope::Strategy(strategy);
-        if back {
-            let text = format_args!(
-                "strategy {}: alive again; it stays paused until a person resumes it",
-                strategy.0
-            );
-            self.parts.log.warn(now, text);
-            return;
+        for at in 0..self.parts.strategies.len() {
+            let Some(state) = &mut self.desk else { return };
+            let max_ns = state.desk.strategy_silence_max_ns;
+            let port = &self.parts.strategies[at];
+            let strategy = port.strategy;
+            match state.silence[at].look(port.end.heartbeat(), max_ns, now) {
+                Some(Heard::Silence(_)) => self.pause_silent(strategy, max_ns, now),
+                Some(Heard::Beat) => {
+                    let text = format_args!(
+                        "strategy {}: alive again; it stays paused until a person resumes it",
+                        strategy.0
+                    );
+                    self.parts.log.warn(now, text);
+                }
+                None => {}
+            }
         }
-        let silence_ms = state.desk.strategy_silence_max_ns / 1_000_000;
+    }
+
+    fn pause_silent(&mut self, strategy: StrategyId, max_ns: u64, now: Nanos) {
+        let scope = Scope::Strategy(strategy);
+        let silence_ms = max_ns / 1_000_000;
         let text = format_args!(
             "strategy {}: silent for {silence_ms} ms: paused, its orders are cancelled",
             strategy.0
@@ -392,18 +362,7 @@ fn order_row(order: &Order, venue_ready: bool) -> OrderRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shm::{StrategyFile, StrategyOptions};
-    use crate::types::{StrategyId, VenueId};
-
-    const MS: u64 = 1_000_000;
-
-    fn desk() -> OperatorDesk {
-        let (asks, tells) = (spsc::channel(4).1, spsc::channel(4).0);
-        let board = OrderBoard::default();
-        let strategies = vec!["slow".to_owned()];
-        let (settled, strategy_silence_max_ns) = (Settled::default(), 2_000 * MS);
-        OperatorDesk { asks, tells, settled, board, strategies, strategy_silence_max_ns }
-    }
+    use crate::types::VenueId;
 
     #[test]
     fn a_pause_that_is_left_is_said_with_the_command_that_ends_it() {
@@ -430,34 +389,5 @@ mod tests {
         for (said, wanted) in cases {
             assert_eq!(said, wanted);
         }
-    }
-
-    #[test]
-    fn silence_is_counted_in_our_own_looks() {
-        let options = StrategyOptions::default();
-        let (oms_end, strategy_end) = StrategyFile::in_memory(&options).unwrap();
-        let ports = [StrategyPort::new(StrategyId(0), oms_end)];
-        let mut state = DeskState::new(desk(), 1);
-        let mut now = Nanos(10_000 * MS);
-        let mut look = |state: &mut DeskState, millis: u64| {
-            now = now.plus(millis * MS);
-            state.look(&ports, now)
-        };
-        for _ in 0..100 {
-            assert_eq!(look(&mut state, 100), None, "it has never begun");
-        }
-        strategy_end.beat(Nanos(1));
-        for _ in 0..21 {
-            assert_eq!(look(&mut state, 100), None);
-        }
-        assert_eq!(look(&mut state, 5_000), None, "we slept ourselves");
-        for _ in 0..20 {
-            assert_eq!(look(&mut state, 100), None);
-        }
-        assert_eq!(look(&mut state, 100), Some((0, false)));
-        assert_eq!(look(&mut state, 100), None, "told once");
-        strategy_end.beat(Nanos(2));
-        assert_eq!(look(&mut state, 100), Some((0, true)));
-        assert_eq!(look(&mut state, 100), None);
     }
 }

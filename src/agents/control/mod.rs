@@ -17,6 +17,7 @@ pub use wire::{COMMANDS, ControlReply, ControlRequest, Names, OrderText, Positio
 
 use super::journal::last_lines;
 use super::log::Log;
+use super::silence::{Heard, Silence};
 use super::threads::{Lifecycle, Phase};
 use crate::clock::Clock;
 use crate::journal::Place;
@@ -67,7 +68,8 @@ pub struct ControlParts {
 /// See the module.
 pub struct Control {
     parts: ControlParts,
-    watchdog: Watchdog,
+    /// The order manager's.
+    silence: Silence,
     spares: Vec<Spare>,
     /// Threads that write bundles.
     writers: Vec<JoinHandle<()>>,
@@ -93,9 +95,8 @@ impl Control {
     /// Ready to be polled.
     #[must_use]
     pub fn new(parts: ControlParts) -> Self {
-        let watchdog = Watchdog::new(parts.silence_max_ns);
         let (spares, writers) = (Vec::new(), Vec::new());
-        Self { parts, watchdog, spares, writers, kill_at: Instant::now() }
+        Self { parts, silence: Silence::default(), spares, writers, kill_at: Instant::now() }
     }
 
     fn is_over(&self) -> bool {
@@ -115,10 +116,11 @@ impl Control {
             self.replace(&incident.agent, time);
         }
         self.write_down(incidents, time);
-        if self.parts.lifecycle.phase() < Phase::Leaving
-            && let Some(silence_ns) = self.watchdog.look(self.parts.view.heartbeat(), time)
-        {
-            self.on_stand_still(silence_ns, time);
+        if self.parts.lifecycle.phase() < Phase::Leaving {
+            let (beat, max_ns) = (self.parts.view.heartbeat(), self.parts.silence_max_ns);
+            if let Some(Heard::Silence(silence_ns)) = self.silence.look(beat, max_ns, time) {
+                self.on_stand_still(silence_ns, time);
+            }
         }
         for spare in &mut self.spares {
             spare.poll(time);
@@ -199,75 +201,5 @@ impl Control {
         for writer in self.writers.drain(..) {
             let _ = writer.join();
         }
-    }
-}
-
-/// Tells when a heartbeat stands still, once each time.
-struct Watchdog {
-    max_ns: u64,
-    beat: Nanos,
-    /// When the heartbeat was last seen to change, by our clock.
-    seen_at: Nanos,
-    looked_at: Nanos,
-    told: bool,
-}
-
-impl Watchdog {
-    fn new(max_ns: u64) -> Self {
-        let never = Nanos(0);
-        Self { max_ns, beat: never, seen_at: never, looked_at: never, told: false }
-    }
-
-    /// For how long it has stood still, if that has just become too long. Time in which nobody
-    /// looked (a suspended process) does not count.
-    fn look(&mut self, beat: Nanos, now: Nanos) -> Option<u64> {
-        let slept = now.since(self.looked_at) > self.max_ns / 4;
-        self.looked_at = now;
-        if beat != self.beat {
-            self.told = false;
-        }
-        if beat != self.beat || slept {
-            self.beat = beat;
-            self.seen_at = now;
-        }
-        let silence = now.since(self.seen_at);
-        if self.told || self.beat == Nanos(0) || silence <= self.max_ns {
-            return None;
-        }
-        self.told = true;
-        Some(silence)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_heart_that_stands_still_is_told_once() {
-        const MS: u64 = 1_000_000;
-        let mut watchdog = Watchdog::new(2_000 * MS);
-        let mut now = Nanos(1_000_000 * MS);
-        let mut look = |watchdog: &mut Watchdog, beat: u64, millis: u64| {
-            now = now.plus(millis * MS);
-            watchdog.look(Nanos(beat), now)
-        };
-        for _ in 0..100 {
-            assert_eq!(look(&mut watchdog, 0, 100), None, "it has never beaten");
-        }
-        for _ in 0..21 {
-            assert_eq!(look(&mut watchdog, 1, 100), None);
-        }
-        assert_eq!(look(&mut watchdog, 1, 10_000), None, "we slept ourselves");
-        for _ in 0..20 {
-            assert_eq!(look(&mut watchdog, 1, 100), None);
-        }
-        assert_eq!(look(&mut watchdog, 1, 100), Some(2_100 * MS));
-        assert_eq!(look(&mut watchdog, 1, 100), None);
-        assert_eq!(look(&mut watchdog, 2, 100), None);
-        for _ in 0..20 {
-            assert_eq!(look(&mut watchdog, 2, 100), None);
-        }
-        assert_eq!(look(&mut watchdog, 2, 100), Some(2_100 * MS), "and again");
     }
 }
