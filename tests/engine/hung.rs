@@ -13,7 +13,7 @@ use stoop::clock::Clock;
 use stoop::shm::{Market, RegionOptions, Stage};
 use stoop::sync::spsc;
 use stoop::throttle::Throttle;
-use stoop::types::{Command, Event, VenueNotice};
+use stoop::types::{Command, CommandKind, Event, InstrumentId, Nanos, SignalId, VenueNotice};
 use stoop::venues::{VENUES, VenueSetup};
 
 const WITH_OMS: &str = r#"
@@ -204,4 +204,50 @@ fn an_executor_says_that_cancels_are_not_confirmed() {
     let wanted = format!("own: cancels of {open} instruments are not confirmed: sent again");
     let told = texts(&lines);
     assert_eq!(told.iter().filter(|line| **line == wanted).count(), 2, "{told:#?}");
+}
+
+/// A message that makes no sense is shown, but never one that answers a login: it names the key.
+#[test]
+fn a_login_is_never_shown() {
+    let config = config("", &["resting"]);
+    let (strategy, _, _) = Resting::new(Then::Hang(Duration::ZERO));
+    let Started { engine, sim, setups, tls, .. } =
+        start_logged(&config, own("resting", strategy)).unwrap();
+    let (log, lines, _) = log::channel(1024);
+    for setup in &setups {
+        let row = &VENUES[usize::from(setup.venue.0)];
+        let connector = (row.trading)(setup.clone()).unwrap();
+        let own = log.named(row.name);
+        let mut session = Session::open(connector, tls.clone(), 16, &Clock::new(), own).unwrap();
+        session.keep_frames();
+        let (clock, begun, mut asked, mut shown) = (Clock::new(), Instant::now(), false, 0);
+        while shown == 0 {
+            assert!(begun.elapsed() < PATIENCE, "{}: nothing is shown", row.name);
+            let now = clock.now();
+            session.poll(now);
+            session.deadline(now);
+            while let Some(step) = session.step(now) {
+                session.show(step.recv_ns, "asked for");
+            }
+            let instrument = setup.instruments.of_venue(setup.venue).next().unwrap().id;
+            let command = cancel_all(instrument, now);
+            asked = asked || session.submit(&command, now).is_ok();
+            for line in lines.try_iter().filter(|line| line.text.contains("raw message")) {
+                assert!(!line.text.contains(key(setup)), "{}", line.text);
+                assert!(!line.text.contains("apiKey"), "{}", line.text);
+                shown += usize::from(asked);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    engine.stop();
+    wait_for("the end", || engine.has_stopped());
+    let _ = engine.join();
+    sim.stop();
+}
+
+fn cancel_all(instrument: InstrumentId, now: Nanos) -> Command {
+    let kind = CommandKind::CancelAll(instrument);
+    let (priority, signal, tick_ns) = (kind.priority(), SignalId(0), Nanos(0));
+    Command { kind, priority, signal, tick_ns, issued_ns: now }
 }
