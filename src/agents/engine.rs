@@ -262,7 +262,8 @@ impl Engine {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        let mut text = "the order manager did not answer: nothing is known of its orders".to_owned();
+        let mut text =
+            "the order manager did not answer: nothing is known of its orders".to_owned();
         let (cleared, open): (Vec<&String>, Vec<&String>) =
             self.executors.iter().partition(is_cleared);
         for (what, names) in [

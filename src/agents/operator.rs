@@ -332,7 +332,9 @@ impl OmsAgent {
 /// A pause of an earlier run, with the command that ends it.
 fn pause_text(scope: Scope, state: TradingState, strategies: &[String]) -> String {
     let (what, name) = match scope {
-        Scope::Engine => return format!("the engine is {state} since an earlier run: stoop resume"),
+        Scope::Engine => {
+            return format!("the engine is {state} since an earlier run: stoop resume");
+        }
         Scope::Venue(venue) => {
             let row = VENUES.get(usize::from(venue.0));
             ("venue", row.map_or_else(|| venue.0.to_string(), |row| row.name.to_owned()))

@@ -82,8 +82,7 @@ fn an_engine_that_ends_while_its_order_manager_hangs_cancels_first() {
     let mut config = config(WITH_OMS, &["slow"]);
     config.strategy_silence_max_ns = 600_000_000_000;
     let (strategy, working, _) = Resting::new(Then::Hang(FOR_EVER));
-    let Started { engine, sim, setups, .. } =
-        start_logged(&config, own("slow", strategy)).unwrap();
+    let Started { engine, sim, setups, .. } = start_logged(&config, own("slow", strategy)).unwrap();
     wait_for("the order", || working.load(Ordering::Relaxed));
     let open = || sim.ledger("binance", key(&setups[0])).unwrap().open_orders;
     assert_eq!(open(), 1);

@@ -185,7 +185,9 @@ impl Control {
             let journal = place.map_or_else(Vec::new, |place| last_lines(&place, JOURNAL_LINES));
             for incident in &incidents {
                 match crashes.write(incident, &journal, now) {
-                    Ok(path) => log.error(now, format_args!("what was known is in {}", path.display())),
+                    Ok(path) => {
+                        log.error(now, format_args!("what was known is in {}", path.display()))
+                    }
                     Err(error) => log.error(now, format_args!("no crash bundle: {error}")),
                 }
             }
