@@ -50,6 +50,7 @@ pub(super) fn publish(
     oms: &LiveOms,
     instruments: &InstrumentTable,
     venues: &[VenueId],
+    bad_records: u64,
     now: Nanos,
     writer: &mut AccountWriter,
 ) {
@@ -68,7 +69,7 @@ pub(super) fn publish(
             }
         }
     }
-    writer.set_counters(&counters(oms, venues));
+    writer.set_counters(&counters(oms, venues, bad_records));
 }
 
 /// The last word.
@@ -78,7 +79,7 @@ pub(super) fn final_state<R: Recorder, B: Books>(
     venues: &[VenueId],
     now: Nanos,
 ) -> FinalState {
-    let mut last = FinalState { counters: counters(oms, venues), ..FinalState::default() };
+    let mut last = FinalState { counters: counters(oms, venues, 0), ..FinalState::default() };
     last.positions = instruments.iter().map(|i| position(oms, i, now)).collect();
     let assets = || (0..instruments.assets.len()).map(|asset| AssetId(asset as u16));
     last.pnl = assets().filter_map(|a| profit(oms, instruments, a, now)).collect();
@@ -150,7 +151,11 @@ fn profit<R: Recorder, B: Books>(
     any.then_some(row)
 }
 
-fn counters<R: Recorder, B: Books>(oms: &Oms<R, B>, venues: &[VenueId]) -> OrderCounters {
+fn counters<R: Recorder, B: Books>(
+    oms: &Oms<R, B>,
+    venues: &[VenueId],
+    bad_records: u64,
+) -> OrderCounters {
     let c = oms.counters();
     let halted = venues.iter().filter(|venue| oms.is_halted(**venue)).count() as u64;
     let mut refusals = [0; REFUSAL_CODES];
@@ -172,7 +177,7 @@ fn counters<R: Recorder, B: Books>(oms: &Oms<R, B>, venues: &[VenueId]) -> Order
         duplicates: c.fills_repeated,
         late_fills: c.fills_late,
         cancels_sent: c.cancels_sent,
-        bad_records: 0,
+        bad_records,
         trading_state: oms.trading_state_of(Scope::Engine).unwrap_or_default(),
         loss_switch: oms.loss_switch(),
         orders_external: orders.external_count() as u64,

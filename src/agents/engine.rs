@@ -52,6 +52,8 @@ pub struct Engine {
     lifecycle: Lifecycle,
     threads: Vec<JoinHandle<()>>,
     last: Receiver<FinalState>,
+    /// Names of the agents that can cancel.
+    executors: Vec<String>,
     statuses: Mutex<Vec<(String, StatusReader)>>,
     layout: String,
     folder: PathBuf,
@@ -59,6 +61,8 @@ pub struct Engine {
 
 /// How long the order manager may take to say what it knows, and threads to end.
 const LEAVING_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the executors may take to cancel without an order manager.
+const CANCELLING_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long stopping may take before what is left is reported as not confirmed.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 impl Engine {
@@ -100,7 +104,7 @@ impl Engine {
     /// Gives each agent its thread.
     fn spread(
         mut assembly: Assembly,
-        (supervision, desk): (Supervision, OperatorDesk),
+        (supervision, mut desk): (Supervision, OperatorDesk),
         config: &Config,
         plans: &[ThreadPlan],
         layout: String,
@@ -123,8 +127,11 @@ impl Engine {
             clock: clock.clone(),
             log: log.clone(),
         };
+        desk.strategies.clone_from(&rest.strategies);
         assembly.oms = assembly.oms.with_desk(desk);
         let (mut agents, last) = assembly.into_agents();
+        let names = agents.iter().map(|agent| agent.name().to_owned());
+        let executors = names.filter(|name| name.starts_with("exec:")).collect();
         let incidents = supervision.incidents.clone();
         let mut threads = vec![supervision.start(rest)?];
         for plan in plans {
@@ -141,7 +148,7 @@ impl Engine {
             threads.push(thread);
         }
         let (statuses, folder) = (Mutex::new(statuses), folder.to_owned());
-        Ok(Self { view, lifecycle, threads, last, statuses, layout, folder })
+        Ok(Self { view, lifecycle, threads, last, executors, statuses, layout, folder })
     }
 
     /// The region.
@@ -212,11 +219,8 @@ impl Engine {
     fn end(&mut self) -> FinalState {
         self.lifecycle.advance(Phase::Leaving);
         let last = self.last.recv_timeout(LEAVING_TIMEOUT);
+        let mut last = last.unwrap_or_else(|_| self.end_without_oms());
         self.lifecycle.advance(Phase::Done);
-        let mut last = last.unwrap_or_else(|_| {
-            let text = "the order manager did not answer: nothing is known of its orders";
-            FinalState { unconfirmed: vec![text.to_owned()], ..FinalState::default() }
-        });
         let until = Instant::now() + LEAVING_TIMEOUT;
         for thread in self.threads.drain(..) {
             while !thread.is_finished() && Instant::now() < until {
@@ -243,6 +247,36 @@ fn clear(folder: &Path) {
         let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir_all(&path));
     }
     let _ = std::fs::remove_dir(folder);
+}
+
+impl Engine {
+    /// The order manager hangs or is lost: the executors cancel without it, and what their venues
+    /// confirm is all that is known. Unless it was only late.
+    fn end_without_oms(&self) -> FinalState {
+        self.lifecycle.lose_agent();
+        let is_cleared = |name: &&String| self.lifecycle.is_cleared(name);
+        let until = Instant::now() + CANCELLING_TIMEOUT;
+        while !self.executors.iter().all(|name| is_cleared(&name)) && Instant::now() < until {
+            if let Ok(last) = self.last.try_recv() {
+                return last;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let mut text =
+            "the order manager did not answer: nothing is known of its orders".to_owned();
+        let (cleared, open): (Vec<&String>, Vec<&String>) =
+            self.executors.iter().partition(is_cleared);
+        for (what, names) in [
+            ("all orders ended, as the venue confirmed", cleared),
+            ("NOT confirmed, look there", open),
+        ] {
+            if !names.is_empty() {
+                let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
+                text += &format!("; {what}: {}", names.join(", "));
+            }
+        }
+        FinalState { unconfirmed: vec![text], ..FinalState::default() }
+    }
 }
 
 /// An engine that is dropped without [`Engine::join`] (the caller failed) still cancels.

@@ -5,7 +5,9 @@
 //! limit: what has no room is refused at once, and whoever asked decides what to do.
 //!
 //! Reports are never dropped: when the ring to the order manager has no room for everything one
-//! message may hold, the sockets are simply not read until it has.
+//! message may hold, the sockets are simply not read until it has. In an emergency it may be the order
+//! manager that is lost: then cancels and their confirmations matter more, and reports that find the
+//! ring full are lost.
 
 use super::emergency::Emergency;
 use super::session::Session;
@@ -64,6 +66,10 @@ pub struct Executor {
     waiting: Waiting,
     /// Its cancels, once there is one.
     emergency: Option<Emergency>,
+    /// The venue has confirmed all of them.
+    cleared: bool,
+    /// Reports that found their ring full in the emergency.
+    reports_dropped: u64,
     /// The last poll sent commands and left the sockets to this one.
     turned: bool,
     health: ExecutorHealth,
@@ -100,6 +106,8 @@ impl Executor {
             sent: SentTable::new(),
             waiting: Waiting::new(),
             emergency: None,
+            cleared: false,
+            reports_dropped: 0,
             turned: false,
             health: ExecutorHealth::default(),
             health_at: Nanos(0),
@@ -112,6 +120,12 @@ impl Executor {
     #[must_use]
     pub fn cancels_held_back(&self) -> u64 {
         self.cancels_held_back
+    }
+
+    /// Reports that were lost in an emergency because nobody took them.
+    #[must_use]
+    pub fn reports_dropped(&self) -> u64 {
+        self.reports_dropped
     }
 
     fn on_command(&mut self, command: &Command, now: Nanos) {
@@ -169,13 +183,19 @@ impl Executor {
         self.push(refused_here(&command.kind, reason, now));
     }
 
-    /// Space was made sure of before anything was read or sent.
+    /// Space was made sure of before anything was read or sent, unless this is an emergency.
     fn push(&mut self, event: Event) {
-        if self.parts.reports.push(event).is_err() {
-            let now = self.parts.session.now();
-            let text = format_args!("BUG: a report was dropped although there was room");
-            self.parts.session.log().error(now, text);
+        if self.parts.reports.push(event).is_ok() {
+            return;
         }
+        self.reports_dropped += 1;
+        let text = match (&self.emergency, self.reports_dropped) {
+            (None, _) => "BUG: a report was dropped although there was room",
+            (Some(_), 1) => "the order manager does not read: reports are lost, cancelling goes on",
+            (Some(_), _) => return,
+        };
+        let now = self.parts.session.now();
+        self.parts.session.log().error(now, format_args!("{text}"));
     }
 
     /// Gives the events of the session to the order manager.
@@ -232,6 +252,7 @@ impl Executor {
                 if let Some(emergency) = &mut self.emergency {
                     emergency.confirm(instrument);
                 }
+                self.tell_cleared(now);
             }
             VenueNotice::LoginRefused(channel, code) => {
                 self.parts.lifecycle.refuse_login();
@@ -270,7 +291,18 @@ impl Executor {
 
     fn has_room(&self) -> bool {
         let reports = &self.parts.reports;
-        reports.capacity() - reports.len() >= REPORTS_PER_MESSAGE
+        self.emergency.is_some() || reports.capacity() - reports.len() >= REPORTS_PER_MESSAGE
+    }
+
+    /// Says, once, that the venue has confirmed the emergency's cancels.
+    fn tell_cleared(&mut self, now: Nanos) {
+        if self.cleared || self.emergency.as_ref().is_none_or(|emergency| !emergency.is_done()) {
+            return;
+        }
+        self.cleared = true;
+        let text = format_args!("the venue confirmed the end of all orders");
+        self.parts.session.log().warn(now, text);
+        self.parts.lifecycle.clear(&self.parts.name);
     }
 
     fn publish_health(&mut self, now: Nanos) {
@@ -290,15 +322,23 @@ impl Executor {
     /// An agent is lost. New orders on their way here are refused, and everything at the venue is
     /// cancelled without being told, again and again until the venue confirms it.
     fn on_emergency(&mut self, now: Nanos) {
+        let again = self.emergency.is_some();
         let instruments = &self.parts.instruments;
         let emergency = self.emergency.get_or_insert_with(|| Emergency::new(instruments));
-        for command in emergency.commands(now) {
+        let commands = emergency.commands(now);
+        if again && !commands.is_empty() {
+            let count = commands.len();
+            let text = format_args!("cancels of {count} instruments are not confirmed: sent again");
+            self.parts.session.log().error(now, text);
+        }
+        for command in commands {
             if let Err(error) = self.parts.session.submit(&command, now) {
                 let text = format_args!("{:?} was not sent: {error}", command.kind);
                 self.parts.session.log().error(now, text);
             }
             self.hand_over(now);
         }
+        self.tell_cleared(now);
     }
 }
 
@@ -310,6 +350,9 @@ impl Agent for Executor {
     fn poll(&mut self, now: Nanos) -> usize {
         let mut work = 0;
         let emergency = self.parts.lifecycle.has_lost_agent();
+        if emergency {
+            self.on_emergency(now);
+        }
         for _ in 0..COMMANDS_PER_POLL {
             while self.waiting.has_room()
                 && let Some(command) = self.parts.commands.pop()
@@ -326,9 +369,6 @@ impl Agent for Executor {
             } else {
                 self.on_command(&command, now);
             }
-        }
-        if emergency && self.has_room() {
-            self.on_emergency(now);
         }
         // In a folded loop the other legs of the signal wait behind us: let them leave first.
         self.turned = work > 0 && !self.turned;

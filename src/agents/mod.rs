@@ -24,6 +24,7 @@ mod operator;
 mod pairs;
 mod ports;
 mod session;
+mod silence;
 mod skew;
 mod strategy;
 mod supervision;
@@ -39,7 +40,9 @@ pub use feed::{Feed, FeedBook, FeedHistograms, FeedParts};
 pub use journal::{JournalRecorder, Restored, restore};
 pub use load::{LoadError, load};
 pub use oms::{OmsAgent, OmsParts};
-pub use operator::{Ask, AskKind, ClosingRow, OperatorDesk, OrderBoard, OrderRow, Tell, TellPart};
+pub use operator::{
+    Ask, AskKind, ClosingRow, OperatorDesk, OrderBoard, OrderRow, Settled, Tell, TellPart,
+};
 pub use pairs::PairStats;
 pub use ports::{StrategyPort, VenuePort};
 pub use session::{Session, SessionCounters, Step};

@@ -70,7 +70,6 @@ pub struct OmsAgent {
     pub(super) out: Output,
     /// Commands that found their ring full.
     refused: Vec<(VenueId, Command)>,
-    bad_records: u64,
     skew: SkewTable,
     pairs: PairLog,
     stopping: bool,
@@ -136,7 +135,6 @@ impl OmsAgent {
             ready,
             out,
             refused: Vec::with_capacity(64),
-            bad_records: 0,
             skew: SkewTable::new(),
             pairs,
             stopping: false,
@@ -206,23 +204,16 @@ impl OmsAgent {
         }
     }
 
-    fn take_requests(&mut self, now: Nanos) -> usize {
+    fn take_requests(&mut self) -> usize {
         let mut work = 0;
         for at in 0..self.parts.strategies.len() {
             for _ in 0..REQUESTS_PER_POLL {
                 let port = &mut self.parts.strategies[at];
-                match port.end.pop_request() {
-                    Ok(None) => break,
-                    Ok(Some(request)) => {
-                        let strategy = port.strategy;
-                        let now = self.parts.clock.now();
-                        self.on_request(strategy, &request, now);
-                    }
-                    Err(error) => {
-                        self.bad_records += 1;
-                        let text = format_args!("strategy {at}: bad request: {error}");
-                        self.parts.log.error(now, text);
-                    }
+                let strategy = port.strategy;
+                let Some(request) = port.pop_request() else { break };
+                if let Ok(request) = request {
+                    let now = self.parts.clock.now();
+                    self.on_request(strategy, &request, now);
                 }
                 work += 1;
             }
@@ -313,9 +304,8 @@ impl OmsAgent {
         }
         for (strategy, report) in self.out.reports.drain(..) {
             let port = self.parts.strategies.iter_mut().find(|port| port.strategy == strategy);
-            if port.is_some_and(|port| !port.give(report)) {
-                let text = format_args!("strategy {}: does not read its reports", strategy.0);
-                self.parts.log.error(now, text);
+            if let Some(port) = port {
+                port.give(report);
             }
         }
     }
@@ -332,9 +322,9 @@ impl OmsAgent {
         }
         self.look_at_journal(now);
         self.parts.market.beat(now);
-        let (oms, table) = (&self.oms, &self.parts.instruments);
-        let account = &mut self.parts.account;
-        account::publish(oms, table, &self.venues, now, account);
+        let (oms, bad_records) = (&self.oms, self.bad_records());
+        let OmsParts { instruments, account, .. } = &mut self.parts;
+        account::publish(oms, instruments, &self.venues, bad_records, now, account);
     }
 
     fn live_through_the_end(&mut self, now: Nanos) {
@@ -411,6 +401,7 @@ impl OmsAgent {
         }
         self.told = c;
         self.tell_switch(now);
+        self.tell_complaints(now);
         let OmsParts { instruments, lifecycle, log, .. } = &mut self.parts;
         for (venue, finding) in self.oms.findings() {
             findings::say(venue, &finding, instruments, lifecycle, log, now);
@@ -463,15 +454,17 @@ impl OmsAgent {
 
     fn finish(&mut self, now: Nanos) {
         self.finished = true;
+        // Storing may take long: nobody is to think that we hang.
+        self.parts.lifecycle.advance(Phase::Leaving);
         let unrecorded = self.close_journal(now);
         self.account_at = Nanos(0);
         self.publish_account(now);
         let (oms, table) = (&self.oms, &self.parts.instruments);
         let mut last = account::final_state(oms, table, &self.venues, now);
-        last.counters.bad_records = self.bad_records;
+        last.counters.bad_records = self.bad_records();
         last.pairs = self.pairs.stats();
         last.unrecorded = unrecorded;
-        self.describe(LAST_WORD, Scope::Engine, now);
+        self.describe((LAST_WORD, Scope::Engine), Nanos(u64::MAX), now);
         let _ = self.parts.last.send(last);
         self.parts.lifecycle.advance(Phase::Done);
     }
@@ -491,7 +484,7 @@ impl Agent for OmsAgent {
         }
         let mut work = self.take_operator(now);
         work += self.take_events(now);
-        work += self.take_requests(now);
+        work += self.take_requests();
         self.oms.on_timer(now, &mut self.out);
         self.drain(now);
         self.watch_journal(now);

@@ -6,12 +6,15 @@
 
 use super::oms::OmsAgent;
 use super::ports::StrategyPort;
+use super::silence::{Heard, Silence};
 use crate::oms::{Closing, ClosingState, OperatorDone, OperatorError, Order, Progress};
 use crate::sync::spsc;
 use crate::types::{
-    Amount, ClientOrderId, InstrumentId, Nanos, Operator, OrderState, Qty, Scope, Side,
+    Amount, ClientOrderId, InstrumentId, Nanos, Operator, OrderState, Qty, Scope, Side, StrategyId,
     TradingState,
 };
+use crate::venues::VENUES;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// A question of the control thread. Its number comes back with every part of the answer.
@@ -28,8 +31,21 @@ pub struct Ask {
 pub enum AskKind {
     /// Carry it out.
     Do(Operator),
-    /// Tell what is left to do in a scope.
-    Look(Scope),
+    /// Tell what is left to do in a scope of the orders that were made until then.
+    Look(Scope, Nanos),
+}
+
+/// Up to which number the commands are settled: carried out by the order manager, or taken back by the
+/// control thread, which waited in vain. Whoever settles one first has it, so that nobody is told that a
+/// command was not carried out which is carried out later.
+#[derive(Clone, Debug, Default)]
+pub struct Settled(Arc<AtomicU64>);
+
+impl Settled {
+    /// Settles all up to this number. Gives the last that was settled before.
+    pub fn up_to(&self, number: u64) -> u64 {
+        self.0.fetch_max(number, Ordering::AcqRel)
+    }
 }
 
 /// Number of what the order manager tells unasked when it ends.
@@ -47,8 +63,8 @@ pub struct Tell {
 /// See [`Tell`].
 #[derive(Clone, Copy, Debug)]
 pub enum TellPart {
-    /// What a command did at once. The whole answer to [`AskKind::Do`].
-    Done(Result<OperatorDone, OperatorError>),
+    /// What a command did at once, and when. The whole answer to [`AskKind::Do`].
+    Done(Result<OperatorDone, OperatorError>, Nanos),
     /// An order that has not ended.
     Order(OrderRow),
     /// A position that is or was being closed.
@@ -108,8 +124,12 @@ pub struct OperatorDesk {
     pub asks: spsc::Consumer<Ask>,
     /// Answers.
     pub tells: spsc::Producer<Tell>,
+    /// Which commands are still wanted.
+    pub settled: Settled,
     /// Open orders, shown twice a second.
     pub board: OrderBoard,
+    /// Names of the strategies by number.
+    pub strategies: Vec<String>,
     /// A strategy that has not said for so long that it lives is paused.
     pub strategy_silence_max_ns: u64,
 }
@@ -118,17 +138,7 @@ pub struct OperatorDesk {
 pub(super) struct DeskState {
     pub desk: OperatorDesk,
     silence: Vec<Silence>,
-    looked_at: Nanos,
     board_at: Nanos,
-}
-
-/// When a strategy was last seen alive: by our own clock, at the first look that found its
-/// heartbeat changed.
-#[derive(Clone, Copy, Default)]
-struct Silence {
-    beat: Nanos,
-    seen_at: Nanos,
-    paused: bool,
 }
 
 impl DeskState {
@@ -137,37 +147,7 @@ impl DeskState {
         if let Ok(mut board) = desk.board.lock() {
             board.reserve(BOARD_ROWS_MAX);
         }
-        Self { desk, silence, looked_at: Nanos(0), board_at: Nanos(0) }
-    }
-
-    /// Strategies that have just gone silent, by their place in `ports`; those that came back are
-    /// told of by the second value.
-    fn look(&mut self, ports: &[StrategyPort], now: Nanos) -> Option<(usize, bool)> {
-        // While we did not look ourselves (a stopped process, a loop that hung), nobody is to blame.
-        let max = self.desk.strategy_silence_max_ns;
-        let gap = now.since(self.looked_at);
-        self.looked_at = now;
-        if gap > max / 4 {
-            for row in &mut self.silence {
-                row.seen_at = now;
-            }
-        }
-        for (at, (port, row)) in ports.iter().zip(&mut self.silence).enumerate() {
-            let beat = port.end.heartbeat();
-            if beat != row.beat {
-                let back = row.paused;
-                *row = Silence { beat, seen_at: now, paused: false };
-                if back {
-                    return Some((at, true));
-                }
-            }
-            let watched = row.beat > Nanos(0) && !row.paused;
-            if watched && now.since(row.seen_at) > max {
-                row.paused = true;
-                return Some((at, false));
-            }
-        }
-        None
+        Self { desk, silence, board_at: Nanos(0) }
     }
 }
 
@@ -191,8 +171,9 @@ impl OmsAgent {
         for scope in scopes {
             let state = self.oms.trading_state_of(scope).unwrap_or_default();
             if state != TradingState::Active {
-                let text = format_args!("{scope:?} is {state} since an earlier run: stoop resume");
-                self.parts.log.warn(now, text);
+                let names = self.desk.as_ref().map_or(&[][..], |state| &state.desk.strategies);
+                let text = pause_text(scope, state, names);
+                self.parts.log.warn(now, format_args!("{text}"));
             }
         }
     }
@@ -205,6 +186,10 @@ impl OmsAgent {
             };
             work += 1;
             match ask.kind {
+                AskKind::Do(operator) if self.is_taken_back(ask.number) => {
+                    let text = format_args!("came too late for a person and is left: {operator:?}");
+                    self.parts.log.warn(now, text);
+                }
                 AskKind::Do(operator) => {
                     let mut result = self.oms.on_operator(&operator, now, &mut self.out);
                     self.drain(now);
@@ -213,12 +198,18 @@ impl OmsAgent {
                     }
                     let text = format_args!("told by a person: {operator:?}: {result:?}");
                     self.parts.log.info(now, text);
-                    self.answer(ask.number, TellPart::Done(result));
+                    self.answer(ask.number, TellPart::Done(result, now));
                 }
-                AskKind::Look(scope) => self.describe(ask.number, scope, now),
+                AskKind::Look(scope, made) => {
+                    self.describe((ask.number, scope), made, now);
+                }
             }
         }
         work
+    }
+
+    fn is_taken_back(&self, number: u64) -> bool {
+        self.desk.as_ref().is_some_and(|state| state.desk.settled.up_to(number) >= number)
     }
 
     fn answer(&mut self, number: u64, part: TellPart) {
@@ -228,12 +219,13 @@ impl OmsAgent {
         }
     }
 
-    /// Tells what is left to do in a scope.
-    pub(super) fn describe(&mut self, number: u64, scope: Scope, now: Nanos) {
+    /// Tells what is left to do in a scope, in answer to a question: of the orders made until then.
+    pub(super) fn describe(&mut self, (number, scope): (u64, Scope), made: Nanos, now: Nanos) {
         let Some(state) = &mut self.desk else { return };
         let tells = &mut state.desk.tells;
         let oms = &self.oms;
-        for order in oms.orders_of(scope).take(ROWS_MAX) {
+        let orders = oms.orders_of(scope).filter(|order| order.created_ns <= made);
+        for order in orders.take(ROWS_MAX) {
             let row = order_row(order, oms.is_ready(order.venue, now));
             let _ = tells.push(Tell { number, part: TellPart::Order(row) });
         }
@@ -243,25 +235,34 @@ impl OmsAgent {
             let row = ClosingRow { instrument, state, left };
             let _ = tells.push(Tell { number, part: TellPart::Closing(row) });
         }
-        let part = TellPart::Progress(oms.progress(scope));
+        let part = TellPart::Progress(oms.progress_of(scope, made));
         let _ = tells.push(Tell { number, part });
     }
 
     /// Pauses strategies that have gone silent and cancels their orders.
     pub(super) fn watch_strategies(&mut self, now: Nanos) {
-        let Some(state) = &mut self.desk else { return };
-        let Some((at, back)) = state.look(&self.parts.strategies, now) else { return };
-        let strategy = self.parts.strategies[at].strategy;
-        let scope = Scope::Strategy(strategy);
-        if back {
-            let text = format_args!(
-                "strategy {}: alive again; it stays paused until a person resumes it",
-                strategy.0
-            );
-            self.parts.log.warn(now, text);
-            return;
+        for at in 0..self.parts.strategies.len() {
+            let Some(state) = &mut self.desk else { return };
+            let max_ns = state.desk.strategy_silence_max_ns;
+            let port = &self.parts.strategies[at];
+            let strategy = port.strategy;
+            match state.silence[at].look(port.end.heartbeat(), max_ns, now) {
+                Some(Heard::Silence(_)) => self.pause_silent(strategy, max_ns, now),
+                Some(Heard::Beat) => {
+                    let text = format_args!(
+                        "strategy {}: alive again; it stays paused until a person resumes it",
+                        strategy.0
+                    );
+                    self.parts.log.warn(now, text);
+                }
+                None => {}
+            }
         }
-        let silence_ms = state.desk.strategy_silence_max_ns / 1_000_000;
+    }
+
+    fn pause_silent(&mut self, strategy: StrategyId, max_ns: u64, now: Nanos) {
+        let scope = Scope::Strategy(strategy);
+        let silence_ms = max_ns / 1_000_000;
         let text = format_args!(
             "strategy {}: silent for {silence_ms} ms: paused, its orders are cancelled",
             strategy.0
@@ -274,6 +275,20 @@ impl OmsAgent {
                 self.parts.log.error(now, format_args!("strategy {}: {error}", strategy.0));
             }
             self.drain(now);
+        }
+    }
+
+    /// Requests of all strategies that could not be read.
+    pub(super) fn bad_records(&self) -> u64 {
+        self.parts.strategies.iter().map(StrategyPort::bad_records).sum()
+    }
+
+    /// Says what strategies do wrong, each once a second at most however often they do it.
+    pub(super) fn tell_complaints(&mut self, now: Nanos) {
+        for port in &mut self.parts.strategies {
+            if let Some(text) = port.complaint(now) {
+                self.parts.log.error(now, format_args!("strategy {}: {text}", port.strategy.0));
+            }
         }
     }
 
@@ -314,6 +329,24 @@ impl OmsAgent {
     }
 }
 
+/// A pause of an earlier run, with the command that ends it.
+fn pause_text(scope: Scope, state: TradingState, strategies: &[String]) -> String {
+    let (what, name) = match scope {
+        Scope::Engine => {
+            return format!("the engine is {state} since an earlier run: stoop resume");
+        }
+        Scope::Venue(venue) => {
+            let row = VENUES.get(usize::from(venue.0));
+            ("venue", row.map_or_else(|| venue.0.to_string(), |row| row.name.to_owned()))
+        }
+        Scope::Strategy(strategy) => {
+            let name = strategies.get(usize::from(strategy.0));
+            ("strategy", name.cloned().unwrap_or_else(|| strategy.0.to_string()))
+        }
+    };
+    format!("{what} {name} is {state} since an earlier run: stoop resume --{what} {name}")
+}
+
 fn order_row(order: &Order, venue_ready: bool) -> OrderRow {
     OrderRow {
         client_id: order.client_id,
@@ -331,43 +364,32 @@ fn order_row(order: &Order, venue_ready: bool) -> OrderRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shm::{StrategyFile, StrategyOptions};
-    use crate::types::StrategyId;
-
-    const MS: u64 = 1_000_000;
-
-    fn desk() -> OperatorDesk {
-        let (asks, tells) = (spsc::channel(4).1, spsc::channel(4).0);
-        let board = OrderBoard::default();
-        OperatorDesk { asks, tells, board, strategy_silence_max_ns: 2_000 * MS }
-    }
+    use crate::types::VenueId;
 
     #[test]
-    fn silence_is_counted_in_our_own_looks() {
-        let options = StrategyOptions::default();
-        let (oms_end, strategy_end) = StrategyFile::in_memory(&options).unwrap();
-        let ports = [StrategyPort::new(StrategyId(0), oms_end)];
-        let mut state = DeskState::new(desk(), 1);
-        let mut now = Nanos(10_000 * MS);
-        let mut look = |state: &mut DeskState, millis: u64| {
-            now = now.plus(millis * MS);
-            state.look(&ports, now)
-        };
-        for _ in 0..100 {
-            assert_eq!(look(&mut state, 100), None, "it has never begun");
+    fn a_pause_that_is_left_is_said_with_the_command_that_ends_it() {
+        let names = ["fast".to_owned(), "slow".to_owned()];
+        let text = |scope, state| pause_text(scope, state, &names);
+        let venue = VENUES[1].name;
+        let cases = [
+            (
+                text(Scope::Engine, TradingState::Halted),
+                "the engine is halted since an earlier run: stoop resume".to_owned(),
+            ),
+            (
+                text(Scope::Venue(VenueId(1)), TradingState::ReduceOnly),
+                format!(
+                    "venue {venue} is reduce-only since an earlier run: stoop resume --venue {venue}"
+                ),
+            ),
+            (
+                text(Scope::Strategy(StrategyId(1)), TradingState::Halted),
+                "strategy slow is halted since an earlier run: stoop resume --strategy slow"
+                    .to_owned(),
+            ),
+        ];
+        for (said, wanted) in cases {
+            assert_eq!(said, wanted);
         }
-        strategy_end.beat(Nanos(1));
-        for _ in 0..21 {
-            assert_eq!(look(&mut state, 100), None);
-        }
-        assert_eq!(look(&mut state, 5_000), None, "we slept ourselves");
-        for _ in 0..20 {
-            assert_eq!(look(&mut state, 100), None);
-        }
-        assert_eq!(look(&mut state, 100), Some((0, false)));
-        assert_eq!(look(&mut state, 100), None, "told once");
-        strategy_end.beat(Nanos(2));
-        assert_eq!(look(&mut state, 100), Some((0, true)));
-        assert_eq!(look(&mut state, 100), None);
     }
 }

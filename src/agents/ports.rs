@@ -1,8 +1,8 @@
 //! The order manager's rings to everybody else.
 
-use crate::shm::OmsEnd;
+use crate::shm::{BadRecord, OmsEnd};
 use crate::sync::{histogram, spsc};
-use crate::types::{Command, Event, StrategyId, StrategyReport, VenueId};
+use crate::types::{Command, Event, Nanos, Request, StrategyId, StrategyReport, VenueId};
 use std::collections::VecDeque;
 use std::sync::mpsc::Receiver;
 
@@ -34,25 +34,76 @@ pub struct StrategyPort {
     pub end: OmsEnd,
     /// Reports that found their ring full.
     pub waiting: VecDeque<StrategyReport>,
+    wrong: Wrong,
+    /// The part of it that was told, and when more may be.
+    told: Wrong,
+    tell_at: Nanos,
+}
+
+/// What a strategy's file held or did that it should not; counted, because it may be without end.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Wrong {
+    /// Requests that could not be read, and why the last of them.
+    bad_records: u64,
+    last: Option<BadRecord>,
+    /// Reports that it did not take.
+    reports_lost: u64,
 }
 
 impl StrategyPort {
     /// The port of a strategy that has not been told anything yet.
     #[must_use]
     pub fn new(strategy: StrategyId, end: OmsEnd) -> Self {
-        Self { strategy, end, waiting: VecDeque::with_capacity(REPORTS_WAITING) }
+        let waiting = VecDeque::with_capacity(REPORTS_WAITING);
+        let (wrong, told) = (Wrong::default(), Wrong::default());
+        Self { strategy, end, waiting, wrong, told, tell_at: Nanos(0) }
     }
 
-    /// Delivers a report, now or later, in order. False if too many wait already: it is lost.
-    pub(super) fn give(&mut self, report: StrategyReport) -> bool {
+    /// Takes the oldest request; `None` if there is none. One that cannot be read is counted.
+    pub(super) fn pop_request(&mut self) -> Option<Result<Request, BadRecord>> {
+        let request = self.end.pop_request().transpose()?;
+        if let Err(error) = request {
+            self.wrong.bad_records += 1;
+            self.wrong.last = Some(error);
+        }
+        Some(request)
+    }
+
+    /// Requests that could not be read.
+    pub(super) fn bad_records(&self) -> u64 {
+        self.wrong.bad_records
+    }
+
+    /// Delivers a report, now or later, in order. If too many wait already it is lost, and counted.
+    pub(super) fn give(&mut self, report: StrategyReport) {
         if self.waiting.is_empty() && self.end.push_report(&report).is_ok() {
-            return true;
+            return;
         }
         if self.waiting.len() == REPORTS_WAITING {
-            return false;
+            self.wrong.reports_lost += 1;
+            return;
         }
         self.waiting.push_back(report);
-        true
+    }
+
+    /// What went wrong since this was last told, in words, once a second at most.
+    pub(super) fn complaint(&mut self, now: Nanos) -> Option<String> {
+        if self.wrong == self.told || now < self.tell_at {
+            return None;
+        }
+        self.tell_at = now.plus(TELL_EVERY_NS);
+        let told = std::mem::replace(&mut self.told, self.wrong);
+        let mut parts = Vec::new();
+        let bad = self.wrong.bad_records - told.bad_records;
+        if let (Some(error), 1..) = (self.wrong.last, bad) {
+            let all = self.wrong.bad_records;
+            parts.push(format!("{bad} bad requests, {all} in all, the last: {error}"));
+        }
+        let lost = self.wrong.reports_lost - told.reports_lost;
+        if lost > 0 {
+            parts.push(format!("does not read its reports: {lost} lost"));
+        }
+        Some(parts.join("; "))
     }
 
     /// Reports that found the ring full, once it has room.
@@ -66,5 +117,7 @@ impl StrategyPort {
     }
 }
 
+/// Complaints about one strategy are at least so far apart.
+const TELL_EVERY_NS: u64 = 1_000_000_000;
 /// Reports that wait for a strategy whose ring is full.
 const REPORTS_WAITING: usize = 4096;

@@ -6,7 +6,7 @@ use super::frames::Frames;
 use super::log::Log;
 use crate::clock::Clock;
 use crate::net::{HttpRequest, LinkId, LinkOptions, Net, NetEvent, NetOptions, Transport};
-use crate::types::{Channel, Command, Event, Events, Nanos};
+use crate::types::{Channel, Command, Event, Events, Nanos, Readiness, VenueNotice};
 use crate::venues::{
     Connector, DecodeError, EncodeError, Outbox, Output, Request, RequestId, Response,
 };
@@ -47,6 +47,8 @@ pub struct Session {
     lost: Vec<RequestId>,
     /// The last messages, if they are kept.
     frames: Option<Frames>,
+    /// Channels that are not ready: what comes there answers a login, and may name the key.
+    joining: [bool; Channel::COUNT],
 }
 
 /// Most events of one message; a message with more is refused as too large.
@@ -75,6 +77,7 @@ impl Session {
             log,
             lost: Vec::with_capacity(64),
             frames: None,
+            joining: [true; Channel::COUNT],
         };
         for spec in session.connector.channels().to_vec() {
             let link = session
@@ -86,7 +89,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Keeps the last messages from now on: one that is refused is shown in the log, and so is one
+    /// Keeps the last messages from now on, but none of a stream before it is ready: one that is refused is shown in the log, and so is one
     /// that [`Session::show`] is asked for.
     pub fn keep_frames(&mut self) {
         self.frames = Some(Frames::default());
@@ -125,14 +128,22 @@ impl Session {
         let (out, events, connector) = (&mut self.out, &mut self.events, &mut self.connector);
         let result = match event {
             NetEvent::Open { link } => {
+                self.joining[channel_of(&self.links, link).index()] = true;
                 connector.on_open(channel_of(&self.links, link), now, out, events);
                 Ok(())
             }
             NetEvent::Frame { link, payload, recv_ns } => {
                 step.recv_ns = recv_ns;
                 self.counters.frames += 1;
-                keep(&mut self.frames, recv_ns, payload);
-                connector.on_frame(channel_of(&self.links, link), payload, recv_ns, out, events)
+                let channel = channel_of(&self.links, link);
+                if !self.joining[channel.index()] {
+                    keep(&mut self.frames, recv_ns, payload);
+                }
+                let result = connector.on_frame(channel, payload, recv_ns, out, events);
+                if self.joining[channel.index()] {
+                    note_ready(events, &mut self.joining);
+                }
+                result
             }
             NetEvent::Response { id, status, head, body, recv_ns, .. } => {
                 step.recv_ns = recv_ns;
@@ -275,6 +286,15 @@ impl Session {
     #[must_use]
     pub fn now(&self) -> Nanos {
         self.clock.now()
+    }
+}
+
+/// Channels whose logins were just accepted.
+fn note_ready(events: &Events, joining: &mut [bool; Channel::COUNT]) {
+    for event in events.list() {
+        if let Event::Notice(VenueNotice::Readiness(channel, Readiness::Ready)) = event {
+            joining[channel.index()] = false;
+        }
     }
 }
 

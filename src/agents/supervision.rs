@@ -3,7 +3,7 @@
 use super::control::crash::{CrashWriter, Incidents};
 use super::control::{self, ControlParts, KILL_FILE_NAME, Names, SOCKET_NAME, Socket, SparePlan};
 use super::log::Log;
-use super::operator::{Ask, OperatorDesk, OrderBoard, Tell};
+use super::operator::{Ask, OperatorDesk, OrderBoard, Settled, Tell};
 use super::session::Session;
 use super::threads::Lifecycle;
 use crate::clock::Clock;
@@ -27,6 +27,7 @@ const TELLS: usize = 2_048;
 pub(super) struct Supervision {
     asks: spsc::Producer<Ask>,
     tells: spsc::Consumer<Tell>,
+    settled: Settled,
     board: OrderBoard,
     kill_file: PathBuf,
     /// Panics of the agents.
@@ -45,15 +46,17 @@ impl Supervision {
         }
         let (asks, asks_in) = spsc::channel(ASKS);
         let (tells_out, tells) = spsc::channel(TELLS);
-        let board = OrderBoard::default();
+        let (board, settled) = (OrderBoard::default(), Settled::default());
         let desk = OperatorDesk {
             asks: asks_in,
             tells: tells_out,
+            settled: settled.clone(),
             board: board.clone(),
+            strategies: Vec::new(),
             strategy_silence_max_ns: config.strategy_silence_max_ns,
         };
         let incidents = Incidents::default();
-        Ok((Self { asks, tells, board, kill_file, incidents, journal: None }, desk))
+        Ok((Self { asks, tells, settled, board, kill_file, incidents, journal: None }, desk))
     }
 
     /// Starts the thread.
@@ -67,15 +70,16 @@ impl Supervision {
             instruments,
         };
         let path = folder.join(SOCKET_NAME);
-        let socket = Socket::bind(&path, names.clone(), self.asks, self.tells, lifecycle.clone())?;
-        let crashes = CrashWriter {
+        let rings = (self.asks, self.tells, self.settled);
+        let socket = Socket::bind(&path, names.clone(), rings, lifecycle.clone())?;
+        let crashes = Arc::new(CrashWriter {
             folder: config.crash_folder.clone(),
             instance: config.name.clone(),
             view: view.clone(),
             board: self.board,
             names,
             log: log.tail(),
-        };
+        });
         control::start(ControlParts {
             journal: self.journal,
             socket,

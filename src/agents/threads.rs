@@ -8,7 +8,7 @@ use crate::types::Nanos;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -45,6 +45,7 @@ pub struct Lifecycle {
     refused: Arc<AtomicBool>,
     frame: Arc<AtomicU64>,
     reason: Arc<OnceLock<String>>,
+    cleared: Arc<Mutex<Vec<String>>>,
 }
 
 impl Lifecycle {
@@ -87,6 +88,22 @@ impl Lifecycle {
     #[must_use]
     pub fn has_lost_agent(&self) -> bool {
         self.lost.load(Ordering::Acquire)
+    }
+
+    /// In the emergency: this executor's venue, or that of its spare, has confirmed that nothing
+    /// works there any more.
+    pub fn clear(&self, executor: &str) {
+        let mut cleared = self.cleared.lock().unwrap_or_else(PoisonError::into_inner);
+        if !cleared.iter().any(|known| known == executor) {
+            cleared.push(executor.to_owned());
+        }
+    }
+
+    /// See [`Lifecycle::clear`].
+    #[must_use]
+    pub fn is_cleared(&self, executor: &str) -> bool {
+        let cleared = self.cleared.lock().unwrap_or_else(PoisonError::into_inner);
+        cleared.iter().any(|known| known == executor)
     }
 
     /// The message that was read at this time is to be shown by whoever has it.

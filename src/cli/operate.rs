@@ -211,6 +211,10 @@ fn tell(
         let error = reply.error.as_deref().unwrap_or("refused");
         return Err(Failure::new(format!("{name}: {error}")));
     }
+    if let (Some(error), false) = (&reply.error, request.command == "stop") {
+        println!("{name}: {error}");
+        return Ok(());
+    }
     let of = match (&request.venue, &request.strategy) {
         (Some(venue), _) => format!(" at {venue}"),
         (_, Some(strategy)) => format!(" of strategy {strategy}"),
@@ -301,6 +305,8 @@ mod tests {
         assert_eq!(exit_code(&done, false), EXIT_UNCONFIRMED);
         let begun = ControlReply { done: false, ..done.clone() };
         assert_eq!(exit_code(&begun, true), EXIT_UNCONFIRMED);
+        let unknown = ControlReply { ok: true, ..ControlReply::refused("it may still be") };
+        assert_eq!(exit_code(&unknown, true), EXIT_UNCONFIRMED);
         let row = PositionText {
             instrument: "a".to_owned(),
             state: "gave up".to_owned(),

@@ -229,8 +229,14 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     /// What is left to do in a scope.
     #[must_use]
     pub fn progress(&self, scope: Scope) -> Progress {
+        self.progress_of(scope, Nanos(u64::MAX))
+    }
+
+    /// The same of the orders alone that were made until then.
+    #[must_use]
+    pub fn progress_of(&self, scope: Scope, made: Nanos) -> Progress {
         let mut progress = Progress { closing: self.closing_count(scope), ..Progress::default() };
-        for order in self.orders_of(scope) {
+        for order in self.orders_of(scope).filter(|order| order.created_ns <= made) {
             match order.state {
                 state if state.is_terminal() => progress.awaiting += 1,
                 crate::types::OrderState::Unknown => {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use stoop::agents::control::{ControlReply, Names, SOCKET_NAME, Socket};
-use stoop::agents::{Ask, AskKind, Lifecycle, OrderRow, Phase, Tell, TellPart};
+use stoop::agents::{Ask, AskKind, Lifecycle, OrderRow, Phase, Settled, Tell, TellPart};
 use stoop::oms::{OperatorDone, OperatorError, Progress};
 use stoop::sync::spsc;
 use stoop::types::{
@@ -50,6 +50,9 @@ pub fn names() -> Names {
     }
 }
 
+/// When it carries commands out: what is placed afterwards is not what a cancel-all is about.
+const DONE_AT: Nanos = Nanos(77);
+
 /// The order manager's part: one order that ends after so many looks.
 fn order_manager(
     mut asks: spsc::Consumer<Ask>,
@@ -70,14 +73,14 @@ fn order_manager(
         };
         match ask.kind {
             AskKind::Do(Operator::SetLimit(..)) => {
-                tell(ask.number, TellPart::Done(Err(OperatorError::BadValue)));
+                tell(ask.number, TellPart::Done(Err(OperatorError::BadValue), DONE_AT));
             }
             AskKind::Do(_) => {
                 let done = OperatorDone { cancels: 1, ..OperatorDone::default() };
-                tell(ask.number, TellPart::Done(Ok(done)));
+                tell(ask.number, TellPart::Done(Ok(done), DONE_AT));
             }
-            AskKind::Look(scope) => {
-                assert_eq!(scope, Scope::Venue(VenueId(0)));
+            AskKind::Look(scope, made) => {
+                assert_eq!((scope, made), (Scope::Venue(VenueId(0)), DONE_AT));
                 looks = looks.saturating_sub(1);
                 if looks > 0 {
                     tell(ask.number, TellPart::Order(row()));
@@ -108,6 +111,7 @@ struct Served {
     folder: Folder,
     lifecycle: Lifecycle,
     over: Arc<AtomicBool>,
+    settled: Settled,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -116,9 +120,11 @@ impl Served {
         let folder = Folder::new();
         let (asks, asks_in) = spsc::channel(16);
         let (tells_out, tells) = spsc::channel(256);
+        let settled = Settled::default();
+        let rings = (asks, tells, settled.clone());
         let (lifecycle, over) = (Lifecycle::default(), Arc::new(AtomicBool::new(false)));
         let path = folder.0.join(SOCKET_NAME);
-        let mut socket = Socket::bind(&path, names(), asks, tells, lifecycle.clone()).unwrap();
+        let mut socket = Socket::bind(&path, names(), rings, lifecycle.clone()).unwrap();
         let mut threads = Vec::new();
         let flag = over.clone();
         threads.push(std::thread::spawn(move || {
@@ -133,7 +139,7 @@ impl Served {
                 order_manager(asks_in, tells_out, life, looks, flag);
             }));
         }
-        Self { folder, lifecycle, over, threads }
+        Self { folder, lifecycle, over, settled, threads }
     }
 
     fn path(&self) -> PathBuf {
@@ -223,10 +229,30 @@ fn an_order_manager_that_hangs_is_said_to() {
     let served = Served::new(None);
     let reply = served.ask(r#"{"command":"pause"}"#);
     assert!(!reply.ok);
-    assert!(reply.error.unwrap().starts_with("the order manager does not answer"));
+    let error = reply.error.unwrap();
+    assert!(error.starts_with("the order manager does not answer"), "{error}");
+    assert!(error.ends_with("It will not carry this out later"), "{error}");
+    assert_eq!(served.settled.up_to(1), 1, "an order manager that comes back leaves it");
     let reply = served.ask(r#"{"command":"stop","wait_ms":100}"#);
     assert!(reply.ok && !reply.done);
     assert_eq!(served.lifecycle.phase(), Phase::Stopping, "it is told to all the same");
+}
+
+#[test]
+fn a_command_that_was_begun_but_not_answered_may_still_be_carried_out() {
+    let served = Served::new(None);
+    assert_eq!(served.settled.up_to(1), 0, "the order manager takes the first, and hangs");
+    let reply = served.ask(r#"{"command":"pause"}"#);
+    assert!(reply.ok && !reply.done, "{reply:?}");
+    let error = reply.error.unwrap();
+    assert!(error.ends_with("which may still be carried out"), "{error}");
+    // Two at a time, neither of them begun.
+    let (one, two) = std::thread::scope(|scope| {
+        let one = scope.spawn(|| served.ask(r#"{"command":"pause"}"#));
+        let two = scope.spawn(|| served.ask(r#"{"command":"resume"}"#));
+        (one.join().unwrap(), two.join().unwrap())
+    });
+    assert!(!one.ok && !two.ok, "{one:?} {two:?}");
 }
 
 #[test]

@@ -176,6 +176,14 @@ impl Desk {
         self.oms.poll(now);
     }
 
+    /// The strategy's file holds so many signals without a leg.
+    pub fn bad_requests(&mut self, count: u64) {
+        for id in 1..=count {
+            let signal = Signal { id: SignalId(id), legs_len: 0, ..Signal::default() };
+            self.strategy.requests.push_signal(&signal).unwrap();
+        }
+    }
+
     /// The strategy cancels everything.
     pub fn cancel_all(&mut self, now: Nanos) {
         self.strategy.requests.push_cancel_all().unwrap();

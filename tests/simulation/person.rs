@@ -6,7 +6,7 @@ use crate::checks::Failure;
 use crate::plan::{MS, Plan, SECOND};
 use std::collections::BTreeMap;
 use stoop::agents::{
-    Agent, Ask, AskKind, Assembly, OperatorDesk, OrderBoard, Phase, Tell, TellPart,
+    Agent, Ask, AskKind, Assembly, OperatorDesk, OrderBoard, Phase, Settled, Tell, TellPart,
 };
 use stoop::oms::OperatorError;
 use stoop::sync::spsc;
@@ -80,7 +80,9 @@ impl Person {
         OperatorDesk {
             asks: asks_in,
             tells: tells_out,
+            settled: Settled::default(),
             board: OrderBoard::default(),
+            strategies: Vec::new(),
             strategy_silence_max_ns: self.silence_max_ns,
         }
     }
@@ -191,7 +193,7 @@ impl Person {
     /// Reads the answers, and looks whether what was forbidden was done all the same.
     pub fn after_oms(&mut self, engine: &Assembly, now: Nanos) -> Result<(), Failure> {
         while let Some(tell) = self.line.as_mut().and_then(|line| line.tells.pop()) {
-            let TellPart::Done(result) = tell.part else { continue };
+            let TellPart::Done(result, _) = tell.part else { continue };
             let Some(operator) = self.asked.remove(&tell.number) else { continue };
             if result == Err(OperatorError::Stopping) && engine.lifecycle.phase() > Phase::Running {
                 continue;

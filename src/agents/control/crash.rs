@@ -1,8 +1,9 @@
 //! What is written down when an agent panics or the order manager stands still: a folder with the
 //! message and backtrace, books, positions and open orders of the region, and the last log lines.
 //!
-//! Nothing in it is secret: keys are held in a type that is never printed, and no message holds
-//! one. The folder is closed to other users all the same: it tells what an account holds.
+//! Nothing in it is secret: secrets are held in a type that is never printed. The log may hold raw
+//! messages of a venue that were refused, but none that came before a stream was ready: a reply to a
+//! login names the key. The folder is closed to other users all the same: it tells what an account holds.
 
 use super::super::operator::OrderBoard;
 use super::wire::Names;

@@ -1,9 +1,10 @@
 //! The engine's cold thread: the control socket, the kill file, a watch over the order manager's
 //! heartbeat, crash bundles, and spare connections for lost executors.
 //!
-//! Never runs on an agent's thread and never waits for one. It sees an order manager that stands
-//! still and says so, but cannot move it: in a folded loop the executors stand still with it, and
-//! only the venue's own dead-man switch or a person at the venue can cancel then.
+//! Never runs on an agent's thread and never waits for one. An order manager that stands still is
+//! given up as lost: the executors cancel without it. In a folded loop they stand still with it; only
+//! the venue's own dead-man switch or a person at the venue can cancel then, and they do so
+//! themselves once the loop moves again.
 
 pub mod crash;
 mod socket;
@@ -16,6 +17,7 @@ pub use wire::{COMMANDS, ControlReply, ControlRequest, Names, OrderText, Positio
 
 use super::journal::last_lines;
 use super::log::Log;
+use super::silence::{Heard, Silence};
 use super::threads::{Lifecycle, Phase};
 use crate::clock::Clock;
 use crate::journal::Place;
@@ -23,6 +25,7 @@ use crate::shm::MarketView;
 use crate::types::Nanos;
 use crash::{CrashWriter, Incident, Incidents};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -49,7 +52,7 @@ pub struct ControlParts {
     /// Panics of the agents.
     pub incidents: Incidents,
     /// Where they are written down.
-    pub crashes: CrashWriter,
+    pub crashes: Arc<CrashWriter>,
     /// Whose last records are written down with them.
     pub journal: Option<Place>,
     /// How to replace lost executors.
@@ -65,8 +68,11 @@ pub struct ControlParts {
 /// See the module.
 pub struct Control {
     parts: ControlParts,
-    watchdog: Watchdog,
+    /// The order manager's.
+    silence: Silence,
     spares: Vec<Spare>,
+    /// Threads that write bundles.
+    writers: Vec<JoinHandle<()>>,
     kill_at: Instant,
 }
 
@@ -79,6 +85,7 @@ pub fn start(parts: ControlParts) -> Result<JoinHandle<()>, String> {
             std::thread::sleep(ROUND);
         }
         control.poll(Instant::now());
+        control.finish();
     };
     let thread = std::thread::Builder::new().name("control".to_owned()).spawn(body);
     thread.map_err(|error| format!("a thread could not be started: {error}"))
@@ -88,8 +95,8 @@ impl Control {
     /// Ready to be polled.
     #[must_use]
     pub fn new(parts: ControlParts) -> Self {
-        let watchdog = Watchdog::new(parts.silence_max_ns);
-        Self { parts, watchdog, spares: Vec::new(), kill_at: Instant::now() }
+        let (spares, writers) = (Vec::new(), Vec::new());
+        Self { parts, silence: Silence::default(), spares, writers, kill_at: Instant::now() }
     }
 
     fn is_over(&self) -> bool {
@@ -104,17 +111,22 @@ impl Control {
             self.kill_at = now + KILL_FILE_EVERY;
             self.look_for_kill_file(time);
         }
-        for incident in self.parts.incidents.take() {
+        let incidents = self.parts.incidents.take();
+        for incident in &incidents {
             self.replace(&incident.agent, time);
-            self.write_down(&incident, time);
         }
-        if self.parts.lifecycle.phase() < Phase::Leaving
-            && let Some(silence_ns) = self.watchdog.look(self.parts.view.heartbeat(), time)
-        {
-            self.on_stand_still(silence_ns, time);
+        self.write_down(incidents, time);
+        if self.parts.lifecycle.phase() < Phase::Leaving {
+            let (beat, max_ns) = (self.parts.view.heartbeat(), self.parts.silence_max_ns);
+            if let Some(Heard::Silence(silence_ns)) = self.silence.look(beat, max_ns, time) {
+                self.on_stand_still(silence_ns, time);
+            }
         }
         for spare in &mut self.spares {
             spare.poll(time);
+            if spare.is_done() {
+                self.parts.lifecycle.clear(spare.executor());
+            }
         }
     }
 
@@ -150,95 +162,46 @@ impl Control {
 
     fn on_stand_still(&mut self, silence_ns: u64, now: Nanos) {
         let message = format!(
-            "the order manager has stood still for {} ms: no order is sent, changed or cancelled",
+            "the order manager has stood still for {} ms: the executors cancel all orders without it",
             silence_ns / 1_000_000
         );
         self.parts.log.error(now, format_args!("{message}"));
+        self.parts.lifecycle.stop_because("the order manager stood still");
+        self.parts.lifecycle.lose_agent();
         let (agent, thread) = ("oms".to_owned(), "?".to_owned());
-        self.write_down(&Incident { agent, thread, message, backtrace: None }, now);
+        self.write_down(vec![Incident { agent, thread, message, backtrace: None }], now);
     }
 
-    fn write_down(&mut self, incident: &Incident, now: Nanos) {
-        let journal = self.parts.journal.as_ref();
-        let lines = journal.map_or_else(Vec::new, |place| last_lines(place, JOURNAL_LINES));
-        match self.parts.crashes.write(incident, &lines, now) {
-            Ok(path) => {
-                let text = format_args!("what was known is in {}", path.display());
-                self.parts.log.error(now, text);
+    /// Bundles are written on a thread of their own: a journal is read and a disk is waited for, while
+    /// spare connections are to cancel and the kill file and the socket to be seen.
+    fn write_down(&mut self, incidents: Vec<Incident>, now: Nanos) {
+        self.writers.retain(|writer| !writer.is_finished());
+        if incidents.is_empty() {
+            return;
+        }
+        let (crashes, place) = (self.parts.crashes.clone(), self.parts.journal.clone());
+        let mut log = self.parts.log.clone();
+        let body = move || {
+            let journal = place.map_or_else(Vec::new, |place| last_lines(&place, JOURNAL_LINES));
+            for incident in &incidents {
+                match crashes.write(incident, &journal, now) {
+                    Ok(path) => {
+                        log.error(now, format_args!("what was known is in {}", path.display()))
+                    }
+                    Err(error) => log.error(now, format_args!("no crash bundle: {error}")),
+                }
             }
-            Err(error) => {
-                self.parts.log.error(now, format_args!("no crash bundle: {error}"));
-            }
-        }
-    }
-}
-
-/// Tells when a heartbeat stands still, once each time.
-struct Watchdog {
-    max_ns: u64,
-    beat: Nanos,
-    /// When the heartbeat was last seen to change, by our clock.
-    seen_at: Nanos,
-    looked_at: Nanos,
-    told: bool,
-}
-
-impl Watchdog {
-    fn new(max_ns: u64) -> Self {
-        let never = Nanos(0);
-        Self { max_ns, beat: never, seen_at: never, looked_at: never, told: false }
-    }
-
-    /// For how long it has stood still, if that has just become too long. Time in which nobody
-    /// looked (a suspended process) does not count.
-    fn look(&mut self, beat: Nanos, now: Nanos) -> Option<u64> {
-        let slept = now.since(self.looked_at) > self.max_ns / 4;
-        self.looked_at = now;
-        if beat != self.beat {
-            self.told = false;
-        }
-        if beat != self.beat || slept {
-            self.beat = beat;
-            self.seen_at = now;
-        }
-        let silence = now.since(self.seen_at);
-        if self.told || self.beat == Nanos(0) || silence <= self.max_ns {
-            return None;
-        }
-        self.told = true;
-        Some(silence)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_heart_that_stands_still_is_told_once() {
-        const MS: u64 = 1_000_000;
-        let mut watchdog = Watchdog::new(2_000 * MS);
-        let mut now = Nanos(1_000_000 * MS);
-        let mut look = |watchdog: &mut Watchdog, beat: u64, millis: u64| {
-            now = now.plus(millis * MS);
-            watchdog.look(Nanos(beat), now)
         };
-        for _ in 0..100 {
-            assert_eq!(look(&mut watchdog, 0, 100), None, "it has never beaten");
+        match std::thread::Builder::new().name("crash".to_owned()).spawn(body) {
+            Ok(writer) => self.writers.push(writer),
+            Err(error) => self.parts.log.error(now, format_args!("no crash bundle: {error}")),
         }
-        for _ in 0..21 {
-            assert_eq!(look(&mut watchdog, 1, 100), None);
+    }
+
+    /// What is being written is finished.
+    fn finish(&mut self) {
+        for writer in self.writers.drain(..) {
+            let _ = writer.join();
         }
-        assert_eq!(look(&mut watchdog, 1, 10_000), None, "we slept ourselves");
-        for _ in 0..20 {
-            assert_eq!(look(&mut watchdog, 1, 100), None);
-        }
-        assert_eq!(look(&mut watchdog, 1, 100), Some(2_100 * MS));
-        assert_eq!(look(&mut watchdog, 1, 100), None);
-        assert_eq!(look(&mut watchdog, 2, 100), None);
-        for _ in 0..20 {
-            assert_eq!(look(&mut watchdog, 2, 100), None);
-        }
-        assert_eq!(look(&mut watchdog, 2, 100), Some(2_100 * MS), "and again");
     }
 }

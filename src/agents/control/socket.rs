@@ -3,11 +3,11 @@
 //! Nothing here blocks: reads take what is there, and a reply that its reader does not take within
 //! a moment is lost with the connection.
 
-use super::super::operator::{Ask, AskKind, LAST_WORD, Tell, TellPart};
+use super::super::operator::{Ask, AskKind, LAST_WORD, Settled, Tell, TellPart};
 use super::super::threads::{Lifecycle, Phase};
 use super::wire::{ControlReply, Names, Wanted};
 use crate::sync::spsc;
-use crate::types::{Operator, Scope};
+use crate::types::{Nanos, Operator, Scope};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -40,6 +40,9 @@ pub struct Socket {
     names: Names,
     asks: spsc::Producer<Ask>,
     tells: spsc::Consumer<Tell>,
+    settled: Settled,
+    /// Commands that were taken back last: above the first number, up to the second.
+    taken_back: (u64, u64),
     lifecycle: Lifecycle,
     connections: Vec<Connection>,
     number: u64,
@@ -71,8 +74,8 @@ enum Stage {
     Reading,
     /// The order manager was told; its answer to this number is due.
     Told { number: u64, wanted: Wanted, wait: Duration },
-    /// It is waited until nothing is left.
-    Waiting { number: u64, scope: Scope, reply: ControlReply, next: Instant },
+    /// It is waited until nothing is left, of the orders that were made until then.
+    Waiting { number: u64, scope: Scope, made: Nanos, reply: ControlReply, next: Instant },
     /// It is waited until the engine has ended.
     Ending { reply: ControlReply },
     /// Answered.
@@ -80,12 +83,12 @@ enum Stage {
 }
 
 impl Socket {
-    /// Listens at `path`, for the owner alone.
+    /// Listens at `path`, for the owner alone. The rings lead to the order manager's
+    /// [`OperatorDesk`](super::super::OperatorDesk).
     pub fn bind(
         path: &Path,
         names: Names,
-        asks: spsc::Producer<Ask>,
-        tells: spsc::Consumer<Tell>,
+        (asks, tells, settled): (spsc::Producer<Ask>, spsc::Consumer<Tell>, Settled),
         lifecycle: Lifecycle,
     ) -> Result<Self, String> {
         // The instance holds its folder's lock: what lies here was left by one that has ended.
@@ -99,6 +102,8 @@ impl Socket {
             names,
             asks,
             tells,
+            settled,
+            taken_back: (0, 0),
             lifecycle,
             connections: Vec::new(),
             number: LAST_WORD,
@@ -170,8 +175,8 @@ impl Socket {
                 if number != tell.number {
                     continue;
                 }
-                if let TellPart::Done(result) = tell.part {
-                    connection.on_done(result);
+                if let TellPart::Done(result, at) = tell.part {
+                    connection.on_done(result, at);
                 } else {
                     connection.answer.take(&self.names, &tell.part);
                 }
@@ -182,15 +187,29 @@ impl Socket {
     fn serve(&mut self, connection: &mut Connection, now: Instant) {
         match &mut connection.stage {
             Stage::Reading => self.read(connection, now),
-            Stage::Told { .. } if now >= connection.until => {
-                connection.end(&ControlReply::refused(
-                    "the order manager does not answer: it hangs, or was lost; see the log",
-                ));
+            Stage::Told { number, .. } if now >= connection.until => {
+                let reply = self.take_back(*number);
+                connection.end(&reply);
             }
             Stage::Told { .. } | Stage::Over => {}
             Stage::Waiting { .. } => self.wait(connection, now),
             Stage::Ending { .. } => self.wait_for_the_end(connection, now),
         }
+    }
+
+    /// The order manager did not answer in time. What it has not begun it will not do any more.
+    fn take_back(&mut self, number: u64) -> ControlReply {
+        let before = self.settled.up_to(number);
+        if before < number {
+            self.taken_back = (before, number);
+        }
+        let (after, to) = self.taken_back;
+        let silent = "the order manager does not answer: it hangs, or was lost; see the log";
+        if after < number && number <= to {
+            return ControlReply::refused(format!("{silent}. It will not carry this out later"));
+        }
+        let error = format!("{silent}. It had begun this, which may still be carried out");
+        ControlReply { ok: true, ..ControlReply::refused(error) }
     }
 
     fn read(&mut self, connection: &mut Connection, now: Instant) {
@@ -246,7 +265,9 @@ impl Socket {
 
     /// Asks what is left until nothing is, or time is up.
     fn wait(&mut self, connection: &mut Connection, now: Instant) {
-        let Stage::Waiting { number, scope, reply, next } = &mut connection.stage else { return };
+        let Stage::Waiting { number, scope, made, reply, next } = &mut connection.stage else {
+            return;
+        };
         if let Some(progress) = connection.answer.complete.take() {
             reply.set_progress(&progress);
             reply.orders = std::mem::take(&mut connection.answer.orders);
@@ -266,7 +287,8 @@ impl Socket {
             self.number += 1;
             *number = self.number;
             connection.answer = Answer::default();
-            let _ = self.asks.push(Ask { number: self.number, kind: AskKind::Look(*scope) });
+            let kind = AskKind::Look(*scope, *made);
+            let _ = self.asks.push(Ask { number: self.number, kind });
         }
     }
 
@@ -299,13 +321,17 @@ impl Answer {
             TellPart::Order(row) => self.orders.push(names.order(row)),
             TellPart::Closing(row) => self.positions.push(names.position(row)),
             TellPart::Progress(progress) => self.complete = Some(*progress),
-            TellPart::Done(_) => {}
+            TellPart::Done(..) => {}
         }
     }
 }
 
 impl Connection {
-    fn on_done(&mut self, result: Result<crate::oms::OperatorDone, crate::oms::OperatorError>) {
+    fn on_done(
+        &mut self,
+        result: Result<crate::oms::OperatorDone, crate::oms::OperatorError>,
+        at: Nanos,
+    ) {
         let Stage::Told { number, wanted, wait } = self.stage else { return };
         let mut reply = match result {
             Ok(done) => ControlReply::begun(wanted.operator, &done),
@@ -315,7 +341,12 @@ impl Connection {
             Some(scope) => {
                 let now = Instant::now();
                 self.until = now + wait;
-                self.stage = Stage::Waiting { number, scope, reply, next: now };
+                // What strategies go on to place is not what was to be cancelled.
+                let made = match wanted.operator {
+                    Operator::CancelAll(_) => at,
+                    _ => Nanos(u64::MAX),
+                };
+                self.stage = Stage::Waiting { number, scope, made, reply, next: now };
             }
             None => {
                 reply.done = true;

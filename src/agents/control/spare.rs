@@ -51,6 +51,12 @@ impl Spare {
         })
     }
 
+    /// Name of the executor that it replaces.
+    #[must_use]
+    pub fn executor(&self) -> &str {
+        &self.name
+    }
+
     /// Whether the venue has confirmed that nothing works any more.
     #[must_use]
     pub fn is_done(&self) -> bool {

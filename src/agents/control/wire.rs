@@ -50,7 +50,8 @@ pub const COMMANDS: &[&str] = &[
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlReply {
-    /// Whether it was carried out. What was not done in time is `done: false`, not a failure.
+    /// Whether it was carried out. What was not done in time is `done: false`, not a failure; with an
+    /// error if it is not known whether it will be.
     pub ok: bool,
     /// Why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]

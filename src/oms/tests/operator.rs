@@ -120,6 +120,23 @@ fn cancelling_a_scope_goes_on_until_its_orders_have_ended() {
 }
 
 #[test]
+fn what_is_placed_after_a_cancel_is_not_what_was_to_be_cancelled() {
+    let mut bench = Bench::new();
+    let scope = Scope::Venue(VENUE_A);
+    let first = bench.order();
+    bench.say(ReportKind::Accepted, ReportOrigin::Stream, first);
+    assert_eq!(tell(&mut bench, Operator::CancelAll(scope)).unwrap().cancels, 1);
+    let at = bench.now;
+    bench.pass(MS);
+    let second = bench.order();
+    bench.say(ReportKind::Accepted, ReportOrigin::Stream, second);
+    assert_eq!(bench.oms.progress_of(scope, at).open, 1);
+    bench.say(ReportKind::Canceled, ReportOrigin::Stream, first);
+    assert!(bench.oms.progress_of(scope, at).is_done());
+    assert_eq!(bench.oms.progress(scope).open, 1);
+}
+
+#[test]
 fn flattening_waits_for_cancels_and_closes_inside_the_collar() {
     let mut bench = Bench::new();
     hold(&mut bench, 10_000);
