@@ -13,7 +13,7 @@ use stoop::clock::Clock;
 use stoop::shm::{Market, RegionOptions, Stage};
 use stoop::sync::spsc;
 use stoop::throttle::Throttle;
-use stoop::types::{Command, CommandKind, Event, InstrumentId, Nanos, SignalId, VenueNotice};
+use stoop::types::{Command, CommandKind, Event, VenueNotice};
 use stoop::venues::{VENUES, VenueSetup};
 
 const WITH_OMS: &str = r#"
@@ -229,7 +229,7 @@ fn a_login_is_never_shown() {
                 session.show(step.recv_ns, "asked for");
             }
             let instrument = setup.instruments.of_venue(setup.venue).next().unwrap().id;
-            let command = cancel_all(instrument, now);
+            let command = Command::new(CommandKind::CancelAll(instrument), now);
             asked = asked || session.submit(&command, now).is_ok();
             for line in lines.try_iter().filter(|line| line.text.contains("raw message")) {
                 assert!(!line.text.contains(key(setup)), "{}", line.text);
@@ -243,10 +243,4 @@ fn a_login_is_never_shown() {
     wait_for("the end", || engine.has_stopped());
     let _ = engine.join();
     sim.stop();
-}
-
-fn cancel_all(instrument: InstrumentId, now: Nanos) -> Command {
-    let kind = CommandKind::CancelAll(instrument);
-    let (priority, signal, tick_ns) = (kind.priority(), SignalId(0), Nanos(0));
-    Command { kind, priority, signal, tick_ns, issued_ns: now }
 }
