@@ -13,7 +13,7 @@ use stoop::clock::Clock;
 use stoop::shm::{Market, RegionOptions, Stage};
 use stoop::sync::spsc;
 use stoop::throttle::Throttle;
-use stoop::types::{Command, CommandKind, Event, InstrumentId, Nanos, SignalId, VenueNotice};
+use stoop::types::{Command, CommandKind, Event, VenueNotice};
 use stoop::venues::{VENUES, VenueSetup};
 
 const WITH_OMS: &str = r#"

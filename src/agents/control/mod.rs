@@ -34,6 +34,8 @@ pub const SOCKET_NAME: &str = "control.sock";
 /// Name of the kill file there, unless the configuration names another.
 pub const KILL_FILE_NAME: &str = "KILL";
 
+/// The order manager's name among the agents.
+const OMS: &str = "oms";
 const ROUND: Duration = Duration::from_millis(10);
 /// Records of the journal in a crash bundle.
 const JOURNAL_LINES: usize = 200;
@@ -70,6 +72,8 @@ pub struct Control {
     parts: ControlParts,
     /// The order manager's.
     silence: Silence,
+    /// It panicked: its heart is known to stand still.
+    oms_lost: bool,
     spares: Vec<Spare>,
     /// Threads that write bundles.
     writers: Vec<JoinHandle<()>>,
@@ -96,7 +100,14 @@ impl Control {
     #[must_use]
     pub fn new(parts: ControlParts) -> Self {
         let (spares, writers) = (Vec::new(), Vec::new());
-        Self { parts, silence: Silence::default(), spares, writers, kill_at: Instant::now() }
+        Self {
+            parts,
+            silence: Silence::default(),
+            oms_lost: false,
+            spares,
+            writers,
+            kill_at: Instant::now(),
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -113,10 +124,11 @@ impl Control {
         }
         let incidents = self.parts.incidents.take();
         for incident in &incidents {
+            self.oms_lost |= incident.agent == OMS;
             self.replace(&incident.agent, time);
         }
         self.write_down(incidents, time);
-        if self.parts.lifecycle.phase() < Phase::Leaving {
+        if self.parts.lifecycle.phase() < Phase::Leaving && !self.oms_lost {
             let (beat, max_ns) = (self.parts.view.heartbeat(), self.parts.silence_max_ns);
             if let Some(Heard::Silence(silence_ns)) = self.silence.look(beat, max_ns, time) {
                 self.on_stand_still(silence_ns, time);
@@ -168,7 +180,7 @@ impl Control {
         self.parts.log.error(now, format_args!("{message}"));
         self.parts.lifecycle.stop_because("the order manager stood still");
         self.parts.lifecycle.lose_agent();
-        let (agent, thread) = ("oms".to_owned(), "?".to_owned());
+        let (agent, thread) = (OMS.to_owned(), "?".to_owned());
         self.write_down(vec![Incident { agent, thread, message, backtrace: None }], now);
     }
 
