@@ -165,6 +165,13 @@ impl Order {
         self.stated > self.filled
     }
 
+    /// Whether all of it is filled, whatever became of a replace that is not answered for yet.
+    pub(super) fn is_full(&self) -> bool {
+        let pending = self.pending.filter(|_| !self.state.is_terminal());
+        let most = pending.map_or(self.qty, |terms| self.qty.max(terms.qty));
+        self.qty > Qty::ZERO && self.cumulative() >= most
+    }
+
     /// Whether nothing more is expected of it.
     pub(super) fn may_go(&self) -> bool {
         self.state.is_terminal() && !self.awaits_fills()

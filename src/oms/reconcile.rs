@@ -324,7 +324,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let Order { state, acked, client_id: order, venue_order_id, .. } =
             *self.state.orders.get(slot);
         match (state, listed) {
-            (OrderState::Canceled | OrderState::Rejected | OrderState::Expired, true) => {
+            (state, true) if state.is_terminal() => {
                 self.found(venue, Difference::OrderAlive { order, venue_order_id }, now);
                 self.lose(slot, Trigger::Listed, now, out);
                 self.query_now(slot, now);

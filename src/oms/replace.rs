@@ -64,7 +64,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             return Err(RiskReject::NoSuchOrder);
         }
         let works = matches!(order.state, OrderState::Open | OrderState::PartiallyFilled);
-        if !works || order.cancel_wanted || order.order_type != OrderType::Limit {
+        let changing = order.pending.is_some();
+        if !works || changing || order.cancel_wanted || order.order_type != OrderType::Limit {
             return Err(RiskReject::NotReplaceable);
         }
         if terms.qty <= order.cumulative() || terms.price <= Price(0) {
@@ -154,11 +155,22 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             order.pending = order.pending.filter(|pending| others && *pending != terms);
         }
         let stated = report.qty > Qty::ZERO && report.origin != ReportOrigin::Local;
-        if !stated || order.state.is_terminal() {
+        let filled = order.state == OrderState::Filled && !order.external;
+        if !stated || (order.state.is_terminal() && !filled) {
             return false;
         }
         let terms = Terms { price: report.price, qty: report.qty };
+        let row = matches!(report.kind, ReportKind::Accepted | ReportKind::Progress)
+            && report.origin == ReportOrigin::Stream;
         match report.kind {
+            // It was made larger before it was filled, or without us.
+            _ if filled => {
+                let works = report.kind == ReportKind::Status && !report.state.is_terminal();
+                let larger = order.qty < terms.qty;
+                let believed = larger && (works || row || report.kind == ReportKind::Replaced);
+                order.qty = if believed { terms.qty } else { order.qty };
+                believed
+            }
             // Whoever placed it may change it.
             _ if order.external => {
                 order.take(terms);
@@ -184,6 +196,25 @@ impl<R: Recorder, B: Books> Oms<R, B> {
                 order.qty = report.qty;
                 true
             }
+            _ if row => self.learn_row(slot, terms),
+            _ => false,
+        }
+    }
+
+    /// What a row of the stream says of an order's terms while it works.
+    fn learn_row(&mut self, slot: Slot, terms: Terms) -> bool {
+        let order = self.state.orders.get_mut(slot);
+        let known = Terms { price: order.price, qty: order.qty };
+        match order.pending {
+            Some(pending) if terms.is_at(pending) && !terms.is_at(known) => {
+                order.take(terms);
+                order.pending = None;
+                false
+            }
+            None if order.qty < terms.qty => {
+                order.qty = terms.qty;
+                true
+            }
             _ => false,
         }
     }
@@ -197,4 +228,25 @@ fn target(order: &Order, terms: Terms) -> ReplaceOrder {
         price: terms.price,
         qty: terms.qty,
     }
+}
+
+/// What a sign of life means for an order whose terms it leaves open: `None` if it leaves none open.
+pub(super) fn in_doubt(order: &Order, report: &ExecutionReport) -> Option<Trigger> {
+    let alive = match report.kind {
+        ReportKind::Accepted | ReportKind::Progress | ReportKind::Replaced => true,
+        ReportKind::Status => !report.state.is_terminal() && report.state != OrderState::Unknown,
+        _ => false,
+    };
+    if !alive || report.origin == ReportOrigin::Local {
+        return None;
+    }
+    let larger = report.qty > order.cumulative() && report.qty == order.qty;
+    if order.state == OrderState::Filled && larger {
+        // There is more of it than was filled.
+        return Some(Trigger::Listed);
+    }
+    // It may be older than the replace that is not answered for: a proof of what was.
+    let unanswered = order.pending.is_some() && report.kind != ReportKind::Replaced;
+    let stated = report.qty > Qty::ZERO || order.cumulative() >= order.qty;
+    (unanswered && stated && !order.is_full()).then_some(Trigger::PastFill)
 }

@@ -1,5 +1,6 @@
 //! Tests of the oms as a whole: two venues, one underlying, reports in every order.
 
+mod changes;
 mod legs;
 mod legs_property;
 mod life;

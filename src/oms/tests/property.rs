@@ -22,6 +22,8 @@ pub(super) enum Step {
     Replace(usize, i64),
     /// What the venue says of the terms: order, quantity, whether its id changed.
     Replaced(usize, i64, bool),
+    /// A row of the stream with a quantity.
+    Row(usize, ReportKind, i64),
     /// A reconciliation by command, which lists the orders of this mask as open, an external order
     /// with this sum filled, and balances that agree or not.
     Reconcile(u8, i64, bool),
@@ -96,6 +98,9 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => (0usize..6, 1i64..1_500).prop_map(|(order, qty)| Step::Replace(order, qty)),
         1 => (0usize..6, 1i64..1_500, any::<bool>())
             .prop_map(|(order, qty, named)| Step::Replaced(order, qty, named)),
+        1 => (0usize..6, prop_oneof![
+            Just(ReportKind::Accepted), Just(ReportKind::Progress), Just(ReportKind::Status)
+        ], 1i64..1_500).prop_map(|(order, kind, qty)| Step::Row(order, kind, qty)),
         2 => (any::<u8>(), 0i64..1_000, any::<bool>())
             .prop_map(|(mask, sum, agree)| Step::Reconcile(mask, sum, agree)),
         1 => (100u64..120, 1i64..500).prop_map(|(number, qty)| Step::Foreign(number, qty)),
@@ -187,6 +192,13 @@ impl Model {
                     self.bench.report(&report);
                 }
             }
+            Step::Row(order, kind, qty) => {
+                if let Some((id, _)) = self.ids.get(order).copied() {
+                    let row = ExecutionReport::new(kind, ReportOrigin::Stream, id, A);
+                    let state = OrderState::Open;
+                    self.bench.report(&ExecutionReport { qty: Qty(qty), state, ..row });
+                }
+            }
             Step::Reconcile(mask, sum, agree) => self.reconcile(mask, sum, agree),
             Step::Foreign(number, qty) => {
                 self.fills.entry(number * 2).or_insert(qty);
@@ -265,9 +277,14 @@ proptest! {
                 let (state, cumulative) = last.insert(*id, known).unwrap_or(known);
                 prop_assert!(order.cumulative() >= cumulative, "{:?}", step);
                 let revived = state.is_terminal() && !order.state.is_terminal();
+                // A list names it, or it was rejected and lives, or it is said to be larger.
                 let listed = matches!(step, Step::Reconcile(..) | Step::StreamBack);
-                prop_assert!(!revived || state == OrderState::Rejected || listed, "{:?}", step);
-                prop_assert!(state != OrderState::Filled || order.state == OrderState::Filled);
+                let told = matches!(step, Step::Replaced(..) | Step::Row(..));
+                let larger = told && state == OrderState::Filled;
+                let alive = state == OrderState::Rejected || listed || larger;
+                prop_assert!(!revived || alive, "{:?}", step);
+                let refilled = state != OrderState::Filled || order.state == OrderState::Filled;
+                prop_assert!(refilled || (revived && alive), "{:?}", step);
                 let doubtful = matches!(
                     order.state,
                     OrderState::Unknown | OrderState::PendingCancel | OrderState::PendingNew

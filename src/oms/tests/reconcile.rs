@@ -5,13 +5,13 @@ use super::*;
 use crate::types::RejectReason;
 use ReportOrigin::{Query, Stream};
 
-const SECOND: u64 = 1_000 * MS;
+pub(super) const SECOND: u64 = 1_000 * MS;
 
-fn btc(units: i64) -> Amount {
+pub(super) fn btc(units: i64) -> Amount {
     Amount(i128::from(units) * (E18 / 100_000))
 }
 
-fn found(bench: &mut Bench) -> Vec<Difference> {
+pub(super) fn found(bench: &mut Bench) -> Vec<Difference> {
     let of = |(_, finding)| match finding {
         Finding::Difference(difference) => Some(difference),
         _ => None,
@@ -19,7 +19,7 @@ fn found(bench: &mut Bench) -> Vec<Difference> {
     bench.oms.findings().filter_map(of).collect()
 }
 
-fn flaws(bench: &mut Bench) -> Vec<(Flaw, i64, i64)> {
+pub(super) fn flaws(bench: &mut Bench) -> Vec<(Flaw, i64, i64)> {
     let of = |(_, finding)| match finding {
         Finding::Quarantined(what) => Some((what.flaw, what.known, what.stated)),
         _ => None,
@@ -28,7 +28,7 @@ fn flaws(bench: &mut Bench) -> Vec<(Flaw, i64, i64)> {
 }
 
 /// An order of others, open, as a list shows it.
-fn foreign(id: &str, side: Side, qty: i64, cumulative: i64) -> ExecutionReport {
+pub(super) fn foreign(id: &str, side: Side, qty: i64, cumulative: i64) -> ExecutionReport {
     ExecutionReport {
         venue_order_id: venue_id(id),
         side,
@@ -41,18 +41,18 @@ fn foreign(id: &str, side: Side, qty: i64, cumulative: i64) -> ExecutionReport {
 }
 
 /// A listed fill of no order of ours.
-fn foreign_fill(number: u64, qty: i64, event_ns: Nanos) -> ExecutionReport {
+pub(super) fn foreign_fill(number: u64, qty: i64, event_ns: Nanos) -> ExecutionReport {
     ExecutionReport { origin: Query, event_ns, ..fill(ClientOrderId::NONE, A, number, qty) }
 }
 
-fn lose_stream(bench: &mut Bench) {
+pub(super) fn lose_stream(bench: &mut Bench) {
     for to in [Readiness::Down, Readiness::Ready] {
         bench.notice(VENUE_A, VenueNotice::Readiness(Channel::Trade, to));
     }
 }
 
 /// Starts a round by command, ten seconds on.
-fn begin(bench: &mut Bench) {
+pub(super) fn begin(bench: &mut Bench) {
     bench.now = bench.now.plus(10 * SECOND);
     bench.out.clear();
     bench.oms.reconcile(VENUE_A, bench.now, &mut bench.out);
@@ -596,11 +596,11 @@ fn a_fill_that_names_our_order_elsewhere_is_booked_as_external() {
     bench.check_sums();
 }
 
-fn replace(id: ClientOrderId, price: i64, qty: i64) -> Request {
+pub(super) fn replace(id: ClientOrderId, price: i64, qty: i64) -> Request {
     Request::Replace { id, price: Price(price), qty: Qty(qty) }
 }
 
-fn open_order(bench: &mut Bench) -> ClientOrderId {
+pub(super) fn open_order(bench: &mut Bench) -> ClientOrderId {
     let id = bench.order();
     bench.report(&ExecutionReport {
         venue_order_id: venue_id("v-1"),
@@ -609,7 +609,7 @@ fn open_order(bench: &mut Bench) -> ClientOrderId {
     id
 }
 
-fn replaced(id: ClientOrderId, venue: &str, qty: i64) -> ExecutionReport {
+pub(super) fn replaced(id: ClientOrderId, venue: &str, qty: i64) -> ExecutionReport {
     ExecutionReport {
         price: Price(6_000_000),
         qty: Qty(qty),
