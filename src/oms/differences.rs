@@ -157,6 +157,8 @@ impl fmt::Display for Flaw {
             Self::SumAboveQty => "a filled sum above the order's quantity",
             Self::SumBackwards => "a filled sum that went backwards",
             Self::FilledShort => "filled, with a sum below the quantity",
+    /// A fill that is older than those which are remembered, so that it may have been booked.
+    OldFill,
             Self::OtherVenueId => "another venue order id than before",
             Self::LargerOrder => "a larger quantity than was asked for",
             Self::BadFill => "a fill without id, quantity or price",
@@ -172,6 +174,7 @@ pub struct Quarantined {
     /// The order that it is about.
     pub order: ClientOrderId,
     /// The venue's id of it.
+            Self::OldFill => "a fill from before those that are remembered",
     pub venue_order_id: VenueOrderId,
     /// What it trades, as the statement says.
     pub instrument: InstrumentId,

@@ -204,7 +204,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Step::Idle => self.begin_round(venue, now, out),
             Step::Fills(instrument) => {
                 let mark = self.state.marks.get(instrument.index()).copied().unwrap_or_default();
-                let (from_id, from_ns) = (mark.id, mark.from);
+                let horizon = self.state.fills.horizon(instrument);
+                let (from_id, from_ns) = (mark.id, mark.from.max(horizon));
                 self.state.counters.fill_requests_sent += 1;
                 let kind = CommandKind::FillsSince { instrument, from_id, from_ns };
                 self.ask(venue, kind, now, out);

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::differences::{Difference, Flaw};
-use super::fills::Seen;
+use super::fills::{Mark, Seen};
 use super::orders::Slot;
 use super::record::{Record, Recorder};
 use super::replace::in_doubt;
@@ -120,7 +120,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
         let ours = slot.filter(|slot| !self.state.orders.get(*slot).external);
         let Some(ours) = ours else {
-            let booked = self.on_external_fill(slot, venue, report, now);
+            let booked = self.on_external_fill(venue, report, now);
             if let Some(slot) = slot {
                 self.conclude_fill(slot, report, !booked, now);
             }
@@ -141,12 +141,16 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         now: Nanos,
         out: &mut Output,
     ) {
-        let fill = &report.fill;
         let missed = self.on_listed_fill(venue, report);
-        let seen = self.state.fills.see(report.instrument, report.side, &fill.fill_id, true);
+        let seen = self.see_fill(report, Mark::Ours);
         match if Mutant::FillTwice.is_on() { Seen::First } else { seen } {
             Seen::Again => {
                 self.state.counters.fills_repeated += 1;
+                self.conclude_fill(slot, report, true, now);
+                return;
+            }
+            Seen::Old(horizon) => {
+                self.refuse_old_fill(venue, report, horizon, now);
                 self.conclude_fill(slot, report, true, now);
                 return;
             }

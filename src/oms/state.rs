@@ -115,7 +115,7 @@ impl State {
             first_start: instance_start,
             instance_start,
             orders: OrderTable::new(options.orders_max),
-            fills: FillSet::new(options.fills_max),
+            fills: FillSet::new(options.fills_max, table.len()),
             risk: Risk::new(options.limits.clone(), venue_count),
             exposures: Exposures::new(table),
             positions: Positions::new(table),

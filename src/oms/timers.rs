@@ -144,7 +144,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let (venue, instrument) = (order.venue, order.instrument);
         // A reconciliation may take the answer for its own: it covers both.
         let mark = self.state.marks.get(instrument.index()).map_or(from, |mark| mark.from);
-        let from = from.min(mark);
+        // What is listed from before the horizon could not be told from what was booked.
+        let from = from.min(mark).max(self.state.fills.horizon(instrument));
         let order = self.state.orders.get_mut(slot);
         order.timers.fills = if order.awaits_fills() { again } else { Nanos(0) };
         order.timers.fill_asks = tries.saturating_add(1);

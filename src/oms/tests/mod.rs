@@ -1,6 +1,7 @@
 //! Tests of the oms as a whole: two venues, one underlying, reports in every order.
 
 mod changes;
+mod known_fills;
 mod legs;
 mod legs_property;
 mod life;
