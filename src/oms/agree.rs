@@ -123,6 +123,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     fn again(&mut self, venue: VenueId, doubts: u32, now: Nanos) {
         let first = self.first_step(venue);
         if let Some(round) = self.round(venue) {
+            // What the lists of this pass named is named anew, or is not.
+            round.number += 1;
             (round.step, round.asked, round.tries) = (first, Nanos(0), 0);
         }
         self.set_due(venue, now.plus(self.pause_ns(doubts).max(1)));

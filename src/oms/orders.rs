@@ -96,7 +96,7 @@ pub struct Order {
     pub(super) touched_ns: Nanos,
     /// The venue's time of `stated`, 0 if it gave none.
     pub(super) stated_ns: Nanos,
-    /// The last reconciliation whose list of open orders named it.
+    /// The last pass of a reconciliation whose list of open orders named it.
     pub(super) listed: u32,
     pub(super) timers: Timers,
     pub(super) watched: bool,

@@ -3,7 +3,8 @@
 //!
 //! One round asks for one thing at a time, so that it never bursts: for each instrument the fills
 //! since the last known ones, then the open orders; then it waits until every order that the venue
-//! does not list is answered for; then the balances (on spot they are the positions). What arrives
+//! does not list is answered for and the fills that were told of in sum have come, or have been asked
+//! for `queries_max` times; then the balances (on spot they are the positions). What arrives
 //! meanwhile makes no false difference: an order is judged only if nothing was heard of it since
 //! shortly before the request left, and a balance that is off must be off in several rounds of
 //! answers, with no fill in between, before it counts. Fills come first because they explain
@@ -50,7 +51,7 @@ pub(super) enum Step {
 /// How far the reconciliation of one venue has come.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Round {
-    /// Counts rounds; orders that the venue lists are marked with it.
+    /// Counts the passes of all rounds; orders that the venue lists are marked with it.
     pub number: u32,
     pub step: Step,
     /// When the next request is due; 0 for none.
@@ -349,11 +350,14 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
     }
 
-    /// Goes on once every order is answered for and every fill that was told of is booked.
+    /// Goes on once every order is answered for and every fill that was told of is booked, or has
+    /// been asked for so often in vain that the balances have to say what is true.
     fn await_answers(&mut self, venue: VenueId, now: Nanos, out: &mut Output) {
+        let asks_max = self.options.queries_max;
         let unanswered = |order: &Order| {
             let open = order.state == OrderState::Unknown && order.timers.not_found == 0;
-            order.venue == venue && (open || order.awaits_fills())
+            let fills = order.awaits_fills() && order.timers.fill_asks < asks_max;
+            order.venue == venue && (open || fills)
         };
         if self.state.orders.iter().any(unanswered) {
             self.set_due(venue, now.plus(self.options.retry_first_ns.max(1)));

@@ -14,6 +14,7 @@ mod reconcile;
 mod refusals;
 mod replay;
 mod restart;
+mod rounds;
 mod worst_case;
 
 use super::*;
