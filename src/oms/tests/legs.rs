@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::types::{
-    Breach, BreachAction, Contract, HEDGE_LEG, LegMode, LegPricing, NewOrder, PairEnd, PairOutcome,
-    Priority, RejectReason,
+    Breach, BreachAction, Contract, HEDGE_LEG, LegMode, LegPricing, NewOrder, Operator, PairEnd,
+    PairOutcome, Priority, RejectReason,
 };
 
 /// 200 ms, one basis point through the book.
@@ -663,4 +663,45 @@ fn a_restart_goes_on_with_the_contract() {
     let outcome = pair.outcome();
     assert_eq!((outcome.end, outcome.signal), (PairEnd::Unwound, SignalId(1)));
     assert!(outcome.was_unknown);
+}
+
+#[test]
+fn flattening_one_venue_leaves_the_other_leg_unsent() {
+    let mut pair = Pair::new(SEQUENTIAL);
+    let first = pair.ids[0];
+    pair.fill(first, A, 500, 6_000_010);
+    pair.bench.out.clear();
+    let flatten = Operator::Flatten(Scope::Venue(VENUE_A));
+    pair.bench.oms.on_operator(&flatten, START, &mut pair.bench.out).unwrap();
+    let told: Vec<_> = pair.bench.out.reports.iter().map(|row| (row.1.leg, row.1.kind)).collect();
+    assert_eq!(told, [(1, ReportKind::Expired)]);
+    pair.say(ReportKind::Canceled, first, A);
+    assert!(pair.news().is_empty(), "{:?}", pair.news());
+    pair.bench.books_are_new();
+    pair.bench.pass(200 * MS);
+    assert_eq!((pair.outcome().end, pair.outcome().left), (PairEnd::Held, Qty(500)));
+    let [(order, _)] = pair.news()[..] else { panic!("{:?}", pair.news()) };
+    assert_eq!((order.instrument, order.side, order.qty), (A, Side::Sell, Qty(500)));
+}
+
+#[test]
+fn what_is_completed_has_to_be_within_the_budget_and_what_is_unwound_need_not() {
+    let mut options = options();
+    let budgets = vec![(VENUE_A, Amount(60_001 * E18 / 100)), (VENUE_B, Amount(E18))];
+    let own = StrategyLimits { budgets, ..StrategyLimits::default() };
+    options.limits.strategies = vec![StrategyLimits::default(); usize::from(STRATEGY.0)];
+    options.limits.strategies.push(own);
+    let mut bench = Bench::with(options);
+    let contract = Contract { on_breach: BreachAction::Complete, ..CONTRACT };
+    let ids = bench.signal_with(&legs(), contract);
+    let mut pair = Pair { bench, ids, fills: 100 };
+    let [a, b] = pair.ids[..] else { panic!() };
+    pair.fill(b, B, 1_000, 6_000_000);
+    pair.say(ReportKind::Rejected, a, A);
+    // A basis point above the ask is 600.06, and 600.01 are allowed there.
+    let hedge = pair.hedge();
+    assert_eq!((hedge.instrument, hedge.side, hedge.qty), (B, Side::Buy, Qty(1_000)));
+    pair.fill(hedge.client_id, B, 1_000, 6_000_010);
+    assert_eq!(pair.outcome().end, PairEnd::Unwound);
+    assert_eq!(pair.outcome().risk, RiskReject::StrategyBudget as u8);
 }
