@@ -281,3 +281,19 @@ fn positions_and_orders_follow_their_instruments_to_other_numbers() {
     let error = resume(kept, gone).err().unwrap();
     assert_eq!(error, MoveError::InstrumentGone("BTC/USDT@a".to_owned()));
 }
+
+#[test]
+fn a_table_that_is_too_small_for_what_is_open_is_said_to_be() {
+    let mut bench = Bench::new();
+    for _ in 0..3 {
+        bench.order();
+    }
+    let resume = |orders_max| {
+        let (kept, books) = (bench.oms.kept(), FakeBooks([quote(); 5]));
+        let options = OmsOptions { orders_max, ..options() };
+        let later = START.plus(9_000 * MS);
+        Oms::resume(kept, options, Arc::new(table()), later, Vec::new(), books).err()
+    };
+    assert_eq!(resume(2), Some(MoveError::TableTooSmall { open: 3, room: 2 }));
+    assert_eq!(resume(3), None);
+}
