@@ -23,7 +23,7 @@ use super::{NEVER, OmsCounters, OmsOptions};
 use crate::portfolio::{Balances, Positions};
 use crate::types::{
     Amount, AssetId, ClientOrderId, FeeRate, InstrumentId, InstrumentStatus, InstrumentTable,
-    Nanos, Price, Qty, Scale,
+    Nanos, Price, Qty, Scale, VenueId,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -203,6 +203,12 @@ impl Kept {
     #[must_use]
     pub fn open_count(&self) -> usize {
         self.state.orders.open_count()
+    }
+
+    /// Until when a venue has suspended us; long ago, or 0, if it has not.
+    #[must_use]
+    pub fn suspended_until(&self, venue: VenueId) -> Nanos {
+        self.state.venues.suspended_until(venue)
     }
 
     /// Whether an order is known.

@@ -297,3 +297,18 @@ fn a_table_that_is_too_small_for_what_is_open_is_said_to_be() {
     assert_eq!(resume(2), Some(MoveError::TableTooSmall { open: 3, room: 2 }));
     assert_eq!(resume(3), None);
 }
+
+#[test]
+fn a_suspension_outlives_a_restart() {
+    let mut bench = Bench::new();
+    let until = START.plus(HOUR);
+    bench.notice(VENUE_A, VenueNotice::Suspended(until));
+    let kept = bench.oms.kept();
+    assert_eq!((kept.suspended_until(VENUE_A), kept.suspended_until(VENUE_B)), (until, Nanos(0)));
+    let mut next = resumed(kept, START.plus(5_000 * MS));
+    next.notice(VENUE_A, VenueNotice::Readiness(Channel::Trade, Readiness::Ready));
+    assert_eq!(next.sent(), [], "nothing is asked");
+    assert_eq!(next.oms.deadline(), Some(until));
+    next.pass(HOUR - 5_000 * MS);
+    assert!(matches!(next.sent()[..], [CommandKind::FillsSince { .. }]), "{:?}", next.sent());
+}
