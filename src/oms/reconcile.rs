@@ -8,8 +8,8 @@
 //! meanwhile makes no false difference: an order is judged only if nothing was heard of it since
 //! shortly before the request left, and a balance that is off must be off in several rounds of
 //! answers, with no fill in between, before it counts. Fills come first because they explain
-//! balances. What is left unexplained halts the venue until a person accepts the venue's numbers
-//! ([`Oms::accept`]) or they agree again: a deposit looks like that too.
+//! balances. What is left unexplained halts the venue until a person accepts the venue's numbers or
+//! they agree again: a deposit looks like that too.
 //!
 //! The first round takes the venue's balances as the opening; fills of before that which are not
 //! of our orders are part of it.
@@ -18,7 +18,7 @@
 
 use super::differences::Difference;
 use super::orders::{Order, Slot};
-use super::record::{Record, Recorder};
+use super::record::Recorder;
 use super::transition::Trigger;
 use super::{Books, NEVER, Oms, Output};
 use crate::types::{
@@ -98,12 +98,6 @@ impl FillMark {
 }
 
 impl<R: Recorder, B: Books> Oms<R, B> {
-    /// A person wants a venue to be reconciled now.
-    pub fn reconcile(&mut self, venue: VenueId, now: Nanos, out: &mut Output) {
-        self.recorder.record(now, &Record::Reconcile(venue));
-        self.begin_round(venue, now, out);
-    }
-
     /// Whether a venue gets no new orders because a person has to decide.
     #[must_use]
     pub fn is_halted(&self, venue: VenueId) -> bool {

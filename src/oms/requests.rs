@@ -36,12 +36,6 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
     }
 
-    /// Cancels all orders of a strategy that has died.
-    pub fn cancel_strategy(&mut self, strategy: StrategyId, now: Nanos, out: &mut Output) {
-        self.recorder.record(now, &Record::CancelStrategy(strategy));
-        self.cancel_all_of(strategy, now, out);
-    }
-
     fn cancel_all_of(&mut self, strategy: StrategyId, now: Nanos, out: &mut Output) {
         self.cancel_where(|order| order.strategy == strategy && !order.external, now, out);
     }

@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::types::{
-    Breach, BreachAction, Contract, HEDGE_LEG, LegMode, LegPricing, NewOrder, Operator, PairEnd,
-    PairOutcome, Priority, RejectReason,
+    Breach, BreachAction, Contract, HEDGE_LEG, LegMode, LegPricing, NewOrder, PairEnd, PairOutcome,
+    Priority, RejectReason,
 };
 
 /// 200 ms, one basis point through the book.
@@ -412,7 +412,7 @@ fn a_late_fill_of_a_leg_opens_the_pair_again() {
 fn what_may_be_traded_does_not_hold_hedges_back_but_limits_do() {
     let mut pair = Pair::new(CONTRACT);
     let [a, b] = pair.ids[..] else { panic!() };
-    pair.bench.oms.set_trading_state(TradingState::Halted, START);
+    pair.bench.tell(Operator::SetState(Scope::Engine, TradingState::Halted));
     pair.fill(a, A, 1_000, 6_000_010);
     pair.bench.oms.books_mut().0[0].state = BookState::Stale;
     pair.say(ReportKind::Rejected, b, B);
@@ -605,7 +605,7 @@ fn a_stop_hedges_nothing_and_tells_what_is_left() {
     pair.say(ReportKind::Expired, b, B);
     pair.goes_on();
     pair.bench.out.clear();
-    pair.bench.oms.stop(START, &mut pair.bench.out);
+    pair.bench.tell(Operator::Stop);
     pair.bench.pass(0);
     assert!(pair.news().is_empty());
     assert_eq!((pair.outcome().end, pair.outcome().left), (PairEnd::Held, Qty(1_000)));

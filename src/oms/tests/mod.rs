@@ -20,9 +20,9 @@ mod worst_case;
 use super::*;
 use crate::types::{
     Amount, AssetBalance, AssetId, BookState, ClientOrderId, Contract, ExecutionReport, Fill,
-    FillId, Instrument, InstrumentRules, Leg, Level, Liquidity, OrderState, Ppb, Price, Qty,
-    Readiness, ReportKind, ReportOrigin, Request, Scale, Side, Signal, TimeInForce, VenueNotice,
-    VenueOrderId,
+    FillId, Instrument, InstrumentRules, Leg, Level, Liquidity, Operator, OrderState, Ppb, Price,
+    Qty, Readiness, ReportKind, ReportOrigin, Request, Scale, Side, Signal, TimeInForce,
+    VenueNotice, VenueOrderId,
 };
 
 pub(super) const E18: i128 = 10i128.pow(18);
@@ -293,6 +293,11 @@ impl Bench {
                 _ => None,
             })
             .collect()
+    }
+
+    /// A person tells the engine something, and what was wanted before stays in `out`.
+    pub fn tell(&mut self, operator: Operator) {
+        self.oms.on_operator(&operator, self.now, &mut self.out).unwrap();
     }
 
     pub fn request(&mut self, request: &Request) {

@@ -1,7 +1,7 @@
 //! What a person tells the engine, and what it does until that is so.
 
 use super::*;
-use crate::types::{LimitKey, NewOrder, Operator, RejectReason};
+use crate::types::{LimitKey, NewOrder, RejectReason};
 
 const OWN: Scope = Scope::Strategy(STRATEGY);
 
@@ -357,7 +357,7 @@ fn a_person_accepts_the_balances_of_a_halted_venue() {
     let mut bench = Bench::new();
     let off = [(BTC, E18), (USDT, 99_000 * E18)];
     bench.out.clear();
-    bench.oms.reconcile(VENUE_A, bench.now, &mut bench.out);
+    bench.tell(Operator::Reconcile(Some(VENUE_A)));
     for _ in 0..4 {
         bench.settle(VENUE_A, &[], &off);
         bench.pass(5_000 * MS);

@@ -1,7 +1,7 @@
 //! Any sequence of reports, requests and pauses leaves the oms legal.
 
 use super::*;
-use crate::types::{LimitKey, Operator, RateLimitUse, RejectReason};
+use crate::types::{LimitKey, RateLimitUse, RejectReason};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -29,7 +29,6 @@ pub(super) enum Step {
     Reconcile(u8, i64, bool),
     /// A fill of no order of ours.
     Foreign(u64, i64),
-    Accept,
     /// What the venue says of a limit: which, used, allowed, and when its window ends.
     Rate(u8, u32, u32, u64),
 }
@@ -78,7 +77,7 @@ fn operator() -> impl Strategy<Value = Operator> {
         3 => scope.clone().prop_map(Operator::Flatten),
         6 => (scope, state).prop_map(|(scope, state)| Operator::SetState(scope, state)),
         1 => Just(Operator::Reconcile(None)),
-        1 => Just(Operator::Accept(VENUE_A)),
+        4 => Just(Operator::Accept(VENUE_A)),
         1 => (0i128..3).prop_map(|limit| {
             Operator::SetLimit(LimitKey::PositionMax(BTC), Amount(limit * E18))
         }),
@@ -104,7 +103,6 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => (any::<u8>(), 0i64..1_000, any::<bool>())
             .prop_map(|(mask, sum, agree)| Step::Reconcile(mask, sum, agree)),
         1 => (100u64..120, 1i64..500).prop_map(|(number, qty)| Step::Foreign(number, qty)),
-        1 => Just(Step::Accept),
         1 => (0u8..3, 0u32..25, 15u32..25, 0u64..12_000)
             .prop_map(|(limit, used, allowed, ms)| Step::Rate(limit, used, allowed, ms * MS)),
         1 => Just(Step::StreamBack),
@@ -206,9 +204,6 @@ impl Model {
                 report.event_ns = START.plus(1);
                 self.bench.report(&report);
             }
-            Step::Accept => {
-                self.bench.oms.accept(VENUE_A, self.bench.now);
-            }
             Step::Rate(limit, used, allowed, ends) => {
                 let resets_ns = self.bench.now.plus(ends);
                 let stated = RateLimitUse { limit, used, allowed, resets_ns };
@@ -239,7 +234,7 @@ impl Model {
     fn reconcile(&mut self, mask: u8, sum: i64, agree: bool) {
         let bench = &mut self.bench;
         bench.out.clear();
-        bench.oms.reconcile(VENUE_A, bench.now, &mut bench.out);
+        bench.tell(Operator::Reconcile(Some(VENUE_A)));
         let mut open: Vec<ExecutionReport> = Vec::new();
         for (at, (id, side)) in self.ids.iter().enumerate().filter(|(at, _)| mask >> at & 1 == 1) {
             let mut row = status(*id, OrderState::Open);

@@ -55,7 +55,7 @@ pub(super) fn lose_stream(bench: &mut Bench) {
 pub(super) fn begin(bench: &mut Bench) {
     bench.now = bench.now.plus(10 * SECOND);
     bench.out.clear();
-    bench.oms.reconcile(VENUE_A, bench.now, &mut bench.out);
+    bench.tell(Operator::Reconcile(Some(VENUE_A)));
 }
 
 fn step(bench: &mut Bench, expected: CommandKind) {
@@ -265,7 +265,7 @@ fn an_order_heard_of_since_shortly_before_the_list_is_not_judged_by_it() {
     let young = bench.order();
     bench.say(ReportKind::Accepted, Stream, young);
     bench.now = bench.now.plus(SECOND);
-    bench.oms.reconcile(VENUE_A, bench.now, &mut bench.out);
+    bench.tell(Operator::Reconcile(Some(VENUE_A)));
     bench.settle(VENUE_A, &[], &[]);
     assert_eq!((bench.state(quiet), bench.state(young)), (OrderState::Unknown, OrderState::Open));
 }
@@ -352,7 +352,7 @@ fn an_order_placed_by_hand_is_adopted_reserved_and_left_to_its_owner() {
     // A strategy's cancel-all and the end of the run leave it alone.
     bench.request(&Request::CancelAll);
     assert_eq!(bench.sent(), []);
-    bench.oms.stop(bench.now, &mut bench.out);
+    bench.tell(Operator::Stop);
     assert_eq!(bench.sent(), []);
     assert!(bench.oms.is_quiet());
     // A fill of it, then its own sum, as venues send them on two topics.
@@ -419,7 +419,7 @@ fn an_unexplained_balance_halts_its_venue_only_and_a_person_accepts_it() {
     begin(&mut bench);
     bench.settle(VENUE_A, &[], &off);
     assert_eq!(bench.oms.findings().count(), 0);
-    assert_eq!(bench.oms.accept(VENUE_A, bench.now), 1);
+    bench.tell(Operator::Accept(VENUE_A));
     let accepted = Difference::BalanceAccepted { asset: USDT, amount: Amount(-1_000 * E18) };
     assert_eq!(found(&mut bench), [accepted]);
     assert!(bench.oms.is_ready(VENUE_A, bench.now));

@@ -238,8 +238,8 @@ fn what_was_open_is_unknown_after_a_restart_until_it_is_proved() {
 #[test]
 fn a_paused_engine_is_still_paused_after_a_restart() {
     let mut bench = Bench::new();
-    bench.oms.set_trading_state(TradingState::ReduceOnly, START);
-    bench.oms.stop(START, &mut bench.out);
+    bench.tell(Operator::SetState(Scope::Engine, TradingState::ReduceOnly));
+    bench.tell(Operator::Stop);
     assert_eq!(bench.oms.trading_state(), TradingState::Halted);
     let next = resumed(bench.oms.kept(), START.plus(5_000 * MS));
     assert_eq!(next.oms.trading_state(), TradingState::ReduceOnly, "the stop was that run's");
