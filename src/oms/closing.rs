@@ -11,6 +11,7 @@
 use super::orders::Order;
 use super::record::{Record, Recorder};
 use super::risk::RiskReject;
+use super::waits::doubled_ns;
 use super::{Books, NEVER, Oms, Output};
 use crate::types::{
     Amount, ClientOrderId, InstrumentId, Nanos, Price, Priority, Qty, Scope, Side, Signal,
@@ -268,5 +269,5 @@ enum Sent {
 }
 
 fn pause_ns(tries: u32) -> u64 {
-    (PAUSE_FIRST_NS << tries.saturating_sub(1).min(8)).min(PAUSE_MAX_NS)
+    doubled_ns(PAUSE_FIRST_NS, PAUSE_MAX_NS, tries.saturating_sub(1))
 }

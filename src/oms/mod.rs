@@ -446,7 +446,6 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 
     /// Pause before the next try, doubling with every one made.
     fn pause_ns(&self, tries: u32) -> u64 {
-        let doubled = self.options.retry_first_ns.saturating_mul(1 << tries.min(16));
-        doubled.min(self.options.retry_max_ns)
+        waits::doubled_ns(self.options.retry_first_ns, self.options.retry_max_ns, tries)
     }
 }

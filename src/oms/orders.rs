@@ -444,7 +444,8 @@ impl OrderTable {
         self.open.slots().len()
     }
 
-    /// Orders that are not terminal, in no order that means anything.
+    /// Orders of ours that are not terminal, in no order that means anything; those of others are
+    /// not among them.
     pub fn iter_open(&self) -> impl Iterator<Item = &Order> {
         self.open.slots().iter().map(|slot| self.get(*slot))
     }

@@ -24,9 +24,8 @@ use super::risk::{RiskReject, Subject};
 use super::transition::Trigger;
 use super::{Books, Oms, Output};
 use crate::types::{
-    Amount, ClientOrderId, CommandKind, ExecutionReport, InstrumentStatus, Nanos, NewOrder,
-    OrderState, OrderType, Price, Qty, RejectReason, ReplaceOrder, ReportKind, ReportOrigin,
-    StrategyId,
+    Amount, ClientOrderId, CommandKind, ExecutionReport, Nanos, NewOrder, OrderState, OrderType,
+    Price, Qty, RejectReason, ReplaceOrder, ReportKind, ReportOrigin, StrategyId,
 };
 
 impl<R: Recorder, B: Books> Oms<R, B> {
@@ -97,30 +96,20 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             price: terms.price,
             qty: terms.qty,
         };
-        let venue_ready = self.state.venues.is_ready(instrument.venue, now);
         if terms.price == order.price && terms.qty <= order.qty {
             // Nothing is added: the venue's own rules are all that can be broken.
-            if !venue_ready {
+            if !self.state.venues.is_ready(instrument.venue, now) {
                 return Err(RiskReject::VenueNotReady);
             }
             return Ok(instrument.check(&wanted, terms.price)?);
         }
         // What the order has reserved already counts once.
         let reserved = -instrument.scale.base_amount(order.qty.min(terms.qty));
-        let status = self.state.statuses.get(id.index()).copied();
         let subject = Subject {
-            order: &wanted,
-            instrument,
-            status: status.unwrap_or(InstrumentStatus::Halted),
-            quote,
             earlier: reserved,
             earlier_instrument: reserved,
-            strategy: order.strategy,
             own: self.own_exposure(order.strategy, id),
-            closing: false,
-            crosses_own: self.crosses_own(&wanted, &[]),
-            venue_ready,
-            now,
+            ..self.subject(&wanted, &[], order.strategy, quote, now)?
         };
         debug_assert!(reserved <= Amount::ZERO);
         self.state.risk.check_leg(&subject, &self.state.exposures)?;

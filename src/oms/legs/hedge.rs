@@ -15,6 +15,7 @@ use crate::oms::record::Recorder;
 use crate::oms::requests::Place;
 use crate::oms::risk::RiskReject;
 use crate::oms::taking::met;
+use crate::oms::waits::doubled_ns;
 use crate::oms::{Books, Oms, Output};
 use crate::types::{
     BreachAction, COMPLETING_LEG, ClientOrderId, HEDGE_LEG, InstrumentId, Nanos, Price, Priority,
@@ -225,5 +226,5 @@ fn against(excess: i64) -> Side {
 }
 
 fn pause_ns(tries: u32) -> u64 {
-    (PAUSE_FIRST_NS << tries.min(8)).min(PAUSE_MAX_NS)
+    doubled_ns(PAUSE_FIRST_NS, PAUSE_MAX_NS, tries)
 }
