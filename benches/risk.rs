@@ -98,7 +98,6 @@ fn options() -> OmsOptions {
             daily_loss_max: Some(large),
             drawdown_max: Some(large),
             strategies: vec![own],
-            ..RiskLimits::default()
         },
         ..OmsOptions::default()
     }

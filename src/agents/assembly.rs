@@ -386,6 +386,10 @@ impl Builder<'_> {
         let (last_to, last) = channel();
         let view = self.market.view();
         let (journal, kept) = self.journal(clock.now())?;
+        for (executor, port) in self.executors.iter_mut().zip(&self.ports) {
+            let until = kept.as_ref().map(|kept| kept.suspended_until(port.venue));
+            executor.suspend(until.unwrap_or(Nanos(0)));
+        }
         let oms = OmsAgent::new(OmsParts {
             options,
             instance_start: start_after(kept.as_ref(), clock.now()),

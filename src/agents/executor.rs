@@ -128,6 +128,12 @@ impl Executor {
         self.reports_dropped
     }
 
+    /// The venue has suspended us before this run: but for cancels nothing leaves until then.
+    pub fn suspend(&mut self, until: Nanos) {
+        self.parts.throttle.suspend(until);
+        self.health.suspended_until_ns = self.health.suspended_until_ns.max(until);
+    }
+
     fn on_command(&mut self, command: &Command, now: Nanos) {
         self.health.commands += 1;
         if now >= command.leave_by_ns {
@@ -230,8 +236,7 @@ impl Executor {
         match notice {
             VenueNotice::RateLimit(used) => self.parts.throttle.on_use(&used, now),
             VenueNotice::Suspended(until) => {
-                self.parts.throttle.suspend(until);
-                self.health.suspended_until_ns = self.health.suspended_until_ns.max(until);
+                self.suspend(until);
                 self.health_at = Nanos(0);
                 let milliseconds = until.since(now) / 1_000_000;
                 let text = format_args!("the venue suspended us for {milliseconds} ms");

@@ -93,6 +93,12 @@ fn describe(difference: &Difference, table: &InstrumentTable) -> String {
         Difference::BalanceAccepted { asset, amount } => {
             format!("a difference of {} was accepted", off(asset, amount))
         }
+        Difference::FillsMissing { order, instrument: id, qty: of } => format!(
+            "order {order}: {} {} are filled as the venue says, and its lists do not tell of them; \
+             now the balances have to explain it",
+            qty(*id, *of),
+            named(*id)
+        ),
     }
 }
 

@@ -92,14 +92,14 @@ enum Command {
         #[command(flatten)]
         config: ConfigArgument,
     },
-    /// Stop a running engine: no new orders, everything cancelled and confirmed
+    /// Stop a running engine: no new orders, all of its own cancelled and confirmed
     Stop {
         #[command(flatten)]
         wait: operate::Wait,
         #[command(flatten)]
         to: operate::To,
     },
-    /// Cancel orders, again and again until they have ended
+    /// Cancel orders, those placed by hand too, again and again until they have ended
     CancelAll {
         #[command(flatten)]
         of: operate::Of,

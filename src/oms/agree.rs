@@ -4,7 +4,7 @@
 
 use super::differences::Difference;
 use super::reconcile::{LAG_NS, Step};
-use super::record::{Record, Recorder};
+use super::record::Recorder;
 use super::{Books, Oms};
 use crate::types::{Amount, AssetId, Nanos, VenueId};
 
@@ -15,26 +15,17 @@ const DUST: i128 = 10_000_000_000;
 
 impl<R: Recorder, B: Books> Oms<R, B> {
     /// A person accepts what the venue last stated as the new opening balances, and with it that
-    /// orders may be sent there again. How many balances were off.
-    pub fn accept(&mut self, venue: VenueId, now: Nanos) -> usize {
-        self.recorder.record(now, &Record::Accept(venue));
-        self.take_over(venue, now)
-    }
-
-    /// The venue's numbers become the new opening. How many differed.
-    pub(super) fn take_over(&mut self, venue: VenueId, now: Nanos) -> usize {
-        let mut accepted = 0;
+    /// orders may be sent there again.
+    pub(super) fn take_over(&mut self, venue: VenueId, now: Nanos) {
         for index in 0..self.instruments.assets.len() {
             let asset = AssetId(index as u16);
             let amount = self.state.balances.get(venue, asset).difference();
             if amount != Amount::ZERO {
                 self.found(venue, Difference::BalanceAccepted { asset, amount }, now);
                 self.state.balances.rebase(venue, asset);
-                accepted += 1;
             }
         }
         self.halt_venue(venue, false, now);
-        accepted
     }
 
     /// The balances are complete.
@@ -123,6 +114,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     fn again(&mut self, venue: VenueId, doubts: u32, now: Nanos) {
         let first = self.first_step(venue);
         if let Some(round) = self.round(venue) {
+            // What the lists of this pass named is named anew, or is not.
+            round.number += 1;
             (round.step, round.asked, round.tries) = (first, Nanos(0), 0);
         }
         self.set_due(venue, now.plus(self.pause_ns(doubts).max(1)));

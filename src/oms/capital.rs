@@ -24,9 +24,6 @@ use serde::{Deserialize, Serialize};
 /// What each leg of a signal will bind, and where.
 type Needs = [(VenueId, Amount); LEGS_MAX];
 
-/// One row a strategy number that fits a client order id.
-const STRATEGIES: usize = 64;
-
 /// What a strategy holds of an instrument, and what it cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Lot {
@@ -97,8 +94,8 @@ impl Capital {
     pub fn new(instruments: usize, venues: usize, limits: &[StrategyLimits]) -> Self {
         let mut capital = Self {
             venues,
-            lots: vec![Lot::default(); instruments * STRATEGIES],
-            rows: vec![Budget::default(); STRATEGIES * venues],
+            lots: vec![Lot::default(); instruments * StrategyId::COUNT],
+            rows: vec![Budget::default(); StrategyId::COUNT * venues],
             asks: vec![Price(0); instruments],
         };
         capital.limit(limits);
@@ -106,7 +103,7 @@ impl Capital {
     }
 
     fn limit(&mut self, limits: &[StrategyLimits]) {
-        for (index, limits) in limits.iter().enumerate().take(STRATEGIES) {
+        for (index, limits) in limits.iter().enumerate().take(StrategyId::COUNT) {
             for (venue, limit) in &limits.budgets {
                 self.set(StrategyId(index as u8), *venue, *limit);
             }
@@ -139,9 +136,9 @@ impl Capital {
 
     /// The shares of an instrument have changed, by trades at this price.
     pub fn follow(&mut self, instrument: &Instrument, shares: &Shares, price: Price) {
-        for index in 0..STRATEGIES {
+        for index in 0..StrategyId::COUNT {
             let strategy = StrategyId(index as u8);
-            let at = instrument.id.index() * STRATEGIES + index;
+            let at = instrument.id.index() * StrategyId::COUNT + index;
             let Some(lot) = self.lots.get_mut(at) else { return };
             let (was, qty) = (*lot, shares.get(instrument.id, strategy));
             if qty == was.qty {
@@ -193,8 +190,9 @@ impl Capital {
     ) -> Self {
         let mut next = Self::new(instruments, self.venues, &[]);
         for (index, lot) in self.lots.iter().enumerate() {
-            let (from, strategy) = (InstrumentId((index / STRATEGIES) as u16), index % STRATEGIES);
-            let to = place(from).map(|to| to.index() * STRATEGIES + strategy);
+            let (from, strategy) =
+                (InstrumentId((index / StrategyId::COUNT) as u16), index % StrategyId::COUNT);
+            let to = place(from).map(|to| to.index() * StrategyId::COUNT + strategy);
             if let Some(row) = to.and_then(|to| next.lots.get_mut(to)) {
                 *row = *lot;
             }
@@ -204,8 +202,8 @@ impl Capital {
 
     /// The strategies have other numbers now. What is used follows at [`Capital::reopen`].
     pub fn renumber(&mut self, numbers: &Renumbering) {
-        for row in self.lots.chunks_mut(STRATEGIES) {
-            let mut next = [Lot::default(); STRATEGIES];
+        for row in self.lots.chunks_mut(StrategyId::COUNT) {
+            let mut next = [Lot::default(); StrategyId::COUNT];
             for (index, lot) in row.iter().enumerate() {
                 let to = &mut next[usize::from(numbers.of(StrategyId(index as u8)).0)];
                 (to.qty, to.cost) = (plus(to.qty, lot.qty), plus(to.cost, lot.cost));
@@ -225,8 +223,8 @@ impl Capital {
         let lots = std::mem::take(&mut self.lots);
         *self = Self { lots, ..Self::new(table.len(), venues, limits) };
         for instrument in table.iter() {
-            for index in 0..STRATEGIES {
-                let at = instrument.id.index() * STRATEGIES + index;
+            for index in 0..StrategyId::COUNT {
+                let at = instrument.id.index() * StrategyId::COUNT + index;
                 let bound = self.lots.get(at).map(Lot::bound).unwrap_or_default();
                 if let Some(row) = self.row_mut(StrategyId(index as u8), instrument.venue) {
                     row.held = plus(row.held, bound);

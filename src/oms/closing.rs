@@ -11,6 +11,7 @@
 use super::orders::Order;
 use super::record::{Record, Recorder};
 use super::risk::RiskReject;
+use super::waits::doubled_ns;
 use super::{Books, NEVER, Oms, Output};
 use crate::types::{
     Amount, ClientOrderId, InstrumentId, Nanos, Price, Priority, Qty, Scope, Side, Signal,
@@ -91,13 +92,17 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Scope::Venue(venue) => {
                 self.instruments.get(row.instrument).is_some_and(|known| known.venue == venue)
             }
-            Scope::Strategy(_) => row.scope == scope || row.state == ClosingState::Working,
+            Scope::Strategy(_) => {
+                let wider = !matches!(row.scope, Scope::Strategy(_));
+                row.scope == scope || (wider && row.state == ClosingState::Working)
+            }
         })
     }
 
     /// Begins to close every instrument of the scope. Earlier closings of them end here, but for
-    /// those of a wider scope, which take these positions back too; orders of both are cancelled
-    /// and waited for like all others.
+    /// those of a wider scope, which take these positions back too, and for those of other
+    /// strategies, which take turns with them; orders of all are cancelled and waited for like any
+    /// others.
     pub(super) fn begin_closing(&mut self, scope: Scope, now: Nanos, out: &mut Output) {
         let instruments = std::sync::Arc::clone(&self.instruments);
         self.cancel_where(|order| order.signal == SignalId(0) && !order.external, now, out);
@@ -118,7 +123,14 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             if self.state.closings.iter().any(wider) {
                 continue;
             }
-            self.state.closings.retain(|closing| closing.instrument != row.id);
+            let of_another = |closing: &Closing| {
+                closing.state == ClosingState::Working
+                    && closing.scope != scope
+                    && matches!((scope, closing.scope), (Scope::Strategy(_), Scope::Strategy(_)))
+            };
+            self.state
+                .closings
+                .retain(|closing| closing.instrument != row.id || of_another(closing));
             self.state.closings.push(Closing {
                 scope,
                 instrument: row.id,
@@ -257,5 +269,5 @@ enum Sent {
 }
 
 fn pause_ns(tries: u32) -> u64 {
-    (PAUSE_FIRST_NS << tries.saturating_sub(1).min(8)).min(PAUSE_MAX_NS)
+    doubled_ns(PAUSE_FIRST_NS, PAUSE_MAX_NS, tries.saturating_sub(1))
 }

@@ -21,13 +21,13 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             return true;
         }
         self.own(order.instrument, order.side.opposite())
-            .any(|other| meets(order.side, price, limit_of(other.order_type, other.price)))
+            .any(|other| meets(order.side, price, reach_of(other)))
     }
 
     /// The best limit of our orders that may be working on one side of an instrument.
     pub(super) fn best_own(&self, instrument: InstrumentId, side: Side) -> Option<Price> {
         let limits = self.own(instrument, side);
-        let limits = limits.filter_map(|order| limit_of(order.order_type, order.price));
+        let limits = limits.filter_map(reach_of);
         match side {
             Side::Buy => limits.max(),
             Side::Sell => limits.min(),
@@ -50,6 +50,18 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 /// The limit of an order; `None` if it takes any price.
 fn limit_of(order_type: OrderType, price: Price) -> Option<Price> {
     (order_type == OrderType::Limit).then_some(price)
+}
+
+/// The limit of a working order, or the one that it is being changed to where that goes further;
+/// `None` if it takes any price.
+fn reach_of(order: &Order) -> Option<Price> {
+    let limit = limit_of(order.order_type, order.price)?;
+    let pending = order.pending.map_or(limit, |terms| terms.price);
+    let pending = if pending > Price(0) { pending } else { limit };
+    Some(match order.side {
+        Side::Buy => limit.max(pending),
+        Side::Sell => limit.min(pending),
+    })
 }
 
 /// Whether an order of this side and limit trades with one of the other side.

@@ -88,11 +88,21 @@ pub enum Difference {
         /// Stated less expected, until then.
         amount: Amount,
     },
+    /// The venue says that more of an order is filled than its lists of fills tell of, however often
+    /// they are asked for. The balances say whether that is so; the lists go on being asked for.
+    FillsMissing {
+        /// Which order.
+        order: ClientOrderId,
+        /// What it trades.
+        instrument: InstrumentId,
+        /// Filled as the venue says, less what its fills add up to.
+        qty: Qty,
+    },
 }
 
 impl Difference {
     /// How many classes there are.
-    pub const CLASSES: usize = 8;
+    pub const CLASSES: usize = 9;
 
     /// Names of the classes, in order.
     pub const NAMES: [&str; Self::CLASSES] = [
@@ -104,6 +114,7 @@ impl Difference {
         "balance_off",
         "balance_dust",
         "balance_accepted",
+        "fills_missing",
     ];
 
     /// Index into [`Difference::NAMES`].
@@ -118,6 +129,7 @@ impl Difference {
             Self::BalanceOff { .. } => 5,
             Self::BalanceDust { .. } => 6,
             Self::BalanceAccepted { .. } => 7,
+            Self::FillsMissing { .. } => 8,
         }
     }
 }
@@ -145,6 +157,8 @@ pub enum Flaw {
     LargerOrder,
     /// A fill without id, quantity or price.
     BadFill,
+    /// A fill that is older than those which are remembered, so that it may have been booked.
+    OldFill,
 }
 
 impl fmt::Display for Flaw {
@@ -160,6 +174,7 @@ impl fmt::Display for Flaw {
             Self::OtherVenueId => "another venue order id than before",
             Self::LargerOrder => "a larger quantity than was asked for",
             Self::BadFill => "a fill without id, quantity or price",
+            Self::OldFill => "a fill from before those that are remembered",
         })
     }
 }

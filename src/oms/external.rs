@@ -1,15 +1,15 @@
 //! Orders that we did not place: by hand, by another program, by a venue's liquidation.
 //!
 //! They are adopted where a stream or a list shows them alive: their exposure is reserved, they are
-//! shown, and the operator's cancel-all reaches them, a strategy's does not. Their filled sum is the
-//! venue's own: the fills that it is made of are booked into positions and balances as they are
+//! shown, and the operator's cancel-all and flatten reach them; a strategy's cancel-all and the end
+//! of a run do not. Their filled sum is the venue's own: the fills that it is made of are booked into positions and balances as they are
 //! told, but are never added up here, because some of them lie before the adoption. Fills of before
-//! the opening balance are part of it and booked nowhere.
+//! the opening balance are part of it and booked nowhere, unless their order turns out to be ours.
 
 #![forbid(unsafe_code)]
 
 use super::differences::Difference;
-use super::fills::Seen;
+use super::fills::{Mark, Seen};
 use super::orders::{Order, Slot};
 use super::record::Recorder;
 use super::{Books, Oms};
@@ -99,16 +99,17 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     /// A sound fill for which there is no order of ours. True if it is now booked.
     pub(super) fn on_external_fill(
         &mut self,
-        slot: Option<Slot>,
         venue: VenueId,
         report: &ExecutionReport,
         now: Nanos,
     ) -> bool {
         let before = self.is_before_opening(venue, report);
-        let (instrument, side) = (report.instrument, report.side);
-        let seen = self.state.fills.see(instrument, side, &report.fill.fill_id, slot.is_some());
-        let first = seen == Seen::First;
-        if !first {
+        let side = report.side;
+        // Should its order turn out to be ours, it is given to it.
+        let seen = self.see_fill(report, if before { Mark::Opening } else { Mark::Nobodys });
+        if let Seen::Old(horizon) = seen {
+            self.refuse_old_fill(venue, report, horizon, now);
+        } else if seen != Seen::First {
             self.state.counters.fills_repeated += 1;
         } else if before {
             self.state.counters.fills_before_start += 1;

@@ -11,6 +11,7 @@
 //! | another venue id without a replace | applied, the first id stays |
 //! | a larger order than was asked for | believed and reserved |
 //! | fill without id, quantity or price | not booked; the fills of the order are asked for |
+//! | unknown fill, no younger than those that are forgotten | not booked: it may have been; the balances will tell |
 //!
 //! A smaller sum in a report that is older by the venue's own time is not a flaw: reports overtake
 //! one another.
@@ -18,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 use super::differences::Flaw;
+use super::fills::{Mark, Seen};
 use super::orders::Slot;
 use super::record::Recorder;
 use super::{Books, Oms};
@@ -42,8 +44,28 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.quarantine(venue, report, Flaw::OtherInstrument, numbers, now);
         let known = self.instruments.get(report.instrument).is_some_and(|row| row.venue == venue);
         if known && report.kind == ReportKind::Fill && report.fill.is_sound() {
-            self.on_external_fill(None, venue, report, now);
+            self.on_external_fill(venue, report, now);
         }
+    }
+
+    /// Whether a sound fill was seen before; notes it otherwise.
+    pub(super) fn see_fill(&mut self, report: &ExecutionReport, mark: Mark) -> Seen {
+        let (instrument, side) = (report.instrument, report.side);
+        self.state.fills.see(instrument, side, &report.fill.fill_id, report.event_ns, mark)
+    }
+
+    /// A fill may have been booked before what is remembered: it is told of, and the balances say
+    /// whether it was.
+    pub(super) fn refuse_old_fill(
+        &mut self,
+        venue: VenueId,
+        report: &ExecutionReport,
+        horizon: Nanos,
+        now: Nanos,
+    ) {
+        let as_number = |at: Nanos| i64::try_from(at.0).unwrap_or(i64::MAX);
+        let numbers = (as_number(horizon), as_number(report.event_ns));
+        self.quarantine(venue, report, Flaw::OldFill, numbers, now);
     }
 
     /// Flaws of a fill that is booked all the same.

@@ -123,8 +123,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     }
 
     /// A person closes the positions of a scope: nothing of it is hedged any more, which would open
-    /// them again.
-    pub(super) fn release_pairs(&mut self, scope: Scope, now: Nanos) {
+    /// them again, and legs that still wait for the first are not sent, at any venue.
+    pub(super) fn release_pairs(&mut self, scope: Scope, now: Nanos, out: &mut Output) {
         for at in 0..self.state.pairs.live_len() {
             let serial = self.state.pairs.live(at).unwrap_or(0);
             let Some(pair) = self.state.pairs.get_mut(serial) else { continue };
@@ -136,7 +136,12 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             if concerned {
                 pair.contract.on_breach = BreachAction::Hold;
                 pair.due = now;
+                let unsent = *pair;
+                pair.leave_out_unsent();
                 self.state.next_due = self.state.next_due.min(now);
+                for at in (0..unsent.legs().len()).filter(|at| unsent.is_unsent(*at)) {
+                    self.tell_unsent(&unsent, at, None, now, out);
+                }
             }
         }
     }
@@ -241,7 +246,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     /// Sequential: the first leg has ended; the others are sized to its fill and sent.
     fn send_rest(&mut self, pair: &mut Pair, now: Nanos, out: &mut Output) {
         for at in 1..pair.legs().len() {
-            if pair.legs[at].order.is_some() || pair.legs[at].left_out {
+            if !pair.is_unsent(at) {
                 continue;
             }
             let first = pair.legs[0];

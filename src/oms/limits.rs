@@ -115,7 +115,7 @@ fn whole(count: u64) -> Amount {
 }
 
 /// The row of a key in a short list.
-fn find<K: Copy + PartialEq>(rows: &[(K, Amount)], key: K) -> Option<Amount> {
+pub(super) fn find<K: Copy + PartialEq>(rows: &[(K, Amount)], key: K) -> Option<Amount> {
     rows.iter().find(|row| row.0 == key).map(|row| row.1)
 }
 

@@ -305,17 +305,6 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         &mut self.books
     }
 
-    /// Allows more or less; orders that already work are not touched.
-    pub fn set_trading_state(&mut self, state: TradingState, now: Nanos) {
-        if self.state.risk.trading.get(Scope::Engine) != Some(state) {
-            self.recorder.record(now, &Record::SetTrading(state));
-            self.state.risk.trading.set(Scope::Engine, state);
-            if state == TradingState::Active {
-                self.resume_losses(now);
-            }
-        }
-    }
-
     /// What may be traded.
     #[must_use]
     pub fn trading_state(&self) -> TradingState {
@@ -338,22 +327,14 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
     }
 
-    /// For the rest of the run: no new orders, and every order of ours is cancelled, again and again until
-    /// it has ended. Call [`Oms::on_timer`] until [`Oms::is_quiet`].
-    pub fn stop(&mut self, now: Nanos, out: &mut Output) {
-        self.recorder.record(now, &Record::Stop);
-        self.state.stopping = true;
-        self.cancel_where(|order| !order.external, now, out);
-        self.wake_pairs(now);
-    }
-
     /// Notes the hash of the state, for whoever replays the records.
     pub fn record_hash(&mut self, now: Nanos) {
         let hash = self.state_hash();
         self.recorder.record(now, &Record::Hash(hash));
     }
 
-    /// Whether every order of ours has ended and every fill that the venues have told of is booked.
+    /// Whether every order of ours has ended and every fill that the venues have told of is booked: a
+    /// stopped engine calls [`Oms::on_timer`] until this is so.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.state.orders.open_count() == 0 && !self.state.orders.iter().any(Order::awaits_fills)
@@ -465,7 +446,6 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 
     /// Pause before the next try, doubling with every one made.
     fn pause_ns(&self, tries: u32) -> u64 {
-        let doubled = self.options.retry_first_ns.saturating_mul(1 << tries.min(16));
-        doubled.min(self.options.retry_max_ns)
+        waits::doubled_ns(self.options.retry_first_ns, self.options.retry_max_ns, tries)
     }
 }

@@ -14,11 +14,8 @@
 use super::state::{Kept, State};
 use crate::types::{Amount, StrategyId};
 
-/// Numbers that fit a client order id.
-const STRATEGIES: usize = 64;
-
 /// Where each number of the run before is now; a strategy that is gone is the operator's.
-pub(super) struct Renumbering([StrategyId; STRATEGIES]);
+pub(super) struct Renumbering([StrategyId; StrategyId::COUNT]);
 
 impl Renumbering {
     fn new(before: &[String], now: &[String]) -> Self {
@@ -88,7 +85,7 @@ impl Kept {
     /// listed.
     #[must_use]
     pub fn orphaned(&self, names: &[String]) -> Vec<Orphaned> {
-        let before = self.opening.options.strategies.iter().enumerate().take(STRATEGIES - 1);
+        let before = self.opening.options.strategies.iter().enumerate().take(StrategyId::COUNT - 1);
         let gone = before.filter(|(_, name)| !names.contains(name));
         let left = gone.map(|(index, name)| {
             let strategy = StrategyId(index as u8);

@@ -86,11 +86,11 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Operator::Stop => {
                 self.state.stopping = true;
                 self.wake_pairs(now);
-                Ok(self.cancel_scope(Scope::Engine, now, out))
+                Ok(self.cancel_scope(Scope::Engine, false, now, out))
             }
             Operator::CancelAll(scope) => {
                 self.check_scope(scope)?;
-                Ok(self.cancel_scope(scope, now, out))
+                Ok(self.cancel_scope(scope, true, now, out))
             }
             Operator::Flatten(scope) => {
                 self.check_scope(scope)?;
@@ -98,8 +98,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
                     return Err(OperatorError::Stopping);
                 }
                 self.state.risk.trading.set(scope, TradingState::Halted);
-                let done = self.cancel_scope(scope, now, out);
-                self.release_pairs(scope, now);
+                let done = self.cancel_scope(scope, true, now, out);
+                self.release_pairs(scope, now, out);
                 self.begin_closing(scope, now, out);
                 Ok(done)
             }
@@ -137,8 +137,18 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.options.venues.get(usize::from(venue.0)).is_some_and(|channels| !channels.is_empty())
     }
 
-    fn cancel_scope(&mut self, scope: Scope, now: Nanos, out: &mut Output) -> OperatorDone {
-        let holds = |order: &Order| scope.holds(order.venue, order.strategy);
+    /// Cancels what works in a scope; orders of others only where a person wants all of it gone.
+    /// The end of a run is no reason to end them.
+    fn cancel_scope(
+        &mut self,
+        scope: Scope,
+        of_others: bool,
+        now: Nanos,
+        out: &mut Output,
+    ) -> OperatorDone {
+        let holds = |order: &Order| {
+            scope.holds(order.venue, order.strategy) && (of_others || !order.external)
+        };
         let open = |order: &&Order| !order.state.is_terminal() && holds(order);
         let cancels = self.state.orders.iter().filter(open).count() as u32;
         self.cancel_where(holds, now, out);
@@ -249,10 +259,14 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         progress
     }
 
-    /// Orders of a scope that have not ended or whose fills have not all come.
+    /// Orders of a scope that have not ended or whose fills have not all come. Once the engine
+    /// stops only its own: those of others are theirs to end.
     pub fn orders_of(&self, scope: Scope) -> impl Iterator<Item = &Order> {
         let left = |order: &&Order| !order.state.is_terminal() || order.awaits_fills();
-        let own = move |order: &&Order| scope.holds(order.venue, order.strategy);
+        let stopping = self.state.stopping;
+        let own = move |order: &&Order| {
+            scope.holds(order.venue, order.strategy) && !(stopping && order.external)
+        };
         self.state.orders.iter().filter(left).filter(own)
     }
 }

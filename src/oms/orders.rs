@@ -96,7 +96,7 @@ pub struct Order {
     pub(super) touched_ns: Nanos,
     /// The venue's time of `stated`, 0 if it gave none.
     pub(super) stated_ns: Nanos,
-    /// The last reconciliation whose list of open orders named it.
+    /// The last pass of a reconciliation whose list of open orders named it.
     pub(super) listed: u32,
     pub(super) timers: Timers,
     pub(super) watched: bool,
@@ -163,6 +163,13 @@ impl Order {
     #[must_use]
     pub fn awaits_fills(&self) -> bool {
         self.stated > self.filled
+    }
+
+    /// Whether all of it is filled, whatever became of a replace that is not answered for yet.
+    pub(super) fn is_full(&self) -> bool {
+        let pending = self.pending.filter(|_| !self.state.is_terminal());
+        let most = pending.map_or(self.qty, |terms| self.qty.max(terms.qty));
+        self.qty > Qty::ZERO && self.cumulative() >= most
     }
 
     /// Whether nothing more is expected of it.
@@ -437,7 +444,8 @@ impl OrderTable {
         self.open.slots().len()
     }
 
-    /// Orders that are not terminal, in no order that means anything.
+    /// Orders of ours that are not terminal, in no order that means anything; those of others are
+    /// not among them.
     pub fn iter_open(&self) -> impl Iterator<Item = &Order> {
         self.open.slots().iter().map(|slot| self.get(*slot))
     }

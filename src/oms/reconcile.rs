@@ -3,12 +3,13 @@
 //!
 //! One round asks for one thing at a time, so that it never bursts: for each instrument the fills
 //! since the last known ones, then the open orders; then it waits until every order that the venue
-//! does not list is answered for; then the balances (on spot they are the positions). What arrives
+//! does not list is answered for and the fills that were told of in sum have come, or have been asked
+//! for `queries_max` times; then the balances (on spot they are the positions). What arrives
 //! meanwhile makes no false difference: an order is judged only if nothing was heard of it since
 //! shortly before the request left, and a balance that is off must be off in several rounds of
 //! answers, with no fill in between, before it counts. Fills come first because they explain
-//! balances. What is left unexplained halts the venue until a person accepts the venue's numbers
-//! ([`Oms::accept`]) or they agree again: a deposit looks like that too.
+//! balances. What is left unexplained halts the venue until a person accepts the venue's numbers or
+//! they agree again: a deposit looks like that too.
 //!
 //! The first round takes the venue's balances as the opening; fills of before that which are not
 //! of our orders are part of it.
@@ -17,7 +18,7 @@
 
 use super::differences::Difference;
 use super::orders::{Order, Slot};
-use super::record::{Record, Recorder};
+use super::record::Recorder;
 use super::transition::Trigger;
 use super::{Books, NEVER, Oms, Output};
 use crate::types::{
@@ -50,7 +51,7 @@ pub(super) enum Step {
 /// How far the reconciliation of one venue has come.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Round {
-    /// Counts rounds; orders that the venue lists are marked with it.
+    /// Counts the passes of all rounds; orders that the venue lists are marked with it.
     pub number: u32,
     pub step: Step,
     /// When the next request is due; 0 for none.
@@ -97,12 +98,6 @@ impl FillMark {
 }
 
 impl<R: Recorder, B: Books> Oms<R, B> {
-    /// A person wants a venue to be reconciled now.
-    pub fn reconcile(&mut self, venue: VenueId, now: Nanos, out: &mut Output) {
-        self.recorder.record(now, &Record::Reconcile(venue));
-        self.begin_round(venue, now, out);
-    }
-
     /// Whether a venue gets no new orders because a person has to decide.
     #[must_use]
     pub fn is_halted(&self, venue: VenueId) -> bool {
@@ -204,7 +199,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Step::Idle => self.begin_round(venue, now, out),
             Step::Fills(instrument) => {
                 let mark = self.state.marks.get(instrument.index()).copied().unwrap_or_default();
-                let (from_id, from_ns) = (mark.id, mark.from);
+                let horizon = self.state.fills.horizon(instrument);
+                let (from_id, from_ns) = (mark.id, mark.from.max(horizon));
                 self.state.counters.fill_requests_sent += 1;
                 let kind = CommandKind::FillsSince { instrument, from_id, from_ns };
                 self.ask(venue, kind, now, out);
@@ -324,7 +320,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let Order { state, acked, client_id: order, venue_order_id, .. } =
             *self.state.orders.get(slot);
         match (state, listed) {
-            (OrderState::Canceled | OrderState::Rejected | OrderState::Expired, true) => {
+            (state, true) if state.is_terminal() => {
                 self.found(venue, Difference::OrderAlive { order, venue_order_id }, now);
                 self.lose(slot, Trigger::Listed, now, out);
                 self.query_now(slot, now);
@@ -348,11 +344,14 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
     }
 
-    /// Goes on once every order is answered for and every fill that was told of is booked.
+    /// Goes on once every order is answered for and every fill that was told of is booked, or has
+    /// been asked for so often in vain that the balances have to say what is true.
     fn await_answers(&mut self, venue: VenueId, now: Nanos, out: &mut Output) {
+        let asks_max = self.options.queries_max;
         let unanswered = |order: &Order| {
             let open = order.state == OrderState::Unknown && order.timers.not_found == 0;
-            order.venue == venue && (open || order.awaits_fills())
+            let fills = order.awaits_fills() && order.timers.fill_asks < asks_max;
+            order.venue == venue && (open || fills)
         };
         if self.state.orders.iter().any(unanswered) {
             self.set_due(venue, now.plus(self.options.retry_first_ns.max(1)));

@@ -14,7 +14,7 @@ use super::{ClosingState, OmsOptions};
 use crate::types::{
     Amount, AssetBalance, AssetId, ClientOrderId, Command, ExecutionReport, FeeRate, InstrumentId,
     InstrumentTable, LimitKey, LossSwitch, Nanos, NewOrder, Operator, OrderState, PairOutcome,
-    Request, Scope, SignalId, StrategyId, TradingState, VenueId, VenueNotice,
+    Request, Scope, SignalId, StrategyId, VenueId, VenueNotice,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -48,12 +48,6 @@ pub enum Record {
     Notice(VenueId, VenueNotice),
     /// Input: a deadline had passed.
     Timer,
-    /// Input: somebody changed what may be traded.
-    SetTrading(TradingState),
-    /// Input: a strategy's orders are to be cancelled: it is gone.
-    CancelStrategy(StrategyId),
-    /// Input: no new orders, everything is to be cancelled.
-    Stop,
     /// Input: the journal has room for cancels and reports only, or has room again.
     JournalFull(bool),
     /// A book that was looked at, as it was then.
@@ -132,10 +126,6 @@ pub enum Record {
         /// How much, quote units.
         amount: Amount,
     },
-    /// Input: a person wants a venue to be reconciled now.
-    Reconcile(VenueId),
-    /// Input: a person accepts a venue's balances as they are.
-    Accept(VenueId),
     /// Effect: a reconciliation found a difference, and what it says was done.
     Correction(VenueId, Difference),
     /// Effect: a statement contradicts itself, its order or what was known.
@@ -171,12 +161,7 @@ impl Record {
                 | Self::Fee(_)
                 | Self::Notice(..)
                 | Self::Timer
-                | Self::SetTrading(_)
-                | Self::CancelStrategy(_)
-                | Self::Stop
                 | Self::JournalFull(_)
-                | Self::Reconcile(_)
-                | Self::Accept(_)
                 | Self::Operator(_)
         )
     }
@@ -193,9 +178,6 @@ impl Record {
             Self::Fee(_) => (6, "fee"),
             Self::Notice(..) => (7, "notice"),
             Self::Timer => (8, "timer"),
-            Self::SetTrading(_) => (9, "trading"),
-            Self::CancelStrategy(_) => (10, "strategy gone"),
-            Self::Stop => (11, "stop"),
             Self::Quote(..) => (12, "quote"),
             Self::Refusal { .. } => (13, "refusal"),
             Self::Intent { .. } => (14, "intent"),
@@ -204,8 +186,6 @@ impl Record {
             Self::Halted => (17, "halted"),
             Self::Hash(_) => (18, "hash"),
             Self::JournalFull(_) => (19, "journal full"),
-            Self::Reconcile(_) => (30, "reconcile"),
-            Self::Accept(_) => (31, "accept"),
             Self::Correction(..) => (32, "correction"),
             Self::Quarantine(..) => (33, "quarantine"),
             Self::NotAnswering(..) => (34, "not answering"),

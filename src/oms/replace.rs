@@ -24,9 +24,8 @@ use super::risk::{RiskReject, Subject};
 use super::transition::Trigger;
 use super::{Books, Oms, Output};
 use crate::types::{
-    Amount, ClientOrderId, CommandKind, ExecutionReport, InstrumentStatus, Nanos, NewOrder,
-    OrderState, OrderType, Price, Qty, RejectReason, ReplaceOrder, ReportKind, ReportOrigin,
-    StrategyId,
+    Amount, ClientOrderId, CommandKind, ExecutionReport, Nanos, NewOrder, OrderState, OrderType,
+    Price, Qty, RejectReason, ReplaceOrder, ReportKind, ReportOrigin, StrategyId,
 };
 
 impl<R: Recorder, B: Books> Oms<R, B> {
@@ -64,7 +63,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             return Err(RiskReject::NoSuchOrder);
         }
         let works = matches!(order.state, OrderState::Open | OrderState::PartiallyFilled);
-        if !works || order.cancel_wanted || order.order_type != OrderType::Limit {
+        let changing = order.pending.is_some();
+        if !works || changing || order.cancel_wanted || order.order_type != OrderType::Limit {
             return Err(RiskReject::NotReplaceable);
         }
         if terms.qty <= order.cumulative() || terms.price <= Price(0) {
@@ -96,30 +96,20 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             price: terms.price,
             qty: terms.qty,
         };
-        let venue_ready = self.state.venues.is_ready(instrument.venue, now);
         if terms.price == order.price && terms.qty <= order.qty {
             // Nothing is added: the venue's own rules are all that can be broken.
-            if !venue_ready {
+            if !self.state.venues.is_ready(instrument.venue, now) {
                 return Err(RiskReject::VenueNotReady);
             }
             return Ok(instrument.check(&wanted, terms.price)?);
         }
         // What the order has reserved already counts once.
         let reserved = -instrument.scale.base_amount(order.qty.min(terms.qty));
-        let status = self.state.statuses.get(id.index()).copied();
         let subject = Subject {
-            order: &wanted,
-            instrument,
-            status: status.unwrap_or(InstrumentStatus::Halted),
-            quote,
             earlier: reserved,
             earlier_instrument: reserved,
-            strategy: order.strategy,
             own: self.own_exposure(order.strategy, id),
-            closing: false,
-            crosses_own: self.crosses_own(&wanted, &[]),
-            venue_ready,
-            now,
+            ..self.subject(&wanted, &[], order.strategy, quote, now)?
         };
         debug_assert!(reserved <= Amount::ZERO);
         self.state.risk.check_leg(&subject, &self.state.exposures)?;
@@ -154,11 +144,22 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             order.pending = order.pending.filter(|pending| others && *pending != terms);
         }
         let stated = report.qty > Qty::ZERO && report.origin != ReportOrigin::Local;
-        if !stated || order.state.is_terminal() {
+        let filled = order.state == OrderState::Filled && !order.external;
+        if !stated || (order.state.is_terminal() && !filled) {
             return false;
         }
         let terms = Terms { price: report.price, qty: report.qty };
+        let row = matches!(report.kind, ReportKind::Accepted | ReportKind::Progress)
+            && report.origin == ReportOrigin::Stream;
         match report.kind {
+            // It was made larger before it was filled, or without us.
+            _ if filled => {
+                let works = report.kind == ReportKind::Status && !report.state.is_terminal();
+                let larger = order.qty < terms.qty;
+                let believed = larger && (works || row || report.kind == ReportKind::Replaced);
+                order.qty = if believed { terms.qty } else { order.qty };
+                believed
+            }
             // Whoever placed it may change it.
             _ if order.external => {
                 order.take(terms);
@@ -184,6 +185,25 @@ impl<R: Recorder, B: Books> Oms<R, B> {
                 order.qty = report.qty;
                 true
             }
+            _ if row => self.learn_row(slot, terms),
+            _ => false,
+        }
+    }
+
+    /// What a row of the stream says of an order's terms while it works.
+    fn learn_row(&mut self, slot: Slot, terms: Terms) -> bool {
+        let order = self.state.orders.get_mut(slot);
+        let known = Terms { price: order.price, qty: order.qty };
+        match order.pending {
+            Some(pending) if terms.is_at(pending) && !terms.is_at(known) => {
+                order.take(terms);
+                order.pending = None;
+                false
+            }
+            None if order.qty < terms.qty => {
+                order.qty = terms.qty;
+                true
+            }
             _ => false,
         }
     }
@@ -197,4 +217,25 @@ fn target(order: &Order, terms: Terms) -> ReplaceOrder {
         price: terms.price,
         qty: terms.qty,
     }
+}
+
+/// What a sign of life means for an order whose terms it leaves open: `None` if it leaves none open.
+pub(super) fn in_doubt(order: &Order, report: &ExecutionReport) -> Option<Trigger> {
+    let alive = match report.kind {
+        ReportKind::Accepted | ReportKind::Progress | ReportKind::Replaced => true,
+        ReportKind::Status => !report.state.is_terminal() && report.state != OrderState::Unknown,
+        _ => false,
+    };
+    if !alive || report.origin == ReportOrigin::Local {
+        return None;
+    }
+    let larger = report.qty > order.cumulative() && report.qty == order.qty;
+    if order.state == OrderState::Filled && larger {
+        // There is more of it than was filled.
+        return Some(Trigger::Listed);
+    }
+    // It may be older than the replace that is not answered for: a proof of what was.
+    let unanswered = order.pending.is_some() && report.kind != ReportKind::Replaced;
+    let stated = report.qty > Qty::ZERO || order.cumulative() >= order.qty;
+    (unanswered && stated && !order.is_full()).then_some(Trigger::PastFill)
 }

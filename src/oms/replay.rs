@@ -275,14 +275,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Record::Fee(fee) => self.on_fee(fee, now),
             Record::Notice(venue, notice) => self.on_notice(*venue, notice, now, out),
             Record::Timer => self.on_timer(now, out),
-            Record::SetTrading(state) => self.set_trading_state(*state, now),
-            Record::CancelStrategy(strategy) => self.cancel_strategy(*strategy, now, out),
-            Record::Stop => self.stop(now, out),
             Record::JournalFull(full) => self.on_journal_full(*full, now),
-            Record::Reconcile(venue) => self.reconcile(*venue, now, out),
-            Record::Accept(venue) => {
-                self.accept(*venue, now);
-            }
             Record::Operator(operator) => {
                 // A refusal is the person's to read; the state is as it was.
                 let _ = self.on_operator(operator, now, out);

@@ -3,9 +3,10 @@
 #![forbid(unsafe_code)]
 
 use super::differences::{Difference, Flaw};
-use super::fills::Seen;
+use super::fills::{Mark, Seen};
 use super::orders::Slot;
 use super::record::{Record, Recorder};
+use super::replace::in_doubt;
 use super::transition::{Next, Trigger, next};
 use super::{Books, Oms, Output};
 use crate::mutants::Mutant;
@@ -119,7 +120,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
         let ours = slot.filter(|slot| !self.state.orders.get(*slot).external);
         let Some(ours) = ours else {
-            let booked = self.on_external_fill(slot, venue, report, now);
+            let booked = self.on_external_fill(venue, report, now);
             if let Some(slot) = slot {
                 self.conclude_fill(slot, report, !booked, now);
             }
@@ -140,12 +141,16 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         now: Nanos,
         out: &mut Output,
     ) {
-        let fill = &report.fill;
         let missed = self.on_listed_fill(venue, report);
-        let seen = self.state.fills.see(report.instrument, report.side, &fill.fill_id, true);
+        let seen = self.see_fill(report, Mark::Ours);
         match if Mutant::FillTwice.is_on() { Seen::First } else { seen } {
             Seen::Again => {
                 self.state.counters.fills_repeated += 1;
+                self.conclude_fill(slot, report, true, now);
+                return;
+            }
+            Seen::Old(horizon) => {
+                self.refuse_old_fill(venue, report, horizon, now);
                 self.conclude_fill(slot, report, true, now);
                 return;
             }
@@ -172,9 +177,12 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     /// The state after a fill. One that is told of late proves what was, not what is.
     fn conclude_fill(&mut self, slot: Slot, report: &ExecutionReport, past: bool, now: Nanos) {
         let order = self.state.orders.get(slot);
-        let trigger = if order.cumulative() >= order.qty {
+        // Of an order that is being made larger, all that was known before may be filled: whether
+        // more of it works is not said.
+        let doubtful = order.cumulative() >= order.qty;
+        let trigger = if order.is_full() {
             Trigger::FullFill
-        } else if past || report.origin == ReportOrigin::Query {
+        } else if past || doubtful || report.origin == ReportOrigin::Query {
             Trigger::PastFill
         } else {
             Trigger::Working
@@ -325,7 +333,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             return Some(self.not_found(slot, now));
         }
         let order = self.state.orders.get(slot);
-        let full = order.cumulative() >= order.qty && order.qty > Qty::ZERO;
+        if let Some(trigger) = in_doubt(order, report) {
+            return Some(trigger);
+        }
+        let full = order.is_full();
         let or_full = |trigger| if full { Trigger::FullFill } else { trigger };
         let gone =
             report.reason == RejectReason::UnknownOrder && report.origin != ReportOrigin::Local;
@@ -342,8 +353,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             ReportKind::Replaced => or_full(Trigger::Replaced),
             ReportKind::Rejected => return self.rejected(slot, report),
             ReportKind::CancelRejected | ReportKind::ReplaceRejected if gone => Trigger::OrderGone,
-            ReportKind::CancelRejected => Trigger::CancelRejected,
-            ReportKind::ReplaceRejected => Trigger::ReplaceRejected,
+            ReportKind::CancelRejected => or_full(Trigger::CancelRejected),
+            ReportKind::ReplaceRejected => or_full(Trigger::ReplaceRejected),
             ReportKind::Unknown => Trigger::Lost,
             ReportKind::Status => match report.state {
                 OrderState::Filled if self.is_filled_short(slot, report) => return None,

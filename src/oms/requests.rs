@@ -36,12 +36,6 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
     }
 
-    /// Cancels all orders of a strategy that has died.
-    pub fn cancel_strategy(&mut self, strategy: StrategyId, now: Nanos, out: &mut Output) {
-        self.recorder.record(now, &Record::CancelStrategy(strategy));
-        self.cancel_all_of(strategy, now, out);
-    }
-
     fn cancel_all_of(&mut self, strategy: StrategyId, now: Nanos, out: &mut Output) {
         self.cancel_where(|order| order.strategy == strategy && !order.external, now, out);
     }
@@ -118,7 +112,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let id = order.instrument;
         let quote = self.quote(id, now);
         self.state.capital.note_ask(order, quote.ask.price);
-        let instrument = self.instruments.get(id).ok_or(RiskReject::UnknownInstrument)?;
+        let subject = self.subject(order, earlier, strategy, quote, now)?;
+        let instrument = subject.instrument;
         let (mut same_base, mut same_instrument) = (Amount::ZERO, Amount::ZERO);
         for other in earlier.iter().filter(|other| other.side == order.side) {
             let base = self.instruments.get(other.instrument).map(|instrument| instrument.base);
@@ -131,25 +126,41 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             }
         }
         let subject = Subject {
-            order,
-            instrument,
-            status: self
-                .state
-                .statuses
-                .get(id.index())
-                .copied()
-                .unwrap_or(InstrumentStatus::Halted),
-            quote,
             earlier: same_base,
             earlier_instrument: same_instrument,
-            strategy,
             own: self.own_exposure(strategy, id),
+            ..subject
+        };
+        self.state.risk.check_leg(&subject, &self.state.exposures)
+    }
+
+    /// What the checks look at of an order that is not sent yet, by itself; `earlier` are those that
+    /// will be sent before it.
+    pub(super) fn subject<'a>(
+        &'a self,
+        order: &'a NewOrder,
+        earlier: &[NewOrder],
+        strategy: StrategyId,
+        quote: BookQuote,
+        now: Nanos,
+    ) -> Result<Subject<'a>, RiskReject> {
+        let id = order.instrument;
+        let instrument = self.instruments.get(id).ok_or(RiskReject::UnknownInstrument)?;
+        let status = self.state.statuses.get(id.index()).copied();
+        Ok(Subject {
+            order,
+            instrument,
+            status: status.unwrap_or(InstrumentStatus::Halted),
+            quote,
+            earlier: Amount::ZERO,
+            earlier_instrument: Amount::ZERO,
+            strategy,
+            own: Exposure::default(),
             closing: false,
             crosses_own: self.crosses_own(order, earlier),
             venue_ready: self.state.venues.is_ready(instrument.venue, now),
             now,
-        };
-        self.state.risk.check_leg(&subject, &self.state.exposures)
+        })
     }
 
     /// Turns one leg into an order and checks it as if it were a signal by itself. What went before
@@ -190,23 +201,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if !self.state.orders.has_room(1) {
             return Err(RiskReject::TableFull);
         }
-        let id = order.instrument;
-        let instrument = self.instruments.get(id).ok_or(RiskReject::UnknownInstrument)?;
-        let status = self.state.statuses.get(id.index()).copied();
-        let subject = Subject {
-            order,
-            instrument,
-            status: status.unwrap_or(InstrumentStatus::Halted),
-            quote,
-            earlier: Amount::ZERO,
-            earlier_instrument: Amount::ZERO,
-            strategy,
-            own: Exposure::default(),
-            closing: true,
-            crosses_own: self.crosses_own(order, &[]),
-            venue_ready: self.state.venues.is_ready(instrument.venue, now),
-            now,
-        };
+        let subject = self.subject(order, &[], strategy, quote, now)?;
+        let subject = Subject { closing: true, ..subject };
         self.state.risk.check_leg(&subject, &self.state.exposures)?;
         self.check_rates(&[*order], Priority::Hedge, now).map_err(|(_, code)| code)
     }

@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use super::exposure::{Exposure, Exposures};
-use super::limits::RiskLimits;
+use super::limits::{RiskLimits, find};
 use super::names::Renumbering;
 use super::pace::Pace;
 pub use super::reject::RiskReject;
@@ -277,14 +277,11 @@ impl Risk {
     }
 
     fn position_max(&self, base: AssetId) -> Amount {
-        let limits = &self.limits.position_max;
-        let found = limits.iter().find(|(asset, _)| *asset == base);
-        found.map_or(Amount::ZERO, |(_, limit)| *limit)
+        find(&self.limits.position_max, base).unwrap_or_default()
     }
 
     fn instrument_position_max(&self, id: InstrumentId) -> Option<Amount> {
-        let limits = &self.limits.instrument_position_max;
-        limits.iter().find(|(limited, _)| *limited == id).map(|(_, limit)| *limit)
+        find(&self.limits.instrument_position_max, id)
     }
 
     /// How much more of an instrument may work on this side before a position could pass a limit;

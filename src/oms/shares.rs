@@ -10,9 +10,6 @@ use super::names::Renumbering;
 use crate::types::{Amount, InstrumentId, StrategyId};
 use serde::{Deserialize, Serialize};
 
-/// One row a strategy number that fits a client order id.
-const STRATEGIES: usize = 64;
-
 /// Signed base units by instrument, then strategy.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Shares {
@@ -21,19 +18,19 @@ pub struct Shares {
 
 impl Shares {
     pub(super) fn new(instruments: usize) -> Self {
-        Self { rows: vec![Amount::ZERO; instruments * STRATEGIES] }
+        Self { rows: vec![Amount::ZERO; instruments * StrategyId::COUNT] }
     }
 
     fn of(&mut self, instrument: InstrumentId) -> &mut [Amount] {
-        let start = instrument.index() * STRATEGIES;
-        self.rows.get_mut(start..start + STRATEGIES).unwrap_or_default()
+        let start = instrument.index() * StrategyId::COUNT;
+        self.rows.get_mut(start..start + StrategyId::COUNT).unwrap_or_default()
     }
 
     /// What a strategy holds in an instrument.
     #[must_use]
     pub fn get(&self, instrument: InstrumentId, strategy: StrategyId) -> Amount {
-        let index = instrument.index() * STRATEGIES + usize::from(strategy.0);
-        let known = usize::from(strategy.0) < STRATEGIES;
+        let index = instrument.index() * StrategyId::COUNT + usize::from(strategy.0);
+        let known = usize::from(strategy.0) < StrategyId::COUNT;
         self.rows.get(index).filter(|_| known).copied().unwrap_or_default()
     }
 
@@ -66,8 +63,8 @@ impl Shares {
 
     /// The strategies have other numbers now.
     pub(super) fn renumber(&mut self, numbers: &Renumbering) {
-        for row in self.rows.chunks_mut(STRATEGIES) {
-            let mut next = [Amount::ZERO; STRATEGIES];
+        for row in self.rows.chunks_mut(StrategyId::COUNT) {
+            let mut next = [Amount::ZERO; StrategyId::COUNT];
             for (index, share) in row.iter().enumerate() {
                 let to = &mut next[usize::from(numbers.of(StrategyId(index as u8)).0)];
                 *to = Amount(to.0.saturating_add(share.0));
@@ -84,8 +81,8 @@ impl Shares {
     ) -> Self {
         let mut next = Self::new(instruments);
         for (index, share) in self.rows.iter().enumerate() {
-            let strategy = StrategyId((index % STRATEGIES) as u8);
-            if let Some(instrument) = place(InstrumentId((index / STRATEGIES) as u16)) {
+            let strategy = StrategyId((index % StrategyId::COUNT) as u8);
+            if let Some(instrument) = place(InstrumentId((index / StrategyId::COUNT) as u16)) {
                 next.add(instrument, strategy, *share);
             }
         }

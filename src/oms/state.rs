@@ -23,7 +23,7 @@ use super::{NEVER, OmsCounters, OmsOptions};
 use crate::portfolio::{Balances, Positions};
 use crate::types::{
     Amount, AssetId, ClientOrderId, FeeRate, InstrumentId, InstrumentStatus, InstrumentTable,
-    Nanos, Price, Qty, Scale,
+    Nanos, Price, Qty, Scale, VenueId,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -83,6 +83,13 @@ pub enum MoveError {
     /// An order that has not ended, a position or awaited fills are in an instrument that the
     /// configuration no longer names; its name.
     InstrumentGone(String),
+    /// More orders have not ended, or still await fills, than the order table has room for.
+    TableTooSmall {
+        /// Such orders.
+        open: usize,
+        /// Room for orders.
+        room: usize,
+    },
     /// Prices or quantities of an order do not fit the instrument's new decimals; its name.
     OffScale(String),
 }
@@ -94,6 +101,11 @@ impl fmt::Display for MoveError {
                 f,
                 "the journal holds orders or a position in {name}, which the configuration does \
                  not name: name it again, or move the journal's folder away to begin anew"
+            ),
+            Self::TableTooSmall { open, room } => write!(
+                f,
+                "the journal holds {open} orders that have not ended, and the order table has room \
+                 for {room}: go on with the former version until they have ended"
             ),
             Self::OffScale(name) => write!(
                 f,
@@ -115,7 +127,7 @@ impl State {
             first_start: instance_start,
             instance_start,
             orders: OrderTable::new(options.orders_max),
-            fills: FillSet::new(options.fills_max),
+            fills: FillSet::new(options.fills_max, table.len()),
             risk: Risk::new(options.limits.clone(), venue_count),
             exposures: Exposures::new(table),
             positions: Positions::new(table),
@@ -191,6 +203,12 @@ impl Kept {
     #[must_use]
     pub fn open_count(&self) -> usize {
         self.state.orders.open_count()
+    }
+
+    /// Until when a venue has suspended us; long ago, or 0, if it has not.
+    #[must_use]
+    pub fn suspended_until(&self, venue: VenueId) -> Nanos {
+        self.state.venues.suspended_until(venue)
     }
 
     /// Whether an order is known.
@@ -326,11 +344,11 @@ impl State {
         next.capital = self.capital.moved(to.len(), |id| moves.instrument(id));
         next.losses =
             self.losses.moved(to, |id, mark| moves.mark(id, mark), |asset| moves.asset(asset));
+        let open = self.orders.iter().filter(|order| !order.may_go()).count();
+        let too_small = || MoveError::TableTooSmall { open, room: options.orders_max.max(1) };
         for order in self.orders.iter().filter(|order| !order.may_go()) {
             let order = moves.order(order)?;
-            let Some(slot) = next.orders.insert_as(order) else {
-                return Err(MoveError::InstrumentGone(moves.name(order.instrument)));
-            };
+            let slot = next.orders.insert_as(order).ok_or_else(too_small)?;
             if order.timers.next().is_some() {
                 next.orders.get_mut(slot).watched = true;
                 next.watch.push(slot);

@@ -2,17 +2,19 @@
 //! for, wanted cancels are repeated, and fills that are known only in sum are fetched. Every pause
 //! doubles up to a bound; nothing is given up. A submit or a replace is never sent again. After
 //! `queries_max` queries without any answer the venue is said to be not answering and a person is
-//! told; the queries go on at the longest pause, and what they ask for stays reserved.
+//! told, and so it is after as many looks for fills; both go on at the longest pause, and what they
+//! ask for stays reserved.
 
 #![forbid(unsafe_code)]
 
+use super::differences::Difference;
 use super::orders::Slot;
 use super::record::{Record, Recorder};
 use super::state::FillAsk;
 use super::transition::Trigger;
 use super::{Books, NEVER, Oms, Output};
 use crate::types::{
-    CancelOrder, CommandKind, FillId, InstrumentId, Nanos, OrderState, SignalId, VenueId,
+    CancelOrder, CommandKind, FillId, InstrumentId, Nanos, OrderState, Qty, SignalId, VenueId,
 };
 
 /// The venue's clock may be this far behind ours when fills are asked for by time; fills that are
@@ -144,12 +146,18 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let (venue, instrument) = (order.venue, order.instrument);
         // A reconciliation may take the answer for its own: it covers both.
         let mark = self.state.marks.get(instrument.index()).map_or(from, |mark| mark.from);
-        let from = from.min(mark);
+        // What is listed from before the horizon could not be told from what was booked.
+        let from = from.min(mark).max(self.state.fills.horizon(instrument));
         let order = self.state.orders.get_mut(slot);
         order.timers.fills = if order.awaits_fills() { again } else { Nanos(0) };
         order.timers.fill_asks = tries.saturating_add(1);
         order.timers.look_once = false;
+        let (awaits, asks) = (order.awaits_fills(), order.timers.fill_asks);
+        let (order, qty) = (order.client_id, Qty(order.stated.0.saturating_sub(order.filled.0)));
         self.send_fill_request(venue, instrument, from, now, out);
+        if awaits && asks == self.options.queries_max {
+            self.found(venue, Difference::FillsMissing { order, instrument, qty }, now);
+        }
     }
 
     /// One request serves all orders of an instrument that ask at the same time.

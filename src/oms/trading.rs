@@ -6,9 +6,6 @@ use super::names::Renumbering;
 use crate::types::{Scope, StrategyId, TradingState, VenueId};
 use serde::{Deserialize, Serialize};
 
-/// Strategies that have a state of their own: every number that fits a client order id.
-const STRATEGIES: usize = 64;
-
 /// One state for each scope.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct TradingStates {
@@ -23,7 +20,7 @@ impl TradingStates {
         Self {
             engine: TradingState::Active,
             venues: vec![TradingState::Active; venues],
-            strategies: vec![TradingState::Active; STRATEGIES],
+            strategies: vec![TradingState::Active; StrategyId::COUNT],
         }
     }
 
@@ -34,8 +31,8 @@ impl TradingStates {
 
     /// The strategies have other numbers now; who is new is active.
     pub fn renumber(&mut self, numbers: &Renumbering) {
-        let mut next = vec![TradingState::Active; STRATEGIES];
-        for (index, state) in self.strategies.iter().enumerate().take(STRATEGIES) {
+        let mut next = vec![TradingState::Active; StrategyId::COUNT];
+        for (index, state) in self.strategies.iter().enumerate().take(StrategyId::COUNT) {
             let strategy = StrategyId(index as u8);
             if !numbers.is_gone(strategy) {
                 next[usize::from(numbers.of(strategy).0)] = *state;

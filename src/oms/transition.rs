@@ -52,7 +52,7 @@ pub enum Trigger {
     /// We send a replace.
     ReplaceSent,
     /// The venue's list of open orders names it, although it had ended before the list was asked
-    /// for.
+    /// for; or it was filled, and the venue says that it is larger.
     Listed,
 }
 
@@ -117,7 +117,7 @@ const P: Next = Next::To(OrderState::PendingReplace);
 ///
 /// Cells that are not obvious: an order that was rejected and shows signs of life becomes Unknown,
 /// because "believed dead, is alive" is the costliest error, and so does one that a list names long
-/// after its end; a cancelled or expired order that turns out to be filled whole is Filled; a past
+/// after its end, or a larger quantity than was filled; a cancelled or expired order that turns out to be filled whole is Filled; a past
 /// fill resolves no Unknown; neither does a refused change, and a list that does not name an order
 /// proves only that it is not open: queries and fills decide how it ended.
 #[rustfmt::skip]
@@ -142,7 +142,7 @@ const TABLE: [[Next; STATES]; TRIGGERS] = [
     /* StreamLost      */ [U,  U,  U,  U,  U,  K,  K,  K,  K,  K],
     /* CancelSent      */ [X,  X,  X,  K,  X,  K,  K,  K,  K,  K],
     /* ReplaceSent     */ [K,  P,  P,  K,  K,  K,  K,  K,  K,  K],
-    /* Listed          */ [K,  K,  K,  K,  K,  K,  U,  U,  U,  K],
+    /* Listed          */ [K,  K,  K,  K,  K,  U,  U,  U,  U,  K],
 ];
 
 #[cfg(test)]
@@ -165,13 +165,13 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_state_is_left_only_by_a_full_fill_or_a_sign_of_life_after_a_rejection() {
+    fn a_terminal_state_is_left_only_by_a_full_fill_or_a_sign_of_life() {
         for state in states().filter(|state| state.is_terminal()) {
             for trigger in Trigger::ALL {
                 let expected = match (state, trigger) {
+                    (_, Trigger::Listed) => Next::To(S::Unknown),
                     (S::Filled, _) => Next::Keep,
                     (_, Trigger::FullFill) => Next::To(S::Filled),
-                    (_, Trigger::Listed) => Next::To(S::Unknown),
                     (S::Rejected, Trigger::Working | Trigger::PastFill | Trigger::Replaced) => {
                         Next::To(S::Unknown)
                     }

@@ -1,4 +1,4 @@
-//! What an order waits for.
+//! What an order waits for, and pauses between tries.
 
 #![forbid(unsafe_code)]
 
@@ -33,4 +33,9 @@ impl Timers {
             .filter(|time| *time > Nanos(0))
             .min()
     }
+}
+
+/// The pause after so many tries: the first, doubled with every further one, up to the longest.
+pub(super) fn doubled_ns(first_ns: u64, longest_ns: u64, tries: u32) -> u64 {
+    first_ns.saturating_mul(1 << tries.min(16)).min(longest_ns)
 }

@@ -21,6 +21,9 @@ impl StrategyId {
     /// Stands for nobody: orders that were placed by hand or by another program. No id of ours
     /// carries it.
     pub const EXTERNAL: Self = Self(64);
+
+    /// Numbers that a client order id has room for, the operator's among them.
+    pub const COUNT: usize = 64;
 }
 
 /// Number of a signal within its strategy, from 1; 0 means "none".

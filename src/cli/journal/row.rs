@@ -100,10 +100,6 @@ impl Rows {
             Record::Assumed(id, state) => {
                 Row { order: id.to_string(), text: format!("{state:?}"), ..row }
             }
-            Record::SetTrading(state) => Row { text: format!("{state:?}"), ..row },
-            Record::CancelStrategy(strategy) => {
-                Row { text: format!("strategy {}", strategy.0), ..row }
-            }
             Record::JournalFull(full) => {
                 let text = if *full { "no room for new orders" } else { "room again" };
                 Row { text: text.to_owned(), ..row }
@@ -122,7 +118,7 @@ impl Rows {
             Record::LossSwitch { .. } | Record::Budget { .. } => {
                 Row { text: self.limit_text(record), ..row }
             }
-            Record::Timer | Record::Stop | Record::Halted => row,
+            Record::Timer | Record::Halted => row,
             _ => self.reconciled(record, row),
         }
     }
@@ -130,9 +126,7 @@ impl Rows {
     /// What reconciliations found and people decided.
     fn reconciled(&self, record: &Record, row: Row) -> Row {
         let row = match record {
-            Record::Reconcile(venue)
-            | Record::Accept(venue)
-            | Record::Correction(venue, _)
+            Record::Correction(venue, _)
             | Record::Quarantine(venue, _)
             | Record::NotAnswering(venue, _)
             | Record::VenueHalted(venue, _) => Row { venue: venue_name(*venue), ..row },

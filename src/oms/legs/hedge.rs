@@ -1,7 +1,10 @@
 //! Hedging orders: what is done about a naked quantity once nothing else can fill.
 //!
-//! They pass every check of other orders but what may be traded: they make the
-//! risk smaller that an allowed order has left. One at a time, never larger than the excess, limits
+//! They pass every check of other orders but two: what may be traded, because they make the risk
+//! smaller that an allowed order has left, and the strategy's own order rate and open orders, because
+//! what is naked must not wait for what the strategy did before; the engine's rate and number hold.
+//! The strategy's budget holds where they complete; what they take back frees capital, or closes a
+//! sale that was allowed. One at a time, never larger than the excess, limits
 //! that take what the book offers and rest never. A try that trades nothing is followed by a pause;
 //! both tries and orders are bounded, then what is left is held and told.
 
@@ -12,6 +15,7 @@ use crate::oms::record::Recorder;
 use crate::oms::requests::Place;
 use crate::oms::risk::RiskReject;
 use crate::oms::taking::met;
+use crate::oms::waits::doubled_ns;
 use crate::oms::{Books, Oms, Output};
 use crate::types::{
     BreachAction, COMPLETING_LEG, ClientOrderId, HEDGE_LEG, InstrumentId, Nanos, Price, Priority,
@@ -194,6 +198,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             ClientOrderId::mint(self.state.instance_start, pair.strategy, self.state.sequence)
                 .ok_or(RiskReject::IdsExhausted)?;
         self.check_closing(&order, pair.strategy, quote, now)?;
+        if aim.leg & COMPLETING_LEG != 0 {
+            self.check_budgets(pair.strategy, &[order], now).map_err(|(_, code)| code)?;
+        }
         let place = Place {
             signal: pair.signal,
             leg: aim.leg,
@@ -219,5 +226,5 @@ fn against(excess: i64) -> Side {
 }
 
 fn pause_ns(tries: u32) -> u64 {
-    (PAUSE_FIRST_NS << tries.min(8)).min(PAUSE_MAX_NS)
+    doubled_ns(PAUSE_FIRST_NS, PAUSE_MAX_NS, tries)
 }

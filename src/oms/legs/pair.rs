@@ -139,7 +139,19 @@ impl Pair {
 
     /// Whether the later legs still wait for the first.
     pub(super) fn awaits_rest(&self) -> bool {
-        self.legs().iter().any(|leg| !leg.order.is_some() && !leg.left_out)
+        (0..self.legs().len()).any(|at| self.is_unsent(at))
+    }
+
+    /// Whether a leg is still to be sent.
+    pub(super) fn is_unsent(&self, leg: usize) -> bool {
+        self.legs.get(leg).is_some_and(|leg| !leg.order.is_some() && !leg.left_out)
+    }
+
+    /// What is not sent by now never is.
+    pub(super) fn leave_out_unsent(&mut self) {
+        for leg in self.legs_mut() {
+            leg.left_out |= !leg.order.is_some();
+        }
     }
 
     pub(super) fn any_refused(&self) -> bool {

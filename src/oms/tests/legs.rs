@@ -412,7 +412,7 @@ fn a_late_fill_of_a_leg_opens_the_pair_again() {
 fn what_may_be_traded_does_not_hold_hedges_back_but_limits_do() {
     let mut pair = Pair::new(CONTRACT);
     let [a, b] = pair.ids[..] else { panic!() };
-    pair.bench.oms.set_trading_state(TradingState::Halted, START);
+    pair.bench.tell(Operator::SetState(Scope::Engine, TradingState::Halted));
     pair.fill(a, A, 1_000, 6_000_010);
     pair.bench.oms.books_mut().0[0].state = BookState::Stale;
     pair.say(ReportKind::Rejected, b, B);
@@ -605,7 +605,7 @@ fn a_stop_hedges_nothing_and_tells_what_is_left() {
     pair.say(ReportKind::Expired, b, B);
     pair.goes_on();
     pair.bench.out.clear();
-    pair.bench.oms.stop(START, &mut pair.bench.out);
+    pair.bench.tell(Operator::Stop);
     pair.bench.pass(0);
     assert!(pair.news().is_empty());
     assert_eq!((pair.outcome().end, pair.outcome().left), (PairEnd::Held, Qty(1_000)));
@@ -663,4 +663,45 @@ fn a_restart_goes_on_with_the_contract() {
     let outcome = pair.outcome();
     assert_eq!((outcome.end, outcome.signal), (PairEnd::Unwound, SignalId(1)));
     assert!(outcome.was_unknown);
+}
+
+#[test]
+fn flattening_one_venue_leaves_the_other_leg_unsent() {
+    let mut pair = Pair::new(SEQUENTIAL);
+    let first = pair.ids[0];
+    pair.fill(first, A, 500, 6_000_010);
+    pair.bench.out.clear();
+    let flatten = Operator::Flatten(Scope::Venue(VENUE_A));
+    pair.bench.oms.on_operator(&flatten, START, &mut pair.bench.out).unwrap();
+    let told: Vec<_> = pair.bench.out.reports.iter().map(|row| (row.1.leg, row.1.kind)).collect();
+    assert_eq!(told, [(1, ReportKind::Expired)]);
+    pair.say(ReportKind::Canceled, first, A);
+    assert!(pair.news().is_empty(), "{:?}", pair.news());
+    pair.bench.books_are_new();
+    pair.bench.pass(200 * MS);
+    assert_eq!((pair.outcome().end, pair.outcome().left), (PairEnd::Held, Qty(500)));
+    let [(order, _)] = pair.news()[..] else { panic!("{:?}", pair.news()) };
+    assert_eq!((order.instrument, order.side, order.qty), (A, Side::Sell, Qty(500)));
+}
+
+#[test]
+fn what_is_completed_has_to_be_within_the_budget_and_what_is_unwound_need_not() {
+    let mut options = options();
+    let budgets = vec![(VENUE_A, Amount(60_001 * E18 / 100)), (VENUE_B, Amount(E18))];
+    let own = StrategyLimits { budgets, ..StrategyLimits::default() };
+    options.limits.strategies = vec![StrategyLimits::default(); usize::from(STRATEGY.0)];
+    options.limits.strategies.push(own);
+    let mut bench = Bench::with(options);
+    let contract = Contract { on_breach: BreachAction::Complete, ..CONTRACT };
+    let ids = bench.signal_with(&legs(), contract);
+    let mut pair = Pair { bench, ids, fills: 100 };
+    let [a, b] = pair.ids[..] else { panic!() };
+    pair.fill(b, B, 1_000, 6_000_000);
+    pair.say(ReportKind::Rejected, a, A);
+    // A basis point above the ask is 600.06, and 600.01 are allowed there.
+    let hedge = pair.hedge();
+    assert_eq!((hedge.instrument, hedge.side, hedge.qty), (B, Side::Buy, Qty(1_000)));
+    pair.fill(hedge.client_id, B, 1_000, 6_000_010);
+    assert_eq!(pair.outcome().end, PairEnd::Unwound);
+    assert_eq!(pair.outcome().risk, RiskReject::StrategyBudget as u8);
 }

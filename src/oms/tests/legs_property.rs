@@ -126,7 +126,7 @@ impl World {
                 None
             }
             Event::Trading(state) => {
-                self.bench.oms.set_trading_state(state, self.bench.now);
+                self.bench.tell(Operator::SetState(Scope::Engine, state));
                 None
             }
         };

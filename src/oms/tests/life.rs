@@ -413,9 +413,10 @@ fn stopping_cancels_everything_until_it_is_quiet() {
     let (first, second) = (bench.order(), bench.order());
     bench.say(ReportKind::Accepted, Stream, first);
     bench.out.clear();
-    bench.oms.stop(bench.now, &mut bench.out);
+    bench.tell(Operator::Stop);
     assert_eq!(bench.sent().iter().filter(|kind| is_cancel(kind)).count(), 2);
-    bench.oms.set_trading_state(TradingState::Active, bench.now);
+    let resume = Operator::SetState(Scope::Engine, TradingState::Active);
+    assert!(bench.oms.on_operator(&resume, bench.now, &mut bench.out).is_err());
     assert_eq!(bench.oms.trading_state(), TradingState::Halted, "a stop is for good");
     bench.say(ReportKind::Canceled, Stream, first);
     bench.say(ReportKind::CancelRejected, Local, second);

@@ -1,5 +1,7 @@
 //! Tests of the oms as a whole: two venues, one underlying, reports in every order.
 
+mod changes;
+mod known_fills;
 mod legs;
 mod legs_property;
 mod life;
@@ -12,14 +14,15 @@ mod reconcile;
 mod refusals;
 mod replay;
 mod restart;
+mod rounds;
 mod worst_case;
 
 use super::*;
 use crate::types::{
     Amount, AssetBalance, AssetId, BookState, ClientOrderId, Contract, ExecutionReport, Fill,
-    FillId, Instrument, InstrumentRules, Leg, Level, Liquidity, OrderState, Ppb, Price, Qty,
-    Readiness, ReportKind, ReportOrigin, Request, Scale, Side, Signal, TimeInForce, VenueNotice,
-    VenueOrderId,
+    FillId, Instrument, InstrumentRules, Leg, Level, Liquidity, Operator, OrderState, Ppb, Price,
+    Qty, Readiness, ReportKind, ReportOrigin, Request, Scale, Side, Signal, TimeInForce,
+    VenueNotice, VenueOrderId,
 };
 
 pub(super) const E18: i128 = 10i128.pow(18);
@@ -290,6 +293,11 @@ impl Bench {
                 _ => None,
             })
             .collect()
+    }
+
+    /// A person tells the engine something, and what was wanted before stays in `out`.
+    pub fn tell(&mut self, operator: Operator) {
+        self.oms.on_operator(&operator, self.now, &mut self.out).unwrap();
     }
 
     pub fn request(&mut self, request: &Request) {

@@ -1,7 +1,7 @@
 //! What a person tells the engine, and what it does until that is so.
 
 use super::*;
-use crate::types::{LimitKey, NewOrder, Operator, RejectReason};
+use crate::types::{LimitKey, NewOrder, RejectReason};
 
 const OWN: Scope = Scope::Strategy(STRATEGY);
 
@@ -357,7 +357,7 @@ fn a_person_accepts_the_balances_of_a_halted_venue() {
     let mut bench = Bench::new();
     let off = [(BTC, E18), (USDT, 99_000 * E18)];
     bench.out.clear();
-    bench.oms.reconcile(VENUE_A, bench.now, &mut bench.out);
+    bench.tell(Operator::Reconcile(Some(VENUE_A)));
     for _ in 0..4 {
         bench.settle(VENUE_A, &[], &off);
         bench.pass(5_000 * MS);
@@ -369,4 +369,73 @@ fn a_person_accepts_the_balances_of_a_halted_venue() {
     assert!(tell(&mut bench, Operator::Accept(VENUE_A)).is_ok());
     assert!(!bench.oms.is_halted(VENUE_A) && bench.out.commands.is_empty());
     assert_eq!(bench.oms.balances().get(VENUE_A, USDT).opening, Some(Amount(99_000 * E18)));
+}
+
+#[test]
+fn two_strategies_are_flattened_in_turns_and_each_is_told_of() {
+    let mut bench = Bench::new();
+    hold(&mut bench, 1_000);
+    let other = StrategyId(4);
+    let mut signal = Signal {
+        id: SignalId(1),
+        strategy: other,
+        legs_len: 1,
+        legs: [leg(A, Side::Buy); crate::types::LEGS_MAX],
+        ..Signal::default()
+    };
+    signal.legs[0].qty = Qty(500);
+    bench.out.clear();
+    bench.oms.on_request(other, &Request::Signal(signal), bench.now, &mut bench.out);
+    let id = orders(&bench)[0].client_id;
+    bench.report(&fill(id, A, 7, 500));
+    tell(&mut bench, Operator::Flatten(OWN)).unwrap();
+    let first = look(&mut bench)[0];
+    assert_eq!((first.client_id.strategy(), first.qty), (STRATEGY, Qty(1_000)));
+    let scope = Scope::Strategy(other);
+    tell(&mut bench, Operator::Flatten(scope)).unwrap();
+    let closing = |bench: &Bench, scope| bench.oms.progress(scope).closing;
+    assert_eq!((closing(&bench, OWN), closing(&bench, scope)), (1, 2), "OWN holds nothing in B");
+    assert_eq!(look(&mut bench), [], "one after the other");
+    bench.report(&ExecutionReport { side: Side::Sell, ..fill(first.client_id, A, 8, 1_000) });
+    let second = look(&mut bench)[0];
+    assert_eq!((second.client_id.strategy(), second.qty), (other, Qty(500)));
+    bench.report(&ExecutionReport { side: Side::Sell, ..fill(second.client_id, A, 9, 500) });
+    assert_eq!(look(&mut bench), []);
+    let closed = bench.oms.recorder().iter().filter_map(|(_, record)| match record {
+        Record::Closed { scope, instrument: A, state, .. } => Some((*scope, *state)),
+        _ => None,
+    });
+    let closed: Vec<_> = closed.collect();
+    assert_eq!(closed, [(OWN, ClosingState::Flat), (scope, ClosingState::Flat)]);
+    assert_eq!(bench.oms.positions().get(A).qty, Amount::ZERO);
+}
+
+/// An order of others works; none of ours does.
+fn beside_another() -> Bench {
+    let mut bench = Bench::new();
+    bench.report(&super::reconcile::foreign("h-1", Side::Buy, 1_000, 0));
+    assert_eq!(bench.oms.orders().external_count(), 1);
+    bench
+}
+
+#[test]
+fn a_stop_leaves_the_orders_of_others_alone() {
+    let mut bench = beside_another();
+    assert_eq!(tell(&mut bench, Operator::Stop), Ok(OperatorDone::default()));
+    assert_eq!(bench.sent(), []);
+    bench.pass(HOUR);
+    assert!(!bench.sent().iter().any(|kind| matches!(kind, CommandKind::Cancel(_))));
+    assert!(bench.oms.progress(Scope::Engine).is_done() && bench.oms.is_quiet());
+    assert_eq!(bench.oms.orders_of(Scope::Engine).count(), 0);
+}
+
+#[test]
+fn cancelling_all_means_the_orders_of_others_too() {
+    let mut bench = beside_another();
+    assert_eq!(tell(&mut bench, Operator::CancelAll(Scope::Engine)).unwrap().cancels, 1);
+    assert!(matches!(bench.sent()[..], [CommandKind::Cancel(_)]));
+    assert_eq!(bench.oms.progress(Scope::Engine).open, 1);
+    // A stop does not wait for what it would not have cancelled.
+    tell(&mut bench, Operator::Stop).unwrap();
+    assert!(bench.oms.progress(Scope::Engine).is_done());
 }

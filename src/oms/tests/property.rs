@@ -1,7 +1,7 @@
 //! Any sequence of reports, requests and pauses leaves the oms legal.
 
 use super::*;
-use crate::types::{LimitKey, Operator, RateLimitUse, RejectReason};
+use crate::types::{LimitKey, RateLimitUse, RejectReason};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -22,12 +22,13 @@ pub(super) enum Step {
     Replace(usize, i64),
     /// What the venue says of the terms: order, quantity, whether its id changed.
     Replaced(usize, i64, bool),
+    /// A row of the stream with a quantity.
+    Row(usize, ReportKind, i64),
     /// A reconciliation by command, which lists the orders of this mask as open, an external order
     /// with this sum filled, and balances that agree or not.
     Reconcile(u8, i64, bool),
     /// A fill of no order of ours.
     Foreign(u64, i64),
-    Accept,
     /// What the venue says of a limit: which, used, allowed, and when its window ends.
     Rate(u8, u32, u32, u64),
 }
@@ -76,7 +77,7 @@ fn operator() -> impl Strategy<Value = Operator> {
         3 => scope.clone().prop_map(Operator::Flatten),
         6 => (scope, state).prop_map(|(scope, state)| Operator::SetState(scope, state)),
         1 => Just(Operator::Reconcile(None)),
-        1 => Just(Operator::Accept(VENUE_A)),
+        4 => Just(Operator::Accept(VENUE_A)),
         1 => (0i128..3).prop_map(|limit| {
             Operator::SetLimit(LimitKey::PositionMax(BTC), Amount(limit * E18))
         }),
@@ -96,10 +97,12 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => (0usize..6, 1i64..1_500).prop_map(|(order, qty)| Step::Replace(order, qty)),
         1 => (0usize..6, 1i64..1_500, any::<bool>())
             .prop_map(|(order, qty, named)| Step::Replaced(order, qty, named)),
+        1 => (0usize..6, prop_oneof![
+            Just(ReportKind::Accepted), Just(ReportKind::Progress), Just(ReportKind::Status)
+        ], 1i64..1_500).prop_map(|(order, kind, qty)| Step::Row(order, kind, qty)),
         2 => (any::<u8>(), 0i64..1_000, any::<bool>())
             .prop_map(|(mask, sum, agree)| Step::Reconcile(mask, sum, agree)),
         1 => (100u64..120, 1i64..500).prop_map(|(number, qty)| Step::Foreign(number, qty)),
-        1 => Just(Step::Accept),
         1 => (0u8..3, 0u32..25, 15u32..25, 0u64..12_000)
             .prop_map(|(limit, used, allowed, ms)| Step::Rate(limit, used, allowed, ms * MS)),
         1 => Just(Step::StreamBack),
@@ -187,15 +190,19 @@ impl Model {
                     self.bench.report(&report);
                 }
             }
+            Step::Row(order, kind, qty) => {
+                if let Some((id, _)) = self.ids.get(order).copied() {
+                    let row = ExecutionReport::new(kind, ReportOrigin::Stream, id, A);
+                    let state = OrderState::Open;
+                    self.bench.report(&ExecutionReport { qty: Qty(qty), state, ..row });
+                }
+            }
             Step::Reconcile(mask, sum, agree) => self.reconcile(mask, sum, agree),
             Step::Foreign(number, qty) => {
                 self.fills.entry(number * 2).or_insert(qty);
                 let mut report = fill(ClientOrderId::NONE, A, number, qty);
                 report.event_ns = START.plus(1);
                 self.bench.report(&report);
-            }
-            Step::Accept => {
-                self.bench.oms.accept(VENUE_A, self.bench.now);
             }
             Step::Rate(limit, used, allowed, ends) => {
                 let resets_ns = self.bench.now.plus(ends);
@@ -227,7 +234,7 @@ impl Model {
     fn reconcile(&mut self, mask: u8, sum: i64, agree: bool) {
         let bench = &mut self.bench;
         bench.out.clear();
-        bench.oms.reconcile(VENUE_A, bench.now, &mut bench.out);
+        bench.tell(Operator::Reconcile(Some(VENUE_A)));
         let mut open: Vec<ExecutionReport> = Vec::new();
         for (at, (id, side)) in self.ids.iter().enumerate().filter(|(at, _)| mask >> at & 1 == 1) {
             let mut row = status(*id, OrderState::Open);
@@ -265,9 +272,14 @@ proptest! {
                 let (state, cumulative) = last.insert(*id, known).unwrap_or(known);
                 prop_assert!(order.cumulative() >= cumulative, "{:?}", step);
                 let revived = state.is_terminal() && !order.state.is_terminal();
+                // A list names it, or it was rejected and lives, or it is said to be larger.
                 let listed = matches!(step, Step::Reconcile(..) | Step::StreamBack);
-                prop_assert!(!revived || state == OrderState::Rejected || listed, "{:?}", step);
-                prop_assert!(state != OrderState::Filled || order.state == OrderState::Filled);
+                let told = matches!(step, Step::Replaced(..) | Step::Row(..));
+                let larger = told && state == OrderState::Filled;
+                let alive = state == OrderState::Rejected || listed || larger;
+                prop_assert!(!revived || alive, "{:?}", step);
+                let refilled = state != OrderState::Filled || order.state == OrderState::Filled;
+                prop_assert!(refilled || (revived && alive), "{:?}", step);
                 let doubtful = matches!(
                     order.state,
                     OrderState::Unknown | OrderState::PendingCancel | OrderState::PendingNew

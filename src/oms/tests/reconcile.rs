@@ -5,13 +5,13 @@ use super::*;
 use crate::types::RejectReason;
 use ReportOrigin::{Query, Stream};
 
-const SECOND: u64 = 1_000 * MS;
+pub(super) const SECOND: u64 = 1_000 * MS;
 
-fn btc(units: i64) -> Amount {
+pub(super) fn btc(units: i64) -> Amount {
     Amount(i128::from(units) * (E18 / 100_000))
 }
 
-fn found(bench: &mut Bench) -> Vec<Difference> {
+pub(super) fn found(bench: &mut Bench) -> Vec<Difference> {
     let of = |(_, finding)| match finding {
         Finding::Difference(difference) => Some(difference),
         _ => None,
@@ -19,7 +19,7 @@ fn found(bench: &mut Bench) -> Vec<Difference> {
     bench.oms.findings().filter_map(of).collect()
 }
 
-fn flaws(bench: &mut Bench) -> Vec<(Flaw, i64, i64)> {
+pub(super) fn flaws(bench: &mut Bench) -> Vec<(Flaw, i64, i64)> {
     let of = |(_, finding)| match finding {
         Finding::Quarantined(what) => Some((what.flaw, what.known, what.stated)),
         _ => None,
@@ -28,7 +28,7 @@ fn flaws(bench: &mut Bench) -> Vec<(Flaw, i64, i64)> {
 }
 
 /// An order of others, open, as a list shows it.
-fn foreign(id: &str, side: Side, qty: i64, cumulative: i64) -> ExecutionReport {
+pub(super) fn foreign(id: &str, side: Side, qty: i64, cumulative: i64) -> ExecutionReport {
     ExecutionReport {
         venue_order_id: venue_id(id),
         side,
@@ -41,21 +41,21 @@ fn foreign(id: &str, side: Side, qty: i64, cumulative: i64) -> ExecutionReport {
 }
 
 /// A listed fill of no order of ours.
-fn foreign_fill(number: u64, qty: i64, event_ns: Nanos) -> ExecutionReport {
+pub(super) fn foreign_fill(number: u64, qty: i64, event_ns: Nanos) -> ExecutionReport {
     ExecutionReport { origin: Query, event_ns, ..fill(ClientOrderId::NONE, A, number, qty) }
 }
 
-fn lose_stream(bench: &mut Bench) {
+pub(super) fn lose_stream(bench: &mut Bench) {
     for to in [Readiness::Down, Readiness::Ready] {
         bench.notice(VENUE_A, VenueNotice::Readiness(Channel::Trade, to));
     }
 }
 
 /// Starts a round by command, ten seconds on.
-fn begin(bench: &mut Bench) {
+pub(super) fn begin(bench: &mut Bench) {
     bench.now = bench.now.plus(10 * SECOND);
     bench.out.clear();
-    bench.oms.reconcile(VENUE_A, bench.now, &mut bench.out);
+    bench.tell(Operator::Reconcile(Some(VENUE_A)));
 }
 
 fn step(bench: &mut Bench, expected: CommandKind) {
@@ -187,7 +187,7 @@ fn a_missed_fill_is_booked_told_and_explains_the_balance() {
         external: false,
     };
     assert_eq!(found(&mut bench), [expected]);
-    assert_eq!(bench.oms.counters().differences, [1, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(bench.oms.counters().differences, [1, 0, 0, 0, 0, 0, 0, 0, 0]);
     let partly = ExecutionReport {
         venue_order_id: venue_id("7"),
         cumulative_qty: Some(Qty(400)),
@@ -265,7 +265,7 @@ fn an_order_heard_of_since_shortly_before_the_list_is_not_judged_by_it() {
     let young = bench.order();
     bench.say(ReportKind::Accepted, Stream, young);
     bench.now = bench.now.plus(SECOND);
-    bench.oms.reconcile(VENUE_A, bench.now, &mut bench.out);
+    bench.tell(Operator::Reconcile(Some(VENUE_A)));
     bench.settle(VENUE_A, &[], &[]);
     assert_eq!((bench.state(quiet), bench.state(young)), (OrderState::Unknown, OrderState::Open));
 }
@@ -352,7 +352,7 @@ fn an_order_placed_by_hand_is_adopted_reserved_and_left_to_its_owner() {
     // A strategy's cancel-all and the end of the run leave it alone.
     bench.request(&Request::CancelAll);
     assert_eq!(bench.sent(), []);
-    bench.oms.stop(bench.now, &mut bench.out);
+    bench.tell(Operator::Stop);
     assert_eq!(bench.sent(), []);
     assert!(bench.oms.is_quiet());
     // A fill of it, then its own sum, as venues send them on two topics.
@@ -419,7 +419,7 @@ fn an_unexplained_balance_halts_its_venue_only_and_a_person_accepts_it() {
     begin(&mut bench);
     bench.settle(VENUE_A, &[], &off);
     assert_eq!(bench.oms.findings().count(), 0);
-    assert_eq!(bench.oms.accept(VENUE_A, bench.now), 1);
+    bench.tell(Operator::Accept(VENUE_A));
     let accepted = Difference::BalanceAccepted { asset: USDT, amount: Amount(-1_000 * E18) };
     assert_eq!(found(&mut bench), [accepted]);
     assert!(bench.oms.is_ready(VENUE_A, bench.now));
@@ -596,11 +596,11 @@ fn a_fill_that_names_our_order_elsewhere_is_booked_as_external() {
     bench.check_sums();
 }
 
-fn replace(id: ClientOrderId, price: i64, qty: i64) -> Request {
+pub(super) fn replace(id: ClientOrderId, price: i64, qty: i64) -> Request {
     Request::Replace { id, price: Price(price), qty: Qty(qty) }
 }
 
-fn open_order(bench: &mut Bench) -> ClientOrderId {
+pub(super) fn open_order(bench: &mut Bench) -> ClientOrderId {
     let id = bench.order();
     bench.report(&ExecutionReport {
         venue_order_id: venue_id("v-1"),
@@ -609,7 +609,7 @@ fn open_order(bench: &mut Bench) -> ClientOrderId {
     id
 }
 
-fn replaced(id: ClientOrderId, venue: &str, qty: i64) -> ExecutionReport {
+pub(super) fn replaced(id: ClientOrderId, venue: &str, qty: i64) -> ExecutionReport {
     ExecutionReport {
         price: Price(6_000_000),
         qty: Qty(qty),

@@ -96,9 +96,9 @@ fn forms_that_venues_do_not_know() {
 #[test]
 fn halted_and_reduce_only() {
     let mut bench = Bench::new();
-    bench.oms.set_trading_state(TradingState::Halted, START);
+    bench.tell(Operator::SetState(Scope::Engine, TradingState::Halted));
     assert_eq!(refusal(&mut bench, buy()), Some(RiskReject::Halted));
-    bench.oms.set_trading_state(TradingState::ReduceOnly, START);
+    bench.tell(Operator::SetState(Scope::Engine, TradingState::ReduceOnly));
     assert_eq!(refusal(&mut bench, buy()), Some(RiskReject::ReduceOnly));
     // Held: 0.015. A sell of 0.01 reduces; another would go through zero.
     bench.report(&fill(ClientOrderId::NONE, A, 1, 1_500));

@@ -238,8 +238,8 @@ fn what_was_open_is_unknown_after_a_restart_until_it_is_proved() {
 #[test]
 fn a_paused_engine_is_still_paused_after_a_restart() {
     let mut bench = Bench::new();
-    bench.oms.set_trading_state(TradingState::ReduceOnly, START);
-    bench.oms.stop(START, &mut bench.out);
+    bench.tell(Operator::SetState(Scope::Engine, TradingState::ReduceOnly));
+    bench.tell(Operator::Stop);
     assert_eq!(bench.oms.trading_state(), TradingState::Halted);
     let next = resumed(bench.oms.kept(), START.plus(5_000 * MS));
     assert_eq!(next.oms.trading_state(), TradingState::ReduceOnly, "the stop was that run's");
@@ -280,4 +280,35 @@ fn positions_and_orders_follow_their_instruments_to_other_numbers() {
     gone.assets.intern("BTC");
     let error = resume(kept, gone).err().unwrap();
     assert_eq!(error, MoveError::InstrumentGone("BTC/USDT@a".to_owned()));
+}
+
+#[test]
+fn a_table_that_is_too_small_for_what_is_open_is_said_to_be() {
+    let mut bench = Bench::new();
+    for _ in 0..3 {
+        bench.order();
+    }
+    let resume = |orders_max| {
+        let (kept, books) = (bench.oms.kept(), FakeBooks([quote(); 5]));
+        let options = OmsOptions { orders_max, ..options() };
+        let later = START.plus(9_000 * MS);
+        Oms::resume(kept, options, Arc::new(table()), later, Vec::new(), books).err()
+    };
+    assert_eq!(resume(2), Some(MoveError::TableTooSmall { open: 3, room: 2 }));
+    assert_eq!(resume(3), None);
+}
+
+#[test]
+fn a_suspension_outlives_a_restart() {
+    let mut bench = Bench::new();
+    let until = START.plus(HOUR);
+    bench.notice(VENUE_A, VenueNotice::Suspended(until));
+    let kept = bench.oms.kept();
+    assert_eq!((kept.suspended_until(VENUE_A), kept.suspended_until(VENUE_B)), (until, Nanos(0)));
+    let mut next = resumed(kept, START.plus(5_000 * MS));
+    next.notice(VENUE_A, VenueNotice::Readiness(Channel::Trade, Readiness::Ready));
+    assert_eq!(next.sent(), [], "nothing is asked");
+    assert_eq!(next.oms.deadline(), Some(until));
+    next.pass(HOUR - 5_000 * MS);
+    assert!(matches!(next.sent()[..], [CommandKind::FillsSince { .. }]), "{:?}", next.sent());
 }

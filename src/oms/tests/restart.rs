@@ -2,7 +2,7 @@
 
 use super::legs::CONTRACT;
 use super::*;
-use crate::types::{BreachAction, LegMode, LimitKey, NewOrder, Operator, PairEnd};
+use crate::types::{BreachAction, LegMode, LimitKey, NewOrder, PairEnd};
 
 /// The test's strategy is the fourth.
 const NAMES: [&str; 4] = ["one", "two", "three", "own"];
