@@ -28,6 +28,7 @@ mod silence;
 mod skew;
 mod strategy;
 mod supervision;
+mod telling;
 mod threads;
 mod waiting;
 

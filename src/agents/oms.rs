@@ -15,14 +15,13 @@ use super::ports::{StrategyPort, VenuePort};
 use super::skew::SkewTable;
 use super::threads::{Agent, Lifecycle, Phase};
 use crate::clock::Clock;
-use crate::oms::{BookQuote, Books, Kept, Oms, OmsCounters, OmsOptions, Output, RiskReject};
+use crate::oms::{BookQuote, Books, Kept, Oms, OmsCounters, OmsOptions, Output};
 use crate::shm::{AccountWriter, Market, MarketView};
 use crate::sync::histogram;
 use crate::types::{
     Amount, Command, CommandKind, Event, InstrumentId, InstrumentTable, LossSwitch, Nanos,
     Operator, RejectReason, Request, Scope, Signal, StrategyId, VenueId,
 };
-use crate::venues::VENUES;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
@@ -64,9 +63,9 @@ pub struct OmsAgent {
     pub(super) oms: LiveOms,
     /// The person at the engine, if there is a way for one.
     pub(super) desk: Option<DeskState>,
-    venues: Vec<VenueId>,
+    pub(super) venues: Vec<VenueId>,
     /// Of each, whether it was said to be ready.
-    ready: Vec<bool>,
+    pub(super) ready: Vec<bool>,
     pub(super) out: Output,
     /// Commands that found their ring full.
     refused: Vec<(VenueId, Command)>,
@@ -77,7 +76,9 @@ pub struct OmsAgent {
     told_ns: Nanos,
     finished: bool,
     account_at: Nanos,
-    told: OmsCounters,
+    pub(super) told: OmsCounters,
+    /// When refusals may be told of again.
+    pub(super) refusals_at: Nanos,
     pub(super) switch_told: Option<LossSwitch>,
     journal_told: bool,
 }
@@ -142,6 +143,7 @@ impl OmsAgent {
             finished: false,
             account_at: Nanos(0),
             told: OmsCounters::default(),
+            refusals_at: Nanos(0),
             switch_told: None,
             journal_told: false,
         })
@@ -355,57 +357,6 @@ impl OmsAgent {
             rows.iter().all(|row| row.difference() == Amount::ZERO)
         };
         self.venues.iter().all(agree) || silence > SETTLE_MAX_NS
-    }
-
-    /// Which venues may be traded on is said when it changes.
-    fn tell_ready(&mut self, now: Nanos) {
-        for (at, venue) in self.venues.iter().enumerate() {
-            let ready = self.oms.is_ready(*venue, now);
-            if ready == self.ready[at] {
-                continue;
-            }
-            self.ready[at] = ready;
-            let name = VENUES[usize::from(venue.0)].name;
-            match ready {
-                true => self.parts.log.info(now, format_args!("{name} may be traded on")),
-                false => self.parts.log.warn(now, format_args!("{name} gets no new orders now")),
-            }
-        }
-    }
-
-    /// What should not happen is said when it does.
-    fn tell(&mut self, now: Nanos) {
-        self.tell_ready(now);
-        let c = *self.oms.counters();
-        let rows = [
-            ("contradicting reports", self.told.contradictions, c.contradictions),
-            ("fills that cannot be booked", self.told.fills_bad, c.fills_bad),
-            ("fills of orders that are not ours", self.told.fills_external, c.fills_external),
-            ("reports of orders that are not ours", self.told.reports_orphaned, c.reports_orphaned),
-            ("orders of unknown outcome", self.told.unknowns, c.unknowns),
-            ("orders that waited too long and were not sent", self.told.never_sent, c.never_sent),
-        ];
-        for (what, before, after) in rows {
-            if after > before {
-                let new = after - before;
-                self.parts.log.warn(now, format_args!("{what}: {new} more, {after} in all"));
-            }
-        }
-        for code in RiskReject::ALL {
-            let (before, after) = (self.told.refusals[code as usize], c.refusals[code as usize]);
-            if after > before {
-                let new = after - before;
-                let text = format_args!("signal refused: {code}: {new} more, {after} in all");
-                self.parts.log.warn(now, text);
-            }
-        }
-        self.told = c;
-        self.tell_switch(now);
-        self.tell_complaints(now);
-        let OmsParts { instruments, lifecycle, log, .. } = &mut self.parts;
-        for (venue, finding) in self.oms.findings() {
-            findings::say(venue, &finding, instruments, lifecycle, log, now);
-        }
     }
 
     /// New orders stop where the journal has room for cancels and reports only. Where it cannot even

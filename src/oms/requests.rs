@@ -71,7 +71,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if self.state.stopping {
             return Err((None, RiskReject::Halted));
         }
-        let counts = (open, open_own, self.state.pairs.waiting());
+        // A hedge of each pair that is not done must find room when its time comes.
+        let counts = (open + self.pairs_open(), open_own, self.state.pairs.waiting());
         let checked = self.state.risk.check_signal(strategy, legs.len(), counts, now);
         checked.map_err(|code| (None, code))?;
         if !self.state.orders.has_room(legs.len()) {

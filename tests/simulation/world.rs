@@ -242,6 +242,7 @@ impl World {
     fn flatten(&mut self) -> Result<(), Failure> {
         // A book that does not move is soon too old to trade on.
         self.sim.pause_flow(false);
+        let run = self.runs;
         self.person.ask(Operator::Flatten(Scope::Engine), self.now);
         let until = self.now.plus(CLOSING_NS);
         // It is taken up by the next poll.
@@ -252,6 +253,11 @@ impl World {
         };
         while working(self) && self.now < until {
             self.step(until)?;
+        }
+        if self.runs > run || self.engine.is_none() {
+            // It died of an earlier fault meanwhile: whoever asked sees that and asks again.
+            self.run_until_whole()?;
+            return self.flatten();
         }
         self.sim.pause_flow(true);
         self.run_until(self.now.plus(QUIET_NS))?;

@@ -208,6 +208,30 @@ fn a_hedge_comes_before_new_orders_where_few_may_be_sent() {
 }
 
 #[test]
+fn new_orders_leave_room_for_the_hedge_among_the_open_ones() {
+    let mut options = options();
+    options.limits.open_orders_max = 3;
+    let mut bench = Bench::with(options);
+    let ids = bench.signal_with(&legs(), CONTRACT);
+    let mut pair = Pair { bench, ids, fills: 100 };
+    let [a, b] = pair.ids[..] else { panic!() };
+    let resting = [Leg {
+        price: Price(5_900_000),
+        qty: Qty(100),
+        time_in_force: TimeInForce::Gtc,
+        ..leg(B, Side::Buy)
+    }];
+    assert_eq!(pair.bench.signal_with(&resting, Contract::default()).len(), 0);
+    pair.fill(a, A, 1_000, 6_000_010);
+    assert_eq!(pair.bench.signal_with(&resting, Contract::default()).len(), 1);
+    pair.say(ReportKind::Expired, b, B);
+    assert_eq!(pair.bench.signal_with(&resting, Contract::default()).len(), 1);
+    assert_eq!(pair.bench.signal_with(&resting, Contract::default()).len(), 0, "the hedge's");
+    pair.bench.pass(200 * MS);
+    assert_eq!(pair.hedge().qty, Qty(1_000));
+}
+
+#[test]
 fn a_naked_quantity_may_last_as_long_as_allowed() {
     let mut pair = Pair::new(CONTRACT);
     let [a, b] = pair.ids[..] else { panic!() };
