@@ -368,8 +368,8 @@ impl OmsAgent {
         }
         if let (Some((error, _)), false) = (self.oms.recorder().broken(), self.journal_told) {
             self.journal_told = true;
-            let said = self.oms.recorder().error().unwrap_or_default();
-            let reason = format!("{error} ({said}): give its disk room, then start again");
+            let said = self.oms.recorder().error().map_or(String::new(), |e| format!(" ({e})"));
+            let reason = format!("{error}{said}: give its disk room, then start again");
             self.parts.log.error(now, format_args!("{reason}: stopping"));
             self.parts.lifecycle.stop_because(&reason);
         }

@@ -60,7 +60,8 @@ impl Person {
             every_ns: if plan.long { every_ns * 20 } else { every_ns },
             next: now.plus(every_ns + SECOND),
             names: Vec::new(),
-            silence_max_ns: if chance.percent(50) { 2 * SECOND } else { 60 * SECOND },
+            // With nobody there, who was paused for its silence would be paused for good.
+            silence_max_ns: if every_ns > 0 && chance.percent(50) { 2 } else { 60 } * SECOND,
             rate_max: plan.limits.orders_per_second,
             open_max: plan.limits.orders_open,
             chance,
@@ -105,10 +106,14 @@ impl Person {
         }
     }
 
-    /// The engine has died: nothing that was not answered counts.
+    /// The engine has died: whether what was not answered was done is not known.
     pub fn hang_up(&mut self) {
         self.line = None;
-        self.asked.clear();
+        for operator in std::mem::take(&mut self.asked).into_values() {
+            if let Operator::SetState(scope, _) | Operator::Flatten(scope) = operator {
+                self.states.remove(&self.key(scope));
+            }
+        }
     }
 
     /// Only allows what was forbidden from now on.

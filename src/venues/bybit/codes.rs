@@ -79,12 +79,6 @@ pub(super) fn effect(code: i32) -> Effect {
     }
 }
 
-/// Whether a login that failed with this code is worth another try: load, limits and time-outs
-/// pass. A refusal without a code of its own has one more chance all the same.
-pub(super) fn passes(code: i32) -> bool {
-    matches!(effect(code), Effect::Suspend | Effect::Block) || matches!(code, 10000 | 10016 | 10019)
-}
-
 /// Verdict over an order request that was answered with this HTTP status instead of JSON.
 pub(super) fn http_verdict(status: u16) -> Verdict {
     match status {

@@ -20,13 +20,18 @@ pub(super) fn private_code(root: Value<'_>) -> i32 {
         .unwrap_or(PARAMETER_ERROR)
 }
 
+/// Pause before the third login in a row, and how often it doubles at most: half a minute.
+const RETRY_FIRST_NS: u64 = 1_000_000_000;
+const RETRY_DOUBLINGS_MAX: u32 = 5;
+
 /// All-in-one topics: the categorised ones of a topic must not be mixed with them.
 const SUBSCRIBE: &[u8] =
     br#"{"req_id":"streams","op":"subscribe","args":["order","execution","wallet"]}"#;
 
 impl Core {
-    /// Reply to a login. A refused key is final; anything else may be the clock's fault and is
-    /// tried once more, after a new measurement, on a new connection.
+    /// Reply to a login. A refused key is final; anything else may be the fault of load or of a
+    /// clock, ours or theirs, and is tried again on a new connection: after a new measurement, and
+    /// from the second time on after a pause that doubles.
     pub(super) fn on_login(
         &mut self,
         channel: Channel,
@@ -41,7 +46,7 @@ impl Core {
             return;
         }
         if code == 0 || code == ALREADY_LOGGED_IN {
-            socket.retried = false;
+            socket.refused = 0;
             socket.login = Login::Ready;
             if channel == Channel::Private {
                 // Left over if the outbox is full: the deadline then opens the socket anew.
@@ -52,16 +57,23 @@ impl Core {
             }
             return;
         }
-        let passes = codes::passes(code);
-        if codes::effect(code) == Effect::Alert || (socket.retried && !passes) {
+        if codes::effect(code) == Effect::Alert {
             socket.login = Login::Refused;
             self.notice(events, VenueNotice::LoginRefused(channel, code));
             return;
         }
-        if out.reconnect(channel).is_ok() {
-            socket.login = Login::Closed;
+        let before = socket.refused;
+        socket.refused = before.saturating_add(1);
+        if before == 0 {
+            if out.reconnect(channel).is_ok() {
+                socket.login = Login::Closed;
+            }
+        } else {
+            // At the deadline the socket is opened anew.
+            let pause_ns = RETRY_FIRST_NS << (before - 1).min(RETRY_DOUBLINGS_MAX);
+            socket.login = Login::Sent(now.plus(pause_ns));
         }
-        socket.retried = !passes;
+        self.notice(events, VenueNotice::RequestFailed(code));
         self.clock.doubt(now);
     }
 

@@ -47,13 +47,13 @@ pub(super) enum Login {
 pub(super) struct Socket {
     pub(super) login: Login,
     heartbeat: Heartbeat,
-    /// A login that may have failed for a wrong clock was tried again already.
-    pub(super) retried: bool,
+    /// Logins in a row that failed for what may pass: a clock that is off, load.
+    pub(super) refused: u32,
 }
 
 impl Socket {
     fn new() -> Self {
-        Self { login: Login::Closed, heartbeat: Heartbeat::default(), retried: false }
+        Self { login: Login::Closed, heartbeat: Heartbeat::default(), refused: 0 }
     }
 
     /// The deadline of its login; none while that waits for the clock.
