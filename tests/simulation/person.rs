@@ -167,9 +167,10 @@ impl Person {
         self.ask(operator, now);
     }
 
-    /// Anything up to what the plan allows.
+    /// Anything up to what the plan allows. It holds to the end of the run.
     fn limit(&mut self, key: LimitKey, most: u32) -> Operator {
-        let value = self.chance.between(1, u64::from(most));
+        let least = if self.forgiving { most / 2 } else { 1 };
+        let value = self.chance.between(u64::from(least), u64::from(most));
         Operator::SetLimit(key, Amount(i128::from(value) * E18))
     }
 

@@ -34,7 +34,7 @@ const STOPPING_NS: u64 = 60 * SECOND;
 /// Until everything that was on its way has come: orders over REST wait for one another.
 const QUIET_NS: u64 = 8 * SECOND;
 /// Until every pair has been told: what our checks do not let it do is tried for some time.
-const PAIRS_NS: u64 = 20 * SECOND;
+const PAIRS_NS: u64 = 40 * SECOND;
 /// Orders of a long run, and the time in which it must have them.
 const LONG_ORDERS: u64 = 2_000;
 const LONG_MAX_NS: u64 = 4 * 3_600 * SECOND;
