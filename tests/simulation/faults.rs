@@ -289,7 +289,11 @@ impl Faults {
                 self.undo.push(later(Undo::Clock(venue)));
             }
             Kind::Shutdown => sim.fault(venue, Fault::AnnounceShutdown),
-            Kind::SlowStrategy => self.asleep.strategies = now.plus(until.since(now) * 3),
+            Kind::SlowStrategy => {
+                // Long runs want many orders.
+                let times = if plan.long { 1 } else { 3 };
+                self.asleep.strategies = now.plus(until.since(now) * times);
+            }
             Kind::SlowExecutor => self.asleep.executors[venue] = until,
             Kind::SlowFeed => self.asleep.feeds[venue] = until,
             Kind::Crash => self.orders.push(Order::Crash(self.chance.below(1_500) * MS)),
