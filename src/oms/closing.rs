@@ -193,6 +193,11 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             }
             Ok(Sent::Nothing(state)) => self.finish(closing, state, now),
             Err(code) => {
+                if code == RiskReject::SelfCross {
+                    let held = self.held(closing.scope, closing.instrument);
+                    let in_the_way = if held > Amount::ZERO { Side::Buy } else { Side::Sell };
+                    self.cancel_best_own(closing.instrument, in_the_way, now, out);
+                }
                 closing.tries += 1;
                 closing.refused = Some(code);
                 closing.due = now.plus(pause_ns(closing.tries));

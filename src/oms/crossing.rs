@@ -4,8 +4,8 @@
 
 use super::orders::Order;
 use super::record::Recorder;
-use super::{Books, Oms};
-use crate::types::{Amount, InstrumentId, NewOrder, OrderType, Price, Side};
+use super::{Books, Oms, Output};
+use crate::types::{Amount, InstrumentId, Nanos, NewOrder, OrderType, Price, Side};
 
 impl<R: Recorder, B: Books> Oms<R, B> {
     /// Whether an order would meet one of our own that may be working on the other side of its
@@ -31,6 +31,27 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         match side {
             Side::Buy => limits.max(),
             Side::Sell => limits.min(),
+        }
+    }
+
+    /// Cancels our best orders on one side of an instrument: they stand in the way of an order on
+    /// the other that makes the risk smaller.
+    pub(super) fn cancel_best_own(
+        &mut self,
+        instrument: InstrumentId,
+        side: Side,
+        now: Nanos,
+        out: &mut Output,
+    ) {
+        let best = self.best_own(instrument, side);
+        for slot in self.state.orders.slots() {
+            let order = self.state.orders.get(slot);
+            let own = !order.external && !order.state.is_terminal() && !order.cancel_wanted;
+            let there = order.instrument == instrument && order.side == side;
+            // The best limit meets itself, and whatever takes any price meets it too.
+            if own && there && meets(side.opposite(), best, reach_of(order)) {
+                self.cancel(slot, now, out);
+            }
         }
     }
 

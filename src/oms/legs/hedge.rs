@@ -5,7 +5,8 @@
 //! what is naked must not wait for what the strategy did before; the engine's rate and number hold.
 //! The strategy's budget holds where they complete; what they take back frees capital, or closes a
 //! sale that was allowed. One at a time, never larger than the excess, limits
-//! that take what the book offers and rest never. A try that trades nothing is followed by a pause;
+//! that take what the book offers and rest never; orders of ours that are the best of the book
+//! there are cancelled. A try that trades nothing is followed by a pause;
 //! both tries and orders are bounded, then what is left is held and told.
 
 #![forbid(unsafe_code)]
@@ -102,6 +103,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Err(No::Dust) => self.finish_pair(pair, false, now, out),
             Err(No::Risk(code)) => {
                 pair.risk = code as u8;
+                if code == RiskReject::SelfCross {
+                    self.cancel_best_own(aim.instrument, aim.side.opposite(), now, out);
+                }
                 let mut pause_ns = pause_ns(pair.tries);
                 if code == RiskReject::OrderRate {
                     // New orders make room for it within one window.

@@ -170,15 +170,17 @@ fn a_hedge_stops_before_our_own_order() {
     pair.say(ReportKind::Rejected, b, B);
     assert_eq!(pair.hedge().price, Price(5_999_510), "a tick above the best of them");
 
-    // Where it is the best of the book there is nobody else to trade with.
+    // Where it is the best of the book there is nobody else to trade with: it makes way.
     let mut pair = Pair::new(CONTRACT);
     let [a, b] = pair.ids[..] else { panic!() };
     pair.fill(a, A, 1_000, 6_000_010);
     let own = pair.bench.signal_with(&resting(6_000_000), Contract::default())[0];
     pair.say(ReportKind::Rejected, b, B);
     pair.goes_on();
+    let sent = pair.bench.sent();
+    assert!(matches!(sent[..], [CommandKind::Cancel(order)] if order.client_id == own), "{sent:?}");
     pair.say(ReportKind::Canceled, own, A);
-    pair.bench.pass(100 * MS);
+    pair.bench.pass(20 * MS);
     assert_eq!(pair.hedge().price, Price(5_999_400));
 }
 
