@@ -85,18 +85,22 @@ pub fn restore(place: &Place, from_snapshot: bool) -> Result<Restored, String> {
 pub fn last_lines(place: &Place, most: usize) -> Vec<String> {
     let newest = snapshot::newest(place).ok().and_then(|found| found.snapshot);
     let from = newest.map_or(0, |snapshot| snapshot.sequence.saturating_sub(most as u64));
-    let mut lines = VecDeque::with_capacity(most);
-    let Ok(mut reader) = Reader::open(place, from) else { return Vec::new() };
+    // That far back there may be none any more: then from the first there is.
+    let opened = Reader::open(place, from).or_else(|_| Reader::open(place, 0));
+    let Ok(mut reader) = opened else { return Vec::new() };
+    let mut last: VecDeque<(u64, Nanos, Vec<u8>)> = VecDeque::with_capacity(most + 1);
     while let Ok(Some(raw)) = reader.next() {
-        let Ok(record) = Record::decode(raw.payload) else { continue };
-        let line = Line { sequence: raw.sequence, time_ns: raw.time.0, record: &record };
-        let Ok(line) = serde_json::to_string(&line) else { continue };
-        if lines.len() == most {
-            lines.pop_front();
+        last.push_back((raw.sequence, raw.time, raw.payload.to_vec()));
+        if last.len() > most {
+            last.pop_front();
         }
-        lines.push_back(line);
     }
-    lines.into()
+    let lines = last.iter().filter_map(|(sequence, time, payload)| {
+        let record = Record::decode(payload).ok()?;
+        let line = Line { sequence: *sequence, time_ns: time.0, record: &record };
+        serde_json::to_string(&line).ok()
+    });
+    lines.collect()
 }
 
 /// Written at once: amounts are larger than the numbers that a JSON value in memory can hold.
