@@ -15,7 +15,7 @@ use super::ports::{StrategyPort, VenuePort};
 use super::skew::SkewTable;
 use super::threads::{Agent, Lifecycle, Phase};
 use crate::clock::Clock;
-use crate::oms::{BookQuote, Books, Kept, Oms, OmsCounters, OmsOptions, Output};
+use crate::oms::{BookQuote, Books, Kept, Oms, OmsCounters, OmsOptions, Output, RiskReject};
 use crate::shm::{AccountWriter, Market, MarketView};
 use crate::sync::histogram;
 use crate::types::{
@@ -77,8 +77,8 @@ pub struct OmsAgent {
     finished: bool,
     account_at: Nanos,
     pub(super) told: OmsCounters,
-    /// When refusals may be told of again.
-    pub(super) refusals_at: Nanos,
+    /// When refusals of each kind may be told of again.
+    pub(super) refusals_at: [Nanos; RiskReject::COUNT],
     pub(super) switch_told: Option<LossSwitch>,
     journal_told: bool,
 }
@@ -143,7 +143,7 @@ impl OmsAgent {
             finished: false,
             account_at: Nanos(0),
             told: OmsCounters::default(),
-            refusals_at: Nanos(0),
+            refusals_at: [Nanos(0); RiskReject::COUNT],
             switch_told: None,
             journal_told: false,
         })

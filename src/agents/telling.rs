@@ -6,7 +6,7 @@ use crate::oms::RiskReject;
 use crate::types::Nanos;
 use crate::venues::VENUES;
 
-/// Pause between two lines about refusals of the same kind.
+/// Pause between two lines about refusals of one kind.
 const REFUSALS_EVERY_NS: u64 = 1_000_000_000;
 
 impl OmsAgent {
@@ -56,21 +56,19 @@ impl OmsAgent {
         }
     }
 
-    /// Once a second: a strategy may be refused thousands of times.
+    /// Each kind once a second: a strategy may be refused thousands of times.
     fn tell_refusals(&mut self, now: Nanos) {
-        if now < self.refusals_at {
-            return;
-        }
-        self.refusals_at = now.plus(REFUSALS_EVERY_NS);
         let refusals = self.oms.counters().refusals;
         for code in RiskReject::ALL {
-            let (before, after) = (self.told.refusals[code as usize], refusals[code as usize]);
-            if after > before {
+            let at = code as usize;
+            let (before, after) = (self.told.refusals[at], refusals[at]);
+            if after > before && now >= self.refusals_at[at] {
+                self.refusals_at[at] = now.plus(REFUSALS_EVERY_NS);
+                self.told.refusals[at] = after;
                 let new = after - before;
                 let text = format_args!("signal refused: {code}: {new} more, {after} in all");
                 self.parts.log.warn(now, text);
             }
         }
-        self.told.refusals = refusals;
     }
 }
