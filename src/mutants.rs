@@ -27,8 +27,6 @@ pub enum Mutant {
     CumulativeBackwards,
     /// Orders are sent on books that are not live.
     StaleBookTraded,
-    /// One answer of "not found" proves that an order never was.
-    NotFoundAtOnce,
     /// What a person has paused goes on.
     PauseIgnored,
     /// A leg that stays alone is left alone.
@@ -37,7 +35,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 12] = [
         Self::RetriedSubmit,
         Self::FillTwice,
         Self::UnknownFreed,
@@ -48,7 +46,6 @@ impl Mutant {
         Self::LateFillIgnored,
         Self::CumulativeBackwards,
         Self::StaleBookTraded,
-        Self::NotFoundAtOnce,
         Self::PauseIgnored,
         Self::NakedLeft,
     ];

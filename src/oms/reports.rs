@@ -404,7 +404,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
         order.timers.not_found += 1;
         let proved = order.timers.not_found >= min && now.since(order.since_ns) >= after;
-        if !proved && !Mutant::NotFoundAtOnce.is_on() {
+        if !proved {
             return Trigger::NotFound;
         }
         // It may have filled before it vanished: look once.
