@@ -43,6 +43,7 @@
 //! For a strategy of your own, begin with [`strategy`] and its `prelude`.
 
 pub mod agents;
+pub mod bench;
 pub mod book;
 pub mod cli;
 pub mod clock;

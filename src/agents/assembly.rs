@@ -4,7 +4,7 @@
 //! the region in memory, a network in memory and a clock that it moves.
 
 use super::account::FinalState;
-use super::configured::{Named, oms_options, strategies};
+use super::configured::{Named, limits_of, oms_options, strategies};
 use super::control::SparePlan;
 use super::engine::EngineSetup;
 use super::executor::{Executor, ExecutorHistograms, ExecutorParts};
@@ -23,7 +23,6 @@ use crate::config::{Mode, VenueConfig};
 use crate::journal::Place;
 use crate::net::Transport;
 use crate::oms::Kept;
-use crate::pipe::Network;
 use crate::shm::{
     HealthWriter, Market, MarketView, RegionOptions, Stage, StatusReader, StrategyFile,
     StrategyOptions,
@@ -53,6 +52,9 @@ pub struct Sizes {
     pub fills: usize,
     /// Prints the region keeps per instrument.
     pub trades: usize,
+    /// Multiple of the venues' rate limits that our own counts allow: 1 but where a venue that is
+    /// only there to be measured against has none.
+    pub rate_limits: u32,
 }
 
 impl Default for Sizes {
@@ -69,6 +71,7 @@ impl Default for Sizes {
             orders: 8_192,
             fills: 16_384,
             trades: RegionOptions::default().trades,
+            rate_limits: 1,
         }
     }
 }
@@ -107,10 +110,10 @@ pub struct Assembly {
 }
 
 impl Assembly {
-    /// Everything in memory, over `network`.
+    /// With the region in memory, over a network in memory or over sockets.
     pub fn in_memory(
         mut setup: EngineSetup<'_>,
-        network: Network,
+        transport: impl Into<Transport>,
         sizes: &Sizes,
     ) -> Result<Self, String> {
         let own = std::mem::take(&mut setup.strategies);
@@ -123,7 +126,7 @@ impl Assembly {
         let market = Market::in_memory(&setup.instruments, &region);
         let market = market.map_err(|error| error.to_string())?;
         let place = RegionPlace { market, folder: None };
-        Self::build(setup, place, strategies, Transport::Memory(network), sizes)
+        Self::build(setup, place, strategies, transport.into(), sizes)
     }
 
     pub(super) fn build(
@@ -321,7 +324,7 @@ impl Builder<'_> {
             instruments: instruments.map(|instrument| instrument.id).collect(),
             commands,
             reports,
-            throttle: Throttle::new(row.limits),
+            throttle: Throttle::new(&limits_of(row, self.sizes.rate_limits)),
             costs: row.costs,
             over_rest: config.orders_over_rest,
             health,
@@ -380,7 +383,7 @@ impl Builder<'_> {
         let account = self.market.account_writer().ok_or_else(|| missing("account"))?;
         let leg_skew = self.histogram(Stage::LegSkew, VenueId(0))?;
         let EngineSetup { config, instruments, clock, log, .. } = &self.setup;
-        let mut options = oms_options(config, instruments, std::mem::take(&mut self.channels))?;
+        let mut options = oms_options(config, instruments, std::mem::take(&mut self.channels), self.sizes.rate_limits)?;
         options.strategies = statuses.iter().map(|(name, _)| name.clone()).collect();
         (options.orders_max, options.fills_max) = (self.sizes.orders, self.sizes.fills);
         let (last_to, last) = channel();

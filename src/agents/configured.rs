@@ -6,7 +6,9 @@ use crate::config::{
 };
 use crate::oms::{OmsOptions, RiskLimits, StrategyLimits, VenueRates};
 use crate::strategy::{SpreadArb, SpreadArbOptions, Strategy};
-use crate::types::{Amount, Channel, Contract, CostTable, InstrumentTable, Ppb, Qty, VenueId};
+use crate::types::{
+    Amount, Channel, Contract, CostTable, InstrumentTable, LimitSpec, Ppb, Qty, VenueId,
+};
 use crate::venues::{VENUES, VenueRow};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -75,7 +77,7 @@ pub(super) fn plans(
 
 /// What can be known to be wrong with limits and strategies once the instruments are known.
 pub fn check(config: &Config, instruments: &InstrumentTable) -> Result<(), String> {
-    oms_options(config, instruments, Vec::new())?;
+    oms_options(config, instruments, Vec::new(), 1)?;
     strategies(config, Vec::new(), instruments).map(drop)
 }
 
@@ -151,6 +153,7 @@ pub(super) fn oms_options(
     config: &Config,
     instruments: &InstrumentTable,
     venues: Vec<Vec<Channel>>,
+    rate_limits: u32,
 ) -> Result<OmsOptions, String> {
     let limits = risk_limits(config, instruments)?;
     // An order is only given up as never received once no venue can still accept it.
@@ -162,18 +165,27 @@ pub(super) fn oms_options(
         not_found_after_ns,
         limits,
         venues,
-        rates: rates(config),
+        rates: rates(config, rate_limits),
         reconcile_every_ns: config.reconcile_every_ns,
         ..OmsOptions::default()
     })
 }
 
+/// A venue's rate limits, or a multiple of them.
+pub(super) fn limits_of(row: &VenueRow, multiple: u32) -> Vec<LimitSpec> {
+    let scaled = |limit: &LimitSpec| LimitSpec {
+        allowed: limit.allowed.saturating_mul(multiple),
+        ..*limit
+    };
+    row.limits.iter().map(scaled).collect()
+}
+
 /// Rate limits of the venues in use, by their number.
-fn rates(config: &Config) -> Vec<VenueRates> {
+fn rates(config: &Config, multiple: u32) -> Vec<VenueRates> {
     let row = |(index, row): (usize, &VenueRow)| {
         let used = config.venues.iter().find(|venue| usize::from(venue.venue.0) == index);
         used.map_or_else(VenueRates::default, |venue| VenueRates {
-            limits: row.limits.to_vec(),
+            limits: limits_of(row, multiple),
             costs: CostTable::new(|kind| (row.costs)(kind, venue.orders_over_rest)),
         })
     };

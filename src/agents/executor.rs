@@ -77,6 +77,18 @@ pub struct Executor {
     cancels_held_back: u64,
     /// The message that was last asked for.
     shown: Nanos,
+    last_sent: Option<LastSent>,
+}
+
+/// The newest order that was handed to a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastSent {
+    /// Which order.
+    pub client_id: ClientOrderId,
+    /// When the last byte of the causing frame was read; 0 if no frame caused it.
+    pub tick_ns: Nanos,
+    /// When its bytes were given to `send`.
+    pub handed_ns: Nanos,
 }
 
 /// Room in the report ring that one message may need.
@@ -113,7 +125,14 @@ impl Executor {
             health_at: Nanos(0),
             cancels_held_back: 0,
             shown: Nanos(0),
+            last_sent: None,
         }
+    }
+
+    /// The newest order that was handed to a socket, for whoever measures.
+    #[must_use]
+    pub fn last_sent(&self) -> Option<LastSent> {
+        self.last_sent
     }
 
     /// Cancels that our own count of the venue's rate limits had no room for, reserve included.
@@ -169,6 +188,7 @@ impl Executor {
             histograms.tick_to_order.record(handed_ns.since(command.tick_ns));
         }
         self.sent.put(client_id, handed_ns);
+        self.last_sent = Some(LastSent { client_id, tick_ns: command.tick_ns, handed_ns });
         let sent = SentOrder { client_id, signal: command.signal, handed_ns };
         self.push(Event::Sent(sent));
     }

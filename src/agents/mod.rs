@@ -36,7 +36,7 @@ pub use account::{FinalBalance, FinalState};
 pub use assembly::{Assembly, Sizes};
 pub use configured::check;
 pub use engine::{Engine, EngineSetup, STOP_TIMEOUT};
-pub use executor::{Executor, ExecutorHistograms, ExecutorParts};
+pub use executor::{Executor, ExecutorHistograms, ExecutorParts, LastSent};
 pub use feed::{Feed, FeedBook, FeedHistograms, FeedParts};
 pub use journal::{JournalRecorder, Restored, restore};
 pub use load::{LoadError, load};

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod check;
 mod instruments;
 mod journal;
@@ -162,6 +163,8 @@ enum Command {
         #[command(subcommand)]
         action: journal::Action,
     },
+    /// Measure the engine on this host
+    Bench(bench::Arguments),
     /// Print the version
     Version,
 }
@@ -251,6 +254,7 @@ pub fn main_with(strategies: Vec<(String, Box<dyn Strategy>)>) -> ExitCode {
             config.load(&own).and_then(|config| instruments::instruments(&config, json))
         }
         Command::Journal { action } => journal::journal(&action, &own),
+        Command::Bench(arguments) => bench::run(&arguments),
         command => other(command),
     };
     match result {

@@ -93,6 +93,12 @@ impl From<Arc<ClientConfig>> for Transport {
     }
 }
 
+impl From<Network> for Transport {
+    fn from(network: Network) -> Self {
+        Self::Memory(network)
+    }
+}
+
 /// The connections of one agent.
 pub struct Net {
     /// The kernel's events; none in memory.

@@ -7,6 +7,7 @@ use super::tls::TlsStream;
 use super::{ConnId, HttpReply, HttpRequest, WsOut};
 use crate::pipe;
 use std::io::{self, Read, Write};
+use std::time::Instant;
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::protocol::frame::{CloseFrame, Frame};
@@ -43,6 +44,14 @@ impl Line {
             Self::Tls(stream) => stream.shut_down(),
             // It ends when it is dropped.
             Self::Memory(_) => {}
+        }
+    }
+
+    /// When bytes last came from the socket, and were last about to go to it.
+    fn moments(&self) -> [Option<Instant>; 2] {
+        match self {
+            Self::Tls(stream) => [stream.last_read, stream.last_write],
+            Self::Memory(_) => [None; 2],
         }
     }
 
@@ -139,6 +148,24 @@ impl Connection {
 
     pub(super) fn is_websocket(&self) -> bool {
         matches!(self.mode, Mode::WebSocket(_))
+    }
+
+    /// When bytes last came from the socket; none over a network in memory.
+    pub(super) fn last_read(&self) -> Option<Instant> {
+        self.moments()[0]
+    }
+
+    /// When bytes were last about to go to the socket; none over a network in memory.
+    pub(super) fn last_write(&self) -> Option<Instant> {
+        self.moments()[1]
+    }
+
+    fn moments(&self) -> [Option<Instant>; 2] {
+        match &self.mode {
+            Mode::Http(http) => http.stream.moments(),
+            Mode::WebSocket(socket) => socket.get_ref().moments(),
+            Mode::Nothing => [None; 2],
+        }
     }
 
     /// For a pipe in memory, which no kernel watches: whether reading would bring something.

@@ -76,7 +76,11 @@ pub struct SimUrls {
 impl SimUrls {
     /// Addresses of a venue with this wire at a port of this machine.
     pub(super) fn of(wire: &dyn Wire, port: u16) -> Self {
-        let [rest, public, trade, private] = wire.paths();
+        Self::at(wire.paths(), port)
+    }
+
+    /// The same for these paths.
+    pub(super) fn at([rest, public, trade, private]: [&str; 4], port: u16) -> Self {
         let socket = |path: &str| format!("wss://localhost:{port}{path}");
         Self {
             rest: format!("https://localhost:{port}{rest}"),

@@ -7,7 +7,8 @@
 //! [`Exchange`] (matching, accounts, ledger) knows no protocol; a [`Wire`] puts a venue's protocol
 //! over it; the flow moves its books; [`Server`] has the only sockets and the only thread, and
 //! [`InMemory`] has neither: it takes its steps in the caller's time, over a network in memory;
-//! [`embedded()`] puts them together as they come without configuration.
+//! [`embedded()`] puts them together as they come without configuration. [`Scripted`] simulates
+//! nothing: it is a venue to measure against.
 
 #![forbid(unsafe_code)]
 
@@ -32,6 +33,7 @@ mod model;
 mod random;
 mod recorded;
 mod rules;
+mod scripted;
 mod seeded;
 mod server;
 #[cfg(test)]
@@ -47,4 +49,5 @@ pub use handle::{SimCounters, SimError, SimHandle, SimOptions, SimUrls, SimVenue
 pub use in_memory::InMemory;
 pub use model::*;
 pub use random::Dislocations;
+pub use scripted::{OrderSeen, Script, Scripted};
 pub use server::Server;

@@ -10,6 +10,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A throw-away authority and what a server needs to prove itself under it. The authority's key is
 /// forgotten at once.
@@ -62,18 +63,22 @@ impl Identity {
 pub(super) struct TlsStream {
     socket: TcpStream,
     tls: ServerConnection,
+    /// When bytes last came from the socket, and when they were last about to go to it.
+    pub(super) last_read: Option<Instant>,
+    pub(super) last_write: Option<Instant>,
 }
 
 impl TlsStream {
     pub(super) fn new(socket: TcpStream, config: &Arc<ServerConfig>) -> Result<Self, SimError> {
         let tls = ServerConnection::new(Arc::clone(config))
             .map_err(|error| SimError::Tls(error.to_string()))?;
-        Ok(Self { socket, tls })
+        Ok(Self { socket, tls, last_read: None, last_write: None })
     }
 
     /// Sends what is encrypted; what the socket does not take stays for the next call.
     pub(super) fn flush_tls(&mut self) -> io::Result<()> {
         while self.tls.wants_write() {
+            self.last_write = Some(Instant::now());
             match self.tls.write_tls(&mut self.socket) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(_) => {}
@@ -103,6 +108,7 @@ impl Read for TlsStream {
             match self.tls.read_tls(&mut self.socket) {
                 Ok(0) => return Ok(0),
                 Ok(_) => {
+                    self.last_read = Some(Instant::now());
                     let processed = self.tls.process_new_packets();
                     // Also after an error: the alert tells the client what was wrong.
                     self.flush_tls()?;

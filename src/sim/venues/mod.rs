@@ -4,7 +4,7 @@
 pub mod binance;
 pub mod bybit;
 
-use super::Wire;
+use super::{Script, Wire};
 
 /// The wire of the venue with this name, with limits that a demonstration does not reach.
 #[must_use]
@@ -12,6 +12,16 @@ pub fn wire(name: &str) -> Option<Box<dyn Wire>> {
     match name {
         "binance" => Some(Box::new(binance::Binance::new(binance::BinanceOptions::embedded()))),
         "bybit" => Some(Box::new(bybit::Bybit::new(bybit::BybitOptions::default()))),
+        _ => None,
+    }
+}
+
+/// The script of the venue with this name, for measuring; `snapshot` is its answer to a request for
+/// the depth.
+#[must_use]
+pub fn script(name: &str, snapshot: String) -> Option<Box<dyn Script>> {
+    match name {
+        "binance" => Some(Box::new(binance::BinanceScript::new(snapshot))),
         _ => None,
     }
 }

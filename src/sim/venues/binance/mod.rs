@@ -22,6 +22,7 @@ mod market;
 mod ops;
 mod params;
 mod replies;
+mod script;
 mod session;
 mod streams;
 mod trading;
@@ -33,6 +34,7 @@ mod tests;
 
 pub use conns::BinanceKeepAlive;
 pub use limits::BinanceLimits;
+pub use script::BinanceScript;
 
 use crate::sim::{
     AccountId, ConnId, Exchange, ExchangeEvent, HttpReply, HttpRequest, OrderChange, Wire, WireOut,

@@ -1,0 +1,34 @@
+//! Measuring the engine on the user's own host: `stoop bench`.
+//!
+//! One file for each thing that is measured; each gives [`Measured`]: named series of durations, run
+//! several times, and ratios between them. [`host`] says what the figures were measured on and what
+//! makes them unreliable, [`report`] shows them to people. Nothing here is on the path of a running
+//! engine, and no figure is ever compared inside a test.
+//!
+//! Durations are kept in picoseconds, because the cheapest steps are measured in batches and cost
+//! less than a nanosecond.
+
+#![forbid(unsafe_code)]
+
+mod figures;
+mod frames;
+mod pipeline;
+mod timing;
+
+pub use figures::{Figure, Measured, Ratio, Series};
+pub use frames::{Capture, FrameKind};
+pub use pipeline::{Layout, tick_to_order};
+pub use timing::Timer;
+
+/// How a bench is run.
+#[derive(Clone, Debug)]
+pub struct BenchOptions {
+    /// How often everything is measured; the median of the runs counts.
+    pub runs: usize,
+    /// Events per run, before which as many as a tenth of them warm up.
+    pub events: usize,
+    /// A recorded file to take frames from instead of made ones.
+    pub capture: Option<std::path::PathBuf>,
+    /// CPUs to pin threads to, the first one for what is measured.
+    pub cpus: Vec<usize>,
+}
