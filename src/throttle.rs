@@ -87,10 +87,15 @@ impl Throttle {
             self.refused += 1;
             return checked;
         }
+        self.take(costs, now);
+        Ok(())
+    }
+
+    /// Takes what a command costs for which there is room: [`Throttle::check`] has just said so.
+    pub fn take(&mut self, costs: &Costs, now: Nanos) {
         for (limit, &cost) in self.limits.iter_mut().zip(&costs.0) {
             limit.take(u32::from(cost), false, now);
         }
-        Ok(())
     }
 
     /// The venue states the use of a limit. What we sent within the last second may or may not be

@@ -383,7 +383,12 @@ impl Builder<'_> {
         let account = self.market.account_writer().ok_or_else(|| missing("account"))?;
         let leg_skew = self.histogram(Stage::LegSkew, VenueId(0))?;
         let EngineSetup { config, instruments, clock, log, .. } = &self.setup;
-        let mut options = oms_options(config, instruments, std::mem::take(&mut self.channels), self.sizes.rate_limits)?;
+        let mut options = oms_options(
+            config,
+            instruments,
+            std::mem::take(&mut self.channels),
+            self.sizes.rate_limits,
+        )?;
         options.strategies = statuses.iter().map(|(name, _)| name.clone()).collect();
         (options.orders_max, options.fills_max) = (self.sizes.orders, self.sizes.fills);
         let (last_to, last) = channel();

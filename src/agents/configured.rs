@@ -173,10 +173,8 @@ pub(super) fn oms_options(
 
 /// A venue's rate limits, or a multiple of them.
 pub(super) fn limits_of(row: &VenueRow, multiple: u32) -> Vec<LimitSpec> {
-    let scaled = |limit: &LimitSpec| LimitSpec {
-        allowed: limit.allowed.saturating_mul(multiple),
-        ..*limit
-    };
+    let scaled =
+        |limit: &LimitSpec| LimitSpec { allowed: limit.allowed.saturating_mul(multiple), ..*limit };
     row.limits.iter().map(scaled).collect()
 }
 

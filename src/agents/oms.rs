@@ -435,13 +435,16 @@ impl Agent for OmsAgent {
         }
         let mut work = self.take_operator(now);
         work += self.take_events(now);
-        work += self.take_requests();
         self.oms.on_timer(now, &mut self.out);
         self.drain(now);
         self.watch_journal(now);
         self.publish_account(now);
         self.show_orders(now);
         self.live_through_the_end(now);
+        if !self.finished {
+            // Last, so that nothing stands between an order and its executor.
+            work += self.take_requests();
+        }
         work
     }
 }

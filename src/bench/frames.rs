@@ -78,16 +78,23 @@ impl Capture {
         let mut head = [0; 2];
         let len = file.read(&mut head).map_err(|error| fail(&error))?;
         let whole = head.as_slice()[..len].chain(file);
-        let reader: Box<dyn Read> =
-            if head == [0x1f, 0x8b] { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+        let reader: Box<dyn Read> = if head == [0x1f, 0x8b] {
+            Box::new(MultiGzDecoder::new(whole))
+        } else {
+            Box::new(whole)
+        };
         let mut frames = Vec::new();
         for (number, line) in BufReader::new(reader.take(BYTES_MAX)).lines().enumerate() {
-            let line = line.map_err(|error| format!("{}:{}: {error}", path.display(), number + 1))?;
+            let line =
+                line.map_err(|error| format!("{}:{}: {error}", path.display(), number + 1))?;
             if let Some(frame) = parse(&line) {
                 frames.push(frame);
             } else if !line.trim().is_empty() {
                 let at = number + 1;
-                return Err(format!("{}:{at}: neither a time with a JSON text nor one", path.display()));
+                return Err(format!(
+                    "{}:{at}: neither a time with a JSON text nor one",
+                    path.display()
+                ));
             }
         }
         if frames.is_empty() {
@@ -141,7 +148,11 @@ fn parse(line: &str) -> Option<Frame> {
         _ => (0, line),
     };
     let text = text.trim();
-    text.starts_with('{').then(|| Frame { kind: FrameKind::of(text), recv_ns, text: text.to_owned() })
+    text.starts_with('{').then(|| Frame {
+        kind: FrameKind::of(text),
+        recv_ns,
+        text: text.to_owned(),
+    })
 }
 
 #[cfg(test)]

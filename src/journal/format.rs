@@ -13,7 +13,7 @@
 //! <folder>/.<name>.new              being made; removed at the next start
 //! ```
 //!
-//! # A segment, format version 1
+//! # A segment, format version 2
 //!
 //! All integers are little-endian. The file has its full length from the start and is zero where
 //! nothing is written yet.
@@ -21,7 +21,7 @@
 //! ```text
 //! offset size
 //!      0    8  magic "STOOPJNL"
-//!      8    4  format version, 1
+//!      8    4  format version, 2
 //!     12    4  bytes of this header, 64
 //!     16    8  segment number, from 1
 //!     24    8  creation time, ns since the UNIX epoch
@@ -64,14 +64,14 @@
 
 #![forbid(unsafe_code)]
 
+use super::crc;
 use crate::types::Nanos;
-use crc32c::{crc32c, crc32c_append};
 use std::fmt;
 
 /// First bytes of every segment.
 pub const MAGIC: [u8; 8] = *b"STOOPJNL";
 /// Version of the format that this program writes and reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Bytes before the first record.
 pub const SEGMENT_HEADER: usize = 64;
 /// Bytes before a payload.
@@ -197,14 +197,14 @@ pub(super) fn encode_header(number: u64, created: Nanos, len: u64) -> ([u8; OPEN
     bytes[16..24].copy_from_slice(&number.to_le_bytes());
     bytes[24..32].copy_from_slice(&created.0.to_le_bytes());
     bytes[32..40].copy_from_slice(&len.to_le_bytes());
-    let salt = crc32c(&bytes[..44]);
+    let salt = crc::of(&bytes[..44]);
     bytes[44..48].copy_from_slice(&salt.to_le_bytes());
     (bytes, salt)
 }
 
 /// The eight bytes after a segment's first sequence.
 pub(super) fn opening_check(salt: u32, first_sequence: u64) -> [u8; 8] {
-    u64::from(crc32c_append(salt, &first_sequence.to_le_bytes())).to_le_bytes()
+    u64::from(crc::append(salt, &first_sequence.to_le_bytes())).to_le_bytes()
 }
 
 /// Reads a segment's header. A segment whose opening was begun and not finished is not opened.
@@ -214,7 +214,7 @@ pub fn decode_header(bytes: &[u8]) -> Result<SegmentHeader, HeaderError> {
     if bytes[..8] != MAGIC {
         return damaged(Damage::Magic);
     }
-    let salt = crc32c(&bytes[..44]);
+    let salt = crc::of(&bytes[..44]);
     if salt != u32_at(bytes, 44) {
         return damaged(Damage::Header);
     }
@@ -253,7 +253,7 @@ pub(super) fn encode_record(
 ) -> [u64; 4] {
     let length = (RECORD_HEADER + payload.len()) as u64;
     let mut words = [length | (at as u64) << 32, sequence, now.0, u64::from(kind)];
-    let crc = crc32c_append(record_check(salt, &words), payload);
+    let crc = crc::append(record_check(salt, &words), payload);
     words[0] = length | u64::from(crc) << 32;
     words
 }
@@ -265,7 +265,7 @@ fn record_check(salt: u32, words: &[u64; 4]) -> u32 {
     for (slot, word) in bytes.chunks_exact_mut(8).zip(words) {
         slot.copy_from_slice(&word.to_le_bytes());
     }
-    crc32c_append(salt, &bytes)
+    crc::append(salt, &bytes)
 }
 
 /// A record as it lies in a segment.
@@ -308,7 +308,7 @@ pub(super) fn slot_at(bytes: &[u8], at: usize, salt: u32) -> Slot {
     }
     let [first, sequence, time, kind] = [0, 8, 16, 24].map(|word| u64_at(rest, word));
     let header = [length as u64 | (at as u64) << 32, sequence, time, kind];
-    let crc = crc32c_append(record_check(salt, &header), &rest[RECORD_HEADER..length]);
+    let crc = crc::append(record_check(salt, &header), &rest[RECORD_HEADER..length]);
     if u64::from(crc) != first >> 32 {
         return Slot::Damaged(Damage::Checksum);
     }
@@ -356,13 +356,14 @@ pub(super) fn record_follows(bytes: &[u8], from: usize, salt: u32, expected: u64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crc32c::{crc32c, crc32c_append};
 
     /// The file format, byte for byte: a change here is a new version.
     #[test]
     fn a_header_and_a_record_have_these_bytes() {
         let (header, salt) = encode_header(7, Nanos(0x0102_0304), 0x1000);
         assert_eq!(&header[..8], b"STOOPJNL");
-        assert_eq!(&header[8..24], &[1, 0, 0, 0, 64, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(&header[8..24], &[2, 0, 0, 0, 64, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(&header[24..40], &[4, 3, 2, 1, 0, 0, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0]);
         assert_eq!(&header[40..44], &[0; 4]);
         assert_eq!(header[44..48], salt.to_le_bytes());

@@ -14,6 +14,7 @@
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
+mod crc;
 mod error;
 pub mod format;
 mod housekeeper;

@@ -148,12 +148,15 @@ fn a_crash_at_every_byte_written_loses_nothing_that_was_acknowledged() {
         let after = folder.after_crash();
         drop(writer);
         let (records, torn) = content(&after, 0).unwrap();
-        assert_eq!(records, expected(1..=acknowledged), "crash at byte {at}");
+        // Whole but not acknowledged: where all bytes that were not written any more are zero.
+        let kept = records.len() as u64;
+        assert!((acknowledged..=acknowledged + 1).contains(&kept), "crash at byte {at}");
+        assert_eq!(records, expected(1..=kept), "crash at byte {at}");
         let (mut writer, opened) = open(&after);
-        assert_eq!(opened.next_sequence, acknowledged + 1);
+        assert_eq!(opened.next_sequence, kept + 1);
         assert_eq!(opened.cut, torn);
         fill(&mut writer, 2);
-        assert_eq!(content(&after, 0).unwrap(), (expected(1..=acknowledged + 2), None));
+        assert_eq!(content(&after, 0).unwrap(), (expected(1..=kept + 2), None));
     }
 }
 

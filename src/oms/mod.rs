@@ -10,6 +10,7 @@
 mod agree;
 mod capital;
 mod closing;
+mod codec;
 mod counters;
 mod crossing;
 mod differences;
@@ -413,7 +414,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 
     fn hand_over(&mut self, venue: VenueId, command: Command, now: Nanos, out: &mut Output) {
         self.take_rate(venue, &command, now);
-        self.recorder.record(now, &Record::Command(venue, command));
+        if !matches!(command.kind, CommandKind::New(_)) {
+            self.recorder.record(now, &Record::Command(venue, command));
+        }
         out.commands.push((venue, command));
     }
 

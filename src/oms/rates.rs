@@ -120,8 +120,13 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     /// refuse it.
     pub(super) fn take_rate(&mut self, venue: VenueId, command: &Command, now: Nanos) {
         let Some(rates) = self.options.rates.get(usize::from(venue.0)) else { return };
-        if let Some(row) = self.state.rates.row(venue) {
-            let _ = row.try_take(rates.costs.of(&command.kind), command.priority, now);
+        let Some(row) = self.state.rates.row(venue) else { return };
+        let costs = rates.costs.of(&command.kind);
+        if matches!(command.kind, CommandKind::New(_)) {
+            // It was asked about before it became an order, with the others of its signal.
+            row.take(costs, now);
+        } else {
+            let _ = row.try_take(costs, command.priority, now);
         }
     }
 

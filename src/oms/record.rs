@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::codec;
 use super::differences::{Difference, Quarantined};
 use super::risk::{BookQuote, RiskReject};
 use super::{ClosingState, OmsOptions};
@@ -72,7 +73,7 @@ pub enum Record {
         /// Leg of it.
         leg: u8,
     },
-    /// Effect: a command was handed over; new orders follow their intent.
+    /// Effect: a command was handed over. New orders have their intent instead.
     Command(VenueId, Command),
     /// Effect: silence or a lost stream changed the state of an order.
     Assumed(ClientOrderId, OrderState),
@@ -202,7 +203,8 @@ impl Record {
     /// Bytes for the journal, at the start of `into`; their number. `None` if there is no room.
     #[inline]
     pub fn encode(&self, into: &mut [u8]) -> Option<usize> {
-        postcard::to_slice(self, into).ok().map(|bytes| bytes.len())
+        codec::encode(self, into)
+            .or_else(|| postcard::to_slice(self, into).ok().map(|bytes| bytes.len()))
     }
 
     /// The same where [`Record::encode`] has no room.
@@ -213,6 +215,9 @@ impl Record {
 
     /// The way back.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        if let Some(record) = codec::decode(bytes) {
+            return record;
+        }
         match postcard::take_from_bytes(bytes) {
             Ok((record, [])) => Ok(record),
             _ => Err(RecordError),

@@ -13,6 +13,17 @@ use std::fmt;
 /// Decimals of every [`Amount`].
 pub const AMOUNT_DECIMALS: u32 = 18;
 
+/// Powers of ten up to the decimals of an amount.
+const POWERS: [i128; AMOUNT_DECIMALS as usize + 1] = {
+    let mut powers = [1; AMOUNT_DECIMALS as usize + 1];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
 /// Price mantissa: value x 10^[`Scale::price_decimals`] of the underlying.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -134,21 +145,22 @@ impl Scale {
     /// Price x quantity in quote units, exact. `None` only on overflow of 128 bits.
     #[must_use]
     pub fn notional(self, price: Price, qty: Qty) -> Option<Amount> {
-        let decimals = u32::from(self.price_decimals + self.qty_decimals);
-        let factor = 10i128.checked_pow(AMOUNT_DECIMALS.checked_sub(decimals)?)?;
+        let decimals = u32::from(self.price_decimals) + u32::from(self.qty_decimals);
+        let factor = POWERS[AMOUNT_DECIMALS.checked_sub(decimals)? as usize];
         (i128::from(price.0) * i128::from(qty.0)).checked_mul(factor).map(Amount)
     }
 
     /// The quantity as an amount of the base asset, exact.
     #[must_use]
     pub fn base_amount(self, qty: Qty) -> Amount {
-        Amount(i128::from(qty.0) * 10i128.pow(AMOUNT_DECIMALS - u32::from(self.qty_decimals)))
+        let factor = POWERS[(AMOUNT_DECIMALS - u32::from(self.qty_decimals)) as usize];
+        Amount(i128::from(qty.0) * factor)
     }
 
     /// Price x an amount of the base asset (a fee taken in base), rounded down to 18 decimals.
     #[must_use]
     pub fn value_of_base(self, price: Price, base: Amount) -> Option<Amount> {
-        let factor = 10i128.pow(u32::from(self.price_decimals));
+        let factor = POWERS[usize::from(self.price_decimals)];
         i128::from(price.0).checked_mul(base.0).map(|product| Amount(product.div_euclid(factor)))
     }
 }

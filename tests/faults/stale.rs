@@ -25,8 +25,9 @@ fn a_signal_on_a_book_that_is_not_live_is_refused_with_its_code() {
     desk.book.set_state(BookState::Live, NOW);
     step(&mut desk, NOW.plus(2 * SECOND), 0);
     step(&mut desk, NOW.plus(2 * SECOND + 1), too_old);
-    // The counters are published at intervals.
     step(&mut desk, NOW.plus(3 * SECOND), too_old);
+    // The counters are published at intervals, before what is asked for in the same round.
+    step(&mut desk, NOW.plus(4 * SECOND), too_old);
     let counters = desk.view.counters();
     assert_eq!(counters.refusals[usize::from(not_live)], 4);
     assert_eq!(counters.refusals[usize::from(too_old)], 2);
@@ -72,6 +73,8 @@ fn impossible_orders_are_refused_in_words() {
     {
         let now = NOW.plus(step as u64 * SECOND / 10);
         assert_eq!(desk.ask(Price(price), Qty(qty), now), code, "{words}");
+        // It is told of at intervals.
+        desk.poll(now.plus(SECOND / 20));
         let said = desk.lines.try_iter().map(|line| line.text);
         let said: Vec<String> = said.filter(|text| text.contains("refused")).collect();
         assert_eq!(said, [format!("signal refused: {words}: 1 more, 1 in all")]);

@@ -100,6 +100,7 @@ fn sizes(plan: &Plan) -> Sizes {
         orders: if plan.long { 4_096 } else { 1_024 },
         fills: 4_096,
         trades: 64,
+        rate_limits: 1,
     }
 }
 

@@ -40,7 +40,8 @@ impl Layout {
 
 /// Measures everything of the way from a frame to its order.
 pub fn tick_to_order(options: &BenchOptions) -> Result<Measured, String> {
-    let path = options.capture.as_deref().ok_or("tick-to-order needs recorded frames: --capture")?;
+    let path =
+        options.capture.as_deref().ok_or("tick-to-order needs recorded frames: --capture")?;
     let capture = Capture::load(path)?;
     let mut measured = Measured::default();
     for _ in 0..options.runs {

@@ -116,11 +116,17 @@ impl Rig {
         let folder = folder();
         let config = config(row.name, &name, &folder)?;
         let urls = venue.urls().map_err(|error| error.to_string())?;
-        let endpoints =
-            Endpoints { rest: urls.rest, public: urls.public, trade: urls.trade, private: urls.private };
+        let endpoints = Endpoints {
+            rest: urls.rest,
+            public: urls.public,
+            trade: urls.trade,
+            private: urls.private,
+        };
         let (log, lines, _) = log::channel(256);
         let tls = crate::net::tls::client_config(&[]).map_err(|error| error.to_string())?;
-        let secret = Secret::new("NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j".to_owned());
+        let secret = Secret::new(
+            "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j".to_owned(),
+        );
         let key = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A".to_owned();
         let setup = EngineSetup {
             config: &config,

@@ -45,7 +45,7 @@ fn both_legs_of_a_signal_leave_in_one_call() {
 }
 
 #[test]
-fn the_intent_is_recorded_before_the_command() {
+fn the_intent_is_recorded_and_the_command_is_not_repeated() {
     let mut bench = Bench::new();
     bench.signal(&[leg(A, Side::Buy)]);
     let kinds: Vec<_> = bench
@@ -60,7 +60,7 @@ fn the_intent_is_recorded_before_the_command() {
             _ => "other",
         })
         .collect();
-    assert_eq!(kinds, ["request", "quote", "intent", "command"]);
+    assert_eq!(kinds, ["request", "quote", "intent"]);
 }
 
 #[test]

@@ -129,7 +129,7 @@ proptest! {
         records.truncate(cut);
         let sent = records.iter().enumerate().filter_map(|(at, (_, record))| match record {
             // Its group must be complete: before that nothing leaves.
-            Record::Command(_, Command { kind: CommandKind::New(order), .. })
+            Record::Intent { order, .. }
                 if complete || records[at..].iter().any(|(_, record)| record.is_input()) =>
             {
                 Some(order.client_id)
