@@ -11,7 +11,9 @@ fn bad_requests_are_counted_at_once_and_said_once_a_second() {
     let at = |desk: &mut Desk, millis: u64| {
         let now = Nanos(NOW.0 + millis * (SECOND / 1_000));
         desk.bad_requests(20);
+        // Read in this round, told of in the next.
         desk.poll(now);
+        desk.poll(now.plus(SECOND / 20));
     };
     for round in 1..=30 {
         at(&mut desk, round * 100);
