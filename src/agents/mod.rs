@@ -49,5 +49,5 @@ pub use ports::{StrategyPort, VenuePort};
 pub use session::{Session, SessionCounters, Step};
 pub use strategy::StrategyAgent;
 pub use threads::{
-    Agent, Lifecycle, Phase, ThreadPlan, allowed_cpus, automatic_plan, check_core, spawn,
+    Agent, Lifecycle, Phase, ThreadPlan, allowed_cpus, automatic_plan, check_core, pin, spawn,
 };

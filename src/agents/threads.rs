@@ -212,8 +212,8 @@ fn cpu_list_contains(list: &str, cpu: usize) -> bool {
     })
 }
 
-/// Pins the calling thread and reads the mask back.
-fn pin(core: usize) -> Result<(), String> {
+/// Pins the calling thread and reads the mask back. The error says why it could not be.
+pub fn pin(core: usize) -> Result<(), String> {
     if !core_affinity::set_for_current(core_affinity::CoreId { id: core }) {
         let error = std::io::Error::last_os_error();
         return Err(format!("core = {core}: pinning failed: {error}"));

@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         runs: usize::from(arguments.runs),
         events: arguments.events as usize,
         capture: arguments.capture.clone(),
-        cpus: Vec::new(),
+        cpus: crate::agents::allowed_cpus(),
     };
     let measured = match arguments.name {
         Name::TickToOrder => bench::tick_to_order(&options),

@@ -6,11 +6,19 @@
 //! agents, all risk checks, the journal in its files and the signature are what a run has; only our own
 //! count of the venue's rate limits allows more, because the venue has none.
 
+mod driver;
+mod floor;
+mod halves;
 mod rig;
 mod taker;
 
 use super::{BenchOptions, Capture, FrameKind, Measured};
+use crate::agents::pin;
+use driver::{Driver, Played};
+use halves::{Shared, Spread, split};
 use rig::Rig;
+use std::thread;
+use std::time::Duration;
 
 /// How the agents are spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,41 +46,169 @@ impl Layout {
     }
 }
 
+/// Kinds of frames that cause orders.
+const KINDS: [FrameKind; 2] = [FrameKind::Top, FrameKind::Depth];
+
 /// Measures everything of the way from a frame to its order.
 pub fn tick_to_order(options: &BenchOptions) -> Result<Measured, String> {
     let path =
         options.capture.as_deref().ok_or("tick-to-order needs recorded frames: --capture")?;
     let capture = Capture::load(path)?;
     let mut measured = Measured::default();
+    let &[first, second, ..] = options.cpus.as_slice() else {
+        return Err(
+            "tick-to-order needs two CPUs: one for the venue, one for the engine".to_owned()
+        );
+    };
     for _ in 0..options.runs {
-        in_memory(&capture, options, &mut measured)?;
+        for kind in KINDS {
+            for layout in Layout::ALL {
+                let run = Run { kind, options, cpus: [first, second], capture: &capture };
+                let what =
+                    format!("plaintext {} frame to signed bytes, {}", kind.name(), layout.name());
+                run.memory(
+                    layout,
+                    &format!("memory.{}.{}", kind.name(), layout.name()),
+                    &what,
+                    &mut measured,
+                )?;
+            }
+            let run = Run { kind, options, cpus: [first, second], capture: &capture };
+            run.wire(&mut measured)?;
+        }
+    }
+    for kind in KINDS.map(FrameKind::name) {
+        let (wire, floor) = (format!("wire.{kind}"), format!("floor.{kind}"));
+        let what = format!("{kind}: wire to wire / the floor program");
+        measured.compare(&format!("wire_vs_floor.{kind}"), &what, &wire, &floor);
     }
     Ok(measured)
 }
 
-fn in_memory(
-    capture: &Capture,
-    options: &BenchOptions,
-    measured: &mut Measured,
-) -> Result<(), String> {
-    let mut rig = Rig::in_memory(capture)?;
-    let mut frames = rig.connect(capture)?;
-    let warm_up = options.events / 10;
-    let kinds = [FrameKind::Top, FrameKind::Depth];
-    for kind in kinds {
-        series(measured, kind, Layout::Folded).begin();
-    }
-    for event in 0..options.events + warm_up {
-        let Some((kind, ns)) = rig.next_order(&mut frames)? else { break };
-        if event >= warm_up && kinds.contains(&kind) {
-            series(measured, kind, Layout::Folded).record(ns * 1000);
-        }
-    }
-    Ok(())
+/// One run of one kind of frames.
+struct Run<'a> {
+    kind: FrameKind,
+    options: &'a BenchOptions,
+    /// The venue's, and the engine's.
+    cpus: [usize; 2],
+    capture: &'a Capture,
 }
 
-fn series(measured: &mut Measured, kind: FrameKind, layout: Layout) -> &mut super::Series {
-    let name = format!("memory.{}.{}", kind.name(), layout.name());
-    let what = format!("plaintext {} frame to signed order, {}", kind.name(), layout.name());
-    measured.series(&name, &what)
+impl Run<'_> {
+    fn memory(
+        &self,
+        layout: Layout,
+        name: &str,
+        what: &str,
+        measured: &mut Measured,
+    ) -> Result<(), String> {
+        let (mut rig, engine) = Rig::in_memory(self.capture)?;
+        let (user, _) = self.play(&mut rig, engine, &Spread::Both(layout))?;
+        let series = measured.series(name, what);
+        series.begin();
+        user.iter().for_each(|ns| series.record(ns * 1000));
+        Ok(())
+    }
+
+    /// Wire to wire over TLS, the engine folded on its thread; and the floor program on the same
+    /// frames.
+    fn wire(&self, measured: &mut Measured) -> Result<(), String> {
+        let kind = self.kind.name();
+        let (mut rig, engine) = Rig::over_tls(self.capture)?;
+        let (user, wire) = self.play(&mut rig, engine, &Spread::Apart)?;
+        let order = rig.venue.last_order().to_owned();
+        let floor = floor::run(self.capture, self.kind, self.options.events, self.cpus, &order)?;
+        let what =
+            format!("{kind} frame: the venue's send to the order's arrival, TLS on loopback");
+        let rows = [
+            (format!("wire.{kind}"), what, wire),
+            (
+                format!("floor.{kind}"),
+                format!("{kind} frame: the same by a bare loop with prepared orders"),
+                floor,
+            ),
+        ];
+        for (name, what, times) in rows {
+            let series = measured.series(&name, &what);
+            series.begin();
+            times.iter().for_each(|time| series.record(time.as_nanos() as u64 * 1000));
+        }
+        let what =
+            format!("{kind} frame: ciphertext read to ciphertext handed to send, in that run");
+        let series = measured.series(&format!("user.{kind}"), &what);
+        series.begin();
+        user.iter().for_each(|ns| series.record(ns * 1000));
+        Ok(())
+    }
+
+    /// Plays frames; the engine's own times of all orders but those of the warm-up, and the venue's.
+    fn play(
+        &self,
+        rig: &mut Rig,
+        engine: crate::agents::Assembly,
+        spread: &Spread,
+    ) -> Result<(Vec<u64>, Vec<Duration>), String> {
+        let shared = Shared::default();
+        let (mut first, second) = split(engine, &rig.clock, spread);
+        let mut wire = Vec::with_capacity(self.options.events);
+        let apart = !second.is_empty();
+        let mut warm_up = 0;
+        let samples = thread::scope(|scope| {
+            let other = apart.then(|| {
+                let (shared, cpu) = (&shared, self.cpus[1]);
+                scope.spawn(move || {
+                    pin(cpu)?;
+                    Ok::<_, String>(second.run(shared).samples)
+                })
+            });
+            // A thread of its own, so that the caller's stays where it may run.
+            let venue = scope.spawn(|| {
+                let result = pin(self.cpus[usize::from(!apart)]).and_then(|()| {
+                    self.drive(
+                        Driver::new(rig, &mut first, &shared, self.capture),
+                        &shared,
+                        &mut wire,
+                    )
+                });
+                shared.stop();
+                result
+            });
+            let panicked = |_| "a thread of the benchmark panicked".to_owned();
+            warm_up = venue.join().map_err(panicked)??;
+            let other = other.map(|thread| thread.join().map_err(panicked)?).transpose()?;
+            Ok::<_, String>(other)
+        })?;
+        let mut samples = match samples {
+            Some(samples) if !samples.is_empty() => samples,
+            _ => first.samples,
+        };
+        samples.drain(..warm_up.min(samples.len()));
+        Ok((samples, wire))
+    }
+
+    /// Gives the number of orders that were for warming up.
+    fn drive(
+        &self,
+        mut driver: Driver<'_>,
+        shared: &Shared,
+        wire: &mut Vec<Duration>,
+    ) -> Result<usize, String> {
+        driver.connect()?;
+        for _ in 0..self.options.events / 10 {
+            driver.play(self.kind)?;
+        }
+        let warm_up = shared.sent() as usize;
+        let mut orders = 0;
+        while orders < self.options.events {
+            match driver.play(self.kind)? {
+                Played::Order(time) => {
+                    orders += 1;
+                    wire.extend(time);
+                }
+                Played::Nothing => {}
+                Played::End => break,
+            }
+        }
+        Ok(warm_up)
+    }
 }
