@@ -8,6 +8,7 @@
 mod check;
 mod contract;
 mod error;
+mod host;
 mod journal;
 mod limits;
 mod raw;
@@ -15,6 +16,7 @@ mod secrets;
 
 pub use contract::ContractConfig;
 pub use error::ConfigError;
+pub use host::{DirectReads, HostConfig};
 pub use journal::{JournalConfig, JournalSync};
 pub use limits::StrategyLimitsConfig;
 pub use secrets::SecretError;
@@ -274,6 +276,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// The journal.
     pub journal: JournalConfig,
+    /// What is asked of the kernel.
+    pub host: HostConfig,
     /// Embedded venues.
     pub sim: SimConfig,
     /// Certificate authorities to trust besides the public ones (PEM files).

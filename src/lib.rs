@@ -36,7 +36,7 @@
 //!
 //! `types` and `sync` import nothing of the engine. `venues` opens no socket, reads no clock, starts
 //! no thread. `sim` imports nothing of `venues`, `book` or `oms`. Only `oms` changes an order, a
-//! position or a limit. Only `sync`, `shm`, `journal/map.rs` and `journal/crc.rs` contain unsafe code. Nothing between
+//! position or a limit. Only `sync`, `shm`, `journal/map.rs`, `journal/crc.rs` and `net/sockopt.rs` contain unsafe code. Nothing between
 //! frame and order allocates, locks or formats. `tests/tidy.rs` holds the code to the part of this
 //! that can be read off it.
 //!

@@ -4,13 +4,14 @@
 //! the region in memory, a network in memory and a clock that it moves.
 
 use super::account::FinalState;
-use super::configured::{Named, limits_of, oms_options, strategies};
+use super::configured::{Named, limits_of, net_options, oms_options, strategies};
 use super::control::SparePlan;
 use super::engine::EngineSetup;
 use super::executor::{Executor, ExecutorHistograms, ExecutorParts};
 use super::feed::{Feed, FeedBook, FeedHistograms, FeedParts};
 use super::journal::{JournalRecorder, JournalSetup, start_after};
 use super::log::Log;
+use super::memory;
 use super::oms::{OmsAgent, OmsParts};
 use super::ports::{StrategyPort, VenuePort};
 use super::session::Session;
@@ -253,9 +254,10 @@ impl Builder<'_> {
         let name = format!("feed:{}", row.name);
         let connector =
             (row.market)(self.venue_setup(config, false)).map_err(|error| error.to_string())?;
-        let session = Session::open(
+        let session = Session::open_with(
             connector,
             self.transport.clone(),
+            net_options(self.setup.config, &name),
             self.sizes.feed_levels,
             &self.setup.clock,
             self.setup.log.named(&name),
@@ -266,10 +268,12 @@ impl Builder<'_> {
             let writer = self.market.book_writer(instrument.id).ok_or_else(|| missing("book"))?;
             let trades =
                 self.market.trade_writer(instrument.id).ok_or_else(|| missing("trade ring"))?;
+            let mut book = Book::new(instrument.rules.tick_size, self.sizes.books);
+            memory::prepare(&mut book, &self.setup.config.host);
             books.push(FeedBook {
                 instrument: instrument.id,
                 streamed,
-                book: Book::new(instrument.rules.tick_size, self.sizes.books),
+                book,
                 writer,
                 trades,
                 top_sequence: 0,
@@ -305,9 +309,10 @@ impl Builder<'_> {
             (row.trading)(self.venue_setup(config, true)).map_err(|error| error.to_string())?;
         let wanted = connector.channels().iter().map(|spec| spec.channel);
         self.channels[usize::from(config.venue.0)] = wanted.collect();
-        let session = Session::open(
+        let session = Session::open_with(
             connector,
             self.transport.clone(),
+            net_options(self.setup.config, &name),
             EXECUTOR_LEVELS,
             &self.setup.clock,
             self.setup.log.named(&name),

@@ -4,6 +4,7 @@ use super::threads::{ThreadPlan, allowed_cpus, automatic_plan};
 use crate::config::{
     Config, ContractConfig, Mode, StrategyConfig, StrategyKind, StrategyLimitsConfig, agent_names,
 };
+use crate::net::NetOptions;
 use crate::oms::{OmsOptions, RiskLimits, StrategyLimits, VenueRates};
 use crate::strategy::{SpreadArb, SpreadArbOptions, Strategy};
 use crate::types::{
@@ -169,6 +170,16 @@ pub(super) fn oms_options(
         reconcile_every_ns: config.reconcile_every_ns,
         ..OmsOptions::default()
     })
+}
+
+/// How the agent of this name reads its sockets.
+pub(super) fn net_options(config: &Config, agent: &str) -> NetOptions {
+    NetOptions {
+        direct_reads: config.reads_directly(agent),
+        busy_poll_us: config.host.busy_poll_us,
+        quick_ack: config.host.quick_ack,
+        ..NetOptions::default()
+    }
 }
 
 /// A venue's rate limits, or a multiple of them.

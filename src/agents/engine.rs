@@ -5,6 +5,7 @@ use super::assembly::{Assembly, RegionPlace, Sizes};
 use super::configured::{plans, strategies};
 use super::control::KILL_FILE_NAME;
 use super::log::Log;
+use super::memory;
 use super::operator::OperatorDesk;
 use super::supervision::{Rest, Supervision};
 use super::threads::{Lifecycle, Phase, ThreadPlan, spawn};
@@ -74,6 +75,9 @@ impl Engine {
         let (plans, layout) = plans(config, &strategies)?;
         if let Some(text) = config.not_limited() {
             setup.log.warn(setup.clock.now(), format_args!("{text}"));
+        }
+        if config.host.lock_memory {
+            memory::lock_all()?;
         }
         let folder = PathBuf::from(format!("/dev/shm/stoop-{}", config.name));
         let mut supervised = Supervision::new(config, &folder)?;

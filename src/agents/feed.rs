@@ -75,8 +75,9 @@ pub struct Feed {
 /// How often health is published if nothing changes.
 const HEALTH_EVERY_NS: u64 = 100_000_000;
 
-/// Messages handled in one poll before other agents get their turn.
-const MESSAGES_PER_POLL: usize = 64;
+/// Messages handled in one poll before other agents get their turn: in a folded loop a fill must not
+/// wait behind a burst of market data.
+const MESSAGES_PER_POLL: usize = 16;
 
 impl Feed {
     /// A feed that subscribes at its first poll.

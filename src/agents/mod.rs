@@ -19,6 +19,7 @@ mod frames;
 pub mod journal;
 mod load;
 pub mod log;
+mod memory;
 mod oms;
 mod operator;
 mod pairs;

@@ -49,6 +49,8 @@ pub struct Session {
     frames: Option<Frames>,
     /// Channels that are not ready: what comes there answers a login, and may name the key.
     joining: [bool; Channel::COUNT],
+    /// It was said that the kernel refuses busy polling.
+    busy_poll_told: bool,
 }
 
 /// Most events of one message; a message with more is refused as too large.
@@ -63,8 +65,20 @@ impl Session {
         clock: &Clock,
         log: Log,
     ) -> Result<Self, String> {
+        Self::open_with(connector, transport, NetOptions::default(), levels, clock, log)
+    }
+
+    /// The same with sockets of one's choice.
+    pub fn open_with(
+        connector: Box<dyn Connector>,
+        transport: impl Into<Transport>,
+        options: NetOptions,
+        levels: usize,
+        clock: &Clock,
+        log: Log,
+    ) -> Result<Self, String> {
         let seed = clock.now().0;
-        let net = Net::new(transport, NetOptions::default(), clock.clone(), seed)
+        let net = Net::new(transport, options, clock.clone(), seed)
             .map_err(|error| format!("the poller could not be made: {error}"))?;
         let mut session = Self {
             net,
@@ -78,6 +92,7 @@ impl Session {
             lost: Vec::with_capacity(64),
             frames: None,
             joining: [true; Channel::COUNT],
+            busy_poll_told: false,
         };
         for spec in session.connector.channels().to_vec() {
             let link = session
@@ -125,6 +140,7 @@ impl Session {
         self.events.clear();
         let event = self.net.next_event()?;
         let mut step = Step { recv_ns: now, closed: None };
+        let opened = matches!(event, NetEvent::Open { .. });
         let (out, events, connector) = (&mut self.out, &mut self.events, &mut self.connector);
         let result = match event {
             NetEvent::Open { link } => {
@@ -171,6 +187,14 @@ impl Session {
                 Ok(())
             }
         };
+        if opened && self.net.busy_poll_refused() > 0 && !self.busy_poll_told {
+            self.busy_poll_told = true;
+            let text = format_args!(
+                "[host] busy_poll_us: the kernel refused: more than net.core.busy_read is for \
+                 processes with CAP_NET_ADMIN; the socket works without"
+            );
+            self.log.warn(now, text);
+        }
         if let Err(error) = result {
             self.refused(error, now);
             self.show(step.recv_ns, "refused");

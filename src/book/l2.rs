@@ -119,6 +119,12 @@ impl Ladder {
         self.len(Side::Buy) + self.len(Side::Sell) == 0
     }
 
+    /// The memory of its windows, a side each, for whoever wants the kernel to have it ready. What
+    /// is in it stays.
+    pub fn memory(&mut self) -> [&mut [i64]; 2] {
+        [&mut self.bids.window, &mut self.asks.window]
+    }
+
     /// Forgets all levels, keeping the memory.
     pub fn clear(&mut self) {
         self.bids.clear();

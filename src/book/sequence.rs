@@ -154,6 +154,11 @@ impl Book {
         &self.ladder
     }
 
+    /// See [`Ladder::memory`].
+    pub fn memory(&mut self) -> [&mut [i64]; 2] {
+        self.ladder.memory()
+    }
+
     /// What the book has been through.
     #[must_use]
     pub fn counters(&self) -> &BookCounters {

@@ -52,6 +52,7 @@ impl Checker<'_> {
             strategies,
             limits,
             journal: self.journal(raw.journal)?,
+            host: self.host(raw.host)?,
             sim: self.sim(raw.sim, &used)?,
             extra_ca: raw.extra_ca,
         })

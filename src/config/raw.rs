@@ -2,6 +2,7 @@
 //! place in the file.
 
 use super::SecretSource;
+use super::host::RawHost;
 use super::journal::RawJournal;
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -28,6 +29,8 @@ pub(super) struct Raw {
     pub limits: RawLimits,
     #[serde(default)]
     pub journal: RawJournal,
+    #[serde(default)]
+    pub host: RawHost,
     #[serde(default)]
     pub venue: BTreeMap<Spanned<String>, RawVenue>,
     #[serde(default)]

@@ -10,7 +10,7 @@
 //! It assumes that the caller drains `next_event` after each `poll`: a connection whose events have
 //! not been fetched is not read any further, so nothing is ever queued without bound.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod backoff;
 pub mod blocking;
@@ -23,6 +23,7 @@ mod poll;
 mod random;
 mod reason;
 mod resolve;
+mod sockopt;
 mod stream;
 pub mod tls;
 mod upgrade;

@@ -7,9 +7,14 @@ use std::time::Duration;
 pub struct NetOptions {
     /// Most bytes taken from one socket in one poll.
     pub read_max: usize,
-    /// Read every open socket on every poll instead of asking which are readable. Cheaper for one
-    /// or two sockets, dearer from three on.
+    /// Read every open WebSocket on every poll instead of asking which are readable. Cheaper for
+    /// one or two sockets, dearer from three on.
     pub direct_reads: bool,
+    /// `SO_BUSY_POLL` of every socket, microseconds; 0 leaves the system's default.
+    pub busy_poll_us: u32,
+    /// `TCP_QUICKACK`, set anew after every read because the kernel forgets it; `None` leaves it to
+    /// the system.
+    pub quick_ack: Option<bool>,
     /// Shortest wait before the second and later attempts to connect.
     pub backoff_min: Duration,
     /// Longest wait between attempts.
@@ -23,6 +28,8 @@ impl Default for NetOptions {
         Self {
             read_max: 64 * 1024,
             direct_reads: false,
+            busy_poll_us: 0,
+            quick_ack: None,
             backoff_min: Duration::from_millis(500),
             backoff_max: Duration::from_secs(30),
             stable_after: Duration::from_secs(10),

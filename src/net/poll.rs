@@ -133,7 +133,8 @@ impl Net {
                 (Carrier::Kernel { registry, tls, resolver }, kernel)
             }
         };
-        let context = Context { now: clock.now(), clock, carrier, options, random: seed };
+        let now = clock.now();
+        let context = Context { now, clock, carrier, options, random: seed, busy_poll_refused: 0 };
         Ok(Self { kernel, context, links: Vec::new(), cursor: 0, turns: 0 })
     }
 
@@ -267,6 +268,13 @@ impl Net {
     #[must_use]
     pub fn handed_ns(&self, link: LinkId) -> Nanos {
         self.links.get(link.index()).map_or(Nanos(0), Link::handed_ns)
+    }
+
+    /// Sockets that were to poll the network card and that the kernel did not let: more than the
+    /// system's own value is for the privileged.
+    #[must_use]
+    pub fn busy_poll_refused(&self) -> u64 {
+        self.context.busy_poll_refused
     }
 
     /// Closes the connection and opens it anew; a connection that was closed for good comes back.

@@ -73,6 +73,8 @@ pub(super) struct Stream {
     read_max: usize,
     clock: Clock,
     handed_ns: Nanos,
+    /// `TCP_QUICKACK`, to be set after every read.
+    pub(super) quick_ack: Option<bool>,
 }
 
 struct Tls {
@@ -89,7 +91,7 @@ impl Stream {
     /// Wraps a socket that is connected.
     pub(super) fn new(socket: Socket, read_max: usize, clock: Clock) -> Self {
         let out = Buffer::with_capacity(4096);
-        Self { socket, tls: None, out, read_max, clock, handed_ns: Nanos(0) }
+        Self { socket, tls: None, out, read_max, clock, handed_ns: Nanos(0), quick_ack: None }
     }
 
     /// Begins the TLS handshake.
@@ -187,6 +189,15 @@ impl Stream {
             }
         }
         outcome
+    }
+
+    /// Tells the kernel once more whether to acknowledge at once. To be called when what was read
+    /// has been dealt with: it costs a system call.
+    pub(super) fn renew_quick_ack(&self) {
+        if let (Some(on), Socket::Tcp(socket)) = (self.quick_ack, &self.socket) {
+            // Only the peer would notice the difference.
+            let _ = socket2::SockRef::from(socket).set_tcp_quickack(on);
+        }
     }
 
     fn decrypt(&mut self, buffer: &mut Buffer, target: &Target) -> Result<(), CloseReason> {

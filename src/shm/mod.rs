@@ -27,6 +27,7 @@ mod latency;
 mod layout;
 mod map;
 mod market;
+mod pages;
 mod pairs;
 mod signals;
 mod status;
@@ -45,6 +46,7 @@ pub use health::{
 };
 pub use latency::Stage;
 pub use market::{Market, RegionOptions};
+pub use pages::ask_for_huge_pages;
 pub use pairs::{PairReader, PairWriter};
 pub use signals::{BadRecord, ReportReader, RequestWriter};
 pub use status::{

@@ -49,6 +49,38 @@ fn misspelled_keys_are_named_with_the_right_one() {
 }
 
 #[test]
+fn what_is_asked_of_the_kernel_is_checked_and_sockets_are_read_directly_where_a_thread_spins() {
+    for (from, to, column, what) in [
+        (
+            "direct_reads = \"auto\"",
+            "direct_reads = \"maybe\"",
+            16,
+            "direct_reads = \"maybe\" is not one of",
+        ),
+        ("quick_ack = \"system\"", "quick_ack = \"yes\"", 13, "quick_ack = \"yes\" is not one of"),
+        ("busy_poll_us = 0", "busy_poll_us = -1", 16, "busy_poll_us = -1"),
+    ] {
+        let said = complaint(&with(from, to));
+        let place = format!("engine.toml:{}:{column}: {what}", line(from));
+        assert!(said.starts_with(&place), "{said}");
+    }
+    let threads = "[[thread]]\nidle = \"spin\"\nruns = [\"feed:binance\", \"oms\", \"strategy:spread\"]\n\
+        [[thread]]\nidle = \"yield\"\nruns = [\"feed:bybit\", \"exec:bybit\", \"exec:binance\"]\n\n[host]\n";
+    let config = |direct: &str| {
+        let text = with("[host]\n", threads);
+        let text = text.replace("direct_reads = \"auto\"", &format!("direct_reads = \"{direct}\""));
+        Config::parse("engine.toml", &text).unwrap()
+    };
+    let reads = |direct: &str| {
+        let config = config(direct);
+        ["feed:binance", "feed:bybit", "exec:bybit"].map(|agent| config.reads_directly(agent))
+    };
+    assert_eq!(reads("auto"), [true, false, false]);
+    assert_eq!((reads("always"), reads("never")), ([true; 3], [false; 3]));
+    assert!(!Config::embedded().unwrap().reads_directly("feed:binance"));
+}
+
+#[test]
 fn contracts_are_checked_where_they_stand() {
     let config = Config::parse("engine.toml", DEFAULT_TOML).unwrap();
     let StrategyKind::SpreadArb { contract, .. } = &config.strategies[0].kind;

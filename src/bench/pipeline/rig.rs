@@ -67,6 +67,8 @@ fn config(venue: &str, name: &str, folder: &std::path::Path) -> Result<Config, S
         name = \"bench\"\n\
         depth = 20\n\
         idle = \"spin\"\n\
+        [[thread]]\n\
+        runs = [\"feed:{venue}\", \"strategy:taker\", \"oms\", \"exec:{venue}\"]\n\
         [limits]\n\
         order_notional_max = \"1000000\"\n\
         position_max = {{ BTC = \"1000\" }}\n\
@@ -81,7 +83,7 @@ fn config(venue: &str, name: &str, folder: &std::path::Path) -> Result<Config, S
         folder = {folder:?}\n\
         [venue.{venue}]\n"
     );
-    Config::parse("the benchmark's configuration", &text).map_err(|error| error.to_string())
+    Config::parse_with("the benchmark's configuration", &text, &["taker"]).map_err(|error| error.to_string())
 }
 
 fn folder() -> PathBuf {

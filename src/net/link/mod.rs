@@ -17,7 +17,7 @@ use super::url::Target;
 use super::websocket::{self, Opcode};
 use super::ws_side::WsSide;
 use super::{
-    CloseReason, Counters, HttpRequest, LinkOptions, NetOptions, SendError, Stage, random,
+    CloseReason, Counters, HttpRequest, LinkOptions, NetOptions, SendError, Stage, random, sockopt,
 };
 use crate::clock::Clock;
 use crate::pipe::Network;
@@ -36,6 +36,8 @@ pub(super) struct Context {
     pub(super) carrier: Carrier,
     pub(super) options: NetOptions,
     pub(super) random: u64,
+    /// Sockets that the kernel did not let poll the network card.
+    pub(super) busy_poll_refused: u64,
 }
 
 /// Where connections come from.
@@ -45,6 +47,15 @@ pub(super) enum Carrier {
 }
 
 impl Context {
+    /// Asks for busy polling, if it is wanted. A kernel that refuses it is remembered, and nothing
+    /// else is lost.
+    pub(super) fn note_busy_poll(&mut self, socket: &mio::net::TcpStream) {
+        let wanted = self.options.busy_poll_us;
+        if wanted > 0 && sockopt::set_busy_poll(socket, wanted).is_err() {
+            self.busy_poll_refused += 1;
+        }
+    }
+
     /// A number that peers cannot guess; in memory one that replays.
     pub(super) fn secret(&mut self) -> u64 {
         let mut seed = [0; 8];
@@ -204,7 +215,9 @@ impl Link {
             active = true;
             self.on_writable(context);
         }
-        let direct = context.options.direct_reads && matches!(self.state, State::Open(_));
+        let direct = context.options.direct_reads
+            && self.target.websocket
+            && matches!(self.state, State::Open(_));
         if (self.readable || direct) && self.stream.is_some() && !self.pending {
             active |= self.on_readable(context);
         }

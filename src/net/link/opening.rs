@@ -78,8 +78,11 @@ impl Link {
             match result {
                 Ok(socket) => {
                     keep_alive(&socket);
-                    let (read_max, clock) = (context.options.read_max, context.clock.clone());
-                    self.stream = Some(Stream::new(Socket::Tcp(socket), read_max, clock));
+                    context.note_busy_poll(&socket);
+                    let (options, clock) = (&context.options, context.clock.clone());
+                    let mut stream = Stream::new(Socket::Tcp(socket), options.read_max, clock);
+                    stream.quick_ack = options.quick_ack;
+                    self.stream = Some(stream);
                     return;
                 }
                 Err(error) => {

@@ -34,6 +34,9 @@ impl Link {
             return Some(self.finish(reason, context));
         }
         self.pending = false;
+        if let Some(stream) = &self.stream {
+            stream.renew_quick_ack();
+        }
         None
     }
 
