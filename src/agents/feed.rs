@@ -155,6 +155,7 @@ impl Feed {
                 self.publish(at, was, recv_ns, decoded_ns);
                 self.parts.histograms.decode.record(decoded_ns.since(recv_ns));
             }
+            Outcome::Held => {}
             Outcome::Buffered | Outcome::Ignored => {
                 if was != book.book.state() {
                     book.writer.set_state(book.book.state(), decoded_ns);

@@ -4,6 +4,10 @@
 //! `first_id <= L + 1 <= last_id`; connectors map each venue's rule to it. Deltas that arrive while
 //! there is no book wait in a bounded buffer for a fetched snapshot. This does not ask for the
 //! snapshot itself: the caller does when the outcome is [`Outcome::NeedResync`].
+//!
+//! Where two connections bring the same stream ([`Book::set_patient`]), most messages come twice, and
+//! what one of them misses the other one brings: deltas behind a hole are held back, the book stays at
+//! the last id before it, and the caller decides how long that may take ([`Book::give_up`]).
 
 #![forbid(unsafe_code)]
 
@@ -13,6 +17,8 @@ use crate::types::{BookState, DepthKind, DepthUpdate, Level, Nanos, Price};
 
 /// A live stream repeats itself now and then; one that does nothing else has started its ids anew.
 const IGNORED_MAX: u32 = 64;
+/// The same where every message comes twice and one connection may lag behind the other.
+const REPEATED_MAX: u32 = 8_192;
 
 /// Sizes of a [`Book`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +46,8 @@ pub enum Outcome {
     Buffered,
     /// Old or repeated: the book already contains it.
     Ignored,
+    /// Kept until the messages before it arrive on another connection; the book is as it was.
+    Held,
     /// The book cannot be continued: fetch a snapshot. Said once per cause.
     NeedResync,
 }
@@ -51,6 +59,8 @@ pub struct BookCounters {
     pub applied: u64,
     /// Messages ignored as old.
     pub ignored: u64,
+    /// Holes that another connection closed.
+    pub filled: u64,
     /// Missing update ids noticed.
     pub gaps: u64,
     /// Times the book was crossed.
@@ -72,6 +82,14 @@ struct Waiting {
     start: usize,
 }
 
+impl Waiting {
+    /// Its levels among those of all that wait.
+    fn levels<'a>(&self, all: &'a [Level]) -> (&'a [Level], &'a [Level]) {
+        let middle = self.start + self.update.bids as usize;
+        (&all[self.start..middle], &all[middle..middle + self.update.asks as usize])
+    }
+}
+
 /// One book with its continuity.
 #[derive(Clone, Debug)]
 pub struct Book {
@@ -83,6 +101,8 @@ pub struct Book {
     waiting: Vec<Waiting>,
     levels: Vec<Level>,
     ignored_in_row: u32,
+    /// Another connection brings the same messages.
+    patient: bool,
     counters: BookCounters,
 }
 
@@ -99,8 +119,31 @@ impl Book {
             waiting: Vec::with_capacity(options.buffered_updates.max(1)),
             levels: Vec::with_capacity(options.buffered_levels),
             ignored_in_row: 0,
+            patient: false,
             counters: BookCounters::default(),
         }
+    }
+
+    /// Whether another connection brings the same messages at the moment.
+    pub fn set_patient(&mut self, on: bool) {
+        self.patient = on;
+    }
+
+    /// Whether deltas are held back behind a hole.
+    #[must_use]
+    pub fn is_holding(&self) -> bool {
+        self.state == BookState::Live && !self.waiting.is_empty()
+    }
+
+    /// Nobody closes the hole: what was held back waits for a snapshot. [`Outcome::Ignored`] if
+    /// nothing was.
+    pub fn give_up(&mut self) -> Outcome {
+        if !self.is_holding() {
+            return Outcome::Ignored;
+        }
+        self.counters.gaps += 1;
+        self.state = BookState::Buffering;
+        Outcome::NeedResync
     }
 
     /// A depth message with its levels.
@@ -170,17 +213,67 @@ impl Book {
         if update.last_id <= self.id {
             self.counters.ignored += 1;
             self.ignored_in_row += 1;
-            if self.ignored_in_row > IGNORED_MAX {
+            let most = if self.patient { REPEATED_MAX } else { IGNORED_MAX };
+            if self.ignored_in_row > most {
                 self.counters.gaps += 1;
                 return self.resync_from(update, bids, asks);
             }
             return Outcome::Ignored;
         }
         if update.first_id > self.id + 1 && !Mutant::GapIgnored.is_on() {
+            if self.patient {
+                return self.hold(update, bids, asks);
+            }
             self.counters.gaps += 1;
             return self.resync_from(update, bids, asks);
         }
         self.apply(update, bids, asks);
+        if self.waiting.is_empty() {
+            return self.check();
+        }
+        self.continue_held()
+    }
+
+    /// Keeps a delta that lies behind a hole, in order; one that is held already came twice.
+    #[cold]
+    fn hold(&mut self, update: &DepthUpdate, bids: &[Level], asks: &[Level]) -> Outcome {
+        let newest = self.waiting.last().map_or(0, |delta| delta.update.last_id);
+        if update.last_id <= newest {
+            self.counters.ignored += 1;
+            return Outcome::Ignored;
+        }
+        if !self.has_room(bids.len() + asks.len()) {
+            self.counters.gaps += 1;
+            self.counters.overflows += 1;
+            return self.resync_from(update, bids, asks);
+        }
+        self.keep(update, bids, asks);
+        Outcome::Held
+    }
+
+    /// The book has gone on: applies what is held and fits now. Another hole keeps the rest.
+    #[cold]
+    fn continue_held(&mut self) -> Outcome {
+        let waiting = std::mem::take(&mut self.waiting);
+        let levels = std::mem::take(&mut self.levels);
+        let mut kept = waiting.len();
+        for (index, delta) in waiting.iter().enumerate() {
+            if delta.update.first_id > self.id + 1 {
+                kept = index;
+                break;
+            }
+            if delta.update.last_id > self.id {
+                let (bids, asks) = delta.levels(&levels);
+                self.apply(&delta.update, bids, asks);
+            }
+        }
+        (self.waiting, self.levels) = (waiting, levels);
+        if kept == self.waiting.len() {
+            self.counters.filled += 1;
+            self.forget_waiting();
+        } else {
+            self.keep_waiting_from(kept);
+        }
         self.check()
     }
 
@@ -231,8 +324,7 @@ impl Book {
             self.forget_waiting();
         }
         let count = bids.len() + asks.len();
-        let full = self.waiting.len() == self.waiting.capacity()
-            || self.levels.len() + count > self.levels.capacity();
+        let full = !self.has_room(count);
         if full {
             self.counters.overflows += 1;
             self.forget_waiting();
@@ -240,12 +332,22 @@ impl Book {
                 return Outcome::NeedResync;
             }
         }
+        self.keep(update, bids, asks);
+        if full { Outcome::NeedResync } else { Outcome::Buffered }
+    }
+
+    /// Whether a delta of so many levels can wait.
+    fn has_room(&self, levels: usize) -> bool {
+        self.waiting.len() < self.waiting.capacity()
+            && self.levels.len() + levels <= self.levels.capacity()
+    }
+
+    fn keep(&mut self, update: &DepthUpdate, bids: &[Level], asks: &[Level]) {
         let start = self.levels.len();
         self.levels.extend_from_slice(bids);
         self.levels.extend_from_slice(asks);
         let (bids, asks) = (bids.len() as u32, asks.len() as u32);
         self.waiting.push(Waiting { update: DepthUpdate { bids, asks, ..*update }, start });
-        if full { Outcome::NeedResync } else { Outcome::Buffered }
     }
 
     #[cold]
@@ -309,9 +411,8 @@ impl Book {
                 hole = Some(index);
                 break;
             }
-            let middle = delta.start + update.bids as usize;
-            let end = middle + update.asks as usize;
-            self.apply(update, &levels[delta.start..middle], &levels[middle..end]);
+            let (bids, asks) = delta.levels(&levels);
+            self.apply(update, bids, asks);
         }
         self.waiting = waiting;
         self.levels = levels;
@@ -541,5 +642,72 @@ mod tests {
         assert_eq!(delta(&mut book, 2, 2), Outcome::NeedResync);
         assert_eq!(snapshot(&mut book, DepthKind::FetchedSnapshot, 1), Outcome::Applied);
         assert_eq!((book.id(), book.state()), (2, BookState::Live));
+    }
+
+    /// A live book at id 10 whose messages come on two connections.
+    fn patient() -> Book {
+        let mut book = live();
+        book.set_patient(true);
+        book
+    }
+
+    #[test]
+    fn what_one_connection_misses_the_other_one_brings() {
+        let mut book = patient();
+        assert_eq!(delta(&mut book, 11, 11), Outcome::Applied);
+        // The first connection misses 12.
+        assert_eq!(delta(&mut book, 13, 13), Outcome::Held);
+        assert_eq!(delta(&mut book, 14, 15), Outcome::Held);
+        assert_eq!((book.state(), book.id(), book.is_holding()), (BookState::Live, 11, true));
+        // The second one lags behind and has it.
+        assert_eq!(delta(&mut book, 11, 11), Outcome::Ignored);
+        assert_eq!(delta(&mut book, 12, 12), Outcome::Applied);
+        assert_eq!((book.id(), best(&book), book.is_holding()), (15, 15, false));
+        assert_eq!(delta(&mut book, 13, 13), Outcome::Ignored);
+        assert_eq!(delta(&mut book, 16, 16), Outcome::Applied);
+        assert_eq!((book.counters().gaps, book.counters().filled), (0, 1));
+    }
+
+    #[test]
+    fn two_holes_are_closed_one_after_the_other() {
+        let mut book = patient();
+        assert_eq!(delta(&mut book, 12, 12), Outcome::Held);
+        assert_eq!(delta(&mut book, 12, 12), Outcome::Ignored, "it came twice");
+        assert_eq!(delta(&mut book, 14, 14), Outcome::Held);
+        assert_eq!(delta(&mut book, 11, 11), Outcome::Applied);
+        assert_eq!((book.id(), book.is_holding()), (12, true));
+        assert_eq!(delta(&mut book, 13, 13), Outcome::Applied);
+        assert_eq!((book.id(), best(&book), book.is_holding()), (14, 14, false));
+    }
+
+    #[test]
+    fn a_hole_that_nobody_closes_becomes_a_gap_and_what_was_held_is_not_lost() {
+        let mut book = patient();
+        assert_eq!(book.give_up(), Outcome::Ignored);
+        assert_eq!(delta(&mut book, 12, 12), Outcome::Held);
+        assert_eq!(book.give_up(), Outcome::NeedResync);
+        assert_eq!((book.state(), book.counters().gaps), (BookState::Buffering, 1));
+        assert_eq!(delta(&mut book, 13, 13), Outcome::Buffered);
+        assert_eq!(snapshot(&mut book, DepthKind::FetchedSnapshot, 11), Outcome::Applied);
+        assert_eq!((book.state(), book.id(), best(&book)), (BookState::Live, 13, 13));
+    }
+
+    #[test]
+    fn without_room_for_what_is_held_the_book_starts_anew() {
+        let mut book = patient();
+        for id in 12..16 {
+            assert_eq!(delta(&mut book, id, id), Outcome::Held);
+        }
+        assert_eq!(delta(&mut book, 16, 16), Outcome::NeedResync);
+        assert_eq!((book.state(), book.counters().overflows), (BookState::Buffering, 1));
+    }
+
+    #[test]
+    fn one_connection_far_behind_is_not_a_stream_that_starts_anew() {
+        let mut book = patient();
+        for _ in 0..REPEATED_MAX {
+            assert_eq!(delta(&mut book, 1, 1), Outcome::Ignored);
+        }
+        assert_eq!(delta(&mut book, 1, 1), Outcome::NeedResync, "but both of them are");
     }
 }

@@ -83,7 +83,8 @@ fn config(venue: &str, name: &str, folder: &std::path::Path) -> Result<Config, S
         folder = {folder:?}\n\
         [venue.{venue}]\n"
     );
-    Config::parse_with("the benchmark's configuration", &text, &["taker"]).map_err(|error| error.to_string())
+    Config::parse_with("the benchmark's configuration", &text, &["taker"])
+        .map_err(|error| error.to_string())
 }
 
 fn folder() -> PathBuf {
