@@ -1,5 +1,7 @@
 //! What a connector is built from: addresses, keys, instruments, options.
 
+#![forbid(unsafe_code)]
+
 use crate::types::{InstrumentTable, VenueId};
 use rust_decimal::Decimal;
 use std::fmt;
