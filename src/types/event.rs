@@ -149,7 +149,7 @@ pub struct EventsFull;
 
 /// Bounded buffer of events. Filled by a connector, drained by its agent after every frame; never
 /// grows past the capacity it was made with.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Events {
     list: Vec<Event>,
     levels: Vec<Level>,

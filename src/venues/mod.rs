@@ -11,12 +11,14 @@
 mod binance;
 mod bybit;
 pub mod decimal;
+mod frames;
 mod json;
 mod outbox;
 mod scan;
 mod setup;
 mod universe;
 
+pub use frames::{FrameDecoder, FrameKind};
 pub use json::{Items, Members, Parser, Scalar, Value};
 pub use outbox::{Method, Outbox, OutboxFull, Output, Request, RequestId};
 pub use setup::{

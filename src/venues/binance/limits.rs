@@ -7,8 +7,8 @@
 #![forbid(unsafe_code)]
 
 use super::envelope::Retry;
-use super::market_data::Product;
 use super::server_clock::ServerClock;
+use super::streams::Product;
 use crate::types::{
     CommandKind, Costs, Event, Events, LIMITS_MAX, LimitSpec, Nanos, RateLimitUse, VenueNotice,
 };

@@ -10,15 +10,15 @@
 
 use super::envelope::Reply;
 use super::limits::{self, Stop};
-use super::market_data::{self, Parts, Product, Stream};
+use super::market_data::{self, Parts};
 use super::rest;
 use super::scan::Scanner;
 use super::server_clock::ServerClock;
+use super::streams::{Product, Stream};
 use super::subscriptions::{SNAPSHOT_SPACING_NS, Subscriptions, notice};
 use crate::throttle::Throttle;
 use crate::types::{
-    Channel, Command, CommandKind, Event, Events, InstrumentKind, Nanos, Priority, Readiness,
-    VenueNotice,
+    Channel, Command, CommandKind, Event, Events, Nanos, Priority, Readiness, VenueNotice,
 };
 use crate::venues::scan::Width;
 use crate::venues::{
@@ -58,11 +58,7 @@ struct Core {
 
 /// Builds it for what the instruments are: spot, or perpetuals.
 pub(super) fn connect(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
-    let product = match setup.only_kind()? {
-        InstrumentKind::Spot => Product::Spot,
-        InstrumentKind::LinearPerpetual => Product::UsdM,
-    };
-    Ok(Box::new(MarketConnector::new(&setup, product)))
+    Ok(Box::new(MarketConnector::new(&setup, Product::of(&setup)?)))
 }
 
 impl MarketConnector {

@@ -11,6 +11,7 @@ mod account;
 mod auth;
 mod envelope;
 mod errors;
+mod frames;
 mod instruments;
 mod limits;
 mod market;
@@ -24,8 +25,11 @@ mod rest;
 mod scan;
 mod server_clock;
 mod session;
+mod streams;
 mod subscriptions;
 mod trading;
+
+pub(super) use frames::Frames;
 
 use super::{Endpoints, VenueRow};
 

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::market_data::Product;
+use super::streams::Product;
 use crate::venues::{Method, Outbox, OutboxFull, RequestId};
 
 /// Levels a side of a snapshot; 5000 would cost five times the weight.

@@ -5,8 +5,9 @@
 
 #![forbid(unsafe_code)]
 
-use super::market_data::{self, Product, Stream, Symbol};
+use super::market_data;
 use super::private_stream::Fields;
+use super::streams::{Product, Stream, Symbol};
 use crate::types::{
     DepthKind, Event, Events, InstrumentId, Level, Nanos, Price, Qty, Scale, Side, TopOfBook, Trade,
 };

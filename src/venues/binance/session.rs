@@ -10,11 +10,11 @@
 use super::envelope::{Reply, Retry};
 use super::errors;
 use super::limits::{self, Stop};
-use super::market_data::Product;
 use super::params::Wire;
 use super::pending::{Asked, Entry};
 use super::private_stream::{self, Told};
 use super::rest;
+use super::streams::Product;
 use super::subscriptions::notice;
 use super::trading::{BAD_TIMESTAMP, Core};
 use crate::types::{Channel, Events, ExecutionReport, Nanos, Readiness, RejectReason, VenueNotice};

@@ -8,8 +8,8 @@
 #![forbid(unsafe_code)]
 
 use super::limits;
-use super::market_data::{self, Product, Stream, Symbol};
 use super::rest;
+use super::streams::{self, Product, Stream, Symbol};
 use crate::throttle::Throttle;
 use crate::types::{Channel, Event, Events, InstrumentId, Nanos, Priority, VenueNotice};
 use crate::venues::{EncodeError, Outbox, VenueSetup};
@@ -86,7 +86,7 @@ pub(super) struct Subscriptions {
 
 impl Subscriptions {
     pub(super) fn new(setup: &VenueSetup, product: Product) -> Self {
-        let symbols = market_data::symbols(setup);
+        let symbols = streams::symbols(setup);
         let off = Subscription { state: State::Off, request: 0, silences: 0 };
         let book = |_: &Symbol| Book {
             wanted: false,

@@ -13,6 +13,7 @@ mod commands;
 mod dead_man;
 mod fields;
 mod flight;
+mod frames;
 mod instruments;
 mod login;
 mod market;
@@ -28,6 +29,8 @@ mod trading;
 
 #[cfg(test)]
 mod tests;
+
+pub(super) use frames::Frames;
 
 use super::{Connector, DecodeError, Endpoints, SetupError, Value, VenueRow, VenueSetup};
 use crate::types::{CommandKind, Costs, InstrumentKind, LIMITS_MAX, LimitSpec};
@@ -161,11 +164,16 @@ fn symbol(base: &str, quote: &str) -> String {
 }
 
 fn market(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
-    let product = match setup.only_kind()? {
+    let product = product(&setup)?;
+    Ok(Box::new(market::MarketConnector::new(&setup, product)))
+}
+
+/// What the instruments of a setup are.
+fn product(setup: &VenueSetup) -> Result<&'static Product, SetupError> {
+    Ok(match setup.only_kind()? {
         InstrumentKind::Spot => &SPOT,
         InstrumentKind::LinearPerpetual => &LINEAR,
-    };
-    Ok(Box::new(market::MarketConnector::new(&setup, product)))
+    })
 }
 
 fn trading(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {

@@ -62,7 +62,7 @@ pub(super) struct Subscriptions {
 }
 
 /// The venue's smallest depth that holds so many levels.
-fn depth_topic(levels: u16) -> &'static str {
+pub(super) fn depth_topic(levels: u16) -> &'static str {
     match levels {
         0..=50 => "50",
         51..=200 => "200",

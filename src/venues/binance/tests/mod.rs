@@ -11,7 +11,7 @@ mod stream;
 mod suspension;
 
 use super::market::MarketConnector;
-use super::market_data::Product;
+use super::streams::Product;
 use super::trading::TradingConnector;
 use crate::types::{
     CancelOrder, Channel, ClientOrderId, Command, CommandKind, Event, Events, ExecutionReport,
