@@ -26,7 +26,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
 ];
 
 /// Folders and files in which `unsafe` may stand.
-const UNSAFE: &[&str] = &["sync/", "shm/", "journal/map.rs", "journal/crc.rs", "net/sockopt.rs"];
+const UNSAFE: &[&str] =
+    &["sync/", "shm/", "journal/map.rs", "journal/crc.rs", "net/sockopt.rs", "venues/scan/"];
 
 /// Folders in which a venue may be named.
 const VENUE_NAMES: &[&str] = &["venues", "sim"];

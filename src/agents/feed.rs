@@ -265,6 +265,8 @@ impl Feed {
         self.health.frames = counters.frames;
         self.health.bytes = self.parts.session.bytes_received();
         self.health.decode_errors = counters.decode_errors;
+        let scans = self.parts.session.scans();
+        (self.health.scanned, self.health.fallback) = (scans.scanned, scans.fallback);
         self.health.updated_ns = now;
         self.parts.health.publish(&self.health);
     }

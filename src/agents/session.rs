@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::net::{HttpRequest, LinkId, LinkOptions, Net, NetEvent, NetOptions, Transport};
 use crate::types::{Channel, Command, Event, Events, Nanos, Readiness, VenueNotice};
 use crate::venues::{
-    Connector, DecodeError, EncodeError, Outbox, Output, Request, RequestId, Response,
+    Connector, DecodeError, EncodeError, Outbox, Output, Request, RequestId, Response, Scans,
 };
 
 /// What a session counts; all since the start.
@@ -299,6 +299,12 @@ impl Session {
     #[must_use]
     pub fn counters(&self) -> SessionCounters {
         self.counters
+    }
+
+    /// How the connector's frames were read.
+    #[must_use]
+    pub fn scans(&self) -> Scans {
+        self.connector.scans()
     }
 
     /// The log of the agent.

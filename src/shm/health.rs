@@ -23,6 +23,10 @@ pub struct FeedHealth {
     pub bytes: u64,
     /// Messages that could not be understood.
     pub decode_errors: u64,
+    /// Messages that a scanner read, which knows their shape.
+    pub scanned: u64,
+    /// Messages that the complete decoder read: no scanner knew their shape.
+    pub fallback: u64,
     /// Sequence gaps.
     pub gaps: u64,
     /// Resyncs of a book, first synchronisations included.
@@ -121,14 +125,15 @@ pub struct HealthWriter {
 
 /// Order of the words below; part of the layout's hash.
 pub(super) const FIELDS: &str = "feed: state books_live books offset round_trip frames bytes \
-    decode_errors gaps resyncs reconnects subscriptions_failed last_recv updated; executor: \
+    decode_errors gaps resyncs reconnects subscriptions_failed last_recv updated scanned fallback; \
+    executor: \
     channels4|ready<<32 offset round_trip commands refused reports decode_errors reply_timeouts \
     reconnects suspended_until updated limits6(used|allowed<<32)";
 
 /// Where the rate limits stand in the executor's half.
 const LIMITS_AT: usize = 11;
 /// Words of each half after its counter.
-pub(super) const FEED_WORDS: usize = 14;
+pub(super) const FEED_WORDS: usize = 16;
 pub(super) const EXECUTOR_WORDS: usize = LIMITS_AT + LIMITS_MAX;
 
 /// Writes the feed's half.
@@ -153,6 +158,8 @@ impl FeedHealthWriter {
             health.subscriptions_failed,
             health.last_recv_ns.0,
             health.updated_ns.0,
+            health.scanned,
+            health.fallback,
         ];
         self.0.write(|payload| payload.copy_from(0, &words));
     }
@@ -213,6 +220,8 @@ pub(super) fn feed(reader: &seqlock::Reader) -> FeedHealth {
         subscriptions_failed: w[11],
         last_recv_ns: Nanos(w[12]),
         updated_ns: Nanos(w[13]),
+        scanned: w[14],
+        fallback: w[15],
     }
 }
 

@@ -40,7 +40,7 @@
 //! counters    1                  96  counter, 25 counts, 64 refusals by code
 //! pairs       1                   8  number of outcomes written
 //!                  + capacity x  56  counter, head 16, 4 legs x 8, -7
-//! feeds       venues             24  counter, the fields of FeedHealth, -9
+//! feeds       venues             24  counter, the fields of FeedHealth, -7
 //! executors   venues             24  counter, channels and ready, the rest of ExecutorHealth, -6
 //! latency     stages x venues  1992  count, sum, !min, max, -4, 1984 buckets
 //! ```

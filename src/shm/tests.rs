@@ -222,6 +222,8 @@ fn venue_health() -> VenueHealth {
         subscriptions_failed: 11,
         last_recv_ns: Nanos(12),
         updated_ns: Nanos(13),
+        scanned: 14,
+        fallback: 15,
     };
     let executor = ExecutorHealth {
         channels: [Readiness::Down, Readiness::Ready, Readiness::Joining, Readiness::Ready],

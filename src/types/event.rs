@@ -149,10 +149,17 @@ pub struct EventsFull;
 
 /// Bounded buffer of events. Filled by a connector, drained by its agent after every frame; never
 /// grows past the capacity it was made with.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Events {
     list: Vec<Event>,
     levels: Vec<Level>,
+}
+
+/// How full an [`Events`] was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventsMark {
+    list: usize,
+    levels: usize,
 }
 
 impl Events {
@@ -163,6 +170,7 @@ impl Events {
     }
 
     /// Adds an event.
+    #[inline]
     pub fn push(&mut self, event: Event) -> Result<(), EventsFull> {
         if self.list.len() == self.list.capacity() {
             return Err(EventsFull);
@@ -172,6 +180,7 @@ impl Events {
     }
 
     /// Adds a level; the [`DepthUpdate`] that owns it follows.
+    #[inline]
     pub fn push_level(&mut self, level: Level) -> Result<(), EventsFull> {
         if self.levels.len() == self.levels.capacity() {
             return Err(EventsFull);
@@ -189,6 +198,18 @@ impl Events {
     /// Forgets levels past `len`, after a frame that failed half way.
     pub fn truncate_levels(&mut self, len: u32) {
         self.levels.truncate(len as usize);
+    }
+
+    /// How full it is, for [`Events::rewind`].
+    #[must_use]
+    pub fn mark(&self) -> EventsMark {
+        EventsMark { list: self.list.len(), levels: self.levels.len() }
+    }
+
+    /// Forgets all that was added since the mark.
+    pub fn rewind(&mut self, mark: EventsMark) {
+        self.list.truncate(mark.list);
+        self.levels.truncate(mark.levels);
     }
 
     /// The events, in order.

@@ -169,6 +169,74 @@ impl<'a> Value<'a> {
     }
 }
 
+/// A value that needs no tape: what rows with keys in any order are read into, by whichever reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scalar<'a> {
+    /// A string.
+    Text(&'a str),
+    /// A number without fraction and sign.
+    Whole(u64),
+    /// A number without fraction, below zero.
+    Negative(i64),
+    /// True or false.
+    Flag(bool),
+    /// Null.
+    Null,
+    /// A container, or a number of another kind.
+    Other,
+}
+
+impl<'a> From<Value<'a>> for Scalar<'a> {
+    #[inline]
+    fn from(value: Value<'a>) -> Self {
+        match value.nodes.first() {
+            Some(Node::String(text)) => Self::Text(text),
+            Some(Node::Static(StaticNode::U64(number))) => Self::Whole(*number),
+            Some(Node::Static(StaticNode::I64(number))) => match u64::try_from(*number) {
+                Ok(number) => Self::Whole(number),
+                Err(_) => Self::Negative(*number),
+            },
+            Some(Node::Static(StaticNode::Bool(flag))) => Self::Flag(*flag),
+            Some(Node::Static(StaticNode::Null)) => Self::Null,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl<'a> Scalar<'a> {
+    /// Text of a string.
+    #[inline]
+    #[must_use]
+    pub fn str(self) -> Option<&'a str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// A number without fraction and sign.
+    #[inline]
+    #[must_use]
+    pub fn u64(self) -> Option<u64> {
+        if let Self::Whole(number) = self { Some(number) } else { None }
+    }
+
+    /// A number without fraction.
+    #[inline]
+    #[must_use]
+    pub fn i64(self) -> Option<i64> {
+        match self {
+            Self::Whole(number) => i64::try_from(number).ok(),
+            Self::Negative(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// True or false.
+    #[inline]
+    #[must_use]
+    pub fn bool(self) -> Option<bool> {
+        if let Self::Flag(flag) = self { Some(flag) } else { None }
+    }
+}
+
 /// Takes one value off the front of `nodes`.
 #[inline]
 fn take<'a>(nodes: &mut &'a [Node<'a>]) -> Option<Value<'a>> {

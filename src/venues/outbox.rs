@@ -1,5 +1,7 @@
 //! What a connector wants sent: frames and HTTP requests, in one reused buffer.
 
+#![forbid(unsafe_code)]
+
 use crate::types::Channel;
 use std::ops::Range;
 

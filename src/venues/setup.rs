@@ -1,6 +1,8 @@
 //! What a connector is built from: addresses, keys, instruments, options.
 
-use crate::types::{InstrumentTable, VenueId};
+#![forbid(unsafe_code)]
+
+use crate::types::{InstrumentKind, InstrumentTable, VenueId};
 use rust_decimal::Decimal;
 use std::fmt;
 use std::sync::Arc;
@@ -96,9 +98,21 @@ pub struct VenueSetup {
     pub first_message_timeout_ms: u32,
 }
 
+impl VenueSetup {
+    /// The kind of all of the venue's instruments; spot if there are none. A connector speaks for
+    /// one kind.
+    pub fn only_kind(&self) -> Result<InstrumentKind, SetupError> {
+        let mut kinds = self.instruments.of_venue(self.venue).map(|instrument| instrument.kind);
+        let first = kinds.next().unwrap_or_default();
+        if kinds.all(|kind| kind == first) { Ok(first) } else { Err(SetupError::MixedKinds) }
+    }
+}
+
 /// Why a connector could not be built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SetupError {
+    /// Spot and perpetuals of one venue in one setup.
+    MixedKinds,
     /// Trading needs a key and a secret.
     NoCredentials,
     /// The secret is not what its first line says.
@@ -108,6 +122,7 @@ pub enum SetupError {
 impl fmt::Display for SetupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::MixedKinds => f.write_str("spot and perpetuals of one venue at the same time"),
             Self::NoCredentials => f.write_str("no API key and secret are configured"),
             Self::BadSecret(why) => write!(f, "the API secret cannot be used: {why}"),
         }

@@ -1,6 +1,8 @@
 //! From the rules that venues state to the table of instruments: one scale per underlying, the
 //! finest that any of its instruments needs, so that prices of all venues compare as integers.
 
+#![forbid(unsafe_code)]
+
 use super::InstrumentSpec;
 use crate::types::{
     Amount, Instrument, InstrumentId, InstrumentKind, InstrumentRules, InstrumentStatus,

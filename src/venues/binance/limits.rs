@@ -8,6 +8,7 @@
 
 use super::envelope::Retry;
 use super::server_clock::ServerClock;
+use super::streams::Product;
 use crate::types::{
     CommandKind, Costs, Event, Events, LIMITS_MAX, LimitSpec, Nanos, RateLimitUse, VenueNotice,
 };
@@ -60,8 +61,27 @@ pub(super) const LIMITS: &[LimitSpec] = &[
     },
 ];
 
+/// The limits of USD-M futures that a feed is bound by (2026-05-28): the weight alone.
+const USDM_LIMITS: &[LimitSpec] = &[LimitSpec {
+    name: "weight per minute",
+    window_ns: 60 * SECOND_NS,
+    allowed: 2_400,
+    cancel_reserve: 240,
+    feeds: 800,
+    aligned: true,
+}];
+
+/// The limits that a product's feed keeps to. The weight is the first of either.
+pub(super) fn of(product: Product) -> &'static [LimitSpec] {
+    match product {
+        Product::Spot => LIMITS,
+        Product::UsdM => USDM_LIMITS,
+    }
+}
+
 /// Weight of a depth snapshot of 1000 levels.
 const SNAPSHOT_WEIGHT: u16 = 50;
+const USDM_SNAPSHOT_WEIGHT: u16 = 20;
 
 /// What a command costs; the same over socket and REST, which share their limits. Placing and
 /// cancelling weigh 1 only when they fail, and are charged as if they would.
@@ -84,8 +104,11 @@ pub(super) fn costs(command: &CommandKind, _over_rest: bool) -> Costs {
 }
 
 /// What a request of the feed for a snapshot costs.
-pub(super) fn snapshot_costs() -> Costs {
-    units(SNAPSHOT_WEIGHT)
+pub(super) fn snapshot_costs(product: Product) -> Costs {
+    units(match product {
+        Product::Spot => SNAPSHOT_WEIGHT,
+        Product::UsdM => USDM_SNAPSHOT_WEIGHT,
+    })
 }
 
 /// What a request for the venue's time costs.

@@ -12,14 +12,17 @@ use super::envelope::Reply;
 use super::limits::{self, Stop};
 use super::market_data::{self, Parts};
 use super::rest;
+use super::scan::Scanner;
 use super::server_clock::ServerClock;
+use super::streams::{Product, Stream};
 use super::subscriptions::{SNAPSHOT_SPACING_NS, Subscriptions, notice};
 use crate::throttle::Throttle;
 use crate::types::{
     Channel, Command, CommandKind, Event, Events, Nanos, Priority, Readiness, VenueNotice,
 };
+use crate::venues::scan::Width;
 use crate::venues::{
-    ChannelSpec, Connector, DecodeError, EncodeError, Outbox, Parser, RequestId, Response,
+    ChannelSpec, Connector, DecodeError, EncodeError, Outbox, Parser, RequestId, Response, Scans,
     SetupError, Value, VenueSetup,
 };
 
@@ -29,10 +32,13 @@ const SNAPSHOT_REFUSED_NS: u64 = 5_000_000_000;
 /// The market-data connector.
 pub(super) struct MarketConnector {
     parser: Parser,
+    scanner: Scanner,
+    scans: Scans,
     core: Core,
 }
 
 struct Core {
+    product: Product,
     channels: Vec<ChannelSpec>,
     subscriptions: Subscriptions,
     public_open: bool,
@@ -50,21 +56,28 @@ struct Core {
     wake: Option<Nanos>,
 }
 
-/// Builds it.
+/// Builds it for what the instruments are: spot, or perpetuals.
 pub(super) fn connect(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
-    Ok(Box::new(MarketConnector::new(&setup)))
+    Ok(Box::new(MarketConnector::new(&setup, Product::of(&setup)?)))
 }
 
 impl MarketConnector {
-    pub(super) fn new(setup: &VenueSetup) -> Self {
-        let public = super::with_path(&setup.endpoints.public, "/stream");
+    /// Endpoints and instruments of `setup` are those of `product`.
+    pub(super) fn new(setup: &VenueSetup, product: Product) -> Self {
+        let path = match product {
+            Product::Spot => "/stream",
+            // Without its group in the path a connection stays silent for most streams.
+            Product::UsdM => "/public/stream",
+        };
+        let public = super::with_path(&setup.endpoints.public, path);
         let channels = vec![
             ChannelSpec { channel: Channel::Public, url: public },
             ChannelSpec { channel: Channel::Rest, url: setup.endpoints.rest.clone() },
         ];
         let core = Core {
+            product,
             channels,
-            subscriptions: Subscriptions::new(setup),
+            subscriptions: Subscriptions::new(setup, product),
             public_open: false,
             public_ready: false,
             rest_open: false,
@@ -72,10 +85,11 @@ impl MarketConnector {
             clock: ServerClock::new(),
             probe: None,
             suspended: Nanos(0),
-            budget: Throttle::of_feed(limits::LIMITS),
+            budget: Throttle::of_feed(limits::of(product)),
             wake: None,
         };
-        Self { parser: Parser::new(), core }
+        let scanner = Scanner::new(core.subscriptions.symbols(), product, Width::best());
+        Self { parser: Parser::new(), scanner, scans: Scans::default(), core }
     }
 }
 
@@ -102,9 +116,16 @@ impl Connector for MarketConnector {
         out: &mut Outbox,
         events: &mut Events,
     ) -> Result<(), DecodeError> {
-        let Self { parser, core } = self;
+        let Self { parser, scanner, scans, core } = self;
         if channel != Channel::Public {
             return Err(DecodeError::UnknownKind);
+        }
+        let subscriptions = &core.subscriptions;
+        let wanted = |symbol| subscriptions.is_wanted(symbol);
+        let scanned = scanner.scan(frame, subscriptions.symbols(), wanted, events);
+        if let Some((symbol, stream)) = scans.count(scanned) {
+            core.on_message(symbol, stream, now, out, events);
+            return Ok(());
         }
         parser.read(frame, |root| core.on_frame(root, now, out, events))
     }
@@ -149,6 +170,10 @@ impl Connector for MarketConnector {
         }
         self.core.advance(now, out, events);
         Ok(())
+    }
+
+    fn scans(&self) -> Scans {
+        self.scans
     }
 
     fn deadline(&self) -> Option<Nanos> {
@@ -206,16 +231,16 @@ impl Core {
         out: &mut Outbox,
         events: &mut Events,
     ) -> Result<(), DecodeError> {
+        let product = self.product;
         let subscriptions = &mut self.subscriptions;
-        match market_data::parts(root, subscriptions.symbols())? {
+        match market_data::parts(root, subscriptions.symbols(), product)? {
             Parts::Data { symbol, stream, data } => {
                 if !subscriptions.is_wanted(symbol) {
                     return Ok(());
                 }
-                market_data::decode(stream, data, &subscriptions.symbols()[symbol], events)?;
-                if subscriptions.on_message(symbol, stream, now) {
-                    self.advance(now, out, events);
-                }
+                let known = &subscriptions.symbols()[symbol];
+                market_data::decode(stream, data, known, product, events)?;
+                self.on_message(symbol, stream, now, out, events);
                 Ok(())
             }
             Parts::Control { id, refusal } => {
@@ -232,6 +257,21 @@ impl Core {
                 let _ = out.reconnect(Channel::Public);
                 Ok(())
             }
+        }
+    }
+
+    /// Market data came and was decoded.
+    #[inline]
+    fn on_message(
+        &mut self,
+        symbol: usize,
+        stream: Stream,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) {
+        if self.subscriptions.on_message(symbol, stream, now) {
+            self.advance(now, out, events);
         }
     }
 
@@ -297,8 +337,8 @@ impl Core {
             subscriptions.snapshot_failed(symbol, now);
             return Ok(());
         }
-        let known = &subscriptions.symbols()[symbol];
-        let result = parser.read(body, |root| market_data::snapshot(root, known, events));
+        let (known, product) = (&subscriptions.symbols()[symbol], self.product);
+        let result = parser.read(body, |root| market_data::snapshot(root, known, product, events));
         match result {
             Ok(()) => subscriptions.snapshot_done(symbol),
             Err(_) => subscriptions.snapshot_failed(symbol, now.plus(SNAPSHOT_SPACING_NS)),
@@ -361,7 +401,7 @@ impl Core {
         let costs = limits::time_costs();
         if let Err(later) = self.budget.try_take(&costs, Priority::Query, now) {
             self.clock.lost(now, later);
-        } else if rest::request_time(self.next_id, out).is_ok() {
+        } else if rest::request_time(self.next_id, self.product, out).is_ok() {
             self.probe = Some((self.next_id, now));
             self.next_id += 1;
             self.clock.sent();

@@ -1,9 +1,9 @@
-//! Binance spot: what is where, its limits, and its row in the table of venues.
+//! Binance: what is where, its limits, and its row in the table of venues.
 //!
 //! Market data comes from one combined-stream socket and REST snapshots. Orders, account requests
 //! and the private stream share one socket, the WebSocket API; every one of its requests has a REST
-//! form, used for orders if the setup says so. Futures are not spoken here: their frames are
-//! refused, never guessed at.
+//! form, used for orders if the setup says so. Of USD-M futures only market data is spoken; a
+//! connector is made for one product, and frames of the other are refused, never guessed at.
 
 #![forbid(unsafe_code)]
 
@@ -11,6 +11,7 @@ mod account;
 mod auth;
 mod envelope;
 mod errors;
+mod frames;
 mod instruments;
 mod limits;
 mod market;
@@ -21,10 +22,14 @@ mod pending;
 mod private_stream;
 mod replies;
 mod rest;
+mod scan;
 mod server_clock;
 mod session;
+mod streams;
 mod subscriptions;
 mod trading;
+
+pub(super) use frames::Frames;
 
 use super::{Endpoints, VenueRow};
 

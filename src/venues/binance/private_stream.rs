@@ -8,13 +8,13 @@
 
 use super::account::{self, Account};
 use super::errors;
-use super::market_data::millis;
+use super::market_data::{millis, time};
 use super::replies::{fee, fee_asset, liquidity, push_balance};
 use crate::types::{
     Amount, ClientOrderId, Events, ExecutionReport, Fill, FillId, Nanos, Price, Qty, ReportKind,
     ReportOrigin, Scale, VenueOrderId,
 };
-use crate::venues::{DecodeError, Value, decimal};
+use crate::venues::{DecodeError, Scalar, Value, decimal};
 
 /// What an event was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(super) fn decode(
     events: &mut Events,
 ) -> Result<Told, DecodeError> {
     match event.field_str("e")? {
-        "executionReport" => execution(event, account, now, events)?,
+        "executionReport" => execution(&Fields::of(event)?, account, now, events)?,
         "outboundAccountPosition" => position(event, account, events)?,
         "balanceUpdate" => balance_update(event)?,
         "eventStreamTerminated" => return Ok(Told::Terminated),
@@ -50,7 +50,7 @@ pub(super) fn decode(
 
 /// Fields of an `executionReport`, under the venue's names.
 #[derive(Default)]
-struct Fields<'a> {
+pub(super) struct Fields<'a> {
     s: Option<&'a str>,
     c: &'a str,
     original: &'a str,
@@ -69,48 +69,56 @@ struct Fields<'a> {
     last_price: Option<&'a str>,
     t: Option<i64>,
     fee: Option<&'a str>,
-    fee_asset: Option<Value<'a>>,
+    fee_asset: Option<&'a str>,
     maker: Option<bool>,
 }
 
-fn fields(event: Value<'_>) -> Result<Fields<'_>, DecodeError> {
-    let mut fields = Fields::default();
-    for (key, value) in event.members() {
+impl<'a> Fields<'a> {
+    fn of(event: Value<'a>) -> Result<Self, DecodeError> {
+        let mut fields = Self::default();
+        for (key, value) in event.members() {
+            fields.set(key, value.into())?;
+        }
+        Ok(fields)
+    }
+
+    /// Takes one member; of two with one name the later counts.
+    #[inline]
+    pub(super) fn set(&mut self, key: &str, value: Scalar<'a>) -> Result<(), DecodeError> {
         match key {
-            "s" => fields.s = value.str(),
-            "c" => fields.c = value.str().unwrap_or(""),
-            "C" => fields.original = value.str().unwrap_or(""),
-            "S" => fields.side = value.str(),
-            "f" => fields.time_in_force = value.str().unwrap_or(""),
-            "q" => fields.q = value.str(),
-            "p" => fields.p = value.str(),
-            "x" => fields.x = value.str(),
-            "X" => fields.status = value.str().unwrap_or(""),
-            "r" => fields.r = value.str().unwrap_or(""),
-            "eR" => fields.expiry = value.str().unwrap_or(""),
-            "i" => fields.i = value.u64(),
-            "z" => fields.z = value.str(),
-            "T" => fields.time = millis(value, "T")?,
-            "l" => fields.last_qty = value.str(),
-            "L" => fields.last_price = value.str(),
-            "t" => fields.t = value.i64(),
-            "n" => fields.fee = value.str(),
-            "N" => fields.fee_asset = Some(value),
-            "m" => fields.maker = value.bool(),
+            "s" => self.s = value.str(),
+            "c" => self.c = value.str().unwrap_or(""),
+            "C" => self.original = value.str().unwrap_or(""),
+            "S" => self.side = value.str(),
+            "f" => self.time_in_force = value.str().unwrap_or(""),
+            "q" => self.q = value.str(),
+            "p" => self.p = value.str(),
+            "x" => self.x = value.str(),
+            "X" => self.status = value.str().unwrap_or(""),
+            "r" => self.r = value.str().unwrap_or(""),
+            "eR" => self.expiry = value.str().unwrap_or(""),
+            "i" => self.i = value.u64(),
+            "z" => self.z = value.str(),
+            "T" => self.time = value.u64().and_then(time).ok_or(DecodeError::Invalid("T"))?,
+            "l" => self.last_qty = value.str(),
+            "L" => self.last_price = value.str(),
+            "t" => self.t = value.i64(),
+            "n" => self.fee = value.str(),
+            "N" => self.fee_asset = value.str(),
+            "m" => self.maker = value.bool(),
             _ => {}
         }
+        Ok(())
     }
-    Ok(fields)
 }
 
 /// Turns one `executionReport` into exactly one report.
-fn execution(
-    event: Value<'_>,
+pub(super) fn execution(
+    fields: &Fields<'_>,
     account: &mut Account,
     now: Nanos,
     events: &mut Events,
 ) -> Result<(), DecodeError> {
-    let fields = fields(event)?;
     let (instrument, scale) = account.symbol(fields.s.ok_or(DecodeError::Missing("s"))?)?;
     let kind = match fields.x.ok_or(DecodeError::Missing("x"))? {
         "NEW" => ReportKind::Accepted,
@@ -138,7 +146,7 @@ fn execution(
     report.event_ns = fields.time;
     report.recv_ns = now;
     match kind {
-        ReportKind::Fill => report.fill = fill(&fields, scale, account)?,
+        ReportKind::Fill => report.fill = fill(fields, scale, account)?,
         ReportKind::Rejected => report.reason = errors::stream_reject(fields.r),
         ReportKind::Expired => {
             report.reason = errors::expiry(fields.expiry, fields.time_in_force, fields.status);

@@ -297,7 +297,12 @@ fn fill(
         qty: account::qty(item.field_str("qty")?, scale, "qty")?,
         liquidity: liquidity(item.field_bool("isMaker")?),
         fee,
-        fee_asset: fee_asset(fee, item.get("commissionAsset"), "commissionAsset", account)?,
+        fee_asset: fee_asset(
+            fee,
+            item.get("commissionAsset").and_then(Value::str),
+            "commissionAsset",
+            account,
+        )?,
     };
     report.event_ns = millis(item.field("time")?, "time")?;
     report.recv_ns = now;
@@ -318,14 +323,14 @@ pub(super) fn fee(text: &str, name: &'static str) -> Result<Amount, DecodeError>
 /// cannot be named: the fill counts all the same, with its amount, under no asset.
 pub(super) fn fee_asset(
     fee: Amount,
-    asset: Option<Value<'_>>,
+    asset: Option<&str>,
     name: &'static str,
     account: &Account,
 ) -> Result<AssetId, DecodeError> {
     if fee == Amount::ZERO {
         return Ok(AssetId::NONE);
     }
-    let asset = asset.and_then(Value::str).ok_or(DecodeError::Missing(name))?;
+    let asset = asset.ok_or(DecodeError::Missing(name))?;
     Ok(account.instruments.assets.find(asset).unwrap_or(AssetId::NONE))
 }
 

@@ -2,15 +2,22 @@
 
 #![forbid(unsafe_code)]
 
+use super::streams::Product;
 use crate::venues::{Method, Outbox, OutboxFull, RequestId};
 
 /// Levels a side of a snapshot; 5000 would cost five times the weight.
 const SNAPSHOT_LEVELS: &[u8] = b"1000";
 
 /// Asks for the depth of `symbol`.
-pub(super) fn request_snapshot(id: u64, symbol: &str, out: &mut Outbox) -> Result<(), OutboxFull> {
+pub(super) fn request_snapshot(
+    id: u64,
+    symbol: &str,
+    product: Product,
+    out: &mut Outbox,
+) -> Result<(), OutboxFull> {
     get(id, out, |path| {
-        path.extend_from_slice(b"/api/v3/depth?symbol=");
+        path.extend_from_slice(prefix(product));
+        path.extend_from_slice(b"/depth?symbol=");
         super::auth::percent_encode(symbol.as_bytes(), path);
         path.extend_from_slice(b"&limit=");
         path.extend_from_slice(SNAPSHOT_LEVELS);
@@ -18,8 +25,18 @@ pub(super) fn request_snapshot(id: u64, symbol: &str, out: &mut Outbox) -> Resul
 }
 
 /// Asks for the venue's time.
-pub(super) fn request_time(id: u64, out: &mut Outbox) -> Result<(), OutboxFull> {
-    get(id, out, |path| path.extend_from_slice(b"/api/v3/time"))
+pub(super) fn request_time(id: u64, product: Product, out: &mut Outbox) -> Result<(), OutboxFull> {
+    get(id, out, |path| {
+        path.extend_from_slice(prefix(product));
+        path.extend_from_slice(b"/time");
+    })
+}
+
+fn prefix(product: Product) -> &'static [u8] {
+    match product {
+        Product::Spot => b"/api/v3",
+        Product::UsdM => b"/fapi/v1",
+    }
 }
 
 fn get(id: u64, out: &mut Outbox, path: impl FnOnce(&mut Vec<u8>)) -> Result<(), OutboxFull> {

@@ -14,6 +14,7 @@ use super::params::Wire;
 use super::pending::{Asked, Entry};
 use super::private_stream::{self, Told};
 use super::rest;
+use super::streams::Product;
 use super::subscriptions::notice;
 use super::trading::{BAD_TIMESTAMP, Core};
 use crate::types::{Channel, Events, ExecutionReport, Nanos, Readiness, RejectReason, VenueNotice};
@@ -217,7 +218,7 @@ impl Core {
     fn probe_clock(&mut self, now: Nanos, out: &mut Outbox) {
         let Some(id) = self.pending.next_id(&Asked::Time) else { return };
         let sent = if self.commands == Channel::Rest {
-            rest::request_time(id, out)
+            rest::request_time(id, Product::Spot, out)
         } else {
             self.params.start(Wire::Session, &self.key);
             let params = &self.params;

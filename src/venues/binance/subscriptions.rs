@@ -8,8 +8,8 @@
 #![forbid(unsafe_code)]
 
 use super::limits;
-use super::market_data::{Stream, Symbol};
 use super::rest;
+use super::streams::{self, Product, Stream, Symbol};
 use crate::throttle::Throttle;
 use crate::types::{Channel, Event, Events, InstrumentId, Nanos, Priority, VenueNotice};
 use crate::venues::{EncodeError, Outbox, VenueSetup};
@@ -74,6 +74,7 @@ struct Book {
 
 /// All symbols of the venue.
 pub(super) struct Subscriptions {
+    product: Product,
     /// Sorted by name; `books` has the same order.
     symbols: Vec<Symbol>,
     books: Vec<Book>,
@@ -84,18 +85,8 @@ pub(super) struct Subscriptions {
 }
 
 impl Subscriptions {
-    pub(super) fn new(setup: &VenueSetup) -> Self {
-        let mut symbols: Vec<Symbol> = setup
-            .instruments
-            .of_venue(setup.venue)
-            .map(|instrument| Symbol {
-                name: instrument.symbol.clone(),
-                lower: instrument.symbol.to_lowercase(),
-                instrument: instrument.id,
-                scale: instrument.scale,
-            })
-            .collect();
-        symbols.sort_by(|one, other| one.name.cmp(&other.name));
+    pub(super) fn new(setup: &VenueSetup, product: Product) -> Self {
+        let symbols = streams::symbols(setup);
         let off = Subscription { state: State::Off, request: 0, silences: 0 };
         let book = |_: &Symbol| Book {
             wanted: false,
@@ -104,6 +95,7 @@ impl Subscriptions {
             fetched: Nanos(0),
         };
         Self {
+            product,
             books: symbols.iter().map(book).collect(),
             symbols,
             first_message_ns: u64::from(setup.first_message_timeout_ms).max(1) * MS,
@@ -316,7 +308,7 @@ impl Subscriptions {
         budget: &mut Throttle,
         out: &mut Outbox,
     ) {
-        let costs = limits::snapshot_costs();
+        let costs = limits::snapshot_costs(self.product);
         for (book, symbol) in self.books.iter_mut().zip(&self.symbols) {
             if !matches!(book.snapshot, Snapshot::Due(at) if now >= at) {
                 continue;
@@ -325,7 +317,7 @@ impl Subscriptions {
                 book.snapshot = Snapshot::Due(later);
                 continue;
             }
-            if rest::request_snapshot(*next_id, &symbol.name, out).is_err() {
+            if rest::request_snapshot(*next_id, &symbol.name, self.product, out).is_err() {
                 return;
             }
             let _ = budget.try_take(&costs, Priority::Query, now);

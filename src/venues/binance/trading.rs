@@ -15,7 +15,9 @@ use super::limits;
 use super::orders::{self, Stamp};
 use super::params::{Params, Wire};
 use super::pending::{Asked, Entry, Pending};
+use super::private_stream;
 use super::replies::{self, Then};
+use super::scan;
 use super::server_clock::ServerClock;
 use super::session::Phase;
 use super::subscriptions::notice;
@@ -25,7 +27,7 @@ use crate::types::{
 };
 use crate::venues::{
     ChannelSpec, Connector, DecodeError, EncodeError, Outbox, OutboxFull, Parser, RequestId,
-    Response, SetupError, Value, VenueSetup,
+    Response, Scans, SetupError, Value, VenueSetup,
 };
 
 const MS: u64 = 1_000_000;
@@ -37,6 +39,7 @@ pub(super) const BAD_TIMESTAMP: i32 = -1021;
 /// The trading connector.
 pub(super) struct TradingConnector {
     parser: Parser,
+    scans: Scans,
     core: Core,
 }
 
@@ -108,7 +111,7 @@ impl TradingConnector {
             suspended: Nanos(0),
             banned: Nanos(0),
         };
-        Ok(Self { parser: Parser::new(), core })
+        Ok(Self { parser: Parser::new(), scans: Scans::default(), core })
     }
 }
 
@@ -135,11 +138,14 @@ impl Connector for TradingConnector {
         out: &mut Outbox,
         events: &mut Events,
     ) -> Result<(), DecodeError> {
-        let Self { parser, core } = self;
+        let Self { parser, scans, core } = self;
         if channel != Channel::Trade {
             return Err(DecodeError::UnknownKind);
         }
-        let result = parser.read(frame, |root| core.on_frame(root, now, out, events));
+        let result = match scans.count(scan::execution(frame)) {
+            Some(fields) => private_stream::execution(&fields, &mut core.account, now, events),
+            None => parser.read(frame, |root| core.on_frame(root, now, out, events)),
+        };
         core.advance(now, out, events);
         result
     }
@@ -152,7 +158,7 @@ impl Connector for TradingConnector {
         out: &mut Outbox,
         events: &mut Events,
     ) -> Result<(), DecodeError> {
-        let Self { parser, core } = self;
+        let Self { parser, core, .. } = self;
         let result = core.on_response(parser, id.0, response, now, out, events);
         core.advance(now, out, events);
         result
@@ -190,6 +196,10 @@ impl Connector for TradingConnector {
         _events: &mut Events,
     ) -> Result<(), EncodeError> {
         self.core.submit(&command.kind, now, out)
+    }
+
+    fn scans(&self) -> Scans {
+        self.scans
     }
 
     fn deadline(&self) -> Option<Nanos> {

@@ -4,10 +4,12 @@
 
 #![forbid(unsafe_code)]
 
+use super::super::scan::Width;
 use super::super::{
-    ChannelSpec, Connector, DecodeError, EncodeError, Outbox, Parser, RequestId, Response,
+    ChannelSpec, Connector, DecodeError, EncodeError, Outbox, Parser, RequestId, Response, Scans,
     VenueSetup,
 };
+use super::scan::Scanner;
 use super::session::{Heartbeat, VenueClock};
 use super::subscriptions::{Subscriptions, notice};
 use super::{BLOCKED_NS, FORBIDDEN, Product, earliest, with_path};
@@ -16,6 +18,8 @@ use crate::types::{Channel, Command, CommandKind, Event, Events, Nanos, Readines
 /// See the module's comment.
 pub(super) struct MarketConnector {
     parser: Parser,
+    scanner: Scanner,
+    scans: Scans,
     channels: Vec<ChannelSpec>,
     subscriptions: Subscriptions,
     heartbeat: Heartbeat,
@@ -32,10 +36,13 @@ impl MarketConnector {
             ChannelSpec { channel: Channel::Public, url: public },
             ChannelSpec { channel: Channel::Rest, url: setup.endpoints.rest.clone() },
         ];
+        let subscriptions = Subscriptions::new(setup, product);
         Self {
             parser: Parser::new(),
+            scanner: subscriptions.scanner(Width::best()),
+            scans: Scans::default(),
             channels,
-            subscriptions: Subscriptions::new(setup, product),
+            subscriptions,
             heartbeat: Heartbeat::default(),
             clock: VenueClock::default(),
             last_probe: 0,
@@ -111,7 +118,11 @@ impl Connector for MarketConnector {
         }
         self.heartbeat.on_frame();
         let subscriptions = &mut self.subscriptions;
-        let moved = self.parser.read(frame, |root| subscriptions.on_message(root, now, events))?;
+        let scanned = self.scanner.scan(frame, |at| subscriptions.wanted(at), events);
+        let moved = match self.scans.count(scanned) {
+            Some((at, scanned)) => subscriptions.on_data(at, scanned, events)?,
+            None => self.parser.read(frame, |root| subscriptions.on_message(root, now, events))?,
+        };
         if moved {
             self.run(now, out, events);
         }
@@ -174,6 +185,10 @@ impl Connector for MarketConnector {
         }
         self.run(now, out, events);
         Ok(())
+    }
+
+    fn scans(&self) -> Scans {
+        self.scans
     }
 
     fn deadline(&self) -> Option<Nanos> {

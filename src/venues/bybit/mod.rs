@@ -1,7 +1,7 @@
-//! Bybit, unified trading account, API v5: spot.
+//! Bybit, unified trading account, API v5: spot, and market data of linear perpetuals.
 //!
-//! A product is an argument ([`Product`]): its category in requests and its public socket. Nothing
-//! here knows perpetuals yet; a message of another category is refused by name, never read as spot.
+//! A product is an argument ([`Product`]): its category in requests and its public socket. Orders
+//! are spot only; a message of another category is refused by name, never read as spot.
 //! Market data and trading are two connectors: public socket, trade socket, private socket, REST.
 //! <https://bybit-exchange.github.io/docs/v5/intro>
 
@@ -11,7 +11,9 @@ mod auth;
 mod codes;
 mod commands;
 mod dead_man;
+mod fields;
 mod flight;
+mod frames;
 mod instruments;
 mod login;
 mod market;
@@ -20,6 +22,7 @@ mod orders;
 mod private_stream;
 mod replies;
 mod rest;
+mod scan;
 mod session;
 mod subscriptions;
 mod trading;
@@ -27,8 +30,10 @@ mod trading;
 #[cfg(test)]
 mod tests;
 
+pub(super) use frames::Frames;
+
 use super::{Connector, DecodeError, Endpoints, SetupError, Value, VenueRow, VenueSetup};
-use crate::types::{CommandKind, Costs, LIMITS_MAX, LimitSpec};
+use crate::types::{CommandKind, Costs, InstrumentKind, LIMITS_MAX, LimitSpec};
 
 /// One product of the venue; everything that differs between them.
 pub(super) struct Product {
@@ -43,6 +48,10 @@ pub(super) struct Product {
 /// Base against quote.
 static SPOT: Product =
     Product { category: "spot", public_path: "/v5/public/spot", subscribe_args_max: 10 };
+
+/// Perpetuals margined in a stable coin. The `args` of a request are not limited by their number.
+static LINEAR: Product =
+    Product { category: "linear", public_path: "/v5/public/linear", subscribe_args_max: 300 };
 
 const TRADE_PATH: &str = "/v5/trade";
 const PRIVATE_PATH: &str = "/v5/private";
@@ -155,7 +164,16 @@ fn symbol(base: &str, quote: &str) -> String {
 }
 
 fn market(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
-    Ok(Box::new(market::MarketConnector::new(&setup, &SPOT)))
+    let product = product(&setup)?;
+    Ok(Box::new(market::MarketConnector::new(&setup, product)))
+}
+
+/// What the instruments of a setup are.
+fn product(setup: &VenueSetup) -> Result<&'static Product, SetupError> {
+    Ok(match setup.only_kind()? {
+        InstrumentKind::Spot => &SPOT,
+        InstrumentKind::LinearPerpetual => &LINEAR,
+    })
 }
 
 fn trading(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {

@@ -8,11 +8,13 @@
 
 #![forbid(unsafe_code)]
 
-use super::super::{DecodeError, SymbolMap, Value, decimal};
+use super::super::{DecodeError, Scalar, SymbolMap, Value, decimal};
 use super::codes::reject_reason;
+use super::fields::{
+    ExecutionFields, Field, OrderFields, amount, client_id, order_id, price, qty, side, text, whole,
+};
 use super::flight::{Flights, Sighting};
-use super::market_data::side;
-use super::{Product, field_whole};
+use super::{Product, field_whole, scan};
 use crate::types::{
     Amount, AssetBalance, AssetId, ClientOrderId, Event, Events, ExecutionReport, Fill, FillId,
     Instrument, InstrumentTable, Liquidity, Nanos, OrderState, Price, Qty, RejectReason,
@@ -67,15 +69,23 @@ impl Names {
     }
 
     /// The instrument of a row. Rows of other products share the symbol: the category decides.
-    fn instrument(&self, row: Value<'_>) -> Result<&Instrument, DecodeError> {
-        self.check_category(row)?;
-        let id = self.symbols.find(row.field_str("symbol")?)?;
+    fn instrument(
+        &self,
+        category: Field<'_>,
+        symbol: Field<'_>,
+    ) -> Result<&Instrument, DecodeError> {
+        self.check(category)?;
+        let id = self.symbols.find(text(symbol, "symbol")?)?;
         self.instruments.get(id).ok_or(DecodeError::UnknownSymbol)
     }
 
     /// REST states the category once per result, the stream in each row.
     pub(super) fn check_category(&self, object: Value<'_>) -> Result<(), DecodeError> {
-        match object.get("category").map(Value::str) {
+        self.check(object.get("category").map(Scalar::from))
+    }
+
+    fn check(&self, category: Field<'_>) -> Result<(), DecodeError> {
+        match category.map(Scalar::str) {
             None => Ok(()),
             Some(Some(category)) if category == self.product.category => Ok(()),
             Some(_) => Err(DecodeError::Invalid("category")),
@@ -93,11 +103,7 @@ pub(super) fn decode(
     now: Nanos,
     sink: &mut Sink<'_>,
 ) -> Result<(), DecodeError> {
-    // All-in-one topics carry every product, categorised ones (`order.spot`) name theirs.
-    let (kind, category) = topic.split_once('.').unwrap_or((topic, names.product.category));
-    if category != names.product.category {
-        return Err(DecodeError::Invalid("category"));
-    }
+    let kind = check_topic(topic, names)?;
     let rows = root.field("data")?;
     if !rows.is_array() {
         return Err(DecodeError::Invalid("data"));
@@ -105,9 +111,8 @@ pub(super) fn decode(
     let mut result = Ok(());
     for row in rows.items() {
         let outcome = match kind {
-            "order" => on_order(row, names, flights, now, sink),
-            "execution" => execution(row, names, ReportOrigin::Stream, now)
-                .and_then(|(report, flaw)| sink.report(report).and(flaw)),
+            "order" => on_order(&OrderFields::of(row), names, flights, now, sink),
+            "execution" => on_execution(&ExecutionFields::of(row), names, now, sink),
             "wallet" => {
                 let at = field_whole(root, "creationTime")?;
                 wallet(row, names, Nanos::from_millis(at), sink)
@@ -121,14 +126,51 @@ pub(super) fn decode(
     result
 }
 
-fn on_order(
-    row: Value<'_>,
+/// The same of a frame that was scanned.
+pub(super) fn on_scanned(
+    frame: &scan::Private<'_>,
     names: &Names,
     flights: &mut Flights,
     now: Nanos,
     sink: &mut Sink<'_>,
 ) -> Result<(), DecodeError> {
-    let row = order_row(row, names)?;
+    check_topic(frame.topic, names)?;
+    let mut take = |row: &scan::Rows<'_>| match row {
+        scan::Rows::Order(fields) => on_order(fields, names, flights, now, sink),
+        scan::Rows::Execution(fields) => on_execution(fields, names, now, sink),
+    };
+    let result = take(&frame.first);
+    frame.rest().fold(result, |result, row| result.and(take(&row)))
+}
+
+/// All-in-one topics carry every product, categorised ones (`order.spot`) name theirs.
+fn check_topic<'a>(topic: &'a str, names: &Names) -> Result<&'a str, DecodeError> {
+    let (kind, category) = topic.split_once('.').unwrap_or((topic, names.product.category));
+    if category == names.product.category {
+        Ok(kind)
+    } else {
+        Err(DecodeError::Invalid("category"))
+    }
+}
+
+fn on_execution(
+    row: &ExecutionFields<'_>,
+    names: &Names,
+    now: Nanos,
+    sink: &mut Sink<'_>,
+) -> Result<(), DecodeError> {
+    let (report, flaw) = execution_of(row, names, ReportOrigin::Stream, now)?;
+    sink.report(report).and(flaw)
+}
+
+fn on_order(
+    row: &OrderFields<'_>,
+    names: &Names,
+    flights: &mut Flights,
+    now: Nanos,
+    sink: &mut Sink<'_>,
+) -> Result<(), DecodeError> {
+    let row = order_row_of(row, names)?;
     let replaced = flights.sight(&Sighting {
         client_id: row.client_id,
         venue_order_id: row.venue_order_id,
@@ -148,15 +190,7 @@ fn on_order(
     sink.report(row.report(kind, ReportOrigin::Stream, now))
 }
 
-/// An order as the venue states it.
-///
-/// ```json
-/// {"category":"spot","symbol":"BTCUSDT","orderId":"1552243702477624832",
-///  "orderLinkId":"st0000000000000001","side":"Sell","orderStatus":"Filled",
-///  "cancelType":"UNKNOWN","rejectReason":"EC_NoError","timeInForce":"IOC","price":"32178.1",
-///  "qty":"0.001936","leavesQty":"0","cumExecQty":"0.001936","orderType":"Limit",
-///  "updatedTime":"1699777868986"}
-/// ```
+/// An order in the engine's words.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OrderRow {
     instrument: crate::types::InstrumentId,
@@ -193,46 +227,54 @@ impl OrderRow {
     }
 }
 
-/// Reads an order row of the stream or of REST.
+/// Reads an order row of REST.
 pub(super) fn order_row(row: Value<'_>, names: &Names) -> Result<OrderRow, DecodeError> {
-    let instrument = names.instrument(row)?;
-    let venue_order_id = super::orders::order_id(Some(row))?;
-    let side = side(row, "side")?;
+    order_row_of(&OrderFields::of(row), names)
+}
+
+fn order_row_of(row: &OrderFields<'_>, names: &Names) -> Result<OrderRow, DecodeError> {
+    let instrument = names.instrument(row.category, row.symbol)?;
+    let venue_order_id = order_id(row.order_id)?;
+    let side = side(row.side, "side")?;
     let in_quote = is_in_quote(row, side);
-    let cumulative_qty = qty(row, "cumExecQty", instrument)?;
+    let cumulative_qty = qty(row.cumulative, "cumExecQty", instrument)?;
     let (state, reason) = state(row, in_quote, cumulative_qty.unwrap_or_default())?;
+    let qty = || qty(row.qty, "qty", instrument).map(Option::unwrap_or_default);
     Ok(OrderRow {
         instrument: instrument.id,
-        client_id: client_id(row),
+        client_id: client_id(row.link_id),
         venue_order_id,
         side,
         state,
         reason,
-        price: price(row, "price", instrument)?,
-        qty: if in_quote { Qty(0) } else { qty(row, "qty", instrument)?.unwrap_or_default() },
+        price: price(row.price, "price", instrument)?,
+        qty: if in_quote { Qty(0) } else { qty()? },
         cumulative_qty,
-        event_ns: Nanos::from_millis(field_whole(row, "updatedTime")?),
+        event_ns: Nanos::from_millis(whole(row.updated, "updatedTime")?),
     })
 }
 
 /// A market buy's quantity is quote units unless the row says otherwise. Ours always say.
-fn is_in_quote(row: Value<'_>, side: Side) -> bool {
-    let has = |key, text| row.get(key).and_then(Value::str) == Some(text);
-    has("orderType", "Market")
-        && !has("marketUnit", "baseCoin")
-        && (side == Side::Buy || has("marketUnit", "quoteCoin"))
+fn is_in_quote(row: &OrderFields<'_>, side: Side) -> bool {
+    let has = |field: Field<'_>, text| field.and_then(Scalar::str) == Some(text);
+    has(row.order_type, "Market")
+        && !has(row.unit, "baseCoin")
+        && (side == Side::Buy || has(row.unit, "quoteCoin"))
+}
+
+fn or_empty(field: Field<'_>) -> &str {
+    field.and_then(Scalar::str).unwrap_or("")
 }
 
 /// `orderStatus` with what explains it.
 fn state(
-    row: Value<'_>,
+    row: &OrderFields<'_>,
     in_quote: bool,
     cumulative: Qty,
 ) -> Result<(OrderState, RejectReason), DecodeError> {
-    let text = |key| row.get(key).and_then(Value::str).unwrap_or("");
-    let reason = reject_reason(text("rejectReason"));
+    let reason = reject_reason(or_empty(row.reason));
     let none = RejectReason::None;
-    Ok(match row.field_str("orderStatus")? {
+    Ok(match text(row.status, "orderStatus")? {
         "New" if cumulative > Qty(0) => (OrderState::PartiallyFilled, none),
         // A conditional order that waits for its trigger works as far as we are concerned.
         "New" | "Untriggered" | "Triggered" => (OrderState::Open, none),
@@ -240,9 +282,12 @@ fn state(
         "Filled" => (OrderState::Filled, none),
         // Spent but for less than one lot: this is how such an order ends when all went well.
         "PartiallyFilledCanceled" if in_quote => (OrderState::Filled, none),
-        "Cancelled" | "PartiallyFilledCanceled" => {
-            ended(reason, text("cancelType"), text("timeInForce"), text("orderType"))
-        }
+        "Cancelled" | "PartiallyFilledCanceled" => ended(
+            reason,
+            or_empty(row.cancel_type),
+            or_empty(row.time_in_force),
+            or_empty(row.order_type),
+        ),
         "Rejected" if reason == none => (OrderState::Rejected, RejectReason::Other),
         "Rejected" => (OrderState::Rejected, reason),
         "Deactivated" => (OrderState::Canceled, none),
@@ -270,30 +315,33 @@ fn ended(
     }
 }
 
-/// Reads one execution of the stream or of REST. The second value is a flaw that must not cost the
-/// fill: it is reported after it.
-///
-/// ```json
-/// {"category":"spot","symbol":"BTCUSDT","execFee":"0.000000306","execId":"2100000000047469164",
-///  "execPrice":"32635","execQty":"0.000306","execType":"Trade","feeRate":"0.001",
-///  "orderId":"1552132392821724672","orderLinkId":"st0000000000000001","side":"Buy",
-///  "execTime":"1699764599837","isMaker":false,"feeCurrency":"BTC"}
-/// ```
+/// Reads one execution of REST. The second value is a flaw that must not cost the fill: it is
+/// reported after it.
 pub(super) fn execution(
     row: Value<'_>,
     names: &Names,
     origin: ReportOrigin,
     now: Nanos,
 ) -> Result<(ExecutionReport, Result<(), DecodeError>), DecodeError> {
-    let instrument = names.instrument(row)?;
-    if row.field_str("execType")? != "Trade" {
+    execution_of(&ExecutionFields::of(row), names, origin, now)
+}
+
+fn execution_of(
+    row: &ExecutionFields<'_>,
+    names: &Names,
+    origin: ReportOrigin,
+    now: Nanos,
+) -> Result<(ExecutionReport, Result<(), DecodeError>), DecodeError> {
+    let instrument = names.instrument(row.category, row.symbol)?;
+    if text(row.kind, "execType")? != "Trade" {
         return Err(DecodeError::Invalid("execType"));
     }
-    let side = side(row, "side")?;
-    let maker = row.field_bool("isMaker")?;
-    let fill_id = FillId::new(row.field_str("execId")?).filter(|id| !id.is_empty());
-    let price = price(row, "execPrice", instrument)?;
-    let qty = qty(row, "execQty", instrument)?.unwrap_or_default();
+    let side = side(row.side, "side")?;
+    let maker = row.maker.ok_or(DecodeError::Missing("isMaker"))?;
+    let maker = maker.bool().ok_or(DecodeError::Invalid("isMaker"))?;
+    let fill_id = FillId::new(text(row.id, "execId")?).filter(|id| !id.is_empty());
+    let price = price(row.price, "execPrice", instrument)?;
+    let qty = qty(row.qty, "execQty", instrument)?.unwrap_or_default();
     if price.0 <= 0 {
         return Err(DecodeError::Invalid("execPrice"));
     }
@@ -309,28 +357,29 @@ pub(super) fn execution(
         fee,
         fee_asset,
     };
+    let client_id = client_id(row.link_id);
     let report = ExecutionReport {
-        venue_order_id: super::orders::order_id(Some(row))?,
+        venue_order_id: order_id(row.order_id)?,
         side,
         fill,
-        event_ns: Nanos::from_millis(field_whole(row, "execTime")?),
+        event_ns: Nanos::from_millis(whole(row.time, "execTime")?),
         recv_ns: now,
-        ..ExecutionReport::new(ReportKind::Fill, origin, client_id(row), instrument.id)
+        ..ExecutionReport::new(ReportKind::Fill, origin, client_id, instrument.id)
     };
     Ok((report, flaw))
 }
 
 /// Fee, its asset, and a flaw if a part of it cannot be told in one asset that we know.
 fn fee(
-    row: Value<'_>,
+    row: &ExecutionFields<'_>,
     names: &Names,
     instrument: &Instrument,
     side: Side,
     maker: bool,
 ) -> Result<(Amount, AssetId, Result<(), DecodeError>), DecodeError> {
-    let mut fee = amount(row, "execFee")?.unwrap_or_default();
+    let mut fee = amount(row.fee, "execFee")?.unwrap_or_default();
     let assets = &names.instruments.assets;
-    let currency = row.get("feeCurrency").and_then(Value::str).unwrap_or("");
+    let currency = row.currency.and_then(Scalar::str).unwrap_or("");
     let asset = if currency.is_empty() {
         fee_asset(instrument, side, maker && fee < Amount::ZERO)
     } else {
@@ -338,10 +387,10 @@ fn fee(
     };
     let mut flaw = Ok(());
     // Taxes come on top; a list, or an empty text.
-    if let Some(extra) = row.get("extraFees") {
+    if let Some(extra) = row.extra {
         for tax in extra.items() {
             let coin = tax.get("feeCoin").and_then(Value::str).and_then(|coin| assets.find(coin));
-            match amount(tax, "fee")? {
+            match amount(tax.get("fee").map(Scalar::from), "fee")? {
                 Some(amount) if coin == Some(asset) => match decimal::sum(fee, amount) {
                     Some(sum) => fee = sum,
                     None => flaw = Err(DecodeError::Invalid("extraFees")),
@@ -387,8 +436,9 @@ pub(super) fn wallet(
         let Some(asset) = names.instruments.assets.find(coin.field_str("coin")?) else {
             continue;
         };
-        let total = amount(coin, "walletBalance")?.ok_or(DecodeError::Invalid("walletBalance"))?;
-        let locked = amount(coin, "locked")?.unwrap_or_default();
+        let amount = |name| amount(coin.get(name).map(Scalar::from), name);
+        let total = amount("walletBalance")?.ok_or(DecodeError::Invalid("walletBalance"))?;
+        let locked = amount("locked")?.unwrap_or_default();
         let free = total.0.checked_sub(locked.0).ok_or(DecodeError::Invalid("locked"))?;
         sink.push(Event::Balance(AssetBalance {
             venue: names.venue,
@@ -399,38 +449,4 @@ pub(super) fn wallet(
         }))?;
     }
     Ok(())
-}
-
-fn client_id(row: Value<'_>) -> ClientOrderId {
-    ClientOrderId::decode(row.get("orderLinkId").and_then(Value::str).unwrap_or(""))
-}
-
-/// A number as text; absent or empty means "not applicable".
-fn number<'a>(row: Value<'a>, name: &'static str) -> Result<Option<&'a str>, DecodeError> {
-    match row.get(name) {
-        None => Ok(None),
-        Some(value) if value.is_null() => Ok(None),
-        Some(value) => match value.str() {
-            Some("") => Ok(None),
-            Some(text) => Ok(Some(text)),
-            None => Err(DecodeError::Invalid(name)),
-        },
-    }
-}
-
-fn price(row: Value<'_>, name: &'static str, of: &Instrument) -> Result<Price, DecodeError> {
-    let Some(text) = number(row, name)? else { return Ok(Price(0)) };
-    let price = decimal::price(text, of.scale).map_err(|error| DecodeError::Number(name, error))?;
-    if price.0 < 0 { Err(DecodeError::Invalid(name)) } else { Ok(price) }
-}
-
-fn qty(row: Value<'_>, name: &'static str, of: &Instrument) -> Result<Option<Qty>, DecodeError> {
-    let Some(text) = number(row, name)? else { return Ok(None) };
-    let qty = decimal::qty(text, of.scale).map_err(|error| DecodeError::Number(name, error))?;
-    if qty.0 < 0 { Err(DecodeError::Invalid(name)) } else { Ok(Some(qty)) }
-}
-
-fn amount(row: Value<'_>, name: &'static str) -> Result<Option<Amount>, DecodeError> {
-    let Some(text) = number(row, name)? else { return Ok(None) };
-    decimal::amount(text).map(Some).map_err(|error| DecodeError::Number(name, error))
 }

@@ -6,8 +6,10 @@
 
 #![forbid(unsafe_code)]
 
+use super::super::scan::Width;
 use super::super::{DecodeError, Outbox, OutboxFull, Value, VenueSetup};
 use super::market_data::{self, Control, Topic};
+use super::scan::{Scanned, Scanner};
 use super::{Product, SECOND_NS, write_u64};
 use crate::types::{
     Channel, DepthKind, Event, Events, Instrument, InstrumentId, InstrumentStatus, Nanos,
@@ -60,7 +62,7 @@ pub(super) struct Subscriptions {
 }
 
 /// The venue's smallest depth that holds so many levels.
-fn depth_topic(levels: u16) -> &'static str {
+pub(super) fn depth_topic(levels: u16) -> &'static str {
     match levels {
         0..=50 => "50",
         51..=200 => "200",
@@ -340,29 +342,58 @@ impl Subscriptions {
         let topic = market_data::topic(text, self.depth)?;
         let (Topic::Depth(symbol) | Topic::Top(symbol) | Topic::Trades(symbol)) = topic;
         let at = self.find(symbol)?;
-        let stream = &mut self.streams[at];
+        let stream = &self.streams[at];
         let instrument = &stream.instrument;
         if stream.phase == Phase::Off {
             // The tail of a stream that was stopped.
             return Ok(false);
         }
-        let first = match topic {
+        let scanned = match topic {
             Topic::Trades(_) => {
                 market_data::trades(root, instrument, events)?;
-                false
+                Scanned::Trades
             }
             Topic::Top(_) => {
                 market_data::top(root, instrument, events)?;
-                !std::mem::replace(&mut stream.top_seen, true)
+                Scanned::Top
             }
-            Topic::Depth(_) => {
-                let update = market_data::depth(root, instrument, events)?;
+            Topic::Depth(_) => Scanned::Depth(market_data::depth(root, instrument, events)?),
+        };
+        self.on_data(at, scanned, events)
+    }
+
+    /// The instrument with this index, if its data is wanted.
+    #[inline]
+    pub(super) fn wanted(&self, at: usize) -> Option<&Instrument> {
+        let stream = self.streams.get(at)?;
+        (stream.phase != Phase::Off).then_some(&stream.instrument)
+    }
+
+    /// A scanner for these instruments, by their index.
+    pub(super) fn scanner(&self, width: Width) -> Scanner {
+        let symbols = self.streams.iter().map(|stream| stream.instrument.symbol.as_str());
+        Scanner::new(symbols, self.depth, width)
+    }
+
+    /// Data was decoded. True if a deadline may have moved.
+    #[inline]
+    pub(super) fn on_data(
+        &mut self,
+        at: usize,
+        scanned: Scanned,
+        events: &mut Events,
+    ) -> Result<bool, DecodeError> {
+        let stream = &mut self.streams[at];
+        let first = match scanned {
+            Scanned::Trades => false,
+            Scanned::Top => !std::mem::replace(&mut stream.top_seen, true),
+            Scanned::Depth(update) => {
                 let snapshot = update.kind == DepthKind::Snapshot;
                 // Before an auction and after a delisting the venue sends an empty book.
                 let halted = update.bids + update.asks == 0;
                 if snapshot && stream.halted != halted {
                     stream.halted = halted;
-                    events.push(Event::Notice(status(instrument.id, halted)))?;
+                    events.push(Event::Notice(status(stream.instrument.id, halted)))?;
                 }
                 snapshot && !std::mem::replace(&mut stream.depth_seen, true)
             }

@@ -8,7 +8,7 @@
 
 use super::super::{
     ChannelSpec, Connector, DecodeError, EncodeError, Outbox, OutboxFull, Parser, RequestId,
-    Response, SetupError, Value, VenueSetup,
+    Response, Scans, SetupError, Value, VenueSetup,
 };
 use super::auth::Signer;
 use super::dead_man::DeadMan;
@@ -16,6 +16,7 @@ use super::flight::{Ask, Flights};
 use super::orders::{TradeFrame, decode_trade_frame};
 use super::private_stream::{self, Names, Sink};
 use super::rest::FillJob;
+use super::scan;
 use super::session::{Heartbeat, VenueClock, is_pong};
 use super::{PRIVATE_PATH, Product, SECOND_NS, TRADE_PATH, earliest, with_path};
 use crate::types::{
@@ -70,6 +71,7 @@ impl Socket {
 /// See the module's comment.
 pub(super) struct TradingConnector {
     parser: Parser,
+    scans: Scans,
     core: Core,
 }
 
@@ -122,7 +124,7 @@ impl TradingConnector {
             over_rest: setup.orders_over_rest,
             reply_timeout_ns: u64::from(setup.reply_timeout_ms) * 1_000_000,
         };
-        Ok(Self { parser: Parser::new(), core })
+        Ok(Self { parser: Parser::new(), scans: Scans::default(), core })
     }
 }
 
@@ -263,6 +265,16 @@ impl Core {
         }
     }
 
+    fn on_scanned(
+        &mut self,
+        frame: &scan::Private<'_>,
+        now: Nanos,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        let mut sink = Sink { events, backlog: &mut self.backlog };
+        private_stream::on_scanned(frame, &self.names, &mut self.flights, now, &mut sink)
+    }
+
     fn on_private_frame(
         &mut self,
         root: Value<'_>,
@@ -372,10 +384,15 @@ impl Connector for TradingConnector {
         core.flush(events);
         let Some(socket) = core.socket(channel) else { return Err(DecodeError::UnknownKind) };
         socket.heartbeat.on_frame();
-        let result = self.parser.read(frame, |root| match channel {
-            Channel::Trade => core.on_trade_frame(root, now, out, events),
-            _ => core.on_private_frame(root, now, out, events),
-        });
+        let private = channel == Channel::Private;
+        let scanned = if private { scan::private(frame) } else { None };
+        let result = match self.scans.count(scanned) {
+            Some(scanned) => core.on_scanned(&scanned, now, events),
+            None => self.parser.read(frame, |root| match channel {
+                Channel::Trade => core.on_trade_frame(root, now, out, events),
+                _ => core.on_private_frame(root, now, out, events),
+            }),
+        };
         core.try_drain(now, out);
         result
     }
@@ -448,6 +465,10 @@ impl Connector for TradingConnector {
                 Err(EncodeError::Unsupported)
             }
         }
+    }
+
+    fn scans(&self) -> Scans {
+        self.scans
     }
 
     fn deadline(&self) -> Option<Nanos> {

@@ -194,7 +194,7 @@ fn recorded_messages_decode_or_are_refused_by_name() {
     };
     let (mut out, mut events) =
         (Outbox::with_capacity(64, 1 << 16), Events::with_capacity(256, 8192));
-    let mut market = super::MarketConnector::new(&wide_setup());
+    let mut market = super::MarketConnector::new(&wide_setup(), super::Product::Spot);
     for index in 0..6 {
         let kind = CommandKind::Subscribe(crate::types::InstrumentId(index));
         let command = crate::types::Command::new(kind, NOW);

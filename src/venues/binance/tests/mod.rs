@@ -11,6 +11,7 @@ mod stream;
 mod suspension;
 
 use super::market::MarketConnector;
+use super::streams::Product;
 use super::trading::TradingConnector;
 use crate::types::{
     CancelOrder, Channel, ClientOrderId, Command, CommandKind, Event, Events, ExecutionReport,
@@ -111,7 +112,7 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn market() -> Self {
-        Self::new(Box::new(MarketConnector::new(&setup(SECRET, false))))
+        Self::new(Box::new(MarketConnector::new(&setup(SECRET, false), Product::Spot)))
     }
 
     pub(super) fn trading(secret: &str, over_rest: bool) -> Self {

@@ -1,0 +1,111 @@
+//! Decoders by themselves, for [`crate::venues::FrameDecoder`].
+
+#![forbid(unsafe_code)]
+
+use super::flight::Flights;
+use super::market_data::{self, Topic};
+use super::private_stream::{self, Names, Sink};
+use super::scan::{self, Scanned, Scanner};
+use super::subscriptions::depth_topic;
+use crate::types::{Event, Events, Instrument, Nanos};
+use crate::venues::scan::Width;
+use crate::venues::{DecodeError, FrameKind, Parser, SetupError, Value, VenueSetup};
+use std::collections::VecDeque;
+
+/// Both readers of this venue's frames.
+pub(in crate::venues) struct Frames {
+    instruments: Vec<Instrument>,
+    depth: &'static str,
+    scanner: Scanner,
+    parser: Parser,
+    names: Names,
+    /// What each reader of private frames has learnt.
+    scanned: Flights,
+    read: Flights,
+    backlog: VecDeque<Event>,
+}
+
+impl Frames {
+    pub(in crate::venues) fn new(setup: &VenueSetup, width: Width) -> Result<Self, SetupError> {
+        let product = super::product(setup)?;
+        let instruments: Vec<Instrument> =
+            setup.instruments.of_venue(setup.venue).cloned().collect();
+        let depth = depth_topic(setup.depth);
+        let symbols = instruments.iter().map(|instrument| instrument.symbol.as_str());
+        let scanner = Scanner::new(symbols, depth, width);
+        Ok(Self {
+            depth,
+            scanner,
+            instruments,
+            parser: Parser::new(),
+            names: Names::new(product, setup.venue, &setup.instruments),
+            scanned: Flights::new(),
+            read: Flights::new(),
+            backlog: VecDeque::new(),
+        })
+    }
+
+    #[inline]
+    pub(in crate::venues) fn scan(&self, frame: &[u8], events: &mut Events) -> Option<FrameKind> {
+        let (_, scanned) = self.scanner.scan(frame, |at| self.instruments.get(at), events)?;
+        Some(match scanned {
+            Scanned::Depth(_) => FrameKind::Depth,
+            Scanned::Top => FrameKind::Top,
+            Scanned::Trades => FrameKind::Trade,
+        })
+    }
+
+    pub(in crate::venues) fn reference(
+        &mut self,
+        frame: &mut [u8],
+        events: &mut Events,
+    ) -> Result<FrameKind, DecodeError> {
+        let Self { instruments, depth, parser, .. } = self;
+        parser.read(frame, |root| {
+            let text = root.get("topic").and_then(Value::str).ok_or(DecodeError::UnknownKind)?;
+            let topic = market_data::topic(text, depth)?;
+            let (Topic::Depth(symbol) | Topic::Top(symbol) | Topic::Trades(symbol)) = topic;
+            let known = instruments.iter().find(|instrument| instrument.symbol == symbol);
+            let known = known.ok_or(DecodeError::UnknownSymbol)?;
+            match topic {
+                Topic::Depth(_) => {
+                    market_data::depth(root, known, events).map(|_| FrameKind::Depth)
+                }
+                Topic::Top(_) => market_data::top(root, known, events).map(|()| FrameKind::Top),
+                Topic::Trades(_) => {
+                    market_data::trades(root, known, events).map(|()| FrameKind::Trade)
+                }
+            }
+        })
+    }
+
+    pub(in crate::venues) fn scan_private(
+        &mut self,
+        frame: &[u8],
+        now: Nanos,
+        events: &mut Events,
+    ) -> Option<Result<(), DecodeError>> {
+        let frame = scan::private(frame)?;
+        let mut sink = Sink { events, backlog: &mut self.backlog };
+        let flights = &mut self.scanned;
+        let result = private_stream::on_scanned(&frame, &self.names, flights, now, &mut sink);
+        self.backlog.clear();
+        Some(result)
+    }
+
+    pub(in crate::venues) fn reference_private(
+        &mut self,
+        frame: &mut [u8],
+        now: Nanos,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        let Self { parser, names, read, backlog, .. } = self;
+        let result = parser.read(frame, |root| {
+            let topic = root.get("topic").and_then(Value::str).ok_or(DecodeError::UnknownKind)?;
+            let mut sink = Sink { events, backlog };
+            private_stream::decode(root, topic, names, read, now, &mut sink)
+        });
+        self.backlog.clear();
+        result
+    }
+}
