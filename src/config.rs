@@ -19,7 +19,7 @@ pub use journal::{JournalConfig, JournalSync};
 pub use limits::StrategyLimitsConfig;
 pub use secrets::SecretError;
 
-use crate::types::{Nanos, VenueId};
+use crate::types::{Detail, Nanos, VenueId};
 use crate::venues::{self, Credentials};
 use check::Checker;
 use error::Source;
@@ -274,6 +274,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// The journal.
     pub journal: JournalConfig,
+    /// How much of the way from tick to order is measured.
+    pub latency: Detail,
     /// Embedded venues.
     pub sim: SimConfig,
     /// Certificate authorities to trust besides the public ones (PEM files).

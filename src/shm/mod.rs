@@ -35,6 +35,7 @@ mod strategy;
 mod tests;
 mod trades;
 mod view;
+mod worst;
 
 pub use account::{AccountWriter, BalanceRow, OrderCounters, PnlRow, PositionRow, REFUSAL_CODES};
 pub use books::{Best, BookWriter, DEPTH_MAX, Depth};
@@ -43,7 +44,7 @@ pub use health::{
     ExecutorHealth, ExecutorHealthWriter, FeedHealth, FeedHealthWriter, HealthWriter, RateUse,
     VenueHealth,
 };
-pub use latency::Stage;
+pub use latency::{GROUPS, Measuring, Stage, StageWriter};
 pub use market::{Market, RegionOptions};
 pub use pairs::{PairReader, PairWriter};
 pub use signals::{BadRecord, ReportReader, RequestWriter};
@@ -54,3 +55,4 @@ pub use status::{
 pub use strategy::{OmsEnd, StrategyEnd, StrategyFile, StrategyOptions};
 pub use trades::{Print, TradeReader, TradeWriter};
 pub use view::MarketView;
+pub use worst::{PathRow, PathSlot, WORST_PATHS, WorstWriter};
