@@ -17,7 +17,7 @@ pub struct Clock {
 
 #[derive(Clone, Debug)]
 enum Source {
-    Counter { clock: quanta::Clock, origin: quanta::Instant, origin_ns: u64 },
+    Counter { clock: quanta::Clock, origin: u64, origin_ns: u64 },
     Manual(Arc<AtomicU64>),
 }
 
@@ -26,7 +26,7 @@ impl Clock {
     #[must_use]
     pub fn new() -> Self {
         let clock = quanta::Clock::new();
-        let origin = clock.now();
+        let origin = clock.raw();
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { source: Source::Counter { clock, origin, origin_ns: unix.as_nanos() as u64 } }
     }
@@ -44,14 +44,14 @@ impl Clock {
         }
     }
 
-    /// The time; about 10 ns.
+    /// The time. One reading of the counter, a multiplication and a shift: about 9 ns, of which the
+    /// reading itself takes nearly all.
     #[inline]
     #[must_use]
     pub fn now(&self) -> Nanos {
         match &self.source {
             Source::Counter { clock, origin, origin_ns } => {
-                let passed = clock.now().saturating_duration_since(*origin);
-                Nanos(origin_ns + passed.as_nanos() as u64)
+                Nanos(origin_ns + clock.delta_as_nanos(*origin, clock.raw()))
             }
             Source::Manual(time) => Nanos(time.load(Ordering::Relaxed)),
         }

@@ -21,7 +21,7 @@ pub use journal::{JournalConfig, JournalSync};
 pub use limits::StrategyLimitsConfig;
 pub use secrets::SecretError;
 
-use crate::types::{Nanos, VenueId};
+use crate::types::{Detail, Nanos, VenueId};
 use crate::venues::{self, Credentials};
 use check::Checker;
 use error::Source;
@@ -278,6 +278,8 @@ pub struct Config {
     pub journal: JournalConfig,
     /// What is asked of the kernel.
     pub host: HostConfig,
+    /// How much of the way from tick to order is measured.
+    pub latency: Detail,
     /// Embedded venues.
     pub sim: SimConfig,
     /// Certificate authorities to trust besides the public ones (PEM files).

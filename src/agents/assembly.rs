@@ -7,9 +7,10 @@ use super::account::FinalState;
 use super::configured::{Named, limits_of, net_options, oms_options, strategies};
 use super::control::SparePlan;
 use super::engine::EngineSetup;
-use super::executor::{Executor, ExecutorHistograms, ExecutorParts};
-use super::feed::{Feed, FeedBook, FeedHistograms, FeedParts};
+use super::executor::{Executor, ExecutorParts};
+use super::feed::{Feed, FeedBook, FeedParts};
 use super::journal::{JournalRecorder, JournalSetup, start_after};
+use super::latency::{self, FeedLatency, OrderLatency};
 use super::log::Log;
 use super::memory;
 use super::oms::{OmsAgent, OmsParts};
@@ -29,7 +30,7 @@ use crate::shm::{
     StrategyOptions,
 };
 use crate::strategy::{Context, ContextParts, Strategy};
-use crate::sync::{histogram, spsc};
+use crate::sync::spsc;
 use crate::throttle::Throttle;
 use crate::types::{Channel, Command, Event, Nanos, StrategyId, VenueId};
 use crate::venues::{Endpoints, VENUES, VenueSetup};
@@ -123,6 +124,7 @@ impl Assembly {
             depth: setup.config.depth,
             strategies: strategies.len(),
             trades: sizes.trades,
+            detail: setup.config.latency,
         };
         let market = Market::in_memory(&setup.instruments, &region);
         let market = market.map_err(|error| error.to_string())?;
@@ -195,10 +197,6 @@ fn missing(what: &str) -> String {
 }
 
 impl Builder<'_> {
-    fn histogram(&self, stage: Stage, venue: VenueId) -> Result<histogram::Writer, String> {
-        self.market.histogram_writer(stage, venue).ok_or_else(|| missing(stage.name()))
-    }
-
     fn venue_setup(&self, config: &VenueConfig, trading: bool) -> VenueSetup {
         let of = |list: &[(VenueId, Endpoints)]| {
             let row = list.iter().find(|(venue, _)| *venue == config.venue);
@@ -231,16 +229,7 @@ impl Builder<'_> {
         self.feed(config, feed, control).map_err(failed)?;
         let (spare_to, spare) = sync_channel(SPARE_EVENTS);
         self.executor(config, executor, (commands_in, events_out, spare_to)).map_err(failed)?;
-        self.ports.push(VenuePort {
-            venue: config.venue,
-            commands,
-            events,
-            spare,
-            feed: watch,
-            see: self.histogram(Stage::See, config.venue)?,
-            decide: self.histogram(Stage::Decide, config.venue)?,
-            risk: self.histogram(Stage::Risk, config.venue)?,
-        });
+        self.ports.push(VenuePort { venue: config.venue, commands, events, spare, feed: watch });
         Ok(())
     }
 
@@ -280,12 +269,10 @@ impl Builder<'_> {
                 top_crossed: false,
             });
         }
-        let histograms = FeedHistograms {
-            decode: self.histogram(Stage::Decode, config.venue)?,
-            publish: self.histogram(Stage::Publish, config.venue)?,
-        };
+        let latency = FeedLatency::new(&self.market, config.venue);
+        let latency = latency.ok_or_else(|| missing("latency"))?;
         let depth = self.setup.config.depth;
-        let parts = FeedParts { name, session, books, health, histograms, control, depth };
+        let parts = FeedParts { name, session, books, health, latency, control, depth };
         self.feeds.push(Feed::new(parts));
         Ok(())
     }
@@ -317,11 +304,8 @@ impl Builder<'_> {
             &self.setup.clock,
             self.setup.log.named(&name),
         )?;
-        let histograms = ExecutorHistograms {
-            send: self.histogram(Stage::Send, config.venue)?,
-            tick_to_order: self.histogram(Stage::TickToOrder, config.venue)?,
-            ack: self.histogram(Stage::Ack, config.venue)?,
-        };
+        let latency = OrderLatency::new(&self.market, config.venue);
+        let latency = latency.ok_or_else(|| missing("latency"))?;
         let instruments = self.setup.instruments.of_venue(config.venue);
         self.executors.push(Executor::new(ExecutorParts {
             name,
@@ -333,7 +317,7 @@ impl Builder<'_> {
             costs: row.costs,
             over_rest: config.orders_over_rest,
             health,
-            histograms,
+            latency,
             lifecycle: self.lifecycle.clone(),
         }));
         Ok(())
@@ -386,7 +370,9 @@ impl Builder<'_> {
         statuses: Vec<(String, StatusReader)>,
     ) -> Result<Assembly, String> {
         let account = self.market.account_writer().ok_or_else(|| missing("account"))?;
-        let leg_skew = self.histogram(Stage::LegSkew, VenueId(0))?;
+        let leg_skew = self.market.stage_writer(Stage::LegSkew, VenueId(0));
+        let leg_skew = leg_skew.ok_or_else(|| missing("latency"))?;
+        latency::measure_costs(&self.market, &self.setup.clock);
         let EngineSetup { config, instruments, clock, log, .. } = &self.setup;
         let mut options = oms_options(
             config,

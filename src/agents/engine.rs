@@ -85,6 +85,7 @@ impl Engine {
         let region = RegionOptions {
             depth: config.depth,
             strategies: strategies.len(),
+            detail: setup.config.latency,
             ..RegionOptions::default()
         };
         let market =

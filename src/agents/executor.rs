@@ -10,28 +10,19 @@
 //! ring full are lost.
 
 use super::emergency::Emergency;
+use super::latency::OrderLatency;
 use super::session::Session;
 use super::threads::{Agent, Lifecycle};
 use super::waiting::Waiting;
 use crate::mutants::Mutant;
 use crate::shm::{ExecutorHealth, ExecutorHealthWriter, RateUse};
-use crate::sync::{histogram, spsc};
+use crate::sync::spsc;
 use crate::throttle::Throttle;
 use crate::types::{
-    Channel, ClientOrderId, Command, CommandKind, Costs, Event, ExecutionReport, InstrumentId,
-    Nanos, Priority, Readiness, RejectReason, ReportKind, ReportOrigin, SentOrder, VenueNotice,
+    Channel, ClientOrderId, Command, CommandKind, Costs, Event, ExecutionReport, InstrumentId, Nanos, NewOrder,
+    Priority, Readiness, RejectReason, ReportKind, ReportOrigin, SentOrder, VenueNotice,
 };
 use crate::venues::EncodeError;
-
-/// Histograms of an executor.
-pub struct ExecutorHistograms {
-    /// From the order manager's hand-over to the bytes given to the socket.
-    pub send: histogram::Writer,
-    /// From the tick's last byte to the bytes given to the socket.
-    pub tick_to_order: histogram::Writer,
-    /// From the bytes given to the socket to the first word of the venue.
-    pub ack: histogram::Writer,
-}
 
 /// What an executor is made of.
 pub struct ExecutorParts {
@@ -53,8 +44,8 @@ pub struct ExecutorParts {
     pub over_rest: bool,
     /// Its health in the region.
     pub health: ExecutorHealthWriter,
-    /// Its histograms.
-    pub histograms: ExecutorHistograms,
+    /// What it measures.
+    pub latency: OrderLatency,
     /// The engine's life.
     pub lifecycle: Lifecycle,
 }
@@ -62,7 +53,8 @@ pub struct ExecutorParts {
 /// See the module.
 pub struct Executor {
     parts: ExecutorParts,
-    sent: SentTable,
+    /// When the turn of the command at hand came; 0 if that is not stamped.
+    taken_ns: Nanos,
     waiting: Waiting,
     /// Its cancels, once there is one.
     emergency: Option<Emergency>,
@@ -115,7 +107,7 @@ impl Executor {
         parts.session.keep_frames();
         Self {
             parts,
-            sent: SentTable::new(),
+            taken_ns: Nanos(0),
             waiting: Waiting::new(),
             emergency: None,
             cleared: false,
@@ -173,7 +165,7 @@ impl Executor {
         match self.parts.session.submit(command, now) {
             Ok(handed_ns) => {
                 if let (CommandKind::New(order), Some(handed_ns)) = (command.kind, handed_ns) {
-                    self.on_sent(command, order.client_id, handed_ns);
+                    self.on_sent(command, &order, handed_ns);
                 }
             }
             Err(error) => self.on_encode_error(command, error, now),
@@ -181,15 +173,12 @@ impl Executor {
         self.hand_over(now);
     }
 
-    fn on_sent(&mut self, command: &Command, client_id: ClientOrderId, handed_ns: Nanos) {
-        let histograms = &mut self.parts.histograms;
-        histograms.send.record(handed_ns.since(command.issued_ns));
-        if command.tick_ns.0 > 0 {
-            histograms.tick_to_order.record(handed_ns.since(command.tick_ns));
-        }
-        self.sent.put(client_id, handed_ns);
+    fn on_sent(&mut self, command: &Command, order: &NewOrder, handed_ns: Nanos) {
+        let encoded_ns = self.parts.session.encoded_ns();
+        self.parts.latency.on_sent(command, order, self.taken_ns, encoded_ns, handed_ns);
+        let NewOrder { client_id, instrument, .. } = *order;
         self.last_sent = Some(LastSent { client_id, tick_ns: command.tick_ns, handed_ns });
-        let sent = SentOrder { client_id, signal: command.signal, handed_ns };
+        let sent = SentOrder { client_id, signal: command.signal, instrument, handed_ns };
         self.push(Event::Sent(sent));
     }
 
@@ -239,11 +228,7 @@ impl Executor {
                     if report.recv_ns.0 == 0 {
                         report.recv_ns = now;
                     }
-                    if let Some(handed_ns) = self.sent.take(report.client_id)
-                        && report.origin != ReportOrigin::Local
-                    {
-                        self.parts.histograms.ack.record(report.recv_ns.since(handed_ns));
-                    }
+                    self.parts.latency.on_report(report);
                 }
                 Event::Notice(notice) => self.on_notice(*notice, now),
                 _ => {}
@@ -311,6 +296,16 @@ impl Executor {
                 self.health.clock_round_trip_ns = round_trip_ns;
             }
             _ => {}
+        }
+    }
+
+    /// When the turn of a command came. The first of a round came with the round; the others have
+    /// waited until it had left.
+    fn taken(&self, first: bool, now: Nanos) -> Nanos {
+        match (self.parts.latency.is_on(), first) {
+            (false, _) => Nanos(0),
+            (true, true) => now,
+            (true, false) => self.parts.session.now(),
         }
     }
 
@@ -389,6 +384,7 @@ impl Agent for Executor {
             }
             let Some(command) = self.waiting.take() else { break };
             work += 1;
+            self.taken_ns = self.taken(work == 1, now);
             if emergency && matches!(command.kind, CommandKind::New(_) | CommandKind::Replace(_)) {
                 self.refuse(&command, RejectReason::Other, now);
             } else {
@@ -424,46 +420,5 @@ impl Agent for Executor {
         }
         self.publish_health(now);
         work
-    }
-}
-
-/// When recent orders were handed to the socket, by the low bits of their ids. An entry that is
-/// overwritten before its acknowledgement only costs one measurement.
-struct SentTable {
-    rows: Vec<(ClientOrderId, Nanos)>,
-}
-
-impl SentTable {
-    const SIZE: usize = 4096;
-
-    fn new() -> Self {
-        Self { rows: vec![(ClientOrderId::NONE, Nanos(0)); Self::SIZE] }
-    }
-
-    fn put(&mut self, id: ClientOrderId, at: Nanos) {
-        self.rows[id.0 as usize % Self::SIZE] = (id, at);
-    }
-
-    fn take(&mut self, id: ClientOrderId) -> Option<Nanos> {
-        let row = &mut self.rows[id.0 as usize % Self::SIZE];
-        if !id.is_some() || row.0 != id {
-            return None;
-        }
-        row.0 = ClientOrderId::NONE;
-        Some(row.1)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_first_word_of_the_venue_counts_as_the_acknowledgement() {
-        let mut table = SentTable::new();
-        table.put(ClientOrderId(7), Nanos(100));
-        assert_eq!(table.take(ClientOrderId(7)), Some(Nanos(100)));
-        assert_eq!(table.take(ClientOrderId(7)), None);
-        assert_eq!(table.take(ClientOrderId::NONE), None);
     }
 }

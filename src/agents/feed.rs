@@ -4,11 +4,12 @@
 //! gap costs a resync of that book, never of the connection; a lost connection makes every book
 //! stale in the poll that notices it.
 
+use super::latency::FeedLatency;
 use super::session::Session;
 use super::threads::Agent;
 use crate::book::{Book, Outcome};
 use crate::shm::{BookWriter, FeedHealth, FeedHealthWriter, TradeWriter};
-use crate::sync::{histogram, spsc};
+use crate::sync::spsc;
 use crate::types::{
     BookState, Channel, Command, CommandKind, DepthUpdate, Event, InstrumentId, Level, Nanos,
     Readiness, Side, TopOfBook, VenueNotice,
@@ -32,14 +33,6 @@ pub struct FeedBook {
     pub top_crossed: bool,
 }
 
-/// Histograms of a feed.
-pub struct FeedHistograms {
-    /// From the frame's last byte to the book applied.
-    pub decode: histogram::Writer,
-    /// From the frame's last byte to the book published.
-    pub publish: histogram::Writer,
-}
-
 /// What a feed is made of.
 pub struct FeedParts {
     /// `feed:binance`
@@ -50,8 +43,8 @@ pub struct FeedParts {
     pub books: Vec<FeedBook>,
     /// Its health in the region.
     pub health: FeedHealthWriter,
-    /// Its histograms.
-    pub histograms: FeedHistograms,
+    /// What it measures.
+    pub latency: FeedLatency,
     /// Requests to watch more instruments.
     pub control: spsc::Consumer<Command>,
     /// Levels a side that are published.
@@ -149,20 +142,16 @@ impl Feed {
         let was = book.book.state();
         let (bids, asks) = self.parts.session.events().levels(update);
         let outcome = book.book.on_depth(update, bids, asks);
-        let decoded_ns = self.parts.session.now();
         match outcome {
-            Outcome::Applied => {
-                self.publish(at, was, recv_ns, decoded_ns);
-                self.parts.histograms.decode.record(decoded_ns.since(recv_ns));
-            }
+            Outcome::Applied => self.publish(at, was, recv_ns, update.event_ns),
             Outcome::Held => {}
             Outcome::Buffered | Outcome::Ignored => {
                 if was != book.book.state() {
-                    book.writer.set_state(book.book.state(), decoded_ns);
+                    book.writer.set_state(book.book.state(), self.parts.session.now());
                 }
             }
             Outcome::NeedResync => {
-                book.writer.set_state(book.book.state(), decoded_ns);
+                book.writer.set_state(book.book.state(), self.parts.session.now());
                 self.health.gaps += 1;
                 if !self.resync.contains(&update.instrument) {
                     self.resync.push(update.instrument);
@@ -179,15 +168,37 @@ impl Feed {
 
     /// Publishes a book that has changed, depth first, then the top that announces it; `was` is its
     /// state before. Sequence and time are the book's own: deltas that waited may have taken it past
-    /// the message that completed it.
-    fn publish(&mut self, at: usize, was: BookState, recv_ns: Nanos, now: Nanos) {
+    /// the message that completed it, whose time is `event_ns`.
+    fn publish(&mut self, at: usize, was: BookState, recv_ns: Nanos, event_ns: Nanos) {
+        let decoded_ns = self.stamp(recv_ns);
+        let instrument = self.parts.books[at].instrument;
+        let published_ns = self.write(at, was, recv_ns, decoded_ns);
+        if self.parts.latency.is_on() {
+            let latency = &mut self.parts.latency;
+            latency.record(instrument, event_ns, recv_ns, decoded_ns, published_ns);
+        }
+    }
+
+    /// The time, if the steps are stamped; else the receive time, which costs nothing.
+    #[inline]
+    fn stamp(&self, recv_ns: Nanos) -> Nanos {
+        if self.parts.latency.is_on() { self.parts.session.now() } else { recv_ns }
+    }
+
+    /// Writes depth and top into the region. Gives the time at which the top was about to be
+    /// written.
+    fn write(&mut self, at: usize, was: BookState, recv_ns: Nanos, decoded_ns: Nanos) -> Nanos {
         let FeedBook { instrument, book, writer, top_sequence, top_crossed, .. } =
             &mut self.parts.books[at];
         let bids = book.ladder().top(Side::Buy, &mut self.bids);
         let asks = book.ladder().top(Side::Sell, &mut self.asks);
         let (bids, asks) = (&self.bids[..bids], &self.asks[..asks]);
         let (state, sequence, event_ns) = (book.state(), book.sequence(), book.event_ns());
-        writer.publish_depth(bids, asks, state, sequence, event_ns, recv_ns, now);
+        writer.publish_depth(bids, asks, state, sequence, event_ns, recv_ns, decoded_ns);
+        let published_ns = match self.parts.latency.is_on() {
+            true => self.parts.session.now(),
+            false => decoded_ns,
+        };
         if sequence >= *top_sequence {
             (*top_sequence, *top_crossed) = (sequence, false);
             let top = TopOfBook {
@@ -197,16 +208,18 @@ impl Feed {
                 ask: asks.first().copied().unwrap_or_default(),
                 event_ns,
             };
-            writer.publish_top(&top, state, recv_ns, now);
+            let stamps = self.parts.latency.stamps(event_ns, recv_ns, decoded_ns, published_ns);
+            writer.publish_top_stamped(&top, state, recv_ns, stamps);
         } else if was != state && !*top_crossed {
             // The top shown is newer than the book: only its state is old.
-            writer.set_state(state, now);
+            writer.set_state(state, published_ns);
         }
-        self.parts.histograms.publish.record(self.parts.session.now().since(recv_ns));
+        published_ns
     }
 
     fn on_top(&mut self, top: &TopOfBook, recv_ns: Nanos) {
-        let decoded_ns = self.parts.session.now();
+        let decoded_ns = self.stamp(recv_ns);
+        let stamps = self.parts.latency.stamps(top.event_ns, recv_ns, decoded_ns, decoded_ns);
         let Some(book) = self.book(top.instrument) else { return };
         if top.sequence < book.top_sequence {
             return;
@@ -216,13 +229,16 @@ impl Feed {
         let crossed = both && top.bid.price >= top.ask.price;
         book.top_crossed = crossed;
         let state = if crossed { BookState::Stale } else { book.book.state() };
-        book.writer.publish_top(top, state, recv_ns, decoded_ns);
+        book.writer.publish_top_stamped(top, state, recv_ns, stamps);
         if crossed {
             let text = format_args!("instrument {}: crossed top of book", top.instrument.0);
             self.parts.session.log().warn(recv_ns, text);
         }
-        self.parts.histograms.decode.record(decoded_ns.since(recv_ns));
-        self.parts.histograms.publish.record(self.parts.session.now().since(recv_ns));
+        if self.parts.latency.is_on() {
+            let published_ns = self.parts.session.now();
+            let latency = &mut self.parts.latency;
+            latency.record(top.instrument, top.event_ns, recv_ns, decoded_ns, published_ns);
+        }
     }
 
     fn on_notice(&mut self, notice: &VenueNotice, now: Nanos) {
@@ -232,6 +248,7 @@ impl Feed {
                 self.health_at = Nanos(0);
             }
             VenueNotice::ClockOffset { offset_ns, round_trip_ns } => {
+                self.parts.latency.set_clock_offset(offset_ns);
                 self.health.clock_offset_ns = offset_ns;
                 self.health.clock_round_trip_ns = round_trip_ns;
             }

@@ -8,6 +8,7 @@
 
 use super::account::{self, FinalState};
 use super::log::Log;
+use crate::clock::Clock;
 use crate::config::{JournalConfig, JournalSync};
 use crate::journal::{
     AppendError, ClosedSegment, JournalError, Lock, Need, Place, Reader, SyncPolicy, Torn, Writer,
@@ -169,6 +170,9 @@ pub struct JournalRecorder {
     /// The last record that could not be kept, and everything after it.
     broken: Option<AppendError>,
     lost: u64,
+    /// Stamps the first intent of a signal, if that is wanted.
+    clock: Option<Clock>,
+    intent_ns: Nanos,
 }
 
 impl JournalRecorder {
@@ -180,7 +184,8 @@ impl JournalRecorder {
 
     fn over(writer: Option<Writer>, keep_all: bool) -> Self {
         let buffer = Box::new([0; BUFFER]);
-        Self { writer, keep_all, buffer, short: false, broken: None, lost: 0 }
+        let (clock, intent_ns) = (None, Nanos(0));
+        Self { writer, keep_all, buffer, short: false, broken: None, lost: 0, clock, intent_ns }
     }
 
     /// Opens a journal: the state that it holds, and where to go on recording.
@@ -223,6 +228,17 @@ impl JournalRecorder {
             log.info(now, text);
         }
         Ok((Self::over(Some(writer), config.keep_all), restored.kept))
+    }
+
+    /// Stamps from now on when the orders of a signal had passed every limit.
+    pub fn stamp_intents(&mut self, clock: Clock) {
+        self.clock = Some(clock);
+    }
+
+    /// When the first intent since the last call came to be recorded: the orders had passed every
+    /// limit. 0 if there was none or it was not stamped.
+    pub fn take_intent_ns(&mut self) -> Nanos {
+        std::mem::take(&mut self.intent_ns)
     }
 
     /// Only cancels and reports have room: no new orders.
@@ -288,6 +304,9 @@ impl JournalRecorder {
 impl Recorder for JournalRecorder {
     #[inline]
     fn record(&mut self, now: Nanos, record: &Record) {
+        if let (Some(clock), Record::Intent { .. }, 0) = (&self.clock, record, self.intent_ns.0) {
+            self.intent_ns = clock.now();
+        }
         if self.writer.is_none() {
             return;
         }

@@ -16,11 +16,10 @@ use super::skew::SkewTable;
 use super::threads::{Agent, Lifecycle, Phase};
 use crate::clock::Clock;
 use crate::oms::{BookQuote, Books, Kept, Oms, OmsCounters, OmsOptions, Output, RiskReject};
-use crate::shm::{AccountWriter, Market, MarketView};
-use crate::sync::histogram;
+use crate::shm::{AccountWriter, Market, MarketView, StageWriter};
 use crate::types::{
-    Amount, Command, CommandKind, Event, InstrumentId, InstrumentTable, LossSwitch, Nanos,
-    Operator, RejectReason, Request, Scope, Signal, StrategyId, VenueId,
+    Amount, Command, CommandKind, Detail, Event, InstrumentId, InstrumentTable, LossSwitch, Nanos,
+    Operator, RejectReason, Request, Scope, Signal, Stamps, StrategyId, VenueId,
 };
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -46,7 +45,7 @@ pub struct OmsParts {
     /// The state of the run before.
     pub kept: Option<Kept>,
     /// First to last leg of a signal.
-    pub leg_skew: histogram::Writer,
+    pub leg_skew: StageWriter,
     /// Time.
     pub clock: Clock,
     /// The engine's life.
@@ -70,6 +69,9 @@ pub struct OmsAgent {
     /// Commands that found their ring full.
     refused: Vec<(VenueId, Command)>,
     skew: SkewTable,
+    detail: Detail,
+    /// Of the signal at hand, for the commands that it causes.
+    stamps: Stamps,
     pairs: PairLog,
     stopping: bool,
     /// When a venue last said something of orders or balances.
@@ -116,7 +118,11 @@ impl OmsAgent {
         let instruments = parts.instruments.clone();
         let options = parts.options.clone();
         let start = parts.instance_start;
-        let journal = std::mem::replace(&mut parts.journal, JournalRecorder::none());
+        let mut journal = std::mem::replace(&mut parts.journal, JournalRecorder::none());
+        let detail = parts.market.detail();
+        if detail == Detail::All {
+            journal.stamp_intents(parts.clock.clone());
+        }
         let oms = match parts.kept.take() {
             Some(kept) => {
                 findings::tell_orphaned(&kept, &options.strategies, start, &mut parts.log);
@@ -137,6 +143,8 @@ impl OmsAgent {
             out,
             refused: Vec::with_capacity(64),
             skew: SkewTable::new(),
+            detail,
+            stamps: Stamps::NONE,
             pairs,
             stopping: false,
             told_ns: Nanos(0),
@@ -198,8 +206,10 @@ impl OmsAgent {
             Event::Fee(fee) => oms.on_fee(fee, now),
             Event::Notice(notice) => oms.on_notice(venue, notice, now, &mut self.out),
             Event::Sent(sent) => {
-                if let Some(skew_ns) = self.skew.on_sent(sent) {
-                    self.parts.leg_skew.record(skew_ns);
+                if self.detail != Detail::Off
+                    && let Some(skew_ns) = self.skew.on_sent(sent)
+                {
+                    self.parts.leg_skew.record(sent.instrument, skew_ns);
                 }
             }
             Event::Depth(_) | Event::Top(_) | Event::Trade(_) => {}
@@ -227,12 +237,11 @@ impl OmsAgent {
         match request {
             Request::Watch(instrument) => self.watch(*instrument, now),
             Request::Signal(signal) => {
+                self.oms.recorder().take_intent_ns();
                 self.oms.on_request(strategy, request, now, &mut self.out);
-                let handed = !self.out.commands.is_empty();
+                self.stamps = self.stamps_of(signal);
                 self.drain(now);
-                if handed {
-                    self.stamp(signal);
-                }
+                self.stamps = Stamps::NONE;
             }
             Request::Cancel(_) | Request::CancelAll | Request::Replace { .. } => {
                 self.oms.on_request(strategy, request, now, &mut self.out);
@@ -241,20 +250,12 @@ impl OmsAgent {
         }
     }
 
-    /// Stages of the way from book to command, under the venue of the first leg.
-    fn stamp(&mut self, signal: &Signal) {
-        let now = self.parts.clock.now();
-        let leg = signal.legs().first();
-        let instrument = leg.and_then(|leg| self.parts.instruments.get(leg.instrument));
-        let Some(venue) = instrument.map(|instrument| instrument.venue) else { return };
-        let Some(port) = self.parts.venues.iter_mut().find(|port| port.venue == venue) else {
-            return;
-        };
-        if signal.tick_ns.0 > 0 {
-            port.see.record(signal.seen_ns.since(signal.published_ns));
-            port.decide.record(signal.emitted_ns.since(signal.seen_ns));
+    /// What is known of the way behind a signal whose orders are about to be handed over.
+    fn stamps_of(&mut self, signal: &Signal) -> Stamps {
+        match self.detail {
+            Detail::Off => Stamps::NONE,
+            _ => Stamps::of(signal, self.oms.recorder().take_intent_ns()),
         }
-        port.risk.record(now.since(signal.emitted_ns));
     }
 
     fn watch(&mut self, instrument: InstrumentId, now: Nanos) {
@@ -287,11 +288,15 @@ impl OmsAgent {
     }
 
     fn deliver(&mut self, now: Nanos) {
-        let issued_ns = self.parts.clock.now();
+        let idle = self.out.commands.is_empty();
+        let issued_ns = if idle { now } else { self.parts.clock.now() };
         // What could not be recorded must not be done: after a crash nobody would know of it.
         let unrecorded = self.oms.recorder().broken().is_some();
         for (venue, mut command) in self.out.commands.drain(..) {
             command.issued_ns = issued_ns;
+            if matches!(command.kind, CommandKind::New(_)) {
+                command.stamps = self.stamps;
+            }
             if unrecorded && matches!(command.kind, CommandKind::New(_) | CommandKind::Replace(_)) {
                 self.refused.push((venue, command));
                 continue;

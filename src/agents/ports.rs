@@ -1,7 +1,7 @@
 //! The order manager's rings to everybody else.
 
 use crate::shm::{BadRecord, OmsEnd};
-use crate::sync::{histogram, spsc};
+use crate::sync::spsc;
 use crate::types::{Command, Event, Nanos, Request, StrategyId, StrategyReport, VenueId};
 use std::collections::VecDeque;
 use std::sync::mpsc::Receiver;
@@ -18,12 +18,6 @@ pub struct VenuePort {
     pub spare: Receiver<Event>,
     /// To its feed.
     pub feed: spsc::Producer<Command>,
-    /// From published to seen by the strategy.
-    pub see: histogram::Writer,
-    /// From seen to emitted.
-    pub decide: histogram::Writer,
-    /// From emitted to handed over.
-    pub risk: histogram::Writer,
 }
 
 /// The engine's end of one strategy's file.

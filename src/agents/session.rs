@@ -47,6 +47,8 @@ pub struct Session {
     lost: Vec<RequestId>,
     /// The last messages, if they are kept.
     frames: Option<Frames>,
+    /// When what was last sent had been encoded.
+    encoded_ns: Nanos,
     /// Channels that are not ready: what comes there answers a login, and may name the key.
     joining: [bool; Channel::COUNT],
     /// It was said that the kernel refuses busy polling.
@@ -91,6 +93,7 @@ impl Session {
             log,
             lost: Vec::with_capacity(64),
             frames: None,
+            encoded_ns: Nanos(0),
             joining: [true; Channel::COUNT],
             busy_poll_told: false,
         };
@@ -230,6 +233,7 @@ impl Session {
             return None;
         }
         let before = self.clock.now();
+        self.encoded_ns = before;
         let mut handed = None;
         for output in self.out.outputs() {
             let channel = match output {
@@ -265,6 +269,12 @@ impl Session {
             self.connector.on_request_unsent(id, now, &mut self.out, &mut self.events);
         }
         handed
+    }
+
+    /// When the command that was last handed over had been encoded and signed.
+    #[must_use]
+    pub fn encoded_ns(&self) -> Nanos {
+        self.encoded_ns
     }
 
     /// Events of the last step, deadline or command.

@@ -32,7 +32,7 @@ impl SkewTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::ClientOrderId;
+    use crate::types::{ClientOrderId, InstrumentId};
 
     #[test]
     fn skew_is_between_legs_of_one_signal() {
@@ -40,6 +40,7 @@ mod tests {
         let sent = |strategy, signal, handed_ns| SentOrder {
             client_id: ClientOrderId::mint(Nanos(0), StrategyId(strategy), 1).unwrap(),
             signal: SignalId(signal),
+            instrument: InstrumentId(0),
             handed_ns: Nanos(handed_ns),
         };
         assert_eq!(table.on_sent(&sent(1, 7, 100)), None);

@@ -6,7 +6,7 @@ use super::{
     Config, ConfigError, FAULT_KINDS, FaultConfig, Idle, InstrumentConfig, Mode, SimConfig,
     StrategyConfig, StrategyKind, ThreadConfig, VenueConfig, agent_names,
 };
-use crate::types::VenueId;
+use crate::types::{Detail, VenueId};
 use crate::venues;
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +53,7 @@ impl Checker<'_> {
             limits,
             journal: self.journal(raw.journal)?,
             host: self.host(raw.host)?,
+            latency: self.detail(raw.latency.detail.as_ref())?,
             sim: self.sim(raw.sim, &used)?,
             extra_ca: raw.extra_ca,
         })
@@ -84,6 +85,15 @@ impl Checker<'_> {
             "park" => Ok(Idle::Park),
             other => Err(self.error(idle, self.one_of("idle", other, &["spin", "yield", "park"]))),
         }
+    }
+
+    fn detail(&self, detail: Option<&Spanned<String>>) -> Result<Detail, ConfigError> {
+        let Some(detail) = detail else { return Ok(Detail::default()) };
+        let all = [Detail::All, Detail::Order, Detail::Off];
+        let text = detail.get_ref().as_str();
+        all.into_iter()
+            .find(|known| known.name() == text)
+            .ok_or_else(|| self.error(detail, self.one_of("detail", text, &all.map(Detail::name))))
     }
 
     fn instance_name(&self, name: &Spanned<String>) -> Result<String, ConfigError> {

@@ -32,6 +32,8 @@ pub(super) struct Raw {
     #[serde(default)]
     pub host: RawHost,
     #[serde(default)]
+    pub latency: RawLatency,
+    #[serde(default)]
     pub venue: BTreeMap<Spanned<String>, RawVenue>,
     #[serde(default)]
     pub sim: RawSim,
@@ -91,6 +93,12 @@ pub(super) struct RawLimits {
     pub drawdown_max: Option<Spanned<Decimal>>,
     #[serde(default)]
     pub instrument_position_max: BTreeMap<Spanned<String>, Spanned<Decimal>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLatency {
+    pub detail: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

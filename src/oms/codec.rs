@@ -181,6 +181,7 @@ fn decode_signal(bytes: &[u8]) -> Option<Record> {
         published_ns: Nanos(get(&whole, 24)),
         seen_ns: Nanos(get(&whole, 32)),
         emitted_ns: Nanos(get(&whole, 40)),
+        ..Signal::default()
     };
     Some(Record::Request(strategy, Request::Signal(signal)))
 }
@@ -329,6 +330,7 @@ mod tests {
                     published_ns: published,
                     seen_ns: seen,
                     emitted_ns: emitted,
+                    ..Signal::default()
                 };
                 Record::Request(StrategyId(strategy), Request::Signal(signal))
             },

@@ -5,13 +5,13 @@ use crate::sync::{
     rotating,
     seqlock::{self, Torn},
 };
-use crate::types::{BookState, InstrumentId, Level, Nanos, Price, Qty, TopOfBook};
+use crate::types::{BookStamps, BookState, InstrumentId, Level, Nanos, Price, Qty, TopOfBook};
 
 /// Most levels a side that the region can hold.
 pub const DEPTH_MAX: usize = 64;
 
 /// Order of the words below; part of the layout's hash.
-pub(super) const FIELDS: &str = "top: bid_price bid_qty ask_price ask_qty recv published \
+pub(super) const FIELDS: &str = "top: bid_price bid_qty ask_price ask_qty recv stamps \
     sequence<<8|state; depth: sequence<<8|state event recv published bids|asks<<32 bids asks";
 
 /// Words of the top line after its counter.
@@ -38,8 +38,8 @@ pub struct Best {
     pub sequence: u64,
     /// When the last byte of that message was read.
     pub recv_ns: Nanos,
-    /// When it was published here.
-    pub published_ns: Nanos,
+    /// What else is known of its way, for measuring.
+    pub stamps: BookStamps,
     /// How often this top was published; the same as `MarketView::version`.
     pub changes: u64,
 }
@@ -49,6 +49,13 @@ impl Best {
     #[must_use]
     pub fn age(&self, now: Nanos) -> u64 {
         now.since(self.recv_ns)
+    }
+
+    /// When it was published here; 0 if that was not measured. To a few microseconds if that was
+    /// long after the message was received.
+    #[must_use]
+    pub fn published_ns(&self) -> Nanos {
+        self.stamps.published_ns(self.recv_ns)
     }
 
     /// Whether the book may be traded on.
@@ -181,6 +188,19 @@ impl BookWriter {
         recv_ns: Nanos,
         published_ns: Nanos,
     ) {
+        let stamps = BookStamps::new(top.event_ns, recv_ns, published_ns, published_ns);
+        self.publish_top_stamped(top, state, recv_ns, stamps);
+    }
+
+    /// The same with all stamps of the way there.
+    #[inline]
+    pub fn publish_top_stamped(
+        &mut self,
+        top: &TopOfBook,
+        state: BookState,
+        recv_ns: Nanos,
+        stamps: BookStamps,
+    ) {
         debug_assert_eq!(top.instrument, self.instrument, "a writer has one book");
         let ((bid_price, bid_qty), (ask_price, ask_qty)) = (words(&top.bid), words(&top.ask));
         self.top = [
@@ -189,7 +209,7 @@ impl BookWriter {
             ask_price,
             ask_qty,
             recv_ns.0,
-            published_ns.0,
+            stamps.word(),
             pack(top.sequence, state),
         ];
         self.top_writer.write(|payload| payload.copy_from(0, &self.top));
@@ -224,8 +244,9 @@ impl BookWriter {
     /// Changes the state of top and depth and their publish time, leaving prices, sequences and
     /// receive times as they are.
     pub fn set_state(&mut self, state: BookState, now: Nanos) {
-        let [.., published_ns, packed] = &mut self.top;
-        *published_ns = now.0;
+        let [.., recv_ns, stamps, packed] = &mut self.top;
+        let (recv_ns, was) = (Nanos(*recv_ns), BookStamps::from_word(*stamps));
+        *stamps = was.published_again(recv_ns, now).word();
         *packed = pack(unpack(*packed).0, state);
         self.top_writer.write(|payload| payload.copy_from(0, &self.top));
         self.depth_writer.write(|new, old| {
@@ -276,7 +297,7 @@ impl BookReader {
     pub(super) fn best(&self) -> Result<Best, Torn> {
         let mut words = [0; TOP_WORDS];
         let (changes, ()) = self.top.read(|payload| payload.copy_to(0, &mut words))?;
-        let [bid_price, bid_qty, ask_price, ask_qty, recv_ns, published_ns, packed] = words;
+        let [bid_price, bid_qty, ask_price, ask_qty, recv_ns, stamps, packed] = words;
         let (sequence, state) = unpack(packed);
         Ok(Best {
             bid: level((bid_price, bid_qty)),
@@ -284,7 +305,7 @@ impl BookReader {
             state,
             sequence,
             recv_ns: Nanos(recv_ns),
-            published_ns: Nanos(published_ns),
+            stamps: BookStamps::from_word(stamps),
             changes,
         })
     }
@@ -350,9 +371,10 @@ mod tests {
             state: BookState::Live,
             sequence: 100,
             recv_ns: Nanos(50),
-            published_ns: Nanos(60),
+            stamps: BookStamps::new(Nanos(9), Nanos(50), Nanos(60), Nanos(60)),
             changes: 1,
         };
+        assert_eq!(best.published_ns(), Nanos(60));
         assert_eq!(best, expected);
         assert!(best.is_live());
         assert_eq!((best.age(Nanos(75)), best.age(Nanos(10))), (25, 0));
@@ -389,8 +411,9 @@ mod tests {
         let before = reader.best().unwrap();
         writer.set_state(BookState::Stale, Nanos(99));
         let best = reader.best().unwrap();
-        let stale = Best { state: BookState::Stale, published_ns: Nanos(99), changes: 2, ..before };
-        assert_eq!(best, stale);
+        let stamps = BookStamps::new(Nanos(9), Nanos(50), Nanos(60), Nanos(99));
+        let stale = Best { state: BookState::Stale, stamps, changes: 2, ..before };
+        assert_eq!((best, best.published_ns()), (stale, Nanos(99)));
         let mut depth = Depth::default();
         reader.depth(&mut depth).unwrap();
         assert_eq!((depth.state, depth.sequence), (BookState::Stale, 5));

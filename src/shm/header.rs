@@ -2,12 +2,13 @@
 //! attaches.
 
 use super::RegionError;
+use super::latency::Measuring;
 use super::layout::{
-    COUNTS_AT, ENDED_AT, HASH, HASH_AT, HEADER, HEARTBEAT_AT, LENGTH_AT, MAGIC_AT, PID_AT,
-    STARTED_AT, VERSION, VERSION_AT,
+    COUNTS_AT, ENDED_AT, HASH, HASH_AT, HEADER, HEARTBEAT_AT, LENGTH_AT, MAGIC_AT, MEASURING_AT,
+    PID_AT, STARTED_AT, VERSION, VERSION_AT,
 };
 use crate::sync::words::{ReadWords, Words};
-use crate::types::Nanos;
+use crate::types::{Detail, Nanos};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,6 +23,21 @@ pub(super) fn write(words: &Words, magic: u64, counts: &[u64]) {
     for (index, count) in counts.iter().enumerate() {
         words.store(COUNTS_AT + index, *count);
     }
+}
+
+/// Says how much is measured and what it costs.
+pub(super) fn set_measuring(words: &Words, measuring: &Measuring) {
+    let Measuring { detail, clock_ps, record_ps } = *measuring;
+    for (index, word) in [detail as u64, clock_ps, record_ps].into_iter().enumerate() {
+        words.store(MEASURING_AT + index, word);
+    }
+}
+
+/// See [`set_measuring`].
+pub(super) fn measuring(words: &ReadWords) -> Measuring {
+    let [detail, clock_ps, record_ps] =
+        std::array::from_fn(|index| words.load(MEASURING_AT + index));
+    Measuring { detail: Detail::from_u8(detail as u8), clock_ps, record_ps }
 }
 
 /// Says that the file is complete. The last store of all, and Release.

@@ -17,16 +17,22 @@
 //!  16  market: instruments  venues  assets  depth  trades  strategies  (counts)      (16..24)
 //!      strategy: strategy id  instruments  requests  reports  statuses   (counts)
 //!  24  strategy: heartbeat of the strategy  its process id                           (24..32)
+//!      market: detail of measuring, then what it costs in picoseconds: a reading of the clock, a
+//!      record in a histogram
 //! ```
 //!
 //! The market file goes on with sections, each an array of equal records:
 //!
 //! ```text
 //! section     records            words of a record
-//! instruments instruments        32  name 8, symbol 8, venue and codes 1, assets 1, rules 11, -3
+//! instruments instruments        32  name 8, symbol 8, venue and codes 1, assets 1, rules 11,
+//!                                    group of its underlying 1, -2
 //! assets      assets              4  name
+//! groups      8                   4  name: underlyings with latency histograms of their own; the
+//!                                    last is for all others
 //! books       instruments         8  top: counter, bid price, bid qty, ask price, ask qty,
-//!                                    recv_ns, published_ns, sequence << 8 | state
+//!                                    recv_ns, stamps (decoded, published, event: differences from
+//!                                    it), sequence << 8 | state
 //!                              + 8  number of the newest depth
 //!                      + 4 x slot    depth: counter, sequence << 8 | state, event_ns, recv_ns,
 //!                                    published_ns, bids | asks << 32, then depth x (price, qty)
@@ -42,7 +48,11 @@
 //!                  + capacity x  56  counter, head 16, 4 legs x 8, -7
 //! feeds       venues             24  counter, the fields of FeedHealth, -7
 //! executors   venues             24  counter, channels and ready, the rest of ExecutorHealth, -6
-//! latency     stages x venues  1992  count, sum, !min, max, -4, 1984 buckets
+//! worst       venues x 100       16  counter, client id, signal | instrument << 48, 13 stamps
+//! heads       venues x groups     8  count, sum, !min, max, -4
+//!               x stages
+//! latency     venues x groups  1984  buckets of the histogram whose head has the same number; the
+//!               x stages             words of one that is empty are never touched
 //! ```
 //!
 //! The strategy file goes on with three rings:
@@ -50,7 +60,7 @@
 //! ```text
 //! requests    32 + requests x    24  head 16, tail 16; kind | legs << 8 | strategy << 16, id
 //!                                    (or instrument to watch),
-//!                                    tick_ns, published_ns, seen_ns, emitted_ns,
+//!                                    tick_ns, stamps of that book, seen_ns, emitted_ns,
 //!                                    4 x (instrument and codes, price, qty),
 //!                                    contract 4, -2
 //! reports     32 + reports x      8  head 16, tail 16; client id, signal, codes, last price,
@@ -61,14 +71,15 @@
 //!
 //! "counter" is a seqlock's: odd while its record is written. "-n" are reserved words, zero.
 
-use super::latency::Stage;
-use super::{account, books, health, instruments, pairs, signals, status, trades};
+use super::latency::{GROUPS, Stage};
+use super::worst::{self, WORST_PATHS};
+use super::{account, books, health, instruments, latency, pairs, signals, status, trades};
 use crate::sync::words::LINE;
 use crate::sync::{broadcast, histogram, ring, rotating};
 use std::ops::Range;
 
 /// Version of the layout. Raised by every change that a reader of the old one would misread.
-pub(super) const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 2;
 pub(super) const MARKET_MAGIC: u64 = u64::from_le_bytes(*b"STOOPMKT");
 pub(super) const STRATEGY_MAGIC: u64 = u64::from_le_bytes(*b"STOOPSTR");
 
@@ -83,6 +94,8 @@ pub(super) const HEARTBEAT_AT: usize = LINE;
 pub(super) const COUNTS_AT: usize = 2 * LINE;
 pub(super) const STRATEGY_HEARTBEAT_AT: usize = 3 * LINE;
 pub(super) const STRATEGY_PID_AT: usize = 3 * LINE + 1;
+/// In the market file, where a strategy's has its heartbeat: detail, reading, record.
+pub(super) const MEASURING_AT: usize = 3 * LINE;
 pub(super) const HEADER: usize = 4 * LINE;
 
 /// Most instruments, venues and assets of one region: bounds for arithmetic, not for use.
@@ -103,9 +116,11 @@ const _: () = {
     assert!(with_counter(account::COUNTER_WORDS).next_multiple_of(LINE) == COUNTERS_SIZE);
     assert!(with_counter(health::FEED_WORDS) <= HEALTH_STRIDE);
     assert!(with_counter(health::EXECUTOR_WORDS) <= HEALTH_STRIDE);
-    assert!(cfg!(feature = "loom") || histogram::SIZE == 1992);
-    assert!(histogram::SIZE.is_multiple_of(LINE));
-    assert!(instruments::WORDS <= INSTRUMENT_STRIDE && instruments::ASSET_WORDS == ASSET_STRIDE);
+    assert!(cfg!(feature = "loom") || histogram::BODY == 1984);
+    assert!(histogram::BODY.is_multiple_of(LINE) && histogram::HEAD == LINE);
+    assert!(with_counter(worst::WORDS) == WORST_STRIDE);
+    assert!(MEASURING_AT + 3 <= HEADER && GROUP_AT < INSTRUMENT_STRIDE);
+    assert!(instruments::WORDS <= GROUP_AT && instruments::ASSET_WORDS == ASSET_STRIDE);
     assert!(signals::REQUEST_WORDS <= 3 * LINE && signals::REPORT_WORDS <= LINE);
     assert!(with_counter(status::WORDS).next_multiple_of(LINE) == 17 * LINE);
     assert!(COUNTS_AT + 6 <= STRATEGY_HEARTBEAT_AT && STRATEGY_PID_AT < HEADER);
@@ -116,6 +131,9 @@ const fn with_counter(payload: usize) -> usize {
 }
 
 const INSTRUMENT_STRIDE: usize = 4 * LINE;
+/// Where an instrument's record has the group of its underlying.
+pub(super) const GROUP_AT: usize = instruments::WORDS;
+const WORST_STRIDE: usize = 2 * LINE;
 const ASSET_STRIDE: usize = LINE / 2;
 const POSITION_STRIDE: usize = 2 * LINE;
 const COUNTERS_SIZE: usize = 12 * LINE;
@@ -131,7 +149,11 @@ pub(super) const HASH: u64 = {
         POSITION_STRIDE as u64,
         COUNTERS_SIZE as u64,
         HEALTH_STRIDE as u64,
-        histogram::SIZE as u64,
+        histogram::HEAD as u64,
+        histogram::BODY as u64,
+        GROUPS as u64,
+        worst::WORDS as u64,
+        WORST_PATHS as u64,
         status::WORDS as u64,
         signals::REQUEST_WORDS as u64,
         signals::REPORT_WORDS as u64,
@@ -148,6 +170,8 @@ pub(super) const HASH: u64 = {
         signals::FIELDS,
         pairs::FIELDS,
         status::FIELDS,
+        latency::FIELDS,
+        worst::FIELDS,
     ];
     let mut hash = 0xcbf2_9ce4_8422_2325;
     let mut index = 0;
@@ -243,6 +267,7 @@ pub(super) struct MarketLayout {
     pub(super) counts: MarketCounts,
     pub(super) instruments: Section,
     pub(super) assets: Section,
+    pub(super) groups: Section,
     pub(super) books: Section,
     pub(super) trades: Section,
     pub(super) positions: Section,
@@ -252,6 +277,8 @@ pub(super) struct MarketLayout {
     pub(super) pairs: Section,
     pub(super) feeds: Section,
     pub(super) executors: Section,
+    pub(super) worst: Section,
+    pub(super) heads: Section,
     pub(super) latency: Section,
     /// Words of the whole file.
     pub(super) len: usize,
@@ -263,10 +290,12 @@ impl MarketLayout {
         counts.check()?;
         let instruments = counts.instruments as usize;
         let (venues, assets) = (counts.venues as usize, counts.assets as usize);
+        let histograms = venues * GROUPS * Stage::COUNT;
         let mut cursor = Cursor(HEADER);
         Ok(Self {
             instruments: cursor.section(INSTRUMENT_STRIDE, instruments),
             assets: cursor.section(ASSET_STRIDE, assets),
+            groups: cursor.section(ASSET_STRIDE, GROUPS),
             books: cursor.section(book_stride(counts.depth as usize), instruments),
             trades: cursor.section(trade_shape(counts.trades as usize).size(), instruments),
             positions: cursor.section(POSITION_STRIDE, instruments),
@@ -276,7 +305,9 @@ impl MarketLayout {
             pairs: cursor.section(pair_shape().size(), 1),
             feeds: cursor.section(HEALTH_STRIDE, venues),
             executors: cursor.section(HEALTH_STRIDE, venues),
-            latency: cursor.section(histogram::SIZE, Stage::COUNT * venues),
+            worst: cursor.section(WORST_STRIDE, WORST_PATHS * venues),
+            heads: cursor.section(histogram::HEAD, histograms),
+            latency: cursor.section(histogram::BODY, histograms),
             len: cursor.0,
             counts,
         })
@@ -392,6 +423,7 @@ mod tests {
         let sections = [
             (l.instruments, 32, 4),
             (l.assets, 4, 3),
+            (l.groups, 4, 8),
             (l.books, 8 + 8 + 4 * 88, 4),
             (l.trades, 8 + 1024 * 8, 4),
             (l.positions, 16, 4),
@@ -401,7 +433,9 @@ mod tests {
             (l.pairs, 8 + 64 * 56, 1),
             (l.feeds, 24, 2),
             (l.executors, 24, 2),
-            (l.latency, 1992, 18),
+            (l.worst, 16, 200),
+            (l.heads, 8, 2 * 8 * 14),
+            (l.latency, 1984, 2 * 8 * 14),
         ];
         let mut at = HEADER;
         for (section, stride, count) in sections {

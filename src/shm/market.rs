@@ -3,16 +3,17 @@
 use super::account::AccountWriter;
 use super::books::BookWriter;
 use super::health::{ExecutorHealthWriter, FeedHealthWriter, HealthWriter};
-use super::latency::Stage;
-use super::layout::{MARKET_MAGIC, MarketCounts, MarketLayout, PID_AT, Section};
+use super::latency::{self, GROUPS, Groups, Measuring, Stage, StageWriter};
+use super::layout::{GROUP_AT, MARKET_MAGIC, MarketCounts, MarketLayout, PID_AT, Section};
 use super::map::{self, Lock, Named, NewFile};
 use super::pairs::PairWriter;
 use super::trades::TradeWriter;
 use super::view::MarketView;
+use super::worst::{WORST_PATHS, WorstWriter};
 use super::{RegionError, header, instruments, layout};
 use crate::sync::words::Words;
 use crate::sync::{broadcast, histogram, seqlock};
-use crate::types::{InstrumentId, InstrumentTable, Nanos, VenueId};
+use crate::types::{Detail, InstrumentId, InstrumentTable, Nanos, VenueId};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,11 +27,13 @@ pub struct RegionOptions {
     pub trades: usize,
     /// Strategies that will have a file.
     pub strategies: usize,
+    /// How much is measured.
+    pub detail: Detail,
 }
 
 impl Default for RegionOptions {
     fn default() -> Self {
-        Self { depth: 20, trades: 1024, strategies: 1 }
+        Self { depth: 20, trades: 1024, strategies: 1, detail: Detail::default() }
     }
 }
 
@@ -42,7 +45,8 @@ enum Role {
     Account,
     Pairs,
     Health(VenueId),
-    Histogram(Stage, VenueId),
+    Stage(Stage, VenueId),
+    Worst(VenueId),
 }
 
 /// The engine's side of the market file. Hands out each writer once; dropping it says that the
@@ -52,6 +56,7 @@ pub struct Market {
     words: Words,
     layout: MarketLayout,
     view: MarketView,
+    groups: Groups,
     taken: Mutex<BTreeSet<Role>>,
     _named: Option<Named>,
     /// The instance's directory, locked while it lives.
@@ -81,7 +86,7 @@ impl Market {
         let new = NewFile::create(&path, contents.layout.len)?;
         contents.write(&new.words);
         let (words, named) = new.publish()?;
-        Ok(Self::new(words, contents.layout, instruments, Some(named), Some(lock)))
+        Ok(Self::new(words, contents, instruments, Some(named), Some(lock)))
     }
 
     /// The same without a file, for tests and simulation.
@@ -92,19 +97,21 @@ impl Market {
         let contents = Contents::new(instruments, options)?;
         let words = Words::heap(contents.layout.len);
         contents.write(&words);
-        Ok(Self::new(words, contents.layout, instruments, None, None))
+        Ok(Self::new(words, contents, instruments, None, None))
     }
 
     fn new(
         words: Words,
-        layout: MarketLayout,
+        contents: Contents,
         instruments: &InstrumentTable,
         named: Option<Named>,
         lock: Option<Lock>,
     ) -> Self {
-        let view = MarketView::new(words.reader(), &layout, Arc::new(instruments.clone()));
+        let Contents { layout, groups, .. } = contents;
+        let table = Arc::new(instruments.clone());
+        let view = MarketView::new(words.reader(), &layout, table, groups.clone());
         let taken = Mutex::new(BTreeSet::new());
-        Self { words, layout, view, taken, _named: named, _lock: lock }
+        Self { words, layout, view, groups, taken, _named: named, _lock: lock }
     }
 
     /// A reader of this region.
@@ -170,12 +177,41 @@ impl Market {
         })
     }
 
-    /// The writer of one histogram; `None` the second time.
-    pub fn histogram_writer(&self, stage: Stage, venue: VenueId) -> Option<histogram::Writer> {
+    /// The writer of one stage's histograms of one venue; `None` the second time.
+    pub fn stage_writer(&self, stage: Stage, venue: VenueId) -> Option<StageWriter> {
         let venues = self.layout.counts.venues as usize;
-        let index = stage.index(venue, venues)?;
-        let role = Role::Histogram(stage, venue);
-        self.take(role, &self.layout.latency, index).map(histogram::Writer::new)
+        let first = latency::index(stage, venue, 0, venues)?;
+        self.take(Role::Stage(stage, venue), &self.layout.heads, first)?;
+        let groups = (0..GROUPS).map(|group| {
+            let index = latency::index(stage, venue, group, venues)?;
+            let head = self.words.slice(self.layout.heads.record(index)?);
+            let body = self.words.slice(self.layout.latency.record(index)?);
+            Some(histogram::Writer::new(head, body))
+        });
+        Some(StageWriter::new(groups.collect::<Option<_>>()?, self.groups.of.clone()))
+    }
+
+    /// The writer of one venue's worst paths; `None` the second time.
+    pub fn worst_writer(&self, venue: VenueId) -> Option<WorstWriter> {
+        let first = usize::from(venue.0) * WORST_PATHS;
+        self.take(Role::Worst(venue), &self.layout.worst, first)?;
+        let slot = |index| self.layout.worst.record(first + index);
+        let slots = (0..WORST_PATHS).map_while(slot);
+        let writers = slots.map(|range| seqlock::Writer::new(self.words.slice(range)));
+        Some(WorstWriter::new(writers.collect()))
+    }
+
+    /// How much is measured.
+    #[must_use]
+    pub fn detail(&self) -> Detail {
+        self.view.measuring().detail
+    }
+
+    /// Says what measuring was found to cost: a reading of the clock and a record in a histogram,
+    /// picoseconds.
+    pub fn set_measuring_costs(&self, clock_ps: u64, record_ps: u64) {
+        let measuring = Measuring { clock_ps, record_ps, ..self.view.measuring() };
+        header::set_measuring(&self.words, &measuring);
     }
 }
 
@@ -190,6 +226,9 @@ struct Contents {
     layout: MarketLayout,
     instruments: Vec<[u64; instruments::WORDS]>,
     assets: Vec<[u64; instruments::ASSET_WORDS]>,
+    groups: Groups,
+    group_names: Vec<[u64; instruments::ASSET_WORDS]>,
+    detail: Detail,
 }
 
 impl Contents {
@@ -214,7 +253,18 @@ impl Contents {
             .map(|index| table.assets.name(crate::types::AssetId(index as u16)))
             .map(|name| instruments::encode_asset(name).ok_or_else(|| too_long(name)))
             .collect::<Result<_, _>>()?;
-        Ok(Self { layout, instruments, assets })
+        let groups = Groups::new(table);
+        let group_names = groups
+            .names
+            .iter()
+            .map(|name| match name.as_str() {
+                "" => Some([0; instruments::ASSET_WORDS]),
+                name => instruments::encode_asset(name),
+            })
+            .collect::<Option<_>>()
+            .ok_or_else(|| error("the name of a group is too long".to_owned()))?;
+        let detail = options.detail;
+        Ok(Self { layout, instruments, assets, groups, group_names, detail })
     }
 
     fn write(&self, words: &Words) {
@@ -225,6 +275,16 @@ impl Contents {
         for (index, row) in self.assets.iter().enumerate() {
             put(words, &self.layout.assets, index, row);
         }
+        for (index, row) in self.group_names.iter().enumerate() {
+            put(words, &self.layout.groups, index, row);
+        }
+        for (index, group) in self.groups.of.iter().enumerate() {
+            if let Some(range) = self.layout.instruments.record(index) {
+                words.store(range.start + GROUP_AT, u64::from(*group));
+            }
+        }
+        let measuring = Measuring { detail: self.detail, ..Measuring::default() };
+        header::set_measuring(words, &measuring);
         header::complete(words);
     }
 }

@@ -36,6 +36,7 @@ mod strategy;
 mod tests;
 mod trades;
 mod view;
+mod worst;
 
 pub use account::{AccountWriter, BalanceRow, OrderCounters, PnlRow, PositionRow, REFUSAL_CODES};
 pub use books::{Best, BookWriter, DEPTH_MAX, Depth};
@@ -44,7 +45,7 @@ pub use health::{
     ExecutorHealth, ExecutorHealthWriter, FeedHealth, FeedHealthWriter, HealthWriter, RateUse,
     VenueHealth,
 };
-pub use latency::Stage;
+pub use latency::{GROUPS, Measuring, Stage, StageWriter};
 pub use market::{Market, RegionOptions};
 pub use pages::ask_for_huge_pages;
 pub use pairs::{PairReader, PairWriter};
@@ -56,3 +57,4 @@ pub use status::{
 pub use strategy::{OmsEnd, StrategyEnd, StrategyFile, StrategyOptions};
 pub use trades::{Print, TradeReader, TradeWriter};
 pub use view::MarketView;
+pub use worst::{PathRow, PathSlot, WORST_PATHS, WorstWriter};

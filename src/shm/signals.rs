@@ -4,9 +4,9 @@ use super::codec::byte;
 use crate::sync::ring;
 use crate::sync::spsc::{BadIndex, Full};
 use crate::types::{
-    BreachAction, ClientOrderId, Contract, InstrumentId, LEGS_MAX, Leg, LegMode, LegPricing, Nanos,
-    OrderState, Ppb, Price, Qty, RejectReason, ReportKind, Request, Side, Signal, SignalId,
-    StrategyId, StrategyReport, TimeInForce,
+    BookStamps, BreachAction, ClientOrderId, Contract, InstrumentId, LEGS_MAX, Leg, LegMode,
+    LegPricing, Nanos, OrderState, Ppb, Price, Qty, RejectReason, ReportKind, Request, Side,
+    Signal, SignalId, StrategyId, StrategyReport, TimeInForce,
 };
 use std::fmt;
 
@@ -51,7 +51,7 @@ impl fmt::Display for BadRecord {
 impl std::error::Error for BadRecord {}
 
 /// Order of the words below; part of the layout's hash.
-pub(super) const FIELDS: &str = "request: kind|legs<<8|strategy<<16 id|instrument tick|price published|qty seen emitted \
+pub(super) const FIELDS: &str = "request: kind|legs<<8|strategy<<16 id|instrument tick|price stamps|qty seen emitted \
     legs4(instrument|side<<16|pricing<<24|tif<<32 price qty) \
     contract(mode|action<<8 naked_qty naked_time slippage); report: client signal \
     leg|state<<8|kind<<16|reason<<24|risk<<32|side<<40|instrument<<48 last_price last_qty \
@@ -140,7 +140,7 @@ fn watched(id: u64, bounds: Bounds) -> Result<InstrumentId, BadRecord> {
 /// A request of its words, which may be anything. They are a private copy: the strategy can no
 /// longer change them between check and use.
 pub(super) fn decode(words: &[u64; REQUEST_WORDS], bounds: Bounds) -> Result<Request, BadRecord> {
-    let [head, id, tick_ns, published_ns, seen_ns, emitted_ns, rest @ ..] = words;
+    let [head, id, tick_ns, stamps, seen_ns, emitted_ns, rest @ ..] = words;
     if head >> 24 != 0 {
         return Err(BadRecord::Kind);
     }
@@ -155,21 +155,23 @@ pub(super) fn decode(words: &[u64; REQUEST_WORDS], bounds: Bounds) -> Result<Req
         CANCEL if legs_len == 0 => return Ok(Request::Cancel(ClientOrderId(*id))),
         // Price and quantity stand where a signal has its first two stamps.
         REPLACE if legs_len == 0 => {
-            let (price, qty) = (Price(*tick_ns as i64), Qty(*published_ns as i64));
+            let (price, qty) = (Price(*tick_ns as i64), Qty(*stamps as i64));
             return Ok(Request::Replace { id: ClientOrderId(*id), price, qty });
         }
         SIGNAL if (1..=LEGS_MAX).contains(&usize::from(legs_len)) => {}
         SIGNAL | CANCEL | CANCEL_ALL | WATCH | REPLACE => return Err(BadRecord::Legs),
         _ => return Err(BadRecord::Kind),
     }
+    let (tick_ns, book) = (Nanos(*tick_ns), BookStamps::from_word(*stamps));
     let mut signal = Signal {
         id: SignalId(*id),
         strategy: bounds.strategy,
         legs_len,
-        tick_ns: Nanos(*tick_ns),
-        published_ns: Nanos(*published_ns),
+        tick_ns,
+        published_ns: book.published_ns(tick_ns),
         seen_ns: Nanos(*seen_ns),
         emitted_ns: Nanos(*emitted_ns),
+        book,
         ..Signal::default()
     };
     let (legs, last) = rest.split_at(LEGS_MAX * LEG_WORDS);
@@ -221,7 +223,7 @@ impl RequestWriter {
                 kind | u64::from(signal.legs_len) << 8,
                 id,
                 signal.tick_ns.0,
-                signal.published_ns.0,
+                signal.book.word(),
                 signal.seen_ns.0,
                 signal.emitted_ns.0,
             ];
@@ -392,6 +394,7 @@ mod tests {
             published_ns: Nanos(12),
             seen_ns: Nanos(13),
             emitted_ns: Nanos(u64::MAX),
+            book: BookStamps::new(Nanos(0), Nanos(11), Nanos(12), Nanos(12)),
         }
     }
 

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::types::{
-    Amount, AssetBalance, AssetId, BookState, ClientOrderId, InstrumentId, InstrumentTable, Leg,
-    Level, Nanos, OrderState, Price, Qty, Readiness, RejectReason, ReportKind, Request, Side,
-    Signal, SignalId, StrategyId, StrategyReport, TopOfBook, Trade, VenueId,
+    Amount, AssetBalance, AssetId, BookState, ClientOrderId, Detail, InstrumentId, InstrumentTable,
+    Leg, Level, Nanos, OrderState, Price, Qty, Readiness, RejectReason, ReportKind, Request, Side,
+    Signal, SignalId, Stamp, StrategyId, StrategyReport, TopOfBook, Trade, VenueId,
 };
 use instruments::tests::table;
 use std::fs;
@@ -102,14 +102,16 @@ fn every_writer_is_handed_out_once() {
     for venue in [VenueId(0), VenueId(1)] {
         assert!(market.health_writer(venue).is_some() && market.health_writer(venue).is_none());
         for stage in Stage::ALL {
-            assert!(market.histogram_writer(stage, venue).is_some());
-            assert!(market.histogram_writer(stage, venue).is_none());
+            assert!(market.stage_writer(stage, venue).is_some());
+            assert!(market.stage_writer(stage, venue).is_none());
         }
+        assert!(market.worst_writer(venue).is_some() && market.worst_writer(venue).is_none());
     }
     assert!(market.book_writer(InstrumentId(4)).is_none(), "not in the table");
     assert!(market.trade_writer(InstrumentId(4)).is_none());
     assert!(market.health_writer(VenueId(2)).is_none());
-    assert!(market.histogram_writer(Stage::Ack, VenueId(2)).is_none());
+    assert!(market.stage_writer(Stage::Ack, VenueId(2)).is_none());
+    assert!(market.worst_writer(VenueId(2)).is_none());
 }
 
 /// Writes something different into every section.
@@ -139,9 +141,21 @@ fn write_everything(market: &Market) {
     let mut health = market.health_writer(VenueId(1)).unwrap();
     health.feed.publish(&venue_health().feed);
     health.executor.publish(&venue_health().executor);
-    let mut latency = market.histogram_writer(Stage::LegSkew, VenueId(1)).unwrap();
-    latency.record(11);
+    let mut latency = market.stage_writer(Stage::LegSkew, VenueId(1)).unwrap();
+    latency.record(InstrumentId(1), 11);
+    latency.record(InstrumentId(2), 12);
+    let mut worst = market.worst_writer(VenueId(1)).unwrap();
+    worst.offer(5, slow_path).unwrap();
+    market.set_measuring_costs(9_000, 2_000);
     market.beat(Nanos(77));
+}
+
+fn slow_path() -> PathRow {
+    let mut path = crate::types::Path::default();
+    path.set(Stamp::Received, Nanos(20));
+    path.set(Stamp::Handed, Nanos(25));
+    let (client_id, signal) = (ClientOrderId(1 << 40), SignalId(6));
+    PathRow { client_id, signal, instrument: InstrumentId(3), path }
 }
 
 fn position(number: u16) -> PositionRow {
@@ -263,7 +277,19 @@ fn check_everything(view: &MarketView) {
     assert_eq!(view.counters(), counters());
     assert_eq!(view.health(VenueId(1)), venue_health());
     assert_eq!(view.health(VenueId(0)), VenueHealth::default());
-    assert_eq!(view.histogram(Stage::LegSkew, VenueId(1)).max, 11);
+    let skew = view.histogram(Stage::LegSkew, VenueId(1));
+    assert_eq!((skew.count, skew.min, skew.max), (2, 11, 12));
+    let of_group = |group| view.group_histogram(Stage::LegSkew, VenueId(1), group).max;
+    assert_eq!((of_group(0), of_group(1), of_group(2)), (12, 11, 0));
+    assert_eq!(view.groups()[..3], ["BTC", "ETH", ""]);
+    assert_eq!(
+        (0..5).map(|id| view.group_of(InstrumentId(id))).collect::<Vec<_>>(),
+        [Some(0), Some(1), Some(0), Some(1), None]
+    );
+    assert_eq!(view.worst_paths(), [slow_path()]);
+    assert_eq!(slow_path().total_ns(), 5);
+    let measuring = Measuring { detail: Detail::All, clock_ps: 9_000, record_ps: 2_000 };
+    assert_eq!(view.measuring(), measuring);
     assert_eq!(view.histogram(Stage::LegSkew, VenueId(0)).count, 0);
     assert_eq!(view.histogram(Stage::Ack, VenueId(1)).count, 0);
     assert_eq!((view.heartbeat(), view.venues(), view.depth_limit()), (Nanos(77), 2, 20));
@@ -427,7 +453,7 @@ fn files_that_are_not_ours_are_refused_by_name() {
     let advice = "use the same build for both";
     assert_eq!(
         error,
-        format!("{path} has layout version 99, this program reads version 1: {advice}")
+        format!("{path} has layout version 99, this program reads version 2: {advice}")
     );
     let (error, path) = attach_changed("hash", put(2, 99));
     assert_eq!(

@@ -3,10 +3,11 @@
 use super::account::{self, BalanceRow, OrderCounters, PnlRow, PositionRow};
 use super::books::{Best, BookReader, Depth};
 use super::health::{self, VenueHealth};
-use super::latency::Stage;
-use super::layout::{MARKET_MAGIC, MarketCounts, MarketLayout, Section, pair_shape};
+use super::latency::{self, GROUPS, Groups, Measuring, Stage};
+use super::layout::{GROUP_AT, MARKET_MAGIC, MarketCounts, MarketLayout, Section, pair_shape};
 use super::pairs::PairReader;
 use super::trades::TradeReader;
+use super::worst::{self, PathRow};
 use super::{RegionError, header, instruments, map, market};
 use crate::sync::words::ReadWords;
 use crate::sync::{broadcast, histogram, seqlock};
@@ -35,8 +36,11 @@ struct Shared {
     pairs: Vec<PairReader>,
     feeds: Vec<seqlock::Reader>,
     executors: Vec<seqlock::Reader>,
-    /// By stage, then venue.
+    /// By venue, then group, then stage.
     latency: Vec<histogram::Reader>,
+    /// By venue, a hundred each.
+    worst: Vec<seqlock::Reader>,
+    groups: Groups,
 }
 
 impl MarketView {
@@ -50,13 +54,16 @@ impl MarketView {
         header::check_length(&words, layout.len, &path)?;
         let table = read_table(&words, &layout);
         let table = table.ok_or_else(|| corrupt("its table of instruments"))?;
-        Ok(Self::new(words, &layout, Arc::new(table)))
+        let groups = read_groups(&words, &layout);
+        let groups = groups.ok_or_else(|| corrupt("its groups of instruments"))?;
+        Ok(Self::new(words, &layout, Arc::new(table), groups))
     }
 
     pub(super) fn new(
         words: ReadWords,
         layout: &MarketLayout,
         table: Arc<InstrumentTable>,
+        groups: Groups,
     ) -> Self {
         let shape = layout.trade_shape();
         let trades = parts(&words, &layout.trades).enumerate().map(|(index, part)| {
@@ -77,7 +84,12 @@ impl MarketView {
                 .collect(),
             feeds: values(&layout.feeds),
             executors: values(&layout.executors),
-            latency: parts(&words, &layout.latency).map(histogram::Reader::new).collect(),
+            latency: parts(&words, &layout.heads)
+                .zip(parts(&words, &layout.latency))
+                .map(|(head, body)| histogram::Reader::new(head, body))
+                .collect(),
+            worst: values(&layout.worst),
+            groups,
             counts: layout.counts,
             table,
             words: words.clone(),
@@ -194,12 +206,51 @@ impl MarketView {
         }
     }
 
-    /// One latency histogram; empty if the region does not know the venue.
+    /// One stage at one venue over all groups; empty if the region does not know the venue.
     #[must_use]
     pub fn histogram(&self, stage: Stage, venue: VenueId) -> histogram::Snapshot {
-        let index = stage.index(venue, self.venues());
+        let mut all = histogram::Snapshot::default();
+        (0..GROUPS).for_each(|group| all.merge(&self.group_histogram(stage, venue, group)));
+        all
+    }
+
+    /// The part of one group in it.
+    #[must_use]
+    pub fn group_histogram(
+        &self,
+        stage: Stage,
+        venue: VenueId,
+        group: usize,
+    ) -> histogram::Snapshot {
+        let index = latency::index(stage, venue, group, self.venues());
         let reader = index.and_then(|index| self.shared.latency.get(index));
         reader.map(histogram::Reader::snapshot).unwrap_or_default()
+    }
+
+    /// Names of the groups that latency is told apart by; an empty one for one that is not used.
+    #[must_use]
+    pub fn groups(&self) -> &[String; GROUPS] {
+        &self.shared.groups.names
+    }
+
+    /// Which of the groups an instrument is in.
+    #[must_use]
+    pub fn group_of(&self, instrument: InstrumentId) -> Option<usize> {
+        self.shared.groups.of.get(instrument.index()).map(|group| usize::from(*group))
+    }
+
+    /// The worst paths of all venues, the longest first.
+    #[must_use]
+    pub fn worst_paths(&self) -> Vec<PathRow> {
+        let mut rows: Vec<PathRow> = self.shared.worst.iter().filter_map(worst::read).collect();
+        rows.sort_by_key(|row| (std::cmp::Reverse(row.total_ns()), row.client_id));
+        rows
+    }
+
+    /// How much is measured, and what that costs.
+    #[must_use]
+    pub fn measuring(&self) -> Measuring {
+        header::measuring(&self.shared.words)
     }
 
     /// When the engine last said that it lives.
@@ -230,6 +281,20 @@ impl MarketView {
 /// The records of a section, one handle each.
 fn parts<'a>(words: &'a ReadWords, section: &'a Section) -> impl Iterator<Item = ReadWords> + 'a {
     (0..).map_while(|index| section.record(index)).map(|range| words.slice(range))
+}
+
+/// The groups of an attached file; `None` if they make no sense.
+fn read_groups(words: &ReadWords, layout: &MarketLayout) -> Option<Groups> {
+    let mut names: [String; GROUPS] = Default::default();
+    for (name, part) in names.iter_mut().zip(parts(words, &layout.groups)) {
+        let words: [u64; instruments::ASSET_WORDS] = std::array::from_fn(|word| part.load(word));
+        if words != [0; instruments::ASSET_WORDS] {
+            instruments::decode_asset(&words)?.as_str().clone_into(name);
+        }
+    }
+    let of = parts(words, &layout.instruments).map(|part| u8::try_from(part.load(GROUP_AT)).ok());
+    let of: Arc<[u8]> = of.collect::<Option<_>>()?;
+    of.iter().all(|group| usize::from(*group) < GROUPS).then_some(Groups { of, names })
 }
 
 /// The tables of an attached file; `None` if they make no sense.

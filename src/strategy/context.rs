@@ -4,8 +4,8 @@ use super::{EmitError, SignalBuilder};
 use crate::clock::Clock;
 use crate::shm::{Best, Depth, MarketView, Status, StrategyEnd, TradeReader, VenueHealth};
 use crate::types::{
-    Amount, ClientOrderId, Instrument, InstrumentId, InstrumentTable, Nanos, Price, Qty, Request,
-    Rounding, Scale, Signal, SignalId, StrategyId, StrategyReport, Trade,
+    Amount, BookStamps, ClientOrderId, Detail, Instrument, InstrumentId, InstrumentTable, Nanos,
+    Price, Qty, Request, Rounding, Scale, Signal, SignalId, StrategyId, StrategyReport, Trade,
 };
 use rust_decimal::Decimal;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ struct Watched {
 #[derive(Clone, Copy, Default)]
 struct Tick {
     recv_ns: Nanos,
-    published_ns: Nanos,
+    book: BookStamps,
     seen_ns: Nanos,
 }
 
@@ -101,6 +101,8 @@ pub struct Context {
     status: Status,
     tick: Tick,
     signals: u64,
+    /// Every step is stamped.
+    stamped: bool,
     trades_missed: u64,
     timer_ns: u64,
     timer_at: Nanos,
@@ -110,8 +112,10 @@ impl Context {
     /// A context that watches nothing yet.
     #[must_use]
     pub fn new(parts: ContextParts) -> Self {
+        let stamped = parts.view.measuring().detail == Detail::All;
         Self {
             parts,
+            stamped,
             watched: Vec::with_capacity(64),
             depth: Depth::default(),
             status: Status::new(),
@@ -164,24 +168,33 @@ impl Context {
     #[inline]
     pub fn best(&mut self, instrument: &InstrumentRef) -> Best {
         let best = self.parts.view.best(instrument.id);
-        self.saw(best.recv_ns, best.published_ns);
+        self.saw(best.recv_ns, best.stamps);
         best
     }
 
     /// The best levels of both sides, with state and age.
     pub fn book(&mut self, instrument: &InstrumentRef) -> &Depth {
         self.parts.view.depth(instrument.id, &mut self.depth);
-        let (recv_ns, published_ns) = (self.depth.recv_ns, self.depth.published_ns);
-        self.saw(recv_ns, published_ns);
+        let Depth { recv_ns, published_ns, .. } = self.depth;
+        if recv_ns > self.tick.recv_ns {
+            let book = BookStamps::new(Nanos(0), recv_ns, published_ns, published_ns);
+            self.saw(recv_ns, book);
+        }
         &self.depth
     }
 
     #[inline]
-    fn saw(&mut self, recv_ns: Nanos, published_ns: Nanos) {
+    fn saw(&mut self, recv_ns: Nanos, book: BookStamps) {
         if recv_ns > self.tick.recv_ns {
-            let seen_ns = self.parts.clock.now();
-            self.tick = Tick { recv_ns, published_ns, seen_ns };
+            let seen_ns = self.stamp();
+            self.tick = Tick { recv_ns, book, seen_ns };
         }
+    }
+
+    /// The time, if every step is stamped.
+    #[inline]
+    fn stamp(&self) -> Nanos {
+        if self.stamped { self.parts.clock.now() } else { Nanos(0) }
     }
 
     /// Position of the engine in an instrument, base units with fees taken in base counted; as of
@@ -313,9 +326,10 @@ impl Context {
         signal.id = SignalId(self.signals + 1);
         signal.strategy = self.parts.strategy;
         signal.tick_ns = self.tick.recv_ns;
-        signal.published_ns = self.tick.published_ns;
+        signal.book = self.tick.book;
         signal.seen_ns = self.tick.seen_ns;
-        signal.emitted_ns = self.parts.clock.now();
+        signal.emitted_ns = self.stamp();
+        signal.published_ns = signal.book.published_ns(signal.tick_ns);
         self.push(&Request::Signal(signal))?;
         self.signals += 1;
         Ok(signal.id)

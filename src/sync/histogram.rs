@@ -5,6 +5,9 @@
 //! longest and sum are kept exactly. One writer, which stores what it loaded plus one: cheaper than
 //! an atomic addition and enough for a single writer. Readers take a [`Snapshot`] at any time; it
 //! may miss what is being recorded at that moment.
+//!
+//! Head and buckets may lie apart, and the buckets of a histogram whose head says that it is empty
+//! are never loaded: of many histograms in one file only those that are used take memory.
 
 use super::atomic::{AtomicU64, Ordering};
 use super::words::{LINE, ReadWords, Words};
@@ -24,10 +27,11 @@ const SUM: usize = 1;
 /// Stored as its complement, so that zeroed memory means "none yet".
 const MIN_COMPLEMENT: usize = 2;
 const MAX: usize = 3;
-const HEADER: usize = LINE;
 
-/// Words of one histogram.
-pub(crate) const SIZE: usize = HEADER + BUCKETS;
+/// Words of a histogram's head: count, sum, ends.
+pub(crate) const HEAD: usize = LINE;
+/// Words of its buckets.
+pub(crate) const BODY: usize = BUCKETS;
 
 /// Bucket of a duration.
 #[inline(always)]
@@ -40,46 +44,55 @@ fn bucket(ns: u64) -> usize {
 
 /// Middle of a bucket.
 fn middle(bucket: usize) -> u64 {
+    let (low, high) = bounds(bucket);
+    low + (high - low) / 2
+}
+
+/// Shortest and longest duration of a bucket.
+fn bounds(bucket: usize) -> (u64, u64) {
     let octave = (bucket / PER_OCTAVE).saturating_sub(1) as u32;
     let low = (bucket as u64 - u64::from(octave) * PER_OCTAVE as u64) << octave;
-    low + ((1 << octave) - 1) / 2
+    (low, low + ((1 << octave) - 1))
 }
 
 /// Records durations.
 #[derive(Debug)]
 pub struct Writer {
-    words: Words,
+    head: Words,
+    body: Words,
 }
 
 /// Reads a histogram.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    words: ReadWords,
+    head: ReadWords,
+    body: ReadWords,
 }
 
 /// A histogram on the heap.
 #[must_use]
 pub fn histogram() -> (Writer, Reader) {
-    let words = Words::heap(SIZE);
-    (Writer::new(words.clone()), Reader::new(words.reader()))
+    let (head, body) = (Words::heap(HEAD), Words::heap(BODY));
+    let reader = Reader::new(head.reader(), body.reader());
+    (Writer::new(head, body), reader)
 }
 
 impl Writer {
-    /// `words` are [`SIZE`] words.
-    pub(crate) fn new(words: Words) -> Self {
-        assert_eq!(words.len(), SIZE, "a histogram has a fixed size");
-        Self { words }
+    /// `head` are [`HEAD`] words, `body` are [`BODY`].
+    pub(crate) fn new(head: Words, body: Words) -> Self {
+        assert!(head.len() >= HEAD && body.len() >= BODY, "a histogram has a fixed size");
+        Self { head, body }
     }
 
     /// Counts one duration; longer ones than [`LONGEST`] count as that long in quantiles.
     #[inline]
     pub fn record(&mut self, ns: u64) {
-        let words = self.words.atomics();
-        add(&words[HEADER + bucket(ns)], 1);
-        add(&words[COUNT], 1);
-        add(&words[SUM], ns);
-        update(&words[MIN_COMPLEMENT], |min| min.max(!ns));
-        update(&words[MAX], |max| max.max(ns));
+        add(&self.body.atomics()[bucket(ns)], 1);
+        let head = self.head.atomics();
+        add(&head[COUNT], 1);
+        add(&head[SUM], ns);
+        update(&head[MIN_COMPLEMENT], |min| min.max(!ns));
+        update(&head[MAX], |max| max.max(ns));
     }
 }
 
@@ -95,22 +108,26 @@ fn add(word: &AtomicU64, what: u64) {
 }
 
 impl Reader {
-    /// `words` are [`SIZE`] words.
-    pub(crate) fn new(words: ReadWords) -> Self {
-        assert_eq!(words.len(), SIZE, "a histogram has a fixed size");
-        Self { words }
+    /// `head` are [`HEAD`] words, `body` are [`BODY`].
+    pub(crate) fn new(head: ReadWords, body: ReadWords) -> Self {
+        assert!(head.len() >= HEAD && body.len() >= BODY, "a histogram has a fixed size");
+        Self { head, body }
     }
 
     /// What was recorded so far.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let words = self.words.atomics();
-        let load = |index: usize| words[index].load(Ordering::Relaxed);
+        let head = self.head.atomics();
+        let load = |index: usize| head[index].load(Ordering::Relaxed);
         let (counted, sum) = (load(COUNT), load(SUM));
-        let buckets: Vec<u64> = (HEADER..SIZE).map(load).collect();
+        if counted == 0 {
+            return Snapshot::default();
+        }
+        let body = self.body.atomics()[..BODY].iter();
+        let buckets: Vec<u64> = body.map(|bucket| bucket.load(Ordering::Relaxed)).collect();
         // The count is taken from the buckets, so that quantiles agree with it.
         let count = buckets.iter().fold(0u64, |sum, bucket| sum.saturating_add(*bucket));
-        if count == 0 || counted == 0 {
+        if count == 0 {
             return Snapshot::default();
         }
         Snapshot { count, min: !load(MIN_COMPLEMENT), max: load(MAX), mean: sum / counted, buckets }
@@ -150,6 +167,57 @@ impl Snapshot {
             seen >= rank
         });
         reached.map_or(self.max, middle).clamp(self.min.min(self.max), self.max)
+    }
+
+    /// The durations as buckets: the middle of each that is not empty, and how many it holds.
+    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
+        let counted = self.buckets.iter().enumerate().filter(|(_, count)| **count > 0);
+        counted.map(|(index, count)| (middle(index), *count))
+    }
+
+    /// The same durations corrected for coordinated omission, after HdrHistogram's
+    /// `copyCorrectedForCoordinatedOmission`: whoever measures once every `interval_ns` and is held
+    /// up for longer has missed measurements, which would have waited for one interval less each.
+    /// They are added. 0 adds nothing.
+    #[must_use]
+    pub fn corrected(&self, interval_ns: u64) -> Snapshot {
+        let mut corrected = self.clone();
+        if interval_ns == 0 || self.count == 0 {
+            return corrected;
+        }
+        let mut sum = u128::from(self.mean) * u128::from(self.count);
+        for (ns, count) in self.buckets() {
+            let missing = corrected.add_missing(ns.min(self.max), interval_ns, count);
+            sum = sum.saturating_add(missing);
+        }
+        corrected.mean = u64::try_from(sum / u128::from(corrected.count)).unwrap_or(u64::MAX);
+        corrected
+    }
+
+    /// Adds `count` of every duration that is whole intervals less than `ns` and still at least one
+    /// interval long. A bucket at a time, so that the work is bounded however short the interval.
+    /// The sum of what was added, for the mean.
+    fn add_missing(&mut self, ns: u64, interval_ns: u64, count: u64) -> u128 {
+        let mut sum = 0u128;
+        // What is left of `ns` after so many intervals; at least one must be left.
+        let most = (ns / interval_ns).saturating_sub(1);
+        let mut step = 1;
+        while step <= most {
+            let value = ns - step * interval_ns;
+            let index = bucket(value);
+            let (low, _) = bounds(index);
+            let last = ((ns - low) / interval_ns).clamp(step, most);
+            let steps = last - step + 1;
+            let lowest = ns - last * interval_ns;
+            let added = steps.saturating_mul(count);
+            self.buckets[index] = self.buckets[index].saturating_add(added);
+            self.count = self.count.saturating_add(added);
+            self.min = self.min.min(lowest);
+            let pair = u128::from(value) + u128::from(lowest);
+            sum = sum.saturating_add((pair * u128::from(steps) / 2).saturating_mul(count.into()));
+            step = last + 1;
+        }
+        sum
     }
 
     /// Adds what another histogram held.
@@ -255,15 +323,53 @@ mod tests {
 
     #[test]
     fn nonsense_from_another_process_is_survived() {
-        let words = Words::heap(SIZE);
+        let (head, body) = (Words::heap(HEAD), Words::heap(BODY));
         for fill in [1, u64::MAX, 1 << 63] {
-            (0..words.len()).for_each(|index| words.store(index, fill));
-            let mut snapshot = Reader::new(words.reader()).snapshot();
+            (0..head.len()).for_each(|index| head.store(index, fill));
+            (0..body.len()).for_each(|index| body.store(index, fill));
+            let mut snapshot = Reader::new(head.reader(), body.reader()).snapshot();
+            let corrected = snapshot.corrected(1_000);
+            assert!(corrected.count >= snapshot.count);
             for q in [-1.0, 0.0, 0.5, 1.0, 2.0, f64::NAN] {
                 let _ = snapshot.quantile(q);
             }
             snapshot.merge(&snapshot.clone());
         }
+    }
+
+    #[test]
+    fn a_pause_hides_what_would_have_waited_less() {
+        let (mut writer, reader) = histogram();
+        (0..3).for_each(|_| writer.record(10));
+        writer.record(100);
+        let seen = reader.snapshot();
+        // 90, 80 ... 10 are missing: nine more, of which the shortest is one interval long.
+        let corrected = seen.corrected(10);
+        assert_eq!((corrected.count, corrected.min, corrected.max), (13, 10, 100));
+        assert_eq!(corrected.mean, (3 * 10 + 100 + 450) / 13);
+        assert_eq!([0.3, 0.5, 0.75].map(|q| corrected.quantile(q)), [10, 40, 70]);
+        assert_eq!(seen.corrected(0), seen);
+        assert_eq!(seen.corrected(100), seen);
+        assert_eq!(seen.corrected(60), seen, "40 would be less than an interval");
+        assert_eq!(Snapshot::default().corrected(10), Snapshot::default());
+    }
+
+    #[test]
+    fn a_correction_is_bounded_work_however_short_the_interval() {
+        let (mut writer, reader) = histogram();
+        writer.record(60_000_000_000);
+        let corrected = reader.snapshot().corrected(1);
+        let longest = middle(bucket(60_000_000_000)).min(60_000_000_000);
+        assert_eq!((corrected.count, corrected.min), (longest, 1));
+        assert!(corrected.quantile(0.5).abs_diff(30_000_000_000) < 300_000_000);
+    }
+
+    #[test]
+    fn buckets_of_an_empty_histogram_are_not_looked_at() {
+        let (head, body) = (Words::heap(HEAD), Words::heap(BODY));
+        (0..body.len()).for_each(|index| body.store(index, 7));
+        let reader = Reader::new(head.reader(), body.reader());
+        assert_eq!(reader.snapshot(), Snapshot::default());
     }
 
     proptest! {
@@ -287,6 +393,31 @@ mod tests {
                 prop_assert!(error <= 0.01, "quantile {}: {} against {}", q, ours, theirs);
             }
             let mean = snapshot.mean as f64;
+            prop_assert!((mean - reference.mean()).abs() <= 1.0 + reference.mean() * 0.001);
+        }
+
+        #[test]
+        fn corrections_agree_with_hdrhistogram(
+            durations in prop::collection::vec((0u32..30, any::<u64>()), 1..300),
+            interval in 20_000u64..50_000_000,
+        ) {
+            let mut reference = hdrhistogram::Histogram::<u64>::new_with_bounds(1, 1 << 37, 4).unwrap();
+            let (mut writer, reader) = histogram();
+            for (bits, random) in durations {
+                // The middle of a bucket, as the correction takes it: else one more or one fewer
+                // would be missing.
+                let ns = 1.max(middle(bucket(random >> (63 - bits))));
+                reference.record_correct(ns, interval).unwrap();
+                writer.record(ns);
+            }
+            let corrected = reader.snapshot().corrected(interval);
+            prop_assert_eq!(corrected.count, reference.len());
+            for q in [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 1.0] {
+                let (ours, theirs) = (corrected.quantile(q), reference.value_at_quantile(q));
+                let error = ours.abs_diff(theirs) as f64 / theirs as f64;
+                prop_assert!(error <= 0.01, "quantile {}: {} against {}", q, ours, theirs);
+            }
+            let mean = corrected.mean as f64;
             prop_assert!((mean - reference.mean()).abs() <= 1.0 + reference.mean() * 0.001);
         }
     }

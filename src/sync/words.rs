@@ -153,8 +153,10 @@ struct Heap(Box<[Line]>);
 #[cfg(not(feature = "loom"))]
 impl Heap {
     fn new(len: usize) -> Self {
-        let line = || Line(std::array::from_fn(|_| AtomicU64::new(0)));
-        Self((0..len.div_ceil(LINE)).map(|_| line()).collect())
+        // Zeroed by the allocator: pages that nobody touches take no memory.
+        let lines = Box::new_zeroed_slice(len.div_ceil(LINE));
+        // SAFETY: `Line` is nothing but atomic integers, for which zeroed memory is the value 0.
+        Self(unsafe { lines.assume_init() })
     }
 
     fn words(&self) -> &[AtomicU64] {

@@ -118,6 +118,8 @@ pub struct SentOrder {
     pub client_id: ClientOrderId,
     /// Signal it belongs to.
     pub signal: SignalId,
+    /// What it trades.
+    pub instrument: InstrumentId,
     /// When.
     pub handed_ns: Nanos,
 }

@@ -14,6 +14,7 @@ mod operator;
 mod order;
 mod pair;
 mod signal;
+mod stamps;
 mod strategy;
 mod text;
 mod units;
@@ -40,6 +41,7 @@ pub use pair::{Breach, COMPLETING_LEG, HEDGE_LEG, PairEnd, PairLeg, PairOutcome}
 pub use signal::{
     BreachAction, Contract, LEGS_MAX, Leg, LegMode, LegPricing, Signal, SignalId, StrategyId,
 };
+pub use stamps::{BookStamps, Detail, Path, Stamp, Stamps};
 pub use strategy::{Request, StrategyReport};
 pub use text::{FillId, Text, VenueOrderId};
 pub use units::{AMOUNT_DECIMALS, Amount, Nanos, ParseUnitError, Ppb, Price, Qty, Rounding, Scale};

@@ -1,6 +1,6 @@
 //! Orders and the commands that executors carry out.
 
-use super::{FillId, InstrumentId, Nanos, Price, Qty, SignalId, StrategyId, VenueOrderId};
+use super::{FillId, InstrumentId, Nanos, Price, Qty, SignalId, Stamps, StrategyId, VenueOrderId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -324,6 +324,9 @@ pub struct Command {
     /// From when on it must not leave any more, because what it was checked against has aged:
     /// orders and changes of orders. The end of time for everything else.
     pub leave_by_ns: Nanos,
+    /// What is known of the way behind it; for measuring only, never on record.
+    #[serde(skip)]
+    pub stamps: Stamps,
 }
 
 impl Command {
@@ -331,8 +334,9 @@ impl Command {
     #[must_use]
     pub fn new(kind: CommandKind, now: Nanos) -> Self {
         let (signal, tick_ns) = (SignalId(0), Nanos(0));
-        let leave_by_ns = Self::WHENEVER;
-        Self { kind, priority: kind.priority(), signal, tick_ns, issued_ns: now, leave_by_ns }
+        let (leave_by_ns, stamps) = (Self::WHENEVER, Stamps::NONE);
+        let priority = kind.priority();
+        Self { kind, priority, signal, tick_ns, issued_ns: now, leave_by_ns, stamps }
     }
 
     /// The end of time, for [`Command::leave_by_ns`].

@@ -1,6 +1,6 @@
 //! What a strategy asks for: one or more legs that belong together.
 
-use super::{InstrumentId, Nanos, Ppb, Price, Qty, Side, TimeInForce};
+use super::{BookStamps, InstrumentId, Nanos, Ppb, Price, Qty, Side, TimeInForce};
 use serde::{Deserialize, Serialize};
 
 /// Most legs of one signal.
@@ -173,6 +173,9 @@ pub struct Signal {
     pub seen_ns: Nanos,
     /// When it emitted the signal.
     pub emitted_ns: Nanos,
+    /// What else is known of that book's way; for measuring only, never on record.
+    #[serde(skip)]
+    pub book: BookStamps,
 }
 
 impl Signal {

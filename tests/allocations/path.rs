@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use stoop::agents::journal::{JournalRecorder, JournalSetup};
 use stoop::agents::{
-    Agent, FeedBook, FeedHistograms, Lifecycle, OmsAgent, OmsParts, StrategyAgent, StrategyPort,
-    VenuePort, log,
+    Agent, FeedBook, FeedLatency, Lifecycle, OmsAgent, OmsParts, OrderLatency, StrategyAgent,
+    StrategyPort, VenuePort, log,
 };
 use stoop::book::{Book, BookOptions, Outcome};
 use stoop::clock::Clock;
@@ -21,7 +21,7 @@ use stoop::journal::Place;
 use stoop::oms::{Kept, OmsOptions, RiskLimits, StrategyLimits};
 use stoop::shm::{Market, RegionOptions, Stage, StrategyFile, StrategyOptions};
 use stoop::strategy::{Context, ContextParts, SpreadArb, SpreadArbOptions};
-use stoop::sync::{histogram, spsc};
+use stoop::sync::spsc;
 use stoop::throttle::Throttle;
 use stoop::types::Priority;
 use stoop::types::*;
@@ -160,7 +160,7 @@ struct FeedSide {
     book: FeedBook,
     bids: Vec<Level>,
     asks: Vec<Level>,
-    histograms: FeedHistograms,
+    latency: FeedLatency,
 }
 
 impl FeedSide {
@@ -195,7 +195,7 @@ impl FeedSide {
         }
         self.book.top_sequence = top.sequence;
         self.book.writer.publish_top(top, self.book.book.state(), now, now);
-        self.histograms.decode.record(100);
+        self.latency.record(top.instrument, top.event_ns, now, now, now);
     }
 
     fn publish(&mut self, now: Nanos) {
@@ -209,7 +209,7 @@ impl FeedSide {
         let (bid, ask) = (bids[0], asks[0]);
         let top = TopOfBook { instrument: *instrument, sequence, bid, ask, event_ns };
         writer.publish_top(&top, state, now, now);
-        self.histograms.publish.record(100);
+        self.latency.record(top.instrument, event_ns, now, now, now);
     }
 }
 
@@ -219,7 +219,7 @@ struct ExecutorSide {
     reports: spsc::Producer<Event>,
     throttle: Throttle,
     row: &'static VenueRow,
-    send: histogram::Writer,
+    latency: OrderLatency,
 }
 
 impl ExecutorSide {
@@ -231,10 +231,11 @@ impl ExecutorSide {
         connector.submit(command, now, out, events).unwrap();
         // What the socket would be given.
         assert!(out.outputs().all(|output| !matches!(output, Output::Frame(_, b""))));
-        self.send.record(now.since(command.issued_ns));
         if let CommandKind::New(order) = command.kind {
+            self.latency.on_sent(command, &order, now, now, now);
             let (client_id, signal) = (order.client_id, command.signal);
-            let sent = SentOrder { client_id, signal, handed_ns: now };
+            let instrument = order.instrument;
+            let sent = SentOrder { client_id, signal, instrument, handed_ns: now };
             self.reports.push(Event::Sent(sent)).unwrap();
         }
         self.hand_over(events.list(), now);
@@ -244,6 +245,9 @@ impl ExecutorSide {
         for event in events {
             if let Event::Notice(VenueNotice::RateLimit(used)) = event {
                 self.throttle.on_use(used, now);
+            }
+            if let Event::Report(report) = event {
+                self.latency.on_report(report);
             }
             self.reports.push(*event).unwrap();
         }
@@ -525,7 +529,7 @@ impl Engine {
             kept,
             instruments: table,
             account: market.account_writer().unwrap(),
-            leg_skew: market.histogram_writer(Stage::LegSkew, VenueId(0)).unwrap(),
+            leg_skew: market.stage_writer(Stage::LegSkew, VenueId(0)).unwrap(),
             market,
             venues: ports,
             strategies: vec![StrategyPort::new(strategy, oms_end)],
@@ -590,7 +594,6 @@ fn side(
     };
     let id = table.of_venue(venue).next().unwrap().id;
     let tick = table.get(id).unwrap().rules.tick_size;
-    let histogram = |stage| market.histogram_writer(stage, venue).unwrap();
     let book = FeedBook {
         top_crossed: false,
         instrument: id,
@@ -600,10 +603,9 @@ fn side(
         trades: market.trade_writer(id).unwrap(),
         top_sequence: 0,
     };
-    let histograms =
-        FeedHistograms { decode: histogram(Stage::Decode), publish: histogram(Stage::Publish) };
+    let latency = FeedLatency::new(market, venue).unwrap();
     let levels = || vec![Level::default(); DEPTH];
-    let feed = FeedSide { book, bids: levels(), asks: levels(), histograms };
+    let feed = FeedSide { book, bids: levels(), asks: levels(), latency };
     let (commands, commands_in) = spsc::channel(4096);
     let (events_out, events) = spsc::channel(16 * 1024);
     let (watch, _) = spsc::channel(256);
@@ -612,7 +614,7 @@ fn side(
         reports: events_out,
         throttle: Throttle::new(row.limits),
         row,
-        send: histogram(Stage::Send),
+        latency: OrderLatency::new(market, venue).unwrap(),
     };
     let side = Venue {
         name: row.name,
@@ -631,9 +633,6 @@ fn side(
         events,
         spare: std::sync::mpsc::sync_channel(1).1,
         feed: watch,
-        see: histogram(Stage::See),
-        decide: histogram(Stage::Decide),
-        risk: histogram(Stage::Risk),
     };
     (side, port)
 }

@@ -6,11 +6,9 @@ use crate::supervision::{Resting, Then, own, wait_for};
 use crate::{PATIENCE, Started, config, start_logged};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use stoop::agents::{
-    Agent, Executor, ExecutorHistograms, ExecutorParts, Lifecycle, Phase, Session, log,
-};
+use stoop::agents::{Agent, Executor, ExecutorParts, Lifecycle, OrderLatency, Phase, Session, log};
 use stoop::clock::Clock;
-use stoop::shm::{Market, RegionOptions, Stage};
+use stoop::shm::{Market, RegionOptions};
 use stoop::sync::spsc;
 use stoop::throttle::Throttle;
 use stoop::types::{Command, CommandKind, Event, VenueNotice};
@@ -105,7 +103,6 @@ fn unheard(setup: &VenueSetup, tls: &std::sync::Arc<rustls::ClientConfig>, to: &
     let row = &VENUES[usize::from(setup.venue.0)];
     let table = &setup.instruments;
     let market = Market::in_memory(table, &RegionOptions::default()).unwrap();
-    let histogram = |stage| market.histogram_writer(stage, setup.venue).unwrap();
     let connector = (row.trading)(setup.clone()).unwrap();
     let session = Session::open(connector, tls.clone(), 16, &Clock::new(), to.named("own"));
     let (mut reports, heard) = spsc::channel(4096);
@@ -122,11 +119,7 @@ fn unheard(setup: &VenueSetup, tls: &std::sync::Arc<rustls::ClientConfig>, to: &
         costs: row.costs,
         over_rest: false,
         health: market.health_writer(setup.venue).unwrap().executor,
-        histograms: ExecutorHistograms {
-            send: histogram(Stage::Send),
-            tick_to_order: histogram(Stage::TickToOrder),
-            ack: histogram(Stage::Ack),
-        },
+        latency: OrderLatency::new(&market, setup.venue).unwrap(),
         lifecycle: lifecycle.clone(),
     });
     Rig { executor, lifecycle, heard, _commands: commands, _market: market }

@@ -98,7 +98,6 @@ impl Desk {
     fn with(journal: JournalRecorder, kept: Option<Kept>, start: Nanos) -> Self {
         let instruments = Arc::new(instruments());
         let market = market(&instruments);
-        let histogram = |stage| market.histogram_writer(stage, VENUE).unwrap();
         let (commands, sent) = spsc::channel(64);
         let (venue, events) = spsc::channel(64);
         let (feed, watched) = spsc::channel(64);
@@ -108,9 +107,6 @@ impl Desk {
             events,
             spare: std::sync::mpsc::sync_channel(1).1,
             feed,
-            see: histogram(Stage::See),
-            decide: histogram(Stage::Decide),
-            risk: histogram(Stage::Risk),
         };
         let options = StrategyOptions { instruments: 1, ..StrategyOptions::default() };
         let (end, strategy) = StrategyFile::in_memory(&options).unwrap();
@@ -132,7 +128,7 @@ impl Desk {
             journal,
             kept,
             account: market.account_writer().unwrap(),
-            leg_skew: market.histogram_writer(Stage::LegSkew, VENUE).unwrap(),
+            leg_skew: market.stage_writer(Stage::LegSkew, VENUE).unwrap(),
             market,
             venues: vec![port],
             strategies: vec![StrategyPort::new(StrategyId(0), end)],

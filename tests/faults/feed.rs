@@ -1,11 +1,11 @@
 //! A feed over scripted events: which state and which prices it shows after each.
 
 use crate::desk::{BTC, NOW, VENUE, instruments, level, market, top};
-use stoop::agents::{Agent, Feed, FeedBook, FeedHistograms, FeedParts, Session, log};
+use stoop::agents::{Agent, Feed, FeedBook, FeedLatency, FeedParts, Session, log};
 use stoop::book::{Book, BookOptions};
 use stoop::clock::Clock;
 use stoop::net::tls::client_config;
-use stoop::shm::{MarketView, Stage};
+use stoop::shm::MarketView;
 use stoop::sync::spsc;
 use stoop::types::*;
 use stoop::venues::{
@@ -98,7 +98,6 @@ fn feed(script: Vec<Vec<(Event, Vec<Level>)>>) -> (Feed, MarketView, spsc::Produ
     let (log, _, _) = log::channel(64);
     let connector = Box::new(Scripted(script));
     let session = Session::open(connector, client_config(&[]).unwrap(), 64, &clock, log).unwrap();
-    let histogram = |stage| market.histogram_writer(stage, VENUE).unwrap();
     let (ask, control) = spsc::channel(16);
     let parts = FeedParts {
         name: "feed:scripted".to_owned(),
@@ -113,10 +112,7 @@ fn feed(script: Vec<Vec<(Event, Vec<Level>)>>) -> (Feed, MarketView, spsc::Produ
             top_crossed: false,
         }],
         health: market.health_writer(VENUE).unwrap().feed,
-        histograms: FeedHistograms {
-            decode: histogram(Stage::Decode),
-            publish: histogram(Stage::Publish),
-        },
+        latency: FeedLatency::new(&market, VENUE).unwrap(),
         control,
         depth: 20,
     };
