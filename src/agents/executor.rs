@@ -19,8 +19,8 @@ use crate::shm::{ExecutorHealth, ExecutorHealthWriter, RateUse};
 use crate::sync::spsc;
 use crate::throttle::Throttle;
 use crate::types::{
-    Channel, ClientOrderId, Command, CommandKind, Costs, Event, ExecutionReport, InstrumentId, Nanos, NewOrder,
-    Priority, Readiness, RejectReason, ReportKind, ReportOrigin, SentOrder, VenueNotice,
+    Channel, Command, CommandKind, Costs, Event, ExecutionReport, InstrumentId, Nanos, NewOrder,
+    Path, Priority, Readiness, RejectReason, ReportKind, ReportOrigin, SentOrder, VenueNotice,
 };
 use crate::venues::EncodeError;
 
@@ -69,18 +69,6 @@ pub struct Executor {
     cancels_held_back: u64,
     /// The message that was last asked for.
     shown: Nanos,
-    last_sent: Option<LastSent>,
-}
-
-/// The newest order that was handed to a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LastSent {
-    /// Which order.
-    pub client_id: ClientOrderId,
-    /// When the last byte of the causing frame was read; 0 if no frame caused it.
-    pub tick_ns: Nanos,
-    /// When its bytes were given to `send`.
-    pub handed_ns: Nanos,
 }
 
 /// Room in the report ring that one message may need.
@@ -117,14 +105,13 @@ impl Executor {
             health_at: Nanos(0),
             cancels_held_back: 0,
             shown: Nanos(0),
-            last_sent: None,
         }
     }
 
-    /// The newest order that was handed to a socket, for whoever measures.
+    /// The way of the newest order that was handed to a socket, for whoever measures.
     #[must_use]
-    pub fn last_sent(&self) -> Option<LastSent> {
-        self.last_sent
+    pub fn last_path(&self) -> &Path {
+        self.parts.latency.last_path()
     }
 
     /// Cancels that our own count of the venue's rate limits had no room for, reserve included.
@@ -177,7 +164,6 @@ impl Executor {
         let encoded_ns = self.parts.session.encoded_ns();
         self.parts.latency.on_sent(command, order, self.taken_ns, encoded_ns, handed_ns);
         let NewOrder { client_id, instrument, .. } = *order;
-        self.last_sent = Some(LastSent { client_id, tick_ns: command.tick_ns, handed_ns });
         let sent = SentOrder { client_id, signal: command.signal, instrument, handed_ns };
         self.push(Event::Sent(sent));
     }

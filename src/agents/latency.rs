@@ -116,6 +116,7 @@ pub struct OrderLatency {
     fill: StageWriter,
     worst: WorstWriter,
     sent: SentTable,
+    last: Path,
 }
 
 impl OrderLatency {
@@ -130,6 +131,7 @@ impl OrderLatency {
             fill: writer(Stage::Fill)?,
             worst: market.worst_writer(venue)?,
             sent: SentTable::new(),
+            last: Path::default(),
         })
     }
 
@@ -138,6 +140,12 @@ impl OrderLatency {
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.detail == Detail::All
+    }
+
+    /// The way of the newest order; nothing is known of it if nothing is stamped.
+    #[must_use]
+    pub fn last_path(&self) -> &Path {
+        &self.last
     }
 
     /// An order's bytes were given to the kernel. `taken_ns` is when its command's turn came, 0 if
@@ -154,6 +162,7 @@ impl OrderLatency {
             return;
         }
         let path = path(command, taken_ns, encoded_ns, handed_ns);
+        self.last = path;
         for (stage, writer) in TO_ORDER.into_iter().zip(&mut self.to_order) {
             if let Some(ns) = stage.of(&path) {
                 writer.record(order.instrument, ns);

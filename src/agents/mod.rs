@@ -38,7 +38,7 @@ pub use account::{FinalBalance, FinalState};
 pub use assembly::{Assembly, Sizes};
 pub use configured::check;
 pub use engine::{Engine, EngineSetup, STOP_TIMEOUT};
-pub use executor::{Executor, ExecutorParts, LastSent};
+pub use executor::{Executor, ExecutorParts};
 pub use feed::{Feed, FeedBook, FeedParts};
 pub use journal::{JournalRecorder, Restored, restore};
 pub use latency::{FeedLatency, OrderLatency, measure_costs};

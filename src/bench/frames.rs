@@ -1,5 +1,6 @@
 //! Recorded market data: `<receive time, ns> <JSON text>` a line, compressed or not.
 
+use crate::types::InstrumentKind;
 use flate2::read::MultiGzDecoder;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -116,6 +117,16 @@ impl Capture {
             }
         }
         finest
+    }
+
+    /// What its frames are about: those of perpetuals name their kind even for the top of book.
+    #[must_use]
+    pub fn instrument_kind(&self) -> InstrumentKind {
+        let perpetual = |text: &str| text.contains("\"e\":\"bookTicker\"");
+        match self.first(FrameKind::Top).is_some_and(perpetual) {
+            true => InstrumentKind::LinearPerpetual,
+            false => InstrumentKind::Spot,
+        }
     }
 
     /// Text of the first message of a kind.

@@ -3,8 +3,11 @@
 use super::Layout;
 use crate::agents::{Agent, Assembly, Executor, Feed, OmsAgent, StrategyAgent};
 use crate::clock::Clock;
-use crate::types::Nanos;
+use crate::types::{Nanos, Path, Stamp};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Most orders whose ways are kept.
+const PATHS_MAX: usize = 1 << 18;
 
 /// What both threads see. Each word is written by one of them, and only when it changes.
 #[derive(Debug, Default)]
@@ -50,9 +53,8 @@ pub(super) struct Half {
     handed_ns: Nanos,
     sent: u64,
     open: u64,
-    /// From the read of a frame's last byte to the hand-over of its order's bytes, nanoseconds, of
-    /// every order that has left.
-    pub samples: Vec<u64>,
+    /// The ways of all orders that have left.
+    pub paths: Vec<Path>,
 }
 
 /// Where the agents run.
@@ -75,7 +77,7 @@ pub(super) fn split(engine: Assembly, clock: &Clock, spread: &Spread) -> (Half, 
         handed_ns: Nanos(0),
         sent: 0,
         open: 0,
-        samples: Vec::with_capacity(1 << 20),
+        paths: Vec::with_capacity(PATHS_MAX),
     };
     let (mut first, mut second) = (half(), half());
     let (with_feed, with_executor, with_rest) = match spread {
@@ -115,12 +117,13 @@ impl Half {
         }
         for executor in &mut self.executors {
             executor.poll(self.clock.now());
-            let Some(last) = executor.last_sent() else { continue };
-            if last.handed_ns != self.handed_ns {
-                self.handed_ns = last.handed_ns;
+            let path = executor.last_path();
+            let handed_ns = path.at(Stamp::Handed);
+            if handed_ns != self.handed_ns {
+                self.handed_ns = handed_ns;
                 self.sent += 1;
-                if self.samples.len() < self.samples.capacity() {
-                    self.samples.push(last.handed_ns.since(last.tick_ns));
+                if self.paths.len() < self.paths.capacity() {
+                    self.paths.push(*path);
                 }
                 shared.sent.0.store(self.sent, Ordering::Release);
             }

@@ -14,6 +14,8 @@ mod taker;
 
 use super::{BenchOptions, Capture, FrameKind, Measured};
 use crate::agents::pin;
+use crate::shm::Stage;
+use crate::types::Path;
 use driver::{Driver, Played};
 use halves::{Shared, Spread, split};
 use rig::Rig;
@@ -104,9 +106,10 @@ impl Run<'_> {
     ) -> Result<(), String> {
         let (mut rig, engine) = Rig::in_memory(self.capture)?;
         let (user, _) = self.play(&mut rig, engine, &Spread::Both(layout))?;
-        let series = measured.series(name, what);
-        series.begin();
-        user.iter().for_each(|ns| series.record(ns * 1000));
+        record(&user, name, what, measured);
+        if layout == Layout::Folded {
+            stages(&user, &format!("stage.{}", self.kind.name()), measured);
+        }
         Ok(())
     }
 
@@ -135,9 +138,8 @@ impl Run<'_> {
         }
         let what =
             format!("{kind} frame: ciphertext read to ciphertext handed to send, in that run");
-        let series = measured.series(&format!("user.{kind}"), &what);
-        series.begin();
-        user.iter().for_each(|ns| series.record(ns * 1000));
+        record(&user, &format!("user.{kind}"), &what, measured);
+        stages(&user, &format!("wire_stage.{kind}"), measured);
         Ok(())
     }
 
@@ -147,7 +149,7 @@ impl Run<'_> {
         rig: &mut Rig,
         engine: crate::agents::Assembly,
         spread: &Spread,
-    ) -> Result<(Vec<u64>, Vec<Duration>), String> {
+    ) -> Result<(Vec<Path>, Vec<Duration>), String> {
         let shared = Shared::default();
         let (mut first, second) = split(engine, &rig.clock, spread);
         let mut wire = Vec::with_capacity(self.options.events);
@@ -158,7 +160,7 @@ impl Run<'_> {
                 let (shared, cpu) = (&shared, self.cpus[1]);
                 scope.spawn(move || {
                     pin(cpu)?;
-                    Ok::<_, String>(second.run(shared).samples)
+                    Ok::<_, String>(second.run(shared).paths)
                 })
             });
             // A thread of its own, so that the caller's stays where it may run.
@@ -180,7 +182,7 @@ impl Run<'_> {
         })?;
         let mut samples = match samples {
             Some(samples) if !samples.is_empty() => samples,
-            _ => first.samples,
+            _ => first.paths,
         };
         samples.drain(..warm_up.min(samples.len()));
         Ok((samples, wire))
@@ -210,5 +212,27 @@ impl Run<'_> {
             }
         }
         Ok(warm_up)
+    }
+}
+
+/// Tick to order of these ways.
+fn record(paths: &[Path], name: &str, what: &str, measured: &mut Measured) {
+    let series = measured.series(name, what);
+    series.begin();
+    for ns in paths.iter().filter_map(|path| Stage::TickToOrder.of(path)) {
+        series.record(ns * 1000);
+    }
+}
+
+/// The engine's own stages of these ways.
+fn stages(paths: &[Path], name: &str, measured: &mut Measured) {
+    for stage in Stage::ALL {
+        let times: Vec<u64> = paths.iter().filter_map(|path| stage.of(path)).collect();
+        if times.is_empty() || stage == Stage::TickToOrder {
+            continue;
+        }
+        let series = measured.series(&format!("{name}.{}", stage.name()), stage.name());
+        series.begin();
+        times.iter().for_each(|ns| series.record(ns * 1000));
     }
 }

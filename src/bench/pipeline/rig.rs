@@ -9,7 +9,9 @@ use crate::journal::Place;
 use crate::net::{self, tls::ExtraCa};
 use crate::pipe::{Latency, Network};
 use crate::sim::{Scripted, venues as scripts};
-use crate::types::{Instrument, InstrumentRules, InstrumentTable, Price, Qty, Scale, VenueId};
+use crate::types::{
+    Instrument, InstrumentKind, InstrumentRules, InstrumentTable, Price, Qty, Scale, VenueId,
+};
 use crate::venues::{Credentials, Endpoints, Secret, VENUES};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,7 +42,7 @@ impl Drop for Rig {
 }
 
 /// Instrument as the recording needs it: the finest price and quantity are tick and lot.
-fn instruments(venue: VenueId, name: &str, scale: Scale) -> InstrumentTable {
+fn instruments(venue: VenueId, name: &str, kind: InstrumentKind, scale: Scale) -> InstrumentTable {
     let mut table = InstrumentTable::default();
     let (base, quote) = (table.assets.intern("BTC"), table.assets.intern("USDT"));
     let rules =
@@ -51,6 +53,7 @@ fn instruments(venue: VenueId, name: &str, scale: Scale) -> InstrumentTable {
         symbol: (VENUES[usize::from(venue.0)].symbol)("BTC", "USDT"),
         base,
         quote,
+        kind,
         scale,
         rules,
         ..Instrument::default()
@@ -118,7 +121,12 @@ impl Rig {
         let (id, row) = (VenueId(0), &VENUES[0]);
         let name = format!("BTC/USDT@{}", row.name);
         let (price_decimals, qty_decimals) = capture.decimals();
-        let table = Arc::new(instruments(id, &name, Scale { price_decimals, qty_decimals }));
+        let table = Arc::new(instruments(
+            id,
+            &name,
+            capture.instrument_kind(),
+            Scale { price_decimals, qty_decimals },
+        ));
         let folder = folder();
         let config = config(row.name, &name, &folder)?;
         let urls = venue.urls().map_err(|error| error.to_string())?;
