@@ -16,6 +16,7 @@ mod json;
 mod outbox;
 mod scan;
 mod setup;
+mod signing;
 mod universe;
 
 pub use frames::{FrameDecoder, FrameKind};
@@ -24,6 +25,7 @@ pub use outbox::{Method, Outbox, OutboxFull, Output, Request, RequestId};
 pub use setup::{
     Credentials, Endpoints, InstrumentSpec, Secret, SecretKind, SetupError, VenueSetup, parse_name,
 };
+pub use signing::{Scheme, signing_schemes};
 pub use universe::{UniverseError, Wanted, assemble};
 
 use crate::types::{

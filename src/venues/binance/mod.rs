@@ -25,11 +25,13 @@ mod rest;
 mod scan;
 mod server_clock;
 mod session;
+mod signing;
 mod streams;
 mod subscriptions;
 mod trading;
 
 pub(super) use frames::Frames;
+pub(super) use signing::schemes as signing_schemes;
 
 use super::{Endpoints, VenueRow};
 
