@@ -24,7 +24,6 @@ const ROUNDS: usize = 60;
 struct Envelope<'a, T> {
     #[allow(dead_code)]
     stream: &'a str,
-    #[serde(borrow)]
     data: T,
 }
 
@@ -206,7 +205,7 @@ impl Decoders {
         let (mut typed, mut events) = (Out::default(), Events::with_capacity(8, 8192));
         for frame in &sample.frames {
             serde_json(sample.kind, frame, &mut typed);
-            let mut same = |events: &mut Events| {
+            let same = |events: &mut Events| {
                 assert_eq!(of_events(events), typed);
                 events.clear();
             };
