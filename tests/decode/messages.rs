@@ -130,3 +130,13 @@ fn frames_of_other_products_are_left_to_the_complete_decoder() {
         assert_eq!(usdm.compare(text.as_bytes()).0, None, "{text}");
     }
 }
+
+/// Found by fuzzing: zeros in the name of a stream passed for those behind a shorter name, in a
+/// frame that is not even JSON.
+#[test]
+fn zeros_in_a_streams_name_are_not_read() {
+    let text = "{\"stream\":\"btcusdt\0\0\0\0@trade\",\"data\":{\"e\":\"trade\",\"E\":17,\"T\":17,\"s\":\"BTCUSDT\",\"t\":5,\"p\":\"61800.30\",\"q\":\"0.006\",\"X\":\"MARKET\",\"m\":false}}";
+    let mut usdm = Both::new("binance", InstrumentKind::LinearPerpetual, 50);
+    assert_eq!(usdm.compare(text.replace('\0', "").as_bytes()).0, Some(FrameKind::Trade));
+    assert_eq!(usdm.compare(text.as_bytes()).0, None);
+}
