@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes what the fuzzing of the private decoders begins with out of the messages of the tests: in
-# corpus/NAME scripts (fuzz_targets/trading/mod.rs says how they read), in NAME.dict the words.
+# Makes what the fuzzing of the decoders begins with out of the messages of the tests. For the private
+# ones: in corpus/NAME scripts (fuzz_targets/trading/mod.rs says how they read), in NAME.dict the
+# words. For the scanners: the messages as they are, with the shapes of futures beside them.
 #
 #   sh fuzz/seeds.sh
 set -eu
@@ -44,4 +45,29 @@ for venue in binance bybit; do
     cat ../tests/fixtures/$venue/*.json ../tests/fixtures/$venue/*.json |
         grep -oE '"[^"\\]{1,40}"' | sort -u |
         sed -e 's/"/\\"/g' -e 's/^/"/' -e 's/$/"/' > "$name.dict"
+done
+
+# What the messages of the tests have no example of.
+mkdir -p corpus/scan_binance corpus/scan_bybit
+seed() {
+    printf '%s' "$2" > "corpus/$1"
+}
+seed scan_binance/usdm_top \
+    '{"stream":"btcusdt@bookTicker","data":{"e":"bookTicker","u":5123107839020,"s":"BTCUSDT","b":"61800.20","B":"2.507","a":"61800.30","A":"2.510","T":1723161256313,"E":1723161256313}}'
+seed scan_binance/usdm_top_2026 \
+    '{"e":"bookTicker","u":400900217,"E":1568014460893,"T":1568014460891,"s":"BNBUSDT","ps":"BNBUSDT","b":"25.35190000","B":"31.21000000","a":"25.36520000","A":"40.66000000","st":1}'
+seed scan_binance/usdm_depth \
+    '{"stream":"btcusdt@depth@0ms","data":{"e":"depthUpdate","E":1723161256299,"T":1723161256298,"s":"BTCUSDT","U":5123107832006,"u":5123107837557,"pu":5123107831937,"b":[["58710.20","0.014"],["61496.50","0.010"],["61510.90","0.000"]],"a":[["61641.50","1.211"],["61652.80","0.195"]]}}'
+seed scan_binance/usdm_trade \
+    '{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161256322,"T":1723161256322,"s":"BTCUSDT","t":5266583935,"p":"61800.30","q":"0.006","X":"MARKET","m":false}}'
+seed scan_bybit/linear_depth \
+    '{"topic":"orderbook.50.BTCUSDT","type":"delta","ts":1773386409407,"data":{"s":"BTCUSDT","b":[["71419.80","0"],["71418.20","0.159"],["71417.00","0"]],"a":[["71427.90","0.006"],["71428.30","0"]],"u":10132541,"seq":546137962186},"cts":1773386409404}'
+seed scan_bybit/linear_trade \
+    '{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":1774021164130,"data":[{"T":1774021164129,"s":"BTCUSDT","S":"Buy","v":"0.020","p":"69916.90","L":"ZeroMinusTick","i":"f60eae3c-d812-5c0b-ad26-8010c31c53aa","BT":false,"RPI":false,"seq":549792208812}]}'
+for venue in binance bybit; do
+    for file in ../tests/fixtures/$venue/*.json; do
+        tr -d '\n' < "$file" > "corpus/scan_$venue/$(basename "$file" .json)"
+    done
+    cp ${venue}_private.dict scan_$venue.dict
+    printf '"\\"pu\\":"\n"\\"st\\":1"\n"\\"X\\":\\"MARKET\\""\n",[\\"1.5\\",\\"0\\"]"\n' >> scan_$venue.dict
 done

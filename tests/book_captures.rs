@@ -1,6 +1,6 @@
-//! The book against recorded markets: four captures of Binance depth, each with the top of book
-//! that the venue itself stated for every update id. Not a test of any decoder: the frames are read
-//! with a general JSON parser here.
+//! Decoder and book against recorded markets: four captures of Binance depth, each with the top of
+//! book that the venue itself stated for every update id. A general JSON parser beside them keeps
+//! the texts of the levels, which the expected hashes are made of.
 //!
 //! The captures are found through `STOOP_CAPTURES`, or beside the project; without them the tests
 //! say so and pass.
@@ -14,16 +14,17 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use stoop::book::{Book, BookOptions, LadderOptions, Outcome};
 use stoop::types::{
-    BookState, DepthKind, DepthUpdate, InstrumentId, Level, Nanos, Price, Qty, Scale, Side,
+    BookState, DepthUpdate, Event, Events, InstrumentKind, Level, Price, Qty, Scale, Side,
 };
-use stoop::venues::decimal;
+use stoop::venues::{FrameDecoder, decimal, find};
 
 const SCALE: Scale = Scale { price_decimals: 2, qty_decimals: 8 };
 
 /// What one file must lead to.
 struct Expected {
     file: &'static str,
-    usdm: bool,
+    symbol: &'static str,
+    kind: InstrumentKind,
     tick: i64,
     applied: u64,
     last_id: u64,
@@ -35,7 +36,8 @@ struct Expected {
 
 const SPOT_BTC: Expected = Expected {
     file: "spot_btcusdt_20240808.gz",
-    usdm: false,
+    symbol: "BTCUSDT",
+    kind: InstrumentKind::Spot,
     tick: 1,
     applied: 3449,
     last_id: 50_093_421_584,
@@ -47,7 +49,8 @@ const SPOT_BTC: Expected = Expected {
 
 const SPOT_ETH: Expected = Expected {
     file: "spot_ethusdt_20240808.gz",
-    usdm: false,
+    symbol: "ETHUSDT",
+    kind: InstrumentKind::Spot,
     tick: 1,
     applied: 3432,
     last_id: 35_346_671_849,
@@ -59,7 +62,8 @@ const SPOT_ETH: Expected = Expected {
 
 const USDM_BTC: Expected = Expected {
     file: "usdm_btcusdt_20240808.gz",
-    usdm: true,
+    symbol: "BTCUSDT",
+    kind: InstrumentKind::LinearPerpetual,
     tick: 10,
     applied: 6547,
     last_id: 5_123_135_475_514,
@@ -71,7 +75,8 @@ const USDM_BTC: Expected = Expected {
 
 const USDM_ETH: Expected = Expected {
     file: "usdm_ethusdt_20240808.gz",
-    usdm: true,
+    symbol: "ETHUSDT",
+    kind: InstrumentKind::LinearPerpetual,
     tick: 1,
     applied: 6581,
     last_id: 5_123_135_545_737,
@@ -112,7 +117,8 @@ fn check(expected: &Expected) {
     // The usual window, and one that the market leaves again and again.
     for window_ticks in [32_768, 4_096] {
         let ladder = LadderOptions { window_ticks, ..LadderOptions::default() };
-        replay(expected, &frames, &tickers, BookOptions { ladder, ..BookOptions::default() });
+        let options = BookOptions { ladder, ..BookOptions::default() };
+        replay(expected, &lines, &frames, &tickers, options);
     }
 }
 
@@ -148,28 +154,60 @@ fn level(price: &str, qty: &str) -> Level {
 /// The strings that last set each level, beside the book.
 type Strings = BTreeMap<Price, (String, String)>;
 
+/// What the engine makes of a frame of depth, or of a snapshot that was fetched apart.
+struct Decoder {
+    symbol: &'static str,
+    frames: FrameDecoder,
+    events: Events,
+}
+
+impl Decoder {
+    fn new(expected: &Expected) -> Self {
+        let venue = find("binance").unwrap();
+        let table = FrameDecoder::table(venue, expected.kind, &[(expected.symbol, SCALE)]);
+        let frames = FrameDecoder::new(venue, table, 1000).unwrap();
+        Self { symbol: expected.symbol, frames, events: Events::with_capacity(4, 8192) }
+    }
+
+    fn decode(&mut self, line: &str, snapshot: bool) -> DepthUpdate {
+        self.events.clear();
+        let mut bytes = line.as_bytes().to_vec();
+        if snapshot {
+            self.frames.snapshot(&mut bytes, self.symbol, &mut self.events).unwrap();
+        } else {
+            self.frames.reference(&mut bytes, &mut self.events).unwrap();
+        }
+        match self.events.list() {
+            [Event::Depth(update)] => *update,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 fn replay(
     expected: &Expected,
+    lines: &[String],
     frames: &[Value],
     tickers: &BTreeMap<u64, [Level; 2]>,
     options: BookOptions,
 ) {
+    let mut decoder = Decoder::new(expected);
     let mut book = Book::new(Price(expected.tick), options);
     let mut strings = [Strings::new(), Strings::new()];
     let mut checked = 0;
     let mut waiting: Vec<&Value> = Vec::new();
-    for frame in frames {
-        let snapshot = frame.get("lastUpdateId").and_then(Value::as_u64);
-        let (data, sides) = if snapshot.is_some() {
+    for (line, frame) in lines.iter().zip(frames) {
+        let snapshot = frame.get("lastUpdateId").is_some();
+        let (data, sides) = if snapshot {
             (frame, ["bids", "asks"])
         } else if is(frame, "depth") {
             (&frame["data"], ["b", "a"])
         } else {
             continue;
         };
-        let update = depth_update(expected, data, snapshot);
-        let [bids, asks] = sides.map(|side| levels(&data[side]));
-        match book.on_depth(&update, &bids, &asks) {
+        let update = decoder.decode(line, snapshot);
+        let (bids, asks) = decoder.events.levels(&update);
+        match book.on_depth(&update, bids, asks) {
             Outcome::Buffered => waiting.push(data),
             Outcome::Applied => {
                 note(&mut strings, data, sides);
@@ -189,35 +227,6 @@ fn replay(
     assert!(checked >= expected.applied - 1, "{checked}");
     assert_eq!((book.counters().gaps, book.counters().crossed), (0, 0));
     check_end(expected, &book, &strings);
-}
-
-/// The generic rule of a delta is `first_id <= id + 1 <= last_id`. On USD-M the previous event's id
-/// takes the place of `U`, and the first event must reach back to the snapshot itself, not to the
-/// id after it: as if the snapshot were one older.
-fn depth_update(expected: &Expected, data: &Value, snapshot: Option<u64>) -> DepthUpdate {
-    let number = |key: &str| data[key].as_u64().unwrap();
-    let (kind, first_id, last_id) = match (snapshot, expected.usdm) {
-        (Some(id), false) => (DepthKind::FetchedSnapshot, id, id),
-        (Some(id), true) => (DepthKind::FetchedSnapshot, id - 1, id - 1),
-        (None, false) => (DepthKind::Delta, number("U"), number("u")),
-        (None, true) => (DepthKind::Delta, number("pu") + 1, number("u")),
-    };
-    DepthUpdate {
-        instrument: InstrumentId(0),
-        kind,
-        first_id,
-        last_id,
-        sequence: last_id,
-        levels_start: 0,
-        bids: 0,
-        asks: 0,
-        event_ns: Nanos(0),
-    }
-}
-
-fn levels(side: &Value) -> Vec<Level> {
-    let rows = side.as_array().unwrap().iter();
-    rows.map(|row| level(text(&row[0]), text(&row[1]))).collect()
 }
 
 fn note(strings: &mut [Strings; 2], data: &Value, sides: [&str; 2]) {

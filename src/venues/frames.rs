@@ -22,6 +22,8 @@ pub enum FrameKind {
 /// Both readers of one venue's frames: the scanner, and the complete decoder that it stands before.
 pub struct FrameDecoder {
     inner: Inner,
+    /// Of [`FrameDecoder::compare`], made when it is first called.
+    buffers: Option<[Events; 2]>,
 }
 
 enum Inner {
@@ -77,7 +79,7 @@ impl FrameDecoder {
         } else {
             Inner::Binance(Box::new(binance::Frames::new(&setup, width)?))
         };
-        Ok(Self { inner })
+        Ok(Self { inner, buffers: None })
     }
 
     /// A table of instruments with these symbols and scales, numbered in their order.
@@ -169,16 +171,29 @@ impl FrameDecoder {
     /// the complete decoder does, or nothing. Gives what it read as a public frame, and whether it
     /// read it as a private one; or says what differs.
     pub fn compare(&mut self, frame: &[u8]) -> Result<(Option<FrameKind>, bool), String> {
-        let now = Nanos(1);
         let buffer = || Events::with_capacity(EVENTS_MAX, LEVELS_MAX);
-        let (mut scanned, mut expected) = (buffer(), buffer());
-        let kind = self.scan(frame, &mut scanned);
-        let reference = self.reference(&mut frame.to_vec(), &mut expected);
-        same(kind.map(Ok), reference, &scanned, &expected)?;
-        let (mut scanned, mut expected) = (buffer(), buffer());
-        let private = self.scan_private(frame, now, &mut scanned);
-        let reference = self.reference_private(&mut frame.to_vec(), now, &mut expected);
-        same(private, reference, &scanned, &expected)?;
+        let mut buffers = self.buffers.take().unwrap_or_else(|| [buffer(), buffer()]);
+        let result = self.compare_in(frame, &mut buffers);
+        self.buffers = Some(buffers);
+        result
+    }
+
+    fn compare_in(
+        &mut self,
+        frame: &[u8],
+        [scanned, expected]: &mut [Events; 2],
+    ) -> Result<(Option<FrameKind>, bool), String> {
+        let now = Nanos(1);
+        scanned.clear();
+        expected.clear();
+        let kind = self.scan(frame, scanned);
+        let reference = self.reference(&mut frame.to_vec(), expected);
+        same(kind.map(Ok), reference, scanned, expected)?;
+        scanned.clear();
+        expected.clear();
+        let private = self.scan_private(frame, now, scanned);
+        let reference = self.reference_private(&mut frame.to_vec(), now, expected);
+        same(private, reference, scanned, expected)?;
         Ok((kind, private.is_some()))
     }
 }

@@ -50,26 +50,35 @@ impl Name {
     }
 }
 
+/// A name of the table.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    /// Its bytes, then zeros; a first word of zero is an empty slot.
+    words: [u64; WORDS],
+    /// How many bytes: zeros in a frame are not those behind the name.
+    len: usize,
+    number: usize,
+}
+
 /// A table of names.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    /// Words of a name and its number; a first word of zero is an empty slot.
-    slots: Box<[([u64; WORDS], usize)]>,
+    slots: Box<[Slot]>,
 }
 
 impl Names {
     /// The names with their numbers.
     pub fn new<'a>(names: impl Iterator<Item = (&'a str, usize)>) -> Self {
         let names: Vec<_> =
-            names.filter_map(|(text, number)| Some((Name::new(text)?.words, number))).collect();
+            names.filter_map(|(text, number)| Some((Name::new(text)?, number))).collect();
         let size = (4 * names.len()).next_power_of_two();
-        let mut slots = vec![([0; WORDS], 0); size].into_boxed_slice();
-        for (words, number) in names {
+        let mut slots = vec![Slot::default(); size].into_boxed_slice();
+        for (Name { words, text, .. }, number) in names {
             let mut at = hash(&words) & (size - 1);
-            while slots[at].0[0] != 0 && slots[at].0 != words {
+            while slots[at].words[0] != 0 && slots[at].words != words {
                 at = (at + 1) & (size - 1);
             }
-            slots[at] = (words, number);
+            slots[at] = Slot { words, len: text.len(), number };
         }
         Self { slots }
     }
@@ -99,12 +108,12 @@ impl Names {
         let mask = self.slots.len().wrapping_sub(1);
         let mut at = hash(&key) & mask;
         loop {
-            let (words, number) = self.slots.get(at)?;
-            if words[0] == 0 {
+            let slot = self.slots.get(at)?;
+            if slot.words[0] == 0 {
                 return None;
             }
-            if *words == key {
-                return Some((*number, len));
+            if slot.words == key {
+                return (slot.len == len).then_some((slot.number, len));
             }
             at = (at + 1) & mask;
         }
@@ -143,6 +152,15 @@ mod tests {
         }
         assert_eq!(names.find(b"c1usdt@", b'@'), None, "too near the end");
         assert_eq!(names.find(b"@bookTicker and so on and on", b'@'), None);
+    }
+
+    /// Zeros in a frame once passed for the zeros behind a name.
+    #[test]
+    fn zeros_behind_a_name_do_not_belong_to_it() {
+        let names = Names::new([("btcusdt", 0)].into_iter());
+        assert_eq!(names.find(b"btcusdt@trade\",\"data\":{\"e\"", b'@'), Some((0, 7)));
+        assert_eq!(names.find(b"btcusdt\0\0\0\0@trade\",\"data\":{\"e\"", b'@'), None);
+        assert_eq!(names.find(b"btcusdt\0@trade\",\"data\":{\"e\":\"", b'@'), None);
     }
 
     #[test]

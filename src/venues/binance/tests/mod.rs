@@ -9,6 +9,7 @@ mod session;
 mod signing;
 mod stream;
 mod suspension;
+mod usdm;
 
 use super::market::MarketConnector;
 use super::streams::Product;
