@@ -135,8 +135,7 @@ impl Bench {
             self.events.clear();
             let command = Command::new(kind(round), self.now);
             let start = clock.raw();
-            let result =
-                self.connector.submit(&command, self.now, &mut self.out, &mut self.events);
+            let result = self.connector.submit(&command, self.now, &mut self.out, &mut self.events);
             black_box(&self.out);
             let end = clock.raw();
             result.unwrap();

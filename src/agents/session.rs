@@ -54,6 +54,9 @@ pub struct Session {
 /// Most events of one message; a message with more is refused as too large.
 const EVENTS_PER_MESSAGE: usize = 2048;
 
+/// Frames are made where connectors write their payloads.
+const _: () = assert!(crate::venues::HEADROOM == crate::net::websocket::HEADROOM);
+
 impl Session {
     /// Opens the connector's channels. `levels` bounds the price levels of one message.
     pub fn open(
@@ -207,17 +210,22 @@ impl Session {
         }
         let before = self.clock.now();
         let mut handed = None;
-        for output in self.out.outputs() {
-            let channel = match output {
-                Output::Frame(channel, _) | Output::Reconnect(channel) => channel,
-                Output::Request(_) => Channel::Rest,
+        let mut at = 0;
+        while let Some(output) = self.out.get(at) {
+            at += 1;
+            let (channel, request) = match output {
+                Output::Frame(channel, _) | Output::Reconnect(channel) => (channel, None),
+                Output::Request(request) => (Channel::Rest, Some(request.id)),
             };
             let Some(link) = link_of(&self.links, channel) else {
                 self.counters.send_errors += 1;
                 continue;
             };
             let sent = match output {
-                Output::Frame(_, payload) => self.net.send_frame(link, payload),
+                Output::Frame(..) => match self.out.frame_room(at - 1) {
+                    Some((_, room)) => self.net.send_in_place(link, room),
+                    None => Ok(()),
+                },
                 Output::Request(request) => self.net.request_by(link, &http(&request), leave_by),
                 Output::Reconnect(_) => {
                     self.net.reconnect(link);
@@ -231,9 +239,7 @@ impl Session {
             if let Err(error) = sent {
                 self.counters.send_errors += 1;
                 self.log.warn(now, format_args!("not sent on {channel:?}: {error}"));
-                if let Output::Request(request) = output {
-                    self.lost.push(request.id);
-                }
+                self.lost.extend(request);
             }
         }
         self.out.clear();

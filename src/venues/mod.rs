@@ -10,13 +10,16 @@
 mod binance;
 mod bybit;
 pub mod decimal;
+mod digits;
 mod json;
 mod outbox;
 mod setup;
+mod signature;
+mod template;
 mod universe;
 
 pub use json::{Items, Members, Parser, Value};
-pub use outbox::{Method, Outbox, OutboxFull, Output, Request, RequestId};
+pub use outbox::{HEADROOM, Method, Outbox, OutboxFull, Output, Request, RequestId};
 pub use setup::{
     Credentials, Endpoints, InstrumentSpec, Secret, SecretKind, SetupError, VenueSetup, parse_name,
 };

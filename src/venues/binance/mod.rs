@@ -24,6 +24,7 @@ mod rest;
 mod server_clock;
 mod session;
 mod subscriptions;
+mod templates;
 mod trading;
 
 use super::{Endpoints, VenueRow};

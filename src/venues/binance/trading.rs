@@ -19,6 +19,7 @@ use super::replies::{self, Then};
 use super::server_clock::ServerClock;
 use super::session::Phase;
 use super::subscriptions::notice;
+use super::templates::Templates;
 use crate::types::{
     Channel, Command, CommandKind, Events, FillId, Nanos, OrderType, Readiness, RejectReason,
     ReportOrigin, TimeInForce, VenueNotice,
@@ -50,6 +51,7 @@ pub(super) struct Core {
     pub(super) key: String,
     pub(super) header: Vec<u8>,
     pub(super) params: Params,
+    templates: Templates,
     pub(super) pending: Pending,
     pub(super) clock: ServerClock,
     pub(super) recv_window_ms: u64,
@@ -88,17 +90,21 @@ impl TradingConnector {
             let url = setup.endpoints.rest.clone();
             channels.push(ChannelSpec { channel: Channel::Rest, url });
         }
+        let (account, signer) = (Account::new(setup), Signer::new(&credentials.secret, &key)?);
+        let recv_window_ms = u64::from(setup.recv_window_ms).clamp(1, RECV_WINDOW_MAX_MS);
+        let wire = wire(commands, &signer);
         let core = Core {
             channels,
             commands,
-            account: Account::new(setup),
-            signer: Signer::new(&credentials.secret)?,
+            templates: Templates::new(&account, &signer, &key, wire, recv_window_ms),
+            account,
+            signer,
             header: format!("X-MBX-APIKEY: {key}\r\n").into_bytes(),
             key,
             params: Params::new(),
             pending: Pending::new(u64::from(setup.reply_timeout_ms).max(1) * MS),
             clock: ServerClock::new(),
-            recv_window_ms: u64::from(setup.recv_window_ms).clamp(1, RECV_WINDOW_MAX_MS),
+            recv_window_ms,
             phase: Phase::Down,
             retry_at: None,
             retries: 0,
@@ -109,6 +115,15 @@ impl TradingConnector {
             banned: Nanos(0),
         };
         Ok(Self { parser: Parser::new(), core })
+    }
+}
+
+/// How commands travel and prove who sent them.
+fn wire(commands: Channel, signer: &Signer) -> Wire {
+    match (commands, signer.can_log_on()) {
+        (Channel::Rest, _) => Wire::Rest,
+        (_, true) => Wire::Session,
+        (_, false) => Wire::Signed,
     }
 }
 
@@ -420,15 +435,12 @@ impl Core {
         let asked = Asked::Command(*command);
         let id = self.pending.next_id(&asked).ok_or(EncodeError::Full)?;
         let timestamp_ms = self.clock.timestamp_ms(now).ok_or(EncodeError::NotReady)?;
-        let wire = match (self.commands, self.signer.can_log_on()) {
-            (Channel::Rest, _) => Wire::Rest,
-            (_, true) => Wire::Session,
-            (_, false) => Wire::Signed,
-        };
-        let stamp = Stamp { recv_window_ms: self.recv_window_ms, timestamp_ms };
-        self.params.start(wire, &self.key);
-        let call = orders::encode(command, &self.account, stamp, &mut self.params)?;
-        self.send(id, call, out)?;
+        let place = (id, timestamp_ms);
+        let prepared = self.templates.prepare(command, place, &self.account, &self.signer);
+        match prepared.map(|write| out.frame(Channel::Trade, write)) {
+            Some(written) => written?,
+            None => self.encode(command, place, out)?,
+        }
         self.pending.insert(asked, self.commands, now);
         if let CommandKind::New(order) = command
             && order.order_type == OrderType::Limit
@@ -437,6 +449,19 @@ impl Core {
             self.account.remember(order.client_id, Terms { price: order.price, qty: order.qty });
         }
         Ok(())
+    }
+
+    /// The complete encoder.
+    fn encode(
+        &mut self,
+        command: &CommandKind,
+        (id, timestamp_ms): (u64, u64),
+        out: &mut Outbox,
+    ) -> Result<(), EncodeError> {
+        let stamp = Stamp { recv_window_ms: self.recv_window_ms, timestamp_ms };
+        self.params.start(wire(self.commands, &self.signer), &self.key);
+        let call = orders::encode(command, &self.account, stamp, &mut self.params)?;
+        Ok(self.send(id, call, out)?)
     }
 
     fn send(&self, id: u64, call: &orders::Call, out: &mut Outbox) -> Result<(), OutboxFull> {

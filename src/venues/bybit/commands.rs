@@ -50,9 +50,12 @@ impl Core {
         let instrument = self.instrument(id)?;
         if channel == Channel::Trade {
             let window = signer.recv_window();
-            out.frame(channel, |frame| {
-                action.write_frame(number, timestamp, window, product, instrument, frame);
-            })?;
+            match self.templates.prepare(action, instrument, number, timestamp) {
+                Some(write) => out.frame(channel, write)?,
+                None => out.frame(channel, |frame| {
+                    action.write_frame(number, timestamp, window, product, instrument, frame);
+                })?,
+            }
         } else {
             rest::post(out, number, signer, timestamp, action.path(), |body| {
                 action.write(product, instrument, body);

@@ -22,6 +22,7 @@ mod replies;
 mod rest;
 mod session;
 mod subscriptions;
+mod templates;
 mod trading;
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::orders::{TradeFrame, decode_trade_frame};
 use super::private_stream::{self, Names, Sink};
 use super::rest::FillJob;
 use super::session::{Heartbeat, VenueClock, is_pong};
+use super::templates::Templates;
 use super::{PRIVATE_PATH, Product, SECOND_NS, TRADE_PATH, earliest, with_path};
 use crate::types::{
     Channel, Command, CommandKind, Event, Events, Nanos, Readiness, VenueId, VenueNotice,
@@ -79,6 +80,7 @@ pub(super) struct Core {
     pub(super) venue: VenueId,
     pub(super) names: Names,
     pub(super) signer: Signer,
+    pub(super) templates: Templates,
     pub(super) clock: VenueClock,
     pub(super) trade: Socket,
     pub(super) private: Socket,
@@ -104,12 +106,16 @@ impl TradingConnector {
         if !setup.orders_over_rest {
             channels.insert(0, spec(Channel::Trade, with_path(&ends.trade, TRADE_PATH)));
         }
+        let signer = Signer::new(setup.credentials.as_ref(), setup.recv_window_ms)?;
+        let window = signer.recv_window();
+        let templates = Templates::new(product, setup.venue, &setup.instruments, window);
         let core = Core {
             product,
             channels,
             venue: setup.venue,
             names: Names::new(product, setup.venue, &setup.instruments),
-            signer: Signer::new(setup.credentials.as_ref(), setup.recv_window_ms)?,
+            signer,
+            templates,
             clock: VenueClock::default(),
             trade: Socket::new(),
             private: Socket::new(),
