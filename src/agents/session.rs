@@ -6,7 +6,7 @@ use super::frames::Frames;
 use super::log::Log;
 use crate::clock::Clock;
 use crate::net::{HttpRequest, LinkId, LinkOptions, Net, NetEvent, NetOptions, Transport};
-use crate::types::{Channel, Command, Event, Events, Nanos, Readiness, VenueNotice};
+use crate::types::{Channel, Command, Event, Events, Nanos, OrderLines, Readiness, VenueNotice};
 use crate::venues::{
     Connector, DecodeError, EncodeError, Outbox, Output, Request, RequestId, Response,
 };
@@ -265,6 +265,12 @@ impl Session {
     #[must_use]
     pub fn bytes_received(&self) -> u64 {
         self.links.iter().map(|(link, _)| self.net.counters(*link).bytes_received).sum()
+    }
+
+    /// The connector's connections for order entry.
+    #[must_use]
+    pub fn order_lines(&self) -> OrderLines {
+        self.connector.order_lines()
     }
 
     /// The channels of the connector.

@@ -11,6 +11,7 @@ mod binance;
 mod bybit;
 pub mod decimal;
 mod digits;
+mod healthier;
 mod json;
 mod outbox;
 mod setup;
@@ -27,7 +28,7 @@ pub use universe::{UniverseError, Wanted, assemble};
 
 use crate::types::{
     Channel, Command, CommandKind, Costs, Events, EventsFull, InstrumentTable, LimitSpec, Nanos,
-    ParseUnitError,
+    OrderLines, ParseUnitError,
 };
 use std::fmt;
 
@@ -120,6 +121,11 @@ pub trait Connector: Send {
         out: &mut Outbox,
         events: &mut Events,
     ) -> Result<(), EncodeError>;
+
+    /// Its connections for order entry, for people to see.
+    fn order_lines(&self) -> OrderLines {
+        OrderLines::default()
+    }
 
     /// When [`Connector::on_deadline`] wants to be called: next ping, reply timeout, refresh.
     fn deadline(&self) -> Option<Nanos>;

@@ -9,6 +9,7 @@
 
 mod account;
 mod auth;
+mod commands;
 mod envelope;
 mod errors;
 mod instruments;
@@ -21,6 +22,7 @@ mod pending;
 mod private_stream;
 mod replies;
 mod rest;
+mod seen;
 mod server_clock;
 mod session;
 mod subscriptions;
