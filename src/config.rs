@@ -90,7 +90,7 @@ pub struct VenueConfig {
     pub api_secret: Option<SecretSource>,
     /// Orders over REST instead of WebSocket.
     pub orders_over_rest: bool,
-    /// Connections for orders over WebSocket, 1 or 2.
+    /// Connections for orders, 1 or 2, where they go over WebSocket.
     pub order_connections: u8,
     /// Oldest a request may be.
     pub recv_window_ms: u32,

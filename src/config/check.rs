@@ -176,10 +176,6 @@ impl Checker<'_> {
             None => 5000,
         };
         let order_connections = match &raw.order_connections {
-            Some(count) if orders_over_rest => {
-                let text = "order_connections is for orders = \"websocket\"".to_owned();
-                return Err(self.error(count, text));
-            }
             Some(count) => self.in_range(count, 1, 2, "order_connections")? as u8,
             None => 2,
         };

@@ -9,6 +9,7 @@ mod session;
 mod signing;
 mod stream;
 mod suspension;
+mod two_lines;
 
 use super::market::MarketConnector;
 use super::trading::TradingConnector;
@@ -154,7 +155,7 @@ impl Rig {
         }
     }
 
-    fn new(connector: Box<dyn Connector>) -> Self {
+    pub(super) fn new(connector: Box<dyn Connector>) -> Self {
         Self {
             connector,
             out: Outbox::with_capacity(64, 1 << 16),

@@ -11,6 +11,7 @@ mod public;
 mod reads;
 mod rows;
 mod suspension;
+mod two_lines;
 
 use super::super::{
     Connector, Credentials, DecodeError, EncodeError, Endpoints, Outbox, Output, RequestId,
