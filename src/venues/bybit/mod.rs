@@ -25,6 +25,7 @@ mod rest;
 mod scan;
 mod session;
 mod subscriptions;
+mod templates;
 mod trading;
 
 #[cfg(test)]
