@@ -92,6 +92,8 @@ pub struct VenueConfig {
     pub api_secret: Option<SecretSource>,
     /// Orders over REST instead of WebSocket.
     pub orders_over_rest: bool,
+    /// Connections for orders, 1 or 2, where they go over WebSocket.
+    pub order_connections: u8,
     /// Oldest a request may be.
     pub recv_window_ms: u32,
     /// Addresses that replace the venue's own.
@@ -355,6 +357,7 @@ impl VenueConfig {
             api_key: None,
             api_secret: None,
             orders_over_rest: false,
+            order_connections: 2,
             recv_window_ms: 5000,
             rest: None,
             public: None,

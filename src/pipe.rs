@@ -143,6 +143,15 @@ impl Network {
         self.lock().ports.entry(port).or_default().refuses = on;
     }
 
+    /// Cuts one connection to a port: the one at this place, oldest first, counted round.
+    pub fn cut_one(&self, port: u16, place: usize, how: Cut) {
+        let mut inner = self.lock();
+        let ids = inner.open_to(port);
+        if let Some(id) = ids.get(place % ids.len().max(1)) {
+            inner.cut_connection(*id, how);
+        }
+    }
+
     /// Cuts all connections to a port.
     pub fn cut(&self, port: u16, how: Cut) {
         self.lock().cut(port, how);
@@ -228,29 +237,35 @@ impl Inner {
         id
     }
 
-    fn cut(&mut self, port: u16, how: Cut) {
-        let ids: Vec<u64> = self
+    fn open_to(&self, port: u16) -> Vec<u64> {
+        let of_port = self
             .connections
             .iter()
-            .filter(|(_, connection)| connection.port == port && !connection.refused)
-            .map(|(id, _)| *id)
-            .collect();
-        for id in ids {
-            let part = self.draw(1_000) as usize;
-            let now = self.now;
-            let Some(connection) = self.connections.get_mut(&id) else { continue };
-            for (at, lane) in connection.lanes.iter_mut().enumerate() {
-                match how {
-                    Cut::NextFrame => lane.cut_next |= at == Role::Server as usize,
-                    Cut::Reset => lane.cut(now, 0),
-                    Cut::Inside => {
-                        let waiting = lane.bytes.len() - lane.readable(now);
-                        lane.cut(now, waiting * part / 1_000);
-                    }
+            .filter(|(_, connection)| connection.port == port && !connection.refused);
+        of_port.map(|(id, _)| *id).collect()
+    }
+
+    fn cut(&mut self, port: u16, how: Cut) {
+        for id in self.open_to(port) {
+            self.cut_connection(id, how);
+        }
+    }
+
+    fn cut_connection(&mut self, id: u64, how: Cut) {
+        let part = self.draw(1_000) as usize;
+        let now = self.now;
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        for (at, lane) in connection.lanes.iter_mut().enumerate() {
+            match how {
+                Cut::NextFrame => lane.cut_next |= at == Role::Server as usize,
+                Cut::Reset => lane.cut(now, 0),
+                Cut::Inside => {
+                    let waiting = lane.bytes.len() - lane.readable(now);
+                    lane.cut(now, waiting * part / 1_000);
                 }
-                if let Some((at, _)) = lane.end {
-                    self.arrivals.push(Reverse(at.0));
-                }
+            }
+            if let Some((at, _)) = lane.end {
+                self.arrivals.push(Reverse(at.0));
             }
         }
     }

@@ -61,7 +61,9 @@ fn count(name: &str, folder: &Path) -> Result<f64, String> {
         .args([INSIDE, name])
         .env_remove("RUST_LOG")
         .output()
-        .map_err(|error| format!("valgrind cannot be started: {error} (apt-get install valgrind)"))?;
+        .map_err(|error| {
+            format!("valgrind cannot be started: {error} (apt-get install valgrind)")
+        })?;
     if !run.status.success() {
         return Err(format!("{name}: {}", String::from_utf8_lossy(&run.stderr)));
     }
@@ -78,9 +80,10 @@ fn count(name: &str, folder: &Path) -> Result<f64, String> {
 fn toolchain() -> String {
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     let run = Command::new(rustc).arg("--version").output();
-    run.map_or_else(|_| "unknown".to_owned(), |run| {
-        String::from_utf8_lossy(&run.stdout).trim().to_owned()
-    })
+    run.map_or_else(
+        |_| "unknown".to_owned(),
+        |run| String::from_utf8_lossy(&run.stdout).trim().to_owned(),
+    )
 }
 
 fn judge(update: bool, only: Option<&str>) -> Result<bool, String> {

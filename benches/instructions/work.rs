@@ -67,7 +67,7 @@ const BINANCE_REPORT: &str = include_str!("../../tests/fixtures/binance/executio
 const BYBIT_TOP: &str = include_str!("../../tests/fixtures/bybit/ws_book1.json");
 const BYBIT_DEPTH: &str = include_str!("../../tests/fixtures/bybit/ws_book50_delta.json");
 const BYBIT_TRADE: &str = include_str!("../../tests/fixtures/bybit/ws_trades.json");
-const BYBIT_REPORT: &str = include_str!("../../tests/fixtures/bybit/ws_order.json");
+const BYBIT_REPORT: &str = include_str!("../../tests/fixtures/bybit/ws_order_new.json");
 
 fn decoder(venue: &str) -> (FrameDecoder, Events) {
     let venue = find(venue).expect("a venue of the table");
@@ -191,7 +191,7 @@ fn emit() -> Work {
     let options = StrategyOptions::default();
     let (mut oms, mut strategy) = StrategyFile::in_memory(&options).expect("a small region");
     Box::new(move |call| {
-        assert!(strategy.signals.push_signal(black_box(&signal(call))).is_ok());
+        assert!(strategy.requests.push_signal(black_box(&signal(call))).is_ok());
         assert!(matches!(oms.pop_request(), Ok(Some(_))));
     })
 }

@@ -212,6 +212,7 @@ impl Builder<'_> {
             dead_man_switch_s: config.dead_man_switch_s,
             recv_window_ms: config.recv_window_ms,
             orders_over_rest: config.orders_over_rest,
+            order_connections: config.order_connections,
             reply_timeout_ms: 2_000,
             first_message_timeout_ms: 5_000,
         }

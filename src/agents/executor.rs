@@ -235,10 +235,7 @@ impl Executor {
             }
             VenueNotice::Readiness(channel, readiness) => {
                 self.health.channels[channel.index()] = readiness;
-                let channels = self.parts.session.channels();
-                let is_ready = |c| self.health.channels[Channel::index(c)] == Readiness::Ready;
-                self.health.ready = channels.into_iter().flatten().all(is_ready);
-                self.health_at = Nanos(0);
+                self.note_ready();
                 if readiness == Readiness::Ready {
                     let text = format_args!("{channel:?} ready");
                     self.parts.session.log().info(now, text);
@@ -295,6 +292,15 @@ impl Executor {
         }
     }
 
+    /// What its connections are makes it ready for orders or not.
+    fn note_ready(&mut self) {
+        let channels = self.parts.session.channels();
+        let needed = |channel| channels.contains(&Some(channel));
+        let is_ready = |c| self.health.channels[Channel::index(c)] == Readiness::Ready;
+        self.health.ready = Channel::enough(needed, is_ready);
+        self.health_at = Nanos(0);
+    }
+
     fn has_room(&self) -> bool {
         let reports = &self.parts.reports;
         self.emergency.is_some() || reports.capacity() - reports.len() >= REPORTS_PER_MESSAGE
@@ -317,6 +323,7 @@ impl Executor {
         }
         self.health_at = now.plus(HEALTH_EVERY_NS);
         self.health.decode_errors = self.parts.session.counters().decode_errors;
+        self.health.order_lines = self.parts.session.order_lines();
         for (limit, row) in self.health.limits.iter_mut().enumerate() {
             let used = self.parts.throttle.used(limit, now);
             *row = used.map_or(RateUse::default(), |(used, allowed)| RateUse { used, allowed });
@@ -392,7 +399,7 @@ impl Agent for Executor {
             if let Some(channel) = step.closed {
                 self.health.channels[channel.index()] = Readiness::Down;
                 self.health.reconnects += 1;
-                self.health_at = Nanos(0);
+                self.note_ready();
             }
             self.hand_over(step.recv_ns);
         }

@@ -6,7 +6,7 @@ use super::frames::Frames;
 use super::log::Log;
 use crate::clock::Clock;
 use crate::net::{HttpRequest, LinkId, LinkOptions, Net, NetEvent, NetOptions, Transport};
-use crate::types::{Channel, Command, Event, Events, Nanos, Readiness, VenueNotice};
+use crate::types::{Channel, Command, Event, Events, Nanos, OrderLines, Readiness, VenueNotice};
 use crate::venues::{
     Connector, DecodeError, EncodeError, Outbox, Output, Request, RequestId, Response, Scans,
 };
@@ -57,6 +57,9 @@ pub struct Session {
 
 /// Most events of one message; a message with more is refused as too large.
 const EVENTS_PER_MESSAGE: usize = 2048;
+
+/// Frames are made where connectors write their payloads.
+const _: () = assert!(crate::venues::HEADROOM == crate::net::websocket::HEADROOM);
 
 impl Session {
     /// Opens the connector's channels. `levels` bounds the price levels of one message.
@@ -235,17 +238,22 @@ impl Session {
         let before = self.clock.now();
         self.encoded_ns = before;
         let mut handed = None;
-        for output in self.out.outputs() {
-            let channel = match output {
-                Output::Frame(channel, _) | Output::Reconnect(channel) => channel,
-                Output::Request(_) => Channel::Rest,
+        let mut at = 0;
+        while let Some(output) = self.out.get(at) {
+            at += 1;
+            let (channel, request) = match output {
+                Output::Frame(channel, _) | Output::Reconnect(channel) => (channel, None),
+                Output::Request(request) => (Channel::Rest, Some(request.id)),
             };
             let Some(link) = link_of(&self.links, channel) else {
                 self.counters.send_errors += 1;
                 continue;
             };
             let sent = match output {
-                Output::Frame(_, payload) => self.net.send_frame(link, payload),
+                Output::Frame(..) => match self.out.frame_room(at - 1) {
+                    Some((_, room)) => self.net.send_in_place(link, room),
+                    None => Ok(()),
+                },
                 Output::Request(request) => self.net.request_by(link, &http(&request), leave_by),
                 Output::Reconnect(_) => {
                     self.net.reconnect(link);
@@ -259,9 +267,7 @@ impl Session {
             if let Err(error) = sent {
                 self.counters.send_errors += 1;
                 self.log.warn(now, format_args!("not sent on {channel:?}: {error}"));
-                if let Output::Request(request) = output {
-                    self.lost.push(request.id);
-                }
+                self.lost.extend(request);
             }
         }
         self.out.clear();
@@ -293,6 +299,12 @@ impl Session {
     #[must_use]
     pub fn bytes_received(&self) -> u64 {
         self.links.iter().map(|(link, _)| self.net.counters(*link).bytes_received).sum()
+    }
+
+    /// The connector's connections for order entry.
+    #[must_use]
+    pub fn order_lines(&self) -> OrderLines {
+        self.connector.order_lines()
     }
 
     /// The channels of the connector.

@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn the_sum_is_found_in_the_output() {
-        let output = "version: 1\ncreator: callgrind-3.19.0\nevents: Ir\nsummary: 12345\n\nfn=(1) x\n";
+        let output =
+            "version: 1\ncreator: callgrind-3.19.0\nevents: Ir\nsummary: 12345\n\nfn=(1) x\n";
         assert_eq!(instructions(output), Some(12_345));
         assert_eq!(instructions("totals: 77\n"), Some(77));
         assert_eq!(instructions("events: Ir\n"), None);

@@ -186,11 +186,16 @@ impl Checker<'_> {
             Some(window) => self.in_range(window, 100, 60_000, "recv_window_ms")? as u32,
             None => 5000,
         };
+        let order_connections = match &raw.order_connections {
+            Some(count) => self.in_range(count, 1, 2, "order_connections")? as u8,
+            None => 2,
+        };
         Ok(VenueConfig {
             venue,
             api_key: raw.api_key.map(Into::into),
             api_secret: raw.api_secret.map(Into::into),
             orders_over_rest,
+            order_connections,
             recv_window_ms,
             rest: self.url(raw.rest, "https")?,
             public: self.url(raw.public, "wss")?,

@@ -99,6 +99,8 @@ pub struct Counters {
     pub bytes_received: u64,
     /// Bytes given to the socket layer for sending, before encryption.
     pub bytes_sent: u64,
+    /// Calls that handed bytes to the kernel, those of handshakes included.
+    pub writes: u64,
     /// HTTP requests sent.
     pub requests_sent: u64,
     /// HTTP replies handed on.

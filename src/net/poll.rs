@@ -245,6 +245,12 @@ impl Net {
         self.links.get_mut(link.index()).ok_or(SendError::NotOpen)?.send_frame(payload)
     }
 
+    /// Sends a text frame at once, made where its payload stands: behind
+    /// [`super::websocket::HEADROOM`] free bytes at the beginning of `room`.
+    pub fn send_in_place(&mut self, link: LinkId, room: &mut [u8]) -> Result<(), SendError> {
+        self.links.get_mut(link.index()).ok_or(SendError::NotOpen)?.send_in_place(room)
+    }
+
     /// Sends a request, or queues it behind the one in flight.
     pub fn request(&mut self, link: LinkId, request: &HttpRequest<'_>) -> Result<(), SendError> {
         self.request_by(link, request, Nanos(u64::MAX))

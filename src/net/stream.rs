@@ -75,6 +75,8 @@ pub(super) struct Stream {
     handed_ns: Nanos,
     /// `TCP_QUICKACK`, to be set after every read.
     pub(super) quick_ack: Option<bool>,
+    /// Calls to the kernel since they were last asked for.
+    writes: u64,
 }
 
 /// The client's half of TLS.
@@ -92,7 +94,8 @@ impl Stream {
     /// Wraps a socket that is connected.
     pub(super) fn new(socket: Socket, read_max: usize, clock: Clock) -> Self {
         let out = Buffer::with_capacity(4096);
-        Self { socket, tls: None, out, read_max, clock, handed_ns: Nanos(0), quick_ack: None }
+        let (out, handed_ns) = (out, Nanos(0));
+        Self { socket, tls: None, out, read_max, clock, handed_ns, quick_ack: None, writes: 0 }
     }
 
     /// Begins the TLS handshake.
@@ -144,6 +147,11 @@ impl Stream {
     /// When bytes were last handed to the kernel.
     pub(super) fn handed_ns(&self) -> Nanos {
         self.handed_ns
+    }
+
+    /// How often bytes were handed to the kernel since this was last asked.
+    pub(super) fn take_writes(&mut self) -> u64 {
+        std::mem::take(&mut self.writes)
     }
 
     /// Bytes that the kernel has not taken yet.
@@ -224,6 +232,7 @@ impl Stream {
     pub(super) fn flush(&mut self) -> Result<(), CloseReason> {
         while !self.out.is_empty() {
             self.handed_ns = self.clock.now();
+            self.writes += 1;
             match self.socket.write(self.out.data()) {
                 Ok(0) => return Err(CloseReason::Eof),
                 Ok(count) => drop(self.out.consume(count)),

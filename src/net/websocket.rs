@@ -308,10 +308,33 @@ impl MaskKeys {
     }
 }
 
+/// Room that [`seal`] needs before a payload: the longest header.
+pub const HEADROOM: usize = 14;
+
 /// Appends a whole masked frame to `out`.
 pub fn encode(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], key: [u8; 4]) {
-    let len = payload.len();
-    let mut header = [0; 14];
+    let start = out.len();
+    out.reserve(HEADROOM + payload.len());
+    let (header, len) = header(opcode, payload.len(), key);
+    out.extend_from_slice(&header[..len]);
+    out.extend_from_slice(payload);
+    mask(&mut out[start + len..], key);
+}
+
+/// Makes a masked frame of a payload where it stands, behind [`HEADROOM`] bytes that are free; the
+/// frame is at the end of `room`. A room too small for that holds no payload.
+pub fn seal(room: &mut [u8], opcode: Opcode, key: [u8; 4]) -> &[u8] {
+    let payload = HEADROOM.min(room.len());
+    let (header, len) = header(opcode, room.len() - payload, key);
+    let Some(start) = payload.checked_sub(len) else { return b"" };
+    room[start..payload].copy_from_slice(&header[..len]);
+    mask(&mut room[payload..], key);
+    &room[start..]
+}
+
+/// The header of a masked frame, and its length.
+fn header(opcode: Opcode, len: usize, key: [u8; 4]) -> ([u8; HEADROOM], usize) {
+    let mut header = [0; HEADROOM];
     header[0] = 0x80 | opcode as u8;
     let key_at = if len < 126 {
         header[1] = 0x80 | len as u8;
@@ -326,11 +349,7 @@ pub fn encode(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], key: [u8; 4]) {
         10
     };
     header[key_at..key_at + 4].copy_from_slice(&key);
-    let start = out.len() + key_at + 4;
-    out.reserve(key_at + 4 + len);
-    out.extend_from_slice(&header[..key_at + 4]);
-    out.extend_from_slice(payload);
-    mask(&mut out[start..], key);
+    (header, key_at + 4)
 }
 
 /// Thirty-two bytes at a time, which the compiler does in vector registers.
@@ -350,6 +369,19 @@ fn mask(bytes: &mut [u8], key: [u8; 4]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_frame_made_in_place_is_the_one_made_by_copying() {
+        for len in [0, 1, 31, 32, 125, 126, 300, 65_535, 65_536, 70_000] {
+            let payload: Vec<u8> = (0..len).map(|at| at as u8).collect();
+            let key = [7, 0, 255, 3];
+            let mut expected = Vec::new();
+            encode(&mut expected, Opcode::Text, &payload, key);
+            let mut room = [vec![0xee; HEADROOM], payload].concat();
+            assert_eq!(seal(&mut room, Opcode::Text, key), expected);
+        }
+        assert_eq!(seal(&mut [0; 3], Opcode::Text, [0; 4]), b"", "no room");
+    }
 
     /// Every message and control frame in `bytes`, and how it ended.
     fn decode(max: usize, bytes: &[u8]) -> (Vec<(Opcode, Vec<u8>)>, Option<FrameError>) {

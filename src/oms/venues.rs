@@ -19,14 +19,23 @@ struct Venue {
 }
 
 impl Venue {
+    fn needs(&self, channel: Channel) -> bool {
+        self.required[channel.index()]
+    }
+
     fn is_connected(&self) -> bool {
-        self.required.iter().zip(&self.ready).all(|(required, ready)| *ready || !*required)
+        Channel::enough(|channel| self.needs(channel), |channel| self.ready[channel.index()])
             && self.required.contains(&true)
     }
 
-    /// The channel that tells of orders: the private one where there is one.
-    fn stream(&self) -> Channel {
-        if self.required[Channel::Private.index()] { Channel::Private } else { Channel::Trade }
+    /// Whether anybody tells of orders: the private channel where there is one, else those of order
+    /// entry, each of which tells everything.
+    fn has_stream(&self) -> bool {
+        let ready = |channel| self.needs(channel) && self.ready[channel.index()];
+        match self.needs(Channel::Private) {
+            true => ready(Channel::Private),
+            false => ready(Channel::Trade) || ready(Channel::TradeSpare),
+        }
     }
 }
 
@@ -107,9 +116,9 @@ impl Venues {
 
     pub fn on_readiness(&mut self, venue: VenueId, channel: Channel, to: Readiness) -> Change {
         let Some(row) = self.row_mut(venue) else { return Change::None };
-        let was_connected = row.is_connected();
-        let was = std::mem::replace(&mut row.ready[channel.index()], to == Readiness::Ready);
-        if was && to != Readiness::Ready && channel == row.stream() {
+        let (was_connected, had_stream) = (row.is_connected(), row.has_stream());
+        row.ready[channel.index()] = to == Readiness::Ready;
+        if had_stream && !row.has_stream() {
             row.missed = true;
             row.reconciled = false;
             return Change::StreamLost;
@@ -185,6 +194,22 @@ mod tests {
         assert_eq!(venues.on_readiness(VENUE, Channel::Trade, Readiness::Ready), CONNECTED);
         assert!(venues.is_ready(VENUE, Nanos(1)));
         assert_eq!(venues.on_readiness(VENUE, Channel::Trade, Readiness::Down), Change::StreamLost);
+    }
+
+    #[test]
+    fn one_of_two_order_connections_is_enough() {
+        use Readiness::{Down, Ready};
+        let mut venues = Venues::new(&[vec![Channel::Trade, Channel::TradeSpare]], false);
+        let tell = |venues: &mut Venues, channel, to| venues.on_readiness(VENUE, channel, to);
+        assert_eq!(tell(&mut venues, Channel::TradeSpare, Ready), CONNECTED);
+        assert!(venues.is_ready(VENUE, Nanos(1)));
+        assert_eq!(tell(&mut venues, Channel::Trade, Ready), Change::None);
+        assert_eq!(tell(&mut venues, Channel::TradeSpare, Down), Change::None);
+        assert!(venues.is_ready(VENUE, Nanos(1)), "the other goes on, and tells of everything");
+        assert_eq!(tell(&mut venues, Channel::Trade, Down), Change::StreamLost);
+        assert!(!venues.is_ready(VENUE, Nanos(1)));
+        let back = tell(&mut venues, Channel::TradeSpare, Ready);
+        assert_eq!(back, Change::Connected { missed: true });
     }
 
     #[test]

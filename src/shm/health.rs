@@ -2,7 +2,7 @@
 
 use super::codec::byte;
 use crate::sync::seqlock;
-use crate::types::{Channel, LIMITS_MAX, Nanos, Readiness};
+use crate::types::{Channel, LIMITS_MAX, Nanos, OrderLine, OrderLines, Readiness};
 
 /// What the feed of a venue says of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,6 +86,8 @@ pub struct ExecutorHealth {
     pub suspended_until_ns: Nanos,
     /// When this was written.
     pub updated_ns: Nanos,
+    /// Its connections for order entry, where there are two: which is in use, and how they answer.
+    pub order_lines: OrderLines,
     /// Use of each rate limit of the venue, in the order of the venue's own table.
     pub limits: [RateUse; LIMITS_MAX],
 }
@@ -127,11 +129,12 @@ pub struct HealthWriter {
 pub(super) const FIELDS: &str = "feed: state books_live books offset round_trip frames bytes \
     decode_errors gaps resyncs reconnects subscriptions_failed last_recv updated scanned fallback; \
     executor: \
-    channels4|ready<<32 offset round_trip commands refused reports decode_errors reply_timeouts \
-    reconnects suspended_until updated limits6(used|allowed<<32)";
+    channels5|line<<48|ready<<56 offset round_trip commands refused reports decode_errors \
+    reply_timeouts reconnects suspended_until updated lines2(reply|unanswered<<40) \
+    limits6(used|allowed<<32)";
 
 /// Where the rate limits stand in the executor's half.
-const LIMITS_AT: usize = 11;
+const LIMITS_AT: usize = 13;
 /// Words of each half after its counter.
 pub(super) const FEED_WORDS: usize = 16;
 pub(super) const EXECUTOR_WORDS: usize = LIMITS_AT + LIMITS_MAX;
@@ -176,7 +179,9 @@ impl ExecutorHealthWriter {
         let channels =
             channels.fold(0, |word, (index, state)| word | (*state as u64) << (8 * index));
         let words: [u64; LIMITS_AT] = [
-            channels | u64::from(health.ready) << READY_SHIFT,
+            channels
+                | (health.order_lines.current as u64) << LINE_SHIFT
+                | u64::from(health.ready) << READY_SHIFT,
             health.clock_offset_ns as u64,
             health.clock_round_trip_ns,
             health.commands,
@@ -187,6 +192,8 @@ impl ExecutorHealthWriter {
             health.reconnects,
             health.suspended_until_ns.0,
             health.updated_ns.0,
+            line_word(health.order_lines.lines[0]),
+            line_word(health.order_lines.lines[1]),
         ];
         let limits = health.limits.map(|row| u64::from(row.used) | u64::from(row.allowed) << 32);
         self.0.write(|payload| {
@@ -196,8 +203,22 @@ impl ExecutorHealthWriter {
     }
 }
 
-const READY_SHIFT: u32 = 32;
-const _: () = assert!(Channel::COUNT as u32 * 8 <= READY_SHIFT);
+const LINE_SHIFT: u32 = 48;
+const READY_SHIFT: u32 = 56;
+const _: () = assert!(Channel::COUNT as u32 * 8 <= LINE_SHIFT);
+
+/// Reply times are cut at 18 minutes.
+const LINE_REPLY_BITS: u32 = 40;
+const LINE_REPLY_MAX: u64 = (1 << LINE_REPLY_BITS) - 1;
+
+fn line_word(line: OrderLine) -> u64 {
+    let unanswered = u64::from(line.unanswered.min((1 << 24) - 1));
+    line.reply_ns.min(LINE_REPLY_MAX) | unanswered << LINE_REPLY_BITS
+}
+
+fn line_of(word: u64) -> OrderLine {
+    OrderLine { reply_ns: word & LINE_REPLY_MAX, unanswered: (word >> LINE_REPLY_BITS) as u32 }
+}
 
 /// The feed's half; "down" if its writer died in the middle.
 pub(super) fn feed(reader: &seqlock::Reader) -> FeedHealth {
@@ -245,6 +266,13 @@ pub(super) fn executor(reader: &seqlock::Reader) -> ExecutorHealth {
         reconnects: w[8],
         suspended_until_ns: Nanos(w[9]),
         updated_ns: Nanos(w[10]),
+        order_lines: OrderLines {
+            current: match byte(w[0], LINE_SHIFT / 8) == Channel::TradeSpare as u8 {
+                true => Channel::TradeSpare,
+                false => Channel::Trade,
+            },
+            lines: [line_of(w[11]), line_of(w[12])],
+        },
         limits: std::array::from_fn(|limit| {
             let word = w[LIMITS_AT + limit];
             RateUse { used: word as u32, allowed: (word >> 32) as u32 }

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::types::{
-    Amount, AssetBalance, AssetId, BookState, ClientOrderId, Detail, InstrumentId, InstrumentTable,
-    Leg, Level, Nanos, OrderState, Price, Qty, Readiness, RejectReason, ReportKind, Request, Side,
-    Signal, SignalId, Stamp, StrategyId, StrategyReport, TopOfBook, Trade, VenueId,
+    Amount, AssetBalance, AssetId, BookState, Channel, ClientOrderId, Detail, InstrumentId,
+    InstrumentTable, Leg, Level, Nanos, OrderLine, OrderLines, OrderState, Price, Qty, Readiness,
+    RejectReason, ReportKind, Request, Side, Signal, SignalId, Stamp, StrategyId, StrategyReport,
+    TopOfBook, Trade, VenueId,
 };
 use instruments::tests::table;
 use std::fs;
@@ -240,7 +241,13 @@ fn venue_health() -> VenueHealth {
         fallback: 15,
     };
     let executor = ExecutorHealth {
-        channels: [Readiness::Down, Readiness::Ready, Readiness::Joining, Readiness::Ready],
+        channels: [
+            Readiness::Down,
+            Readiness::Ready,
+            Readiness::Joining,
+            Readiness::Ready,
+            Readiness::Joining,
+        ],
         ready: true,
         clock_offset_ns: -1,
         clock_round_trip_ns: 2,
@@ -252,6 +259,13 @@ fn venue_health() -> VenueHealth {
         reconnects: 8,
         suspended_until_ns: Nanos(9),
         updated_ns: Nanos(10),
+        order_lines: OrderLines {
+            current: Channel::TradeSpare,
+            lines: [
+                OrderLine { reply_ns: 11, unanswered: 12 },
+                OrderLine { reply_ns: 13, unanswered: 14 },
+            ],
+        },
         limits: std::array::from_fn(|limit| RateUse { used: u32::MAX, allowed: limit as u32 }),
     };
     VenueHealth { feed, executor }

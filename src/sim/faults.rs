@@ -53,6 +53,24 @@ pub enum Fault {
     },
     /// Delays everything that goes to clients by this many milliseconds, keeping its order.
     DelayMs(u64),
+    /// Drops one connection, without a goodbye: of the WebSockets that are open now and whose path
+    /// contains this the one at this place, oldest first. Nothing if there is none.
+    CutOne {
+        /// Part of the path; empty means all.
+        path_contains: String,
+        /// Place, from 0.
+        index: usize,
+    },
+    /// Delays everything that goes to one connection, chosen in the same way, until another one is
+    /// chosen; 0 ends it.
+    DelayOne {
+        /// Part of the path; empty means all.
+        path_contains: String,
+        /// Place, from 0.
+        index: usize,
+        /// The delay.
+        delay_ms: u64,
+    },
 }
 
 /// The faults in force at one venue.
@@ -63,6 +81,8 @@ pub(super) struct FaultState {
     pub(super) fail_replies: bool,
     pub(super) repeat_per_mille: u32,
     pub(super) delay_ms: u64,
+    /// One connection that is slower than the others.
+    pub(super) slow: Option<(ConnId, u64)>,
     skips: Vec<Skip>,
     /// Connections whose next message is their last, and half of it.
     cuts: BTreeSet<ConnId>,
@@ -116,6 +136,7 @@ impl FaultState {
         }
         self.skips.retain(|skip| !skip.pending.is_empty());
         self.cuts.remove(&conn);
+        self.slow = self.slow.filter(|(slow, _)| *slow != conn);
     }
 }
 

@@ -128,7 +128,8 @@ impl Host {
             (_, true) => HELD_FOR_NS,
             _ => self.flow.due_in(passed_ns),
         };
-        let delayed = self.venues.iter().filter_map(|venue| venue.delayed.front());
+        let delayed = self.venues.iter().flat_map(|venue| [&venue.delayed, &venue.slowed]);
+        let delayed = delayed.filter_map(|queue| queue.front());
         let delayed = delayed.map(|(due, _, _)| due.saturating_sub(passed_ns)).min();
         timer.min(flow).min(delayed.unwrap_or(u64::MAX))
     }
@@ -267,6 +268,12 @@ impl Host {
 
     pub(super) fn deliver(&mut self, index: usize, conn: ConnId, what: Outgoing) {
         let venue = &mut self.venues[index];
+        let slow = venue.faults.slow.filter(|(slow, _)| *slow == conn).map(|(_, ms)| ms);
+        if slow.is_some() || venue.slowed.iter().any(|(_, slow, _)| *slow == conn) {
+            let last = venue.slowed.back().map_or(0, |(due, _, _)| *due);
+            let due = (self.time.passed_ns + slow.unwrap_or(0) * 1_000_000).max(last);
+            return venue.slowed.push_back((due, conn, what));
+        }
         if venue.faults.delay_ms == 0 && venue.delayed.is_empty() {
             return self.send(index, conn, what);
         }
@@ -280,6 +287,11 @@ impl Host {
         for index in 0..self.venues.len() {
             while let Some((_, conn, what)) =
                 self.venues[index].delayed.pop_front_if(|(due, _, _)| *due <= now)
+            {
+                self.send(index, conn, what);
+            }
+            while let Some((_, conn, what)) =
+                self.venues[index].slowed.pop_front_if(|(due, _, _)| *due <= now)
             {
                 self.send(index, conn, what);
             }

@@ -56,6 +56,8 @@ pub(super) struct Venue {
     pub(super) refuses: bool,
     pub(super) faults: FaultState,
     pub(super) delayed: VecDeque<(u64, ConnId, Outgoing)>,
+    /// The same for the one connection that is slower than the others.
+    pub(super) slowed: VecDeque<(u64, ConnId, Outgoing)>,
     pub(super) counters: SimCounters,
 }
 
@@ -67,6 +69,7 @@ impl Venue {
             refuses: false,
             faults: FaultState::default(),
             delayed: VecDeque::new(),
+            slowed: VecDeque::new(),
             counters: SimCounters::default(),
         }
     }

@@ -18,16 +18,56 @@ pub enum Channel {
     Private = 2,
     /// Requests over HTTP.
     Rest = 3,
+    /// Second connection for order entry beside [`Channel::Trade`], WebSocket.
+    TradeSpare = 4,
 }
 
 impl Channel {
     /// How many channels there are.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = 5;
+    /// All of them, by index.
+    pub const ALL: [Self; Self::COUNT] =
+        [Self::Public, Self::Trade, Self::Private, Self::Rest, Self::TradeSpare];
+
+    /// Whether all that are needed are ready. Of the two connections for order entry, where both
+    /// are there, one is enough.
+    #[must_use]
+    pub fn enough(needed: impl Fn(Self) -> bool, ready: impl Fn(Self) -> bool) -> bool {
+        let ready = |channel| needed(channel) && ready(channel);
+        Self::ALL.into_iter().filter(|channel| needed(*channel)).all(|channel| match channel {
+            Self::Trade | Self::TradeSpare => ready(Self::Trade) || ready(Self::TradeSpare),
+            other => ready(other),
+        })
+    }
 
     /// Index into tables.
     #[must_use]
     pub fn index(self) -> usize {
         self as usize
+    }
+}
+
+/// One connection for order entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OrderLine {
+    /// Time from an order to its reply, smoothed, in nanoseconds; 0 before the first reply.
+    pub reply_ns: u64,
+    /// Orders that wait for their reply.
+    pub unanswered: u32,
+}
+
+/// The connections for order entry of one venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderLines {
+    /// Which one takes orders now.
+    pub current: Channel,
+    /// [`Channel::Trade`] and [`Channel::TradeSpare`].
+    pub lines: [OrderLine; 2],
+}
+
+impl Default for OrderLines {
+    fn default() -> Self {
+        Self { current: Channel::Trade, lines: [OrderLine::default(); 2] }
     }
 }
 

@@ -21,7 +21,8 @@ mod units;
 
 pub use account::{AssetBalance, FeeRate};
 pub use event::{
-    Channel, Event, Events, EventsFull, RateLimitUse, Readiness, SentOrder, VenueNotice,
+    Channel, Event, Events, EventsFull, OrderLine, OrderLines, RateLimitUse, Readiness, SentOrder,
+    VenueNotice,
 };
 pub use execution::{
     ExecutionReport, Fill, Liquidity, OrderState, RejectReason, ReportKind, ReportOrigin,

@@ -123,7 +123,7 @@ fn split_sign(bytes: &[u8]) -> (bool, &[u8]) {
 }
 
 /// Appends `mantissa / 10^decimals` without trailing zeros and without an exponent.
-fn write(out: &mut Vec<u8>, mantissa: i64, decimals: u8) {
+pub(super) fn write(out: &mut Vec<u8>, mantissa: i64, decimals: u8) {
     let mut decimals = usize::from(decimals);
     let mut magnitude = mantissa.unsigned_abs();
     while decimals > 0 && magnitude.is_multiple_of(10) {

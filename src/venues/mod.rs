@@ -11,17 +11,21 @@
 mod binance;
 mod bybit;
 pub mod decimal;
+mod digits;
 mod frames;
+mod healthier;
 mod json;
 mod outbox;
 mod scan;
 mod setup;
+mod signature;
 mod signing;
+mod template;
 mod universe;
 
 pub use frames::{FrameDecoder, FrameKind};
 pub use json::{Items, Members, Parser, Scalar, Value};
-pub use outbox::{Method, Outbox, OutboxFull, Output, Request, RequestId};
+pub use outbox::{HEADROOM, Method, Outbox, OutboxFull, Output, Request, RequestId};
 pub use setup::{
     Credentials, Endpoints, InstrumentSpec, Secret, SecretKind, SetupError, VenueSetup, parse_name,
 };
@@ -30,7 +34,7 @@ pub use universe::{UniverseError, Wanted, assemble};
 
 use crate::types::{
     Channel, Command, CommandKind, Costs, Events, EventsFull, InstrumentTable, LimitSpec, Nanos,
-    ParseUnitError,
+    OrderLines, ParseUnitError,
 };
 use std::fmt;
 
@@ -127,6 +131,11 @@ pub trait Connector: Send {
     /// How many frames its scanners have read; none if it has no scanner.
     fn scans(&self) -> Scans {
         Scans::default()
+    }
+
+    /// Its connections for order entry, for people to see.
+    fn order_lines(&self) -> OrderLines {
+        OrderLines::default()
     }
 
     /// When [`Connector::on_deadline`] wants to be called: next ping, reply timeout, refresh.

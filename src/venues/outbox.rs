@@ -87,6 +87,10 @@ pub struct Outbox {
     scratch: Vec<u8>,
 }
 
+/// Free bytes before the payload of each frame, where its sender puts a header: room for the longest
+/// of a masked WebSocket frame.
+pub const HEADROOM: usize = 14;
+
 impl Outbox {
     /// Room for so many outputs and bytes; the bytes grow once if a message needs it.
     #[must_use]
@@ -105,6 +109,7 @@ impl Outbox {
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), OutboxFull> {
         self.room()?;
+        self.bytes.extend_from_slice(&[0; HEADROOM]);
         let payload = self.append(write);
         self.items.push(Item::Frame { channel, payload });
         Ok(())
@@ -141,7 +146,28 @@ impl Outbox {
 
     /// The outputs, in order.
     pub fn outputs(&self) -> impl Iterator<Item = Output<'_>> {
-        self.items.iter().map(|item| match item {
+        self.items.iter().map(|item| self.output(item))
+    }
+
+    /// The output at this place, counted from 0.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<Output<'_>> {
+        self.items.get(index).map(|item| self.output(item))
+    }
+
+    /// If the output at this place is a frame: [`HEADROOM`] free bytes and its payload, for a sender
+    /// that works in place. What it leaves there is sent, never read again.
+    pub fn frame_room(&mut self, index: usize) -> Option<(Channel, &mut [u8])> {
+        match self.items.get(index)? {
+            Item::Frame { channel, payload } => {
+                Some((*channel, &mut self.bytes[payload.start - HEADROOM..payload.end]))
+            }
+            _ => None,
+        }
+    }
+
+    fn output(&self, item: &Item) -> Output<'_> {
+        match item {
             Item::Frame { channel, payload } => {
                 Output::Frame(*channel, &self.bytes[payload.clone()])
             }
@@ -153,7 +179,7 @@ impl Outbox {
                 body: &self.bytes[body.clone()],
             }),
             Item::Reconnect(channel) => Output::Reconnect(*channel),
-        })
+        }
     }
 
     /// Whether there is nothing to do.
@@ -214,5 +240,12 @@ mod tests {
         };
         assert_eq!(outputs[1], Output::Request(request));
         assert_eq!(outputs[2], Output::Reconnect(Channel::Public));
+        let (channel, room) = out.frame_room(0).unwrap();
+        assert_eq!((channel, room.len()), (Channel::Trade, HEADROOM + 3));
+        assert_eq!(&room[HEADROOM..], b"one");
+        room.fill(b'x');
+        assert_eq!(out.get(1), Some(Output::Request(request)), "untouched");
+        assert!(out.frame_room(1).is_none() && out.frame_room(3).is_none());
+        assert_eq!(out.get(3), None);
     }
 }

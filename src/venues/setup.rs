@@ -90,6 +90,9 @@ pub struct VenueSetup {
     pub recv_window_ms: u32,
     /// Send orders over REST instead of WebSocket.
     pub orders_over_rest: bool,
+    /// Connections for order entry where it goes over WebSocket: one, or two of which the healthier
+    /// is used.
+    pub order_connections: u8,
     /// After how many seconds without us the venue is to cancel our orders; none: never.
     pub dead_man_switch_s: Option<u32>,
     /// How long a reply to an order may take before its outcome is unknown.

@@ -129,6 +129,11 @@ fn wrong_values_say_what_is_allowed() {
         complaint(&with("order_notional_max = \"5000\" ", "order_notional_max = \"-5\" ")),
         format!("engine.toml:{at}:22: order_notional_max = -5 must be greater than 0")
     );
+    let at = line("order_connections = 2");
+    assert_eq!(
+        complaint(&with("order_connections = 2", "order_connections = 3")),
+        format!("engine.toml:{at}:21: order_connections = 3 must be from 1 to 2")
+    );
     let at = line("qty = \"0.01\"");
     assert_eq!(
         complaint(&with("qty = \"0.01\"", "qty = \"-0.01\"")),

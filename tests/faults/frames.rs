@@ -42,7 +42,8 @@ fn costs_one_frame(rig: &Rig, venue: VenueId, private: bool, text: &str, words: 
 
 #[test]
 fn a_bad_message_costs_that_message_only() {
-    let rig = Rig::trading();
+    // One connection for each kind of message, so that each costs one.
+    let rig = Rig::trading_with(&[("order_connections = 2", "order_connections = 1")]);
     let json = "not valid JSON, or cut short";
     let kind = "a message of an unknown kind";
     let symbol = "a symbol that was not subscribed";

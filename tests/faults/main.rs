@@ -8,6 +8,7 @@ mod feed;
 mod frames;
 mod journal;
 mod late;
+mod lines;
 mod orders;
 mod plug;
 mod rig;

@@ -141,11 +141,14 @@ fn an_announced_end_moves_the_connections_over() {
         });
         rig.wait("everything is ready again", |rig| rig.is_whole(venue));
         let name = NAMES[usize::from(venue.0)];
-        assert_eq!(rig.said(&format!("exec:{name}: Trade connection: closed by us")), 1);
-        assert_eq!(rig.said(&format!("exec:{name}: Trade ready")), 2, "{:#?}", rig.log());
+        for channel in ["Trade", "TradeSpare"] {
+            let ready = format!("exec:{name}: {channel} ready");
+            rig.wait(&ready, |rig| rig.said(&ready) == 2);
+            assert_eq!(rig.said(&format!("exec:{name}: {channel} connection: closed by us")), 1);
+        }
         let health = rig.view.health(venue);
         let was = &before[usize::from(venue.0)];
-        assert_eq!(health.executor.reconnects, was.executor.reconnects + 1, "{:#?}", rig.log());
+        assert_eq!(health.executor.reconnects, was.executor.reconnects + 2, "{:#?}", rig.log());
     }
     assert_eq!(rig.said("feed:binance: Public connection: closed by us"), 1);
     rig.goes_on_trading();

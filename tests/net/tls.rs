@@ -204,3 +204,60 @@ fn the_cheapest_cipher_is_agreed_on_and_sessions_are_resumed() {
     assert_eq!(seen.recv().unwrap(), (aes128, rustls::HandshakeKind::Full));
     assert_eq!(seen.recv().unwrap(), (aes128, rustls::HandshakeKind::Resumed));
 }
+
+/// Between client and server: passes everything on, and keeps what the client sends.
+fn relay(to: u16) -> (u16, std::sync::Arc<std::sync::Mutex<Vec<u8>>>) {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let kept = seen.clone();
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut server = TcpStream::connect(("127.0.0.1", to)).unwrap();
+        let (mut back_from, mut back_to) =
+            (server.try_clone().unwrap(), client.try_clone().unwrap());
+        std::thread::spawn(move || std::io::copy(&mut back_from, &mut back_to));
+        let mut bytes = [0; 4096];
+        while let Ok(count @ 1..) = client.read(&mut bytes) {
+            kept.lock().unwrap().extend_from_slice(&bytes[..count]);
+            server.write_all(&bytes[..count]).unwrap();
+        }
+    });
+    (port, seen)
+}
+
+#[test]
+fn a_frame_is_one_write_of_one_record_of_its_own_size() {
+    let authority = Authority::new();
+    let config = authority.server_config(&["localhost"], VALID);
+    let server = Server::start(Some(config), |_, connection| {
+        let mut socket = connection.accept();
+        while let Ok(message) = socket.read() {
+            if socket.send(message).is_err() {
+                return;
+            }
+        }
+    });
+    let (port, seen) = relay(server.port());
+    let url = format!("wss://localhost:{port}");
+    let mut client = Client::open(&url, &[authority.extra_ca()], LinkOptions::default());
+    client.opens();
+    for len in [90, 125, 126, 330, 4_000] {
+        let payload = vec![b'o'; len];
+        let writes = client.net.counters(client.link).writes;
+        let before = seen.lock().unwrap().len();
+        let mut room = [vec![0; stoop::net::websocket::HEADROOM], payload.clone()].concat();
+        client.net.send_in_place(client.link, &mut room).unwrap();
+        assert_eq!(client.net.counters(client.link).writes, writes + 1);
+        assert_eq!(client.next(), crate::support::client::Seen::Frame(payload));
+        let header = if len < 126 { 6 } else { 8 };
+        // Type, version, length; then the frame, one byte for its kind, and the tag.
+        let record = len + header + 1 + 16;
+        let sent = seen.lock().unwrap()[before..].to_vec();
+        assert_eq!(sent.len(), 5 + record, "{len}: nothing beside the record");
+        let expected = [23, 3, 3, (record >> 8) as u8, record as u8];
+        assert_eq!(sent[..5], expected, "{len}");
+    }
+}

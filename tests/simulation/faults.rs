@@ -51,6 +51,10 @@ pub enum Kind {
     CrashInJournal,
     /// The disk of the journal is full for a while.
     DiskFull,
+    /// One connection is lost, with what was on its way.
+    ResetOne,
+    /// One of the order connections is slow for a while.
+    SlowOne,
 }
 
 /// What is asked of whoever runs the engine.
@@ -85,6 +89,8 @@ pub const KINDS: &[Kind] = &[
     Kind::Crash,
     Kind::CrashInJournal,
     Kind::DiskFull,
+    Kind::ResetOne,
+    Kind::SlowOne,
 ];
 
 /// Some kinds and how often each comes; the others are switched off.
@@ -110,6 +116,7 @@ enum Undo {
     Repeat(usize),
     Clock(usize),
     Disk,
+    Slow(usize),
 }
 
 /// Agents that are not polled until a time.
@@ -211,6 +218,7 @@ impl Faults {
             Undo::Repeat(venue) => sim.fault(venue, Fault::RepeatEvents(0)),
             Undo::Disk => self.orders.push(Order::Room(None)),
             Undo::Clock(venue) => sim.fault(venue, Fault::SkewClock(0)),
+            Undo::Slow(venue) => sim.fault(venue, slow_one(venue, 0, 0)),
         }
     }
 
@@ -238,6 +246,14 @@ impl Faults {
                 let jitter_ns = usual.jitter_ns + delay * MS;
                 network.listen(port, Latency { jitter_ns, ..usual });
                 self.undo.push(later(Undo::Delay(venue)));
+            }
+            Kind::ResetOne => {
+                network.cut_one(port, self.chance.below(16) as usize, Cut::Reset);
+            }
+            Kind::SlowOne => {
+                let place = self.chance.below(2) as usize;
+                sim.fault(venue, slow_one(venue, place, self.chance.between(20, 2_500)));
+                self.undo.push(later(Undo::Slow(venue)));
             }
             Kind::Reset => network.cut(port, Cut::Reset),
             Kind::CutInside => network.cut(port, Cut::Inside),
@@ -307,6 +323,12 @@ impl Faults {
             }
         }
     }
+}
+
+/// The first or second order connection of a venue.
+fn slow_one(venue: usize, index: usize, delay_ms: u64) -> Fault {
+    let path_contains = ["/ws-api", "/v5/trade"][venue].to_owned();
+    Fault::DelayOne { path_contains, index, delay_ms }
 }
 
 const HEALING_NS: u64 = 45 * SECOND;

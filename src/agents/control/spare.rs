@@ -76,8 +76,9 @@ impl Spare {
         if self.session.deadline(now) {
             self.read(now);
         }
-        let connected = self.session.channels().into_iter().flatten();
-        if connected.into_iter().all(|channel| self.ready[channel.index()]) {
+        let channels = self.session.channels();
+        let needed = |channel| channels.contains(&Some(channel));
+        if Channel::enough(needed, |channel| self.ready[channel.index()]) {
             self.cancel(now);
         }
     }

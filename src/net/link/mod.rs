@@ -290,9 +290,16 @@ impl Link {
     /// Sends what was encoded into `out`.
     fn send_out(&mut self) {
         let Some(stream) = &mut self.stream else { return };
-        self.counters.bytes_sent += self.out.len() as u64;
         let result = stream.send(&self.out);
-        let unsent = stream.unsent();
+        self.note_sent(self.out.len(), result);
+    }
+
+    fn note_sent(&mut self, bytes: usize, result: Result<(), CloseReason>) {
+        self.counters.bytes_sent += bytes as u64;
+        let unsent = self.stream.as_mut().map_or(0, |stream| {
+            self.counters.writes += stream.take_writes();
+            stream.unsent()
+        });
         match result {
             Err(reason) => self.end(reason),
             Ok(()) if unsent > self.options.unsent_max => self.end(CloseReason::Backlog),
@@ -310,6 +317,24 @@ impl Link {
         self.out.clear();
         websocket::encode(&mut self.out, Opcode::Text, payload, side.keys.next_key());
         self.send_out();
+        if self.ended.is_some() {
+            return Err(SendError::Broken);
+        }
+        self.counters.frames_sent += 1;
+        Ok(())
+    }
+
+    /// Sends a text frame whose payload stands behind [`websocket::HEADROOM`] free bytes: framed and
+    /// masked there.
+    pub(super) fn send_in_place(&mut self, room: &mut [u8]) -> Result<(), SendError> {
+        let open = self.is_open();
+        let Side::WebSocket(side) = &mut self.side else { return Err(SendError::WrongKind) };
+        let Some(stream) = self.stream.as_mut().filter(|_| open) else {
+            return Err(SendError::NotOpen);
+        };
+        let frame = websocket::seal(room, Opcode::Text, side.keys.next_key());
+        let result = stream.send(frame);
+        self.note_sent(frame.len(), result);
         if self.ended.is_some() {
             return Err(SendError::Broken);
         }

@@ -14,6 +14,16 @@ impl Host {
             .map(|connection| connection.id.0)
             .collect();
         match fault {
+            Fault::CutOne { path_contains, index: place } => {
+                if let Some(id) = self.one_of(&sockets, &path_contains, place) {
+                    self.drop_connection(id);
+                }
+            }
+            Fault::DelayOne { path_contains, index: place, delay_ms } => {
+                let one = self.one_of(&sockets, &path_contains, place);
+                let slow = one.filter(|_| delay_ms > 0).map(|id| (ConnId(id), delay_ms));
+                self.venues[index].faults.slow = slow;
+            }
             Fault::CutConnections => self.drop_all(index, sockets),
             Fault::CutMessages => {
                 venue.faults.cut(sockets.into_iter().map(ConnId).collect());
@@ -56,11 +66,21 @@ impl Host {
         }
     }
 
+    /// The WebSocket at this place among those whose path contains `part`.
+    fn one_of(&self, sockets: &[u64], part: &str, place: usize) -> Option<u64> {
+        let wanted = |id: &&u64| {
+            let connection = self.connections.get(id);
+            connection.is_some_and(|known| known.is_websocket() && known.path.contains(part))
+        };
+        sockets.iter().filter(wanted).nth(place).copied()
+    }
+
     fn drop_all(&mut self, index: usize, sockets: Vec<u64>) {
         for id in sockets {
             self.drop_connection(id);
         }
         self.venues[index].delayed.clear();
+        self.venues[index].slowed.clear();
     }
 
     fn cancel_all(&mut self, index: usize) {

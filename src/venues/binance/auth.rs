@@ -1,13 +1,13 @@
 //! What Binance wants signed and how: HMAC-SHA256 in lower-case hexadecimal, or Ed25519 in base64.
 //!
 //! Knows nothing of requests: it signs the bytes it is given (see `params.rs` for which). The
-//! shared secret is absorbed once, so signing an order neither prepares the key again nor
-//! allocates. Rules: <https://developers.binance.com/docs/binance-spot-api-docs> (2026-07-21).
+//! shared secret is absorbed once, and so is `apiKey=KEY` with which most texts begin: signing an
+//! order neither prepares the key again nor allocates. Rules: <https://developers.binance.com/docs/binance-spot-api-docs> (2026-07-21).
 
 #![forbid(unsafe_code)]
 
+use crate::venues::signature::{HmacSigner, hex};
 use crate::venues::{Secret, SecretKind, SetupError};
-use aws_lc_rs::hmac;
 use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +20,12 @@ const SIGNATURE_MAX: usize = 88;
 #[expect(clippy::large_enum_variant, reason = "there is one per account, and it is never moved")]
 pub(super) enum Signer {
     /// Shared secret, already absorbed.
-    Hmac(hmac::Key),
+    Hmac {
+        plain: HmacSigner,
+        /// The beginning that most texts have, and what has absorbed it too.
+        prefix: Vec<u8>,
+        begun: HmacSigner,
+    },
     /// Private key; the only kind that may log on to a session.
     Ed25519(Ed25519KeyPair),
 }
@@ -32,15 +37,18 @@ pub(super) struct Signature {
 }
 
 impl Signer {
-    /// Reads the secret.
-    pub(super) fn new(secret: &Secret) -> Result<Self, SetupError> {
+    /// Reads the secret; `key` is the account's public key.
+    pub(super) fn new(secret: &Secret, key: &str) -> Result<Self, SetupError> {
         match secret.kind() {
             SecretKind::Hmac => {
                 let text = secret.expose().trim();
                 if text.is_empty() {
                     return Err(SetupError::BadSecret("it is empty"));
                 }
-                Ok(Self::Hmac(hmac::Key::new(hmac::HMAC_SHA256, text.as_bytes())))
+                let plain = HmacSigner::new(text.as_bytes());
+                let prefix = format!("apiKey={key}").into_bytes();
+                let begun = plain.with_prefix(&prefix);
+                Ok(Self::Hmac { plain, prefix, begun })
             }
             SecretKind::Ed25519Pem => {
                 let der = pem_body(secret.expose())?;
@@ -60,7 +68,14 @@ impl Signer {
     pub(super) fn sign(&self, payload: &[u8]) -> Signature {
         let mut text = [0; SIGNATURE_MAX];
         let len = match self {
-            Self::Hmac(key) => write_hex(hmac::sign(key, payload).as_ref(), &mut text),
+            Self::Hmac { plain, prefix, begun } => {
+                let signed = match payload.strip_prefix(&prefix[..]) {
+                    Some(rest) => begun.sign(&[rest]),
+                    None => plain.sign(&[payload]),
+                };
+                text[..64].copy_from_slice(&hex(&signed));
+                64
+            }
             Self::Ed25519(key) => STANDARD
                 .encode_slice(key.sign(payload).as_ref(), &mut text)
                 .expect("64 bytes are 88 characters of base64"),
@@ -74,15 +89,6 @@ impl Signature {
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.text[..self.len]
     }
-}
-
-fn write_hex(bytes: &[u8], text: &mut [u8; SIGNATURE_MAX]) -> usize {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
-    }
-    bytes.len() * 2
 }
 
 /// The bytes between the PEM lines.

@@ -41,8 +41,8 @@ pub(super) enum Frame<'a> {
     Reply { id: Option<u64>, reply: Reply<'a>, limits: Option<Value<'a>> },
 }
 
-/// Takes a frame of the trading socket apart.
-pub(super) fn frame(root: Value<'_>) -> Result<Frame<'_>, DecodeError> {
+/// Takes a frame of the trading socket on this channel apart.
+pub(super) fn frame(channel: Channel, root: Value<'_>) -> Result<Frame<'_>, DecodeError> {
     let (mut id, mut status, mut result, mut error) = (None, None, None, None);
     let (mut limits, mut event) = (None, None);
     for (key, value) in root.members() {
@@ -61,7 +61,7 @@ pub(super) fn frame(root: Value<'_>) -> Result<Frame<'_>, DecodeError> {
     }
     let id = id.ok_or(DecodeError::UnknownKind)?;
     let status = status.ok_or(DecodeError::Missing("status"))?;
-    let mut reply = Reply { result, ..Reply::bare(Channel::Trade, status, None) };
+    let mut reply = Reply { result, ..Reply::bare(channel, status, None) };
     if let Some(error) = error {
         reply.read_error(error);
     }

@@ -8,7 +8,7 @@ use super::market_data::{self, Parts};
 use super::private_stream;
 use super::scan::{self, Scanner};
 use super::streams::{self, Product, Stream, Symbol};
-use crate::types::{Events, Nanos};
+use crate::types::{Channel, Events, Nanos};
 use crate::venues::scan::Width;
 use crate::venues::{DecodeError, FrameKind, Parser, SetupError, VenueSetup};
 
@@ -97,7 +97,7 @@ impl Frames {
         events: &mut Events,
     ) -> Result<(), DecodeError> {
         let account = &mut self.read;
-        self.parser.read(frame, |root| match envelope::frame(root)? {
+        self.parser.read(frame, |root| match envelope::frame(Channel::Trade, root)? {
             Frame::Event(event) => private_stream::decode(event, account, now, events).map(|_| ()),
             Frame::Reply { .. } => Err(DecodeError::UnknownKind),
         })

@@ -9,6 +9,7 @@
 
 mod account;
 mod auth;
+mod commands;
 mod envelope;
 mod errors;
 mod frames;
@@ -23,11 +24,13 @@ mod private_stream;
 mod replies;
 mod rest;
 mod scan;
+mod seen;
 mod server_clock;
 mod session;
 mod signing;
 mod streams;
 mod subscriptions;
+mod templates;
 mod trading;
 
 pub(super) use frames::Frames;

@@ -133,7 +133,8 @@ fn new(
     Ok(&NEW)
 }
 
-fn check(order: &NewOrder, instrument: &Instrument) -> Result<(), EncodeError> {
+/// Refuses what the venue could not express or would not take.
+pub(super) fn check(order: &NewOrder, instrument: &Instrument) -> Result<(), EncodeError> {
     let refuse = |why| Err(EncodeError::NotExpressible(why));
     let rules = &instrument.rules;
     if !order.client_id.is_some() {

@@ -92,6 +92,11 @@ impl Params {
         self.plain(name, |out| decimal::write_qty(out, qty, scale));
     }
 
+    /// What a signature covers; empty where nothing is signed.
+    pub(super) fn signed(&self) -> &[u8] {
+        &self.query
+    }
+
     /// Signs what was added, where this way of sending wants it.
     pub(super) fn sign(&self, signer: &Signer) -> Option<Signature> {
         (self.wire != Wire::Session).then(|| signer.sign(&self.query))

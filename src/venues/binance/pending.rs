@@ -39,7 +39,7 @@ pub(super) struct Entry {
     /// Its outcome was already reported as unknown.
     pub(super) late: bool,
     /// No reply can come any more.
-    lost: bool,
+    pub(super) lost: bool,
 }
 
 /// The table.

@@ -10,6 +10,7 @@ use super::account::{self, Account};
 use super::errors;
 use super::market_data::{millis, time};
 use super::replies::{fee, fee_asset, liquidity, push_balance};
+use super::seen::Identity;
 use crate::types::{
     Amount, ClientOrderId, Events, ExecutionReport, Fill, FillId, Nanos, Price, Qty, ReportKind,
     ReportOrigin, Scale, VenueOrderId,
@@ -68,6 +69,7 @@ pub(super) struct Fields<'a> {
     last_qty: Option<&'a str>,
     last_price: Option<&'a str>,
     t: Option<i64>,
+    execution: Option<u64>,
     fee: Option<&'a str>,
     fee_asset: Option<&'a str>,
     maker: Option<bool>,
@@ -80,6 +82,11 @@ impl<'a> Fields<'a> {
             fields.set(key, value.into())?;
         }
         Ok(fields)
+    }
+
+    /// What tells it from all others: the same as that of the event as a whole.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        Identity::of_execution(self.i, self.execution, self.t, self.x)
     }
 
     /// Takes one member; of two with one name the later counts.
@@ -103,6 +110,7 @@ impl<'a> Fields<'a> {
             "l" => self.last_qty = value.str(),
             "L" => self.last_price = value.str(),
             "t" => self.t = value.i64(),
+            "I" => self.execution = value.u64(),
             "n" => self.fee = value.str(),
             "N" => self.fee_asset = value.str(),
             "m" => self.maker = value.bool(),

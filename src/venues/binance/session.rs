@@ -1,9 +1,9 @@
-//! The session on the trading socket: measure the venue's clock, log on, subscribe to the account's
+//! The session on a trading socket: measure the venue's clock, log on, subscribe to the account's
 //! events, and again from the start whenever one of them is lost.
 //!
 //! Ed25519 keys log on once and then subscribe; other keys sign the subscription. A refused key is
-//! final; every other failure is repeated with growing pauses. What was lost before it left is told
-//! here too.
+//! final; every other failure is repeated with growing pauses. Where there are two sockets each has a
+//! session of its own. What was lost before it left is told here too.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +14,7 @@ use super::params::Wire;
 use super::pending::{Asked, Entry};
 use super::private_stream::{self, Told};
 use super::rest;
+use super::seen;
 use super::streams::Product;
 use super::subscriptions::notice;
 use super::trading::{BAD_TIMESTAMP, Core};
@@ -41,7 +42,73 @@ pub(super) enum Phase {
     Refused,
 }
 
+/// One trading socket.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line {
+    channel: Channel,
+    pub(super) phase: Phase,
+    retry_at: Option<Nanos>,
+    retries: u32,
+    /// The venue announced the end of the connection: it is replaced once nothing is in flight.
+    draining: bool,
+}
+
+impl Line {
+    pub(super) fn new(channel: Channel) -> Self {
+        Self { channel, phase: Phase::Down, retry_at: None, retries: 0, draining: false }
+    }
+
+    /// Connected. False if the key was refused for good.
+    pub(super) fn open(&mut self) -> bool {
+        self.draining = false;
+        if self.phase == Phase::Refused {
+            return false;
+        }
+        self.phase = Phase::Waiting;
+        self.retry_at = None;
+        true
+    }
+
+    pub(super) fn close(&mut self) {
+        self.draining = false;
+        if self.phase != Phase::Refused {
+            self.phase = Phase::Down;
+        }
+    }
+
+    /// Whether anything can be sent on it.
+    pub(super) fn is_open(&self) -> bool {
+        !matches!(self.phase, Phase::Down | Phase::Refused)
+    }
+
+    /// Whether orders can be sent on it.
+    pub(super) fn is_ready(&self) -> bool {
+        self.phase == Phase::Ready && !self.draining
+    }
+
+    fn waits(&self) -> bool {
+        self.phase == Phase::Waiting && !self.draining
+    }
+
+    /// When its login is to be repeated.
+    pub(super) fn deadline(&self) -> Option<Nanos> {
+        self.retry_at.filter(|_| self.waits())
+    }
+
+    fn retry_later(&mut self, now: Nanos, earliest: Nanos) {
+        let wait = RETRY_NS << self.retries.min(RETRY_DOUBLINGS_MAX);
+        self.retries = self.retries.saturating_add(1);
+        self.phase = Phase::Waiting;
+        self.retry_at = Some(now.plus(wait).max(earliest));
+    }
+}
+
 impl Core {
+    /// The socket of this channel.
+    pub(super) fn line(&mut self, channel: Channel) -> Option<&mut Line> {
+        self.lines.iter_mut().find(|line| line.channel == channel)
+    }
+
     /// A request never left: refused here, if it was about one order. False if it was not, or if
     /// there is no room to tell.
     pub(super) fn on_unsent(&mut self, id: u64, now: Nanos, events: &mut Events) -> bool {
@@ -58,28 +125,55 @@ impl Core {
 
     pub(super) fn on_event(
         &mut self,
+        channel: Channel,
         event: Value<'_>,
         now: Nanos,
         events: &mut Events,
     ) -> Result<(), DecodeError> {
-        match private_stream::decode(event, &mut self.account, now, events)? {
-            Told::Account => {}
+        let identity = if self.lines.len() > 1 { seen::identity(event) } else { None };
+        if identity.is_some_and(|identity| self.seen.told_by_other(&identity, channel)) {
+            return Ok(());
+        }
+        let told = private_stream::decode(event, &mut self.account, now, events)?;
+        if let Some(identity) = identity {
+            self.seen.remember(identity, channel);
+        }
+        let Some(line) = self.line(channel) else { return Ok(()) };
+        let was_ready = line.phase == Phase::Ready;
+        match told {
+            Told::Account => return Ok(()),
             Told::Terminated => {
-                if self.phase == Phase::Ready {
-                    notice(events, VenueNotice::Readiness(Channel::Trade, Readiness::Joining));
-                }
-                if !matches!(self.phase, Phase::Down | Phase::Refused) {
-                    self.phase = Phase::Waiting;
-                    self.retry_at = None;
+                if line.is_open() {
+                    line.phase = Phase::Waiting;
+                    line.retry_at = None;
                 }
             }
             Told::Shutdown => {
-                self.draining = true;
-                notice(events, VenueNotice::ShutdownAnnounced(Channel::Trade));
-                if self.phase == Phase::Ready {
-                    notice(events, VenueNotice::Readiness(Channel::Trade, Readiness::Joining));
-                }
+                line.draining = true;
+                notice(events, VenueNotice::ShutdownAnnounced(channel));
             }
+        }
+        if was_ready {
+            notice(events, VenueNotice::Readiness(channel, Readiness::Joining));
+        }
+        Ok(())
+    }
+
+    /// The same for an execution that the scanner has read.
+    pub(super) fn on_execution(
+        &mut self,
+        channel: Channel,
+        fields: &private_stream::Fields<'_>,
+        now: Nanos,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        let identity = if self.lines.len() > 1 { fields.identity() } else { None };
+        if identity.is_some_and(|identity| self.seen.told_by_other(&identity, channel)) {
+            return Ok(());
+        }
+        private_stream::execution(fields, &mut self.account, now, events)?;
+        if let Some(identity) = identity {
+            self.seen.remember(identity, channel);
         }
         Ok(())
     }
@@ -88,7 +182,7 @@ impl Core {
     pub(super) fn on_session_error(&mut self, reply: &Reply<'_>, now: Nanos, events: &mut Events) {
         self.suspend(reply, now, events);
         if errors::is_login_refusal(reply.code) {
-            self.refuse_login(reply.code, events);
+            self.refuse_login(reply.channel, reply.code, events);
         } else {
             notice(events, VenueNotice::RequestFailed(reply.own_code()));
         }
@@ -135,29 +229,49 @@ impl Core {
             Asked::Logon => Phase::LoggingOn,
             _ => Phase::Subscribing,
         };
-        if self.phase != awaited {
+        let channel = entry.channel;
+        let Some(line) = self.line(channel).filter(|line| line.phase == awaited) else {
             return Ok(());
-        }
+        };
         if reply.success().is_some() || reply.code == ALREADY_SUBSCRIBED {
             if awaited == Phase::LoggingOn {
-                self.subscribe(now, out);
+                self.subscribe(channel, now, out);
             } else {
-                self.phase = Phase::Ready;
-                self.retries = 0;
-                notice(events, VenueNotice::Readiness(Channel::Trade, Readiness::Ready));
+                line.phase = Phase::Ready;
+                line.retries = 0;
+                notice(events, VenueNotice::Readiness(channel, Readiness::Ready));
             }
             return Ok(());
         }
         if errors::is_login_refusal(reply.code) {
-            self.refuse_login(reply.code, events);
+            self.refuse_login(channel, reply.code, events);
             return Ok(());
         }
         if reply.code == BAD_TIMESTAMP {
             self.clock.restart(now, true);
         }
         notice(events, VenueNotice::RequestFailed(reply.own_code()));
-        self.retry_later(now, self.suspended.max(self.banned));
+        let earliest = self.suspended.max(self.banned);
+        if let Some(line) = self.line(channel) {
+            line.retry_later(now, earliest);
+        }
         Ok(())
+    }
+
+    /// A login has no reply: it is repeated on a new connection.
+    pub(super) fn on_login_lost(
+        &mut self,
+        channel: Channel,
+        now: Nanos,
+        out: &mut Option<&mut Outbox>,
+    ) {
+        let Some(line) = self.line(channel) else { return };
+        if matches!(line.phase, Phase::LoggingOn | Phase::Subscribing) {
+            line.retry_later(now, Nanos(0));
+            if let Some(out) = out {
+                let _ = out.reconnect(channel);
+            }
+        }
     }
 
     /// Status 429 stops everything but cancels, 418 everything.
@@ -183,18 +297,13 @@ impl Core {
         notice(events, VenueNotice::Suspended(until));
     }
 
-    fn refuse_login(&mut self, code: i32, events: &mut Events) {
-        self.phase = Phase::Refused;
-        self.retry_at = None;
-        notice(events, VenueNotice::LoginRefused(Channel::Trade, code));
-        notice(events, VenueNotice::Readiness(Channel::Trade, Readiness::Down));
-    }
-
-    pub(super) fn retry_later(&mut self, now: Nanos, earliest: Nanos) {
-        let wait = RETRY_NS << self.retries.min(RETRY_DOUBLINGS_MAX);
-        self.retries = self.retries.saturating_add(1);
-        self.phase = Phase::Waiting;
-        self.retry_at = Some(now.plus(wait).max(earliest));
+    fn refuse_login(&mut self, channel: Channel, code: i32, events: &mut Events) {
+        if let Some(line) = self.line(channel) {
+            line.phase = Phase::Refused;
+            line.retry_at = None;
+        }
+        notice(events, VenueNotice::LoginRefused(channel, code));
+        notice(events, VenueNotice::Readiness(channel, Readiness::Down));
     }
 
     /// Takes the next steps towards ready, as far as they can be taken now.
@@ -206,26 +315,43 @@ impl Core {
             self.rest_ready = true;
             notice(events, VenueNotice::Readiness(Channel::Rest, Readiness::Ready));
         }
-        let rested = self.retry_at.is_none_or(|at| now >= at);
-        if self.phase == Phase::Waiting && rested && self.clock.is_known() && !self.draining {
-            self.log_in(now, out);
+        for at in 0..self.lines.len() {
+            self.advance_line(at, now, out);
         }
-        if self.draining && !self.pending.has_commands(Channel::Trade) {
-            self.draining = out.reconnect(Channel::Trade).is_err();
+    }
+
+    fn advance_line(&mut self, at: usize, now: Nanos, out: &mut Outbox) {
+        let line = self.lines[at];
+        let rested = line.retry_at.is_none_or(|at| now >= at);
+        if line.waits() && rested && self.clock.is_known() {
+            self.log_in(line.channel, now, out);
         }
+        if line.draining && !self.pending.has_commands(line.channel) {
+            self.lines[at].draining = out.reconnect(line.channel).is_err();
+        }
+    }
+
+    /// The clock is measured on the connection that is used, if it is there.
+    fn probe_channel(&self) -> Option<Channel> {
+        let current = self.healthier.lines().current;
+        let mut open = self.lines.iter().filter(|line| line.is_open()).map(|line| line.channel);
+        let first = open.clone().next();
+        open.find(|channel| *channel == current).or(first)
     }
 
     fn probe_clock(&mut self, now: Nanos, out: &mut Outbox) {
         let Some(id) = self.pending.next_id(&Asked::Time) else { return };
-        let sent = if self.commands == Channel::Rest {
+        let over_rest = (self.commands == Channel::Rest).then_some(Channel::Rest);
+        let Some(channel) = over_rest.or_else(|| self.probe_channel()) else { return };
+        let sent = if channel == Channel::Rest {
             rest::request_time(id, Product::Spot, out)
         } else {
             self.params.start(Wire::Session, &self.key);
             let params = &self.params;
-            out.frame(Channel::Trade, |bytes| params.write_frame(id, "time", None, bytes))
+            out.frame(channel, |bytes| params.write_frame(id, "time", None, bytes))
         };
         if sent.is_ok() {
-            self.pending.insert(Asked::Time, self.commands, now);
+            self.pending.insert(Asked::Time, channel, now);
             self.clock.sent();
         } else {
             self.clock.lost(now, Nanos(0));
@@ -233,17 +359,17 @@ impl Core {
     }
 
     /// Ed25519 keys log on once, then subscribe; others subscribe with a signature.
-    fn log_in(&mut self, now: Nanos, out: &mut Outbox) {
+    fn log_in(&mut self, channel: Channel, now: Nanos, out: &mut Outbox) {
         if !self.signer.can_log_on() {
-            return self.subscribe(now, out);
+            return self.subscribe(channel, now, out);
         }
         let Some(timestamp_ms) = self.clock.timestamp_ms(now) else { return };
         self.params.start(Wire::Signed, &self.key);
         self.params.number("timestamp", timestamp_ms);
-        self.send_login(Asked::Logon, "session.logon", Phase::LoggingOn, now, out);
+        self.send_login(channel, Asked::Logon, "session.logon", now, out);
     }
 
-    fn subscribe(&mut self, now: Nanos, out: &mut Outbox) {
+    fn subscribe(&mut self, channel: Channel, now: Nanos, out: &mut Outbox) {
         let Some(timestamp_ms) = self.clock.timestamp_ms(now) else { return };
         let name = if self.signer.can_log_on() {
             self.params.start(Wire::Session, &self.key);
@@ -253,25 +379,33 @@ impl Core {
             self.params.number("timestamp", timestamp_ms);
             "userDataStream.subscribe.signature"
         };
-        self.send_login(Asked::Subscribe, name, Phase::Subscribing, now, out);
+        self.send_login(channel, Asked::Subscribe, name, now, out);
     }
 
-    fn send_login(&mut self, asked: Asked, name: &str, phase: Phase, now: Nanos, out: &mut Outbox) {
+    fn send_login(
+        &mut self,
+        channel: Channel,
+        asked: Asked,
+        name: &str,
+        now: Nanos,
+        out: &mut Outbox,
+    ) {
         let signature = self.params.sign(&self.signer);
         let params = &self.params;
         let sent = self.pending.next_id(&asked).is_some_and(|id| {
             let write = |bytes: &mut Vec<u8>| {
                 params.write_frame(id, name, signature.as_ref(), bytes);
             };
-            out.frame(Channel::Trade, write).is_ok()
+            out.frame(channel, write).is_ok()
         });
         if sent {
-            self.pending.insert(asked, Channel::Trade, now);
-            self.phase = phase;
-            self.retry_at = None;
-        } else {
-            self.phase = Phase::Waiting;
-            self.retry_at = Some(now.plus(FULL_NS));
+            self.pending.insert(asked, channel, now);
         }
+        let Some(line) = self.line(channel) else { return };
+        (line.phase, line.retry_at) = match (sent, asked) {
+            (false, _) => (Phase::Waiting, Some(now.plus(FULL_NS))),
+            (true, Asked::Logon) => (Phase::LoggingOn, None),
+            (true, _) => (Phase::Subscribing, None),
+        };
     }
 }

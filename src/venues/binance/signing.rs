@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 /// That of the venue's documentation.
 const SECRET: &str = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j";
+const KEY: &str = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
 const PAYLOAD: &str = "apiKey=vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A\
     &newClientOrderId=st0000000000000001&newOrderRespType=ACK&price=61685.99&quantity=0.00847\
     &recvWindow=5000&side=SELL&symbol=BTCUSDT&timeInForce=IOC&timestamp=1660801715431&type=LIMIT";
@@ -24,12 +25,12 @@ pub(in crate::venues) fn schemes() -> Result<Vec<Scheme>, SetupError> {
         Scheme {
             name: "binance.hmac",
             what: "Binance: HMAC-SHA256 of an order, in hexadecimal; once per request",
-            sign: signs(Signer::new(&Secret::new(SECRET.to_owned()))?),
+            sign: signs(Signer::new(&Secret::new(SECRET.to_owned()), KEY)?),
         },
         Scheme {
             name: "binance.ed25519",
             what: "Binance: Ed25519 of an order's length, in base64; once per session",
-            sign: signs(Signer::new(&Secret::new(pem))?),
+            sign: signs(Signer::new(&Secret::new(pem), KEY)?),
         },
     ])
 }

@@ -1,33 +1,37 @@
 //! The trading connector: orders, account requests and the private stream.
 //!
-//! One socket, the WebSocket API, carries everything; with `orders_over_rest` the commands go over
-//! REST and the socket keeps the private stream. The way to ready is: measure the venue's clock,
+//! One socket, the WebSocket API, carries everything, and a second beside it does the same: commands
+//! take the healthier, what the account's events say twice counts once, and the loss of one makes
+//! nothing unknown but what waits there. With `orders_over_rest` the commands go over REST and one
+//! socket keeps the private stream. The way to ready is: measure the venue's clock,
 //! log on (Ed25519) or sign each request (HMAC), subscribe to the account's events. Replies may
 //! come in any order; what gets none in time becomes unknown, never a guess.
 
 #![forbid(unsafe_code)]
 
-use super::account::{Account, Terms};
+use super::account::Account;
 use super::auth::Signer;
+use super::commands::{is_order, wire};
 use super::envelope::{self, Frame, Reply};
 use super::errors::{self, Verdict};
 use super::limits;
-use super::orders::{self, Stamp};
-use super::params::{Params, Wire};
+use super::params::Params;
 use super::pending::{Asked, Entry, Pending};
-use super::private_stream;
 use super::replies::{self, Then};
 use super::scan;
+use super::seen::Seen;
 use super::server_clock::ServerClock;
-use super::session::Phase;
+use super::session::Line;
 use super::subscriptions::notice;
+use super::templates::Templates;
 use crate::types::{
-    Channel, Command, CommandKind, Events, FillId, Nanos, OrderType, Readiness, RejectReason,
-    ReportOrigin, TimeInForce, VenueNotice,
+    Channel, Command, CommandKind, Events, FillId, Nanos, OrderLines, Readiness, RejectReason,
+    ReportOrigin, VenueNotice,
 };
+use crate::venues::healthier::Healthier;
 use crate::venues::{
-    ChannelSpec, Connector, DecodeError, EncodeError, Outbox, OutboxFull, Parser, RequestId,
-    Response, Scans, SetupError, Value, VenueSetup,
+    ChannelSpec, Connector, DecodeError, EncodeError, Outbox, Parser, RequestId, Response, Scans,
+    SetupError, Value, VenueSetup,
 };
 
 const MS: u64 = 1_000_000;
@@ -53,16 +57,16 @@ pub(super) struct Core {
     pub(super) key: String,
     pub(super) header: Vec<u8>,
     pub(super) params: Params,
+    pub(super) templates: Templates,
     pub(super) pending: Pending,
     pub(super) clock: ServerClock,
     pub(super) recv_window_ms: u64,
-    pub(super) phase: Phase,
-    pub(super) retry_at: Option<Nanos>,
-    pub(super) retries: u32,
+    /// The sockets: one, or two.
+    pub(super) lines: Vec<Line>,
+    pub(super) healthier: Healthier,
+    pub(super) seen: Seen,
     pub(super) rest_open: bool,
     pub(super) rest_ready: bool,
-    /// The venue announced the end of the connection: it is replaced once nothing is in flight.
-    pub(super) draining: bool,
     /// Until then only cancels may be sent.
     pub(super) suspended: Nanos,
     /// Until then nothing may be sent.
@@ -85,29 +89,36 @@ impl TradingConnector {
             return Err(SetupError::BadSecret("the API key is not made of letters and digits"));
         }
         let trade = super::with_path(&setup.endpoints.trade, "/ws-api/v3");
-        let mut channels = vec![ChannelSpec { channel: Channel::Trade, url: trade }];
+        let both = setup.order_connections > 1 && !setup.orders_over_rest;
+        let names =
+            if both { &[Channel::Trade, Channel::TradeSpare][..] } else { &[Channel::Trade] };
+        let spec = |channel: &Channel| ChannelSpec { channel: *channel, url: trade.clone() };
+        let mut channels: Vec<ChannelSpec> = names.iter().map(spec).collect();
         let commands = if setup.orders_over_rest { Channel::Rest } else { Channel::Trade };
         if setup.orders_over_rest {
             let url = setup.endpoints.rest.clone();
             channels.push(ChannelSpec { channel: Channel::Rest, url });
         }
+        let (account, signer) = (Account::new(setup), Signer::new(&credentials.secret, &key)?);
+        let recv_window_ms = u64::from(setup.recv_window_ms).clamp(1, RECV_WINDOW_MAX_MS);
+        let wire = wire(commands, &signer);
         let core = Core {
             channels,
             commands,
-            account: Account::new(setup),
-            signer: Signer::new(&credentials.secret)?,
+            templates: Templates::new(&account, &signer, &key, wire, recv_window_ms),
+            account,
+            signer,
             header: format!("X-MBX-APIKEY: {key}\r\n").into_bytes(),
             key,
             params: Params::new(),
             pending: Pending::new(u64::from(setup.reply_timeout_ms).max(1) * MS),
             clock: ServerClock::new(),
-            recv_window_ms: u64::from(setup.recv_window_ms).clamp(1, RECV_WINDOW_MAX_MS),
-            phase: Phase::Down,
-            retry_at: None,
-            retries: 0,
+            recv_window_ms,
+            lines: names.iter().map(|channel| Line::new(*channel)).collect(),
+            healthier: Healthier::default(),
+            seen: Seen::new(),
             rest_open: false,
             rest_ready: false,
-            draining: false,
             suspended: Nanos(0),
             banned: Nanos(0),
         };
@@ -139,12 +150,12 @@ impl Connector for TradingConnector {
         events: &mut Events,
     ) -> Result<(), DecodeError> {
         let Self { parser, scans, core } = self;
-        if channel != Channel::Trade {
+        if core.line(channel).is_none() {
             return Err(DecodeError::UnknownKind);
         }
         let result = match scans.count(scan::execution(frame)) {
-            Some(fields) => private_stream::execution(&fields, &mut core.account, now, events),
-            None => parser.read(frame, |root| core.on_frame(root, now, out, events)),
+            Some(fields) => core.on_execution(channel, &fields, now, events),
+            None => parser.read(frame, |root| core.on_frame(channel, root, now, out, events)),
         };
         core.advance(now, out, events);
         result
@@ -202,6 +213,10 @@ impl Connector for TradingConnector {
         self.scans
     }
 
+    fn order_lines(&self) -> OrderLines {
+        self.core.healthier.lines()
+    }
+
     fn deadline(&self) -> Option<Nanos> {
         self.core.deadline()
     }
@@ -214,42 +229,34 @@ impl Connector for TradingConnector {
 
 impl Core {
     fn on_open(&mut self, channel: Channel, now: Nanos, events: &mut Events) {
-        match channel {
-            Channel::Trade => {
-                self.draining = false;
-                if self.phase == Phase::Refused {
-                    return;
-                }
-                self.phase = Phase::Waiting;
-                self.retry_at = None;
-                notice(events, VenueNotice::Readiness(channel, Readiness::Joining));
+        if channel == Channel::Rest {
+            self.rest_open = true;
+        } else {
+            let Some(line) = self.line(channel) else { return };
+            if !line.open() {
+                return;
             }
-            Channel::Rest => {
-                self.rest_open = true;
-                notice(events, VenueNotice::Readiness(channel, Readiness::Joining));
-            }
-            _ => return,
+            self.healthier.reset(channel);
         }
-        if channel == self.commands {
+        notice(events, VenueNotice::Readiness(channel, Readiness::Joining));
+        // One that is there already measures the clock, or has.
+        let first = self.lines.iter().filter(|line| line.is_open()).count() == 1;
+        let commands = self.commands == Channel::Rest;
+        if commands == (channel == Channel::Rest) && (commands || first) {
             self.clock.restart(now, false);
         }
     }
 
     fn on_close(&mut self, channel: Channel, now: Nanos, events: &mut Events) {
-        match channel {
-            Channel::Trade => {
-                self.draining = false;
-                if self.phase != Phase::Refused {
-                    self.phase = Phase::Down;
-                }
-            }
-            Channel::Rest => {
-                self.rest_open = false;
-                self.rest_ready = false;
-            }
-            _ => return,
+        if channel == Channel::Rest {
+            self.rest_open = false;
+            self.rest_ready = false;
+        } else {
+            let Some(line) = self.line(channel) else { return };
+            line.close();
+            self.healthier.reset(channel);
         }
-        if channel == self.commands {
+        if !self.is_open() {
             self.clock.stop();
         }
         notice(events, VenueNotice::Readiness(channel, Readiness::Down));
@@ -258,14 +265,20 @@ impl Core {
 
     /// Reports what is overdue. Commands become unknown; a login without reply is tried again on a
     /// new connection.
-    fn expire(&mut self, now: Nanos, out: Option<&mut Outbox>, events: &mut Events) {
-        let (mut probe_lost, mut login_lost) = (false, false);
+    fn expire(&mut self, now: Nanos, mut out: Option<&mut Outbox>, events: &mut Events) {
+        let (mut probe_lost, mut logins_lost) = (false, [None; 2]);
+        let healthier = &mut self.healthier;
         self.pending.expire(now, |entry| {
             match &entry.asked {
                 Asked::Time => probe_lost = true,
-                Asked::Logon | Asked::Subscribe => login_lost = true,
+                Asked::Logon | Asked::Subscribe => {
+                    logins_lost[usize::from(entry.channel != Channel::Trade)] = Some(entry.channel);
+                }
                 Asked::Command(command) => {
                     replies::unknown(command, ReportOrigin::Local, 0, now, events)?;
+                    if is_order(command) && !entry.lost {
+                        healthier.on_overdue(entry.channel, entry.sent, now);
+                    }
                 }
             }
             Ok(())
@@ -273,23 +286,21 @@ impl Core {
         if probe_lost && self.clock.is_waiting() {
             self.clock.lost(now, self.suspended);
         }
-        if login_lost && matches!(self.phase, Phase::LoggingOn | Phase::Subscribing) {
-            self.retry_later(now, Nanos(0));
-            if let Some(out) = out {
-                let _ = out.reconnect(Channel::Trade);
-            }
+        for channel in logins_lost.into_iter().flatten() {
+            self.on_login_lost(channel, now, &mut out);
         }
     }
 
     fn on_frame(
         &mut self,
+        channel: Channel,
         root: Value<'_>,
         now: Nanos,
         out: &mut Outbox,
         events: &mut Events,
     ) -> Result<(), DecodeError> {
-        let (id, reply, limits) = match envelope::frame(root)? {
-            Frame::Event(event) => return self.on_event(event, now, events),
+        let (id, reply, limits) = match envelope::frame(channel, root)? {
+            Frame::Event(event) => return self.on_event(channel, event, now, events),
             Frame::Reply { id, reply, limits } => (id, reply, limits),
         };
         let outcome = match id {
@@ -297,7 +308,7 @@ impl Core {
                 self.on_session_error(&reply, now, events);
                 Ok(())
             }
-            Some(id) => match self.pending.take(id, Channel::Trade) {
+            Some(id) => match self.pending.take(id, channel) {
                 Some(entry) => self.on_reply(&entry, &reply, now, out, events),
                 None => Err(DecodeError::UnknownRequest),
             },
@@ -344,6 +355,9 @@ impl Core {
         events: &mut Events,
     ) -> Result<(), DecodeError> {
         self.suspend(reply, now, events);
+        if !entry.late && matches!(&entry.asked, Asked::Command(command) if is_order(command)) {
+            self.healthier.on_reply(entry.channel, entry.sent, now);
+        }
         match &entry.asked {
             Asked::Time => self.on_time(entry, reply, now, events),
             Asked::Logon | Asked::Subscribe => self.on_login(entry, reply, now, out, events),
@@ -420,80 +434,10 @@ impl Core {
         }
     }
 
-    fn submit(
-        &mut self,
-        command: &CommandKind,
-        now: Nanos,
-        out: &mut Outbox,
-    ) -> Result<(), EncodeError> {
-        self.check_ready(command, now)?;
-        let asked = Asked::Command(*command);
-        let id = self.pending.next_id(&asked).ok_or(EncodeError::Full)?;
-        let timestamp_ms = self.clock.timestamp_ms(now).ok_or(EncodeError::NotReady)?;
-        let wire = match (self.commands, self.signer.can_log_on()) {
-            (Channel::Rest, _) => Wire::Rest,
-            (_, true) => Wire::Session,
-            (_, false) => Wire::Signed,
-        };
-        let stamp = Stamp { recv_window_ms: self.recv_window_ms, timestamp_ms };
-        self.params.start(wire, &self.key);
-        let call = orders::encode(command, &self.account, stamp, &mut self.params)?;
-        self.send(id, call, out)?;
-        self.pending.insert(asked, self.commands, now);
-        if let CommandKind::New(order) = command
-            && order.order_type == OrderType::Limit
-            && order.time_in_force == TimeInForce::Gtc
-        {
-            self.account.remember(order.client_id, Terms { price: order.price, qty: order.qty });
-        }
-        Ok(())
-    }
-
-    fn send(&self, id: u64, call: &orders::Call, out: &mut Outbox) -> Result<(), OutboxFull> {
-        let signature = self.params.sign(&self.signer);
-        let (params, signature) = (&self.params, signature.as_ref());
-        if self.commands != Channel::Rest {
-            return out.frame(Channel::Trade, |bytes| {
-                params.write_frame(id, call.name, signature, bytes);
-            });
-        }
-        out.request(
-            RequestId(id),
-            call.method,
-            |path| params.write_path(call.path, signature, path),
-            |_| {},
-            |_, _, head| head.extend_from_slice(&self.header),
-        )
-    }
-
-    /// Whether the channel of commands can be used at all.
-    pub(super) fn is_open(&self) -> bool {
-        match self.commands {
-            Channel::Rest => self.rest_open,
-            _ => !matches!(self.phase, Phase::Down | Phase::Refused),
-        }
-    }
-
-    /// Orders need the private stream, or their fills would be missed; the rest does not.
-    fn check_ready(&self, command: &CommandKind, now: Nanos) -> Result<(), EncodeError> {
-        let orders = matches!(command, CommandKind::New(_) | CommandKind::Replace(_));
-        let cancels = matches!(command, CommandKind::Cancel(_) | CommandKind::CancelAll(_));
-        let stream = self.phase == Phase::Ready && !self.draining;
-        let needs_logon = self.commands == Channel::Trade && self.signer.can_log_on();
-        let logged_on = matches!(self.phase, Phase::Subscribing | Phase::Ready);
-        if !self.is_open() || (needs_logon && !logged_on) || (orders && !stream) {
-            return Err(EncodeError::NotReady);
-        }
-        if now < self.banned || (now < self.suspended && !cancels) {
-            return Err(EncodeError::RateLimited);
-        }
-        Ok(())
-    }
-
     fn deadline(&self) -> Option<Nanos> {
         let probe = self.clock.due().filter(|_| self.is_open()).map(|at| at.max(self.suspended));
-        let waits = self.phase == Phase::Waiting && self.clock.is_known() && !self.draining;
-        let retry = self.retry_at.filter(|_| waits);
+        let known = self.clock.is_known();
+        let retry = self.lines.iter().filter_map(Line::deadline).min().filter(|_| known);
         [self.pending.wake(), probe, retry].into_iter().flatten().min()
     }
 }

@@ -6,9 +6,9 @@
 
 #![forbid(unsafe_code)]
 
+use super::super::signature::{HmacSigner, hex};
 use super::super::{Credentials, SecretKind, SetupError};
 use super::write_u64;
-use aws_lc_rs::hmac;
 
 /// Default of the venue, used where the setup names none.
 const RECV_WINDOW_MS: u32 = 5000;
@@ -19,7 +19,7 @@ const LOGIN_VALID_MS: u64 = 10_000;
 /// Signs for one account. The key's state is set up once; signing allocates nothing.
 pub(super) struct Signer {
     key: String,
-    hmac: hmac::Key,
+    hmac: HmacSigner,
     recv_window: String,
 }
 
@@ -44,7 +44,7 @@ impl Signer {
         let window = if recv_window_ms == 0 { RECV_WINDOW_MS } else { recv_window_ms };
         Ok(Self {
             key: credentials.key.clone(),
-            hmac: hmac::Key::new(hmac::HMAC_SHA256, credentials.secret.expose().as_bytes()),
+            hmac: HmacSigner::new(credentials.secret.expose().as_bytes()),
             recv_window: window.to_string(),
         })
     }
@@ -87,15 +87,7 @@ impl Signer {
 
     /// Appends the signature of the joined parts in hexadecimal.
     fn sign(&self, parts: &[&[u8]], out: &mut Vec<u8>) {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        let mut context = hmac::Context::with_key(&self.hmac);
-        for part in parts {
-            context.update(part);
-        }
-        for byte in context.sign().as_ref() {
-            out.push(HEX[usize::from(byte >> 4)]);
-            out.push(HEX[usize::from(byte & 15)]);
-        }
+        out.extend_from_slice(&hex(&self.hmac.sign(parts)));
     }
 }
 

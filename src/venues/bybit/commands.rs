@@ -10,7 +10,7 @@ use super::dead_man;
 use super::flight::{Ask, Flight, Phase};
 use super::orders::{self, Action};
 use super::rest::{self, FillJob};
-use super::trading::{Core, Login};
+use super::trading::{Core, Socket};
 use crate::types::{Channel, CommandKind, Instrument, InstrumentId, Nanos};
 
 /// Most lists of fills read at once.
@@ -37,8 +37,9 @@ impl Core {
         self.instrument(id)?;
         action.check()?;
         let is_cancel = matches!(ask, Ask::Cancel(_));
-        let channel = if !self.over_rest && self.trade_ready() {
-            Channel::Trade
+        let usable = [0, 1].map(|at| self.trade.get(at).is_some_and(Socket::takes_orders));
+        let channel = if let Some(channel) = self.healthier.pick(usable, now) {
+            channel
         } else if (self.over_rest || is_cancel) && self.rest_ready() {
             Channel::Rest
         } else {
@@ -48,11 +49,14 @@ impl Core {
         let timestamp = self.clock.venue_millis(now);
         let (product, signer) = (self.product, &self.signer);
         let instrument = self.instrument(id)?;
-        if channel == Channel::Trade {
+        if channel != Channel::Rest {
             let window = signer.recv_window();
-            out.frame(channel, |frame| {
-                action.write_frame(number, timestamp, window, product, instrument, frame);
-            })?;
+            match self.templates.prepare(action, instrument, number, timestamp) {
+                Some(write) => out.frame(channel, write)?,
+                None => out.frame(channel, |frame| {
+                    action.write_frame(number, timestamp, window, product, instrument, frame);
+                })?,
+            }
         } else {
             rest::post(out, number, signer, timestamp, action.path(), |body| {
                 action.write(product, instrument, body);
@@ -60,6 +64,7 @@ impl Core {
         }
         let deadline = now.plus(self.reply_timeout_ns);
         self.insert(number, ask, channel, now, deadline);
+        self.healthier.on_sent(channel, now);
         Ok(())
     }
 
@@ -168,10 +173,6 @@ impl Core {
             self.jobs.pop();
         }
         sent
-    }
-
-    fn trade_ready(&self) -> bool {
-        self.trade.login == Login::Ready && self.drain_by.is_none()
     }
 
     fn instrument(&self, id: InstrumentId) -> Result<&Instrument, EncodeError> {

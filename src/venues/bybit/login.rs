@@ -1,10 +1,13 @@
-//! Logins of the two sockets and what is subscribed once the private one is in.
+//! Logins of the sockets, what is subscribed once the private one is in, and the orderly end of a
+//! trade socket that the venue restarts.
 
 #![forbid(unsafe_code)]
 
 use super::super::{Outbox, Value};
+use super::SECOND_NS;
+use super::auth::Signer;
 use super::codes::{self, Effect};
-use super::trading::{Core, Login};
+use super::trading::{Core, Login, TRADE};
 use crate::types::{Channel, Events, Nanos, Readiness, VenueNotice};
 
 /// The private socket states no code, but a text; this stands for "parameter error".
@@ -28,7 +31,42 @@ const RETRY_DOUBLINGS_MAX: u32 = 5;
 const SUBSCRIBE: &[u8] =
     br#"{"req_id":"streams","op":"subscribe","args":["order","execution","wallet"]}"#;
 
+/// How long a restarting trade socket may take over its last replies.
+const DRAIN_NS: u64 = 2 * SECOND_NS;
+
+/// `{"req_id":"1","op":"auth","args":["key",1662350400000,"signature"]}`
+pub(super) fn write_login(signer: &Signer, key: &str, venue_ms: u64, frame: &mut Vec<u8>) {
+    frame.extend_from_slice(b"{\"");
+    frame.extend_from_slice(key.as_bytes());
+    frame.extend_from_slice(br#"":"login","op":"auth","args":"#);
+    signer.write_login_args(venue_ms, frame);
+    frame.push(b'}');
+}
+
 impl Core {
+    /// A trade socket said that it restarts: no new requests on it, the open ones complete.
+    pub(super) fn drain(&mut self, channel: Channel, now: Nanos, events: &mut Events) {
+        let Some(socket) = self.socket(channel) else { return };
+        if socket.drain_by.is_none() && socket.login != Login::Closed {
+            socket.drain_by = Some(now.plus(DRAIN_NS));
+            self.notice(events, VenueNotice::ShutdownAnnounced(channel));
+            self.notice(events, VenueNotice::Readiness(channel, Readiness::Joining));
+        }
+    }
+
+    pub(super) fn try_drain(&mut self, now: Nanos, out: &mut Outbox) {
+        for (channel, socket) in TRADE.into_iter().zip(&mut self.trade) {
+            let Some(by) = socket.drain_by else { continue };
+            if by > now && self.flights.any_waiting(channel) {
+                continue;
+            }
+            if out.reconnect(channel).is_ok() {
+                socket.drain_by = None;
+                socket.login = Login::Closed;
+            }
+        }
+    }
+
     /// Reply to a login. A refused key is final; anything else may be the fault of load or of a
     /// clock, ours or theirs, and is tried again on a new connection: after a new measurement, and
     /// from the second time on after a pause that doubles.

@@ -86,7 +86,7 @@ impl Connector for MarketConnector {
                 self.clock.on_open(now);
                 Readiness::Ready
             }
-            Channel::Trade | Channel::Private => return,
+            Channel::Trade | Channel::TradeSpare | Channel::Private => return,
         };
         notice(events, VenueNotice::Readiness(channel, readiness));
         self.run(now, out, events);
@@ -99,7 +99,7 @@ impl Connector for MarketConnector {
                 self.subscriptions.on_close(now);
             }
             Channel::Rest => self.clock.on_close(),
-            Channel::Trade | Channel::Private => return,
+            Channel::Trade | Channel::TradeSpare | Channel::Private => return,
         }
         notice(events, VenueNotice::Readiness(channel, Readiness::Down));
         self.rewake();

@@ -26,6 +26,7 @@ mod scan;
 mod session;
 mod signing;
 mod subscriptions;
+mod templates;
 mod trading;
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::flight::{Ask, Flight, Phase};
 use super::orders::{self, LimitState, Reply};
 use super::private_stream::Sink;
 use super::rest::{self, NextPage, PAGES_MAX};
-use super::trading::Core;
+use super::trading::{Core, Login};
 use super::{BLOCKED_NS, FORBIDDEN, SECOND_NS, limit};
 use crate::types::{
     CancelOrder, Channel, CommandKind, Event, Events, ExecutionReport, Nanos, RateLimitUse,
@@ -51,7 +51,7 @@ impl Core {
                 self.notice(events, VenueNotice::LoginRefused(channel, reply.code));
             }
             (None, Effect::ProbeClock) => self.clock.doubt(now),
-            (None, Effect::Drain) => self.drain(now, events),
+            (None, Effect::Drain) => self.drain(channel, now, events),
             (Some(_), _) | (None, Effect::Nothing) => {}
         }
     }
@@ -85,6 +85,9 @@ impl Core {
         events: &mut Events,
     ) -> Result<(), DecodeError> {
         self.limit_notice(flight, reply, now, events);
+        if matches!(flight.phase, Phase::Waiting | Phase::Seen) {
+            self.healthier.on_reply(flight.channel, flight.sent_ns, now);
+        }
         let verdict = match reply.http {
             Some(status) => codes::http_verdict(status),
             None => codes::verdict(reply.code),
@@ -166,6 +169,7 @@ impl Core {
     /// No reply will come, or none came in time. The venue may have acted.
     pub(super) fn on_lost(&mut self, id: u64, now: Nanos, events: &mut Events) {
         let Some(flight) = self.flights.get(id).copied() else { return };
+        self.note_overdue(&flight, now);
         if flight.ask.is_order() && flight.phase != Phase::Seen {
             if flight.phase == Phase::Late {
                 return;
@@ -186,6 +190,15 @@ impl Core {
                 }
             }
             _ => self.on_read_failed(&flight, 0, now, events),
+        }
+    }
+
+    /// The connection owes a reply. One that is lost owes nothing any more.
+    fn note_overdue(&mut self, flight: &Flight, now: Nanos) {
+        let owed = matches!(flight.phase, Phase::Waiting | Phase::Seen);
+        let there = self.socket(flight.channel).is_some_and(|socket| socket.login == Login::Ready);
+        if owed && there {
+            self.healthier.on_overdue(flight.channel, flight.sent_ns, now);
         }
     }
 

@@ -1,11 +1,13 @@
-//! The trading connector: trade socket, private socket, REST.
+//! The trading connector: trade sockets, private socket, REST.
 //!
-//! Both sockets log in once the venue's clock is known: a login carries a time. Orders go over the
-//! trade socket, or over REST where the setup says so; a cancel also goes over REST while the trade
-//! socket is away, because what works must be stoppable. Replies are settled in `replies.rs`.
+//! Each socket logs in once the venue's clock is known: a login carries a time. Orders go over the
+//! healthier of the trade sockets (there are two, or one; replies come on the one that carried the
+//! request, everything else on the private socket), or over REST where the setup says so; a cancel also goes over REST while no trade
+//! socket is there, because what works must be stoppable. Replies are settled in `replies.rs`.
 
 #![forbid(unsafe_code)]
 
+use super::super::healthier::Healthier;
 use super::super::{
     ChannelSpec, Connector, DecodeError, EncodeError, Outbox, OutboxFull, Parser, RequestId,
     Response, Scans, SetupError, Value, VenueSetup,
@@ -13,19 +15,22 @@ use super::super::{
 use super::auth::Signer;
 use super::dead_man::DeadMan;
 use super::flight::{Ask, Flights};
+use super::login::write_login;
 use super::orders::{TradeFrame, decode_trade_frame};
 use super::private_stream::{self, Names, Sink};
 use super::rest::FillJob;
 use super::scan;
 use super::session::{Heartbeat, VenueClock, is_pong};
-use super::{PRIVATE_PATH, Product, SECOND_NS, TRADE_PATH, earliest, with_path};
+use super::templates::Templates;
+use super::{PRIVATE_PATH, Product, TRADE_PATH, earliest, with_path};
 use crate::types::{
-    Channel, Command, CommandKind, Event, Events, Nanos, Readiness, VenueId, VenueNotice,
+    Channel, Command, CommandKind, Event, Events, Nanos, OrderLines, Readiness, VenueId,
+    VenueNotice,
 };
 use std::collections::VecDeque;
 
-/// How long a restarting trade socket may take over its last replies.
-const DRAIN_NS: u64 = 2 * SECOND_NS;
+/// The trade sockets.
+pub(super) const TRADE: [Channel; 2] = [Channel::Trade, Channel::TradeSpare];
 
 /// How far the login of a socket has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,17 +49,19 @@ pub(super) enum Login {
     Refused,
 }
 
-/// One of the two sockets.
+/// One of the sockets.
 pub(super) struct Socket {
     pub(super) login: Login,
     heartbeat: Heartbeat,
     /// Logins in a row that failed for what may pass: a clock that is off, load.
     pub(super) refused: u32,
+    /// A trade socket that restarts: replaced when its replies are in, or by then.
+    pub(super) drain_by: Option<Nanos>,
 }
 
 impl Socket {
     fn new() -> Self {
-        Self { login: Login::Closed, heartbeat: Heartbeat::default(), refused: 0 }
+        Self { login: Login::Closed, heartbeat: Heartbeat::default(), refused: 0, drain_by: None }
     }
 
     /// The deadline of its login; none while that waits for the clock.
@@ -64,7 +71,12 @@ impl Socket {
             Login::Sent(by) | Login::Subscribing(by) => Some(by),
             Login::Closed | Login::Ready | Login::Refused => None,
         };
-        earliest([login, self.heartbeat.deadline()])
+        earliest([login, self.heartbeat.deadline(), self.drain_by])
+    }
+
+    /// Whether orders can be sent on it.
+    pub(super) fn takes_orders(&self) -> bool {
+        self.login == Login::Ready && self.drain_by.is_none()
     }
 }
 
@@ -81,15 +93,16 @@ pub(super) struct Core {
     pub(super) venue: VenueId,
     pub(super) names: Names,
     pub(super) signer: Signer,
+    pub(super) templates: Templates,
     pub(super) clock: VenueClock,
-    pub(super) trade: Socket,
+    /// By channel: [`Channel::Trade`], [`Channel::TradeSpare`] if there is one.
+    pub(super) trade: Vec<Socket>,
+    pub(super) healthier: Healthier,
     pub(super) private: Socket,
     pub(super) rest_open: bool,
     pub(super) flights: Flights,
     pub(super) jobs: Vec<FillJob>,
     pub(super) backlog: VecDeque<Event>,
-    /// The trade socket restarts: replaced when its replies are in, or by then.
-    pub(super) drain_by: Option<Nanos>,
     pub(super) dead_man: DeadMan,
     pub(super) over_rest: bool,
     pub(super) reply_timeout_ns: u64,
@@ -103,23 +116,31 @@ impl TradingConnector {
             spec(Channel::Private, with_path(&ends.private, PRIVATE_PATH)),
             spec(Channel::Rest, ends.rest.clone()),
         ];
-        if !setup.orders_over_rest {
-            channels.insert(0, spec(Channel::Trade, with_path(&ends.trade, TRADE_PATH)));
-        }
+        let trade = match (setup.orders_over_rest, setup.order_connections) {
+            (true, _) => &TRADE[..0],
+            (false, ..=1) => &TRADE[..1],
+            (false, _) => &TRADE[..],
+        };
+        let sockets = trade.iter().map(|name| spec(*name, with_path(&ends.trade, TRADE_PATH)));
+        channels.splice(0..0, sockets);
+        let signer = Signer::new(setup.credentials.as_ref(), setup.recv_window_ms)?;
+        let window = signer.recv_window();
+        let templates = Templates::new(product, setup.venue, &setup.instruments, window);
         let core = Core {
             product,
             channels,
             venue: setup.venue,
             names: Names::new(product, setup.venue, &setup.instruments),
-            signer: Signer::new(setup.credentials.as_ref(), setup.recv_window_ms)?,
+            signer,
+            templates,
             clock: VenueClock::default(),
-            trade: Socket::new(),
+            trade: trade.iter().map(|_| Socket::new()).collect(),
+            healthier: Healthier::default(),
             private: Socket::new(),
             rest_open: false,
             flights: Flights::new(),
             jobs: Vec::new(),
             backlog: VecDeque::with_capacity(64),
-            drain_by: None,
             dead_man: DeadMan::new(setup.dead_man_switch_s),
             over_rest: setup.orders_over_rest,
             reply_timeout_ns: u64::from(setup.reply_timeout_ms) * 1_000_000,
@@ -140,7 +161,8 @@ impl Core {
 
     pub(super) fn socket(&mut self, channel: Channel) -> Option<&mut Socket> {
         match channel {
-            Channel::Trade => Some(&mut self.trade),
+            Channel::Trade => self.trade.first_mut(),
+            Channel::TradeSpare => self.trade.get_mut(1),
             Channel::Private => Some(&mut self.private),
             Channel::Public | Channel::Rest => None,
         }
@@ -156,7 +178,7 @@ impl Core {
         self.flush(events);
         self.try_probe(now, out);
         self.expire(now, events);
-        for channel in [Channel::Trade, Channel::Private] {
+        for channel in [Channel::Trade, Channel::TradeSpare, Channel::Private] {
             let _ = self.run_socket(channel, now, out);
         }
         self.run_dead_man(now, out);
@@ -191,13 +213,15 @@ impl Core {
         let by = now.plus(self.reply_timeout_ns);
         let venue_ms = self.clock.venue_millis(now);
         let socket = match channel {
-            Channel::Trade => &mut self.trade,
-            _ => &mut self.private,
+            Channel::Trade => self.trade.first_mut(),
+            Channel::TradeSpare => self.trade.get_mut(1),
+            _ => Some(&mut self.private),
         };
+        let Some(socket) = socket else { return Ok(()) };
         socket.heartbeat.try_ping(channel, now, out)?;
         match socket.login {
             Login::Due(at) if known && at <= now => {
-                let key = if channel == Channel::Trade { "reqId" } else { "req_id" };
+                let key = if channel == Channel::Private { "req_id" } else { "reqId" };
                 let signer = &self.signer;
                 out.frame(channel, |frame| write_login(signer, key, venue_ms, frame))?;
                 socket.login = Login::Sent(by);
@@ -211,26 +235,6 @@ impl Core {
         Ok(())
     }
 
-    /// The trade socket said that it restarts: no new requests on it, the open ones complete.
-    pub(super) fn drain(&mut self, now: Nanos, events: &mut Events) {
-        if self.drain_by.is_none() && self.trade.login != Login::Closed {
-            self.drain_by = Some(now.plus(DRAIN_NS));
-            self.notice(events, VenueNotice::ShutdownAnnounced(Channel::Trade));
-            self.notice(events, VenueNotice::Readiness(Channel::Trade, Readiness::Joining));
-        }
-    }
-
-    fn try_drain(&mut self, now: Nanos, out: &mut Outbox) {
-        let Some(by) = self.drain_by else { return };
-        if by > now && self.flights.any_waiting(Channel::Trade) {
-            return;
-        }
-        if out.reconnect(Channel::Trade).is_ok() {
-            self.drain_by = None;
-            self.trade.login = Login::Closed;
-        }
-    }
-
     /// Orders whose reply is overdue, or whose channel is lost.
     fn expire(&mut self, now: Nanos, events: &mut Events) {
         while let Some(id) = self.flights.expired(now) {
@@ -240,6 +244,7 @@ impl Core {
 
     fn on_trade_frame(
         &mut self,
+        channel: Channel,
         root: Value<'_>,
         now: Nanos,
         out: &mut Outbox,
@@ -248,15 +253,15 @@ impl Core {
         match decode_trade_frame(root)? {
             TradeFrame::Pong => Ok(()),
             TradeFrame::Login { code } => {
-                self.on_login(Channel::Trade, code, now, out, events);
+                self.on_login(channel, code, now, out, events);
                 Ok(())
             }
             TradeFrame::Reply { id, reply } => {
-                self.on_effect(&reply, Channel::Trade, now, events);
+                self.on_effect(&reply, channel, now, events);
                 let flight = id.and_then(|id| self.flights.get(id).copied());
                 // A code that concerns the connection may come without a request.
                 let flight = match flight {
-                    Some(flight) if flight.channel == Channel::Trade => flight,
+                    Some(flight) if flight.channel == channel => flight,
                     _ if id.is_none() && reply.code != 0 => return Ok(()),
                     _ => return Err(DecodeError::UnknownRequest),
                 };
@@ -312,15 +317,6 @@ impl Core {
     }
 }
 
-/// `{"req_id":"1","op":"auth","args":["key",1662350400000,"signature"]}`
-fn write_login(signer: &Signer, key: &str, venue_ms: u64, frame: &mut Vec<u8>) {
-    frame.extend_from_slice(b"{\"");
-    frame.extend_from_slice(key.as_bytes());
-    frame.extend_from_slice(br#"":"login","op":"auth","args":"#);
-    signer.write_login_args(venue_ms, frame);
-    frame.push(b'}');
-}
-
 impl Connector for TradingConnector {
     fn channels(&self) -> &[ChannelSpec] {
         &self.core.channels
@@ -341,9 +337,8 @@ impl Connector for TradingConnector {
             if socket.login != Login::Refused {
                 socket.login = Login::Due(now);
             }
-            if channel == Channel::Trade {
-                core.drain_by = None;
-            }
+            socket.drain_by = None;
+            core.healthier.reset(channel);
             core.notice(events, VenueNotice::Readiness(channel, Readiness::Joining));
         }
         core.run(now, out, events);
@@ -359,9 +354,9 @@ impl Connector for TradingConnector {
             if socket.login != Login::Refused {
                 socket.login = Login::Closed;
             }
-            if channel == Channel::Trade {
-                core.drain_by = None;
-            } else {
+            socket.drain_by = None;
+            core.healthier.reset(channel);
+            if channel == Channel::Private {
                 core.dead_man.on_close();
             }
         } else {
@@ -389,8 +384,8 @@ impl Connector for TradingConnector {
         let result = match self.scans.count(scanned) {
             Some(scanned) => core.on_scanned(&scanned, now, events),
             None => self.parser.read(frame, |root| match channel {
-                Channel::Trade => core.on_trade_frame(root, now, out, events),
-                _ => core.on_private_frame(root, now, out, events),
+                Channel::Private => core.on_private_frame(root, now, out, events),
+                _ => core.on_trade_frame(channel, root, now, out, events),
             }),
         };
         core.try_drain(now, out);
@@ -471,6 +466,10 @@ impl Connector for TradingConnector {
         self.scans
     }
 
+    fn order_lines(&self) -> OrderLines {
+        self.core.healthier.lines()
+    }
+
     fn deadline(&self) -> Option<Nanos> {
         let core = &self.core;
         let known = core.clock.is_known();
@@ -478,9 +477,8 @@ impl Connector for TradingConnector {
             (!core.backlog.is_empty()).then_some(Nanos(0)),
             core.clock.deadline(),
             core.flights.deadline(),
-            core.trade.deadline(known),
+            core.trade.iter().filter_map(|socket| socket.deadline(known)).min(),
             core.private.deadline(known),
-            core.drain_by,
             core.dead_man.deadline(),
         ])
     }

@@ -9,6 +9,7 @@ mod session;
 mod signing;
 mod stream;
 mod suspension;
+mod two_lines;
 mod usdm;
 
 use super::market::MarketConnector;
@@ -89,6 +90,7 @@ pub(super) fn setup(secret: &str, orders_over_rest: bool) -> VenueSetup {
         depth: 1000,
         recv_window_ms: 5000,
         orders_over_rest,
+        order_connections: 1,
         dead_man_switch_s: None,
         reply_timeout_ms: 2000,
         first_message_timeout_ms: 1000,
@@ -155,7 +157,7 @@ impl Rig {
         }
     }
 
-    fn new(connector: Box<dyn Connector>) -> Self {
+    pub(super) fn new(connector: Box<dyn Connector>) -> Self {
         Self {
             connector,
             out: Outbox::with_capacity(64, 1 << 16),

@@ -125,7 +125,7 @@ fn commands_become_exact_frames_in_a_session() {
 #[test]
 fn commands_become_exact_signed_frames() {
     let signer =
-        super::super::auth::Signer::new(&crate::venues::Secret::new(SECRET.into())).unwrap();
+        super::super::auth::Signer::new(&crate::venues::Secret::new(SECRET.into()), KEY).unwrap();
     for (kind, (name, _), params) in table() {
         let mut rig = Rig::ready(SECRET, false);
         rig.submit(kind).unwrap();
@@ -150,7 +150,7 @@ fn commands_become_exact_signed_frames() {
 #[test]
 fn commands_become_exact_requests_over_rest() {
     let signer =
-        super::super::auth::Signer::new(&crate::venues::Secret::new(SECRET.into())).unwrap();
+        super::super::auth::Signer::new(&crate::venues::Secret::new(SECRET.into()), KEY).unwrap();
     for (kind, (_, line), params) in table() {
         let mut rig = Rig::ready(SECRET, true);
         rig.submit(kind).unwrap();

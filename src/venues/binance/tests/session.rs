@@ -33,7 +33,8 @@ fn private_keys_log_on_once_and_subscribe() {
     assert_eq!(rig.submit(new), Err(EncodeError::NotReady));
     let logon = first_login(&mut rig);
     let id = id_of(&logon);
-    let signer = super::super::auth::Signer::new(&crate::venues::Secret::new(PEM.into())).unwrap();
+    let signer =
+        super::super::auth::Signer::new(&crate::venues::Secret::new(PEM.into()), KEY).unwrap();
     let signature = signer.sign(format!("apiKey={KEY}&timestamp=1795161256000").as_bytes());
     let signature = std::str::from_utf8(signature.as_bytes()).unwrap();
     assert_eq!(

@@ -6,7 +6,7 @@ use super::{KEY, PEM, SECRET, setup};
 use crate::venues::{Secret, SetupError};
 
 fn signature(secret: &str, payload: &str) -> String {
-    let signer = Signer::new(&Secret::new(secret.to_owned())).unwrap();
+    let signer = Signer::new(&Secret::new(secret.to_owned()), KEY).unwrap();
     String::from_utf8(signer.sign(payload.as_bytes()).as_bytes().to_vec()).unwrap()
 }
 
@@ -55,7 +55,7 @@ fn private_keys_sign_as_computed_apart() {
 /// documented signature; so the order of parameters and the raw symbol are right.
 #[test]
 fn parameters_make_the_documented_payload() {
-    let signer = Signer::new(&Secret::new(SECRET.to_owned())).unwrap();
+    let signer = Signer::new(&Secret::new(SECRET.to_owned()), KEY).unwrap();
     let mut params = Params::new();
     let mut write = |wire: Wire, symbol: &str| {
         params.start(wire, KEY);
@@ -105,7 +105,7 @@ fn secrets_that_cannot_sign_are_refused_by_name() {
             "not an Ed25519 private key in PKCS#8",
         ),
     ] {
-        let error = Signer::new(&Secret::new(secret.to_owned())).err();
+        let error = Signer::new(&Secret::new(secret.to_owned()), KEY).err();
         assert_eq!(error, Some(SetupError::BadSecret(expected)), "{secret:?}");
     }
 }

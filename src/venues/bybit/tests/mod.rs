@@ -11,6 +11,7 @@ mod public;
 mod reads;
 mod rows;
 mod suspension;
+mod two_lines;
 
 use super::super::{
     Connector, Credentials, DecodeError, EncodeError, Endpoints, Outbox, Output, RequestId,
@@ -77,6 +78,7 @@ fn setup() -> VenueSetup {
         depth: 50,
         recv_window_ms: 5000,
         orders_over_rest: false,
+        order_connections: 1,
         dead_man_switch_s: None,
         reply_timeout_ms: 1000,
         first_message_timeout_ms: 3000,

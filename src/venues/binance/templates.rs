@@ -1,0 +1,426 @@
+//! New orders and cancels for the socket, built beforehand: only ids, price, quantity, time and
+//! signature are written per order. See [`super::super::template`] for how they are made.
+//!
+//! Whatever has no template here, or does not fit one, is written by [`Params`], which is also what
+//! the templates are cut from and held equal to.
+
+#![forbid(unsafe_code)]
+
+use super::account::Account;
+use super::auth::{Signature, Signer};
+use super::orders::{self, Stamp};
+use super::params::{Params, Wire};
+use crate::types::{CancelOrder, CommandKind, Instrument, NewOrder, OrderType, VenueOrderId};
+use crate::venues::digits;
+use crate::venues::template::{KINDS, SAMPLES, Sample, Template, kind};
+
+/// Most values of a request: its number, client id, price, quantity, time, signature.
+const VALUES_MAX: usize = 6;
+
+/// One request.
+struct Request {
+    /// Gaps: its number, the values of the query, the signature where requests are signed.
+    frame: Template,
+    /// What is signed. Gaps: the values.
+    query: Option<Template>,
+}
+
+/// The requests of one instrument.
+#[derive(Default)]
+struct Row {
+    new: [Option<Request>; KINDS],
+    cancel_by_client_id: Option<Request>,
+    cancel_by_number: Option<Request>,
+}
+
+/// What the samples are written with.
+struct Maker<'a> {
+    account: &'a Account,
+    signer: &'a Signer,
+    key: &'a str,
+    wire: Wire,
+    recv_window_ms: u64,
+}
+
+/// The templates of an account.
+pub(super) struct Templates {
+    /// By instrument; none where the wire is REST.
+    rows: Vec<Row>,
+    query: Vec<u8>,
+}
+
+impl Templates {
+    pub(super) fn new(
+        account: &Account,
+        signer: &Signer,
+        key: &str,
+        wire: Wire,
+        recv_window_ms: u64,
+    ) -> Self {
+        let maker = Maker { account, signer, key, wire, recv_window_ms };
+        let mut rows = Vec::new();
+        if wire != Wire::Rest {
+            rows.resize_with(account.instruments.len(), Row::default);
+            for instrument in account.instruments.of_venue(account.venue) {
+                rows[instrument.id.index()] = maker.row(instrument);
+            }
+        }
+        Self { rows, query: Vec::with_capacity(512) }
+    }
+
+    /// The request for a command, ready to be written; `None` if [`Params`] has to write it.
+    #[inline]
+    pub(super) fn prepare<'a>(
+        &'a mut self,
+        command: &CommandKind,
+        (id, timestamp_ms): (u64, u64),
+        account: &Account,
+        signer: &Signer,
+    ) -> Option<impl FnOnce(&mut Vec<u8>) + use<'a>> {
+        let Self { rows, query } = self;
+        let (request, values) = values(rows, command, account)?;
+        let signature = request.query.as_ref().map(|template| {
+            query.clear();
+            let time = digits::whole(timestamp_ms);
+            values.with(time.as_bytes(), |values| template.write(values, query));
+            signer.sign(query)
+        });
+        Some(move |out: &mut Vec<u8>| {
+            request.write(id, timestamp_ms, &values, signature.as_ref(), out);
+        })
+    }
+}
+
+impl Request {
+    #[inline]
+    fn write(
+        &self,
+        id: u64,
+        timestamp_ms: u64,
+        values: &Values,
+        signature: Option<&Signature>,
+        out: &mut Vec<u8>,
+    ) {
+        let (id, time) = (digits::whole(id), digits::whole(timestamp_ms));
+        let mut all: [&[u8]; VALUES_MAX] = [b""; VALUES_MAX];
+        all[0] = id.as_bytes();
+        let mut count = 1 + values.put(&mut all[1..], time.as_bytes());
+        if let Some(signature) = signature {
+            all[count] = signature.as_bytes();
+            count += 1;
+        }
+        self.frame.write(&all[..count], out);
+    }
+}
+
+/// What changes from order to order, but for request number, time and signature.
+enum Values {
+    Limit { client_id: [u8; 18], price: digits::Text, qty: digits::Text },
+    Market { client_id: [u8; 18], qty: digits::Text },
+    ClientId([u8; 18]),
+    Number(VenueOrderId),
+}
+
+impl Values {
+    /// Puts them into `into` in the order of their names, the time last; how many there are.
+    #[inline]
+    fn put<'a>(&'a self, into: &mut [&'a [u8]], time: &'a [u8]) -> usize {
+        let list: [&'a [u8]; 4] = match self {
+            Self::Limit { client_id, price, qty } => {
+                [client_id, price.as_bytes(), qty.as_bytes(), time]
+            }
+            Self::Market { client_id, qty } => [client_id, qty.as_bytes(), time, b""],
+            Self::ClientId(client_id) => [client_id, time, b"", b""],
+            Self::Number(number) => [number.as_str().as_bytes(), time, b"", b""],
+        };
+        into[..4].copy_from_slice(&list);
+        match self {
+            Self::Limit { .. } => 4,
+            Self::Market { .. } => 3,
+            Self::ClientId(_) | Self::Number(_) => 2,
+        }
+    }
+
+    #[inline]
+    fn with(&self, time: &[u8], write: impl FnOnce(&[&[u8]])) {
+        let mut list: [&[u8]; 4] = [b""; 4];
+        let count = self.put(&mut list, time);
+        write(&list[..count]);
+    }
+}
+
+/// The template of a command and what goes into it.
+#[inline]
+fn values<'a>(
+    rows: &'a [Row],
+    command: &CommandKind,
+    account: &Account,
+) -> Option<(&'a Request, Values)> {
+    match command {
+        CommandKind::New(order) => {
+            let row = rows.get(order.instrument.index())?;
+            let instrument = account.instruments.get(order.instrument)?;
+            orders::check(order, instrument).ok()?;
+            Some((row.new[kind(order)].as_ref()?, new_values(order, instrument)?))
+        }
+        CommandKind::Cancel(order) => {
+            let row = rows.get(order.instrument.index())?;
+            if !order.venue_order_id.is_empty() {
+                let number = plain_number(&order.venue_order_id)?;
+                return Some((row.cancel_by_number.as_ref()?, Values::Number(number)));
+            }
+            let client_id = order.client_id.is_some().then(|| order.client_id.encode())?;
+            Some((row.cancel_by_client_id.as_ref()?, Values::ClientId(client_id)))
+        }
+        _ => None,
+    }
+}
+
+#[inline]
+fn new_values(order: &NewOrder, instrument: &Instrument) -> Option<Values> {
+    let client_id = order.client_id.encode();
+    let qty = digits::decimal(order.qty.0, instrument.scale.qty_decimals)?;
+    if order.order_type == OrderType::Market {
+        return Some(Values::Market { client_id, qty });
+    }
+    let price = digits::decimal(order.price.0, instrument.scale.price_decimals)?;
+    Some(Values::Limit { client_id, price, qty })
+}
+
+/// The venue's number, if it is written as numbers are.
+fn plain_number(id: &VenueOrderId) -> Option<VenueOrderId> {
+    let text = id.as_str().as_bytes();
+    let plain = text.len() < 20
+        && text.first().is_some_and(|first| matches!(first, b'1'..=b'9'))
+        && text.iter().all(u8::is_ascii_digit);
+    plain.then_some(*id)
+}
+
+impl Maker<'_> {
+    fn row(&self, instrument: &Instrument) -> Row {
+        let new = std::array::from_fn(|kind| {
+            self.make(|sample| Some(CommandKind::New(sample.order(kind, instrument)?)))
+        });
+        let cancel = |sample: &Sample, venue_order_id| {
+            let client_id = sample.client_id;
+            CommandKind::Cancel(CancelOrder {
+                client_id,
+                venue_order_id,
+                instrument: instrument.id,
+            })
+        };
+        Row {
+            new,
+            cancel_by_client_id: self.make(|sample| Some(cancel(sample, VenueOrderId::EMPTY))),
+            cancel_by_number: self
+                .make(|sample| Some(cancel(sample, VenueOrderId::from_u64(sample.id / 3)))),
+        }
+    }
+
+    /// A template from the first sample, if it reproduces the second.
+    fn make(&self, command: impl Fn(&Sample) -> Option<CommandKind>) -> Option<Request> {
+        let [first, second] = &SAMPLES;
+        let request = self.cut(first, &command(first)?)?;
+        let (frame, query, _) = self.sample(second, &command(second)?)?;
+        let (again, again_query) = self.write(&request, second, &command(second)?)?;
+        (again == frame && again_query == query).then_some(request)
+    }
+
+    /// A request by the complete encoder: frame, signed text, signature.
+    fn sample(
+        &self,
+        sample: &Sample,
+        command: &CommandKind,
+    ) -> Option<(Vec<u8>, Vec<u8>, Vec<u8>)> {
+        let mut params = Params::new();
+        let stamp =
+            Stamp { recv_window_ms: self.recv_window_ms, timestamp_ms: sample.timestamp_ms };
+        params.start(self.wire, self.key);
+        let call = orders::encode(command, self.account, stamp, &mut params).ok()?;
+        let signature = params.sign(self.signer);
+        let mut frame = Vec::new();
+        params.write_frame(sample.id, call.name, signature.as_ref(), &mut frame);
+        let signature = signature.map_or_else(Vec::new, |text| text.as_bytes().to_vec());
+        Some((frame, params.signed().to_vec(), signature))
+    }
+
+    fn cut(&self, sample: &Sample, command: &CommandKind) -> Option<Request> {
+        let (frame, query, signature) = self.sample(sample, command)?;
+        let (id, time) = (digits::whole(sample.id), digits::whole(sample.timestamp_ms));
+        let values = self.own_values(command)?;
+        let mut marks: [&[u8]; VALUES_MAX] = [b""; VALUES_MAX];
+        marks[0] = id.as_bytes();
+        let count = 1 + values.put(&mut marks[1..], time.as_bytes());
+        let signed = self.wire == Wire::Signed;
+        let query = match signed {
+            true => Some(Template::new(&query, &marks[1..count])?),
+            false => None,
+        };
+        marks[count.min(VALUES_MAX - 1)] = &signature;
+        let frame = Template::new(&frame, &marks[..count + usize::from(signed)])?;
+        Some(Request { frame, query })
+    }
+
+    fn own_values(&self, command: &CommandKind) -> Option<Values> {
+        Some(match command {
+            CommandKind::New(order) => {
+                new_values(order, self.account.instruments.get(order.instrument)?)?
+            }
+            CommandKind::Cancel(order) if order.venue_order_id.is_empty() => {
+                Values::ClientId(order.client_id.encode())
+            }
+            CommandKind::Cancel(order) => Values::Number(order.venue_order_id),
+            _ => return None,
+        })
+    }
+
+    /// The same by the template: frame, signed text.
+    fn write(
+        &self,
+        request: &Request,
+        sample: &Sample,
+        command: &CommandKind,
+    ) -> Option<(Vec<u8>, Vec<u8>)> {
+        let time = digits::whole(sample.timestamp_ms);
+        let values = self.own_values(command)?;
+        let (mut frame, mut query) = (Vec::new(), Vec::new());
+        if let Some(template) = &request.query {
+            values.with(time.as_bytes(), |values| template.write(values, &mut query));
+        }
+        let signature = request.query.as_ref().map(|_| self.signer.sign(&query));
+        request.write(sample.id, sample.timestamp_ms, &values, signature.as_ref(), &mut frame);
+        Some((frame, query))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{KEY, PEM, SECRET, setup};
+    use super::*;
+    use crate::types::{
+        ClientOrderId, InstrumentId, InstrumentRules, InstrumentTable, Price, Qty, Scale, Side,
+        TimeInForce, VenueId,
+    };
+    use crate::venues::Secret;
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    const SYMBOLS: [(&str, u8, u8, i64, i64); 5] = [
+        ("BTCUSDT", 2, 5, 1, 1),
+        ("ETHUSDT", 2, 4, 5, 10),
+        ("PEPEUSDT", 8, 0, 1, 1),
+        ("１２３\"\\\u{1}", 0, 12, 1, 1_000),
+        ("XUSDT", 4, 8, 100, 1_000_000_000_000_000_000),
+    ];
+
+    fn account() -> Account {
+        let mut table = InstrumentTable::default();
+        for (symbol, price_decimals, qty_decimals, tick, lot) in SYMBOLS {
+            table.add(Instrument {
+                venue: VenueId(0),
+                symbol: symbol.to_owned(),
+                scale: Scale { price_decimals, qty_decimals },
+                rules: InstrumentRules {
+                    tick_size: Price(tick),
+                    lot_size: Qty(lot),
+                    ..InstrumentRules::default()
+                },
+                ..Instrument::default()
+            });
+        }
+        let mut setup = setup(SECRET, false);
+        setup.instruments = Arc::new(table);
+        Account::new(&setup)
+    }
+
+    /// Template and reference for one command; `None` where there is no template for it.
+    fn both(wire: Wire, command: &CommandKind, id: u64, time: u64) -> Option<(Vec<u8>, Vec<u8>)> {
+        let account = account();
+        let secret = if wire == Wire::Session { PEM } else { SECRET };
+        let signer = Signer::new(&Secret::new(secret.to_owned()), KEY).unwrap();
+        let mut templates = Templates::new(&account, &signer, KEY, wire, 5000);
+        let mut written = Vec::new();
+        templates.prepare(command, (id, time), &account, &signer)?(&mut written);
+        let mut params = Params::new();
+        params.start(wire, KEY);
+        let stamp = Stamp { recv_window_ms: 5000, timestamp_ms: time };
+        let call = orders::encode(command, &account, stamp, &mut params).unwrap();
+        let signature = params.sign(&signer);
+        let mut reference = Vec::new();
+        params.write_frame(id, call.name, signature.as_ref(), &mut reference);
+        Some((written, reference))
+    }
+
+    #[test]
+    fn every_kind_of_order_has_its_template() {
+        let account = account();
+        for (wire, secret) in [(Wire::Session, PEM), (Wire::Signed, SECRET)] {
+            let signer = Signer::new(&Secret::new(secret.to_owned()), KEY).unwrap();
+            let templates = Templates::new(&account, &signer, KEY, wire, 5000);
+            for (row, (symbol, ..)) in templates.rows.iter().zip(SYMBOLS) {
+                let made = row.new.iter().flatten().count();
+                // Steps so large that no sample can be made of them are left to the encoder.
+                let expected = if symbol == "XUSDT" { 0 } else { KINDS };
+                assert_eq!(made, expected, "{symbol} {wire:?}");
+                assert!(row.cancel_by_client_id.is_some() && row.cancel_by_number.is_some());
+                assert!(
+                    row.new.iter().flatten().all(|r| r.query.is_some() == (wire == Wire::Signed))
+                );
+            }
+        }
+        let signer = Signer::new(&Secret::new(SECRET.to_owned()), KEY).unwrap();
+        assert!(Templates::new(&account, &signer, KEY, Wire::Rest, 5000).rows.is_empty());
+    }
+
+    fn orders() -> impl Strategy<Value = NewOrder> {
+        let tif =
+            prop_oneof![Just(TimeInForce::Gtc), Just(TimeInForce::Ioc), Just(TimeInForce::Fok)];
+        let flags = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.05), any::<bool>());
+        let numbers = (1i64..=i64::MAX, 0u32..62, 1i64..=i64::MAX, 0u32..62);
+        (0usize..SYMBOLS.len(), any::<u64>(), tif, flags, numbers).prop_map(
+            |(at, id, time_in_force, (buy, post_only, reduce_only, market), (p, ps, q, qs))| {
+                let (_, _, _, tick, lot) = SYMBOLS[at];
+                NewOrder {
+                    client_id: ClientOrderId(id),
+                    instrument: InstrumentId(at as u16),
+                    side: if buy { Side::Buy } else { Side::Sell },
+                    order_type: if market { OrderType::Market } else { OrderType::Limit },
+                    time_in_force,
+                    post_only,
+                    reduce_only,
+                    price: Price((p >> ps) / tick * tick),
+                    qty: Qty((q >> qs) / lot * lot),
+                }
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn templates_write_what_the_complete_encoder_writes(
+            order in orders(), id in any::<u64>(), time in 0u64..9_999_999_999_999, signed: bool,
+        ) {
+            let wire = if signed { Wire::Signed } else { Wire::Session };
+            if let Some((written, reference)) = both(wire, &CommandKind::New(order), id, time) {
+                prop_assert_eq!(String::from_utf8(written), String::from_utf8(reference));
+            }
+        }
+
+        #[test]
+        fn cancels_too(
+            at in 0usize..SYMBOLS.len(), client: u64, number in "[0-9]{0,20}|[+]5|x", id: u64,
+            signed: bool,
+        ) {
+            let order = CancelOrder {
+                client_id: ClientOrderId(client),
+                venue_order_id: VenueOrderId::new(&number).unwrap(),
+                instrument: InstrumentId(at as u16),
+            };
+            let wire = if signed { Wire::Signed } else { Wire::Session };
+            let both = both(wire, &CommandKind::Cancel(order), id, 1_795_161_256_000);
+            if let Some((written, reference)) = both {
+                prop_assert_eq!(String::from_utf8(written), String::from_utf8(reference));
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Two trade sockets: the loss of one makes only what waits there unknown.
+
+use super::*;
+use crate::types::ReportKind;
+
+fn two_lines() -> Bench {
+    let setup = VenueSetup { order_connections: 2, ..setup() };
+    let mut bench = Bench::over((ROW.trading)(setup).unwrap());
+    bench.open(Channel::Rest);
+    bench.answer(START.0, "rest_time").unwrap();
+    for channel in [Channel::Trade, Channel::TradeSpare, Channel::Private] {
+        bench.open(channel);
+    }
+    for channel in [Channel::Trade, Channel::TradeSpare] {
+        bench.frame(channel, "ws_auth_trade_ok").unwrap();
+    }
+    bench.frame(Channel::Private, "ws_auth_private_ok").unwrap();
+    bench.frame(Channel::Private, "ws_subscribe_private_ok").unwrap();
+    bench.out.clear();
+    bench.events.clear();
+    bench
+}
+
+fn submit(bench: &mut Bench, number: u64) -> Result<Channel, EncodeError> {
+    let order = NewOrder {
+        client_id: ClientOrderId(number),
+        instrument: BTC,
+        side: Side::Buy,
+        order_type: OrderType::Limit,
+        time_in_force: TimeInForce::Ioc,
+        post_only: false,
+        reduce_only: false,
+        price: Price(100),
+        qty: Qty(100),
+    };
+    bench.out.clear();
+    bench.events.clear();
+    let command = Command::new(CommandKind::New(order), bench.now);
+    let (out, events) = (&mut bench.out, &mut bench.events);
+    bench.connector.submit(&command, bench.now, out, events)?;
+    let sent = bench.out.outputs().next();
+    match sent {
+        Some(Output::Frame(channel, _)) => Ok(channel),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn unknown(bench: &Bench) -> Vec<u64> {
+    let unknown = |event: &Event| match event {
+        Event::Report(report) if report.kind == ReportKind::Unknown => Some(report.client_id.0),
+        _ => None,
+    };
+    let mut ids: Vec<u64> = bench.events.list().iter().filter_map(unknown).collect();
+    ids.sort_unstable();
+    ids
+}
+
+#[test]
+fn the_loss_of_one_makes_only_what_waits_there_unknown() {
+    let mut bench = two_lines();
+    let (mut here, mut there) = (Vec::new(), Vec::new());
+    for number in 1..12 {
+        match submit(&mut bench, number).unwrap() {
+            Channel::Trade => here.push(number),
+            Channel::TradeSpare => there.push(number),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(here[0] == 1 && !there.is_empty());
+    bench.events.clear();
+    bench.close(Channel::Trade);
+    assert_eq!(unknown(&bench), here);
+    assert_eq!(submit(&mut bench, 50), Ok(Channel::TradeSpare));
+    there.push(50);
+    bench.events.clear();
+    bench.close(Channel::TradeSpare);
+    assert_eq!(unknown(&bench), there);
+    assert_eq!(submit(&mut bench, 51), Err(EncodeError::NotReady));
+    bench.open(Channel::TradeSpare);
+    bench.frame(Channel::TradeSpare, "ws_auth_trade_ok").unwrap();
+    assert_eq!(submit(&mut bench, 52), Ok(Channel::TradeSpare));
+}

@@ -1,0 +1,149 @@
+//! Requests built beforehand: the text of a sample request, cut where the values stand that change
+//! from order to order. Writing one copies the pieces with the values between them.
+//!
+//! Samples come from the venue's complete encoder, so a template cannot say anything that this one
+//! would not: it is made from one sample and must reproduce another, or it is none.
+
+#![forbid(unsafe_code)]
+
+use crate::types::{ClientOrderId, Instrument, NewOrder, OrderType, Price, Qty, Side, TimeInForce};
+
+/// A text with gaps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Template {
+    text: Box<[u8]>,
+    /// Where each gap is.
+    cuts: Box<[u16]>,
+}
+
+impl Template {
+    /// Cuts `marks` out of `sample`, where each must stand once and in this order; `None` otherwise.
+    pub(super) fn new(sample: &[u8], marks: &[&[u8]]) -> Option<Self> {
+        let mut text = Vec::with_capacity(sample.len());
+        let mut cuts = Vec::with_capacity(marks.len());
+        let mut rest = sample;
+        for &mark in marks {
+            let mut places = sample.windows(mark.len().max(1)).filter(|window| *window == mark);
+            if places.next().is_none() || places.next().is_some() {
+                return None;
+            }
+            let at = rest.windows(mark.len()).position(|window| window == mark)?;
+            text.extend_from_slice(&rest[..at]);
+            cuts.push(u16::try_from(text.len()).ok()?);
+            rest = &rest[at + mark.len()..];
+        }
+        text.extend_from_slice(rest);
+        Some(Self { text: text.into(), cuts: cuts.into() })
+    }
+
+    /// Appends the text with these values in its gaps, one for each.
+    #[inline]
+    pub(super) fn write(&self, values: &[&[u8]], out: &mut Vec<u8>) {
+        debug_assert_eq!(values.len(), self.cuts.len(), "a value for each gap");
+        let mut from = 0;
+        for (cut, value) in self.cuts.iter().zip(values) {
+            let cut = usize::from(*cut);
+            out.extend_from_slice(self.text.get(from..cut).unwrap_or(b""));
+            out.extend_from_slice(value);
+            from = cut;
+        }
+        out.extend_from_slice(self.text.get(from..).unwrap_or(b""));
+    }
+}
+
+/// Kinds of new orders that have a template each: side, and what becomes of the order.
+pub(super) const KINDS: usize = 10;
+
+/// Which kind an order is.
+#[inline]
+pub(super) fn kind(order: &NewOrder) -> usize {
+    let fate = match (order.order_type, order.post_only, order.time_in_force) {
+        (OrderType::Market, ..) => 4,
+        (OrderType::Limit, true, _) => 3,
+        (OrderType::Limit, false, TimeInForce::Gtc) => 0,
+        (OrderType::Limit, false, TimeInForce::Ioc) => 1,
+        (OrderType::Limit, false, TimeInForce::Fok) => 2,
+    };
+    2 * fate + usize::from(order.side == Side::Sell)
+}
+
+/// The changing values of a sample: numbers that stand nowhere else in a request.
+pub(super) struct Sample {
+    pub(super) id: u64,
+    pub(super) timestamp_ms: u64,
+    pub(super) client_id: ClientOrderId,
+    /// Price in tick sizes, quantity in lot sizes.
+    steps: (i64, i64),
+}
+
+/// The sample that is cut, and the one that has to be reproduced: of other lengths.
+pub(super) const SAMPLES: [Sample; 2] = [
+    Sample {
+        id: 9_182_736_455_463_728,
+        timestamp_ms: 1_593_571_246_813,
+        client_id: ClientOrderId(0x8c1f_a5e3_97b2_d640),
+        steps: (73_519_137, 8_462_371),
+    },
+    Sample {
+        id: 61,
+        timestamp_ms: 42_907_136_524_819,
+        client_id: ClientOrderId(0x0bd7_42f6_1c95_ea83),
+        steps: (947, 21_683),
+    },
+];
+
+impl Sample {
+    /// An order of this kind; `None` if the instrument's steps are too large for a sample.
+    pub(super) fn order(&self, kind: usize, instrument: &Instrument) -> Option<NewOrder> {
+        let times = |step: i64, count: i64| step.max(1).checked_mul(count);
+        let fate = kind / 2;
+        Some(NewOrder {
+            client_id: self.client_id,
+            instrument: instrument.id,
+            side: if kind.is_multiple_of(2) { Side::Buy } else { Side::Sell },
+            order_type: if fate == 4 { OrderType::Market } else { OrderType::Limit },
+            time_in_force: match fate {
+                1 => TimeInForce::Ioc,
+                2 => TimeInForce::Fok,
+                _ => TimeInForce::Gtc,
+            },
+            post_only: fate == 3,
+            reduce_only: false,
+            price: Price(times(instrument.rules.tick_size.0, self.steps.0)?),
+            qty: Qty(times(instrument.rules.lot_size.0, self.steps.1)?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_stand_where_the_marks_stood() {
+        let template = Template::new(b"{\"id\":11,\"q\":\"22\"}", &[b"11", b"22"]).unwrap();
+        let mut out = b">".to_vec();
+        template.write(&[b"1234", b""], &mut out);
+        assert_eq!(out, b">{\"id\":1234,\"q\":\"\"}");
+        let bare = Template::new(b"11", &[b"11"]).unwrap();
+        out.clear();
+        bare.write(&[b"x"], &mut out);
+        assert_eq!(out, b"x");
+    }
+
+    #[test]
+    fn what_cannot_be_cut_for_certain_is_no_template() {
+        assert_eq!(Template::new(b"a1b", &[b"2"]), None, "not there");
+        assert_eq!(Template::new(b"a1b1", &[b"1"]), None, "there twice");
+        assert_eq!(Template::new(b"a2b1", &[b"1", b"2"]), None, "in another order");
+        assert_eq!(Template::new(b"ab", &[b""]), None, "no mark at all");
+    }
+
+    #[test]
+    fn samples_are_of_the_kind_they_are_made_for() {
+        for number in 0..KINDS {
+            let order = SAMPLES[0].order(number, &Instrument::default()).unwrap();
+            assert_eq!(kind(&order), number);
+        }
+    }
+}
