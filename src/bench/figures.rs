@@ -86,6 +86,16 @@ impl Series {
         }
     }
 
+    /// Adds `count` durations of the same length to the run, picoseconds.
+    pub fn record_many(&mut self, ps: u64, count: u64) {
+        if self.runs.is_empty() {
+            self.begin();
+        }
+        if let Some(run) = self.runs.last_mut() {
+            run.saturating_record_n(ps.max(1), count);
+        }
+    }
+
     /// The runs, durations in picoseconds.
     #[must_use]
     pub fn runs(&self) -> &[Histogram<u64>] {
@@ -145,6 +155,18 @@ impl Measured {
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Series> {
         self.series.iter().find(|series| series.name == name)
+    }
+
+    /// Takes in what another bench has measured, under its name.
+    pub fn take_in(&mut self, bench: &str, other: Self) {
+        let named = |name: &str| format!("{bench}.{name}");
+        self.series.extend(
+            other.series.into_iter().map(|series| Series { name: named(&series.name), ..series }),
+        );
+        let ratios = other.ratios.into_iter();
+        self.ratios.extend(ratios.map(|ratio| Ratio { name: named(&ratio.name), ..ratio }));
+        self.values.extend(other.values.into_iter().map(|(name, value)| (named(&name), value)));
+        self.notes.extend(other.notes.into_iter().map(|note| format!("{bench}: {note}")));
     }
 
     /// Adds the ratio of two medians; the runs are paired, as they were measured side by side.

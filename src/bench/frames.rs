@@ -129,6 +129,16 @@ impl Capture {
         }
     }
 
+    /// The venue's symbol of what it is about, as its messages of market data name it.
+    #[must_use]
+    pub fn symbol(&self) -> Option<String> {
+        self.frames.iter().find_map(|frame| {
+            let (_, rest) = frame.text.split_once("\"s\":\"")?;
+            let (symbol, _) = rest.split_once('"')?;
+            Some(symbol.to_owned())
+        })
+    }
+
     /// Text of the first message of a kind.
     #[must_use]
     pub fn first(&self, kind: FrameKind) -> Option<&str> {

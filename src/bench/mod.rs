@@ -10,14 +10,37 @@
 
 #![forbid(unsafe_code)]
 
+mod book;
+mod decode;
+mod decoding;
 mod figures;
 mod frames;
+mod gate;
+mod host;
+mod jitter;
+mod net;
+#[cfg(feature = "peers")]
+mod peers;
 mod pipeline;
+mod report;
+mod rings;
+mod sign;
 mod timing;
+mod typed;
 
+pub use book::{book, depth_messages};
+pub use decode::decode;
+pub use decoding::{DepthMessage, made_depth};
 pub use figures::{Figure, Measured, Ratio, Series};
 pub use frames::{Capture, FrameKind};
+pub use gate::{Baseline, Verdict, instructions};
+pub use host::{Host, cpu_list};
+pub use jitter::jitter;
+pub use net::net;
 pub use pipeline::{Layout, tick_to_order};
+pub use report::{Change, Earlier, Report};
+pub use rings::rings;
+pub use sign::sign;
 pub use timing::Timer;
 
 /// How a bench is run.

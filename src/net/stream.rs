@@ -79,11 +79,12 @@ pub(super) struct Stream {
     writes: u64,
 }
 
-struct Tls {
+/// The client's half of TLS.
+pub(super) struct Tls {
     connection: UnbufferedClientConnection,
     /// Received, not yet decrypted.
-    incoming: Buffer,
-    established: bool,
+    pub(super) incoming: Buffer,
+    pub(super) established: bool,
     peer_closed: bool,
     /// An alert has said the last word; rustls must not be asked for another.
     failed: bool,
@@ -108,10 +109,7 @@ impl Stream {
             host: target.host.clone(),
             error: "not a valid host name".to_owned(),
         })?;
-        let connection = UnbufferedClientConnection::new(config.clone(), name).map_err(fail)?;
-        let incoming = Buffer::with_capacity(self.read_max + RECORD_ROOM);
-        let mut tls =
-            Tls { connection, incoming, established: false, peer_closed: false, failed: false };
+        let mut tls = Tls::new(config, name, self.read_max).map_err(fail)?;
         let hello = tls.process(&mut self.out, |_| {});
         self.tls = Some(Box::new(tls));
         hello.map_err(fail)?;
@@ -258,8 +256,19 @@ impl Stream {
 }
 
 impl Tls {
+    /// Before the handshake; `read_max` bytes are received at once, at most.
+    pub(super) fn new(
+        config: &Arc<ClientConfig>,
+        name: ServerName<'static>,
+        read_max: usize,
+    ) -> Result<Self, rustls::Error> {
+        let connection = UnbufferedClientConnection::new(config.clone(), name)?;
+        let incoming = Buffer::with_capacity(read_max + RECORD_ROOM);
+        Ok(Self { connection, incoming, established: false, peer_closed: false, failed: false })
+    }
+
     /// Takes every whole record out of `incoming`; what the handshake wants sent goes to `out`.
-    fn process(
+    pub(super) fn process(
         &mut self,
         out: &mut Buffer,
         mut plaintext: impl FnMut(&[u8]),
@@ -323,7 +332,11 @@ impl Tls {
     }
 
     /// Encrypts behind what `out` holds.
-    fn encrypt(&mut self, plaintext: &[u8], out: &mut Buffer) -> Result<(), CloseReason> {
+    pub(super) fn encrypt(
+        &mut self,
+        plaintext: &[u8],
+        out: &mut Buffer,
+    ) -> Result<(), CloseReason> {
         let records = plaintext.len() / RECORD_PLAINTEXT + 1;
         let wanted = plaintext.len() + records * RECORD_OVERHEAD;
         self.with_writer(out, |writer, out| {

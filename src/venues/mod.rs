@@ -19,6 +19,7 @@ mod outbox;
 mod scan;
 mod setup;
 mod signature;
+mod signing;
 mod template;
 mod universe;
 
@@ -28,6 +29,7 @@ pub use outbox::{HEADROOM, Method, Outbox, OutboxFull, Output, Request, RequestI
 pub use setup::{
     Credentials, Endpoints, InstrumentSpec, Secret, SecretKind, SetupError, VenueSetup, parse_name,
 };
+pub use signing::{Scheme, signing_schemes};
 pub use universe::{UniverseError, Wanted, assemble};
 
 use crate::types::{

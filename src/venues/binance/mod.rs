@@ -27,12 +27,14 @@ mod scan;
 mod seen;
 mod server_clock;
 mod session;
+mod signing;
 mod streams;
 mod subscriptions;
 mod templates;
 mod trading;
 
 pub(super) use frames::Frames;
+pub(super) use signing::schemes as signing_schemes;
 
 use super::{Endpoints, VenueRow};
 

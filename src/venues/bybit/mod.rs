@@ -24,6 +24,7 @@ mod replies;
 mod rest;
 mod scan;
 mod session;
+mod signing;
 mod subscriptions;
 mod templates;
 mod trading;
@@ -32,6 +33,7 @@ mod trading;
 mod tests;
 
 pub(super) use frames::Frames;
+pub(super) use signing::schemes as signing_schemes;
 
 use super::{Connector, DecodeError, Endpoints, SetupError, Value, VenueRow, VenueSetup};
 use crate::types::{CommandKind, Costs, InstrumentKind, LIMITS_MAX, LimitSpec};
