@@ -8,6 +8,7 @@
 mod check;
 mod instruments;
 mod journal;
+mod latency;
 pub mod ledger;
 mod operate;
 mod run;
@@ -157,6 +158,11 @@ enum Command {
         #[command(flatten)]
         to: operate::To,
     },
+    /// Show what each stage from tick to order takes in a running engine, and the worst paths
+    Latency {
+        #[command(flatten)]
+        options: latency::Options,
+    },
     /// Read the journal: everything that happened, as it was acted on
     Journal {
         #[command(subcommand)]
@@ -279,6 +285,7 @@ fn other(command: Command) -> Result<u8, Failure> {
             let name = if accept { "accept" } else { "reconcile" };
             operate(name, typed(to, Some(Of::venue(venue)), None))
         }
+        Command::Latency { options } => latency::latency(&options),
         Command::Set { setting, to } => {
             operate("set", Typed { setting: Some(setting), ..typed(to, None, None) })
         }
