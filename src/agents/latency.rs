@@ -288,3 +288,198 @@ pub fn measure_costs(market: &Market, clock: &Clock) {
     record_ps.sort_unstable();
     market.set_measuring_costs(clock_ps[ROUNDS / 2], record_ps[ROUNDS / 2]);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shm::RegionOptions;
+    use crate::types::{
+        CommandKind, Instrument, InstrumentTable, OrderType, Price, Qty, Side, Signal, SignalId,
+        Stamps, TimeInForce,
+    };
+
+    const VENUE: VenueId = VenueId(0);
+    const TICK: Nanos = Nanos(1_795_000_000_000_000_000);
+
+    fn market(detail: Detail) -> Market {
+        let mut table = InstrumentTable::default();
+        for name in ["BTC", "ETH"] {
+            let base = table.assets.intern(name);
+            table.add(Instrument { name: name.to_owned(), base, ..Instrument::default() });
+        }
+        let options = RegionOptions { detail, ..RegionOptions::default() };
+        Market::in_memory(&table, &options).unwrap()
+    }
+
+    fn order(number: u64) -> NewOrder {
+        NewOrder {
+            client_id: ClientOrderId(number),
+            instrument: InstrumentId(1),
+            side: Side::Buy,
+            order_type: OrderType::Limit,
+            time_in_force: TimeInForce::Ioc,
+            post_only: false,
+            reduce_only: false,
+            price: Price(1),
+            qty: Qty(1),
+        }
+    }
+
+    /// Of a signal that was decoded, published, seen, emitted, checked and handed over so many
+    /// nanoseconds after the tick.
+    fn command(number: u64, at: [u64; 6]) -> Command {
+        let [decoded, published, seen, emitted, checked, issued] = at.map(|ns| TICK.plus(ns));
+        let event = Nanos(TICK.0 - 40_000);
+        let signal = Signal {
+            tick_ns: TICK,
+            book: BookStamps::new(event, TICK, decoded, published),
+            seen_ns: seen,
+            emitted_ns: emitted,
+            ..Signal::default()
+        };
+        Command {
+            signal: SignalId(3),
+            tick_ns: TICK,
+            issued_ns: issued,
+            stamps: Stamps::of(&signal, checked),
+            ..Command::new(CommandKind::New(order(number)), TICK)
+        }
+    }
+
+    const AT: [u64; 6] = [300, 350, 450, 700, 1_000, 1_150];
+
+    fn report(kind: ReportKind, origin: ReportOrigin, number: u64, ns: u64) -> ExecutionReport {
+        let (id, instrument) = (ClientOrderId(number), InstrumentId(1));
+        let report = ExecutionReport::new(kind, origin, id, instrument);
+        ExecutionReport { recv_ns: TICK.plus(ns), ..report }
+    }
+
+    /// Of each stage, how often it was recorded and its longest.
+    fn recorded(market: &Market) -> Vec<(Stage, u64, u64)> {
+        let view = market.view();
+        let all = Stage::ALL.into_iter().map(|stage| {
+            let (of_btc, of_eth) =
+                (view.group_histogram(stage, VENUE, 0), view.group_histogram(stage, VENUE, 1));
+            assert_eq!(of_btc.count, 0, "{stage:?}: everything here concerns the other underlying");
+            (stage, of_eth.count, of_eth.max)
+        });
+        all.filter(|(_, count, _)| *count > 0).collect()
+    }
+
+    #[test]
+    fn every_stage_of_an_order_has_its_length() {
+        let market = market(Detail::All);
+        let mut latency = OrderLatency::new(&market, VENUE).unwrap();
+        assert!(OrderLatency::new(&market, VENUE).is_none(), "one writer");
+        let [taken, encoded, handed] = [1_500, 2_100, 3_000].map(|ns| TICK.plus(ns));
+        latency.on_sent(&command(7, AT), &order(7), taken, encoded, handed);
+        latency.on_report(&report(ReportKind::Accepted, ReportOrigin::Reply, 7, 203_000));
+        latency.on_report(&report(ReportKind::Fill, ReportOrigin::Stream, 7, 403_000));
+        latency.on_report(&report(ReportKind::Fill, ReportOrigin::Stream, 7, 903_000));
+        let expected = [
+            (Stage::See, 1, 100),
+            (Stage::Decide, 1, 250),
+            (Stage::Risk, 1, 300),
+            (Stage::Journal, 1, 150),
+            (Stage::Queue, 1, 350),
+            (Stage::Encode, 1, 600),
+            (Stage::Send, 1, 900),
+            (Stage::TickToOrder, 1, 3_000),
+            (Stage::Ack, 1, 200_000),
+            (Stage::Fill, 1, 400_000),
+        ];
+        assert_eq!(recorded(&market), expected);
+        let [worst] = market.view().worst_paths()[..] else { panic!("one path") };
+        assert_eq!((worst.client_id, worst.signal), (ClientOrderId(7), SignalId(3)));
+        let lengths = Stage::ALL.map(|stage| stage.of(&worst.path));
+        let all = [40_000, 300, 50, 100, 250, 300, 150, 350, 600, 900, 3_000, 200_000, 400_000];
+        assert_eq!(lengths[..13], all.map(Some));
+        assert_eq!(lengths[13], None);
+    }
+
+    #[test]
+    fn a_fill_before_any_other_word_is_both_and_our_own_words_are_none() {
+        let market = market(Detail::All);
+        let mut latency = OrderLatency::new(&market, VENUE).unwrap();
+        for number in 1..=2 {
+            let command = command(number, AT);
+            latency.on_sent(&command, &order(number), TICK, TICK, TICK.plus(3_000));
+        }
+        latency.on_report(&report(ReportKind::Fill, ReportOrigin::Stream, 1, 5_000));
+        latency.on_report(&report(ReportKind::Accepted, ReportOrigin::Reply, 1, 6_000));
+        latency.on_report(&report(ReportKind::Unknown, ReportOrigin::Local, 2, 7_000));
+        latency.on_report(&report(ReportKind::Accepted, ReportOrigin::Query, 2, 8_000));
+        latency.on_report(&report(ReportKind::Fill, ReportOrigin::Stream, 3, 9_000));
+        let rows = recorded(&market);
+        assert!(rows.ends_with(&[(Stage::Ack, 1, 2_000), (Stage::Fill, 1, 2_000)]), "{rows:?}");
+        // The turn came before the command in this round: it waited for nothing.
+        assert!(rows.contains(&(Stage::Queue, 2, 0)), "{rows:?}");
+    }
+
+    #[test]
+    fn less_detail_records_less() {
+        let market = market(Detail::Order);
+        let mut latency = OrderLatency::new(&market, VENUE).unwrap();
+        assert!(!latency.is_on());
+        let plain = Signal { tick_ns: TICK, ..Signal::default() };
+        let stamps = Stamps::of(&plain, Nanos(0));
+        let command = Command { stamps, ..command(1, AT) };
+        latency.on_sent(&command, &order(1), Nanos(0), TICK.plus(500), TICK.plus(800));
+        let expected = [(Stage::Send, 1, 300), (Stage::TickToOrder, 1, 800)];
+        assert_eq!(recorded(&market), expected);
+        assert_eq!(market.view().worst_paths().len(), 1);
+
+        let market = self::market(Detail::Off);
+        let mut latency = OrderLatency::new(&market, VENUE).unwrap();
+        latency.on_sent(&command, &order(1), TICK, TICK, TICK.plus(800));
+        latency.on_report(&report(ReportKind::Fill, ReportOrigin::Stream, 1, 5_000));
+        assert_eq!(recorded(&market), []);
+        assert_eq!(market.view().worst_paths(), []);
+    }
+
+    #[test]
+    fn what_waited_for_another_leg_is_not_among_the_worst() {
+        let market = market(Detail::All);
+        let mut latency = OrderLatency::new(&market, VENUE).unwrap();
+        let late = Command { stamps: Stamps::NONE, ..command(1, AT) };
+        latency.on_sent(&late, &order(1), TICK, TICK, TICK.plus(900_000_000));
+        assert_eq!(market.view().worst_paths(), []);
+        let count = recorded(&market).iter().find(|row| row.0 == Stage::Send).map(|row| row.1);
+        assert_eq!(count, Some(1));
+    }
+
+    #[test]
+    fn the_wire_is_measured_once_the_clocks_are_compared() {
+        let market = market(Detail::All);
+        let mut latency = FeedLatency::new(&market, VENUE).unwrap();
+        // The venue's clock is 2 ms ahead; the event was 3 ms before its frame was here.
+        let event = Nanos(TICK.0 - 1_000_000);
+        let (decoded, published) = (TICK.plus(700), TICK.plus(770));
+        let record = |latency: &mut FeedLatency| {
+            latency.record(InstrumentId(1), event, TICK, decoded, published);
+        };
+        record(&mut latency);
+        let expected = [(Stage::Decode, 1, 700), (Stage::Publish, 1, 70)];
+        assert_eq!(recorded(&market), expected);
+        assert_eq!(latency.stamps(event, TICK, decoded, published).event_ns(TICK), Nanos(0));
+        latency.set_clock_offset(2_000_000);
+        record(&mut latency);
+        let expected =
+            [(Stage::Wire, 1, 3_000_000), (Stage::Decode, 2, 700), (Stage::Publish, 2, 70)];
+        assert_eq!(recorded(&market), expected);
+        let stamps = latency.stamps(event, TICK, decoded, published);
+        assert_eq!(stamps.event_ns(TICK), Nanos(TICK.0 - 3_000_000));
+        assert_eq!(stamps.published_ns(TICK), published);
+    }
+
+    #[test]
+    fn costs_are_found_with_a_clock_that_runs() {
+        let market = market(Detail::All);
+        measure_costs(&market, &Clock::manual(TICK));
+        assert_eq!(market.view().measuring().per_order_ns(), 0);
+        measure_costs(&market, &Clock::new());
+        let measuring = market.view().measuring();
+        assert!((500..5_000_000).contains(&measuring.clock_ps), "{measuring:?}");
+        assert!((100..5_000_000).contains(&measuring.record_ps), "{measuring:?}");
+    }
+}

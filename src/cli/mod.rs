@@ -9,6 +9,7 @@ mod bench;
 mod check;
 mod instruments;
 mod journal;
+mod latency;
 pub mod ledger;
 mod operate;
 mod run;
@@ -158,6 +159,11 @@ enum Command {
         #[command(flatten)]
         to: operate::To,
     },
+    /// Show what each stage from tick to order takes in a running engine, and the worst paths
+    Latency {
+        #[command(flatten)]
+        options: latency::Options,
+    },
     /// Read the journal: everything that happened, as it was acted on
     Journal {
         #[command(subcommand)]
@@ -283,6 +289,7 @@ fn other(command: Command) -> Result<u8, Failure> {
             let name = if accept { "accept" } else { "reconcile" };
             operate(name, typed(to, Some(Of::venue(venue)), None))
         }
+        Command::Latency { options } => latency::latency(&options),
         Command::Set { setting, to } => {
             operate("set", Typed { setting: Some(setting), ..typed(to, None, None) })
         }

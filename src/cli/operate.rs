@@ -108,13 +108,14 @@ fn exit_code(reply: &ControlReply, ended: bool) -> u8 {
 }
 
 /// A running instance.
-struct Instance {
-    name: String,
-    folder: PathBuf,
+pub(super) struct Instance {
+    pub(super) name: String,
+    pub(super) folder: PathBuf,
 }
 
 impl Instance {
-    fn find(name: Option<&str>) -> Result<Self, Failure> {
+    /// The one of this name, or the only one.
+    pub(super) fn find(name: Option<&str>) -> Result<Self, Failure> {
         let running = running();
         if let Some(name) = name {
             let found = running.into_iter().find(|instance| instance.name == name);

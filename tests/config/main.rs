@@ -3,7 +3,7 @@
 use stoop::config::{
     Config, ContractConfig, DEFAULT_TOML, Idle, Mode, StrategyKind, parse_duration,
 };
-use stoop::types::Nanos;
+use stoop::types::{Detail, Nanos};
 
 /// The default file with one piece replaced.
 fn with(from: &str, to: &str) -> String {
@@ -98,6 +98,27 @@ fn contracts_are_checked_where_they_stand() {
         let complaint = complaint(&with(from, to));
         assert!(complaint.starts_with(&place), "{complaint}\n{place}");
     }
+}
+
+#[test]
+fn how_much_is_measured_is_checked_where_it_stands() {
+    assert_eq!(Config::embedded().unwrap().latency, Detail::All);
+    for (text, detail) in [("order", Detail::Order), ("off", Detail::Off)] {
+        let file = with("detail = \"all\"", &format!("detail = \"{text}\""));
+        assert_eq!(Config::parse("engine.toml", &file).unwrap().latency, detail);
+    }
+    let without = with("detail = \"all\"", "# detail = \"all\"");
+    assert_eq!(Config::parse("engine.toml", &without).unwrap().latency, Detail::All);
+    let at = line("detail = \"all\"");
+    let what = "detail = \"oder\" is not one of \"all\", \"order\" or \"off\"";
+    assert_eq!(
+        complaint(&with("detail = \"all\"", "detail = \"oder\"")),
+        format!("engine.toml:{at}:10: {what}; did you mean \"order\"?")
+    );
+    assert_eq!(
+        complaint(&with("detail = \"all\"", "detial = \"all\"")),
+        format!("engine.toml:{at}:1: unknown key \"detial\"; did you mean \"detail\"?")
+    );
 }
 
 #[test]

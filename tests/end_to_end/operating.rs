@@ -253,3 +253,78 @@ fn a_switch_that_a_venue_does_not_have_is_refused_with_its_place() {
         "{text}"
     );
 }
+
+/// Times of a stage at a venue in `stoop latency --json`.
+fn stage_at<'a>(latency: &'a Value, stage: &str, venue: &str) -> &'a Value {
+    let rows = latency["rows"].as_array().unwrap();
+    let found = rows.iter().find(|row| row["stage"] == stage && row["venue"] == venue);
+    found.unwrap_or_else(|| panic!("no {stage} at {venue}: {latency}"))
+}
+
+#[test]
+fn latency_of_every_stage_is_shown_and_adds_up() {
+    let running = Running::start(&[]);
+    running.wait_for("orders", |running| running.orders_sent() >= 60);
+    running.text(&["pause"]);
+    assert_eq!(running.sends(), 0);
+    let latency = running.json(&["latency", "--worst", "7"], 0);
+    let count = |stage: &str| latency["stages"][stage]["count"].as_u64().unwrap();
+    for stage in ["encode", "send", "queue", "ack"] {
+        assert_eq!(count(stage), running.orders_sent(), "{stage}: {latency}");
+    }
+    // Hedges are no tick's doing, and not every order fills.
+    for stage in ["see", "decide", "risk", "journal"] {
+        assert_eq!(count(stage), count("tick_to_order"), "{stage}: {latency}");
+    }
+    assert!((30..=running.orders_sent()).contains(&count("tick_to_order")), "{latency}");
+    assert!((20..=running.orders_sent()).contains(&count("fill")), "{latency}");
+    assert!(count("leg_skew") >= 20 && count("wire") > 0, "{latency}");
+    assert_eq!(count("decode"), count("publish"));
+    assert!(latency["measuring"]["per_order_ns"].as_u64().unwrap() > 0, "{latency}");
+    let way = ["decode", "publish", "see", "decide", "risk", "journal", "queue", "encode", "send"];
+    let p50 = |stage| stage_at(&latency, stage, "binance")["p50"].as_u64().unwrap();
+    let (sum, whole) = (way.into_iter().map(p50).sum::<u64>(), p50("tick_to_order"));
+    assert!(sum * 2 > whole && sum < whole * 2, "{sum} against {whole}: {latency}");
+    // Of a single path the sum is exact.
+    let worst = latency["worst"].as_array().unwrap();
+    assert_eq!(worst.len(), 7, "{latency}");
+    for path in worst {
+        let ns = |stage: &str| path["stages_ns"][stage].as_u64().unwrap_or(0);
+        assert_eq!(way.into_iter().map(ns).sum::<u64>(), ns("tick_to_order"), "{path}");
+        assert!(ns("fill") == 0 || ns("ack") > 0 && ns("ack") <= ns("fill"), "{path}");
+    }
+
+    let log = running.folder.0.join("latency.hlog");
+    let text = running.text(&["latency", "--by-group", "--hlog", log.to_str().unwrap()]);
+    assert!(text.contains("tick_to_order binance BTC"), "{text}");
+    let tagged = tagged_histograms(&std::fs::read(log).unwrap());
+    let of = |tag: &str| &tagged.iter().find(|(known, _)| known == tag).unwrap().1;
+    let (sent, shown) = (of("send.bybit.BTC"), stage_at(&latency, "send", "bybit"));
+    assert_eq!(sent.len(), shown["count"].as_u64().unwrap());
+    for (q, key) in [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (1.0, "max")] {
+        let (read, shown) = (sent.value_at_quantile(q), shown[key].as_u64().unwrap());
+        assert!(read.abs_diff(shown) * 500 <= shown, "{key}: {read}, {shown}");
+    }
+    running.tell(&["stop"], 0);
+    assert_ended_well(&running.end());
+}
+
+/// The histograms of an interval log by their tags.
+fn tagged_histograms(log: &[u8]) -> Vec<(String, hdrhistogram::Histogram<u64>)> {
+    use hdrhistogram::serialization::Deserializer;
+    use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+    let entries = IntervalLogIterator::new(log).map(Result::unwrap);
+    let intervals = entries.filter_map(|entry| match entry {
+        LogEntry::Interval(interval) => Some(interval),
+        _ => None,
+    });
+    let histogram = |text: &str| {
+        let bytes = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, text).unwrap();
+        Deserializer::new().deserialize(&mut &bytes[..]).unwrap()
+    };
+    let named = intervals.map(|interval| {
+        let tag = interval.tag().unwrap().as_str().to_owned();
+        (tag, histogram(interval.encoded_histogram()))
+    });
+    named.collect()
+}

@@ -204,10 +204,20 @@ impl Desk {
         assert!(self.venue.push(event).is_ok());
     }
 
+    /// Emits this signal of a strategy at this time.
+    pub fn emit(&mut self, signal: &Signal, now: Nanos) {
+        self.strategy.requests.push_signal(signal).unwrap();
+        self.poll(now);
+    }
+
+    /// Commands that were handed over.
+    pub fn commands(&mut self) -> Vec<Command> {
+        std::iter::from_fn(|| self.commands.pop()).collect()
+    }
+
     /// New orders that were sent.
     pub fn orders(&mut self) -> Vec<NewOrder> {
-        let commands = std::iter::from_fn(|| self.commands.pop());
-        let new = commands.filter_map(|command| match command.kind {
+        let new = self.commands().into_iter().filter_map(|command| match command.kind {
             CommandKind::New(order) => Some(order),
             _ => None,
         });

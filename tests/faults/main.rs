@@ -13,4 +13,5 @@ mod orders;
 mod plug;
 mod rig;
 mod stale;
+mod stamps;
 mod wild;
