@@ -333,6 +333,7 @@ pub fn seal(room: &mut [u8], opcode: Opcode, key: [u8; 4]) -> &[u8] {
 }
 
 /// The header of a masked frame, and its length.
+#[inline(always)]
 fn header(opcode: Opcode, len: usize, key: [u8; 4]) -> ([u8; HEADROOM], usize) {
     let mut header = [0; HEADROOM];
     header[0] = 0x80 | opcode as u8;
