@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use stoop::clock::Clock;
 use stoop::net::buffer::Buffer;
 use stoop::net::tls::client_config;
-use stoop::net::websocket::{Decoder, MaskKeys, Opcode, encode};
+use stoop::net::websocket::{Decoder, HEADROOM, MaskKeys, Opcode, encode, seal};
 use stoop::net::{LinkOptions, Net, NetEvent, NetOptions};
 use support::server::{Authority, Server, VALID};
 use tungstenite::protocol::{Role, WebSocketConfig};
@@ -108,6 +108,13 @@ fn encoding(criterion: &mut Criterion) {
                 out.clear();
                 encode(&mut out, Opcode::Text, black_box(&payload), keys.next_key());
                 black_box(out.len())
+            });
+        });
+        criterion.bench_function(&format!("seal in place/{size}"), |bencher| {
+            let mut keys = MaskKeys::new(1);
+            let mut room = vec![b'x'; HEADROOM + size];
+            bencher.iter(|| {
+                black_box(seal(black_box(&mut room), Opcode::Text, keys.next_key()).len())
             });
         });
     }

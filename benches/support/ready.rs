@@ -151,7 +151,7 @@ pub fn new_order(round: u64) -> CommandKind {
     CommandKind::New(NewOrder {
         client_id: ClientOrderId(0x0123_4567_89ab_0000 + round),
         instrument: stoop::types::InstrumentId(0),
-        side: if round % 2 == 0 { Side::Buy } else { Side::Sell },
+        side: if round.is_multiple_of(2) { Side::Buy } else { Side::Sell },
         order_type: OrderType::Limit,
         time_in_force: TimeInForce::Ioc,
         post_only: false,

@@ -313,43 +313,41 @@ pub const HEADROOM: usize = 14;
 
 /// Appends a whole masked frame to `out`.
 pub fn encode(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], key: [u8; 4]) {
-    let start = out.len();
+    let (header, from) = header(opcode, payload.len(), key);
+    let start = out.len() + HEADROOM - from;
     out.reserve(HEADROOM + payload.len());
-    let (header, len) = header(opcode, payload.len(), key);
-    out.extend_from_slice(&header[..len]);
+    out.extend_from_slice(&header[from..]);
     out.extend_from_slice(payload);
-    mask(&mut out[start + len..], key);
+    mask(&mut out[start..], key);
 }
 
 /// Makes a masked frame of a payload where it stands, behind [`HEADROOM`] bytes that are free; the
 /// frame is at the end of `room`. A room too small for that holds no payload.
 pub fn seal(room: &mut [u8], opcode: Opcode, key: [u8; 4]) -> &[u8] {
-    let payload = HEADROOM.min(room.len());
-    let (header, len) = header(opcode, room.len() - payload, key);
-    let Some(start) = payload.checked_sub(len) else { return b"" };
-    room[start..payload].copy_from_slice(&header[..len]);
-    mask(&mut room[payload..], key);
-    &room[start..]
+    let Some((before, payload)) = room.split_first_chunk_mut::<HEADROOM>() else { return b"" };
+    let (header, from) = header(opcode, payload.len(), key);
+    *before = header;
+    mask(payload, key);
+    &room[from..]
 }
 
-/// The header of a masked frame, and its length.
+/// The header of a masked frame, at the end of the room for it, and where it begins.
+#[inline(always)]
 fn header(opcode: Opcode, len: usize, key: [u8; 4]) -> ([u8; HEADROOM], usize) {
     let mut header = [0; HEADROOM];
-    header[0] = 0x80 | opcode as u8;
-    let key_at = if len < 126 {
-        header[1] = 0x80 | len as u8;
-        2
+    header[HEADROOM - 4..].copy_from_slice(&key);
+    let (from, short) = if len < 126 {
+        (8, len as u8)
     } else if let Ok(len) = u16::try_from(len) {
-        header[1] = 0x80 | 126;
-        header[2..4].copy_from_slice(&len.to_be_bytes());
-        4
+        header[8..10].copy_from_slice(&len.to_be_bytes());
+        (6, 126)
     } else {
-        header[1] = 0x80 | 127;
         header[2..10].copy_from_slice(&(len as u64).to_be_bytes());
-        10
+        (0, 127)
     };
-    header[key_at..key_at + 4].copy_from_slice(&key);
-    (header, key_at + 4)
+    header[from] = 0x80 | opcode as u8;
+    header[from + 1] = 0x80 | short;
+    (header, from)
 }
 
 /// Thirty-two bytes at a time, which the compiler does in vector registers.

@@ -105,6 +105,18 @@ const ID_EPOCH_SECONDS: u64 = 1_577_836_800;
 const ID_SEQUENCE_BITS: u32 = 26;
 const ID_STRATEGY_BITS: u32 = 6;
 
+/// Lower-case, the highest first, all eight at once.
+fn eight_hex_digits(word: u32) -> [u8; 8] {
+    const LOW: u64 = 0x0f0f_0f0f_0f0f_0f0f;
+    // Each byte into a pair of its own, then each of its halves into a byte.
+    let pairs = u64::from(word.swap_bytes());
+    let pairs = (pairs | pairs << 16) & 0x0000_ffff_0000_ffff;
+    let pairs = (pairs | pairs << 8) & 0x00ff_00ff_00ff_00ff;
+    let digits = (pairs >> 4 | pairs << 8) & LOW;
+    let letters = (digits + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    (digits + 0x3030_3030_3030_3030 + letters * 39).to_le_bytes()
+}
+
 impl ClientOrderId {
     /// Not ours: an order placed by hand or by another program.
     pub const NONE: Self = Self(0);
@@ -133,11 +145,9 @@ impl ClientOrderId {
     /// The text that goes to the venue.
     #[must_use]
     pub fn encode(self) -> [u8; Self::ENCODED_LEN] {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut text = *b"st0000000000000000";
-        for (index, digit) in text[2..].iter_mut().enumerate() {
-            *digit = HEX[(self.0 >> (60 - 4 * index)) as usize & 15];
-        }
+        text[2..10].copy_from_slice(&eight_hex_digits((self.0 >> 32) as u32));
+        text[10..].copy_from_slice(&eight_hex_digits(self.0 as u32));
         text
     }
 

@@ -8,46 +8,65 @@
 
 use crate::types::{ClientOrderId, Instrument, NewOrder, OrderType, Price, Qty, Side, TimeInForce};
 
-/// A text with gaps.
+/// Bytes that are copied at once.
+const CHUNK: usize = 32;
+
+/// A text with gaps: the pieces around them, each in chunks that are copied whole and then cut to
+/// what counts, which costs less than copies of varying sizes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Template {
-    text: Box<[u8]>,
-    /// Where each gap is.
-    cuts: Box<[u16]>,
+    chunks: Box<[[u8; CHUNK]]>,
+    pieces: Box<[Piece]>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Piece {
+    first: u16,
+    chunks: u16,
+    len: u16,
 }
 
 impl Template {
     /// Cuts `marks` out of `sample`, where each must stand once and in this order; `None` otherwise.
-    pub(super) fn new(sample: &[u8], marks: &[&[u8]]) -> Option<Self> {
-        let mut text = Vec::with_capacity(sample.len());
-        let mut cuts = Vec::with_capacity(marks.len());
+    pub(super) fn new(sample: &[u8], marks: &[Vec<u8>]) -> Option<Self> {
+        let (mut chunks, mut pieces) = (Vec::new(), Vec::new());
+        let mut add = |text: &[u8]| {
+            let first = u16::try_from(chunks.len()).ok()?;
+            for part in text.chunks(CHUNK) {
+                let mut chunk = [0; CHUNK];
+                chunk[..part.len()].copy_from_slice(part);
+                chunks.push(chunk);
+            }
+            let count = text.len().div_ceil(CHUNK) as u16;
+            pieces.push(Piece { first, chunks: count, len: u16::try_from(text.len()).ok()? });
+            Some(())
+        };
         let mut rest = sample;
-        for &mark in marks {
-            let mut places = sample.windows(mark.len().max(1)).filter(|window| *window == mark);
+        for mark in marks {
+            let mut places = sample.windows(mark.len().max(1)).filter(|window| *window == *mark);
             if places.next().is_none() || places.next().is_some() {
                 return None;
             }
-            let at = rest.windows(mark.len()).position(|window| window == mark)?;
-            text.extend_from_slice(&rest[..at]);
-            cuts.push(u16::try_from(text.len()).ok()?);
+            let at = rest.windows(mark.len()).position(|window| window == *mark)?;
+            add(&rest[..at])?;
             rest = &rest[at + mark.len()..];
         }
-        text.extend_from_slice(rest);
-        Some(Self { text: text.into(), cuts: cuts.into() })
+        add(rest)?;
+        Some(Self { chunks: chunks.into(), pieces: pieces.into() })
     }
 
-    /// Appends the text with these values in its gaps, one for each.
+    /// Appends the piece at this place: the first stands before all gaps, the next behind the first
+    /// gap. Nothing if there is none.
     #[inline]
-    pub(super) fn write(&self, values: &[&[u8]], out: &mut Vec<u8>) {
-        debug_assert_eq!(values.len(), self.cuts.len(), "a value for each gap");
-        let mut from = 0;
-        for (cut, value) in self.cuts.iter().zip(values) {
-            let cut = usize::from(*cut);
-            out.extend_from_slice(self.text.get(from..cut).unwrap_or(b""));
-            out.extend_from_slice(value);
-            from = cut;
+    pub(super) fn piece(&self, at: usize, out: &mut Vec<u8>) {
+        let Some(piece) = self.pieces.get(at) else { return };
+        let len = out.len() + usize::from(piece.len);
+        let first = usize::from(piece.first);
+        let chunks = self.chunks.get(first..first + usize::from(piece.chunks));
+        for chunk in chunks.unwrap_or(&[]) {
+            out.extend_from_slice(chunk);
         }
-        out.extend_from_slice(self.text.get(from..).unwrap_or(b""));
+        out.truncate(len);
     }
 }
 
@@ -119,24 +138,39 @@ impl Sample {
 mod tests {
     use super::*;
 
+    fn cut(sample: &[u8], marks: &[&[u8]]) -> Option<Template> {
+        let marks: Vec<Vec<u8>> = marks.iter().map(|mark| mark.to_vec()).collect();
+        Template::new(sample, &marks)
+    }
+
     #[test]
-    fn values_stand_where_the_marks_stood() {
-        let template = Template::new(b"{\"id\":11,\"q\":\"22\"}", &[b"11", b"22"]).unwrap();
-        let mut out = b">".to_vec();
-        template.write(&[b"1234", b""], &mut out);
-        assert_eq!(out, b">{\"id\":1234,\"q\":\"\"}");
-        let bare = Template::new(b"11", &[b"11"]).unwrap();
-        out.clear();
-        bare.write(&[b"x"], &mut out);
-        assert_eq!(out, b"x");
+    fn pieces_stand_around_the_marks() {
+        let long = "x".repeat(2 * CHUNK);
+        let sample = format!("{{\"id\":11,{long}22\"}}33");
+        let template = cut(sample.as_bytes(), &[b"11", b"22", b"33"]).unwrap();
+        let piece = |at| {
+            let mut out = b">".to_vec();
+            template.piece(at, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(piece),
+            [
+                ">{\"id\":".to_owned(),
+                format!(">,{long}"),
+                ">\"}".to_owned(),
+                ">".to_owned(),
+                ">".to_owned(),
+            ]
+        );
     }
 
     #[test]
     fn what_cannot_be_cut_for_certain_is_no_template() {
-        assert_eq!(Template::new(b"a1b", &[b"2"]), None, "not there");
-        assert_eq!(Template::new(b"a1b1", &[b"1"]), None, "there twice");
-        assert_eq!(Template::new(b"a2b1", &[b"1", b"2"]), None, "in another order");
-        assert_eq!(Template::new(b"ab", &[b""]), None, "no mark at all");
+        assert_eq!(cut(b"a1b", &[b"2"]), None, "not there");
+        assert_eq!(cut(b"a1b1", &[b"1"]), None, "there twice");
+        assert_eq!(cut(b"a2b1", &[b"1", b"2"]), None, "in another order");
+        assert_eq!(cut(b"ab", &[b""]), None, "no mark at all");
     }
 
     #[test]

@@ -10,12 +10,11 @@ use super::account::Account;
 use super::auth::{Signature, Signer};
 use super::orders::{self, Stamp};
 use super::params::{Params, Wire};
-use crate::types::{CancelOrder, CommandKind, Instrument, NewOrder, OrderType, VenueOrderId};
+use crate::types::{
+    CancelOrder, ClientOrderId, CommandKind, Instrument, NewOrder, OrderType, Scale, VenueOrderId,
+};
 use crate::venues::digits;
 use crate::venues::template::{KINDS, SAMPLES, Sample, Template, kind};
-
-/// Most values of a request: its number, client id, price, quantity, time, signature.
-const VALUES_MAX: usize = 6;
 
 /// One request.
 struct Request {
@@ -68,11 +67,12 @@ impl Templates {
         Self { rows, query: Vec::with_capacity(512) }
     }
 
-    /// The request for a command, ready to be written; `None` if [`Params`] has to write it.
+    /// Signs the request for a command, which is then ready to be written; `None` if [`Params`] has
+    /// to write it.
     #[inline]
     pub(super) fn prepare<'a>(
         &'a mut self,
-        command: &CommandKind,
+        command: &'a CommandKind,
         (id, timestamp_ms): (u64, u64),
         account: &Account,
         signer: &Signer,
@@ -81,8 +81,8 @@ impl Templates {
         let (request, values) = values(rows, command, account)?;
         let signature = request.query.as_ref().map(|template| {
             query.clear();
-            let time = digits::whole(timestamp_ms);
-            values.with(time.as_bytes(), |values| template.write(values, query));
+            template.piece(0, query);
+            values.write(timestamp_ms, template, 1, query);
             signer.sign(query)
         });
         Some(move |out: &mut Vec<u8>| {
@@ -97,55 +97,87 @@ impl Request {
         &self,
         id: u64,
         timestamp_ms: u64,
-        values: &Values,
+        values: &Values<'_>,
         signature: Option<&Signature>,
         out: &mut Vec<u8>,
     ) {
-        let (id, time) = (digits::whole(id), digits::whole(timestamp_ms));
-        let mut all: [&[u8]; VALUES_MAX] = [b""; VALUES_MAX];
-        all[0] = id.as_bytes();
-        let mut count = 1 + values.put(&mut all[1..], time.as_bytes());
+        self.frame.piece(0, out);
+        digits::whole(id, out);
+        self.frame.piece(1, out);
+        let next = values.write(timestamp_ms, &self.frame, 2, out);
         if let Some(signature) = signature {
-            all[count] = signature.as_bytes();
-            count += 1;
+            out.extend_from_slice(signature.as_bytes());
+            self.frame.piece(next, out);
         }
-        self.frame.write(&all[..count], out);
     }
 }
 
 /// What changes from order to order, but for request number, time and signature.
-enum Values {
-    Limit { client_id: [u8; 18], price: digits::Text, qty: digits::Text },
-    Market { client_id: [u8; 18], qty: digits::Text },
-    ClientId([u8; 18]),
-    Number(VenueOrderId),
+#[derive(Clone, Copy)]
+enum Values<'a> {
+    Limit(&'a NewOrder, Scale),
+    Market(&'a NewOrder, Scale),
+    ClientId(ClientOrderId),
+    Number(&'a VenueOrderId),
 }
 
-impl Values {
-    /// Puts them into `into` in the order of their names, the time last; how many there are.
+impl Values<'_> {
+    /// Appends the values in the order of their names, the time last, each with the piece behind it;
+    /// those begin at `at`. Gives the place of the next piece.
     #[inline]
-    fn put<'a>(&'a self, into: &mut [&'a [u8]], time: &'a [u8]) -> usize {
-        let list: [&'a [u8]; 4] = match self {
-            Self::Limit { client_id, price, qty } => {
-                [client_id, price.as_bytes(), qty.as_bytes(), time]
-            }
-            Self::Market { client_id, qty } => [client_id, qty.as_bytes(), time, b""],
-            Self::ClientId(client_id) => [client_id, time, b"", b""],
-            Self::Number(number) => [number.as_str().as_bytes(), time, b"", b""],
+    fn write(&self, timestamp_ms: u64, template: &Template, at: usize, out: &mut Vec<u8>) -> usize {
+        let mut at = at;
+        let mut piece = |out: &mut Vec<u8>| {
+            template.piece(at, out);
+            at += 1;
         };
-        into[..4].copy_from_slice(&list);
         match self {
-            Self::Limit { .. } => 4,
-            Self::Market { .. } => 3,
-            Self::ClientId(_) | Self::Number(_) => 2,
+            Self::Limit(order, scale) => {
+                out.extend_from_slice(&order.client_id.encode());
+                piece(out);
+                digits::decimal(order.price.0, scale.price_decimals, out);
+                piece(out);
+                digits::decimal(order.qty.0, scale.qty_decimals, out);
+            }
+            Self::Market(order, scale) => {
+                out.extend_from_slice(&order.client_id.encode());
+                piece(out);
+                digits::decimal(order.qty.0, scale.qty_decimals, out);
+            }
+            Self::ClientId(client_id) => out.extend_from_slice(&client_id.encode()),
+            Self::Number(number) => out.extend_from_slice(number.as_str().as_bytes()),
         }
+        piece(out);
+        digits::whole(timestamp_ms, out);
+        piece(out);
+        at
     }
 
-    #[inline]
-    fn with(&self, time: &[u8], write: impl FnOnce(&[&[u8]])) {
-        let mut list: [&[u8]; 4] = [b""; 4];
-        let count = self.put(&mut list, time);
-        write(&list[..count]);
+    /// The same as single texts, where they are cut out of a sample.
+    fn texts(&self, timestamp_ms: u64) -> Vec<Vec<u8>> {
+        let text = |write: &dyn Fn(&mut Vec<u8>)| {
+            let mut out = Vec::new();
+            write(&mut out);
+            out
+        };
+        let price = |order: &NewOrder, scale: &Scale| {
+            text(&|out| digits::decimal(order.price.0, scale.price_decimals, out))
+        };
+        let qty = |order: &NewOrder, scale: &Scale| {
+            text(&|out| digits::decimal(order.qty.0, scale.qty_decimals, out))
+        };
+        let mut texts = match self {
+            Self::Limit(order, scale) => {
+                vec![order.client_id.encode().to_vec(), price(order, scale), qty(order, scale)]
+            }
+            Self::Market(order, scale) => {
+                vec![order.client_id.encode().to_vec(), qty(order, scale)]
+            }
+            Self::ClientId(client_id) => vec![client_id.encode().to_vec()],
+            Self::Number(number) => vec![number.as_str().as_bytes().to_vec()],
+        };
+        texts.push(text(&|out| digits::whole(timestamp_ms, out)));
+        texts
     }
 }
 
@@ -153,9 +185,9 @@ impl Values {
 #[inline]
 fn values<'a>(
     rows: &'a [Row],
-    command: &CommandKind,
+    command: &'a CommandKind,
     account: &Account,
-) -> Option<(&'a Request, Values)> {
+) -> Option<(&'a Request, Values<'a>)> {
     match command {
         CommandKind::New(order) => {
             let row = rows.get(order.instrument.index())?;
@@ -165,35 +197,41 @@ fn values<'a>(
         }
         CommandKind::Cancel(order) => {
             let row = rows.get(order.instrument.index())?;
-            if !order.venue_order_id.is_empty() {
-                let number = plain_number(&order.venue_order_id)?;
-                return Some((row.cancel_by_number.as_ref()?, Values::Number(number)));
+            let values = cancel_values(order)?;
+            match values {
+                Values::Number(_) => Some((row.cancel_by_number.as_ref()?, values)),
+                _ => Some((row.cancel_by_client_id.as_ref()?, values)),
             }
-            let client_id = order.client_id.is_some().then(|| order.client_id.encode())?;
-            Some((row.cancel_by_client_id.as_ref()?, Values::ClientId(client_id)))
         }
         _ => None,
     }
 }
 
 #[inline]
-fn new_values(order: &NewOrder, instrument: &Instrument) -> Option<Values> {
-    let client_id = order.client_id.encode();
-    let qty = digits::decimal(order.qty.0, instrument.scale.qty_decimals)?;
+fn new_values<'a>(order: &'a NewOrder, instrument: &Instrument) -> Option<Values<'a>> {
+    let scale = instrument.scale;
+    let qty = digits::fits(order.qty.0, scale.qty_decimals);
     if order.order_type == OrderType::Market {
-        return Some(Values::Market { client_id, qty });
+        return qty.then_some(Values::Market(order, scale));
     }
-    let price = digits::decimal(order.price.0, instrument.scale.price_decimals)?;
-    Some(Values::Limit { client_id, price, qty })
+    let both = qty && digits::fits(order.price.0, scale.price_decimals);
+    both.then_some(Values::Limit(order, scale))
 }
 
-/// The venue's number, if it is written as numbers are.
-fn plain_number(id: &VenueOrderId) -> Option<VenueOrderId> {
-    let text = id.as_str().as_bytes();
-    let plain = text.len() < 20
+#[inline]
+fn cancel_values(order: &CancelOrder) -> Option<Values<'_>> {
+    if order.venue_order_id.is_empty() {
+        return order.client_id.is_some().then_some(Values::ClientId(order.client_id));
+    }
+    is_plain(order.venue_order_id.as_str()).then_some(Values::Number(&order.venue_order_id))
+}
+
+/// Whether a number is written as numbers are, and so stays as it is.
+fn is_plain(number: &str) -> bool {
+    let text = number.as_bytes();
+    text.len() < 20
         && text.first().is_some_and(|first| matches!(first, b'1'..=b'9'))
-        && text.iter().all(u8::is_ascii_digit);
-    plain.then_some(*id)
+        && text.iter().all(u8::is_ascii_digit)
 }
 
 impl Maker<'_> {
@@ -221,8 +259,9 @@ impl Maker<'_> {
     fn make(&self, command: impl Fn(&Sample) -> Option<CommandKind>) -> Option<Request> {
         let [first, second] = &SAMPLES;
         let request = self.cut(first, &command(first)?)?;
-        let (frame, query, _) = self.sample(second, &command(second)?)?;
-        let (again, again_query) = self.write(&request, second, &command(second)?)?;
+        let command = command(second)?;
+        let (frame, query, _) = self.sample(second, &command)?;
+        let (again, again_query) = self.write(&request, second, &command)?;
         (again == frame && again_query == query).then_some(request)
     }
 
@@ -246,32 +285,27 @@ impl Maker<'_> {
 
     fn cut(&self, sample: &Sample, command: &CommandKind) -> Option<Request> {
         let (frame, query, signature) = self.sample(sample, command)?;
-        let (id, time) = (digits::whole(sample.id), digits::whole(sample.timestamp_ms));
-        let values = self.own_values(command)?;
-        let mut marks: [&[u8]; VALUES_MAX] = [b""; VALUES_MAX];
-        marks[0] = id.as_bytes();
-        let count = 1 + values.put(&mut marks[1..], time.as_bytes());
+        let mut marks = self.own_values(command)?.texts(sample.timestamp_ms);
         let signed = self.wire == Wire::Signed;
         let query = match signed {
-            true => Some(Template::new(&query, &marks[1..count])?),
+            true => Some(Template::new(&query, &marks)?),
             false => None,
         };
-        marks[count.min(VALUES_MAX - 1)] = &signature;
-        let frame = Template::new(&frame, &marks[..count + usize::from(signed)])?;
-        Some(Request { frame, query })
+        let mut id = Vec::new();
+        digits::whole(sample.id, &mut id);
+        marks.insert(0, id);
+        marks.extend(signed.then_some(signature));
+        Some(Request { frame: Template::new(&frame, &marks)?, query })
     }
 
-    fn own_values(&self, command: &CommandKind) -> Option<Values> {
-        Some(match command {
+    fn own_values<'a>(&self, command: &'a CommandKind) -> Option<Values<'a>> {
+        match command {
             CommandKind::New(order) => {
-                new_values(order, self.account.instruments.get(order.instrument)?)?
+                new_values(order, self.account.instruments.get(order.instrument)?)
             }
-            CommandKind::Cancel(order) if order.venue_order_id.is_empty() => {
-                Values::ClientId(order.client_id.encode())
-            }
-            CommandKind::Cancel(order) => Values::Number(order.venue_order_id),
-            _ => return None,
-        })
+            CommandKind::Cancel(order) => cancel_values(order),
+            _ => None,
+        }
     }
 
     /// The same by the template: frame, signed text.
@@ -281,13 +315,13 @@ impl Maker<'_> {
         sample: &Sample,
         command: &CommandKind,
     ) -> Option<(Vec<u8>, Vec<u8>)> {
-        let time = digits::whole(sample.timestamp_ms);
         let values = self.own_values(command)?;
         let (mut frame, mut query) = (Vec::new(), Vec::new());
-        if let Some(template) = &request.query {
-            values.with(time.as_bytes(), |values| template.write(values, &mut query));
-        }
-        let signature = request.query.as_ref().map(|_| self.signer.sign(&query));
+        let signature = request.query.as_ref().map(|template| {
+            template.piece(0, &mut query);
+            values.write(sample.timestamp_ms, template, 1, &mut query);
+            self.signer.sign(&query)
+        });
         request.write(sample.id, sample.timestamp_ms, &values, signature.as_ref(), &mut frame);
         Some((frame, query))
     }
@@ -298,8 +332,7 @@ mod tests {
     use super::super::tests::{KEY, PEM, SECRET, setup};
     use super::*;
     use crate::types::{
-        ClientOrderId, InstrumentId, InstrumentRules, InstrumentTable, Price, Qty, Scale, Side,
-        TimeInForce, VenueId,
+        InstrumentId, InstrumentRules, InstrumentTable, Price, Qty, Side, TimeInForce, VenueId,
     };
     use crate::venues::Secret;
     use proptest::prelude::*;

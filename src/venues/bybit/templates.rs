@@ -6,13 +6,11 @@
 
 #![forbid(unsafe_code)]
 
-use super::super::digits::{self, Text};
+use super::super::digits;
 use super::super::template::{KINDS, SAMPLES, Sample, Template, kind};
 use super::Product;
 use super::orders::Action;
-use crate::types::{
-    CancelOrder, Instrument, InstrumentTable, NewOrder, OrderType, VenueId, VenueOrderId,
-};
+use crate::types::{CancelOrder, Instrument, InstrumentTable, OrderType, VenueId, VenueOrderId};
 
 /// The requests of one instrument.
 #[derive(Default)]
@@ -33,49 +31,66 @@ struct Maker<'a> {
     recv_window: &'a str,
 }
 
-/// What changes from order to order, in the order in which it is written.
-struct Values {
-    id: Text,
-    time: Text,
-    /// Quantity and price; those that are not there are empty.
-    terms: [Option<Text>; 2],
-    client_id: [u8; 18],
-}
-
-impl Values {
-    #[inline]
-    fn of(action: Action<'_>, instrument: &Instrument, id: u64, timestamp_ms: u64) -> Option<Self> {
-        let (client_id, terms) = match action {
-            Action::New(order) => (order.client_id, terms(order, instrument)?),
-            Action::Cancel(order) => (order.client_id, [None, None]),
-            Action::Replace(_) => return None,
-        };
-        let client_id = client_id.is_some().then(|| client_id.encode())?;
-        let (id, time) = (digits::whole(id), digits::whole(timestamp_ms));
-        Some(Self { id, time, terms, client_id })
-    }
-
-    #[inline]
-    fn with<T>(&self, write: impl FnOnce(&[&[u8]]) -> T) -> T {
-        let (id, time) = (self.id.as_bytes(), self.time.as_bytes());
-        match &self.terms {
-            [Some(qty), Some(price)] => {
-                write(&[id, time, qty.as_bytes(), price.as_bytes(), &self.client_id])
-            }
-            [Some(qty), None] => write(&[id, time, qty.as_bytes(), &self.client_id]),
-            [None, _] => write(&[id, time, &self.client_id]),
-        }
-    }
-}
-
+/// Whether a template serves an action that was checked.
 #[inline]
-fn terms(order: &NewOrder, instrument: &Instrument) -> Option<[Option<Text>; 2]> {
+fn fits(action: Action<'_>, instrument: &Instrument) -> bool {
     let scale = instrument.scale;
-    let qty = digits::decimal(order.qty.0, scale.qty_decimals)?;
-    if order.order_type == OrderType::Market {
-        return Some([Some(qty), None]);
+    match action {
+        Action::New(order) => {
+            let market = order.order_type == OrderType::Market;
+            digits::fits(order.qty.0, scale.qty_decimals)
+                && (market || digits::fits(order.price.0, scale.price_decimals))
+        }
+        Action::Cancel(order) => order.client_id.is_some(),
+        Action::Replace(_) => false,
     }
-    Some([Some(qty), Some(digits::decimal(order.price.0, scale.price_decimals)?)])
+}
+
+/// The values of an action in the order in which they are written, each followed by `end`.
+#[inline]
+fn each(
+    action: Action<'_>,
+    instrument: &Instrument,
+    (id, timestamp_ms): (u64, u64),
+    out: &mut Vec<u8>,
+    mut end: impl FnMut(&mut Vec<u8>),
+) {
+    digits::whole(id, out);
+    end(out);
+    digits::whole(timestamp_ms, out);
+    end(out);
+    let client_id = match action {
+        Action::New(order) => {
+            digits::decimal(order.qty.0, instrument.scale.qty_decimals, out);
+            end(out);
+            if order.order_type == OrderType::Limit {
+                digits::decimal(order.price.0, instrument.scale.price_decimals, out);
+                end(out);
+            }
+            order.client_id
+        }
+        Action::Cancel(order) => order.client_id,
+        Action::Replace(order) => order.client_id,
+    };
+    out.extend_from_slice(&client_id.encode());
+    end(out);
+}
+
+/// A whole frame.
+#[inline]
+fn write(
+    template: &Template,
+    action: Action<'_>,
+    instrument: &Instrument,
+    place: (u64, u64),
+    out: &mut Vec<u8>,
+) {
+    template.piece(0, out);
+    let mut at = 0;
+    each(action, instrument, place, out, |out| {
+        at += 1;
+        template.piece(at, out);
+    });
 }
 
 impl Templates {
@@ -97,21 +112,22 @@ impl Templates {
     /// The frame of an action that was checked, ready to be written; `None` if the action has to
     /// write it itself.
     #[inline]
-    pub(super) fn prepare(
-        &self,
-        action: Action<'_>,
-        instrument: &Instrument,
+    pub(super) fn prepare<'a>(
+        &'a self,
+        action: Action<'a>,
+        instrument: &'a Instrument,
         id: u64,
         timestamp_ms: u64,
-    ) -> Option<impl FnOnce(&mut Vec<u8>) + use<'_>> {
+    ) -> Option<impl FnOnce(&mut Vec<u8>) + use<'a>> {
         let row = self.rows.get(instrument.id.index())?;
         let template = match action {
             Action::New(order) => row.new[kind(order)].as_ref()?,
             Action::Cancel(_) => row.cancel.as_ref()?,
             Action::Replace(_) => return None,
         };
-        let values = Values::of(action, instrument, id, timestamp_ms)?;
-        Some(move |out: &mut Vec<u8>| values.with(|values| template.write(values, out)))
+        fits(action, instrument).then_some(move |out: &mut Vec<u8>| {
+            write(template, action, instrument, (id, timestamp_ms), out);
+        })
     }
 }
 
@@ -138,14 +154,18 @@ impl Maker<'_> {
             action.write_frame(id, time, window, self.product, instrument, &mut frame);
             frame
         };
-        let values = |sample: &Sample, action| {
-            Values::of(action, instrument, sample.id, sample.timestamp_ms)
-        };
         let [first, second] = &SAMPLES;
-        let sample = frame(first, actions[0]);
-        let template = values(first, actions[0])?.with(|marks| Template::new(&sample, marks))?;
+        let (mut marks, mut text) = (Vec::new(), Vec::new());
+        if !actions.iter().all(|action| fits(*action, instrument)) {
+            return None;
+        }
+        let place = |sample: &Sample| (sample.id, sample.timestamp_ms);
+        each(actions[0], instrument, place(first), &mut text, |text| {
+            marks.push(std::mem::take(text));
+        });
+        let template = Template::new(&frame(first, actions[0]), &marks)?;
         let mut again = Vec::new();
-        values(second, actions[1])?.with(|values| template.write(values, &mut again));
+        write(&template, actions[1], instrument, place(second), &mut again);
         (again == frame(second, actions[1])).then_some(template)
     }
 }
@@ -155,7 +175,8 @@ mod tests {
     use super::super::SPOT;
     use super::*;
     use crate::types::{
-        ClientOrderId, InstrumentId, InstrumentRules, Price, Qty, Scale, Side, TimeInForce,
+        ClientOrderId, InstrumentId, InstrumentRules, NewOrder, Price, Qty, Scale, Side,
+        TimeInForce,
     };
     use proptest::prelude::*;
 

@@ -110,12 +110,13 @@ fn the_loss_of_one_makes_only_what_waits_there_unknown() {
 fn one_that_comes_back_logs_in_while_the_other_goes_on() {
     let mut rig = two_lines(SECRET);
     rig.close(Channel::Trade);
+    assert_eq!(submit(&mut rig, new(1)).0, Channel::TradeSpare);
     let before = rig.now;
     rig.open(Channel::Trade);
     assert!(frame_on(&rig, Channel::Trade).unwrap().contains("userDataStream.subscribe.signature"));
     assert_eq!(rig.now, before, "no new measurement of the clock is waited for");
     log_in(&mut rig, Channel::Trade);
-    assert_eq!(submit(&mut rig, new(1)).0, Channel::TradeSpare, "it was used and is no worse");
+    assert_eq!(submit(&mut rig, new(2)).0, Channel::TradeSpare, "it was used and is no worse");
 }
 
 #[test]
