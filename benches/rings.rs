@@ -69,7 +69,13 @@ fn others(timer: &Timer) {
 fn main() {
     let quick = std::env::args().any(|arg| arg == "quick" || arg == "--test");
     let (runs, events) = if quick { (1, 2_000) } else { (5, 20_000) };
-    let options = BenchOptions { runs, events, capture: None, cpus: allowed_cpus() };
+    let options = BenchOptions {
+        runs,
+        events,
+        capture: None,
+        cpus: allowed_cpus(),
+        ..BenchOptions::default()
+    };
     match rings(&options) {
         Ok(measured) => {
             let host = Host::look();

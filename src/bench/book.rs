@@ -164,7 +164,13 @@ mod tests {
 
     #[test]
     fn every_level_and_message_of_a_made_sequence_is_counted() {
-        let options = BenchOptions { runs: 2, events: 50, capture: None, cpus: Vec::new() };
+        let options = BenchOptions {
+            runs: 2,
+            events: 50,
+            capture: None,
+            cpus: Vec::new(),
+            ..BenchOptions::default()
+        };
         let measured = book(&options).unwrap();
         let messages = made_depth(50);
         let levels: usize = messages[1..].iter().map(DepthMessage::len).sum();

@@ -105,8 +105,8 @@ impl Bench<'_> {
             }
             times[0].push((ps, 1));
             let count = u64::from(events.levels_len());
-            if count > 0 {
-                levels.push((ps / count, count));
+            if let Some(each) = ps.checked_div(count) {
+                levels.push((each, count));
             }
             let scanned = integers(events);
             events.clear();

@@ -44,7 +44,7 @@ pub use sign::sign;
 pub use timing::Timer;
 
 /// How a bench is run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct BenchOptions {
     /// How often everything is measured; the median of the runs counts.
     pub runs: usize,
@@ -54,4 +54,6 @@ pub struct BenchOptions {
     pub capture: Option<std::path::PathBuf>,
     /// CPUs to pin threads to, the first one for what is measured.
     pub cpus: Vec<usize>,
+    /// Leave out what needs sockets.
+    pub in_memory: bool,
 }

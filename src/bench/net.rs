@@ -264,8 +264,13 @@ mod tests {
     #[test]
     fn every_series_has_as_many_events_as_asked_for() {
         let cpus = crate::agents::allowed_cpus();
-        let options =
-            BenchOptions { runs: 2, events: 100, capture: None, cpus: cpus[..1].to_vec() };
+        let options = BenchOptions {
+            runs: 2,
+            events: 100,
+            capture: None,
+            cpus: cpus[..1].to_vec(),
+            ..BenchOptions::default()
+        };
         let measured = net(&options).unwrap();
         let names: Vec<&str> = measured.series.iter().map(|series| series.name.as_str()).collect();
         let expected = [

@@ -416,7 +416,13 @@ mod tests {
 
     #[test]
     fn one_cpu_is_not_enough() {
-        let options = BenchOptions { runs: 1, events: 100, capture: None, cpus: vec![0] };
+        let options = BenchOptions {
+            runs: 1,
+            events: 100,
+            capture: None,
+            cpus: vec![0],
+            ..BenchOptions::default()
+        };
         assert_eq!(rings(&options).unwrap_err(), "rings needs two CPUs: one for each end");
     }
 }

@@ -43,7 +43,13 @@ mod tests {
 
     #[test]
     fn every_scheme_of_every_venue_is_measured() {
-        let options = BenchOptions { runs: 1, events: 100, capture: None, cpus: Vec::new() };
+        let options = BenchOptions {
+            runs: 1,
+            events: 100,
+            capture: None,
+            cpus: Vec::new(),
+            ..BenchOptions::default()
+        };
         let measured = sign(&options).unwrap();
         for row in crate::venues::VENUES {
             assert!(measured.series.iter().any(|series| series.name.starts_with(row.name)));

@@ -45,6 +45,9 @@ pub(super) struct Arguments {
     /// CPUs to measure on, such as 2,3 or 0-1; without it those of the configuration's threads
     #[arg(long, value_name = "LIST")]
     cpus: Option<String>,
+    /// tick-to-order without sockets: only what the engine itself does
+    #[arg(long)]
+    in_memory: bool,
     /// Write the report as HTML, JSON and histogram log into this folder
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
@@ -142,6 +145,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         events: arguments.events as usize,
         capture: arguments.capture.clone(),
         cpus,
+        in_memory: arguments.in_memory,
     };
     let measured = name.function()(&options).map_err(failure)?;
     let changes = arguments.against.clone().zip(earlier);

@@ -68,10 +68,10 @@ pub(super) fn encode(record: &Record, into: &mut [u8]) -> Option<usize> {
 
 /// A record of a fixed form; `None`: it begins like another.
 pub(super) fn decode(bytes: &[u8]) -> Option<Result<Record, RecordError>> {
-    let decoded = match bytes.first()? {
-        &SIGNAL => decode_signal(bytes),
-        &QUOTE => decode_quote(bytes),
-        &INTENT => decode_intent(bytes),
+    let decoded = match *bytes.first()? {
+        SIGNAL => decode_signal(bytes),
+        QUOTE => decode_quote(bytes),
+        INTENT => decode_intent(bytes),
         _ => return None,
     };
     Some(decoded.ok_or(RecordError))
@@ -217,8 +217,8 @@ fn decode_quote(bytes: &[u8]) -> Option<Record> {
 #[inline]
 fn encode_intent(order: &NewOrder, signal: SignalId, leg: u8, into: &mut [u8]) -> Option<usize> {
     let into: &mut [u8; INTENT_LEN] = into.first_chunk_mut()?;
-    let flags = u64::from(order.post_only) * u64::from(POST_ONLY)
-        | u64::from(order.reduce_only) * u64::from(REDUCE_ONLY);
+    let flags = (u64::from(order.post_only) * u64::from(POST_ONLY))
+        | (u64::from(order.reduce_only) * u64::from(REDUCE_ONLY));
     let head = u64::from(INTENT)
         | u64::from(leg) << 8
         | (order.side as u64) << 16

@@ -76,8 +76,13 @@ pub fn tick_to_order(options: &BenchOptions) -> Result<Measured, String> {
                 )?;
             }
             let run = Run { kind, options, cpus: [first, second], capture: &capture };
-            run.wire(&mut measured)?;
+            if !options.in_memory {
+                run.wire(&mut measured)?;
+            }
         }
+    }
+    if options.in_memory {
+        return Ok(measured);
     }
     for kind in KINDS.map(FrameKind::name) {
         let (wire, floor) = (format!("wire.{kind}"), format!("floor.{kind}"));
