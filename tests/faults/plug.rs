@@ -37,7 +37,8 @@ fn a_venue_is_away_for_two_seconds(venue: VenueId) {
         // In this order: what was counted first was sent while the book was still not live.
         let sent = rig.counters().orders_sent;
         if none_live(rig, venue) {
-            assert_eq!(sent, quiet.orders_sent, "an order was sent without a live book");
+            let log = rig.log();
+            assert_eq!(sent, quiet.orders_sent, "sent without a live book: {log:#?}");
         }
         for book in rig.books(other) {
             let state = rig.state(book);
