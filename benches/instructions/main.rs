@@ -18,12 +18,15 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use stoop::bench::{Baseline, instructions};
+use stoop::bench::{Baseline, FrameKind, Steps, instructions};
 
 /// Calls that are counted.
 const CALLS: u64 = 256;
 /// Calls before them: caches of the code fill, buffers reach their size.
 const WARM_UP: u64 = 64;
+/// Ways through the whole engine that are counted.
+const PATHS: [(&str, FrameKind); 2] =
+    [("path/top_to_order", FrameKind::Top), ("path/depth_to_order", FrameKind::Depth)];
 /// Argument with which this program runs one function under callgrind.
 const INSIDE: &str = "--inside";
 
@@ -35,7 +38,28 @@ fn counted_region(work: &mut dyn FnMut(u64), calls: std::ops::Range<u64>) {
     }
 }
 
+/// A whole step from a frame to its order; what happens between two of them is not counted.
+fn inside_a_path(kind: FrameKind) -> Result<(), String> {
+    let mut steps = Steps::new(kind, (WARM_UP + CALLS) as usize)?;
+    for call in 0..WARM_UP + CALLS {
+        steps.prepare()?;
+        let mut left = true;
+        if call < WARM_UP {
+            left = steps.answer();
+        } else {
+            counted_region(&mut |_| left = steps.answer(), call..call + 1);
+        }
+        if !left {
+            return Err(format!("step {call}: no order"));
+        }
+    }
+    Ok(())
+}
+
 fn inside(name: &str) -> Result<(), String> {
+    if let Some((_, kind)) = PATHS.iter().find(|(path, _)| *path == name) {
+        return inside_a_path(*kind);
+    }
     let functions = work::functions();
     let (_, make) = functions
         .into_iter()
@@ -98,7 +122,8 @@ fn judge(update: bool, only: Option<&str>) -> Result<bool, String> {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let mut functions = BTreeMap::new();
     let wanted = |name: &str| only.is_none_or(|only| name.contains(only));
-    for (name, _) in work::functions().into_iter().filter(|(name, _)| wanted(name)) {
+    let names = work::functions().into_iter().map(|(name, _)| name);
+    for name in names.chain(PATHS.map(|(name, _)| name)).filter(|name| wanted(name)) {
         functions.insert(name.to_owned(), count(name, &folder)?);
     }
     let now = Baseline { toolchain: toolchain(), functions };

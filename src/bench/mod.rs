@@ -18,6 +18,7 @@ mod frames;
 mod gate;
 mod host;
 mod jitter;
+mod made;
 mod net;
 #[cfg(feature = "peers")]
 mod peers;
@@ -37,7 +38,7 @@ pub use gate::{Baseline, Verdict, instructions};
 pub use host::{Host, cpu_list};
 pub use jitter::jitter;
 pub use net::net;
-pub use pipeline::{Layout, tick_to_order};
+pub use pipeline::{Layout, Steps, tick_to_order};
 pub use report::{Change, Earlier, Report};
 pub use rings::rings;
 pub use sign::sign;

@@ -86,9 +86,10 @@ impl<'a> Driver<'a> {
         self.rig.tick();
         let published = self.rig.venue.publish(&frame.text);
         let start = Instant::now();
+        self.half.answer(self.shared);
         while self.shared.sent() == before {
-            self.half.round(self.shared);
             self.rig.venue.turn_orders();
+            self.half.round(self.shared);
             if start.elapsed() > NO_ORDER {
                 return Ok(Played::Nothing);
             }

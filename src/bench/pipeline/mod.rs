@@ -10,10 +10,12 @@ mod driver;
 mod floor;
 mod halves;
 mod rig;
+mod steps;
 mod taker;
 
 use super::{BenchOptions, Capture, FrameKind, Measured};
 use crate::agents::pin;
+use crate::clock::Clock;
 use crate::shm::Stage;
 use crate::types::Path;
 use driver::{Driver, Played};
@@ -21,6 +23,7 @@ use halves::{Shared, Spread, split};
 use rig::Rig;
 use std::thread;
 use std::time::Duration;
+pub use steps::Steps;
 
 /// How the agents are spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +112,7 @@ impl Run<'_> {
         what: &str,
         measured: &mut Measured,
     ) -> Result<(), String> {
-        let (mut rig, engine) = Rig::in_memory(self.capture)?;
+        let (mut rig, engine) = Rig::in_memory(self.capture, Clock::new())?;
         let (user, _) = self.play(&mut rig, engine, &Spread::Both(layout))?;
         record(&user, name, what, measured);
         if layout == Layout::Folded {

@@ -98,8 +98,7 @@ fn folder() -> PathBuf {
 
 impl Rig {
     /// A venue over a network in memory, without TLS, and its engine.
-    pub fn in_memory(capture: &Capture) -> Result<(Self, Assembly), String> {
-        let clock = Clock::new();
+    pub fn in_memory(capture: &Capture, clock: Clock) -> Result<(Self, Assembly), String> {
         let network = Network::new(1, clock.now());
         network.listen(PORT, Latency::default());
         let venue = Scripted::in_memory(script(capture)?, network.clone(), PORT);
