@@ -32,7 +32,8 @@ impl Capture {
     #[must_use]
     pub fn made(messages: usize) -> Self {
         const START: i64 = 6_180_030;
-        let mut id = 1_000;
+        // The first message after a snapshot reaches back behind it.
+        let (mut id, mut last_depth) = (1_000, 990);
         let snapshot = format!(
             "{{\"lastUpdateId\":{id},\"E\":1723161255000,\"T\":1723161254999,\"bids\":[{}],\"asks\":[{}]}}",
             levels(START - 10, -1, SNAPSHOT_LEVELS, 0),
@@ -40,9 +41,10 @@ impl Capture {
         );
         let mut frames = vec![Frame { kind: FrameKind::Snapshot, recv_ns: 0, text: snapshot }];
         for number in 0..=2 * messages as i64 {
-            let (before, ask) = (id, START + 10 * (number % 5));
+            let ask = START + 10 * (number % 5);
             id += 1;
             let (kind, text) = if number % 2 == 0 {
+                let before = std::mem::replace(&mut last_depth, id);
                 (FrameKind::Depth, depth(before, id, ask, number))
             } else {
                 (FrameKind::Top, top(id, ask, number))
