@@ -77,6 +77,7 @@ pub struct OmsAgent {
     /// When a venue last said something of orders or balances.
     told_ns: Nanos,
     finished: bool,
+    polls: u32,
     account_at: Nanos,
     pub(super) told: OmsCounters,
     /// When refusals of each kind may be told of again.
@@ -99,6 +100,8 @@ impl Books for RegionBooks {
 
 const EVENTS_PER_POLL: usize = 256;
 const REQUESTS_PER_POLL: usize = 32;
+/// Polls that may go by without housekeeping while there is work in each of them.
+const HOUSEKEEPING_EVERY: u32 = 8;
 const ACCOUNT_EVERY_NS: u64 = 50_000_000;
 /// Silence of the venues after the last order has ended: balances follow the reports that changed
 /// them, and the last state is to hold them.
@@ -149,6 +152,7 @@ impl OmsAgent {
             stopping: false,
             told_ns: Nanos(0),
             finished: false,
+            polls: 0,
             account_at: Nanos(0),
             told: OmsCounters::default(),
             refusals_at: [Nanos(0); RiskReject::COUNT],
@@ -288,8 +292,21 @@ impl OmsAgent {
     }
 
     fn deliver(&mut self, now: Nanos) {
-        let idle = self.out.commands.is_empty();
-        let issued_ns = if idle { now } else { self.parts.clock.now() };
+        if !self.out.commands.is_empty() {
+            self.hand_over(self.parts.clock.now());
+        }
+        for pair in self.out.pairs.drain(..) {
+            self.pairs.take(&pair, &self.parts.instruments, now, &mut self.parts.log);
+        }
+        for (strategy, report) in self.out.reports.drain(..) {
+            let port = self.parts.strategies.iter_mut().find(|port| port.strategy == strategy);
+            if let Some(port) = port {
+                port.give(report);
+            }
+        }
+    }
+
+    fn hand_over(&mut self, issued_ns: Nanos) {
         // What could not be recorded must not be done: after a crash nobody would know of it.
         let unrecorded = self.oms.recorder().broken().is_some();
         for (venue, mut command) in self.out.commands.drain(..) {
@@ -304,15 +321,6 @@ impl OmsAgent {
             let port = self.parts.venues.iter_mut().find(|port| port.venue == venue);
             if port.is_none_or(|port| port.commands.push(command).is_err()) {
                 self.refused.push((venue, command));
-            }
-        }
-        for pair in self.out.pairs.drain(..) {
-            self.pairs.take(&pair, &self.parts.instruments, now, &mut self.parts.log);
-        }
-        for (strategy, report) in self.out.reports.drain(..) {
-            let port = self.parts.strategies.iter_mut().find(|port| port.strategy == strategy);
-            if let Some(port) = port {
-                port.give(report);
             }
         }
     }
@@ -332,6 +340,18 @@ impl OmsAgent {
         let (oms, bad_records) = (&self.oms, self.bad_records());
         let OmsParts { instruments, account, .. } = &mut self.parts;
         account::publish(oms, instruments, &self.venues, bad_records, now, account);
+    }
+
+    /// What does not have to happen in every poll: timers, the account, what is shown, the end.
+    fn keep_house(&mut self, now: Nanos) {
+        for port in &mut self.parts.strategies {
+            port.give_waiting();
+        }
+        self.oms.on_timer(now, &mut self.out);
+        self.drain(now);
+        self.publish_account(now);
+        self.show_orders(now);
+        self.live_through_the_end(now);
     }
 
     fn live_through_the_end(&mut self, now: Nanos) {
@@ -435,20 +455,14 @@ impl Agent for OmsAgent {
         if self.finished {
             return 0;
         }
-        for port in &mut self.parts.strategies {
-            port.give_waiting();
-        }
+        self.polls = self.polls.wrapping_add(1);
         let mut work = self.take_operator(now);
         work += self.take_events(now);
-        self.oms.on_timer(now, &mut self.out);
-        self.drain(now);
         self.watch_journal(now);
-        self.publish_account(now);
-        self.show_orders(now);
-        self.live_through_the_end(now);
-        if !self.finished {
-            // Last, so that nothing stands between an order and its executor.
-            work += self.take_requests();
+        // Nothing else stands between a signal and its orders.
+        work += self.take_requests();
+        if work == 0 || self.polls.is_multiple_of(HOUSEKEEPING_EVERY) {
+            self.keep_house(now);
         }
         work
     }
