@@ -284,8 +284,18 @@ impl Limit {
         self.taken.push_back(Taken { at: now, units, foreign });
     }
 
+    /// Gives back what is over. Most calls find nothing to do.
+    #[inline]
     fn advance(&mut self, slack_ns: u64, now: Nanos) {
         let keep_ns = self.keep_ns(slack_ns);
+        let ended = self.spec.aligned && now >= self.ends.plus(slack_ns);
+        let over = self.taken.front().is_some_and(|taken| now.since(taken.at) >= keep_ns);
+        if ended || over {
+            self.expire(keep_ns, slack_ns, now);
+        }
+    }
+
+    fn expire(&mut self, keep_ns: u64, slack_ns: u64, now: Nanos) {
         while let Some(&Taken { at, units, foreign }) = self.taken.front()
             && now.since(at) >= keep_ns
         {

@@ -132,6 +132,24 @@ impl Executor {
         self.health.suspended_until_ns = self.health.suspended_until_ns.max(until);
     }
 
+    /// The command whose turn it is. One that is alone does not wait for anything.
+    #[inline]
+    fn next_command(&mut self) -> Option<Command> {
+        if self.waiting.is_empty() {
+            let first = self.parts.commands.pop()?;
+            if self.parts.commands.is_empty() {
+                return Some(first);
+            }
+            self.waiting.push(first);
+        }
+        while self.waiting.has_room()
+            && let Some(command) = self.parts.commands.pop()
+        {
+            self.waiting.push(command);
+        }
+        self.waiting.take()
+    }
+
     fn on_command(&mut self, command: &Command, now: Nanos) {
         self.health.commands += 1;
         if now >= command.leave_by_ns {
@@ -367,15 +385,10 @@ impl Agent for Executor {
             self.on_emergency(now);
         }
         for _ in 0..COMMANDS_PER_POLL {
-            while self.waiting.has_room()
-                && let Some(command) = self.parts.commands.pop()
-            {
-                self.waiting.push(command);
-            }
             if !self.has_room() {
                 return work;
             }
-            let Some(command) = self.waiting.take() else { break };
+            let Some(command) = self.next_command() else { break };
             work += 1;
             self.taken_ns = self.taken(work == 1, now);
             if emergency && matches!(command.kind, CommandKind::New(_) | CommandKind::Replace(_)) {

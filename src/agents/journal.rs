@@ -15,7 +15,7 @@ use crate::journal::{
     WriterOptions, snapshot,
 };
 use crate::oms::{Kept, Oms, Record, Recorder, Replay};
-use crate::types::{Nanos, VenueId};
+use crate::types::{Nanos, Request, StrategyId, VenueId};
 use serde::Serialize;
 use std::collections::VecDeque;
 
@@ -302,6 +302,18 @@ impl JournalRecorder {
 }
 
 impl Recorder for JournalRecorder {
+    #[inline]
+    fn request(&mut self, now: Nanos, strategy: StrategyId, request: &Request) {
+        if let (Request::Signal(signal), true, None) = (request, self.writer.is_some(), self.broken)
+            && let Some((kind, len)) = Record::encode_signal(strategy, signal, &mut self.buffer[..])
+        {
+            self.append(kind, now, len);
+            self.lost += u64::from(self.broken.is_some());
+        } else {
+            self.record(now, &Record::Request(strategy, *request));
+        }
+    }
+
     #[inline]
     fn record(&mut self, now: Nanos, record: &Record) {
         if let (Some(clock), Record::Intent { .. }, 0) = (&self.clock, record, self.intent_ns.0) {

@@ -221,13 +221,13 @@ impl OmsAgent {
     }
 
     fn take_requests(&mut self) -> usize {
-        let mut work = 0;
+        let (mut work, mut request) = (0, Request::CancelAll);
         for at in 0..self.parts.strategies.len() {
             for _ in 0..REQUESTS_PER_POLL {
                 let port = &mut self.parts.strategies[at];
                 let strategy = port.strategy;
-                let Some(request) = port.pop_request() else { break };
-                if let Ok(request) = request {
+                let Some(readable) = port.take_request(&mut request) else { break };
+                if readable {
                     let now = self.parts.clock.now();
                     self.on_request(strategy, &request, now);
                 }
@@ -309,20 +309,21 @@ impl OmsAgent {
     fn hand_over(&mut self, issued_ns: Nanos) {
         // What could not be recorded must not be done: after a crash nobody would know of it.
         let unrecorded = self.oms.recorder().broken().is_some();
-        for (venue, mut command) in self.out.commands.drain(..) {
+        for (venue, command) in &mut self.out.commands {
             command.issued_ns = issued_ns;
             if matches!(command.kind, CommandKind::New(_)) {
                 command.stamps = self.stamps;
             }
             if unrecorded && matches!(command.kind, CommandKind::New(_) | CommandKind::Replace(_)) {
-                self.refused.push((venue, command));
+                self.refused.push((*venue, *command));
                 continue;
             }
-            let port = self.parts.venues.iter_mut().find(|port| port.venue == venue);
-            if port.is_none_or(|port| port.commands.push(command).is_err()) {
-                self.refused.push((venue, command));
+            let port = self.parts.venues.iter_mut().find(|port| port.venue == *venue);
+            if port.is_none_or(|port| port.commands.push(*command).is_err()) {
+                self.refused.push((*venue, *command));
             }
         }
+        self.out.commands.clear();
     }
 
     fn publish_account(&mut self, now: Nanos) {

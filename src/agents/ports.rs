@@ -53,14 +53,19 @@ impl StrategyPort {
         Self { strategy, end, waiting, wrong, told, tell_at: Nanos(0) }
     }
 
-    /// Takes the oldest request; `None` if there is none. One that cannot be read is counted.
-    pub(super) fn pop_request(&mut self) -> Option<Result<Request, BadRecord>> {
-        let request = self.end.pop_request().transpose()?;
-        if let Err(error) = request {
-            self.wrong.bad_records += 1;
-            self.wrong.last = Some(error);
+    /// Takes the oldest request into `into`; `None` if there is none, `Some(false)` if it cannot be
+    /// read, which is counted.
+    #[inline]
+    pub(super) fn take_request(&mut self, into: &mut Request) -> Option<bool> {
+        match self.end.take_request(into) {
+            Ok(true) => Some(true),
+            Ok(false) => None,
+            Err(error) => {
+                self.wrong.bad_records += 1;
+                self.wrong.last = Some(error);
+                Some(false)
+            }
         }
-        Some(request)
     }
 
     /// Requests that could not be read.

@@ -19,6 +19,10 @@ impl Waiting {
         Self { commands: Vec::with_capacity(ROOM) }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+
     pub fn has_room(&self) -> bool {
         self.commands.len() < ROOM
     }

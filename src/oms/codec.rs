@@ -78,7 +78,11 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Result<Record, RecordError>> {
 }
 
 #[inline]
-fn encode_signal(strategy: StrategyId, signal: &Signal, into: &mut [u8]) -> Option<usize> {
+pub(super) fn encode_signal(
+    strategy: StrategyId,
+    signal: &Signal,
+    into: &mut [u8],
+) -> Option<usize> {
     let into: &mut [u8; SIGNAL_MAX] = into.first_chunk_mut()?;
     let legs = usize::from(signal.legs_len);
     // What follows the legs that count must be nothing, or it would be lost.

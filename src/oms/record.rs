@@ -15,10 +15,13 @@ use super::{ClosingState, OmsOptions};
 use crate::types::{
     Amount, AssetBalance, AssetId, ClientOrderId, Command, ExecutionReport, FeeRate, InstrumentId,
     InstrumentTable, LimitKey, LossSwitch, Nanos, NewOrder, Operator, OrderState, PairOutcome,
-    Request, Scope, SignalId, StrategyId, VenueId, VenueNotice,
+    Request, Scope, Signal, SignalId, StrategyId, VenueId, VenueNotice,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
+
+/// Kind byte of a signal's record.
+const SIGNAL_KIND: u8 = 2;
 
 /// What a run begins with; makes the records after it readable without the configuration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -172,7 +175,7 @@ impl Record {
     pub fn kind(&self) -> (u8, &'static str) {
         match self {
             Self::Opening(_) => (1, "opening"),
-            Self::Request(_, Request::Signal(_)) => (2, "signal"),
+            Self::Request(_, Request::Signal(_)) => (SIGNAL_KIND, "signal"),
             Self::Request(..) => (3, "request"),
             Self::Report(..) => (4, "report"),
             Self::Balance(_) => (5, "balance"),
@@ -207,6 +210,17 @@ impl Record {
             .or_else(|| postcard::to_slice(self, into).ok().map(|bytes| bytes.len()))
     }
 
+    /// Kind and bytes of the record of a signal as [`Record::encode`] gives them; `None` where that
+    /// is the longer way too.
+    #[inline]
+    pub fn encode_signal(
+        strategy: StrategyId,
+        signal: &Signal,
+        into: &mut [u8],
+    ) -> Option<(u8, usize)> {
+        Some((SIGNAL_KIND, codec::encode_signal(strategy, signal, into)?))
+    }
+
     /// The same where [`Record::encode`] has no room.
     #[must_use]
     pub fn encode_long(&self) -> Vec<u8> {
@@ -229,6 +243,12 @@ impl Record {
 pub trait Recorder {
     /// Takes one.
     fn record(&mut self, now: Nanos, record: &Record);
+
+    /// Takes a [`Record::Request`]; for who can without a copy of it.
+    #[inline]
+    fn request(&mut self, now: Nanos, strategy: StrategyId, request: &Request) {
+        self.record(now, &Record::Request(strategy, *request));
+    }
 }
 
 /// Keeps nothing.

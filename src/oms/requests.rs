@@ -23,7 +23,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         now: Nanos,
         out: &mut Output,
     ) {
-        self.recorder.record(now, &Record::Request(strategy, *request));
+        self.recorder.request(now, strategy, request);
         match request {
             Request::Signal(signal) => self.on_signal(strategy, signal, now, out),
             Request::Cancel(id) => self.on_cancel(strategy, *id, now, out),

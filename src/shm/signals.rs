@@ -139,6 +139,7 @@ fn watched(id: u64, bounds: Bounds) -> Result<InstrumentId, BadRecord> {
 
 /// A request of its words, which may be anything. They are a private copy: the strategy can no
 /// longer change them between check and use.
+#[inline]
 pub(super) fn decode(words: &[u64; REQUEST_WORDS], bounds: Bounds) -> Result<Request, BadRecord> {
     let [head, id, tick_ns, stamps, seen_ns, emitted_ns, rest @ ..] = words;
     if head >> 24 != 0 {
@@ -278,13 +279,17 @@ impl RequestReader {
         Self { ring, bounds }
     }
 
+    /// Whether there was one; it is then in `into`, which is larger than one likes to hand around.
     #[inline]
-    pub(super) fn pop(&mut self) -> Result<Option<Request>, BadRecord> {
+    pub(super) fn pop(&mut self, into: &mut Request) -> Result<bool, BadRecord> {
         let mut words = [0; REQUEST_WORDS];
         let found = self.ring.pop(|payload| payload.copy_to(0, &mut words));
         match found {
-            Ok(Some(())) => decode(&words, self.bounds).map(Some),
-            Ok(None) => Ok(None),
+            Ok(Some(())) => {
+                *into = decode(&words, self.bounds)?;
+                Ok(true)
+            }
+            Ok(None) => Ok(false),
             Err(BadIndex) => Err(BadRecord::Counter),
         }
     }
@@ -406,6 +411,11 @@ mod tests {
         (writer, reader, words)
     }
 
+    fn popped(reader: &mut RequestReader) -> Result<Option<Request>, BadRecord> {
+        let mut request = Request::CancelAll;
+        Ok(reader.pop(&mut request)?.then_some(request))
+    }
+
     /// Word of the first slot behind the ring's head and tail.
     const SLOT: usize = 32;
 
@@ -423,9 +433,9 @@ mod tests {
             assert_eq!(writer.push(&request), Ok(()));
         }
         for request in all {
-            assert_eq!(reader.pop(), Ok(Some(request)));
+            assert_eq!(popped(&mut reader), Ok(Some(request)));
         }
-        assert_eq!(reader.pop(), Ok(None));
+        assert_eq!(popped(&mut reader), Ok(None));
         for _ in 0..8 {
             assert_eq!(writer.push_cancel_all(), Ok(()));
         }
@@ -471,9 +481,9 @@ mod tests {
             writer.push_signal(&signal()).unwrap();
             writer.push_cancel_all().unwrap();
             words.store(SLOT + word, value);
-            assert_eq!(reader.pop(), Err(expected), "word {word} as {value:#x}");
-            assert_eq!(reader.pop(), Ok(Some(Request::CancelAll)));
-            assert_eq!(reader.pop(), Ok(None));
+            assert_eq!(popped(&mut reader), Err(expected), "word {word} as {value:#x}");
+            assert_eq!(popped(&mut reader), Ok(Some(Request::CancelAll)));
+            assert_eq!(popped(&mut reader), Ok(None));
         }
     }
 
@@ -495,15 +505,15 @@ mod tests {
         let (mut writer, mut reader, words) = requests(4);
         writer.push_signal(&signal()).unwrap();
         (15..18).for_each(|word| words.store(SLOT + word, u64::MAX));
-        assert_eq!(reader.pop(), Ok(Some(Request::Signal(signal()))));
+        assert_eq!(popped(&mut reader), Ok(Some(Request::Signal(signal()))));
     }
 
     #[test]
     fn an_impossible_counter_is_one_error() {
         let (_, mut reader, words) = requests(4);
         words.store(16, u64::MAX);
-        assert_eq!(reader.pop(), Err(BadRecord::Counter));
-        assert_eq!(reader.pop(), Ok(None));
+        assert_eq!(popped(&mut reader), Err(BadRecord::Counter));
+        assert_eq!(popped(&mut reader), Ok(None));
     }
 
     #[test]
@@ -553,7 +563,7 @@ mod tests {
                 // What was accepted is written back to the same words.
                 let (mut writer, mut reader, _) = requests(1);
                 writer.push_signal(&signal).unwrap();
-                prop_assert_eq!(reader.pop(), Ok(Some(Request::Signal(signal))));
+                prop_assert_eq!(popped(&mut reader), Ok(Some(Request::Signal(signal))));
             }
         }
 

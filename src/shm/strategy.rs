@@ -204,7 +204,14 @@ impl OmsEnd {
     /// Takes the oldest request. After an error the ring goes on behind the bad record.
     #[inline]
     pub fn pop_request(&mut self) -> Result<Option<Request>, BadRecord> {
-        self.requests.pop()
+        let mut request = Request::CancelAll;
+        Ok(self.take_request(&mut request)?.then_some(request))
+    }
+
+    /// The same without handing it around: whether there was one, which is then in `into`.
+    #[inline]
+    pub fn take_request(&mut self, into: &mut Request) -> Result<bool, BadRecord> {
+        self.requests.pop(into)
     }
 
     /// Queues a report. If full, the strategy has stopped reading.
