@@ -180,6 +180,9 @@ struct Limit {
     /// What was taken and when, oldest first: the whole window if it slides, else the last second.
     taken: VecDeque<Taken>,
     blocked_until: Nanos,
+    /// Until when time alone changes nothing. Only ever too early.
+    #[serde(skip)]
+    same_until: Nanos,
 }
 
 impl Limit {
@@ -193,6 +196,7 @@ impl Limit {
             ends: Nanos(0),
             taken: VecDeque::new(),
             blocked_until: Nanos(0),
+            same_until: Nanos(0),
         };
         limit.taken.reserve_exact(limit.taken_max());
         limit
@@ -281,17 +285,21 @@ impl Limit {
             (last.at, last.units) = (now, last.units.saturating_add(units));
             return;
         }
+        if self.taken.is_empty() {
+            self.same_until = Nanos(0);
+        }
         self.taken.push_back(Taken { at: now, units, foreign });
     }
 
     /// Gives back what is over. Most calls find nothing to do.
     #[inline]
     fn advance(&mut self, slack_ns: u64, now: Nanos) {
-        let keep_ns = self.keep_ns(slack_ns);
-        let ended = self.spec.aligned && now >= self.ends.plus(slack_ns);
-        let over = self.taken.front().is_some_and(|taken| now.since(taken.at) >= keep_ns);
-        if ended || over {
+        if now >= self.same_until {
+            let keep_ns = self.keep_ns(slack_ns);
             self.expire(keep_ns, slack_ns, now);
+            let oldest = self.taken.front().map_or(Nanos(u64::MAX), |taken| taken.at.plus(keep_ns));
+            let ends = if self.spec.aligned { self.ends.plus(slack_ns) } else { Nanos(u64::MAX) };
+            self.same_until = oldest.min(ends);
         }
     }
 
@@ -343,6 +351,7 @@ impl Limit {
                 self.give_back(self.recent(slack_ns, now));
             }
             self.ends = stated.resets_ns;
+            self.same_until = Nanos(0);
         }
         if stated.used > self.used {
             // Others use the same account or address.

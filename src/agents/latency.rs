@@ -22,6 +22,24 @@ pub struct FeedLatency {
     publish: StageWriter,
     /// The venue's clock minus ours, nanoseconds; `None` before it was measured.
     clock_offset_ns: Option<i64>,
+    /// Books that were published and are not recorded yet, the first `waiting` of them: a strategy
+    /// on the same thread is not to wait for histograms.
+    books: [Published; BOOKS_WAITING],
+    waiting: usize,
+}
+
+/// Published books that wait to be recorded at most.
+const BOOKS_WAITING: usize = 16;
+
+/// What is recorded of a published book.
+#[derive(Clone, Copy, Default)]
+struct Published {
+    instrument: InstrumentId,
+    /// Of the venue, on our clock; 0 if it is not known.
+    event_ns: Nanos,
+    recv_ns: Nanos,
+    decoded_ns: Nanos,
+    published_ns: Nanos,
 }
 
 impl FeedLatency {
@@ -34,6 +52,8 @@ impl FeedLatency {
             decode: market.stage_writer(Stage::Decode, venue)?,
             publish: market.stage_writer(Stage::Publish, venue)?,
             clock_offset_ns: None,
+            books: [Published::default(); BOOKS_WAITING],
+            waiting: 0,
         })
     }
 
@@ -76,7 +96,7 @@ impl FeedLatency {
         }
     }
 
-    /// A book was published.
+    /// A book was published. It is in the histograms after [`FeedLatency::flush`].
     #[inline]
     pub fn record(
         &mut self,
@@ -86,12 +106,35 @@ impl FeedLatency {
         decoded_ns: Nanos,
         published_ns: Nanos,
     ) {
-        let event_ns = self.on_our_clock(event_ns);
-        if event_ns.0 > 0 {
-            self.wire.record(instrument, recv_ns.since(event_ns));
+        if self.waiting == BOOKS_WAITING {
+            self.flush();
         }
-        self.decode.record(instrument, decoded_ns.since(recv_ns));
-        self.publish.record(instrument, published_ns.since(decoded_ns));
+        let event_ns = self.on_our_clock(event_ns);
+        let book = Published { instrument, event_ns, recv_ns, decoded_ns, published_ns };
+        if let Some(slot) = self.books.get_mut(self.waiting) {
+            *slot = book;
+            self.waiting += 1;
+        }
+    }
+
+    /// Records what waits: when there is nothing else to do.
+    #[inline]
+    pub fn flush(&mut self) {
+        if self.waiting > 0 {
+            self.record_all();
+        }
+    }
+
+    fn record_all(&mut self) {
+        for book in &self.books[..self.waiting] {
+            let Published { instrument, event_ns, recv_ns, decoded_ns, published_ns } = *book;
+            if event_ns.0 > 0 {
+                self.wire.record(instrument, recv_ns.since(event_ns));
+            }
+            self.decode.record(instrument, decoded_ns.since(recv_ns));
+            self.publish.record(instrument, published_ns.since(decoded_ns));
+        }
+        self.waiting = 0;
     }
 }
 

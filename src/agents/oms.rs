@@ -220,7 +220,8 @@ impl OmsAgent {
         }
     }
 
-    fn take_requests(&mut self) -> usize {
+    /// `now` is good for the first of them, if nothing went before it in this poll.
+    fn take_requests(&mut self, now: Option<Nanos>) -> usize {
         let (mut work, mut request) = (0, Request::CancelAll);
         for at in 0..self.parts.strategies.len() {
             for _ in 0..REQUESTS_PER_POLL {
@@ -228,7 +229,7 @@ impl OmsAgent {
                 let strategy = port.strategy;
                 let Some(readable) = port.take_request(&mut request) else { break };
                 if readable {
-                    let now = self.parts.clock.now();
+                    let now = now.filter(|_| work == 0).unwrap_or_else(|| self.parts.clock.now());
                     self.on_request(strategy, &request, now);
                 }
                 work += 1;
@@ -461,7 +462,7 @@ impl Agent for OmsAgent {
         work += self.take_events(now);
         self.watch_journal(now);
         // Nothing else stands between a signal and its orders.
-        work += self.take_requests();
+        work += self.take_requests((work == 0).then_some(now));
         if work == 0 || self.polls.is_multiple_of(HOUSEKEEPING_EVERY) {
             self.keep_house(now);
         }
