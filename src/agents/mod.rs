@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod arrivals;
 mod assembly;
 mod configured;
 pub mod control;
@@ -14,6 +15,7 @@ mod emergency;
 mod engine;
 mod executor;
 mod feed;
+mod feed_lines;
 mod findings;
 mod frames;
 pub mod journal;
