@@ -8,10 +8,8 @@
 use crate::shm::FEED_LINES;
 use crate::types::Nanos;
 
-/// Messages of one stream that are remembered.
-const RECENT: usize = 32;
-/// Trades of one instrument that are remembered: one message may hold many.
-const PRINTS: usize = 64;
+/// Messages of one stream, and trades of one instrument, that are remembered.
+const RECENT: usize = 64;
 
 /// What an arrival is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,13 +31,23 @@ struct Seen {
 }
 
 /// The newest messages of one stream with ids that rise.
-#[derive(Default)]
 pub(super) struct Arrivals {
     seen: [Seen; RECENT],
     /// How many are remembered, and where the next one goes.
     len: usize,
     next: usize,
     newest: u64,
+}
+
+impl Default for Arrivals {
+    fn default() -> Self {
+        Self { seen: [Seen::default(); RECENT], len: 0, next: 0, newest: 0 }
+    }
+}
+
+/// Places of the last `len` that were put before `next`, newest first: a copy is seldom far behind.
+fn newest_first(next: usize, len: usize) -> impl Iterator<Item = usize> {
+    (1..=len).map(move |back| (next + RECENT - back) % RECENT)
 }
 
 impl Arrivals {
@@ -53,7 +61,9 @@ impl Arrivals {
             self.newest = id;
             return Arrival::First;
         }
-        if let Some(seen) = self.seen[..self.len].iter_mut().find(|seen| seen.id == id) {
+        let found = newest_first(self.next, self.len).find(|at| self.seen[*at].id == id);
+        if let Some(at) = found {
+            let seen = &mut self.seen[at];
             let again = seen.by & bit != 0;
             seen.by |= bit;
             return if again { Arrival::Again } else { Arrival::Late(recv_ns.since(seen.at)) };
@@ -85,7 +95,7 @@ struct Print {
 /// The newest trades of one instrument. Several may have the same id where the venue's own is not a
 /// number: then as many are published as the connection that has brought most of them.
 pub(super) struct Prints {
-    prints: [Print; PRINTS],
+    prints: [Print; RECENT],
     len: usize,
     next: usize,
     newest: u64,
@@ -97,7 +107,7 @@ pub(super) struct Prints {
 
 impl Default for Prints {
     fn default() -> Self {
-        let prints = [Print::default(); PRINTS];
+        let prints = [Print::default(); RECENT];
         Self { prints, len: 0, next: 0, newest: 0, floor: 0, lines: [0; FEED_LINES] }
     }
 }
@@ -111,7 +121,9 @@ impl Prints {
             self.insert(line, id, recv_ns);
             return Arrival::First;
         }
-        if let Some(print) = self.prints[..self.len].iter_mut().find(|print| print.id == id) {
+        let found = newest_first(self.next, self.len).find(|at| self.prints[*at].id == id);
+        if let Some(at) = found {
+            let print = &mut self.prints[at];
             print.brought[line] += 1;
             if print.brought[line] > print.published {
                 print.published += 1;
@@ -135,12 +147,12 @@ impl Prints {
     fn insert(&mut self, line: usize, id: u64, recv_ns: Nanos) {
         let mut brought = [0; FEED_LINES];
         brought[line] = 1;
-        if self.len == PRINTS {
+        if self.len == RECENT {
             self.floor = self.floor.max(self.prints[self.next].id);
         }
         self.prints[self.next] = Print { id, at: recv_ns, published: 1, brought };
-        self.next = (self.next + 1) % PRINTS;
-        self.len = (self.len + 1).min(PRINTS);
+        self.next = (self.next + 1) % RECENT;
+        self.len = (self.len + 1).min(RECENT);
         self.newest = self.newest.max(id);
     }
 
@@ -238,8 +250,8 @@ mod tests {
         for id in 13..100 {
             assert_eq!(arrivals.note(1, id, at(id * 1_000)), Arrival::First);
         }
-        // Too old to be remembered: later by at least the time of the oldest that is, 68.
-        assert_eq!(arrivals.note(0, 13, at(100_000)), Arrival::Late(32_000));
+        // Too old to be remembered: later by at least the time of the oldest that is, 36.
+        assert_eq!(arrivals.note(0, 13, at(100_000)), Arrival::Late(64_000));
         arrivals.clear();
         assert_eq!(arrivals.note(0, 1, at(0)), Arrival::First);
     }
@@ -263,7 +275,8 @@ mod tests {
     #[test]
     fn trades_of_one_id_are_published_as_often_as_there_are() {
         let mut prints = Prints::default();
-        let first = [(0, true), (0, true), (1, false), (0, true), (1, false), (1, false), (1, true)];
+        let first =
+            [(0, true), (0, true), (1, false), (0, true), (1, false), (1, false), (1, true)];
         for (line, publish) in first {
             assert_eq!(prints.note(line, 3, at(0)) == Arrival::First, publish);
         }

@@ -243,8 +243,9 @@ impl Builder<'_> {
     ) -> Result<(), String> {
         let row = &VENUES[usize::from(config.venue.0)];
         let name = format!("feed:{}", row.name);
-        let sessions: Vec<Session> =
-            (0..config.feed_connections).map(|line| self.feed_session(config, &name, line)).collect::<Result<_, _>>()?;
+        let sessions: Vec<Session> = (0..config.feed_connections)
+            .map(|line| self.feed_session(config, &name, line))
+            .collect::<Result<_, _>>()?;
         let mut books = Vec::new();
         for instrument in self.setup.instruments.of_venue(config.venue) {
             let streamed = self.setup.config.instruments[instrument.id.index()].streamed;

@@ -150,7 +150,8 @@ impl Lines {
         match update.kind {
             DepthKind::FetchedSnapshot => return false,
             DepthKind::Snapshot => {
-                let anew = back && update.last_id < known.newest && update.sequence < known.sequence;
+                let anew =
+                    back && update.last_id < known.newest && update.sequence < known.sequence;
                 (known.newest, known.sequence) = (update.last_id, update.sequence);
                 known.repeated = 0;
                 return anew && book.state() == BookState::Live;

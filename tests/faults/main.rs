@@ -14,4 +14,5 @@ mod plug;
 mod rig;
 mod stale;
 mod stamps;
+mod twins;
 mod wild;

@@ -96,10 +96,8 @@ impl MarketConnector {
 
 /// The feed's part of the limits, or this connection's part of that.
 fn budget(product: Product, connections: u8) -> Throttle {
-    let part = |spec: &LimitSpec| LimitSpec {
-        feeds: spec.feeds / u32::from(connections.max(1)),
-        ..*spec
-    };
+    let part =
+        |spec: &LimitSpec| LimitSpec { feeds: spec.feeds / u32::from(connections.max(1)), ..*spec };
     let specs: Vec<LimitSpec> = limits::of(product).iter().map(part).collect();
     Throttle::of_feed(&specs)
 }
