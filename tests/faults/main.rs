@@ -5,6 +5,7 @@ mod by_hand;
 mod desk;
 mod ending;
 mod feed;
+mod feed_lines;
 mod frames;
 mod journal;
 mod late;
