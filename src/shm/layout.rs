@@ -433,7 +433,7 @@ mod tests {
             (l.pnl, 8, 3),
             (l.counters, 96, 1),
             (l.pairs, 8 + 64 * 56, 1),
-            (l.feeds, 24, 2),
+            (l.feeds, 40, 2),
             (l.executors, 24, 2),
             (l.worst, 16, 200),
             (l.heads, 8, 2 * 8 * 14),

@@ -9,6 +9,7 @@ mod session;
 mod signing;
 mod stream;
 mod suspension;
+mod two_feeds;
 mod two_lines;
 mod usdm;
 
