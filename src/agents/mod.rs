@@ -7,7 +7,6 @@
 #![forbid(unsafe_code)]
 
 mod account;
-mod arrivals;
 mod assembly;
 mod configured;
 pub mod control;
@@ -15,7 +14,6 @@ mod emergency;
 mod engine;
 mod executor;
 mod feed;
-mod feed_lines;
 mod findings;
 mod frames;
 pub mod journal;

@@ -7,8 +7,8 @@
 
 #![forbid(unsafe_code)]
 
+use super::FeedBook;
 use super::arrivals::{Arrival, Arrivals, Lateness, Prints};
-use super::feed::FeedBook;
 use crate::book::{Book, Outcome};
 use crate::shm::{FEED_LINES, FeedLine};
 use crate::types::{BookState, DepthKind, DepthUpdate, Nanos};
