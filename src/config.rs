@@ -94,6 +94,8 @@ pub struct VenueConfig {
     pub orders_over_rest: bool,
     /// Connections for orders, 1 or 2, where they go over WebSocket.
     pub order_connections: u8,
+    /// Connections for market data, 1 or 2: with two, whatever arrives first is taken.
+    pub feed_connections: u8,
     /// Oldest a request may be.
     pub recv_window_ms: u32,
     /// Addresses that replace the venue's own.
@@ -358,6 +360,7 @@ impl VenueConfig {
             api_secret: None,
             orders_over_rest: false,
             order_connections: 2,
+            feed_connections: 1,
             recv_window_ms: 5000,
             rest: None,
             public: None,

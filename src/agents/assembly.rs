@@ -213,6 +213,7 @@ impl Builder<'_> {
             recv_window_ms: config.recv_window_ms,
             orders_over_rest: config.orders_over_rest,
             order_connections: config.order_connections,
+            feed_connections: config.feed_connections,
             reply_timeout_ms: 2_000,
             first_message_timeout_ms: 5_000,
         }
@@ -242,16 +243,9 @@ impl Builder<'_> {
     ) -> Result<(), String> {
         let row = &VENUES[usize::from(config.venue.0)];
         let name = format!("feed:{}", row.name);
-        let connector =
-            (row.market)(self.venue_setup(config, false)).map_err(|error| error.to_string())?;
-        let session = Session::open_with(
-            connector,
-            self.transport.clone(),
-            net_options(self.setup.config, &name),
-            self.sizes.feed_levels,
-            &self.setup.clock,
-            self.setup.log.named(&name),
-        )?;
+        let sessions: Vec<Session> = (0..config.feed_connections)
+            .map(|line| self.feed_session(config, &name, line))
+            .collect::<Result<_, _>>()?;
         let mut books = Vec::new();
         for instrument in self.setup.instruments.of_venue(config.venue) {
             let streamed = self.setup.config.instruments[instrument.id.index()].streamed;
@@ -273,9 +267,25 @@ impl Builder<'_> {
         let latency = FeedLatency::new(&self.market, config.venue);
         let latency = latency.ok_or_else(|| missing("latency"))?;
         let depth = self.setup.config.depth;
-        let parts = FeedParts { name, session, books, health, latency, control, depth };
+        let parts = FeedParts { name, sessions, books, health, latency, control, depth };
         self.feeds.push(Feed::new(parts));
         Ok(())
+    }
+
+    /// One of the connections of a feed.
+    fn feed_session(&self, config: &VenueConfig, feed: &str, line: u8) -> Result<Session, String> {
+        let row = &VENUES[usize::from(config.venue.0)];
+        let connector =
+            (row.market)(self.venue_setup(config, false)).map_err(|error| error.to_string())?;
+        let second = format!("{feed}:{}", line + 1);
+        Session::open_with(
+            connector,
+            self.transport.clone(),
+            net_options(self.setup.config, feed),
+            self.sizes.feed_levels,
+            &self.setup.clock,
+            self.setup.log.named(if line == 0 { feed } else { &second }),
+        )
     }
 
     fn executor(

@@ -3,17 +3,26 @@
 //! The books are private to this agent; the region gets the top of book and the best levels. A
 //! gap costs a resync of that book, never of the connection; a lost connection makes every book
 //! stale in the poll that notices it.
+//!
+//! With two connections to the same streams whatever comes first is taken and the other one is a
+//! copy. A book then has a gap only if neither brings what is missing, and is stale only if neither
+//! brings its deltas any more.
+
+mod arrivals;
+mod lines;
+mod state;
 
 use super::latency::FeedLatency;
 use super::session::Session;
 use super::threads::Agent;
 use crate::book::{Book, Outcome};
-use crate::shm::{BookWriter, FeedHealth, FeedHealthWriter, TradeWriter};
+use crate::shm::{BookWriter, FEED_LINES, FeedHealth, FeedHealthWriter, TradeWriter};
 use crate::sync::spsc;
 use crate::types::{
-    BookState, Channel, Command, CommandKind, DepthUpdate, Event, InstrumentId, Level, Nanos,
-    Readiness, Side, TopOfBook, VenueNotice,
+    BookState, Channel, Command, CommandKind, DepthUpdate, Event, InstrumentId, Level, Nanos, Side,
+    TopOfBook, Trade,
 };
+use lines::Lines;
 
 /// Where one instrument's market data goes.
 pub struct FeedBook {
@@ -37,8 +46,8 @@ pub struct FeedBook {
 pub struct FeedParts {
     /// `feed:binance`
     pub name: String,
-    /// Connector and sockets.
-    pub session: Session,
+    /// Connector and sockets; two of them for the same instruments, or one.
+    pub sessions: Vec<Session>,
     /// Its books.
     pub books: Vec<FeedBook>,
     /// Its health in the region.
@@ -60,13 +69,14 @@ pub struct Feed {
     asks: Vec<Level>,
     /// Books to fetch anew once the events of this message are done.
     resync: Vec<InstrumentId>,
+    /// What is kept where there are two connections.
+    lines: Option<Lines>,
+    /// Which of two is read first in this poll.
+    turn: usize,
     started: bool,
     health: FeedHealth,
     health_at: Nanos,
 }
-
-/// How often health is published if nothing changes.
-const HEALTH_EVERY_NS: u64 = 100_000_000;
 
 /// Messages handled in one poll before other agents get their turn: in a folded loop a fill must not
 /// wait behind a burst of market data.
@@ -75,7 +85,8 @@ const MESSAGES_PER_POLL: usize = 16;
 impl Feed {
     /// A feed that subscribes at its first poll.
     #[must_use]
-    pub fn new(parts: FeedParts) -> Self {
+    pub fn new(mut parts: FeedParts) -> Self {
+        parts.sessions.truncate(FEED_LINES);
         let size = parts.books.iter().map(|book| book.instrument.index() + 1).max().unwrap_or(0);
         let mut index = vec![None; size];
         for (at, book) in parts.books.iter().enumerate() {
@@ -83,24 +94,39 @@ impl Feed {
         }
         let side = || vec![Level::default(); parts.depth];
         let (bids, asks, books) = (side(), side(), parts.books.len());
+        let lines = (parts.sessions.len() > 1).then(|| Lines::new(books));
+        if lines.is_some() {
+            parts.books.iter_mut().for_each(|book| book.book.set_redundant());
+        }
+        let health = FeedHealth { line_count: parts.sessions.len() as u64, ..Default::default() };
         Self {
             parts,
             index,
             bids,
             asks,
             resync: Vec::with_capacity(books),
+            lines,
+            turn: 0,
             started: false,
-            health: FeedHealth::default(),
+            health,
             health_at: Nanos(0),
         }
     }
 
+    /// The same command on every connection.
     fn command(&mut self, kind: CommandKind, now: Nanos) {
-        let command = Command::new(kind, now);
-        if let Err(error) = self.parts.session.submit(&command, now) {
-            self.parts.session.log().warn(now, format_args!("{kind:?} was not sent: {error}"));
+        for line in 0..self.parts.sessions.len() {
+            self.command_on(line, kind, now);
         }
-        self.on_events(now);
+    }
+
+    fn command_on(&mut self, line: usize, kind: CommandKind, now: Nanos) {
+        let command = Command::new(kind, now);
+        if let Err(error) = self.parts.sessions[line].submit(&command, now) {
+            let text = format_args!("{kind:?} was not sent: {error}");
+            self.parts.sessions[line].log().warn(now, text);
+        }
+        self.on_events(line, now);
     }
 
     fn start(&mut self, now: Nanos) {
@@ -113,55 +139,111 @@ impl Feed {
         }
     }
 
-    fn on_events(&mut self, recv_ns: Nanos) {
+    fn on_events(&mut self, line: usize, recv_ns: Nanos) {
         let mut at = 0;
-        while let Some(event) = self.parts.session.event(at) {
+        while let Some(event) = self.parts.sessions[line].event(at) {
             at += 1;
             match event {
-                Event::Depth(update) => self.on_depth(&update, recv_ns),
-                Event::Top(top) => self.on_top(&top, recv_ns),
-                Event::Trade(trade) => {
-                    if let Some(book) = self.book(trade.instrument) {
-                        book.trades.publish(&trade, recv_ns);
-                    }
-                }
-                Event::Notice(notice) => self.on_notice(&notice, recv_ns),
+                Event::Depth(update) => self.on_depth(line, &update, recv_ns),
+                Event::Top(top) => self.on_top(line, &top, recv_ns),
+                Event::Trade(trade) => self.on_trade(line, &trade, recv_ns),
+                Event::Notice(notice) => self.on_notice(line, &notice, recv_ns),
                 Event::Report(_) | Event::Balance(_) | Event::Fee(_) | Event::Sent(_) => {}
             }
         }
     }
 
-    fn book(&mut self, instrument: InstrumentId) -> Option<&mut FeedBook> {
-        let at = self.index.get(instrument.index()).copied().flatten()?;
-        self.parts.books.get_mut(at)
+    fn at(&self, instrument: InstrumentId) -> Option<usize> {
+        self.index.get(instrument.index()).copied().flatten()
     }
 
-    fn on_depth(&mut self, update: &DepthUpdate, recv_ns: Nanos) {
-        let Some(at) = self.index.get(update.instrument.index()).copied().flatten() else { return };
+    fn on_trade(&mut self, line: usize, trade: &Trade, recv_ns: Nanos) {
+        let Some(at) = self.at(trade.instrument) else { return };
+        if let Some(lines) = &mut self.lines
+            && !lines.on_trade(at, line, trade.trade_id, recv_ns)
+        {
+            return;
+        }
+        self.parts.books[at].trades.publish(trade, recv_ns);
+    }
+
+    fn on_depth(&mut self, line: usize, update: &DepthUpdate, recv_ns: Nanos) {
+        let Some(at) = self.at(update.instrument) else { return };
         let book = &mut self.parts.books[at];
         let was = book.book.state();
-        let (bids, asks) = self.parts.session.events().levels(update);
+        let (bids, asks) = self.parts.sessions[line].events().levels(update);
+        let mut anew = false;
+        if let Some(lines) = &mut self.lines
+            && lines.restarts(at, line, update, &book.book)
+        {
+            anew = book.book.start_anew() == Outcome::NeedResync;
+        }
         let outcome = book.book.on_depth(update, bids, asks);
+        if let Some(lines) = &mut self.lines {
+            lines.on_depth((at, line), update, outcome, &book.book, recv_ns);
+            if outcome == Outcome::Applied && book.book.sequence() >= book.top_sequence {
+                lines.shows(at, line);
+            }
+            // A connector of two fetches nothing by itself.
+            if outcome == Outcome::Buffered && lines.is_unasked(at) && !anew {
+                self.ask_for(update.instrument);
+            }
+        }
         match outcome {
             Outcome::Applied => self.publish(at, was, recv_ns, update.event_ns),
+            Outcome::NeedResync => self.on_gap(at, line, update.first_id, recv_ns),
+            Outcome::Buffered if anew => self.on_gap(at, line, update.first_id, recv_ns),
             Outcome::Held => {}
             Outcome::Buffered | Outcome::Ignored => {
+                let book = &mut self.parts.books[at];
                 if was != book.book.state() {
-                    book.writer.set_state(book.book.state(), self.parts.session.now());
+                    book.writer.set_state(book.book.state(), self.parts.sessions[line].now());
                 }
             }
-            Outcome::NeedResync => {
-                book.writer.set_state(book.book.state(), self.parts.session.now());
-                self.health.gaps += 1;
-                if !self.resync.contains(&update.instrument) {
-                    self.resync.push(update.instrument);
-                }
-                let (id, first) = (book.book.id(), update.first_id);
-                let text = format_args!(
-                    "instrument {}: book at {id}, update from {first}: resync",
-                    update.instrument.0
-                );
-                self.parts.session.log().warn(recv_ns, text);
+        }
+    }
+
+    /// A book cannot be continued; `first` is the update id that does not fit.
+    fn on_gap(&mut self, at: usize, line: usize, first: u64, now: Nanos) {
+        let book = &mut self.parts.books[at];
+        book.writer.set_state(book.book.state(), self.parts.sessions[line].now());
+        self.health.gaps += 1;
+        let (id, instrument) = (book.book.id(), book.instrument);
+        self.health.resyncs += u64::from(self.ask_for(instrument));
+        let text =
+            format_args!("instrument {}: book at {id}, update from {first}: resync", instrument.0);
+        self.parts.sessions[line].log().warn(now, text);
+    }
+
+    /// Wants a snapshot; `false` if one is wanted already.
+    fn ask_for(&mut self, instrument: InstrumentId) -> bool {
+        let new = !self.resync.contains(&instrument);
+        if new {
+            self.resync.push(instrument);
+        }
+        new
+    }
+
+    /// Asks for the snapshots that are wanted, each of one connection.
+    fn ask(&mut self, now: Nanos) {
+        while let Some(instrument) = self.resync.pop() {
+            let Some(at) = self.at(instrument) else { continue };
+            let line = self.lines.as_mut().map_or(Some(0), |lines| lines.ask(at));
+            if let Some(line) = line {
+                self.command_on(line, CommandKind::Resync(instrument), now);
+            }
+        }
+    }
+
+    /// Holes that the other connection has not closed in time are gaps.
+    fn give_up_holes(&mut self, now: Nanos) {
+        while let Some(lines) = &mut self.lines
+            && let Some(at) = lines.overdue(&self.parts.books, now)
+        {
+            let book = &mut self.parts.books[at].book;
+            let missing = book.id() + 1;
+            if book.give_up() == Outcome::NeedResync {
+                self.on_gap(at, 0, missing, now);
             }
         }
     }
@@ -182,7 +264,7 @@ impl Feed {
     /// The time, if the steps are stamped; else the receive time, which costs nothing.
     #[inline]
     fn stamp(&self, recv_ns: Nanos) -> Nanos {
-        if self.parts.latency.is_on() { self.parts.session.now() } else { recv_ns }
+        if self.parts.latency.is_on() { self.parts.sessions[0].now() } else { recv_ns }
     }
 
     /// Writes depth and top into the region. Gives the time at which the top was about to be
@@ -196,7 +278,7 @@ impl Feed {
         let (state, sequence, event_ns) = (book.state(), book.sequence(), book.event_ns());
         writer.publish_depth(bids, asks, state, sequence, event_ns, recv_ns, decoded_ns);
         let published_ns = match self.parts.latency.is_on() {
-            true => self.parts.session.now(),
+            true => self.parts.sessions[0].now(),
             false => decoded_ns,
         };
         if sequence >= *top_sequence {
@@ -217,13 +299,20 @@ impl Feed {
         published_ns
     }
 
-    fn on_top(&mut self, top: &TopOfBook, recv_ns: Nanos) {
-        let decoded_ns = self.stamp(recv_ns);
-        let stamps = self.parts.latency.stamps(top.event_ns, recv_ns, decoded_ns, decoded_ns);
-        let Some(book) = self.book(top.instrument) else { return };
-        if top.sequence < book.top_sequence {
+    fn on_top(&mut self, line: usize, top: &TopOfBook, recv_ns: Nanos) {
+        let Some(at) = self.at(top.instrument) else { return };
+        let shown = self.parts.books[at].top_sequence;
+        if let Some(lines) = &mut self.lines
+            && !lines.on_top((at, line), top.sequence, shown, recv_ns)
+        {
             return;
         }
+        if top.sequence < shown {
+            return;
+        }
+        let decoded_ns = self.stamp(recv_ns);
+        let stamps = self.parts.latency.stamps(top.event_ns, recv_ns, decoded_ns, decoded_ns);
+        let book = &mut self.parts.books[at];
         book.top_sequence = top.sequence;
         let both = top.bid.qty.0 > 0 && top.ask.qty.0 > 0;
         let crossed = both && top.bid.price >= top.ask.price;
@@ -232,72 +321,44 @@ impl Feed {
         book.writer.publish_top_stamped(top, state, recv_ns, stamps);
         if crossed {
             let text = format_args!("instrument {}: crossed top of book", top.instrument.0);
-            self.parts.session.log().warn(recv_ns, text);
+            self.parts.sessions[line].log().warn(recv_ns, text);
         }
         if self.parts.latency.is_on() {
-            let published_ns = self.parts.session.now();
+            let published_ns = self.parts.sessions[0].now();
             let latency = &mut self.parts.latency;
             latency.record(top.instrument, top.event_ns, recv_ns, decoded_ns, published_ns);
         }
     }
 
-    fn on_notice(&mut self, notice: &VenueNotice, now: Nanos) {
-        match *notice {
-            VenueNotice::Readiness(Channel::Public, readiness) => {
-                self.health.state = readiness;
-                self.health_at = Nanos(0);
+    /// Reads the connections in turns, whichever has something: a bounded number of messages each.
+    fn read(&mut self, now: Nanos) -> usize {
+        let count = self.parts.sessions.len();
+        let first = if count > 1 { self.turn ^ 1 } else { 0 };
+        self.turn = first;
+        let (mut work, mut dry) = (0, [false; FEED_LINES]);
+        for _ in 0..MESSAGES_PER_POLL {
+            for line in (0..count).map(|offset| first ^ offset) {
+                dry[line] = dry[line] || !self.step(line, now);
+                work += usize::from(!dry[line]);
             }
-            VenueNotice::ClockOffset { offset_ns, round_trip_ns } => {
-                self.parts.latency.set_clock_offset(offset_ns);
-                self.health.clock_offset_ns = offset_ns;
-                self.health.clock_round_trip_ns = round_trip_ns;
+            if dry[..count].iter().all(|dry| *dry) {
+                break;
             }
-            VenueNotice::SubscriptionFailed(instrument) => {
-                self.health.subscriptions_failed += 1;
-                let text = format_args!("instrument {}: no market data", instrument.0);
-                self.parts.session.log().warn(now, text);
-            }
-            VenueNotice::ShutdownAnnounced(channel) => {
-                let text =
-                    format_args!("the venue announced the end of the {channel:?} connection");
-                self.parts.session.log().warn(now, text);
-            }
-            VenueNotice::RequestFailed(code) => {
-                let text = format_args!("a request failed with code {code}");
-                self.parts.session.log().warn(now, text);
-            }
-            _ => {}
         }
+        work
     }
 
-    fn publish_health(&mut self, now: Nanos) {
-        if now < self.health_at {
-            return;
+    /// Takes one message or change of a connection; `false` if nothing waits there.
+    fn step(&mut self, line: usize, now: Nanos) -> bool {
+        let Some(step) = self.parts.sessions[line].step(now) else { return false };
+        self.health.last_recv_ns = step.recv_ns;
+        self.health.lines[line].last_recv_ns = step.recv_ns;
+        if step.closed == Some(Channel::Public) {
+            self.on_lost(line, now);
         }
-        self.health_at = now.plus(HEALTH_EVERY_NS);
-        let counters = self.parts.session.counters();
-        let live = |book: &&FeedBook| book.book.state() == BookState::Live;
-        self.health.books = self.parts.books.len() as u64;
-        self.health.books_live = self.parts.books.iter().filter(live).count() as u64;
-        self.health.frames = counters.frames;
-        self.health.bytes = self.parts.session.bytes_received();
-        self.health.decode_errors = counters.decode_errors;
-        let scans = self.parts.session.scans();
-        (self.health.scanned, self.health.fallback) = (scans.scanned, scans.fallback);
-        self.health.updated_ns = now;
-        self.parts.health.publish(&self.health);
-    }
-
-    /// Every book is old from this moment on.
-    fn on_lost(&mut self, now: Nanos) {
-        self.health.state = Readiness::Down;
-        self.health.reconnects += 1;
-        self.health_at = Nanos(0);
-        for book in &mut self.parts.books {
-            book.book.on_disconnect();
-            (book.top_sequence, book.top_crossed) = (0, false);
-            book.writer.set_state(book.book.state(), now);
-        }
+        self.on_events(line, step.recv_ns);
+        self.ask(now);
+        true
     }
 }
 
@@ -310,26 +371,23 @@ impl Agent for Feed {
         if !self.started {
             self.start(now);
         }
-        let mut work = self.parts.session.poll(now);
-        for _ in 0..MESSAGES_PER_POLL {
-            let Some(step) = self.parts.session.step(now) else { break };
-            work += 1;
-            self.health.last_recv_ns = step.recv_ns;
-            if step.closed == Some(Channel::Public) {
-                self.on_lost(now);
-            }
-            self.on_events(step.recv_ns);
-            while let Some(instrument) = self.resync.pop() {
-                self.health.resyncs += 1;
-                self.command(CommandKind::Resync(instrument), now);
-            }
+        let mut work = 0;
+        for session in &mut self.parts.sessions {
+            work += session.poll(now);
         }
-        if self.parts.session.deadline(now) {
-            self.on_events(now);
+        work += self.read(now);
+        for line in 0..self.parts.sessions.len() {
+            if self.parts.sessions[line].deadline(now) {
+                self.on_events(line, now);
+            }
         }
         while let Some(command) = self.parts.control.pop() {
             work += 1;
             self.command(command.kind, now);
+        }
+        if self.lines.is_some() {
+            self.give_up_holes(now);
+            self.ask(now);
         }
         self.publish_health(now);
         work

@@ -8,6 +8,7 @@
 mod bitmap;
 mod l2;
 mod sequence;
+mod waiting;
 
 pub use l2::{Ladder, LadderOptions};
 pub use sequence::{Book, BookCounters, BookOptions, Outcome};

@@ -5,20 +5,20 @@
 //! there is no book wait in a bounded buffer for a fetched snapshot. This does not ask for the
 //! snapshot itself: the caller does when the outcome is [`Outcome::NeedResync`].
 //!
-//! Where two connections bring the same stream ([`Book::set_patient`]), most messages come twice, and
-//! what one of them misses the other one brings: deltas behind a hole are held back, the book stays at
-//! the last id before it, and the caller decides how long that may take ([`Book::give_up`]).
+//! Where two connections bring the same stream ([`Book::set_redundant`]), most messages come twice,
+//! and one connection may lag behind the other. What one of them misses the other one brings: while
+//! both work ([`Book::set_patient`]), deltas behind a hole are held back, the book stays at the last
+//! id before it, and the caller decides how long that may take ([`Book::give_up`]).
 
 #![forbid(unsafe_code)]
 
 use super::l2::{Ladder, LadderOptions};
+use super::waiting::Waiting;
 use crate::mutants::Mutant;
 use crate::types::{BookState, DepthKind, DepthUpdate, Level, Nanos, Price};
 
 /// A live stream repeats itself now and then; one that does nothing else has started its ids anew.
 const IGNORED_MAX: u32 = 64;
-/// The same where every message comes twice and one connection may lag behind the other.
-const REPEATED_MAX: u32 = 8_192;
 
 /// Sizes of a [`Book`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,21 +75,6 @@ pub struct BookCounters {
     pub incomplete: u64,
 }
 
-/// A delta in the buffer.
-#[derive(Clone, Copy, Debug)]
-struct Waiting {
-    update: DepthUpdate,
-    start: usize,
-}
-
-impl Waiting {
-    /// Its levels among those of all that wait.
-    fn levels<'a>(&self, all: &'a [Level]) -> (&'a [Level], &'a [Level]) {
-        let middle = self.start + self.update.bids as usize;
-        (&all[self.start..middle], &all[middle..middle + self.update.asks as usize])
-    }
-}
-
 /// One book with its continuity.
 #[derive(Clone, Debug)]
 pub struct Book {
@@ -98,10 +83,11 @@ pub struct Book {
     id: u64,
     sequence: u64,
     event_ns: Nanos,
-    waiting: Vec<Waiting>,
-    levels: Vec<Level>,
+    waiting: Waiting,
     ignored_in_row: u32,
-    /// Another connection brings the same messages.
+    /// Messages may come on several connections.
+    redundant: bool,
+    /// Another connection brings the same messages at the moment.
     patient: bool,
     counters: BookCounters,
 }
@@ -116,12 +102,18 @@ impl Book {
             id: 0,
             sequence: 0,
             event_ns: Nanos(0),
-            waiting: Vec::with_capacity(options.buffered_updates.max(1)),
-            levels: Vec::with_capacity(options.buffered_levels),
+            waiting: Waiting::new(options.buffered_updates, options.buffered_levels),
             ignored_in_row: 0,
+            redundant: false,
             patient: false,
             counters: BookCounters::default(),
         }
+    }
+
+    /// The messages come on several connections, in the order of each but not of all of them. That one
+    /// of them repeats itself is then for the caller to notice ([`Book::start_anew`]).
+    pub fn set_redundant(&mut self) {
+        self.redundant = true;
     }
 
     /// Whether another connection brings the same messages at the moment.
@@ -142,6 +134,15 @@ impl Book {
             return Outcome::Ignored;
         }
         self.counters.gaps += 1;
+        self.state = BookState::Buffering;
+        Outcome::NeedResync
+    }
+
+    /// The ids of the stream have started anew: what stands here cannot be continued, and what waits
+    /// belongs to it.
+    pub fn start_anew(&mut self) -> Outcome {
+        self.counters.gaps += 1;
+        self.forget_waiting();
         self.state = BookState::Buffering;
         Outcome::NeedResync
     }
@@ -213,8 +214,7 @@ impl Book {
         if update.last_id <= self.id {
             self.counters.ignored += 1;
             self.ignored_in_row += 1;
-            let most = if self.patient { REPEATED_MAX } else { IGNORED_MAX };
-            if self.ignored_in_row > most {
+            if self.ignored_in_row > IGNORED_MAX && !self.redundant {
                 self.counters.gaps += 1;
                 return self.resync_from(update, bids, asks);
             }
@@ -234,46 +234,31 @@ impl Book {
         self.continue_held()
     }
 
-    /// Keeps a delta that lies behind a hole, in order; one that is held already came twice.
+    /// Keeps a delta that lies behind a hole, unless it is older than the book: its ids are then those
+    /// from before the stream started anew.
     #[cold]
     fn hold(&mut self, update: &DepthUpdate, bids: &[Level], asks: &[Level]) -> Outcome {
-        let newest = self.waiting.last().map_or(0, |delta| delta.update.last_id);
-        if update.last_id <= newest {
+        if update.sequence < self.sequence || self.waiting.holds(update.last_id) {
             self.counters.ignored += 1;
             return Outcome::Ignored;
         }
-        if !self.has_room(bids.len() + asks.len()) {
+        if !self.waiting.has_room(bids.len() + asks.len()) {
             self.counters.gaps += 1;
             self.counters.overflows += 1;
             return self.resync_from(update, bids, asks);
         }
-        self.keep(update, bids, asks);
+        self.waiting.insert(update, bids, asks);
         Outcome::Held
     }
 
     /// The book has gone on: applies what is held and fits now. Another hole keeps the rest.
     #[cold]
     fn continue_held(&mut self) -> Outcome {
-        let waiting = std::mem::take(&mut self.waiting);
-        let levels = std::mem::take(&mut self.levels);
-        let mut kept = waiting.len();
-        for (index, delta) in waiting.iter().enumerate() {
-            if delta.update.first_id > self.id + 1 {
-                kept = index;
-                break;
-            }
-            if delta.update.last_id > self.id {
-                let (bids, asks) = delta.levels(&levels);
-                self.apply(&delta.update, bids, asks);
-            }
-        }
-        (self.waiting, self.levels) = (waiting, levels);
-        if kept == self.waiting.len() {
+        let rest = self.apply_waiting();
+        if rest != Some(0) {
             self.counters.filled += 1;
-            self.forget_waiting();
-        } else {
-            self.keep_waiting_from(kept);
         }
+        self.keep_waiting_from(rest);
         self.check()
     }
 
@@ -317,37 +302,27 @@ impl Book {
     #[cold]
     fn buffer(&mut self, update: &DepthUpdate, bids: &[Level], asks: &[Level]) -> Outcome {
         self.state = BookState::Buffering;
-        // A stream only goes forward: where it goes back its ids have started anew, or what waits
-        // was never right and would keep every snapshot from fitting.
-        let newest = self.waiting.last().map_or(0, |delta| delta.update.last_id);
-        if update.last_id < newest {
+        if self.redundant {
+            if self.waiting.holds(update.last_id) {
+                self.counters.ignored += 1;
+                return Outcome::Ignored;
+            }
+        } else if update.last_id < self.waiting.newest() {
+            // A stream only goes forward: where it goes back its ids have started anew, or what waits
+            // was never right and would keep every snapshot from fitting.
             self.forget_waiting();
         }
         let count = bids.len() + asks.len();
-        let full = !self.has_room(count);
+        let full = !self.waiting.has_room(count);
         if full {
             self.counters.overflows += 1;
             self.forget_waiting();
-            if count > self.levels.capacity() {
+            if !self.waiting.has_room(count) {
                 return Outcome::NeedResync;
             }
         }
-        self.keep(update, bids, asks);
+        self.waiting.insert(update, bids, asks);
         if full { Outcome::NeedResync } else { Outcome::Buffered }
-    }
-
-    /// Whether a delta of so many levels can wait.
-    fn has_room(&self, levels: usize) -> bool {
-        self.waiting.len() < self.waiting.capacity()
-            && self.levels.len() + levels <= self.levels.capacity()
-    }
-
-    fn keep(&mut self, update: &DepthUpdate, bids: &[Level], asks: &[Level]) {
-        let start = self.levels.len();
-        self.levels.extend_from_slice(bids);
-        self.levels.extend_from_slice(asks);
-        let (bids, asks) = (bids.len() as u32, asks.len() as u32);
-        self.waiting.push(Waiting { update: DepthUpdate { bids, asks, ..*update }, start });
     }
 
     #[cold]
@@ -357,8 +332,22 @@ impl Book {
         bids: &[Level],
         asks: &[Level],
     ) -> Outcome {
-        self.forget_waiting();
+        if !self.redundant {
+            self.forget_waiting();
+            self.replace(update, bids, asks);
+            return self.check();
+        }
+        let newer = (update.sequence, update.last_id) > (self.sequence, self.id);
+        if self.state == BookState::Live && !newer {
+            // What another connection begins with, or a copy of what the book has begun with.
+            self.counters.ignored += 1;
+            return Outcome::Ignored;
+        }
+        self.waiting.forget_before(update.sequence);
         self.replace(update, bids, asks);
+        // The other connection may be ahead; this one brings what is missing.
+        let rest = self.apply_waiting();
+        self.keep_waiting_from(rest);
         self.check()
     }
 
@@ -374,9 +363,7 @@ impl Book {
             self.counters.ignored += 1;
             return Outcome::Ignored;
         }
-        let first = self.waiting.iter().position(|delta| delta.update.last_id > update.last_id);
-        if let Some(first) = first
-            && self.waiting[first].update.first_id > update.last_id + 1
+        if self.waiting.first_after(update.last_id).is_some_and(|first| first > update.last_id + 1)
         {
             self.counters.snapshots_old += 1;
             self.state = BookState::Buffering;
@@ -384,11 +371,18 @@ impl Book {
         }
         self.replace(update, bids, asks);
         if Mutant::BufferDropped.is_on() {
-            self.id = self.waiting.last().map_or(self.id, |delta| delta.update.last_id);
+            self.id = self.id.max(self.waiting.newest());
             self.forget_waiting();
             return self.check();
         }
-        self.apply_waiting(first.unwrap_or(self.waiting.len()))
+        let rest = self.apply_waiting();
+        self.keep_waiting_from(rest);
+        if rest.is_some() && !self.patient {
+            self.counters.gaps += 1;
+            self.state = BookState::Buffering;
+            return Outcome::NeedResync;
+        }
+        self.check()
     }
 
     fn replace(&mut self, update: &DepthUpdate, bids: &[Level], asks: &[Level]) {
@@ -397,47 +391,35 @@ impl Book {
         self.apply(update, bids, asks);
     }
 
-    /// Applies the buffered deltas from `first` on. A hole among them keeps what follows it.
-    fn apply_waiting(&mut self, first: usize) -> Outcome {
+    /// Applies what waits and fits, in the order of the ids. Gives the place of the first delta that
+    /// lies behind a hole.
+    fn apply_waiting(&mut self) -> Option<usize> {
         let waiting = std::mem::take(&mut self.waiting);
-        let levels = std::mem::take(&mut self.levels);
         let mut hole = None;
-        for (index, delta) in waiting.iter().enumerate().skip(first) {
-            let update = &delta.update;
-            if update.last_id <= self.id {
-                continue;
+        let mut at = 0;
+        while let Some((update, bids, asks)) = waiting.get(at) {
+            if update.last_id > self.id {
+                if update.first_id > self.id + 1 {
+                    hole = Some(at);
+                    break;
+                }
+                self.apply(update, bids, asks);
             }
-            if update.first_id > self.id + 1 {
-                hole = Some(index);
-                break;
-            }
-            let (bids, asks) = delta.levels(&levels);
-            self.apply(update, bids, asks);
+            at += 1;
         }
         self.waiting = waiting;
-        self.levels = levels;
-        if let Some(index) = hole {
-            self.counters.gaps += 1;
-            self.state = BookState::Buffering;
-            self.keep_waiting_from(index);
-            return Outcome::NeedResync;
-        }
-        self.forget_waiting();
-        self.check()
+        hole
     }
 
-    fn keep_waiting_from(&mut self, index: usize) {
-        let start = self.waiting[index].start;
-        self.waiting.drain(..index);
-        self.levels.drain(..start);
-        for delta in &mut self.waiting {
-            delta.start -= start;
+    fn keep_waiting_from(&mut self, rest: Option<usize>) {
+        match rest {
+            Some(at) => self.waiting.forget_first(at),
+            None => self.forget_waiting(),
         }
     }
 
     fn forget_waiting(&mut self) {
         self.waiting.clear();
-        self.levels.clear();
         self.ignored_in_row = 0;
     }
 }
@@ -647,6 +629,7 @@ mod tests {
     /// A live book at id 10 whose messages come on two connections.
     fn patient() -> Book {
         let mut book = live();
+        book.set_redundant();
         book.set_patient(true);
         book
     }
@@ -705,9 +688,62 @@ mod tests {
     #[test]
     fn one_connection_far_behind_is_not_a_stream_that_starts_anew() {
         let mut book = patient();
-        for _ in 0..REPEATED_MAX {
+        for _ in 0..10 * IGNORED_MAX {
             assert_eq!(delta(&mut book, 1, 1), Outcome::Ignored);
         }
-        assert_eq!(delta(&mut book, 1, 1), Outcome::NeedResync, "but both of them are");
+        assert_eq!(book.start_anew(), Outcome::NeedResync, "whoever sees both of them knows");
+        assert_eq!(delta(&mut book, 2, 2), Outcome::Buffered);
+        assert_eq!(snapshot(&mut book, DepthKind::FetchedSnapshot, 1), Outcome::Applied);
+        assert_eq!((book.id(), book.counters().gaps), (2, 1));
+    }
+
+    #[test]
+    fn while_there_is_no_book_two_connections_fill_the_buffer_in_any_order() {
+        let mut book = Book::new(Price(1), SMALL);
+        book.set_redundant();
+        book.set_patient(true);
+        for id in [13, 11, 14] {
+            assert_eq!(delta(&mut book, id, id), Outcome::Buffered);
+        }
+        assert_eq!(delta(&mut book, 13, 13), Outcome::Ignored, "it came twice");
+        // What neither has brought so far may still come.
+        assert_eq!(snapshot(&mut book, DepthKind::FetchedSnapshot, 10), Outcome::Applied);
+        assert_eq!((book.state(), book.id(), book.is_holding()), (BookState::Live, 11, true));
+        assert_eq!(delta(&mut book, 12, 12), Outcome::Applied);
+        assert_eq!((book.id(), best(&book), book.is_holding()), (14, 14, false));
+        assert_eq!((book.counters().gaps, book.counters().filled), (0, 1));
+    }
+
+    #[test]
+    fn the_snapshot_that_another_connection_begins_with_turns_nothing_back() {
+        let mut book = patient();
+        assert_eq!(delta(&mut book, 11, 11), Outcome::Applied);
+        for id in [9, 11] {
+            assert_eq!(snapshot(&mut book, DepthKind::Snapshot, id), Outcome::Ignored);
+        }
+        assert_eq!((book.id(), best(&book)), (11, 11));
+        // One that is ahead is taken, and what is held behind it is not lost.
+        assert_eq!(delta(&mut book, 14, 14), Outcome::Held);
+        assert_eq!(delta(&mut book, 16, 16), Outcome::Held);
+        assert_eq!(snapshot(&mut book, DepthKind::Snapshot, 13), Outcome::Applied);
+        assert_eq!((book.id(), best(&book), book.is_holding()), (14, 14, true));
+        assert_eq!(delta(&mut book, 15, 15), Outcome::Applied);
+        assert_eq!((book.id(), book.is_holding()), (16, false));
+    }
+
+    #[test]
+    fn ids_that_start_anew_with_a_snapshot_are_followed_on_both_connections() {
+        let mut book = patient();
+        assert_eq!(delta(&mut book, 12, 12), Outcome::Held);
+        let anew = DepthUpdate { sequence: 500, ..update(DepthKind::Snapshot, 1, 1) };
+        let levels = [level(100, 1)];
+        assert_eq!(book.on_depth(&anew, &levels, &[]), Outcome::Applied);
+        assert_eq!((book.id(), book.is_holding()), (1, false), "what was held was of before");
+        // The other connection is not there yet.
+        assert_eq!(delta(&mut book, 13, 13), Outcome::Ignored);
+        let next = DepthUpdate { sequence: 501, ..update(DepthKind::Delta, 2, 2) };
+        assert_eq!(book.on_depth(&next, &levels, &[]), Outcome::Applied);
+        assert_eq!(book.on_depth(&anew, &levels, &[]), Outcome::Ignored);
+        assert_eq!((book.id(), book.state()), (2, BookState::Live));
     }
 }

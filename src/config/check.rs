@@ -190,12 +190,17 @@ impl Checker<'_> {
             Some(count) => self.in_range(count, 1, 2, "order_connections")? as u8,
             None => 2,
         };
+        let feed_connections = match &raw.feed_connections {
+            Some(count) => self.in_range(count, 1, 2, "feed_connections")? as u8,
+            None => 1,
+        };
         Ok(VenueConfig {
             venue,
             api_key: raw.api_key.map(Into::into),
             api_secret: raw.api_secret.map(Into::into),
             orders_over_rest,
             order_connections,
+            feed_connections,
             recv_window_ms,
             rest: self.url(raw.rest, "https")?,
             public: self.url(raw.public, "wss")?,

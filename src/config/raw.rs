@@ -108,6 +108,7 @@ pub(super) struct RawVenue {
     pub api_secret: Option<RawSecret>,
     pub orders: Option<Spanned<String>>,
     pub order_connections: Option<Spanned<i64>>,
+    pub feed_connections: Option<Spanned<i64>>,
     pub recv_window_ms: Option<Spanned<i64>>,
     pub rest: Option<Spanned<String>>,
     pub public: Option<Spanned<String>>,

@@ -4,10 +4,40 @@ use super::codec::byte;
 use crate::sync::seqlock;
 use crate::types::{Channel, LIMITS_MAX, Nanos, OrderLine, OrderLines, Readiness};
 
+/// Most connections of one feed.
+pub const FEED_LINES: usize = 2;
+
+/// One of the connections of a feed. What follows `last_recv_ns` is only counted where there are two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeedLine {
+    /// Readiness of its market data.
+    pub state: Readiness,
+    /// Times it was lost.
+    pub reconnects: u64,
+    /// Messages received.
+    pub frames: u64,
+    /// When the last message was received.
+    pub last_recv_ns: Nanos,
+    /// Tops, deltas and trades that it was the first to bring.
+    pub first: u64,
+    /// The same that the other one had brought before.
+    pub late: u64,
+    /// Times its own stream of deltas had a hole.
+    pub missed: u64,
+    /// Holes of a book that it closed.
+    pub filled: u64,
+    /// How long after the other one it brought what was late: median; 0 if nothing was.
+    pub late_p50_ns: u64,
+    /// The same, 99 of a hundred.
+    pub late_p99_ns: u64,
+    /// The same, longest.
+    pub late_max_ns: u64,
+}
+
 /// What the feed of a venue says of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FeedHealth {
-    /// Readiness of the market data connection.
+    /// Readiness of the market data connection; of the readier one of two.
     pub state: Readiness,
     /// Books that are live.
     pub books_live: u64,
@@ -31,7 +61,7 @@ pub struct FeedHealth {
     pub gaps: u64,
     /// Resyncs of a book, first synchronisations included.
     pub resyncs: u64,
-    /// Connections lost.
+    /// Connections lost, of both together.
     pub reconnects: u64,
     /// Subscriptions that failed.
     pub subscriptions_failed: u64,
@@ -39,6 +69,18 @@ pub struct FeedHealth {
     pub last_recv_ns: Nanos,
     /// When this was written.
     pub updated_ns: Nanos,
+    /// How many connections it has, at most [`FEED_LINES`].
+    pub line_count: u64,
+    /// Each of them.
+    pub lines: [FeedLine; FEED_LINES],
+}
+
+impl FeedHealth {
+    /// Its connections.
+    #[must_use]
+    pub fn lines(&self) -> &[FeedLine] {
+        &self.lines[..(self.line_count as usize).min(FEED_LINES)]
+    }
 }
 
 /// How far one of a venue's rate limits is used.
@@ -127,16 +169,20 @@ pub struct HealthWriter {
 
 /// Order of the words below; part of the layout's hash.
 pub(super) const FIELDS: &str = "feed: state books_live books offset round_trip frames bytes \
-    decode_errors gaps resyncs reconnects subscriptions_failed last_recv updated scanned fallback; \
+    decode_errors gaps resyncs reconnects subscriptions_failed last_recv updated scanned fallback \
+    lines 2(state reconnects frames last_recv first late missed filled p50 p99 max); \
     executor: \
     channels5|line<<48|ready<<56 offset round_trip commands refused reports decode_errors \
     reply_timeouts reconnects suspended_until updated lines2(reply|unanswered<<40) \
     limits6(used|allowed<<32)";
 
+/// Where the connections stand in the feed's half, and words of each.
+const LINES_AT: usize = 17;
+const LINE_WORDS: usize = 11;
 /// Where the rate limits stand in the executor's half.
 const LIMITS_AT: usize = 13;
 /// Words of each half after its counter.
-pub(super) const FEED_WORDS: usize = 16;
+pub(super) const FEED_WORDS: usize = LINES_AT + FEED_LINES * LINE_WORDS;
 pub(super) const EXECUTOR_WORDS: usize = LIMITS_AT + LIMITS_MAX;
 
 /// Writes the feed's half.
@@ -146,7 +192,7 @@ pub struct FeedHealthWriter(pub(super) seqlock::Writer);
 impl FeedHealthWriter {
     /// Publishes the feed's health.
     pub fn publish(&mut self, health: &FeedHealth) {
-        let words: [u64; FEED_WORDS] = [
+        let words: [u64; LINES_AT] = [
             health.state as u64,
             health.books_live,
             health.books,
@@ -163,8 +209,48 @@ impl FeedHealthWriter {
             health.updated_ns.0,
             health.scanned,
             health.fallback,
+            health.line_count,
         ];
-        self.0.write(|payload| payload.copy_from(0, &words));
+        let lines = health.lines.map(feed_line_words);
+        self.0.write(|payload| {
+            payload.copy_from(0, &words);
+            for (index, line) in lines.iter().enumerate() {
+                payload.copy_from(LINES_AT + index * LINE_WORDS, line);
+            }
+        });
+    }
+}
+
+fn feed_line_words(line: FeedLine) -> [u64; LINE_WORDS] {
+    [
+        line.state as u64,
+        line.reconnects,
+        line.frames,
+        line.last_recv_ns.0,
+        line.first,
+        line.late,
+        line.missed,
+        line.filled,
+        line.late_p50_ns,
+        line.late_p99_ns,
+        line.late_max_ns,
+    ]
+}
+
+fn feed_line_of(w: &[u64]) -> FeedLine {
+    let word = |at: usize| w.get(at).copied().unwrap_or_default();
+    FeedLine {
+        state: Readiness::from_u8(word(0) as u8).unwrap_or_default(),
+        reconnects: word(1),
+        frames: word(2),
+        last_recv_ns: Nanos(word(3)),
+        first: word(4),
+        late: word(5),
+        missed: word(6),
+        filled: word(7),
+        late_p50_ns: word(8),
+        late_p99_ns: word(9),
+        late_max_ns: word(10),
     }
 }
 
@@ -243,6 +329,8 @@ pub(super) fn feed(reader: &seqlock::Reader) -> FeedHealth {
         updated_ns: Nanos(w[13]),
         scanned: w[14],
         fallback: w[15],
+        line_count: w[16],
+        lines: std::array::from_fn(|line| feed_line_of(&w[LINES_AT + line * LINE_WORDS..])),
     }
 }
 

@@ -46,7 +46,7 @@
 //! counters    1                  96  counter, 25 counts, 64 refusals by code
 //! pairs       1                   8  number of outcomes written
 //!                  + capacity x  56  counter, head 16, 4 legs x 8, -7
-//! feeds       venues             24  counter, the fields of FeedHealth, -7
+//! feeds       venues             40  counter, the fields of FeedHealth, 2 connections x 11
 //! executors   venues             24  counter, channels and ready, the rest of ExecutorHealth, -6
 //! worst       venues x 100       16  counter, client id, signal | instrument << 48, 13 stamps
 //! heads       venues x groups     8  count, sum, !min, max, -4
@@ -114,7 +114,7 @@ const _: () = {
     assert!(with_counter(account::BALANCE_WORDS) == LINE);
     assert!(with_counter(account::PNL_WORDS) == LINE);
     assert!(with_counter(account::COUNTER_WORDS).next_multiple_of(LINE) == COUNTERS_SIZE);
-    assert!(with_counter(health::FEED_WORDS) <= HEALTH_STRIDE);
+    assert!(with_counter(health::FEED_WORDS) <= FEED_STRIDE);
     assert!(with_counter(health::EXECUTOR_WORDS) <= HEALTH_STRIDE);
     assert!(cfg!(feature = "loom") || histogram::BODY == 1984);
     assert!(histogram::BODY.is_multiple_of(LINE) && histogram::HEAD == LINE);
@@ -137,6 +137,7 @@ const WORST_STRIDE: usize = 2 * LINE;
 const ASSET_STRIDE: usize = LINE / 2;
 const POSITION_STRIDE: usize = 2 * LINE;
 const COUNTERS_SIZE: usize = 12 * LINE;
+const FEED_STRIDE: usize = 5 * LINE;
 const HEALTH_STRIDE: usize = 3 * LINE;
 
 /// Changes with every size above and with every order of fields, which each module names.
@@ -148,6 +149,7 @@ pub(super) const HASH: u64 = {
         ASSET_STRIDE as u64,
         POSITION_STRIDE as u64,
         COUNTERS_SIZE as u64,
+        FEED_STRIDE as u64,
         HEALTH_STRIDE as u64,
         histogram::HEAD as u64,
         histogram::BODY as u64,
@@ -303,7 +305,7 @@ impl MarketLayout {
             pnl: cursor.section(LINE, assets),
             counters: cursor.section(COUNTERS_SIZE, 1),
             pairs: cursor.section(pair_shape().size(), 1),
-            feeds: cursor.section(HEALTH_STRIDE, venues),
+            feeds: cursor.section(FEED_STRIDE, venues),
             executors: cursor.section(HEALTH_STRIDE, venues),
             worst: cursor.section(WORST_STRIDE, WORST_PATHS * venues),
             heads: cursor.section(histogram::HEAD, histograms),
@@ -431,7 +433,7 @@ mod tests {
             (l.pnl, 8, 3),
             (l.counters, 96, 1),
             (l.pairs, 8 + 64 * 56, 1),
-            (l.feeds, 24, 2),
+            (l.feeds, 40, 2),
             (l.executors, 24, 2),
             (l.worst, 16, 200),
             (l.heads, 8, 2 * 8 * 14),

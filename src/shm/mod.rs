@@ -42,8 +42,8 @@ pub use account::{AccountWriter, BalanceRow, OrderCounters, PnlRow, PositionRow,
 pub use books::{Best, BookWriter, DEPTH_MAX, Depth};
 pub use error::RegionError;
 pub use health::{
-    ExecutorHealth, ExecutorHealthWriter, FeedHealth, FeedHealthWriter, HealthWriter, RateUse,
-    VenueHealth,
+    ExecutorHealth, ExecutorHealthWriter, FEED_LINES, FeedHealth, FeedHealthWriter, FeedLine,
+    HealthWriter, RateUse, VenueHealth,
 };
 pub use latency::{GROUPS, Measuring, Stage, StageWriter};
 pub use market::{Market, RegionOptions};

@@ -239,6 +239,20 @@ fn venue_health() -> VenueHealth {
         updated_ns: Nanos(13),
         scanned: 14,
         fallback: 15,
+        line_count: 2,
+        lines: [16, 30].map(|from| FeedLine {
+            state: Readiness::Joining,
+            reconnects: from,
+            frames: from + 1,
+            last_recv_ns: Nanos(from + 2),
+            first: from + 3,
+            late: from + 4,
+            missed: from + 5,
+            filled: from + 6,
+            late_p50_ns: from + 7,
+            late_p99_ns: from + 8,
+            late_max_ns: from + 9,
+        }),
     };
     let executor = ExecutorHealth {
         channels: [

@@ -19,6 +19,15 @@ pub enum Fault {
         /// The venue's name of the instrument.
         symbol: String,
     },
+    /// The same on one connection, chosen as by [`Fault::CutOne`].
+    SkipOne {
+        /// The venue's name of the instrument.
+        symbol: String,
+        /// Part of the path; empty means all.
+        path_contains: String,
+        /// Place, from 0.
+        index: usize,
+    },
     /// Announces the end of this server, where the venue has a message for that.
     AnnounceShutdown,
     /// Moves the venue's clock by this many milliseconds from the true time.
@@ -99,6 +108,9 @@ struct Skip {
 impl FaultState {
     /// Starts to swallow one book change per connection.
     pub(super) fn skip(&mut self, symbol: &str, connections: BTreeSet<ConnId>) {
+        if connections.is_empty() {
+            return;
+        }
         self.skips.push(Skip {
             symbol_upper: symbol.to_uppercase(),
             symbol_lower: symbol.to_lowercase(),

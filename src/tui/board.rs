@@ -69,7 +69,12 @@ fn venue(row: &VenueRow) -> Span<'_> {
         true => format!("ready, limit {} %", row.limit_percent),
         false => "not ready".to_owned(),
     };
-    Span::styled(format!("{} {state}  ", row.name), Style::default().fg(color))
+    // Nothing else on the board tells that one of two is lost.
+    let lines = match row.feed_lines {
+        (ready, all) if all > 1 && ready < all => format!(", feed {ready} of {all}"),
+        _ => String::new(),
+    };
+    Span::styled(format!("{} {state}{lines}  ", row.name), Style::default().fg(color))
 }
 
 fn clock(seconds: u64) -> String {
@@ -221,6 +226,7 @@ mod tests {
                 VenueRow {
                     name: "a".to_owned(),
                     feed: Readiness::Ready,
+                    feed_lines: (1, 2),
                     orders: true,
                     limit_percent: 12,
                     suspended_ms: 0,
@@ -262,7 +268,7 @@ mod tests {
         let screen = screen.join("\n");
         for text in [
             "01:01:01",
-            "a ready, limit 12 %",
+            "a ready, limit 12 %, feed 1 of 2",
             "b suspended 42 s",
             "BTC spread +0.66 bp",
             "61685.99",

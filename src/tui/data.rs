@@ -1,6 +1,6 @@
 //! What the board shows, read from the region once per frame.
 
-use crate::shm::{MarketView, OrderCounters, Stage, Status, StatusValue};
+use crate::shm::{FeedLine, MarketView, OrderCounters, Stage, Status, StatusValue};
 use crate::types::{
     Amount, BookState, Instrument, InstrumentTable, Level, Nanos, Readiness, VenueId,
 };
@@ -33,6 +33,8 @@ pub struct VenueRow {
     pub name: String,
     /// Readiness of its market data.
     pub feed: Readiness,
+    /// How many of its market data connections are ready, and how many there are.
+    pub feed_lines: (usize, usize),
     /// Whether it takes new orders.
     pub orders: bool,
     /// Use of its rate limit that is used most, percent.
@@ -127,6 +129,7 @@ pub fn collect(view: &MarketView, venues: &[(VenueId, &str)], now: Nanos) -> Boa
                 VenueRow {
                     name: (*name).to_owned(),
                     feed: health.feed.state,
+                    feed_lines: ready_of(health.feed.lines()),
                     orders: health.executor.ready,
                     limit_percent: fullest.map_or(0, |(_, row)| row.percent()),
                     suspended_ms: health.executor.suspended_until_ns.since(now) / 1_000_000,
@@ -145,6 +148,11 @@ pub fn collect(view: &MarketView, venues: &[(VenueId, &str)], now: Nanos) -> Boa
         latency: STAGES.iter().map(|stage| latency(view, *stage, venues)).collect(),
         ..BoardData::default()
     }
+}
+
+/// How many are ready, and how many there are.
+fn ready_of(lines: &[FeedLine]) -> (usize, usize) {
+    (lines.iter().filter(|line| line.state == Readiness::Ready).count(), lines.len())
 }
 
 /// Fields of a strategy's status as text.

@@ -70,6 +70,7 @@ impl FrameDecoder {
             recv_window_ms: 5_000,
             orders_over_rest: false,
             order_connections: 1,
+            feed_connections: 1,
             dead_man_switch_s: None,
             reply_timeout_ms: 1_000,
             first_message_timeout_ms: 1_000,

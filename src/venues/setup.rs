@@ -93,6 +93,9 @@ pub struct VenueSetup {
     /// Connections for order entry where it goes over WebSocket: one, or two of which the healthier
     /// is used.
     pub order_connections: u8,
+    /// Connections for market data, each with a connector. With more than one, a connector fetches
+    /// snapshots only when it is asked to, and keeps to its part of the feed's rate limit.
+    pub feed_connections: u8,
     /// After how many seconds without us the venue is to cancel our orders; none: never.
     pub dead_man_switch_s: Option<u32>,
     /// How long a reply to an order may take before its outcome is unknown.

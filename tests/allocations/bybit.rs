@@ -35,6 +35,7 @@ fn setup(over_rest: bool) -> VenueSetup {
         recv_window_ms: 5000,
         orders_over_rest: over_rest,
         order_connections: 1,
+        feed_connections: 1,
         dead_man_switch_s: None,
         reply_timeout_ms: 1000,
         first_message_timeout_ms: 3000,

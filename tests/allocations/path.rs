@@ -589,6 +589,7 @@ fn side(
         recv_window_ms: 5000,
         orders_over_rest: false,
         order_connections: 1,
+        feed_connections: 1,
         dead_man_switch_s: None,
         reply_timeout_ms: 2000,
         first_message_timeout_ms: 5000,

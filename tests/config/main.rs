@@ -155,6 +155,11 @@ fn wrong_values_say_what_is_allowed() {
         complaint(&with("order_connections = 2", "order_connections = 3")),
         format!("engine.toml:{at}:21: order_connections = 3 must be from 1 to 2")
     );
+    let at = line("feed_connections = 1");
+    assert_eq!(
+        complaint(&with("feed_connections = 1", "feed_connections = 3")),
+        format!("engine.toml:{at}:20: feed_connections = 3 must be from 1 to 2")
+    );
     let at = line("qty = \"0.01\"");
     assert_eq!(
         complaint(&with("qty = \"0.01\"", "qty = \"-0.01\"")),

@@ -101,7 +101,7 @@ fn feed(script: Vec<Vec<(Event, Vec<Level>)>>) -> (Feed, MarketView, spsc::Produ
     let (ask, control) = spsc::channel(16);
     let parts = FeedParts {
         name: "feed:scripted".to_owned(),
-        session,
+        sessions: vec![session],
         books: vec![FeedBook {
             instrument: BTC,
             streamed: false,

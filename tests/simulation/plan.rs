@@ -33,6 +33,8 @@ pub struct Plan {
     pub slow_percent: u64,
     pub slow_ns: u64,
     pub orders_over_rest: [bool; 2],
+    /// By venue: one or two.
+    pub feed_connections: [u8; 2],
     /// Where a venue takes either kind of key.
     pub ed25519: bool,
     /// The built-in strategy runs too.
@@ -83,6 +85,8 @@ impl Plan {
             slow_percent: *Chance::new(seed, "slow").pick(&[0, 0, 20, 50]),
             slow_ns: Chance::new(seed, "slow by").between(20, 250) * MS,
             orders_over_rest: [c.percent(20), c.percent(20)],
+            feed_connections: ["feed of one", "feed of the other"]
+                .map(|part| 1 + u8::from(Chance::new(seed, part).percent(50))),
             ed25519: c.percent(50),
             spread_arb: c.percent(40),
             traders: 1 + usize::from(c.percent(30)),

@@ -122,6 +122,9 @@ fn config(plan: &Plan) -> Config {
     for (venue, rest) in config.venues.iter_mut().zip(plan.orders_over_rest) {
         venue.orders_over_rest = rest;
     }
+    for (venue, connections) in config.venues.iter_mut().zip(plan.feed_connections) {
+        venue.feed_connections = connections;
+    }
     let limits = &mut config.limits;
     limits.order_notional_max = Decimal::from(plan.limits.order_notional_max);
     limits.position_max = [

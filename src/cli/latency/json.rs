@@ -1,5 +1,6 @@
 //! `stoop latency --json`.
 
+use super::feeds;
 use super::report::{Report, StageRow, WorstRow};
 use crate::shm::Stage;
 use crate::sync::histogram::Snapshot;
@@ -23,6 +24,7 @@ pub(super) fn object(report: &Report) -> Value {
         },
         "stages": totals.collect::<Map<_, _>>(),
         "rows": report.rows.iter().map(row).collect::<Vec<_>>(),
+        "feeds": feeds::object(&report.feeds),
         "worst": report.worst.iter().map(worst).collect::<Vec<_>>(),
     })
 }

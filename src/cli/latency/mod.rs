@@ -3,6 +3,7 @@
 //!
 //! Reads the region of the instance and nothing else: the engine does not notice.
 
+mod feeds;
 mod hlog;
 mod json;
 mod report;

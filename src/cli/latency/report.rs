@@ -1,5 +1,6 @@
 //! What `stoop latency` shows, read from the region at one moment.
 
+use super::feeds::{self, FeedRow};
 use crate::shm::{GROUPS, MarketView, Measuring, PathRow, Stage};
 use crate::sync::histogram::Snapshot;
 use crate::types::{Nanos, VenueId};
@@ -47,6 +48,8 @@ pub(super) struct Report {
     pub totals: Vec<StageRow>,
     /// The longest first.
     pub worst: Vec<WorstRow>,
+    /// Every venue's feed.
+    pub feeds: Vec<FeedRow>,
 }
 
 impl Report {
@@ -70,6 +73,7 @@ impl Report {
             rows: Vec::new(),
             totals: Vec::new(),
             worst: worst_rows(view, worst),
+            feeds: feeds::collect(view),
         };
         let row = |stage, venue, group, seen: Snapshot| {
             let mean_ns = elapsed_ns.checked_div(seen.count).unwrap_or(0);
@@ -141,6 +145,7 @@ pub(super) mod tests {
             rows: vec![row(Some("a"), Some("BTC".to_owned()))],
             totals: vec![row(None, None)],
             worst: vec![WorstRow { row: worst, instrument: "BTC/USDT@a".to_owned() }],
+            feeds: Vec::new(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The table of `stoop latency`.
 
+use super::feeds;
 use super::report::{Report, StageRow, WorstRow};
 use crate::shm::Stage;
 use crate::sync::histogram::Snapshot;
@@ -15,6 +16,7 @@ pub(super) fn text(report: &Report) -> String {
     head(&mut text, report);
     stages(&mut text, &report.rows);
     worst(&mut text, &report.worst);
+    feeds::text(&mut text, &report.feeds);
     text
 }
 
@@ -102,7 +104,7 @@ fn worst(text: &mut String, rows: &[WorstRow]) {
 }
 
 /// With the unit that fits, three digits or more.
-fn duration(ns: u64) -> String {
+pub(super) fn duration(ns: u64) -> String {
     match ns {
         0..1_000 => format!("{ns} ns"),
         1_000..100_000 => format!("{:.2} us", ns as f64 / 1e3),

@@ -39,6 +39,10 @@ impl Host {
                 let open = sockets.into_iter().map(ConnId).collect();
                 venue.faults.skip(&symbol, open);
             }
+            Fault::SkipOne { symbol, path_contains, index: place } => {
+                let one = self.one_of(&sockets, &path_contains, place).map(ConnId);
+                self.venues[index].faults.skip(&symbol, one.into_iter().collect());
+            }
             Fault::AnnounceShutdown => {
                 let mut out = WireOut::new();
                 let now_ms = venue.now_ms(self.time);

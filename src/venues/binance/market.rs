@@ -18,7 +18,8 @@ use super::streams::{Product, Stream};
 use super::subscriptions::{SNAPSHOT_SPACING_NS, Subscriptions, notice};
 use crate::throttle::Throttle;
 use crate::types::{
-    Channel, Command, CommandKind, Event, Events, Nanos, Priority, Readiness, VenueNotice,
+    Channel, Command, CommandKind, Event, Events, LimitSpec, Nanos, Priority, Readiness,
+    VenueNotice,
 };
 use crate::venues::scan::Width;
 use crate::venues::{
@@ -85,12 +86,20 @@ impl MarketConnector {
             clock: ServerClock::new(),
             probe: None,
             suspended: Nanos(0),
-            budget: Throttle::of_feed(limits::of(product)),
+            budget: budget(product, setup.feed_connections),
             wake: None,
         };
         let scanner = Scanner::new(core.subscriptions.symbols(), product, Width::best());
         Self { parser: Parser::new(), scanner, scans: Scans::default(), core }
     }
+}
+
+/// The feed's part of the limits, or this connection's part of that.
+fn budget(product: Product, connections: u8) -> Throttle {
+    let part =
+        |spec: &LimitSpec| LimitSpec { feeds: spec.feeds / u32::from(connections.max(1)), ..*spec };
+    let specs: Vec<LimitSpec> = limits::of(product).iter().map(part).collect();
+    Throttle::of_feed(&specs)
 }
 
 impl Connector for MarketConnector {

@@ -78,6 +78,9 @@ pub(super) struct Subscriptions {
     /// Sorted by name; `books` has the same order.
     symbols: Vec<Symbol>,
     books: Vec<Book>,
+    /// Snapshots are fetched for whoever asks for one, and for nothing else: another connection
+    /// brings the same streams.
+    on_request: bool,
     first_message_ns: u64,
     next_control: Nanos,
     /// Number of the newest control message.
@@ -98,6 +101,7 @@ impl Subscriptions {
             product,
             books: symbols.iter().map(book).collect(),
             symbols,
+            on_request: setup.feed_connections > 1,
             first_message_ns: u64::from(setup.first_message_timeout_ms).max(1) * MS,
             next_control: Nanos(0),
             newest: 0,
@@ -114,27 +118,33 @@ impl Subscriptions {
         self.books[symbol].wanted
     }
 
-    /// The stream was cut or is new: subscribe to everything, and no snapshot counts any more.
+    /// The stream was cut or is new: subscribe to everything, and no snapshot counts any more, unless
+    /// it may be for another stream.
     pub(super) fn interrupt(&mut self, now: Nanos) {
         self.next_control = now;
         for book in &mut self.books {
             let state = if book.wanted { State::Due } else { State::Off };
             book.streams = [Subscription { state, request: 0, silences: 0 }; 3];
-            book.restart_snapshot();
+            match book.snapshot {
+                Snapshot::InFlight { .. } if self.on_request => {}
+                _ => book.restart_snapshot(self.on_request),
+            }
         }
     }
 
     pub(super) fn subscribe(&mut self, instrument: InstrumentId) -> Result<(), EncodeError> {
+        let on_request = self.on_request;
         let book = self.book_mut(instrument)?;
         if !book.wanted {
             book.wanted = true;
             book.streams = [Subscription { state: State::Due, request: 0, silences: 0 }; 3];
-            book.restart_snapshot();
+            book.restart_snapshot(on_request);
         }
         Ok(())
     }
 
     pub(super) fn unsubscribe(&mut self, instrument: InstrumentId) -> Result<(), EncodeError> {
+        let on_request = self.on_request;
         let book = self.book_mut(instrument)?;
         book.wanted = false;
         for stream in &mut book.streams {
@@ -143,7 +153,7 @@ impl Subscriptions {
                 _ => State::Leaving,
             };
         }
-        book.restart_snapshot();
+        book.restart_snapshot(on_request);
         Ok(())
     }
 
@@ -345,16 +355,21 @@ impl Subscriptions {
         let book = &mut self.books[symbol];
         book.snapshot = match book.streams[Stream::Depth as usize].state {
             _ if !book.wanted => Snapshot::Idle,
+            _ if self.on_request => Snapshot::Due(at),
             State::Live => Snapshot::Due(at),
             _ => Snapshot::AwaitDelta,
         };
     }
 
-    /// REST is closed: no snapshot in flight will arrive.
+    /// REST is closed: no snapshot in flight will arrive. Whoever asked for it asks again, perhaps
+    /// elsewhere.
     pub(super) fn lose_snapshots(&mut self, now: Nanos) {
         for index in 0..self.books.len() {
             if matches!(self.books[index].snapshot, Snapshot::InFlight { .. }) {
                 self.snapshot_failed(index, now);
+            }
+            if self.on_request {
+                self.books[index].snapshot = Snapshot::Idle;
             }
         }
     }
@@ -382,10 +397,10 @@ impl Subscriptions {
 
 impl Book {
     /// What was fetched or is in flight belongs to an earlier stream.
-    fn restart_snapshot(&mut self) {
+    fn restart_snapshot(&mut self, on_request: bool) {
         self.snapshot = match self.snapshot {
             Snapshot::InFlight { id, .. } => Snapshot::InFlight { id, stale: true },
-            _ if self.wanted => Snapshot::AwaitDelta,
+            _ if self.wanted && !on_request => Snapshot::AwaitDelta,
             _ => Snapshot::Idle,
         };
     }

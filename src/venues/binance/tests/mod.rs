@@ -9,6 +9,7 @@ mod session;
 mod signing;
 mod stream;
 mod suspension;
+mod two_feeds;
 mod two_lines;
 mod usdm;
 
@@ -91,6 +92,7 @@ pub(super) fn setup(secret: &str, orders_over_rest: bool) -> VenueSetup {
         recv_window_ms: 5000,
         orders_over_rest,
         order_connections: 1,
+        feed_connections: 1,
         dead_man_switch_s: None,
         reply_timeout_ms: 2000,
         first_message_timeout_ms: 1000,
