@@ -324,9 +324,8 @@ impl Feed {
             self.parts.sessions[line].log().warn(recv_ns, text);
         }
         if self.parts.latency.is_on() {
-            let published_ns = self.parts.sessions[0].now();
             let latency = &mut self.parts.latency;
-            latency.record(top.instrument, top.event_ns, recv_ns, decoded_ns, published_ns);
+            latency.record(top.instrument, top.event_ns, recv_ns, decoded_ns, decoded_ns);
         }
     }
 
@@ -388,6 +387,9 @@ impl Agent for Feed {
         if self.lines.is_some() {
             self.give_up_holes(now);
             self.ask(now);
+        }
+        if work == 0 {
+            self.parts.latency.flush();
         }
         self.publish_health(now);
         work

@@ -500,6 +500,7 @@ mod tests {
         let (decoded, published) = (TICK.plus(700), TICK.plus(770));
         let record = |latency: &mut FeedLatency| {
             latency.record(InstrumentId(1), event, TICK, decoded, published);
+            latency.flush();
         };
         record(&mut latency);
         let expected = [(Stage::Decode, 1, 700), (Stage::Publish, 1, 70)];
