@@ -1,5 +1,6 @@
 //! The gate: instructions per call of the hot functions, counted by callgrind, against
-//! `benches/baseline.json`. More than three per cent more fails, with the function named.
+//! `benches/baseline.json`. More than three per cent more fails, with the function named, unless the
+//! compiler is another one.
 //!
 //! `cargo bench --bench instructions` judges, `-- --update` accepts what is counted now, `-- --only
 //! NAME` counts one. Every function runs a fixed number of calls on fixed input in a process of its
@@ -137,10 +138,6 @@ fn judge(update: bool, only: Option<&str>) -> Result<bool, String> {
     let text = std::fs::read_to_string(&path).map_err(|error| format!("baseline.json: {error}"))?;
     let then: Baseline =
         serde_json::from_str(&text).map_err(|error| format!("baseline.json: {error}"))?;
-    if then.toolchain != now.toolchain {
-        let (then, now) = (&then.toolchain, &now.toolchain);
-        println!("the baseline was counted with {then}, this is {now}: counts may differ");
-    }
     println!("{:<34} {:>12} {:>12}", "instructions per call", "baseline", "now");
     let verdicts = then.judge(&now);
     let verdicts: Vec<_> = verdicts.iter().filter(|verdict| wanted(&verdict.name)).collect();
@@ -151,10 +148,17 @@ fn judge(update: bool, only: Option<&str>) -> Result<bool, String> {
     for verdict in &failed {
         println!("FAILED: {verdict}");
     }
-    if !failed.is_empty() {
-        println!("if that is meant: cargo bench --bench instructions -- --update");
+    if failed.is_empty() {
+        return Ok(true);
     }
-    Ok(failed.is_empty())
+    println!("if that is meant: cargo bench --bench instructions -- --update");
+    if then.toolchain != now.toolchain {
+        // The compiler has moved, which is not the code's doing.
+        let (then, now) = (&then.toolchain, &now.toolchain);
+        println!("NOT JUDGED: the baseline was counted with {then}, this is {now}");
+        return Ok(true);
+    }
+    Ok(false)
 }
 
 fn main() -> ExitCode {

@@ -252,7 +252,9 @@ impl Builder<'_> {
             let writer = self.market.book_writer(instrument.id).ok_or_else(|| missing("book"))?;
             let trades =
                 self.market.trade_writer(instrument.id).ok_or_else(|| missing("trade ring"))?;
-            let mut book = Book::new(instrument.rules.tick_size, self.sizes.books);
+            let mut options = self.sizes.books;
+            options.ladder.shown_levels = self.setup.config.depth;
+            let mut book = Book::new(instrument.rules.tick_size, options);
             memory::prepare(&mut book, &self.setup.config.host);
             books.push(FeedBook {
                 instrument: instrument.id,
@@ -266,8 +268,7 @@ impl Builder<'_> {
         }
         let latency = FeedLatency::new(&self.market, config.venue);
         let latency = latency.ok_or_else(|| missing("latency"))?;
-        let depth = self.setup.config.depth;
-        let parts = FeedParts { name, sessions, books, health, latency, control, depth };
+        let parts = FeedParts { name, sessions, books, health, latency, control };
         self.feeds.push(Feed::new(parts));
         Ok(())
     }

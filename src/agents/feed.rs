@@ -19,8 +19,8 @@ use crate::book::{Book, Outcome};
 use crate::shm::{BookWriter, FEED_LINES, FeedHealth, FeedHealthWriter, TradeWriter};
 use crate::sync::spsc;
 use crate::types::{
-    BookState, Channel, Command, CommandKind, DepthUpdate, Event, InstrumentId, Level, Nanos, Side,
-    TopOfBook, Trade,
+    BookState, Channel, Command, CommandKind, DepthUpdate, Event, InstrumentId, Nanos, TopOfBook,
+    Trade,
 };
 use lines::Lines;
 
@@ -56,8 +56,6 @@ pub struct FeedParts {
     pub latency: FeedLatency,
     /// Requests to watch more instruments.
     pub control: spsc::Consumer<Command>,
-    /// Levels a side that are published.
-    pub depth: usize,
 }
 
 /// See the module.
@@ -65,8 +63,6 @@ pub struct Feed {
     parts: FeedParts,
     /// Index into `parts.books` by instrument.
     index: Vec<Option<usize>>,
-    bids: Vec<Level>,
-    asks: Vec<Level>,
     /// Books to fetch anew once the events of this message are done.
     resync: Vec<InstrumentId>,
     /// What is kept where there are two connections.
@@ -92,8 +88,7 @@ impl Feed {
         for (at, book) in parts.books.iter().enumerate() {
             index[book.instrument.index()] = Some(at);
         }
-        let side = || vec![Level::default(); parts.depth];
-        let (bids, asks, books) = (side(), side(), parts.books.len());
+        let books = parts.books.len();
         let lines = (parts.sessions.len() > 1).then(|| Lines::new(books));
         if lines.is_some() {
             parts.books.iter_mut().for_each(|book| book.book.set_redundant());
@@ -102,8 +97,6 @@ impl Feed {
         Self {
             parts,
             index,
-            bids,
-            asks,
             resync: Vec::with_capacity(books),
             lines,
             turn: 0,
@@ -248,8 +241,8 @@ impl Feed {
         }
     }
 
-    /// Publishes a book that has changed, depth first, then the top that announces it; `was` is its
-    /// state before. Sequence and time are the book's own: deltas that waited may have taken it past
+    /// Publishes a book that has changed, first the top, which announces the depth; `was` is its state
+    /// before. Sequence and time are the book's own: deltas that waited may have taken it past
     /// the message that completed it, whose time is `event_ns`.
     fn publish(&mut self, at: usize, was: BookState, recv_ns: Nanos, event_ns: Nanos) {
         let decoded_ns = self.stamp(recv_ns);
@@ -267,16 +260,12 @@ impl Feed {
         if self.parts.latency.is_on() { self.parts.sessions[0].now() } else { recv_ns }
     }
 
-    /// Writes depth and top into the region. Gives the time at which the top was about to be
+    /// Writes top and depth into the region. Gives the time at which the top was about to be
     /// written.
     fn write(&mut self, at: usize, was: BookState, recv_ns: Nanos, decoded_ns: Nanos) -> Nanos {
         let FeedBook { instrument, book, writer, top_sequence, top_crossed, .. } =
             &mut self.parts.books[at];
-        let bids = book.ladder().top(Side::Buy, &mut self.bids);
-        let asks = book.ladder().top(Side::Sell, &mut self.asks);
-        let (bids, asks) = (&self.bids[..bids], &self.asks[..asks]);
         let (state, sequence, event_ns) = (book.state(), book.sequence(), book.event_ns());
-        writer.publish_depth(bids, asks, state, sequence, event_ns, recv_ns, decoded_ns);
         let published_ns = match self.parts.latency.is_on() {
             true => self.parts.sessions[0].now(),
             false => decoded_ns,
@@ -286,16 +275,18 @@ impl Feed {
             let top = TopOfBook {
                 instrument: *instrument,
                 sequence,
-                bid: bids.first().copied().unwrap_or_default(),
-                ask: asks.first().copied().unwrap_or_default(),
+                bid: book.ladder().best_bid().unwrap_or_default(),
+                ask: book.ladder().best_ask().unwrap_or_default(),
                 event_ns,
             };
             let stamps = self.parts.latency.stamps(event_ns, recv_ns, decoded_ns, published_ns);
-            writer.publish_top_stamped(&top, state, recv_ns, stamps);
+            writer.announce_top(&top, state, recv_ns, stamps);
         } else if was != state && !*top_crossed {
             // The top shown is newer than the book: only its state is old.
             writer.set_state(state, published_ns);
         }
+        let (bids, asks) = book.best_levels();
+        writer.publish_depth(bids, asks, state, sequence, event_ns, recv_ns, published_ns);
         published_ns
     }
 

@@ -77,7 +77,8 @@ pub struct OmsAgent {
     /// When a venue last said something of orders or balances.
     told_ns: Nanos,
     finished: bool,
-    polls: u32,
+    /// When housekeeping goes before requests.
+    house_at: Nanos,
     account_at: Nanos,
     pub(super) told: OmsCounters,
     /// When refusals of each kind may be told of again.
@@ -100,8 +101,8 @@ impl Books for RegionBooks {
 
 const EVENTS_PER_POLL: usize = 256;
 const REQUESTS_PER_POLL: usize = 32;
-/// Polls that may go by without housekeeping while there is work in each of them.
-const HOUSEKEEPING_EVERY: u32 = 8;
+/// How long housekeeping may wait while there is work in every poll.
+const HOUSEKEEPING_EVERY_NS: u64 = 1_000_000;
 const ACCOUNT_EVERY_NS: u64 = 50_000_000;
 /// Silence of the venues after the last order has ended: balances follow the reports that changed
 /// them, and the last state is to hold them.
@@ -152,7 +153,7 @@ impl OmsAgent {
             stopping: false,
             told_ns: Nanos(0),
             finished: false,
-            polls: 0,
+            house_at: Nanos(0),
             account_at: Nanos(0),
             told: OmsCounters::default(),
             refusals_at: [Nanos(0); RiskReject::COUNT],
@@ -346,6 +347,7 @@ impl OmsAgent {
 
     /// What does not have to happen in every poll: timers, the account, what is shown, the end.
     fn keep_house(&mut self, now: Nanos) {
+        self.house_at = now.plus(HOUSEKEEPING_EVERY_NS);
         for port in &mut self.parts.strategies {
             port.give_waiting();
         }
@@ -457,13 +459,18 @@ impl Agent for OmsAgent {
         if self.finished {
             return 0;
         }
-        self.polls = self.polls.wrapping_add(1);
         let mut work = self.take_operator(now);
         work += self.take_events(now);
         self.watch_journal(now);
-        // Nothing else stands between a signal and its orders.
-        work += self.take_requests((work == 0).then_some(now));
-        if work == 0 || self.polls.is_multiple_of(HOUSEKEEPING_EVERY) {
+        let due = now >= self.house_at;
+        if due {
+            self.keep_house(now);
+        }
+        // Else nothing stands between a signal and its orders.
+        if !self.finished {
+            work += self.take_requests((work == 0).then_some(now));
+        }
+        if work == 0 && !due {
             self.keep_house(now);
         }
         work

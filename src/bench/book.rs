@@ -8,7 +8,7 @@ use super::{BenchOptions, Capture, Measured, Timer};
 use crate::book::{Ladder, LadderOptions};
 use crate::shm::{BookWriter, Market, MarketView, RegionOptions};
 use crate::types::{
-    BookState, DepthKind, Instrument, InstrumentId, InstrumentTable, Level, Nanos, Price, Side,
+    BookStamps, BookState, DepthKind, Instrument, InstrumentId, InstrumentTable, Nanos, Price,
     TopOfBook,
 };
 use std::hint::black_box;
@@ -34,8 +34,6 @@ struct Shown {
     ladder: Ladder,
     writer: BookWriter,
     view: MarketView,
-    bids: [Level; DEPTH],
-    asks: [Level; DEPTH],
     /// Keeps the region.
     _market: Market,
 }
@@ -48,11 +46,12 @@ impl Shown {
         let market = Market::in_memory(&table, &options).map_err(|error| error.to_string())?;
         let writer = market.book_writer(InstrumentId(0)).ok_or("the region has no book")?;
         Ok(Self {
-            ladder: Ladder::new(Price(1), LadderOptions::default()),
+            ladder: Ladder::new(
+                Price(1),
+                LadderOptions { shown_levels: DEPTH, ..LadderOptions::default() },
+            ),
             writer,
             view: market.view(),
-            bids: [Level::default(); DEPTH],
-            asks: [Level::default(); DEPTH],
             _market: market,
         })
     }
@@ -69,19 +68,17 @@ impl Shown {
     /// All of it, as the feed does.
     #[inline]
     fn publish(&mut self, sequence: u64) {
-        let bids = self.ladder.top(Side::Buy, &mut self.bids);
-        let asks = self.ladder.top(Side::Sell, &mut self.asks);
-        let (bids, asks) = (&self.bids[..bids], &self.asks[..asks]);
         let (state, now) = (BookState::Live, Nanos(sequence));
-        self.writer.publish_depth(bids, asks, state, sequence, now, now, now);
         let top = TopOfBook {
             instrument: InstrumentId(0),
             sequence,
-            bid: bids.first().copied().unwrap_or_default(),
-            ask: asks.first().copied().unwrap_or_default(),
+            bid: self.ladder.best_bid().unwrap_or_default(),
+            ask: self.ladder.best_ask().unwrap_or_default(),
             event_ns: now,
         };
-        self.writer.publish_top(&top, state, now, now);
+        self.writer.announce_top(&top, state, now, BookStamps::new(now, now, now, now));
+        let (bids, asks) = self.ladder.best_levels();
+        self.writer.publish_depth(bids, asks, state, sequence, now, now, now);
     }
 
     /// What a strategy looks at before it decides.

@@ -33,7 +33,8 @@ impl Verdict {
     #[must_use]
     pub fn percent(&self) -> Option<f64> {
         let (then, now) = (self.then?, self.now?);
-        (then > 0.0).then(|| (now / then - 1.0) * 100.0)
+        // Counts have one decimal, so has what is exactly three per cent.
+        (then > 0.0).then(|| ((now / then - 1.0) * 100.0 * 1e6).round() / 1e6)
     }
 
     /// Whether the gate must stay closed: slower, or one of the counts is missing.

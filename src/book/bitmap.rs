@@ -1,5 +1,6 @@
 //! A set of small numbers with a fast "next lower", two levels of words deep. The numbers form a
-//! ring: below 0 comes the largest. Sizes are powers of two and at least [`Bitmap::SIZE_MIN`].
+//! ring: below 0 comes the largest. Within a word the larger number has the lower bit: taking the
+//! lowest bit off a word is one instruction, the highest is a chain of them. Sizes are powers of two and at least [`Bitmap::SIZE_MIN`].
 
 #![forbid(unsafe_code)]
 
@@ -55,12 +56,12 @@ impl Bitmap {
     #[inline]
     pub fn below(&self, number: usize) -> Option<usize> {
         let word_index = number / 64;
-        let lower = self.words[word_index] & (bit(number) - 1);
+        let lower = self.words[word_index] & below(number);
         if lower != 0 {
-            return Some(word_index * 64 + highest(lower));
+            return Some(word_index * 64 + largest(lower));
         }
         let summary_index = word_index / 64;
-        let lower = self.summary[summary_index] & (bit(word_index) - 1);
+        let lower = self.summary[summary_index] & below(word_index);
         if lower != 0 {
             return Some(self.top_of(summary_index, lower));
         }
@@ -78,7 +79,7 @@ impl Bitmap {
     /// caller stops after as many as there are.
     #[inline]
     pub fn descend(&self, number: usize) -> Descend<'_> {
-        let word = self.words[number / 64] & (bit(number) | (bit(number) - 1));
+        let word = self.words[number / 64] & (bit(number) | below(number));
         Descend { set: self, word_index: number / 64, word }
     }
 
@@ -90,8 +91,8 @@ impl Bitmap {
 
     #[inline]
     fn top_of(&self, summary_index: usize, summary: u64) -> usize {
-        let word_index = summary_index * 64 + highest(summary);
-        word_index * 64 + highest(self.words[word_index])
+        let word_index = summary_index * 64 + largest(summary);
+        word_index * 64 + largest(self.words[word_index])
     }
 }
 
@@ -112,20 +113,27 @@ impl Iterator for Descend<'_> {
             self.word_index = self.set.below(self.word_index * 64)? / 64;
             self.word = self.set.words[self.word_index];
         }
-        let place = highest(self.word);
-        self.word &= !(1 << place);
-        Some(self.word_index * 64 + place)
+        let number = self.word_index * 64 + largest(self.word);
+        self.word &= self.word - 1;
+        Some(number)
     }
 }
 
 #[inline]
 fn bit(number: usize) -> u64 {
-    1 << (number % 64)
+    1 << (63 - number % 64)
 }
 
+/// The bits of all smaller numbers of the same word.
 #[inline]
-fn highest(word: u64) -> usize {
-    63 - word.leading_zeros() as usize
+fn below(number: usize) -> u64 {
+    !(bit(number) | (bit(number) - 1))
+}
+
+/// Largest number within a word that has one.
+#[inline]
+fn largest(word: u64) -> usize {
+    63 - word.trailing_zeros() as usize
 }
 
 #[cfg(test)]

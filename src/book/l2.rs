@@ -24,11 +24,13 @@ pub struct LadderOptions {
     pub window_ticks: usize,
     /// Most levels a side outside the window.
     pub far_levels: usize,
+    /// Levels a side that [`Ladder::best_levels`] gives.
+    pub shown_levels: usize,
 }
 
 impl Default for LadderOptions {
     fn default() -> Self {
-        Self { window_ticks: 32_768, far_levels: 8_192 }
+        Self { window_ticks: 32_768, far_levels: 8_192, shown_levels: 20 }
     }
 }
 
@@ -97,7 +99,14 @@ impl Ladder {
 
     /// Writes the best levels of one side, best first, and says how many there were.
     pub fn top(&self, side: Side, out: &mut [Level]) -> usize {
-        self.half(side).top(out)
+        self.half(side).levels_from(i64::MAX, out)
+    }
+
+    /// The best levels of bids and asks, best first: at most [`LadderOptions::shown_levels`] each.
+    /// Costs what has changed since the last call, not what the book holds.
+    #[inline]
+    pub fn best_levels(&mut self) -> (&[Level], &[Level]) {
+        (self.bids.best_levels(), self.asks.best_levels())
     }
 
     /// Quantity at a price, zero if there is no such level.
@@ -163,35 +172,40 @@ impl Ladder {
 /// quantity of 0 is a removed level that keeps its place: deep levels come and go at the same few
 /// prices, and moving the list for each would cost more than all the rest.
 #[derive(Clone, Copy, Debug)]
-struct Far {
-    rank: i64,
-    qty: i64,
+pub(super) struct Far {
+    pub(super) rank: i64,
+    pub(super) qty: i64,
 }
 
 /// One side. Inside, prices are ranks: bids as they are, asks negated, so that the best is always
 /// the largest and one code serves both. A key is the rank in ticks.
 #[derive(Clone, Debug)]
-struct Half {
-    sign: i64,
-    tick: i64,
+pub(super) struct Half {
+    pub(super) sign: i64,
+    pub(super) tick: i64,
     /// Quantity of key `k` stands at `k & mask`; only meaningful where `present` has the bit.
-    window: Box<[i64]>,
-    present: Bitmap,
-    mask: i64,
-    window_len: usize,
+    pub(super) window: Box<[i64]>,
+    pub(super) present: Bitmap,
+    pub(super) mask: i64,
+    pub(super) window_len: usize,
     /// Lowest key of the window; the window is `base..base + window.len()`.
-    base: i64,
+    pub(super) base: i64,
     /// Largest key in the window; meaningless while `window_len` is 0.
-    top: i64,
+    pub(super) top: i64,
     /// Levels outside the window or off the tick, ascending by rank: the best is the last, and it
     /// is never a removed one.
-    far: Vec<Far>,
+    pub(super) far: Vec<Far>,
     /// Those of `far` that are not removed.
-    far_len: usize,
-    far_max: usize,
+    pub(super) far_len: usize,
+    pub(super) far_max: usize,
     /// Largest rank ever forgotten since the last clear: complete above it.
-    horizon: i64,
-    forgotten: u64,
+    pub(super) horizon: i64,
+    pub(super) forgotten: u64,
+    /// What [`Half::best_levels`] gave the last time.
+    pub(super) shown: Box<[Level]>,
+    pub(super) shown_len: usize,
+    /// Best rank that has changed since; `i64::MIN` if none has.
+    pub(super) changed: i64,
 }
 
 impl Half {
@@ -212,6 +226,9 @@ impl Half {
             far_max,
             horizon: i64::MIN,
             forgotten: 0,
+            shown: vec![Level::default(); options.shown_levels].into_boxed_slice(),
+            shown_len: 0,
+            changed: i64::MIN,
         }
     }
 
@@ -223,6 +240,7 @@ impl Half {
         if self.window_len == 0 && self.far.is_empty() && level.qty.0 > 0 {
             self.base = self.base_for(self.sign * level.price.0);
         }
+        self.changed = self.changed.max(self.sign * level.price.0);
         match self.key_in_window(level.price.0) {
             Some(key) if level.qty.0 > 0 => self.insert(key, level.qty.0),
             Some(key) => self.remove(key),
@@ -298,7 +316,9 @@ impl Half {
         let deepest = self.far[0];
         if index == 0 || deepest.qty > 0 {
             self.forgotten += 1;
-            self.horizon = self.horizon.max(if index == 0 { far.rank } else { deepest.rank });
+            let rank = if index == 0 { far.rank } else { deepest.rank };
+            self.horizon = self.horizon.max(rank);
+            self.changed = self.changed.max(rank);
         }
         if index > 0 {
             self.far.copy_within(1..index, 0);
@@ -325,29 +345,6 @@ impl Half {
             Some(far) if far.rank > rank => Some(self.far_level(far)),
             _ => Some(self.window_level(self.top)),
         }
-    }
-
-    fn top(&self, out: &mut [Level]) -> usize {
-        let mut far = self.far.iter().rev().filter(|far| far.qty > 0).peekable();
-        let window = self.present.descend((self.top & self.mask) as usize).take(self.window_len);
-        let mut count = 0;
-        for position in window {
-            let key = self.top - ((self.top - position as i64) & self.mask);
-            let rank = key * self.tick;
-            while let Some(better) = far.next_if(|far| far.rank > rank) {
-                let Some(slot) = out.get_mut(count) else { return count };
-                *slot = self.far_level(better);
-                count += 1;
-            }
-            let Some(slot) = out.get_mut(count) else { return count };
-            *slot = Level { price: Price(self.sign * rank), qty: Qty(self.window[position]) };
-            count += 1;
-        }
-        for (slot, far) in out[count..].iter_mut().zip(far) {
-            *slot = self.far_level(far);
-            count += 1;
-        }
-        count
     }
 
     fn qty_at(&self, price: Price) -> Qty {
@@ -432,17 +429,18 @@ impl Half {
         self.far.clear();
         self.far_len = 0;
         self.horizon = i64::MIN;
+        self.changed = i64::MAX;
     }
 
     #[inline]
-    fn window_level(&self, key: i64) -> Level {
+    pub(super) fn window_level(&self, key: i64) -> Level {
         Level {
             price: Price(self.sign * key * self.tick),
             qty: Qty(self.window[(key & self.mask) as usize]),
         }
     }
 
-    fn far_level(&self, far: &Far) -> Level {
+    pub(super) fn far_level(&self, far: &Far) -> Level {
         Level { price: Price(self.sign * far.rank), qty: Qty(far.qty) }
     }
 }
@@ -466,7 +464,8 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    const SMALL: LadderOptions = LadderOptions { window_ticks: 4_096, far_levels: 2_000 };
+    const SMALL: LadderOptions =
+        LadderOptions { window_ticks: 4_096, far_levels: 2_000, shown_levels: 7 };
 
     fn level(price: i64, qty: i64) -> Level {
         Level { price: Price(price), qty: Qty(qty) }
@@ -533,7 +532,7 @@ mod tests {
 
     #[test]
     fn far_levels_are_bounded_and_the_deepest_is_forgotten() {
-        let options = LadderOptions { window_ticks: 4_096, far_levels: 3 };
+        let options = LadderOptions { window_ticks: 4_096, far_levels: 3, ..SMALL };
         let mut ladder = Ladder::new(Price(1), options);
         ladder.apply(Side::Buy, level(100_000, 1));
         for price in [50_000, 40_000, 60_000, 45_000, 30_000] {
@@ -598,9 +597,18 @@ mod tests {
                 let tree_asks: Vec<_> = trees[1].iter().map(|(p, q)| (*p, *q)).collect();
                 prop_assert_eq!(ladder.best_bid().map(|l| (l.price.0, l.qty.0)), tree_bids.first().copied());
                 prop_assert_eq!(ladder.best_ask().map(|l| (l.price.0, l.qty.0)), tree_asks.first().copied());
-                prop_assert_eq!(top(&ladder, Side::Buy, 2_000), tree_bids);
-                prop_assert_eq!(top(&ladder, Side::Sell, 2_000), tree_asks);
+                prop_assert_eq!(&top(&ladder, Side::Buy, 2_000), &tree_bids);
+                prop_assert_eq!(&top(&ladder, Side::Sell, 2_000), &tree_asks);
                 prop_assert_eq!(ladder.len(Side::Buy), trees[0].len());
+                // Now and then, so that some messages go by between two calls.
+                if trees[0].len() % 3 != 0 {
+                    let pairs = |levels: &[Level]| -> Vec<(i64, i64)> {
+                        levels.iter().map(|level| (level.price.0, level.qty.0)).collect()
+                    };
+                    let (bids, asks) = ladder.best_levels();
+                    prop_assert_eq!(pairs(bids), &tree_bids[..tree_bids.len().min(7)]);
+                    prop_assert_eq!(pairs(asks), &tree_asks[..tree_asks.len().min(7)]);
+                }
             }
         }
 
@@ -609,7 +617,7 @@ mod tests {
         fn a_short_far_list_is_right_down_to_its_horizon(
             levels in prop::collection::vec((price(), 0i64..4), 1..300),
         ) {
-            let options = LadderOptions { window_ticks: 4_096, far_levels: 8 };
+            let options = LadderOptions { window_ticks: 4_096, far_levels: 8, ..SMALL };
             let mut ladder = Ladder::new(Price(5), options);
             let mut tree = BTreeMap::new();
             for (price, qty) in levels {
@@ -623,6 +631,10 @@ mod tests {
                 };
                 prop_assert_eq!(above(&known), above(&expected));
                 prop_assert!(ladder.bids.far.len() <= 8);
+                let shown = top(&ladder, Side::Buy, 7);
+                let (bids, _) = ladder.best_levels();
+                let bids: Vec<_> = bids.iter().map(|level| (level.price.0, level.qty.0)).collect();
+                prop_assert_eq!(bids, shown);
             }
         }
     }

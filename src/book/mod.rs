@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod best;
 mod bitmap;
 mod l2;
 mod sequence;

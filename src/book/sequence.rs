@@ -198,6 +198,12 @@ impl Book {
         &self.ladder
     }
 
+    /// See [`Ladder::best_levels`].
+    #[inline]
+    pub fn best_levels(&mut self) -> (&[Level], &[Level]) {
+        self.ladder.best_levels()
+    }
+
     /// See [`Ladder::memory`].
     pub fn memory(&mut self) -> [&mut [i64]; 2] {
         self.ladder.memory()
@@ -430,7 +436,7 @@ mod tests {
     use crate::types::{InstrumentId, Qty, Side};
 
     const SMALL: BookOptions = BookOptions {
-        ladder: LadderOptions { window_ticks: 4_096, far_levels: 16 },
+        ladder: LadderOptions { window_ticks: 4_096, far_levels: 16, shown_levels: 20 },
         buffered_updates: 4,
         buffered_levels: 8,
     };

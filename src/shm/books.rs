@@ -12,7 +12,13 @@ pub const DEPTH_MAX: usize = 64;
 
 /// Order of the words below; part of the layout's hash.
 pub(super) const FIELDS: &str = "top: bid_price bid_qty ask_price ask_qty recv stamps \
-    sequence<<8|state; depth: sequence<<8|state event recv published bids|asks<<32 bids asks";
+    sequence<<8|follows<<7|state; depth: sequence<<8|state event recv published bids|asks<<32 bids asks";
+
+/// Bit of a top's packed word: the depth of the same message is about to be published.
+const FOLLOWS: u64 = 1 << 7;
+/// Looks at a depth until the one that its top has announced is given up: some microseconds, far more
+/// than a writer needs that is alive.
+const LOOKS_MAX: usize = 64;
 
 /// Words of the top line after its counter.
 pub(super) const TOP_WORDS: usize = 7;
@@ -143,7 +149,7 @@ fn pack(sequence: u64, state: BookState) -> u64 {
 }
 
 fn unpack(word: u64) -> (u64, BookState) {
-    (word >> 8, BookState::from_u8(word as u8))
+    (word >> 8, BookState::from_u8((word & (FOLLOWS - 1)) as u8))
 }
 
 fn words(level: &Level) -> (u64, u64) {
@@ -201,17 +207,27 @@ impl BookWriter {
         recv_ns: Nanos,
         stamps: BookStamps,
     ) {
+        self.write_top(top, recv_ns, stamps, pack(top.sequence, state));
+    }
+
+    /// The same before the depth of the same message is published: whoever reads the depth after this
+    /// top gets the depth that goes with it.
+    #[inline]
+    pub fn announce_top(
+        &mut self,
+        top: &TopOfBook,
+        state: BookState,
+        recv_ns: Nanos,
+        stamps: BookStamps,
+    ) {
+        self.write_top(top, recv_ns, stamps, pack(top.sequence, state) | FOLLOWS);
+    }
+
+    #[inline]
+    fn write_top(&mut self, top: &TopOfBook, recv_ns: Nanos, stamps: BookStamps, packed: u64) {
         debug_assert_eq!(top.instrument, self.instrument, "a writer has one book");
         let ((bid_price, bid_qty), (ask_price, ask_qty)) = (words(&top.bid), words(&top.ask));
-        self.top = [
-            bid_price,
-            bid_qty,
-            ask_price,
-            ask_qty,
-            recv_ns.0,
-            stamps.word(),
-            pack(top.sequence, state),
-        ];
+        self.top = [bid_price, bid_qty, ask_price, ask_qty, recv_ns.0, stamps.word(), packed];
         self.top_writer.write(|payload| payload.copy_from(0, &self.top));
     }
 
@@ -310,9 +326,30 @@ impl BookReader {
         })
     }
 
-    /// On error `to` holds nonsense: the caller clears it.
+    /// Sequence of the depth that the top has announced, 0 if it has none.
+    #[inline]
+    fn announced(&self) -> Result<u64, Torn> {
+        let (_, packed) = self.top.read(|payload| payload.get(TOP_WORDS - 1))?;
+        Ok(if packed & FOLLOWS == 0 { 0 } else { unpack(packed).0 })
+    }
+
+    /// Not older than the top that is shown, if they came with one message. On error `to` holds
+    /// nonsense: the caller clears it.
     #[inline]
     pub(super) fn depth(&self, to: &mut Depth) -> Result<(), Torn> {
+        let announced = self.announced()?;
+        for _ in 0..LOOKS_MAX {
+            self.read_depth(to)?;
+            if to.sequence >= announced {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn read_depth(&self, to: &mut Depth) -> Result<(), Torn> {
         let limit = self.depth.min(DEPTH_MAX);
         let (changes, ()) = self.depths.read(|payload| {
             (to.sequence, to.state) = unpack(payload.get(DEPTH_PACKED));

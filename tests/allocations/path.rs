@@ -158,8 +158,6 @@ impl Line {
 /// What a feed does between its session and the region.
 struct FeedSide {
     book: FeedBook,
-    bids: Vec<Level>,
-    asks: Vec<Level>,
     latency: FeedLatency,
 }
 
@@ -200,15 +198,14 @@ impl FeedSide {
 
     fn publish(&mut self, now: Nanos) {
         let FeedBook { instrument, book, writer, top_sequence, .. } = &mut self.book;
-        let bids = book.ladder().top(Side::Buy, &mut self.bids);
-        let asks = book.ladder().top(Side::Sell, &mut self.asks);
-        let (bids, asks) = (&self.bids[..bids], &self.asks[..asks]);
         let (state, sequence, event_ns) = (book.state(), book.sequence(), book.event_ns());
-        writer.publish_depth(bids, asks, state, sequence, event_ns, now, now);
         *top_sequence = sequence;
+        let (bids, asks) = book.best_levels();
         let (bid, ask) = (bids[0], asks[0]);
         let top = TopOfBook { instrument: *instrument, sequence, bid, ask, event_ns };
-        writer.publish_top(&top, state, now, now);
+        let stamps = BookStamps::new(event_ns, now, now, now);
+        writer.announce_top(&top, state, now, stamps);
+        writer.publish_depth(bids, asks, state, sequence, event_ns, now, now);
         self.latency.record(top.instrument, event_ns, now, now, now);
     }
 }
@@ -606,8 +603,7 @@ fn side(
         top_sequence: 0,
     };
     let latency = FeedLatency::new(market, venue).unwrap();
-    let levels = || vec![Level::default(); DEPTH];
-    let feed = FeedSide { book, bids: levels(), asks: levels(), latency };
+    let feed = FeedSide { book, latency };
     let (commands, commands_in) = spsc::channel(4096);
     let (events_out, events) = spsc::channel(16 * 1024);
     let (watch, _) = spsc::channel(256);

@@ -114,7 +114,6 @@ fn feed(script: Vec<Vec<(Event, Vec<Level>)>>) -> (Feed, MarketView, spsc::Produ
         health: market.health_writer(VENUE).unwrap().feed,
         latency: FeedLatency::new(&market, VENUE).unwrap(),
         control,
-        depth: 20,
     };
     (Feed::new(parts), view, ask)
 }

@@ -9,8 +9,10 @@ use stoop::types::{BookState, VenueId};
 
 /// How long after the cut a loaded machine may take to see it.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// Longer than anything on its way at the moment of the cut needs to be counted.
+/// Longer than anything on its way at the moment of the cut needs to be counted, if the engine runs.
 const IN_FLIGHT: Duration = Duration::from_millis(300);
+/// Heartbeats after which it has run: its counters are published with each of them.
+const BEATS: usize = 3;
 
 /// No book of the venue may be traded on.
 fn none_live(rig: &Rig, venue: VenueId) -> bool {
@@ -31,6 +33,10 @@ fn a_venue_is_away_for_two_seconds(venue: VenueId) {
     }
     println!("{}: stale {:?} after the cut", NAMES[usize::from(venue.0)], cut.elapsed());
     std::thread::sleep(IN_FLIGHT);
+    for _ in 0..BEATS {
+        let beat = rig.view.heartbeat();
+        rig.wait("the engine's heart beats", |rig| rig.view.heartbeat() != beat);
+    }
     let quiet = rig.counters();
     let taken = [rig.ledger(BINANCE).orders, rig.ledger(BYBIT).orders];
     let nothing_is_sent = |rig: &Rig| {

@@ -183,7 +183,6 @@ impl Twins {
             health: market.health_writer(VENUE).unwrap().feed,
             latency: FeedLatency::new(&market, VENUE).unwrap(),
             control,
-            depth: 20,
         };
         let feed = Feed::new(parts);
         let trades = view.trades(BTC).unwrap();

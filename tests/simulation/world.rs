@@ -90,7 +90,11 @@ pub struct World {
 fn sizes(plan: &Plan) -> Sizes {
     Sizes {
         books: BookOptions {
-            ladder: LadderOptions { window_ticks: 4_096, far_levels: 256 },
+            ladder: LadderOptions {
+                window_ticks: 4_096,
+                far_levels: 256,
+                ..LadderOptions::default()
+            },
             buffered_updates: 256,
             buffered_levels: 4_096,
         },

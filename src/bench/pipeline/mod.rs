@@ -236,7 +236,8 @@ fn record(paths: &[Path], name: &str, what: &str, measured: &mut Measured) {
 fn stages(paths: &[Path], name: &str, measured: &mut Measured) {
     for stage in Stage::ALL {
         let times: Vec<u64> = paths.iter().filter_map(|path| stage.of(path)).collect();
-        if times.is_empty() || stage == Stage::TickToOrder {
+        // The whole is a series of its own, and recorded frames have the venue's times of long ago.
+        if times.is_empty() || matches!(stage, Stage::TickToOrder | Stage::Wire) {
             continue;
         }
         let series = measured.series(&format!("{name}.{}", stage.name()), stage.name());

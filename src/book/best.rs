@@ -1,0 +1,86 @@
+//! The best levels of one side, taken out of the ladder again and again: only what has changed since
+//! the last time, and what stands behind it.
+
+#![forbid(unsafe_code)]
+
+use super::l2::{Far, Half};
+use crate::types::Level;
+
+impl Half {
+    /// Best levels, best first. What is better than everything that has changed is as it was.
+    #[inline]
+    pub(super) fn best_levels(&mut self) -> &[Level] {
+        let changed = std::mem::replace(&mut self.changed, i64::MIN);
+        if changed > i64::MIN {
+            let shown = &self.shown[..self.shown_len];
+            let kept = shown.iter().take_while(|level| self.sign * level.price.0 > changed).count();
+            if kept < self.shown.len() {
+                let mut shown = std::mem::take(&mut self.shown);
+                self.shown_len = kept + self.levels_from(changed, &mut shown[kept..]);
+                self.shown = shown;
+            }
+        }
+        &self.shown[..self.shown_len]
+    }
+
+    /// Writes the best levels that are not better than a rank, best first.
+    pub(super) fn levels_from(&self, limit: i64, out: &mut [Level]) -> usize {
+        let far = &self.far[..self.far.partition_point(|far| far.rank <= limit)];
+        let key = self.top.min(limit.div_euclid(self.tick));
+        let apart =
+            self.far.last().is_none_or(|far| far.rank < self.base.saturating_mul(self.tick));
+        if self.window_len == 0 || key < self.base {
+            return self.add_far(far, out, 0);
+        }
+        if !apart {
+            return self.merged_levels(key, far, out);
+        }
+        let mut count = 0;
+        let positions = self.present.descend((key & self.mask) as usize).take(self.window_len);
+        for (slot, position) in out.iter_mut().zip(positions) {
+            let key = key - ((key - position as i64) & self.mask);
+            if key < self.base {
+                break;
+            }
+            *slot = self.window_level(key);
+            count += 1;
+        }
+        self.add_far(far, out, count)
+    }
+
+    /// The same where levels outside the window stand between those inside.
+    #[cold]
+    fn merged_levels(&self, key: i64, far: &[Far], out: &mut [Level]) -> usize {
+        let positions = self.present.descend((key & self.mask) as usize).take(self.window_len);
+        let keys = positions.map(|position| key - ((key - position as i64) & self.mask));
+        let mut keys = keys.take_while(|key| *key >= self.base).peekable();
+        let mut far = far.iter().rev().filter(|far| far.qty > 0).peekable();
+        let mut count = 0;
+        for slot in out {
+            let better = |far: &&Far| keys.peek().is_none_or(|key| far.rank > key * self.tick);
+            *slot = match far.next_if(better) {
+                Some(far) => self.far_level(far),
+                None => match keys.next() {
+                    Some(key) => self.window_level(key),
+                    None => break,
+                },
+            };
+            count += 1;
+        }
+        count
+    }
+
+    /// Levels outside the window behind those that are there already.
+    #[inline]
+    fn add_far(&self, far: &[Far], out: &mut [Level], count: usize) -> usize {
+        if far.is_empty() || count == out.len() {
+            return count;
+        }
+        let (out, mut added) = (&mut out[count..], 0);
+        for (slot, far) in out.iter_mut().zip(far.iter().rev().filter(|far| far.qty > 0)) {
+            *slot = self.far_level(far);
+            added += 1;
+        }
+        count + added
+    }
+}
