@@ -19,8 +19,8 @@ use crate::book::{Book, Outcome};
 use crate::shm::{BookWriter, FEED_LINES, FeedHealth, FeedHealthWriter, TradeWriter};
 use crate::sync::spsc;
 use crate::types::{
-    BookState, Channel, Command, CommandKind, DepthUpdate, Event, InstrumentId, Nanos, TopOfBook,
-    Trade,
+    BookState, Channel, Command, CommandKind, DepthKind, DepthUpdate, Event, InstrumentId, Nanos,
+    TopOfBook, Trade,
 };
 use lines::Lines;
 
@@ -162,6 +162,9 @@ impl Feed {
 
     fn on_depth(&mut self, line: usize, update: &DepthUpdate, recv_ns: Nanos) {
         let Some(at) = self.at(update.instrument) else { return };
+        if update.kind == DepthKind::FetchedSnapshot && self.is_unfed(at) {
+            return self.on_snapshot_alone(at, line, recv_ns);
+        }
         let book = &mut self.parts.books[at];
         let was = book.book.state();
         let (bids, asks) = self.parts.sessions[line].events().levels(update);
@@ -194,6 +197,21 @@ impl Feed {
                 }
             }
         }
+    }
+
+    /// Whether there are two connections of which none has brought deltas of a book yet.
+    fn is_unfed(&self, at: usize) -> bool {
+        self.lines.as_ref().is_some_and(|lines| !lines.is_fed(at))
+    }
+
+    /// A snapshot of a book that no connection brings any more: nothing would keep it up to date.
+    fn on_snapshot_alone(&mut self, at: usize, line: usize, now: Nanos) {
+        let instrument = self.parts.books[at].instrument;
+        if let Some(lines) = &mut self.lines {
+            lines.forget(at);
+        }
+        let text = format_args!("instrument {}: snapshot without a stream: not used", instrument.0);
+        self.parts.sessions[line].log().warn(now, text);
     }
 
     /// A book cannot be continued; `first` is the update id that does not fit.

@@ -4,6 +4,7 @@
 mod bybit;
 mod counting;
 mod exchanges;
+mod feed;
 mod journal;
 mod net;
 mod parts;

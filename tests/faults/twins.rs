@@ -420,6 +420,27 @@ fn a_snapshot_is_asked_of_the_other_one_if_whoever_was_asked_cannot_fetch_it() {
 }
 
 #[test]
+fn a_snapshot_that_comes_when_neither_is_there_makes_nothing_live() {
+    let mut twins = Twins::ready();
+    twins.bring(0, [delta(10)]);
+    twins.bring(1, [delta(10)]);
+    assert_eq!(twins.resyncs(), [1, 0]);
+    twins.loses(1);
+    twins.loses(0);
+    twins.bring(0, [depth(FetchedSnapshot, [10, 10], 110, 10_000)]);
+    assert_eq!(twins.shown(), (BookState::Stale, 0, 0));
+    for line in [0, 1] {
+        twins.comes_back(line);
+        twins.bring(line, [depth(FetchedSnapshot, [10, 10], 110, 10_000)]);
+        assert_eq!(twins.shown(), (BookState::Stale, 0, 0), "nothing has come yet");
+    }
+    twins.bring(1, [delta(20)]);
+    assert_eq!((twins.shown().0, twins.resyncs()), (BookState::Buffering, [1, 1]));
+    twins.bring(1, [depth(FetchedSnapshot, [20, 20], 120, 10_000)]);
+    assert_eq!(twins.shown(), (BookState::Live, 20, 120));
+}
+
+#[test]
 fn snapshots_of_the_stream_turn_nothing_back_unless_the_ids_start_anew() {
     let mut twins = Twins::ready();
     twins.bring(0, [depth(Snapshot, [100, 100], 100, 10_000)]);
