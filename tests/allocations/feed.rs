@@ -141,7 +141,6 @@ fn a_feed_with_two_connections_does_not_allocate() {
         health: market.health_writer(VenueId(0)).unwrap().feed,
         latency: FeedLatency::new(&market, VenueId(0)).unwrap(),
         control,
-        depth: 20,
     });
     let mut now = START;
     let mut polls = |count| {
