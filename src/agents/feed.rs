@@ -95,6 +95,13 @@ impl Feed {
         }
     }
 
+    /// Messages of the public channel that were read since the start, understood or not.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        let scans = self.parts.session.scans();
+        scans.scanned + scans.fallback
+    }
+
     fn command(&mut self, kind: CommandKind, now: Nanos) {
         let command = Command::new(kind, now);
         if let Err(error) = self.parts.session.submit(&command, now) {

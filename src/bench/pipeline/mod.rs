@@ -10,6 +10,7 @@ mod driver;
 mod floor;
 mod halves;
 mod rig;
+mod scale;
 mod steps;
 mod taker;
 
@@ -23,6 +24,7 @@ use halves::{Shared, Spread, split};
 use rig::Rig;
 use std::thread;
 use std::time::Duration;
+pub use scale::scale;
 pub use steps::Steps;
 
 /// How the agents are spread.
