@@ -204,8 +204,7 @@ impl Scripted {
     /// may in the end be refused. Tries to send them.
     pub fn is_congested(&mut self) -> bool {
         let [_, public, trade, _] = self.script.paths();
-        let listens =
-            |path: &str| path.starts_with(public) && !path.starts_with(trade);
+        let listens = |path: &str| path.starts_with(public) && !path.starts_with(trade);
         let mut listeners = self.connections.iter_mut().filter(|line| listens(&line.path));
         listeners.any(|line| line.is_websocket() && line.is_congested())
     }

@@ -22,9 +22,9 @@ use crate::types::Path;
 use driver::{Driver, Played};
 use halves::{Shared, Spread, split};
 use rig::Rig;
+pub use scale::scale;
 use std::thread;
 use std::time::Duration;
-pub use scale::scale;
 pub use steps::Steps;
 
 /// How the agents are spread.

@@ -165,10 +165,7 @@ impl Rig {
     }
 
     /// The same with an engine of this shape.
-    pub fn shaped_over_tls(
-        capture: &Capture,
-        shape: Shape,
-    ) -> Result<(Self, Assembly), String> {
+    pub fn shaped_over_tls(capture: &Capture, shape: Shape) -> Result<(Self, Assembly), String> {
         let venue = Scripted::over_tls(script(capture)?).map_err(|error| error.to_string())?;
         Self::build(venue, None, Clock::new(), capture, shape)
     }

@@ -101,7 +101,9 @@ pub(super) fn run(
         Ok::<_, String>((sent?, seen?))
     })?;
     let mut replay = Replay::new(capture)?;
-    capture.frames.iter().for_each(|frame| drop(replay.apply(frame)));
+    for frame in &capture.frames {
+        replay.apply(frame);
+    }
     let [bids, asks]: [Vec<Level>; 2] = replay.best(20);
     let health = &seen.health;
     let outcome = Outcome {

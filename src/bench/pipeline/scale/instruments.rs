@@ -57,16 +57,9 @@ impl Shares {
         let mut replay = Replay::new(capture)?;
         // By kind: the newest frame before the stretch.
         let mut newest: [Option<&Frame>; 3] = [None; 3];
-        let note = |newest: &mut [Option<&Frame>; 3], frame| match frame {
-            Frame { kind: FrameKind::Depth, .. } => newest[0] = Some(frame),
-            Frame { kind: FrameKind::Top, .. } => newest[1] = Some(frame),
-            _ => newest[2] = Some(frame),
-        };
         for frame in frames.by_ref() {
-            // A lifetime of the recording's, not of the loop's.
-            let frame: &Frame = frame;
             if frame.kind == FrameKind::Depth && replay.apply(frame) {
-                newest[0] = Some(frame);
+                newest[slot(frame.kind)] = Some(frame);
                 break;
             }
         }
@@ -76,7 +69,8 @@ impl Shares {
         }
         let mut shares = Self { snapshots: Vec::new(), before: Vec::new(), frames: Vec::new() };
         for number in 0..count {
-            let whole = if hot && number == 0 { 0..rest.len() } else { stretch(rest.len(), count, number) };
+            let whole =
+                if hot && number == 0 { 0..rest.len() } else { stretch(rest.len(), count, number) };
             let own = |frame: &Frame| renamed(&frame.text, &symbol, number);
             shares.snapshots.push(replay.snapshot());
             shares.before.push(newest.iter().flatten().map(|frame| own(frame)).collect());
@@ -85,7 +79,7 @@ impl Shares {
             shares.frames.push(rest[played].iter().map(|frame| own(frame)).collect());
             for frame in &rest[stretch(rest.len(), count, number)] {
                 replay.apply(frame);
-                note(&mut newest, frame);
+                newest[slot(frame.kind)] = Some(frame);
             }
         }
         Ok(shares)
@@ -105,10 +99,21 @@ impl Shares {
         let mut order = self.in_turn();
         let mut seed = 42u64;
         for at in (1..order.len()).rev() {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             order.swap(at, ((seed >> 33) % (at as u64 + 1)) as usize);
         }
         order
+    }
+}
+
+/// Where the newest frame of a kind is kept.
+fn slot(kind: FrameKind) -> usize {
+    match kind {
+        FrameKind::Depth => 0,
+        FrameKind::Top => 1,
+        _ => 2,
     }
 }
 
@@ -251,7 +256,7 @@ pub(super) fn run(
 ) -> Result<(), String> {
     // On a thread of its own, so that the caller's stays where it may run.
     thread::scope(|scope| {
-        let run = scope.spawn(|| {
+        let run = scope.spawn(|| -> Result<(), String> {
             options.cpus.first().map_or(Ok(()), |cpu| pin(*cpu))?;
             let timer = Timer::new();
             for number in 0..options.runs {

@@ -18,13 +18,7 @@ pub(super) struct Looker {
 impl Looker {
     /// At these, which are the first of the table.
     pub fn new(names: Vec<String>) -> Self {
-        Self {
-            names,
-            instruments: Vec::new(),
-            watched: 0,
-            looks: 0,
-            seen: Arc::default(),
-        }
+        Self { names, instruments: Vec::new(), watched: 0, looks: 0, seen: Arc::default() }
     }
 
     /// How many live tops of book it will have read.

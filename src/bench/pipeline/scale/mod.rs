@@ -64,7 +64,9 @@ fn recordings(options: &BenchOptions) -> Result<Vec<(String, Capture)>, String> 
             paths.push(entry.map_err(fail)?.path());
         }
     }
-    paths.retain(|path| path.extension().is_some_and(|end| end == "gz") || options.capture.is_some());
+    paths.retain(|path| {
+        path.extension().is_some_and(|end| end == "gz") || options.capture.is_some()
+    });
     paths.sort();
     let named = |path: PathBuf| {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();

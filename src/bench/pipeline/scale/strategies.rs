@@ -32,8 +32,7 @@ pub(super) fn run(
 ) -> Result<(), String> {
     for count in COUNTS {
         let run = Run { kind: FrameKind::Top, options, cpus: [cpu, cpu], capture };
-        let (mut rig, engine) =
-            Rig::shaped(capture, Clock::new(), script(capture)?, shape(count))?;
+        let (mut rig, engine) = Rig::shaped(capture, Clock::new(), script(capture)?, shape(count))?;
         let (paths, _) = run.play(&mut rig, engine, &Spread::Both(Layout::Folded))?;
         let what = format!("top frame to signed bytes of the first of {count} strategies, folded");
         record(&paths, &name(count), &what, measured);
