@@ -106,6 +106,13 @@ impl Feed {
         }
     }
 
+    /// Messages of the public channel that were read since the start, understood or not.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        let scans = self.parts.sessions.iter().map(Session::scans);
+        scans.map(|scans| scans.scanned + scans.fallback).sum()
+    }
+
     /// The same command on every connection.
     fn command(&mut self, kind: CommandKind, now: Nanos) {
         for line in 0..self.parts.sessions.len() {

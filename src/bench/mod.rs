@@ -38,7 +38,7 @@ pub use gate::{Baseline, Verdict, instructions};
 pub use host::{Host, cpu_list};
 pub use jitter::jitter;
 pub use net::net;
-pub use pipeline::{Layout, Steps, tick_to_order};
+pub use pipeline::{Layout, Steps, scale, tick_to_order};
 pub use report::{Change, Earlier, Report};
 pub use rings::rings;
 pub use sign::sign;

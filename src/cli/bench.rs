@@ -19,6 +19,8 @@ pub(super) enum Name {
     Sign,
     /// Sockets and TLS records of this host
     Net,
+    /// The cost of more instruments and strategies, and of a burst
+    Scale,
     /// How often each CPU is taken away
     Jitter,
     /// All of them; those that need --capture if it is given
@@ -61,7 +63,7 @@ pub(super) struct Arguments {
 type Bench = fn(&BenchOptions) -> Result<Measured, String>;
 
 impl Name {
-    const EACH: [Self; 7] = [
+    const EACH: [Self; 8] = [
         Self::Jitter,
         Self::Net,
         Self::Rings,
@@ -69,6 +71,7 @@ impl Name {
         Self::Sign,
         Self::Decode,
         Self::TickToOrder,
+        Self::Scale,
     ];
 
     fn text(self) -> &'static str {
@@ -79,6 +82,7 @@ impl Name {
             Self::Rings => "rings",
             Self::Sign => "sign",
             Self::Net => "net",
+            Self::Scale => "scale",
             Self::Jitter => "jitter",
             Self::All => "all",
         }
@@ -92,6 +96,7 @@ impl Name {
             Self::Rings => bench::rings,
             Self::Sign => bench::sign,
             Self::Net => bench::net,
+            Self::Scale => bench::scale,
             Self::Jitter => bench::jitter,
             Self::All => all,
         }
@@ -105,7 +110,7 @@ impl Name {
     fn cpus(self) -> usize {
         match self {
             Self::TickToOrder | Self::Rings | Self::Net | Self::All => 2,
-            Self::Decode | Self::Book | Self::Sign | Self::Jitter => 1,
+            Self::Decode | Self::Book | Self::Sign | Self::Jitter | Self::Scale => 1,
         }
     }
 }

@@ -200,6 +200,15 @@ impl Scripted {
         sent
     }
 
+    /// Whether bytes that were published wait for a client to read: what is published on top of them
+    /// may in the end be refused. Tries to send them.
+    pub fn is_congested(&mut self) -> bool {
+        let [_, public, trade, _] = self.script.paths();
+        let listens = |path: &str| path.starts_with(public) && !path.starts_with(trade);
+        let mut listeners = self.connections.iter_mut().filter(|line| listens(&line.path));
+        listeners.any(|line| line.is_websocket() && line.is_congested())
+    }
+
     /// Orders that came since the last call.
     pub fn take_orders(&mut self) -> std::vec::Drain<'_, OrderSeen> {
         self.orders.drain(..)

@@ -10,6 +10,7 @@ mod driver;
 mod floor;
 mod halves;
 mod rig;
+mod scale;
 mod steps;
 mod taker;
 
@@ -21,6 +22,7 @@ use crate::types::Path;
 use driver::{Driver, Played};
 use halves::{Shared, Spread, split};
 use rig::Rig;
+pub use scale::scale;
 use std::thread;
 use std::time::Duration;
 pub use steps::Steps;

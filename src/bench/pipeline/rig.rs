@@ -1,4 +1,4 @@
-//! An engine and its venue, for one instrument.
+//! An engine and its venue, for one instrument or many.
 
 use super::super::{Capture, FrameKind};
 use super::taker::Taker;
@@ -8,7 +8,8 @@ use crate::config::Config;
 use crate::journal::Place;
 use crate::net::{self, tls::ExtraCa};
 use crate::pipe::{Latency, Network};
-use crate::sim::{Scripted, venues as scripts};
+use crate::sim::{Script, Scripted, venues as scripts};
+use crate::strategy::Strategy;
 use crate::types::{
     Instrument, InstrumentKind, InstrumentRules, InstrumentTable, Price, Qty, Scale, VenueId,
 };
@@ -26,6 +27,22 @@ const RATE_LIMITS: u32 = 100_000;
 const KEY: &str = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
 const SECRET: &str = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j";
 
+/// What an engine is made of, beside its recording.
+pub(super) struct Shape {
+    /// How many, of one venue; the first is the recording's.
+    pub instruments: usize,
+    /// With their names, in the order in which they are polled.
+    pub strategies: Vec<(String, Box<dyn Strategy>)>,
+}
+
+impl Shape {
+    /// One instrument, and a strategy that buys whenever its book changes.
+    pub fn taker() -> Self {
+        let taker = Box::new(Taker::new(instrument_name(0)));
+        Self { instruments: 1, strategies: vec![("taker".to_owned(), taker)] }
+    }
+}
+
 /// The venue, and what an engine in front of it needs to live.
 pub(super) struct Rig {
     pub venue: Scripted,
@@ -41,37 +58,63 @@ impl Drop for Rig {
     }
 }
 
-/// Instrument as the recording needs it: the finest price and quantity are tick and lot.
-fn instruments(venue: VenueId, name: &str, kind: InstrumentKind, scale: Scale) -> InstrumentTable {
+/// Assets of the instruments: all names are as long as the first, so that their frames are, too.
+fn base(number: usize) -> String {
+    let letter = |at: usize| char::from(b'A' + (at % 26) as u8);
+    match number {
+        0 => "BTC".to_owned(),
+        _ => [letter(3 + number / 676), letter(number / 26), letter(number)].iter().collect(),
+    }
+}
+
+/// Our name of an instrument.
+pub(super) fn instrument_name(number: usize) -> String {
+    format!("{}/USDT@{}", base(number), VENUES[0].name)
+}
+
+/// The venue's name of an instrument.
+pub(super) fn instrument_symbol(number: usize) -> String {
+    (VENUES[0].symbol)(&base(number), "USDT")
+}
+
+/// Instruments as the recording needs them: the finest price and quantity are tick and lot.
+fn instruments(count: usize, kind: InstrumentKind, scale: Scale) -> InstrumentTable {
     let mut table = InstrumentTable::default();
-    let (base, quote) = (table.assets.intern("BTC"), table.assets.intern("USDT"));
+    let quote = table.assets.intern("USDT");
     let rules =
         InstrumentRules { tick_size: Price(1), lot_size: Qty(1), ..InstrumentRules::default() };
-    table.add(Instrument {
-        venue,
-        name: name.to_owned(),
-        symbol: (VENUES[usize::from(venue.0)].symbol)("BTC", "USDT"),
-        base,
-        quote,
-        kind,
-        scale,
-        rules,
-        ..Instrument::default()
-    });
+    for number in 0..count {
+        let base = table.assets.intern(&base(number));
+        table.add(Instrument {
+            venue: VenueId(0),
+            name: instrument_name(number),
+            symbol: instrument_symbol(number),
+            base,
+            quote,
+            kind,
+            scale,
+            rules,
+            ..Instrument::default()
+        });
+    }
     table
 }
 
 /// All optional limits, so wide that nothing is refused: every check is on the path.
-fn config(venue: &str, name: &str, folder: &std::path::Path) -> Result<Config, String> {
+fn config(shape: &Shape, folder: &std::path::Path) -> Result<Config, String> {
+    let (venue, name) = (VENUES[0].name, instrument_name(0));
+    let names: Vec<String> = (0..shape.instruments).map(instrument_name).collect();
+    let known: Vec<&str> = shape.strategies.iter().map(|(name, _)| name.as_str()).collect();
+    let agents: Vec<String> = known.iter().map(|name| format!("strategy:{name}")).collect();
     let text = format!(
         "mode = \"sim\"\n\
-        instruments = [\"{name}\"]\n\
+        instruments = {names:?}\n\
         [engine]\n\
         name = \"bench\"\n\
         depth = 20\n\
         idle = \"spin\"\n\
         [[thread]]\n\
-        runs = [\"feed:{venue}\", \"strategy:taker\", \"oms\", \"exec:{venue}\"]\n\
+        runs = [\"feed:{venue}\", \"oms\", \"exec:{venue}\", {}]\n\
         [limits]\n\
         order_notional_max = \"1000000\"\n\
         position_max = {{ BTC = \"1000\" }}\n\
@@ -84,9 +127,10 @@ fn config(venue: &str, name: &str, folder: &std::path::Path) -> Result<Config, S
         instrument_position_max = {{ \"{name}\" = \"1000\" }}\n\
         [journal]\n\
         folder = {folder:?}\n\
-        [venue.{venue}]\n"
+        [venue.{venue}]\n",
+        format!("{agents:?}").trim_matches(['[', ']']),
     );
-    Config::parse_with("the benchmark's configuration", &text, &["taker"])
+    Config::parse_with("the benchmark's configuration", &text, &known)
         .map_err(|error| error.to_string())
 }
 
@@ -99,16 +143,31 @@ fn folder() -> PathBuf {
 impl Rig {
     /// A venue over a network in memory, without TLS, and its engine.
     pub fn in_memory(capture: &Capture, clock: Clock) -> Result<(Self, Assembly), String> {
+        Self::shaped(capture, clock, script(capture)?, Shape::taker())
+    }
+
+    /// The same with an engine of this shape.
+    pub fn shaped(
+        capture: &Capture,
+        clock: Clock,
+        script: Box<dyn Script>,
+        shape: Shape,
+    ) -> Result<(Self, Assembly), String> {
         let network = Network::new(1, clock.now());
         network.listen(PORT, Latency::default());
-        let venue = Scripted::in_memory(script(capture)?, network.clone(), PORT);
-        Self::build(venue, Some(network), clock, capture)
+        let venue = Scripted::in_memory(script, network.clone(), PORT);
+        Self::build(venue, Some(network), clock, capture, shape)
     }
 
     /// A venue over TLS on loopback, and its engine.
     pub fn over_tls(capture: &Capture) -> Result<(Self, Assembly), String> {
+        Self::shaped_over_tls(capture, Shape::taker())
+    }
+
+    /// The same with an engine of this shape.
+    pub fn shaped_over_tls(capture: &Capture, shape: Shape) -> Result<(Self, Assembly), String> {
         let venue = Scripted::over_tls(script(capture)?).map_err(|error| error.to_string())?;
-        Self::build(venue, None, Clock::new(), capture)
+        Self::build(venue, None, Clock::new(), capture, shape)
     }
 
     fn build(
@@ -116,18 +175,15 @@ impl Rig {
         network: Option<Network>,
         clock: Clock,
         capture: &Capture,
+        shape: Shape,
     ) -> Result<(Self, Assembly), String> {
-        let (id, row) = (VenueId(0), &VENUES[0]);
-        let name = format!("BTC/USDT@{}", row.name);
+        let id = VenueId(0);
         let (price_decimals, qty_decimals) = capture.decimals();
-        let table = Arc::new(instruments(
-            id,
-            &name,
-            capture.instrument_kind(),
-            Scale { price_decimals, qty_decimals },
-        ));
+        let scale = Scale { price_decimals, qty_decimals };
+        let table = instruments(shape.instruments, capture.instrument_kind(), scale);
+        let table = Arc::new(table);
         let folder = folder();
-        let config = config(row.name, &name, &folder)?;
+        let config = config(&shape, &folder)?;
         let urls = venue.urls().map_err(|error| error.to_string())?;
         let endpoints = Endpoints {
             rest: urls.rest,
@@ -144,7 +200,7 @@ impl Rig {
             endpoints: vec![(id, endpoints)],
             credentials: vec![(id, credentials)],
             instruments: table,
-            strategies: vec![("taker".to_owned(), Box::new(Taker::new(name)))],
+            strategies: shape.strategies,
             tls: tls.clone(),
             journal: Some(Place::Folder(folder.clone())),
             clock: clock.clone(),
