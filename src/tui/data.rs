@@ -1,6 +1,6 @@
 //! What the board shows, read from the region once per frame.
 
-use crate::shm::{MarketView, OrderCounters, Stage, Status, StatusValue};
+use crate::shm::{MarketView, OrderCounters, Stage, Status, StatusValue, ThreadRow};
 use crate::types::{
     Amount, BookState, Instrument, InstrumentTable, Level, Nanos, Readiness, VenueId,
 };
@@ -58,6 +58,19 @@ pub struct LatencyRow {
     pub max: u64,
 }
 
+/// One thread's line.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ThreadLine {
+    /// CPU that it is pinned to.
+    pub cpu: Option<usize>,
+    /// Busy part of the last second, percent.
+    pub busy_percent: f64,
+    /// Longest busy round of the last second, nanoseconds.
+    pub longest_ns: u64,
+    /// Its agents.
+    pub agents: String,
+}
+
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogRow {
@@ -89,6 +102,8 @@ pub struct BoardData {
     pub pnl: Vec<(String, String, String, String)>,
     /// One line a stage.
     pub latency: Vec<LatencyRow>,
+    /// One line a thread.
+    pub threads: Vec<ThreadLine>,
     /// Strategy name and its fields.
     pub strategies: Vec<(String, Vec<(String, String)>)>,
     /// Newest lines last.
@@ -143,7 +158,18 @@ pub fn collect(view: &MarketView, venues: &[(VenueId, &str)], now: Nanos) -> Boa
             })
             .collect(),
         latency: STAGES.iter().map(|stage| latency(view, *stage, venues)).collect(),
+        threads: view.threads().iter().map(thread).collect(),
         ..BoardData::default()
+    }
+}
+
+fn thread(row: &ThreadRow) -> ThreadLine {
+    let agents: Vec<&str> = row.agents.iter().map(|agent| agent.name.as_str()).collect();
+    ThreadLine {
+        cpu: row.cpu,
+        busy_percent: row.duty.recent_busy_ppm() as f64 / 1e4,
+        longest_ns: row.duty.recent_longest_ns,
+        agents: agents.join(" "),
     }
 }
 
