@@ -61,7 +61,7 @@
 //!               x stages             words of one that is empty are never touched
 //! ```
 //!
-//! The strategy file goes on with three rings:
+//! The strategy file goes on with three rings, each rounded up to a pair of lines:
 //!
 //! ```text
 //! requests    32 + requests x    24  head 16, tail 16; kind | legs << 8 | strategy << 16, id
