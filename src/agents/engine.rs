@@ -97,7 +97,7 @@ impl Engine {
                 }
                 _ => error.to_string(),
             })?;
-        let duties = duty_writers(&market, &plans)?;
+        let duties = duty_writers(&market, &plans).inspect_err(|_| clear(&folder))?;
         let place = RegionPlace { market, folder: Some(&folder) };
         let transport = setup.tls.clone().into();
         Assembly::build(setup, place, strategies, transport, &Sizes::default())
