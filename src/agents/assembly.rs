@@ -89,6 +89,12 @@ pub(super) struct RegionPlace<'a> {
     pub(super) folder: Option<&'a Path>,
 }
 
+// Agents on different threads lie in pairs of cache lines of their own.
+const _: () = {
+    assert!(align_of::<Feed>() == 128 && align_of::<StrategyAgent>() == 128);
+    assert!(align_of::<OmsAgent>() == 128 && align_of::<Executor>() == 128);
+};
+
 /// An engine that does not run by itself: poll the agents in the order of the fields.
 pub struct Assembly {
     /// Market data.
@@ -124,6 +130,8 @@ impl Assembly {
             depth: setup.config.depth,
             strategies: strategies.len(),
             trades: sizes.trades,
+            threads: 0,
+            agents: 0,
             detail: setup.config.latency,
         };
         let market = Market::in_memory(&setup.instruments, &region);

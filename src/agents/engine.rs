@@ -12,7 +12,7 @@ use super::threads::{Lifecycle, Phase, ThreadPlan, spawn};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::journal::Place;
-use crate::shm::{Market, MarketView, RegionError, RegionOptions, StatusReader};
+use crate::shm::{DutyWriter, Market, MarketView, RegionError, RegionOptions, StatusReader};
 use crate::strategy::Strategy;
 use crate::tui;
 use crate::types::{InstrumentTable, VenueId};
@@ -85,6 +85,8 @@ impl Engine {
         let region = RegionOptions {
             depth: config.depth,
             strategies: strategies.len(),
+            threads: plans.len(),
+            agents: plans.iter().map(|plan| plan.runs.len()).sum(),
             detail: setup.config.latency,
             ..RegionOptions::default()
         };
@@ -95,11 +97,13 @@ impl Engine {
                 }
                 _ => error.to_string(),
             })?;
+        let duties = duty_writers(&market, &plans).inspect_err(|_| clear(&folder))?;
         let place = RegionPlace { market, folder: Some(&folder) };
         let transport = setup.tls.clone().into();
         Assembly::build(setup, place, strategies, transport, &Sizes::default())
             .and_then(|assembly| {
-                Self::spread(assembly, supervised, config, &plans, layout, &folder)
+                let plans = plans.iter().zip(duties);
+                Self::spread(assembly, supervised, config, plans, layout, &folder)
             })
             .inspect_err(|_| {
                 clear(&folder);
@@ -107,20 +111,17 @@ impl Engine {
     }
 
     /// Gives each agent its thread.
-    fn spread(
+    fn spread<'a>(
         mut assembly: Assembly,
         (supervision, mut desk): (Supervision, OperatorDesk),
         config: &Config,
-        plans: &[ThreadPlan],
+        plans: impl Iterator<Item = (&'a ThreadPlan, DutyWriter)>,
         layout: String,
         folder: &Path,
     ) -> Result<Self, String> {
         let (clock, lifecycle) = (assembly.clock.clone(), assembly.lifecycle.clone());
         let (view, mut log) = (assembly.view.clone(), assembly.log.clone());
         log.info(clock.now(), format_args!("{layout}"));
-        for plan in plans {
-            log.info(clock.now(), format_args!("thread: {plan}"));
-        }
         let statuses = std::mem::take(&mut assembly.statuses);
         let rest = Rest {
             config,
@@ -139,18 +140,16 @@ impl Engine {
         let executors = names.filter(|name| name.starts_with("exec:")).collect();
         let incidents = supervision.incidents.clone();
         let mut threads = vec![supervision.start(rest)?];
-        for plan in plans {
+        for (plan, duty) in plans {
+            log.info(clock.now(), format_args!("thread: {plan}"));
             let mut own = Vec::new();
             for name in &plan.runs {
                 let at = agents.iter().position(|agent| agent.name() == name);
                 let at = at.ok_or_else(|| format!("there is no agent {name}"))?;
                 own.push(agents.swap_remove(at));
             }
-            let thread =
-                spawn(plan, own, &clock, &lifecycle, &log, &incidents).inspect_err(|_| {
-                    lifecycle.advance(Phase::Done);
-                })?;
-            threads.push(thread);
+            let thread = spawn(plan, own, duty, &clock, &lifecycle, &log, &incidents);
+            threads.push(thread.inspect_err(|_| lifecycle.advance(Phase::Done))?);
         }
         let (statuses, folder) = (Mutex::new(statuses), folder.to_owned());
         Ok(Self { view, lifecycle, threads, last, executors, statuses, layout, folder })
@@ -241,6 +240,17 @@ impl Engine {
         clear(&self.folder);
         last
     }
+}
+
+/// A writer of its duty cycle for each thread.
+fn duty_writers(market: &Market, plans: &[ThreadPlan]) -> Result<Vec<DutyWriter>, String> {
+    let mut first = 0;
+    let writers = plans.iter().enumerate().map(|(thread, plan)| {
+        let writer = market.duty_writer(thread, plan.core, first, &plan.runs);
+        first += plan.runs.len();
+        writer.ok_or_else(|| format!("the region has no room for thread {thread}"))
+    });
+    writers.collect()
 }
 
 /// Removes what an instance has made. The kill file that a person made stays: nothing starts while it

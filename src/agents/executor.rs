@@ -51,6 +51,7 @@ pub struct ExecutorParts {
 }
 
 /// See the module.
+#[repr(align(128))]
 pub struct Executor {
     parts: ExecutorParts,
     /// When the turn of the command at hand came; 0 if that is not stamped.

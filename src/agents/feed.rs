@@ -59,6 +59,7 @@ pub struct FeedParts {
 }
 
 /// See the module.
+#[repr(align(128))]
 pub struct Feed {
     parts: FeedParts,
     /// Index into `parts.books` by instrument.

@@ -10,6 +10,7 @@ mod account;
 mod assembly;
 mod configured;
 pub mod control;
+mod duty;
 mod emergency;
 mod engine;
 mod executor;

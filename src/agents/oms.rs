@@ -57,6 +57,7 @@ pub struct OmsParts {
 }
 
 /// See the module.
+#[repr(align(128))]
 pub struct OmsAgent {
     pub(super) parts: OmsParts,
     pub(super) oms: LiveOms,

@@ -5,6 +5,7 @@ use crate::strategy::{Context, Strategy};
 use crate::types::Nanos;
 
 /// See the module.
+#[repr(align(128))]
 pub struct StrategyAgent {
     name: String,
     strategy: Box<dyn Strategy>,

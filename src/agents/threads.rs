@@ -1,11 +1,23 @@
 //! Which agents run on which thread, pinned where, and the loop that polls them.
+//!
+//! A round polls each agent of the thread once, in the order of the plan; where all are folded into
+//! one loop that is feeds, strategies, order manager, executors, so that a tick leaves as an order in
+//! the round in which it was read. The rounds are a cycle: what an executor reads (an acknowledgement,
+//! a fill) reaches the order manager in the next round, behind the feeds. So no burst of market data
+//! may hold a fill up by more than one bounded round: a feed reads a bounded number of messages per
+//! poll and leaves the rest in its socket, an executor reads its own in every poll, but for a poll
+//! that sent orders and was not preceded by such a one.
 
 use super::control::crash::{self, Incidents};
+use super::duty::DutyCycle;
 use super::log::Log;
 use crate::clock::Clock;
 use crate::config::{Idle, ThreadConfig};
+use crate::shm::DutyWriter;
+use crate::sync::CachePadded;
 use crate::types::Nanos;
 use std::fmt;
+use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -40,19 +52,42 @@ pub enum Phase {
 /// The phase, shared by all threads. It only ever goes forward.
 #[derive(Clone, Debug, Default)]
 pub struct Lifecycle {
-    phase: Arc<AtomicU8>,
-    lost: Arc<AtomicBool>,
-    refused: Arc<AtomicBool>,
-    frame: Arc<AtomicU64>,
-    reason: Arc<OnceLock<String>>,
-    cleared: Arc<Mutex<Vec<String>>>,
+    flags: Arc<Flags>,
 }
+
+/// What loops and executors read in every round lies where nothing else is written.
+#[derive(Debug, Default)]
+struct Flags {
+    phase: CachePadded<AtomicU8>,
+    lost: CachePadded<AtomicBool>,
+    refused: CachePadded<AtomicBool>,
+    frame: CachePadded<AtomicU64>,
+    reason: OnceLock<String>,
+    cleared: Mutex<Vec<String>>,
+}
+
+const _: () = {
+    let pairs = [
+        offset_of!(Flags, phase),
+        offset_of!(Flags, lost),
+        offset_of!(Flags, refused),
+        offset_of!(Flags, frame),
+    ];
+    let others = [offset_of!(Flags, reason), offset_of!(Flags, cleared)];
+    let mut index = 0;
+    while index < pairs.len() {
+        assert!(pairs[index].is_multiple_of(128) && size_of::<CachePadded<AtomicU64>>() == 128);
+        assert!(others[0] / 128 != pairs[index] / 128 && others[1] / 128 != pairs[index] / 128);
+        index += 1;
+    }
+    assert!(align_of::<Loop>() == 128, "its account is written in every round");
+};
 
 impl Lifecycle {
     /// The phase now.
     #[must_use]
     pub fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Acquire) {
+        match self.flags.phase.0.load(Ordering::Acquire) {
             0 => Phase::Running,
             1 => Phase::Stopping,
             2 => Phase::Emergency,
@@ -63,37 +98,37 @@ impl Lifecycle {
 
     /// Goes forward to `phase`; going back is ignored.
     pub fn advance(&self, phase: Phase) {
-        self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+        self.flags.phase.0.fetch_max(phase as u8, Ordering::AcqRel);
     }
 
     /// Begins to stop, for this reason; the first one given stays.
     pub fn stop_because(&self, reason: &str) {
-        let _ = self.reason.set(reason.to_owned());
+        let _ = self.flags.reason.set(reason.to_owned());
         self.advance(Phase::Stopping);
     }
 
     /// Why the engine stops, if anybody said.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
-        self.reason.get().map(String::as_str)
+        self.flags.reason.get().map(String::as_str)
     }
 
     /// An agent is lost: the emergency begins.
     pub fn lose_agent(&self) {
-        self.lost.store(true, Ordering::Release);
+        self.flags.lost.0.store(true, Ordering::Release);
         self.advance(Phase::Emergency);
     }
 
     /// Whether an agent was lost.
     #[must_use]
     pub fn has_lost_agent(&self) -> bool {
-        self.lost.load(Ordering::Acquire)
+        self.flags.lost.0.load(Ordering::Acquire)
     }
 
     /// In the emergency: this executor's venue, or that of its spare, has confirmed that nothing
     /// works there any more.
     pub fn clear(&self, executor: &str) {
-        let mut cleared = self.cleared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cleared = self.flags.cleared.lock().unwrap_or_else(PoisonError::into_inner);
         if !cleared.iter().any(|known| known == executor) {
             cleared.push(executor.to_owned());
         }
@@ -102,30 +137,30 @@ impl Lifecycle {
     /// See [`Lifecycle::clear`].
     #[must_use]
     pub fn is_cleared(&self, executor: &str) -> bool {
-        let cleared = self.cleared.lock().unwrap_or_else(PoisonError::into_inner);
+        let cleared = self.flags.cleared.lock().unwrap_or_else(PoisonError::into_inner);
         cleared.iter().any(|known| known == executor)
     }
 
     /// The message that was read at this time is to be shown by whoever has it.
     pub fn want_frame(&self, recv_ns: Nanos) {
-        self.frame.store(recv_ns.0, Ordering::Relaxed);
+        self.flags.frame.0.store(recv_ns.0, Ordering::Relaxed);
     }
 
     /// The message that was asked for last.
     #[must_use]
     pub fn wanted_frame(&self) -> Nanos {
-        Nanos(self.frame.load(Ordering::Relaxed))
+        Nanos(self.flags.frame.0.load(Ordering::Relaxed))
     }
 
     /// A venue refused a login for good.
     pub fn refuse_login(&self) {
-        self.refused.store(true, Ordering::Release);
+        self.flags.refused.0.store(true, Ordering::Release);
     }
 
     /// Whether a venue refused a login for good.
     #[must_use]
     pub fn is_login_refused(&self) -> bool {
-        self.refused.load(Ordering::Acquire)
+        self.flags.refused.0.load(Ordering::Acquire)
     }
 }
 
@@ -226,11 +261,13 @@ pub fn pin(core: usize) -> Result<(), String> {
     }
 }
 
-/// Starts a thread that polls `agents` until the phase is [`Phase::Done`]. Returns once the thread
-/// is pinned, or with the reason why it could not be.
+/// Starts a thread that polls `agents` until the phase is [`Phase::Done`] and writes its duty cycle
+/// by `duty`, whose names are theirs. Returns once the thread is pinned, or with the reason why it
+/// could not be.
 pub fn spawn(
     plan: &ThreadPlan,
     agents: Vec<Box<dyn Agent>>,
+    duty: DutyWriter,
     clock: &Clock,
     lifecycle: &Lifecycle,
     log: &Log,
@@ -240,7 +277,8 @@ pub fn spawn(
     let (core, idle) = (plan.core, plan.idle);
     let names = agents.iter().map(|agent| agent.name().to_owned()).collect();
     let (clock, lifecycle, log) = (clock.clone(), lifecycle.clone(), log.clone());
-    let mut looped = Loop { agents, clock, lifecycle, log };
+    let duty = DutyCycle::new(agents.len(), duty);
+    let mut looped = Loop { agents, duty, clock, lifecycle, log };
     let incidents = incidents.clone();
     let name = plan.runs.first().map_or("stoop", String::as_str).to_owned();
     let body = move || {
@@ -261,8 +299,10 @@ pub fn spawn(
     }
 }
 
+#[repr(align(128))]
 struct Loop {
     agents: Vec<Box<dyn Agent>>,
+    duty: DutyCycle,
     clock: Clock,
     lifecycle: Lifecycle,
     log: Log,
@@ -278,6 +318,7 @@ impl Loop {
                 Err(_) => self.lost(),
             }
         }
+        self.duty.finish(self.clock.now());
     }
 
     /// Polls every agent once, noting which, so that a panic can be charged to it.
@@ -285,14 +326,19 @@ impl Loop {
         let mut work = 0;
         for index in 0..self.agents.len() {
             crash::charge(index);
-            work += self.agents[index].poll(self.clock.now());
+            let now = self.clock.now();
+            self.duty.poll_begins(index, now);
+            work += self.agents[index].poll(now);
         }
+        self.duty.round_ends(work);
         work
     }
 
     /// The agent that panicked is out; the others go on to cancel what works.
     fn lost(&mut self) {
-        let agent = self.agents.remove(crash::take_charged());
+        let index = crash::take_charged();
+        let agent = self.agents.remove(index);
+        self.duty.lose(index);
         let now = self.clock.now();
         let name = agent.name();
         let text = format_args!("agent {name} panicked and is lost: cancelling all orders");
@@ -322,6 +368,8 @@ fn rest(idle: Idle) {
 mod tests {
     use super::*;
     use crate::agents::log;
+    use crate::shm::{Market, RegionOptions};
+    use crate::types::InstrumentTable;
 
     fn names(count: usize) -> Vec<String> {
         (0..count).map(|index| format!("agent{index}")).collect()
@@ -391,9 +439,13 @@ mod tests {
             })
             .into();
         let plan = ThreadPlan { core: None, idle: Idle::Yield, runs: names(1) };
+        let market = Market::in_memory(&InstrumentTable::default(), &RegionOptions::default());
+        let agent_names = ["good", "bad", "good"].map(str::to_owned);
+        let market = market.unwrap();
+        let duty = market.duty_writer(0, None, 0, &agent_names).unwrap();
         let clock = Clock::manual(Nanos(1));
         let incidents = Incidents::default();
-        let thread = spawn(&plan, agents, &clock, &lifecycle, &log, &incidents).unwrap();
+        let thread = spawn(&plan, agents, duty, &clock, &lifecycle, &log, &incidents).unwrap();
         thread.join().unwrap();
         assert_eq!(lifecycle.phase(), Phase::Done);
         let line = lines.try_iter().next().unwrap();

@@ -14,6 +14,7 @@ pub mod ledger;
 mod operate;
 mod run;
 mod sim;
+mod status;
 mod summary;
 mod venues;
 
@@ -159,6 +160,11 @@ enum Command {
         #[command(flatten)]
         to: operate::To,
     },
+    /// Show whether a running engine lives, and how busy each of its threads is
+    Status {
+        #[command(flatten)]
+        to: operate::To,
+    },
     /// Show what each stage from tick to order takes in a running engine, and the worst paths
     Latency {
         #[command(flatten)]
@@ -289,6 +295,7 @@ fn other(command: Command) -> Result<u8, Failure> {
             let name = if accept { "accept" } else { "reconcile" };
             operate(name, typed(to, Some(Of::venue(venue)), None))
         }
+        Command::Status { to } => status::status(&to),
         Command::Latency { options } => latency::latency(&options),
         Command::Set { setting, to } => {
             operate("set", Typed { setting: Some(setting), ..typed(to, None, None) })

@@ -21,10 +21,10 @@ const END_MARGIN: Duration = Duration::from_secs(10);
 pub(super) struct To {
     /// Instance: `name` in its [engine]; without it the only one that runs
     #[arg(long, value_name = "INSTANCE")]
-    name: Option<String>,
+    pub(super) name: Option<String>,
     /// Print the reply as one JSON object
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// What of it.

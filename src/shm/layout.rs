@@ -1,7 +1,9 @@
 //! What lies where in the region's files. The only place that knows offsets.
 //!
-//! A file is an array of 64-bit little-endian words; every section and every record starts on a
-//! cache line of 8 words. Both kinds of file begin with the same header:
+//! A file is an array of 64-bit little-endian words; every record starts on a cache line of 8 words.
+//! What different threads write never shares a pair of lines, 16 words, which prefetchers fetch
+//! together: every section, and every record whose neighbour may have another writer, starts on a
+//! pair. Both kinds of file begin with the same header:
 //!
 //! ```text
 //! word
@@ -14,7 +16,8 @@
 //!   6  1 once the engine has ended in good order
 //!   7  reserved
 //!   8  heartbeat of the engine, ns since the UNIX epoch           (a line of its own, 8..16)
-//!  16  market: instruments  venues  assets  depth  trades  strategies  (counts)      (16..24)
+//!  16  market: instruments  venues  assets  depth  trades  strategies  threads  agents
+//!      (counts)                                                                      (16..24)
 //!      strategy: strategy id  instruments  requests  reports  statuses   (counts)
 //!  24  strategy: heartbeat of the strategy  its process id                           (24..32)
 //!      market: detail of measuring, then what it costs in picoseconds: a reading of the clock, a
@@ -38,7 +41,8 @@
 //!                                    published_ns, bids | asks << 32, then depth x (price, qty)
 //!                                    of the bids, then of the asks; rounded up to whole lines
 //! trades      instruments         8  number of prints written
-//!                    + trades x   8  counter, price, qty, trade id, event_ns, recv_ns, taker, -1
+//!                    + trades x   8  counter, price, qty, trade id, event_ns, recv_ns, taker, -1;
+//!                                    rounded up to a pair of lines
 //! positions   instruments        16  counter, qty 2, cost 2, realised 2, fees 2, unrealised 2,
 //!                                    mark, updated_ns, -3
 //! balances    venues x assets     8  counter, free 2, locked 2, expected 2, event_ns
@@ -46,16 +50,18 @@
 //! counters    1                  96  counter, 25 counts, 64 refusals by code
 //! pairs       1                   8  number of outcomes written
 //!                  + capacity x  56  counter, head 16, 4 legs x 8, -7
-//! feeds       venues             40  counter, the fields of FeedHealth, 2 connections x 11
-//! executors   venues             24  counter, channels and ready, the rest of ExecutorHealth, -6
+//! feeds       venues             48  counter, the fields of FeedHealth, 2 connections x 11, -8
+//! executors   venues             32  counter, channels and ready, the rest of ExecutorHealth, -14
+//! threads     threads            16  counter, CPU + 1, the fields of Duty, -5
+//! agents      agents             16  counter, thread, time busy, name 8, -5
 //! worst       venues x 100       16  counter, client id, signal | instrument << 48, 13 stamps
-//! heads       venues x groups     8  count, sum, !min, max, -4
+//! heads       venues x groups    16  count, sum, !min, max, -12
 //!               x stages
 //! latency     venues x groups  1984  buckets of the histogram whose head has the same number; the
 //!               x stages             words of one that is empty are never touched
 //! ```
 //!
-//! The strategy file goes on with three rings:
+//! The strategy file goes on with three rings, each rounded up to a pair of lines:
 //!
 //! ```text
 //! requests    32 + requests x    24  head 16, tail 16; kind | legs << 8 | strategy << 16, id
@@ -73,13 +79,13 @@
 
 use super::latency::{GROUPS, Stage};
 use super::worst::{self, WORST_PATHS};
-use super::{account, books, health, instruments, latency, pairs, signals, status, trades};
-use crate::sync::words::LINE;
+use super::{account, books, duty, health, instruments, latency, pairs, signals, status, trades};
+use crate::sync::words::{LINE, PAIR};
 use crate::sync::{broadcast, histogram, ring, rotating};
 use std::ops::Range;
 
 /// Version of the layout. Raised by every change that a reader of the old one would misread.
-pub(super) const VERSION: u64 = 2;
+pub(super) const VERSION: u64 = 3;
 pub(super) const MARKET_MAGIC: u64 = u64::from_le_bytes(*b"STOOPMKT");
 pub(super) const STRATEGY_MAGIC: u64 = u64::from_le_bytes(*b"STOOPSTR");
 
@@ -105,6 +111,7 @@ const ASSETS_MAX: u64 = 4096;
 const TRADES_MAX: u64 = 1 << 16;
 const RING_MAX: u64 = 1 << 16;
 const STRATEGIES_MAX: u64 = 64;
+const AGENTS_MAX: u64 = 256;
 
 // The records fill their lines as the map above draws them.
 const _: () = {
@@ -123,7 +130,38 @@ const _: () = {
     assert!(instruments::WORDS <= GROUP_AT && instruments::ASSET_WORDS == ASSET_STRIDE);
     assert!(signals::REQUEST_WORDS <= 3 * LINE && signals::REPORT_WORDS <= LINE);
     assert!(with_counter(status::WORDS).next_multiple_of(LINE) == 17 * LINE);
-    assert!(COUNTS_AT + 6 <= STRATEGY_HEARTBEAT_AT && STRATEGY_PID_AT < HEADER);
+    assert!(COUNTS_AT + 8 <= STRATEGY_HEARTBEAT_AT && STRATEGY_PID_AT < HEADER);
+    assert!(with_counter(duty::THREAD_WORDS) <= DUTY_STRIDE);
+    assert!(with_counter(duty::AGENT_WORDS) <= DUTY_STRIDE);
+};
+
+// Records next to each other with writers on different threads fill whole pairs of lines.
+const _: () = {
+    let strides = [
+        HEADER,
+        HEALTH_STRIDE,
+        DUTY_STRIDE,
+        HEAD_STRIDE,
+        WORST_STRIDE * WORST_PATHS,
+        trade_shape(2).size(),
+        trade_shape(TRADES_MAX as usize).size(),
+        ring::Shape::new(1, signals::REQUEST_WORDS).size(),
+        ring::Shape::new(1, signals::REPORT_WORDS).size(),
+        broadcast::Shape::new(2, status::WORDS).size(),
+    ];
+    let mut index = 0;
+    while index < strides.len() {
+        assert!(strides[index].is_multiple_of(PAIR));
+        index += 1;
+    }
+    assert!(cfg!(feature = "loom") || histogram::BODY.is_multiple_of(PAIR));
+    let mut depth = 1;
+    while depth <= books::DEPTH_MAX {
+        assert!(book_stride(depth).is_multiple_of(PAIR));
+        depth += 1;
+    }
+    // The heartbeats: the engine's with the words that it writes once, a strategy's in its own pair.
+    assert!(HEARTBEAT_AT / PAIR == 0 && STRATEGY_HEARTBEAT_AT / PAIR == 1);
 };
 
 const fn with_counter(payload: usize) -> usize {
@@ -137,8 +175,11 @@ const WORST_STRIDE: usize = 2 * LINE;
 const ASSET_STRIDE: usize = LINE / 2;
 const POSITION_STRIDE: usize = 2 * LINE;
 const COUNTERS_SIZE: usize = 12 * LINE;
-const FEED_STRIDE: usize = 5 * LINE;
-const HEALTH_STRIDE: usize = 3 * LINE;
+const FEED_STRIDE: usize = 3 * PAIR;
+const HEALTH_STRIDE: usize = 2 * PAIR;
+const DUTY_STRIDE: usize = PAIR;
+/// Stages next to each other belong to feeds and executors.
+const HEAD_STRIDE: usize = PAIR;
 
 /// Changes with every size above and with every order of fields, which each module names.
 pub(super) const HASH: u64 = {
@@ -151,7 +192,8 @@ pub(super) const HASH: u64 = {
         COUNTERS_SIZE as u64,
         FEED_STRIDE as u64,
         HEALTH_STRIDE as u64,
-        histogram::HEAD as u64,
+        DUTY_STRIDE as u64,
+        HEAD_STRIDE as u64,
         histogram::BODY as u64,
         GROUPS as u64,
         worst::WORDS as u64,
@@ -169,6 +211,7 @@ pub(super) const HASH: u64 = {
         trades::FIELDS,
         account::FIELDS,
         health::FIELDS,
+        duty::FIELDS,
         signals::FIELDS,
         pairs::FIELDS,
         status::FIELDS,
@@ -215,13 +258,13 @@ impl Section {
     }
 }
 
-/// Lays sections one behind the other.
+/// Lays sections one behind the other, each on a pair of lines.
 struct Cursor(usize);
 
 impl Cursor {
     fn section(&mut self, stride: usize, count: usize) -> Section {
         let start = self.0;
-        self.0 = (start + stride * count).next_multiple_of(LINE);
+        self.0 = (start + stride * count).next_multiple_of(PAIR);
         Section { start, stride, count }
     }
 }
@@ -235,17 +278,20 @@ pub(super) struct MarketCounts {
     pub(super) depth: u64,
     pub(super) trades: u64,
     pub(super) strategies: u64,
+    pub(super) threads: u64,
+    pub(super) agents: u64,
 }
 
 impl MarketCounts {
     /// In the order of the header.
-    pub(super) fn words(self) -> [u64; 6] {
-        [self.instruments, self.venues, self.assets, self.depth, self.trades, self.strategies]
+    pub(super) fn words(self) -> [u64; 8] {
+        let Self { instruments, venues, assets, depth, trades, strategies, threads, agents } = self;
+        [instruments, venues, assets, depth, trades, strategies, threads, agents]
     }
 
-    pub(super) fn from_words(words: [u64; 6]) -> Self {
-        let [instruments, venues, assets, depth, trades, strategies] = words;
-        Self { instruments, venues, assets, depth, trades, strategies }
+    pub(super) fn from_words(words: [u64; 8]) -> Self {
+        let [instruments, venues, assets, depth, trades, strategies, threads, agents] = words;
+        Self { instruments, venues, assets, depth, trades, strategies, threads, agents }
     }
 
     /// Which count is out of bounds.
@@ -257,6 +303,8 @@ impl MarketCounts {
             (self.depth, 1, books::DEPTH_MAX as u64, "depth is not 1 to 64 levels"),
             (self.trades, 2, TRADES_MAX, "the ring of prints has not 2 to 65536 slots"),
             (self.strategies, 0, STRATEGIES_MAX, "there are more than 64 strategies"),
+            (self.threads, 0, AGENTS_MAX, "there are more than 256 threads"),
+            (self.agents, 0, AGENTS_MAX, "there are more than 256 agents"),
         ];
         let broken = bounds.iter().find(|(count, min, max, _)| !(min..=max).contains(&count));
         broken.map_or(Ok(()), |(.., what)| Err(what))
@@ -279,6 +327,8 @@ pub(super) struct MarketLayout {
     pub(super) pairs: Section,
     pub(super) feeds: Section,
     pub(super) executors: Section,
+    pub(super) threads: Section,
+    pub(super) agents: Section,
     pub(super) worst: Section,
     pub(super) heads: Section,
     pub(super) latency: Section,
@@ -307,8 +357,10 @@ impl MarketLayout {
             pairs: cursor.section(pair_shape().size(), 1),
             feeds: cursor.section(FEED_STRIDE, venues),
             executors: cursor.section(HEALTH_STRIDE, venues),
+            threads: cursor.section(DUTY_STRIDE, counts.threads as usize),
+            agents: cursor.section(DUTY_STRIDE, counts.agents as usize),
             worst: cursor.section(WORST_STRIDE, WORST_PATHS * venues),
-            heads: cursor.section(histogram::HEAD, histograms),
+            heads: cursor.section(HEAD_STRIDE, histograms),
             latency: cursor.section(histogram::BODY, histograms),
             len: cursor.0,
             counts,
@@ -321,7 +373,7 @@ impl MarketLayout {
 }
 
 /// Words of one book: top line, then depth.
-fn book_stride(depth: usize) -> usize {
+const fn book_stride(depth: usize) -> usize {
     LINE + rotating::size(books::depth_words(depth))
 }
 
@@ -329,7 +381,7 @@ pub(super) fn pair_shape() -> broadcast::Shape {
     broadcast::Shape::new(pairs::CAPACITY, pairs::WORDS)
 }
 
-fn trade_shape(capacity: usize) -> broadcast::Shape {
+const fn trade_shape(capacity: usize) -> broadcast::Shape {
     broadcast::Shape::new(capacity, trades::WORDS)
 }
 
@@ -416,6 +468,8 @@ mod tests {
         depth: 20,
         trades: 1024,
         strategies: 1,
+        threads: 3,
+        agents: 6,
     };
 
     #[test]
@@ -427,23 +481,25 @@ mod tests {
             (l.assets, 4, 3),
             (l.groups, 4, 8),
             (l.books, 8 + 8 + 4 * 88, 4),
-            (l.trades, 8 + 1024 * 8, 4),
+            (l.trades, 16 + 1024 * 8, 4),
             (l.positions, 16, 4),
             (l.balances, 8, 6),
             (l.pnl, 8, 3),
             (l.counters, 96, 1),
-            (l.pairs, 8 + 64 * 56, 1),
-            (l.feeds, 40, 2),
-            (l.executors, 24, 2),
+            (l.pairs, 16 + 64 * 56, 1),
+            (l.feeds, 48, 2),
+            (l.executors, 32, 2),
+            (l.threads, 16, 3),
+            (l.agents, 16, 6),
             (l.worst, 16, 200),
-            (l.heads, 8, 2 * 8 * 14),
+            (l.heads, 16, 2 * 8 * 14),
             (l.latency, 1984, 2 * 8 * 14),
         ];
         let mut at = HEADER;
         for (section, stride, count) in sections {
             assert_eq!(section, Section { start: at, stride, count });
-            assert_eq!(section.start % LINE, 0);
-            at = (at + stride * count).next_multiple_of(LINE);
+            assert_eq!(section.start % PAIR, 0);
+            at = (at + stride * count).next_multiple_of(PAIR);
             assert_eq!(section.record(count), None);
         }
         assert_eq!(layout.len, at);
@@ -464,7 +520,7 @@ mod tests {
         assert_eq!(layout.reports.start, layout.requests.end);
         assert_eq!(layout.reports.len(), 32 + 1024 * 8);
         assert_eq!(layout.statuses.start, layout.reports.end);
-        assert_eq!(layout.statuses.len(), 8 + 16 * 136);
+        assert_eq!(layout.statuses.len(), 16 + 16 * 136);
         assert_eq!(layout.len, layout.statuses.end);
         assert_eq!(StrategyCounts::from_words(counts.words()), counts);
     }
@@ -479,6 +535,8 @@ mod tests {
             (MarketCounts { depth: 0, ..COUNTS }, "depth"),
             (MarketCounts { trades: 1 << 40, ..COUNTS }, "prints"),
             (MarketCounts { strategies: 65, ..COUNTS }, "strategies"),
+            (MarketCounts { threads: 257, ..COUNTS }, "threads"),
+            (MarketCounts { agents: 1 << 60, ..COUNTS }, "agents"),
         ] {
             let error = MarketLayout::new(counts).unwrap_err();
             assert!(error.contains(part), "{counts:?}: {error}");

@@ -2,6 +2,7 @@
 
 use super::account::AccountWriter;
 use super::books::BookWriter;
+use super::duty::DutyWriter;
 use super::health::{ExecutorHealthWriter, FeedHealthWriter, HealthWriter};
 use super::latency::{self, GROUPS, Groups, Measuring, Stage, StageWriter};
 use super::layout::{GROUP_AT, MARKET_MAGIC, MarketCounts, MarketLayout, PID_AT, Section};
@@ -27,13 +28,18 @@ pub struct RegionOptions {
     pub trades: usize,
     /// Strategies that will have a file.
     pub strategies: usize,
+    /// Threads that will poll agents.
+    pub threads: usize,
+    /// Agents on all of them.
+    pub agents: usize,
     /// How much is measured.
     pub detail: Detail,
 }
 
 impl Default for RegionOptions {
     fn default() -> Self {
-        Self { depth: 20, trades: 1024, strategies: 1, detail: Detail::default() }
+        let detail = Detail::default();
+        Self { depth: 20, trades: 1024, strategies: 1, threads: 1, agents: 8, detail }
     }
 }
 
@@ -45,6 +51,8 @@ enum Role {
     Account,
     Pairs,
     Health(VenueId),
+    Thread(usize),
+    Agent(usize),
     Stage(Stage, VenueId),
     Worst(VenueId),
 }
@@ -177,6 +185,26 @@ impl Market {
         })
     }
 
+    /// The writer of one thread's duty cycle. Its agents have the numbers from `first` on among all
+    /// agents; `names` are theirs, in the order in which they are polled. `None` for a thread or an
+    /// agent that has a writer or that there is no room for.
+    pub fn duty_writer(
+        &self,
+        thread: usize,
+        cpu: Option<usize>,
+        first: usize,
+        names: &[String],
+    ) -> Option<DutyWriter> {
+        let row = self.take(Role::Thread(thread), &self.layout.threads, thread)?;
+        let agents = names.iter().enumerate().map(|(at, name)| {
+            let index = first + at;
+            let words = self.take(Role::Agent(index), &self.layout.agents, index)?;
+            Some((seqlock::Writer::new(words), name.as_str()))
+        });
+        let agents = agents.collect::<Option<_>>()?;
+        Some(DutyWriter::new(thread, cpu, seqlock::Writer::new(row), agents))
+    }
+
     /// The writer of one stage's histograms of one venue; `None` the second time.
     pub fn stage_writer(&self, stage: Stage, venue: VenueId) -> Option<StageWriter> {
         let venues = self.layout.counts.venues as usize;
@@ -240,6 +268,8 @@ impl Contents {
             depth: options.depth as u64,
             trades: options.trades as u64,
             strategies: options.strategies as u64,
+            threads: options.threads as u64,
+            agents: options.agents as u64,
         };
         let error = |what: String| RegionError::Options { what };
         let layout = MarketLayout::new(counts).map_err(|what| error(what.to_owned()))?;

@@ -3,7 +3,7 @@
 //! One directory per running instance, closed to other users:
 //!
 //! - `market`, written by the engine alone and mapped read-only by everyone else: instruments,
-//!   books, prints, positions and balances, health, latency. [`Market`] makes it and hands out each
+//!   books, prints, positions and balances, health, duty cycles, latency. [`Market`] makes it and hands out each
 //!   writer once; a [`MarketView`] reads it, in this process or another, with the same code.
 //! - `strategy-<name>`, one per strategy and the only file which that strategy can write: requests
 //!   to the oms, reports from it, status ([`StrategyFile`]).
@@ -19,6 +19,7 @@
 mod account;
 mod books;
 mod codec;
+mod duty;
 mod error;
 mod header;
 mod health;
@@ -40,6 +41,7 @@ mod worst;
 
 pub use account::{AccountWriter, BalanceRow, OrderCounters, PnlRow, PositionRow, REFUSAL_CODES};
 pub use books::{Best, BookWriter, DEPTH_MAX, Depth};
+pub use duty::{AgentDuty, Duty, DutyWriter, ThreadRow};
 pub use error::RegionError;
 pub use health::{
     ExecutorHealth, ExecutorHealthWriter, FEED_LINES, FeedHealth, FeedHealthWriter, FeedLine,

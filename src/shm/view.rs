@@ -2,6 +2,7 @@
 
 use super::account::{self, BalanceRow, OrderCounters, PnlRow, PositionRow};
 use super::books::{Best, BookReader, Depth};
+use super::duty::{self, ThreadRow};
 use super::health::{self, VenueHealth};
 use super::latency::{self, GROUPS, Groups, Measuring, Stage};
 use super::layout::{GROUP_AT, MARKET_MAGIC, MarketCounts, MarketLayout, Section, pair_shape};
@@ -36,6 +37,8 @@ struct Shared {
     pairs: Vec<PairReader>,
     feeds: Vec<seqlock::Reader>,
     executors: Vec<seqlock::Reader>,
+    threads: Vec<seqlock::Reader>,
+    agents: Vec<seqlock::Reader>,
     /// By venue, then group, then stage.
     latency: Vec<histogram::Reader>,
     /// By venue, a hundred each.
@@ -84,6 +87,8 @@ impl MarketView {
                 .collect(),
             feeds: values(&layout.feeds),
             executors: values(&layout.executors),
+            threads: values(&layout.threads),
+            agents: values(&layout.agents),
             latency: parts(&words, &layout.heads)
                 .zip(parts(&words, &layout.latency))
                 .map(|(head, body)| histogram::Reader::new(head, body))
@@ -204,6 +209,12 @@ impl MarketView {
             feed: self.shared.feeds.get(index).map(health::feed).unwrap_or_default(),
             executor: self.shared.executors.get(index).map(health::executor).unwrap_or_default(),
         }
+    }
+
+    /// Duty cycles of the threads that poll agents.
+    #[must_use]
+    pub fn threads(&self) -> Vec<ThreadRow> {
+        duty::rows(&self.shared.threads, &self.shared.agents)
     }
 
     /// One stage at one venue over all groups; empty if the region does not know the venue.

@@ -6,7 +6,7 @@
 
 use super::atomic::{Ordering, fence};
 use super::seqlock::{self, Payload, PayloadMut};
-use super::words::{LINE, ReadWords, Words};
+use super::words::{LINE, PAIR, ReadWords, Words};
 use std::fmt;
 
 /// The reader was too slow: so many records were overwritten before it read them.
@@ -35,9 +35,9 @@ impl Shape {
         Self { capacity, stride: (payload + 1).next_multiple_of(LINE) }
     }
 
-    /// Words that the ring takes up.
+    /// Words that the ring takes up: whole pairs of lines, so that what follows is not touched.
     pub(crate) const fn size(self) -> usize {
-        LINE + self.capacity * self.stride
+        (LINE + self.capacity * self.stride).next_multiple_of(PAIR)
     }
 
     #[inline(always)]

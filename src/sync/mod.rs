@@ -52,7 +52,7 @@ pub(crate) mod cell {
 
 /// Keeps a value on cache lines of its own. Two lines, because the prefetcher of common x86 CPUs
 /// fetches lines in pairs.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[repr(align(128))]
 pub(crate) struct CachePadded<T>(pub(crate) T);
 

@@ -8,12 +8,15 @@
 
 use super::seqlock::{Payload, PayloadMut};
 use super::spsc::{BadIndex, ConsumerCursor, Full, ProducerCursor};
-use super::words::{LINE, Words};
+use super::words::{LINE, PAIR, Words};
 use std::ops::Range;
 
 const HEAD: usize = 0;
-const TAIL: usize = 2 * LINE;
-const SLOTS: usize = 4 * LINE;
+const TAIL: usize = PAIR;
+const SLOTS: usize = 2 * PAIR;
+
+// Head and tail have different writers, and the slots are the producer's.
+const _: () = assert!(TAIL / PAIR != HEAD / PAIR && SLOTS / PAIR != HEAD / PAIR);
 
 /// Where the slots of a ring lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +32,9 @@ impl Shape {
         Self { capacity, stride: payload.next_multiple_of(LINE) }
     }
 
-    /// Words that the ring takes up.
+    /// Words that the ring takes up: whole pairs of lines, so that what follows is not touched.
     pub(crate) const fn size(self) -> usize {
-        SLOTS + self.capacity * self.stride
+        (SLOTS + self.capacity * self.stride).next_multiple_of(PAIR)
     }
 
     fn slot(self, slot: usize) -> Range<usize> {

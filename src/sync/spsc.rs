@@ -14,6 +14,8 @@ use super::atomic::{AtomicU64, Ordering, fence};
 use super::cell::UnsafeCell;
 use std::fmt;
 use std::mem::MaybeUninit;
+#[cfg(not(feature = "loom"))]
+use std::mem::offset_of;
 use std::sync::Arc;
 
 /// The queue is full; gives back what could not be queued.
@@ -138,6 +140,17 @@ struct Shared<T> {
     tail: CachePadded<AtomicU64>,
     slots: Box<[Slot<T>]>,
 }
+
+// Head, tail and what both sides only read lie in pairs of lines of their own, whatever the queue
+// holds; so do the counts of the `Arc` before them.
+#[cfg(not(feature = "loom"))]
+const _: () = {
+    let (head, tail) = (offset_of!(Shared<u8>, head) / 128, offset_of!(Shared<u8>, tail) / 128);
+    let slots = offset_of!(Shared<u8>, slots) / 128;
+    assert!(head != tail && head != slots && tail != slots);
+    assert!(size_of::<CachePadded<AtomicU64>>() == 128 && align_of::<Shared<u8>>() == 128);
+    assert!(align_of::<Slot<u8>>() == 64 && size_of::<Slot<[u64; 9]>>() == 128);
+};
 
 // SAFETY: a slot is accessed by the producer only between claim and commit and by the consumer only
 // between ready and release; the Acquire/Release pairs of the cursors order the two, so no slot is

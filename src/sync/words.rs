@@ -2,7 +2,7 @@
 //!
 //! [`Words`] may store, [`ReadWords`] only loads: it is what a read-only mapping gives. A load from
 //! read-only memory is sound in Rust only if it is Relaxed, so readers pair Relaxed loads with an
-//! Acquire fence. Words start on a cache line. Handles keep the memory alive and can be cut into
+//! Acquire fence. Words start on a pair of cache lines. Handles keep the memory alive and can be cut into
 //! smaller handles; that words of another process change under us is what atomics are for.
 
 use super::atomic::{AtomicU64, Ordering, fence};
@@ -14,6 +14,9 @@ use std::sync::Arc;
 
 /// Words of one cache line.
 pub(crate) const LINE: usize = 8;
+/// Words of the pair of lines that prefetchers fetch together. What different threads write lies in
+/// different pairs.
+pub(crate) const PAIR: usize = 2 * LINE;
 
 /// Words that this handle may only load.
 #[derive(Clone)]
@@ -90,7 +93,7 @@ impl fmt::Debug for ReadWords {
 pub(crate) struct Words(ReadWords);
 
 impl Words {
-    /// Zeroed words on the heap, at least `len`, whole cache lines.
+    /// Zeroed words on the heap, at least `len`, whole pairs of cache lines.
     pub(crate) fn heap(len: usize) -> Self {
         let heap = Arc::new(Heap::new(len));
         let words = heap.words();
@@ -141,33 +144,33 @@ impl Deref for Words {
     }
 }
 
-/// A cache line, padded to the pair that prefetchers fetch by its place, not by its size.
+/// A pair of cache lines.
 #[cfg(not(feature = "loom"))]
-#[repr(C, align(64))]
-struct Line([AtomicU64; LINE]);
+#[repr(C, align(128))]
+struct Pair([AtomicU64; PAIR]);
 
 /// Heap memory for words.
 #[cfg(not(feature = "loom"))]
-struct Heap(Box<[Line]>);
+struct Heap(Box<[Pair]>);
 
 #[cfg(not(feature = "loom"))]
 impl Heap {
     fn new(len: usize) -> Self {
         // Zeroed by the allocator: pages that nobody touches take no memory.
-        let lines = Box::new_zeroed_slice(len.div_ceil(LINE));
-        // SAFETY: `Line` is nothing but atomic integers, for which zeroed memory is the value 0.
-        Self(unsafe { lines.assume_init() })
+        let pairs = Box::new_zeroed_slice(len.div_ceil(PAIR));
+        // SAFETY: `Pair` is nothing but atomic integers, for which zeroed memory is the value 0.
+        Self(unsafe { pairs.assume_init() })
     }
 
     fn words(&self) -> &[AtomicU64] {
-        // SAFETY: `Line` is `repr(C)` and exactly its eight words without padding (its size equals
-        // its alignment), so a slice of lines is a slice of eight times as many words.
-        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * LINE) }
+        // SAFETY: `Pair` is `repr(C)` and exactly its sixteen words without padding (its size equals
+        // its alignment), so a slice of pairs is a slice of sixteen times as many words.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * PAIR) }
     }
 }
 
 #[cfg(not(feature = "loom"))]
-const _: () = assert!(size_of::<Line>() == LINE * size_of::<AtomicU64>());
+const _: () = assert!(size_of::<Pair>() == PAIR * size_of::<AtomicU64>());
 
 /// Loom's atomics are larger than the real ones, so they cannot be laid out in lines.
 #[cfg(feature = "loom")]
@@ -176,7 +179,7 @@ struct Heap(Box<[AtomicU64]>);
 #[cfg(feature = "loom")]
 impl Heap {
     fn new(len: usize) -> Self {
-        Self((0..len.next_multiple_of(LINE)).map(|_| AtomicU64::new(0)).collect())
+        Self((0..len.next_multiple_of(PAIR)).map(|_| AtomicU64::new(0)).collect())
     }
 
     fn words(&self) -> &[AtomicU64] {
@@ -191,8 +194,8 @@ mod tests {
     #[test]
     fn parts_share_the_memory_and_keep_it_alive() {
         let words = Words::heap(17);
-        assert_eq!(words.len(), 24);
-        assert_eq!(words.start.as_ptr() as usize % 64, 0);
+        assert_eq!(words.len(), 32);
+        assert_eq!(words.start.as_ptr() as usize % 128, 0);
         let part = words.slice(8..16).slice(2..4);
         let reader = words.reader();
         part.store(1, 77);

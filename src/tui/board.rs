@@ -1,6 +1,6 @@
 //! Draws [`BoardData`]. Knows nothing of the engine.
 
-use super::data::{BoardData, BookRow, LatencyRow, VenueRow};
+use super::data::{BoardData, BookRow, LatencyRow, ThreadLine, VenueRow};
 use crate::types::{BookState, Readiness};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -8,11 +8,15 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table};
 
+/// Most threads on the board; `stoop status` shows all.
+const THREADS: usize = 8;
+
 /// Draws the whole board.
 pub fn draw(frame: &mut Frame<'_>, data: &BoardData) {
     let books = data.books.len() as u16 + 3;
-    let facts = 3 + data.pnl.len() + data.strategies.len();
-    let middle = data.latency.len().max(facts) as u16 + 3;
+    let facts = (3 + data.pnl.len() + data.strategies.len()) as u16 + 2;
+    let threads = data.threads.len().min(THREADS) as u16 + 2;
+    let middle = (data.latency.len() as u16 + 3).max(facts + threads);
     let rows = Layout::vertical([
         Constraint::Length(2),
         Constraint::Length(books),
@@ -25,7 +29,10 @@ pub fn draw(frame: &mut Frame<'_>, data: &BoardData) {
     draw_books(frame, rows[1], data);
     let columns = Layout::horizontal([Constraint::Length(67), Constraint::Min(20)]).split(rows[2]);
     draw_latency(frame, columns[0], &data.latency);
-    draw_orders(frame, columns[1], data);
+    let right = Layout::vertical([Constraint::Min(facts), Constraint::Length(threads)]);
+    let right = right.split(columns[1]);
+    draw_orders(frame, right[0], data);
+    draw_threads(frame, right[1], &data.threads);
     draw_log(frame, rows[3], data);
     frame.render_widget(Paragraph::new(data.hint.as_str()).style(dim()), rows[4]);
 }
@@ -178,6 +185,16 @@ fn draw_orders(frame: &mut Frame<'_>, area: Rect, data: &BoardData) {
     frame.render_widget(Paragraph::new(lines).block(block(" orders ")), area);
 }
 
+fn draw_threads(frame: &mut Frame<'_>, area: Rect, rows: &[ThreadLine]) {
+    let lines = rows.iter().take(THREADS).map(|row| {
+        let cpu = row.cpu.map_or("-".to_owned(), |cpu| cpu.to_string());
+        let (busy, longest) = (row.busy_percent, duration(row.longest_ns));
+        Line::from(format!("cpu {cpu:<3} busy {busy:5.1} %  longest {longest:>8}  {}", row.agents))
+    });
+    let lines: Vec<Line<'_>> = lines.collect();
+    frame.render_widget(Paragraph::new(lines).block(block(" threads, last second ")), area);
+}
+
 fn draw_log(frame: &mut Frame<'_>, area: Rect, data: &BoardData) {
     let room = usize::from(area.height.saturating_sub(2));
     let first = data.log.len().saturating_sub(room);
@@ -252,6 +269,12 @@ mod tests {
                 p999: 1_200_000,
                 max: 2_000_000_000,
             }],
+            threads: vec![ThreadLine {
+                cpu: Some(2),
+                busy_percent: 12.34,
+                longest_ns: 45_670,
+                agents: "feed:a oms".to_owned(),
+            }],
             hint: "q stops".to_owned(),
             ..BoardData::default()
         }
@@ -281,6 +304,7 @@ mod tests {
             "25.0 us",
             "1.2 ms",
             "2.0 s",
+            "cpu 2   busy  12.3 %  longest  45.7 us  feed:a oms",
             "q stops",
         ] {
             assert!(screen.contains(text), "{text:?} is not on\n{screen}");

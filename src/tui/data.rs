@@ -1,6 +1,6 @@
 //! What the board shows, read from the region once per frame.
 
-use crate::shm::{FeedLine, MarketView, OrderCounters, Stage, Status, StatusValue};
+use crate::shm::{FeedLine, MarketView, OrderCounters, Stage, Status, StatusValue, ThreadRow};
 use crate::types::{
     Amount, BookState, Instrument, InstrumentTable, Level, Nanos, Readiness, VenueId,
 };
@@ -60,6 +60,19 @@ pub struct LatencyRow {
     pub max: u64,
 }
 
+/// One thread's line.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ThreadLine {
+    /// CPU that it is pinned to.
+    pub cpu: Option<usize>,
+    /// Busy part of the last second, percent.
+    pub busy_percent: f64,
+    /// Longest busy round of the last second, nanoseconds.
+    pub longest_ns: u64,
+    /// Its agents.
+    pub agents: String,
+}
+
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogRow {
@@ -91,6 +104,8 @@ pub struct BoardData {
     pub pnl: Vec<(String, String, String, String)>,
     /// One line a stage.
     pub latency: Vec<LatencyRow>,
+    /// One line a thread.
+    pub threads: Vec<ThreadLine>,
     /// Strategy name and its fields.
     pub strategies: Vec<(String, Vec<(String, String)>)>,
     /// Newest lines last.
@@ -146,6 +161,7 @@ pub fn collect(view: &MarketView, venues: &[(VenueId, &str)], now: Nanos) -> Boa
             })
             .collect(),
         latency: STAGES.iter().map(|stage| latency(view, *stage, venues)).collect(),
+        threads: view.threads().iter().map(thread).collect(),
         ..BoardData::default()
     }
 }
@@ -153,6 +169,16 @@ pub fn collect(view: &MarketView, venues: &[(VenueId, &str)], now: Nanos) -> Boa
 /// How many are ready, and how many there are.
 fn ready_of(lines: &[FeedLine]) -> (usize, usize) {
     (lines.iter().filter(|line| line.state == Readiness::Ready).count(), lines.len())
+}
+
+fn thread(row: &ThreadRow) -> ThreadLine {
+    let agents: Vec<&str> = row.agents.iter().map(|agent| agent.name.as_str()).collect();
+    ThreadLine {
+        cpu: row.cpu,
+        busy_percent: row.duty.recent_busy_ppm() as f64 / 1e4,
+        longest_ns: row.duty.recent_longest_ns,
+        agents: agents.join(" "),
+    }
 }
 
 /// Fields of a strategy's status as text.

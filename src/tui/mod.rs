@@ -9,5 +9,7 @@ mod data;
 mod screen;
 
 pub use board::draw;
-pub use data::{BoardData, BookRow, LatencyRow, LogRow, VenueRow, collect, status_fields};
+pub use data::{
+    BoardData, BookRow, LatencyRow, LogRow, ThreadLine, VenueRow, collect, status_fields,
+};
 pub use screen::{Key, Screen};

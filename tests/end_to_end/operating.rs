@@ -254,6 +254,32 @@ fn a_switch_that_a_venue_does_not_have_is_refused_with_its_place() {
     );
 }
 
+#[test]
+fn status_shows_what_each_thread_does() {
+    let running = Running::start(&[]);
+    running.wait_for("orders", |running| running.orders_sent() >= 10);
+    let status = running.json(&["status"], 0);
+    let threads = status["threads"].as_array().unwrap();
+    let of = |value: &Value, key: &str| value[key].as_u64().unwrap();
+    let mut agents = Vec::new();
+    for thread in threads {
+        let own = thread["agents"].as_array().unwrap();
+        agents.extend(own.iter().map(|agent| agent["name"].as_str().unwrap().to_owned()));
+        assert!(of(thread, "rounds") > of(thread, "rounds_busy"), "{thread}");
+        assert!(of(thread, "rounds_busy") > 0 && of(thread, "busy_ns") > 0, "{thread}");
+        assert!(of(thread, "longest_ns") >= of(&thread["last_second"], "longest_ns"), "{thread}");
+        let share = thread["busy_share"].as_f64().unwrap();
+        assert!(share > 0.0 && share <= 1.0, "{thread}");
+    }
+    agents.sort();
+    let known = ["exec:binance", "exec:bybit", "feed:binance", "feed:bybit", "oms"];
+    assert!(agents.len() == 6 && known.iter().all(|name| agents.iter().any(|a| a == name)));
+    let text = running.text(&["status"]);
+    assert!(text.contains("feed:binance ") && text.contains("heartbeat"), "{text}");
+    running.tell(&["stop"], 0);
+    assert_ended_well(&running.end());
+}
+
 /// Times of a stage at a venue in `stoop latency --json`.
 fn stage_at<'a>(latency: &'a Value, stage: &str, venue: &str) -> &'a Value {
     let rows = latency["rows"].as_array().unwrap();

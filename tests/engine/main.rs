@@ -2,6 +2,7 @@
 //! against the simulated venues over TLS on loopback.
 
 mod amend;
+mod flood;
 mod hung;
 mod legs;
 mod supervision;
