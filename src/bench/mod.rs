@@ -24,6 +24,7 @@ mod peers;
 mod pipeline;
 mod report;
 mod rings;
+mod scale;
 mod sign;
 mod timing;
 mod typed;
@@ -40,6 +41,7 @@ pub use net::net;
 pub use pipeline::{Layout, tick_to_order};
 pub use report::{Change, Earlier, Report};
 pub use rings::rings;
+pub use scale::{ManyBooks, scale};
 pub use sign::sign;
 pub use timing::Timer;
 

@@ -19,6 +19,8 @@ pub(super) enum Name {
     Sign,
     /// Sockets and TLS records of this host
     Net,
+    /// A frame's cost with 1, 10, 100 and 1,000 instruments on one feed
+    Scale,
     /// How often each CPU is taken away
     Jitter,
     /// All of them; those that need --capture if it is given
@@ -58,13 +60,14 @@ pub(super) struct Arguments {
 type Bench = fn(&BenchOptions) -> Result<Measured, String>;
 
 impl Name {
-    const EACH: [Self; 7] = [
+    const EACH: [Self; 8] = [
         Self::Jitter,
         Self::Net,
         Self::Rings,
         Self::Book,
         Self::Sign,
         Self::Decode,
+        Self::Scale,
         Self::TickToOrder,
     ];
 
@@ -76,6 +79,7 @@ impl Name {
             Self::Rings => "rings",
             Self::Sign => "sign",
             Self::Net => "net",
+            Self::Scale => "scale",
             Self::Jitter => "jitter",
             Self::All => "all",
         }
@@ -89,6 +93,7 @@ impl Name {
             Self::Rings => bench::rings,
             Self::Sign => bench::sign,
             Self::Net => bench::net,
+            Self::Scale => bench::scale,
             Self::Jitter => bench::jitter,
             Self::All => all,
         }
@@ -102,7 +107,7 @@ impl Name {
     fn cpus(self) -> usize {
         match self {
             Self::TickToOrder | Self::Rings | Self::Net | Self::All => 2,
-            Self::Decode | Self::Book | Self::Sign | Self::Jitter => 1,
+            Self::Decode | Self::Book | Self::Sign | Self::Scale | Self::Jitter => 1,
         }
     }
 }
