@@ -3,14 +3,18 @@
 use super::ready::{PEM, Ready, SECRET, new_order, setup};
 use std::hint::black_box;
 use std::sync::Arc;
-use stoop::bench::{DepthMessage, made_depth};
+use stoop::bench::{DepthMessage, ManyBooks, made_depth};
 use stoop::book::{Ladder, LadderOptions};
+use stoop::clock::Clock;
 use stoop::journal::{MemoryFolder, Need, Place, Writer, WriterOptions};
 use stoop::net::buffer::Buffer;
 use stoop::net::websocket::{Decoder, MaskKeys, Opcode, encode};
 use stoop::oms::{BookQuote, Books, Oms, OmsOptions, Output, Record, Recorder, VenueRates};
-use stoop::shm::{BookWriter, Market, MarketView, RegionOptions, StrategyFile, StrategyOptions};
-use stoop::sync::{histogram, spsc};
+use stoop::shm::{
+    BookWriter, Market, MarketView, OmsEnd, RegionOptions, StrategyFile, StrategyOptions,
+};
+use stoop::strategy::{Context, ContextParts, InstrumentRef, Strategy};
+use stoop::sync::{histogram, seqlock, spsc};
 use stoop::types::{
     BookState, Channel, Command, CostTable, Events, ExecutionReport, Instrument, InstrumentId,
     InstrumentKind, InstrumentRules, InstrumentTable, Leg, Level, LimitSpec, Nanos, Price, Qty,
@@ -41,14 +45,19 @@ pub fn functions() -> Vec<Function> {
         ("bybit/trade/complete", || public("bybit", BYBIT_TRADE, false)),
         ("bybit/report/scan", || private("bybit", BYBIT_REPORT, true)),
         ("bybit/report/complete", || private("bybit", BYBIT_REPORT, false)),
+        ("feed/frame_of_1", || frame_of(1)),
+        ("feed/frame_of_1000", || frame_of(1_000)),
         ("book/apply", book_apply),
         ("book/publish_depth", publish_depth),
         ("book/publish_top", publish_top),
         ("book/read", strategy_read),
         ("strategy/emit", emit),
+        ("strategy/poll", strategy_poll),
+        ("strategy/poll_idle", strategy_poll_idle),
         ("oms/one_order", one_order),
         ("journal/append", journal_append),
         ("ring/push_pop", ring),
+        ("seqlock/write_read", seqlock_write_read),
         ("histogram/record", histogram_record),
         ("websocket/decode", websocket_decode),
         ("websocket/encode", websocket_encode),
@@ -105,6 +114,24 @@ fn private(venue: &str, text: &'static str, scans: bool) -> Work {
             copy.copy_from_slice(text);
             assert!(decoder.reference_private(black_box(&mut copy), Nanos(1), &mut events).is_ok());
         }
+        assert!(!events.list().is_empty());
+    })
+}
+
+/// A frame to the strategy, with so many instruments. Their books begin again, one after the other,
+/// when all frames have been played, which is counted.
+fn frame_of(instruments: usize) -> Work {
+    let mut books = ManyBooks::new(instruments).expect("made frames");
+    let frames = books.frames() as u64;
+    Box::new(move |call| {
+        let at = (call / frames) as usize % instruments;
+        if call % frames == 0 {
+            books.restart(at);
+        }
+        books.prepare(at);
+        let before = books.applied();
+        black_box(books.play());
+        assert_eq!(books.applied(), before + 1);
     })
 }
 
@@ -140,6 +167,7 @@ fn publish_depth() -> Work {
         let _ = &market;
         let bid_count = ladder.top(Side::Buy, &mut bids);
         let ask_count = ladder.top(Side::Sell, &mut asks);
+        assert_eq!((bid_count, ask_count), (20, 20));
         let (bids, asks) = (&bids[..bid_count], &asks[..ask_count]);
         writer.publish_depth(bids, asks, BookState::Live, call, Nanos(1), Nanos(2), Nanos(3));
     })
@@ -165,7 +193,8 @@ fn strategy_read() -> Work {
     Box::new(move |call| {
         let _ = &market;
         let best = view.best(black_box(InstrumentId(0)));
-        black_box((best.bid, best.ask, best.is_live(), best.age(Nanos(call))));
+        assert!(best.is_live());
+        black_box((best.bid, best.ask, best.age(Nanos(call))));
     })
 }
 
@@ -196,6 +225,65 @@ fn emit() -> Work {
     })
 }
 
+/// Looks at the best prices of what changed.
+#[derive(Default)]
+struct Looks {
+    instrument: Option<InstrumentRef>,
+    seen: u64,
+}
+
+impl Strategy for Looks {
+    fn on_start(&mut self, ctx: &mut Context) {
+        self.instrument = ctx.instrument("BTC/USDT");
+        let watched = self.instrument.map(|instrument| ctx.watch(&instrument));
+        assert!(matches!(watched, Some(Ok(()))));
+    }
+
+    fn on_book(&mut self, ctx: &mut Context, _changed: InstrumentId) {
+        let Some(instrument) = self.instrument else { return };
+        let best = ctx.best(&instrument);
+        self.seen += u64::from(best.is_live() && best.ask.qty > Qty::ZERO);
+    }
+}
+
+/// One book, its region, and a strategy that watches it.
+fn watching() -> (BookWriter, Market, Looks, Context, OmsEnd) {
+    let mut table = InstrumentTable::default();
+    table.add(Instrument { name: "BTC/USDT".to_owned(), ..Instrument::default() });
+    let market = Market::in_memory(&table, &RegionOptions::default()).expect("a small region");
+    let writer = market.book_writer(InstrumentId(0)).expect("the only instrument's");
+    let options = StrategyOptions::default();
+    let (oms, end) = StrategyFile::in_memory(&options).expect("a small region");
+    let (view, clock) = (market.view(), Clock::new());
+    let instruments = Arc::new(table);
+    let mut ctx =
+        Context::new(ContextParts { view, end, instruments, clock, strategy: StrategyId(0) });
+    ctx.set_timer(u64::MAX / 2);
+    let mut strategy = Looks::default();
+    strategy.on_start(&mut ctx);
+    strategy.poll(&mut ctx);
+    (writer, market, strategy, ctx, oms)
+}
+
+fn strategy_poll() -> Work {
+    let (mut writer, market, mut strategy, mut ctx, oms) = watching();
+    Box::new(move |call| {
+        let _ = (&market, &oms);
+        writer.publish_top(black_box(&top(call + 1)), BookState::Live, Nanos(2), Nanos(3));
+        let before = strategy.seen;
+        assert_eq!(strategy.poll(&mut ctx), 1);
+        assert_eq!(strategy.seen, before + 1);
+    })
+}
+
+fn strategy_poll_idle() -> Work {
+    let (_, market, mut strategy, mut ctx, oms) = watching();
+    Box::new(move |_| {
+        let _ = (&market, &oms);
+        assert_eq!(black_box(&mut strategy).poll(&mut ctx), 0);
+    })
+}
+
 struct Live;
 
 impl Books for Live {
@@ -209,13 +297,31 @@ impl Books for Live {
     }
 }
 
-/// Writes every record as the journal does.
-struct Encoding([u8; 4096]);
+/// Encodes every record and appends it to a journal in memory.
+struct Recording {
+    writer: Writer,
+    buffer: [u8; 4096],
+}
 
-impl Recorder for Encoding {
-    fn record(&mut self, _now: Nanos, record: &Record) {
-        black_box(record.encode(&mut self.0));
+impl Recording {
+    fn new() -> Self {
+        Self { writer: journal(), buffer: [0; 4096] }
     }
+}
+
+impl Recorder for Recording {
+    fn record(&mut self, now: Nanos, record: &Record) {
+        let len = record.encode(&mut self.buffer).expect("a record fits");
+        let payload = &self.buffer[..len];
+        assert!(self.writer.append(1, Need::Normal, now, black_box(payload)).is_ok());
+    }
+}
+
+fn journal() -> Writer {
+    let place = Place::Memory(MemoryFolder::new());
+    let (writer, _) =
+        Writer::open(&WriterOptions::new(place), Nanos(1), None).expect("memory can be written");
+    writer
 }
 
 fn oms_options() -> OmsOptions {
@@ -240,7 +346,7 @@ fn one_order() -> Work {
     table.add(Instrument { venue: VenueId(0), base, quote, scale, rules, ..Instrument::default() });
     let mut now = Nanos(1_800_000_000_000_000_000);
     let mut out = Output::new(&oms_options());
-    let mut oms = Oms::new(oms_options(), Arc::new(table), now, Encoding([0; 4096]), Live);
+    let mut oms = Oms::new(oms_options(), Arc::new(table), now, Recording::new(), Live);
     let ready = VenueNotice::Readiness(Channel::Trade, Readiness::Ready);
     oms.on_notice(VenueId(0), &ready, now, &mut out);
     oms.on_notice(VenueId(0), &VenueNotice::BalancesEnd, now, &mut out);
@@ -258,9 +364,7 @@ fn one_order() -> Work {
 }
 
 fn journal_append() -> Work {
-    let place = Place::Memory(MemoryFolder::new());
-    let (mut writer, _) =
-        Writer::open(&WriterOptions::new(place), Nanos(1), None).expect("memory can be written");
+    let mut writer = journal();
     let payload = [0x5a; 128];
     Box::new(move |call| {
         let appended = writer.append(1, Need::Normal, Nanos(call), black_box(&payload));
@@ -273,6 +377,16 @@ fn ring() -> Work {
     Box::new(move |call| {
         assert!(producer.push(black_box([call; 8])).is_ok());
         assert!(black_box(consumer.pop()).is_some());
+    })
+}
+
+fn seqlock_write_read() -> Work {
+    let (mut writer, reader) = seqlock::value(8);
+    Box::new(move |call| {
+        writer.write(|payload| payload.copy_from(0, black_box(&[call; 8])));
+        let mut words = [0; 8];
+        assert!(reader.read(|payload| payload.copy_to(0, &mut words)).is_ok());
+        assert_eq!(black_box(&words)[7], call);
     })
 }
 
@@ -293,7 +407,7 @@ fn websocket_decode() -> Work {
     Box::new(move |_| {
         buffer.extend(&frame);
         let Ok(Some(received)) = decoder.step(&mut buffer) else { panic!("a whole frame") };
-        black_box(buffer.get(received.payload).len());
+        assert_eq!(buffer.get(received.payload).len(), 885);
     })
 }
 
@@ -304,7 +418,7 @@ fn websocket_encode() -> Work {
     Box::new(move |_| {
         out.clear();
         encode(&mut out, Opcode::Text, black_box(&payload), keys.next_key());
-        black_box(out.len());
+        assert_eq!(black_box(&out).len(), 330 + 8);
     })
 }
 

@@ -19,6 +19,7 @@ mod gate;
 mod host;
 mod jitter;
 mod made;
+mod many;
 mod net;
 #[cfg(feature = "peers")]
 mod peers;
@@ -37,6 +38,7 @@ pub use frames::{Capture, FrameKind};
 pub use gate::{Baseline, Verdict, instructions};
 pub use host::{Host, cpu_list};
 pub use jitter::jitter;
+pub use many::ManyBooks;
 pub use net::net;
 pub use pipeline::{Layout, Steps, scale, tick_to_order};
 pub use report::{Change, Earlier, Report};

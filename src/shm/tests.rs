@@ -512,6 +512,8 @@ fn files_cut_short_are_refused_by_name() {
         depth: 20,
         trades: 1024,
         strategies: 1,
+        threads: 1,
+        agents: 8,
     });
     let whole = whole.unwrap().len * 8;
     for (found, expected) in

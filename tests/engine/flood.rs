@@ -130,9 +130,13 @@ impl Rig {
         self.network.set_now(self.now);
         let engine = &mut self.engine;
         let read = engine.feeds.iter_mut().map(|feed| feed.poll(self.now)).sum();
-        engine.strategies.iter_mut().for_each(|strategy| drop(strategy.poll(self.now)));
+        for strategy in &mut engine.strategies {
+            strategy.poll(self.now);
+        }
         engine.oms.poll(self.now);
-        engine.executors.iter_mut().for_each(|executor| drop(executor.poll(self.now)));
+        for executor in &mut engine.executors {
+            executor.poll(self.now);
+        }
         read
     }
 
