@@ -14,13 +14,13 @@ use rust_decimal::prelude::ToPrimitive;
 /// Longest time between `startTime` and `endTime`.
 const SPAN_MAX_MS: u64 = 24 * 3600 * 1000;
 
-/// `account.status`. The fee rates are those of the first instrument; `account.commission` gives
+/// `account.status`, whose `updateTime` is that of the last change. The fee rates are those of the first instrument; `account.commission` gives
 /// each instrument's own.
 pub(super) fn status(
     params: &Params,
     exchange: &Exchange,
     account: AccountId,
-    now_ms: u64,
+    changed_ms: u64,
 ) -> Answer {
     let omit_zero = params.boolean("omitZeroBalances")? == Some(true);
     let first = exchange.symbols().first();
@@ -52,7 +52,7 @@ pub(super) fn status(
         .raw("brokered", false)
         .raw("requireSelfTradePrevention", false)
         .raw("preventSor", false)
-        .raw("updateTime", now_ms)
+        .raw("updateTime", changed_ms)
         .text("accountType", "SPOT")
         .raw("balances", list(balances))
         .raw("permissions", r#"["SPOT"]"#)

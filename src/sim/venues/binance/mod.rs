@@ -91,6 +91,8 @@ impl Default for BinanceOptions {
 #[derive(Debug)]
 pub struct Binance {
     limits: Limits,
+    /// When each account's balances last changed.
+    changed_ms: BTreeMap<AccountId, u64>,
     ids: Ids,
     history: History,
     streams: Streams,
@@ -108,6 +110,7 @@ impl Binance {
         let limits = &options.limits;
         Self {
             limits: Limits::new(limits.clone()),
+            changed_ms: BTreeMap::new(),
             ids: Ids::default(),
             history: History::default(),
             streams: Streams::new(limits.streams_per_connection, limits.messages_per_second),
@@ -176,7 +179,10 @@ impl Binance {
             Op::OpenOrders => return account::open_orders(params, exchange, ids, account),
             Op::AllOrders => return account::all_orders(params, exchange, ids, history, account),
             Op::MyTrades => return account::my_trades(params, exchange, account),
-            Op::Account => return account::status(params, exchange, account, now_ms),
+            Op::Account => {
+                let changed_ms = self.changed_ms.get(&account).copied().unwrap_or(now_ms);
+                return account::status(params, exchange, account, changed_ms);
+            }
             Op::Commission => return account::commission(params, exchange),
             Op::OrderLimits => return Ok(list(limits.order_usage(account, now_ms))),
             _ => {}
@@ -376,6 +382,7 @@ impl Wire for Binance {
                     self.tell_account(order.account, &report, out);
                 }
                 ExchangeEvent::Balance { account, assets, time_ms } => {
+                    self.changed_ms.insert(*account, *time_ms);
                     let event = user_events::account_position(assets, *time_ms, now_ms);
                     self.tell_account(*account, &event, out);
                 }
