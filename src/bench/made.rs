@@ -32,7 +32,7 @@ impl Capture {
     #[must_use]
     pub fn made(messages: usize) -> Self {
         const START: i64 = 6_180_030;
-        let mut id = 1_000;
+        let (mut id, mut newest_depth) = (1_000, 999);
         let snapshot = format!(
             "{{\"lastUpdateId\":{id},\"E\":1723161255000,\"T\":1723161254999,\"bids\":[{}],\"asks\":[{}]}}",
             levels(START - 10, -1, SNAPSHOT_LEVELS, 0),
@@ -40,9 +40,11 @@ impl Capture {
         );
         let mut frames = vec![Frame { kind: FrameKind::Snapshot, recv_ns: 0, text: snapshot }];
         for number in 0..=2 * messages as i64 {
-            let (before, ask) = (id, START + 10 * (number % 5));
+            let ask = START + 10 * (number % 5);
             id += 1;
             let (kind, text) = if number % 2 == 0 {
+                // Depth goes on from depth: tops have ids in between.
+                let before = std::mem::replace(&mut newest_depth, id);
                 (FrameKind::Depth, depth(before, id, ask, number))
             } else {
                 (FrameKind::Top, top(id, ask, number))
@@ -54,9 +56,10 @@ impl Capture {
 }
 
 fn depth(before: i64, id: i64, ask: i64, number: i64) -> String {
+    let first = before + 1;
     format!(
         "{{\"stream\":\"btcusdt@depth@0ms\",\"data\":{{\"e\":\"depthUpdate\",\"E\":1723161256299,\
-         \"T\":1723161256298,\"s\":\"BTCUSDT\",\"U\":{id},\"u\":{id},\"pu\":{before},\
+         \"T\":1723161256298,\"s\":\"BTCUSDT\",\"U\":{first},\"u\":{id},\"pu\":{before},\
          \"b\":[{}],\"a\":[{}]}}}}",
         levels(ask - 60, -1, LEVELS, number),
         levels(ask, 1, LEVELS, number),
