@@ -56,9 +56,10 @@ impl Capture {
 }
 
 fn depth(before: i64, id: i64, ask: i64, number: i64) -> String {
+    let first = before + 1;
     format!(
         "{{\"stream\":\"btcusdt@depth@0ms\",\"data\":{{\"e\":\"depthUpdate\",\"E\":1723161256299,\
-         \"T\":1723161256298,\"s\":\"BTCUSDT\",\"U\":{id},\"u\":{id},\"pu\":{before},\
+         \"T\":1723161256298,\"s\":\"BTCUSDT\",\"U\":{first},\"u\":{id},\"pu\":{before},\
          \"b\":[{}],\"a\":[{}]}}}}",
         levels(ask - 60, -1, LEVELS, number),
         levels(ask, 1, LEVELS, number),

@@ -106,6 +106,8 @@ fn config(shape: &Shape, folder: &std::path::Path) -> Result<Config, String> {
     let names: Vec<String> = (0..shape.instruments).map(instrument_name).collect();
     let known: Vec<&str> = shape.strategies.iter().map(|(name, _)| name.as_str()).collect();
     let agents: Vec<String> = known.iter().map(|name| format!("strategy:{name}")).collect();
+    let positions: Vec<String> =
+        (0..shape.instruments).map(|number| format!("{} = \"1000\"", base(number))).collect();
     let text = format!(
         "mode = \"sim\"\n\
         instruments = {names:?}\n\
@@ -117,7 +119,7 @@ fn config(shape: &Shape, folder: &std::path::Path) -> Result<Config, String> {
         runs = [\"feed:{venue}\", \"oms\", \"exec:{venue}\", {}]\n\
         [limits]\n\
         order_notional_max = \"1000000\"\n\
-        position_max = {{ BTC = \"1000\" }}\n\
+        position_max = {{ {} }}\n\
         price_collar_bps = 500\n\
         book_age_max_ms = 60000\n\
         orders_per_second_max = 100000\n\
@@ -129,6 +131,7 @@ fn config(shape: &Shape, folder: &std::path::Path) -> Result<Config, String> {
         folder = {folder:?}\n\
         [venue.{venue}]\n",
         format!("{agents:?}").trim_matches(['[', ']']),
+        positions.join(", "),
     );
     Config::parse_with("the benchmark's configuration", &text, &known)
         .map_err(|error| error.to_string())

@@ -249,4 +249,19 @@ mod tests {
         let lost = measured.values.iter().find(|(name, _)| name == "burst.made.lost").unwrap();
         assert_eq!(lost.1, 0.0);
     }
+
+    #[test]
+    fn nothing_of_a_recorded_burst_is_lost() {
+        let options = crate::bench::BenchOptions::default();
+        let recordings = super::super::recordings(&options).unwrap();
+        if recordings.is_empty() {
+            println!("skipped: STOOP_CAPTURES is not set");
+        }
+        let cpus = crate::agents::allowed_cpus();
+        let cpus = [cpus[0], cpus[cpus.len() - 1]];
+        for (name, capture) in recordings {
+            let outcome = run(&name, &capture, cpus, &mut Measured::default()).unwrap();
+            println!("{name}: {outcome:?}");
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod replay;
 mod strategies;
 
 use super::super::{BenchOptions, Capture, Measured};
+use super::rig::instrument_symbol;
 use crate::types::InstrumentKind;
 use crate::venues::VENUES;
 use std::collections::BTreeMap;
@@ -75,7 +76,7 @@ fn is_perpetual(capture: &Capture) -> bool {
     capture.instrument_kind() == InstrumentKind::LinearPerpetual
 }
 
-/// The recordings with the names of their files.
+/// The recordings of the first instrument, with the names of their files.
 fn recordings(options: &BenchOptions) -> Result<Vec<(String, Capture)>, String> {
     let mut paths: Vec<PathBuf> = options.capture.iter().cloned().collect();
     if let (true, Some(folder)) = (paths.is_empty(), std::env::var_os("STOOP_CAPTURES")) {
@@ -89,11 +90,17 @@ fn recordings(options: &BenchOptions) -> Result<Vec<(String, Capture)>, String> 
         path.extension().is_some_and(|end| end == "gz") || options.capture.is_some()
     });
     paths.sort();
-    let named = |path: PathBuf| {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Ok((name, Capture::load(&path)?))
-    };
-    paths.into_iter().map(named).collect()
+    let mut recordings = Vec::new();
+    for path in paths {
+        let capture = Capture::load(&path)?;
+        if capture.symbol() == Some(instrument_symbol(0)) {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            recordings.push((name, capture));
+        } else if options.capture.is_some() {
+            return Err(format!("{}: not of {}", path.display(), instrument_symbol(0)));
+        }
+    }
+    Ok(recordings)
 }
 
 #[cfg(test)]
