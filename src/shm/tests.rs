@@ -142,6 +142,11 @@ fn write_everything(market: &Market) {
     let mut health = market.health_writer(VenueId(1)).unwrap();
     health.feed.publish(&venue_health().feed);
     health.executor.publish(&venue_health().executor);
+    let row = thread_row();
+    let names: Vec<String> = row.agents.iter().map(|agent| agent.name.clone()).collect();
+    let mut duty = market.duty_writer(0, row.cpu, 6, &names).unwrap();
+    row.agents.iter().enumerate().for_each(|(at, agent)| duty.publish_agent(at, agent.busy_ns));
+    duty.publish(&row.duty);
     let mut latency = market.stage_writer(Stage::LegSkew, VenueId(1)).unwrap();
     latency.record(InstrumentId(1), 11);
     latency.record(InstrumentId(2), 12);
@@ -285,6 +290,23 @@ fn venue_health() -> VenueHealth {
     VenueHealth { feed, executor }
 }
 
+fn thread_row() -> ThreadRow {
+    let duty = Duty {
+        started_ns: Nanos(1),
+        updated_ns: Nanos(2),
+        rounds: 3,
+        rounds_busy: 4,
+        busy_ns: 5,
+        longest_ns: 6,
+        recent_ns: 7,
+        recent_busy_ns: 8,
+        recent_longest_ns: u64::MAX,
+    };
+    let agents = [("strategy:with-a-long-name", 9), ("oms", 10)];
+    let agents = agents.map(|(name, busy_ns)| AgentDuty { name: name.to_owned(), busy_ns });
+    ThreadRow { cpu: Some(0), duty, agents: agents.into() }
+}
+
 /// What [`write_everything`] wrote, and nothing more.
 fn check_everything(view: &MarketView) {
     let mut depth = Depth::default();
@@ -305,6 +327,7 @@ fn check_everything(view: &MarketView) {
     assert_eq!(view.counters(), counters());
     assert_eq!(view.health(VenueId(1)), venue_health());
     assert_eq!(view.health(VenueId(0)), VenueHealth::default());
+    assert_eq!(view.threads(), [thread_row()]);
     let skew = view.histogram(Stage::LegSkew, VenueId(1));
     assert_eq!((skew.count, skew.min, skew.max), (2, 11, 12));
     let of_group = |group| view.group_histogram(Stage::LegSkew, VenueId(1), group).max;
