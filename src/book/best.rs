@@ -25,15 +25,14 @@ impl Half {
 
     /// Writes the best levels that are not better than a rank, best first.
     pub(super) fn levels_from(&self, limit: i64, out: &mut [Level]) -> usize {
-        let far = &self.far[..self.far.partition_point(|far| far.rank <= limit)];
         let key = self.top.min(limit.div_euclid(self.tick));
         let apart =
             self.far.last().is_none_or(|far| far.rank < self.base.saturating_mul(self.tick));
         if self.window_len == 0 || key < self.base {
-            return self.add_far(far, out, 0);
+            return self.add_far(limit, out, 0);
         }
         if !apart {
-            return self.merged_levels(key, far, out);
+            return self.merged_levels(key, limit, out);
         }
         let mut count = 0;
         let positions = self.present.descend((key & self.mask) as usize).take(self.window_len);
@@ -45,16 +44,16 @@ impl Half {
             *slot = self.window_level(key);
             count += 1;
         }
-        self.add_far(far, out, count)
+        self.add_far(limit, out, count)
     }
 
     /// The same where levels outside the window stand between those inside.
     #[cold]
-    fn merged_levels(&self, key: i64, far: &[Far], out: &mut [Level]) -> usize {
+    fn merged_levels(&self, key: i64, limit: i64, out: &mut [Level]) -> usize {
         let positions = self.present.descend((key & self.mask) as usize).take(self.window_len);
         let keys = positions.map(|position| key - ((key - position as i64) & self.mask));
         let mut keys = keys.take_while(|key| *key >= self.base).peekable();
-        let mut far = far.iter().rev().filter(|far| far.qty > 0).peekable();
+        let mut far = self.far_from(limit).peekable();
         let mut count = 0;
         for slot in out {
             let better = |far: &&Far| keys.peek().is_none_or(|key| far.rank > key * self.tick);
@@ -72,15 +71,21 @@ impl Half {
 
     /// Levels outside the window behind those that are there already.
     #[inline]
-    fn add_far(&self, far: &[Far], out: &mut [Level], count: usize) -> usize {
-        if far.is_empty() || count == out.len() {
+    fn add_far(&self, limit: i64, out: &mut [Level], count: usize) -> usize {
+        if self.far.is_empty() || count == out.len() {
             return count;
         }
         let (out, mut added) = (&mut out[count..], 0);
-        for (slot, far) in out.iter_mut().zip(far.iter().rev().filter(|far| far.qty > 0)) {
+        for (slot, far) in out.iter_mut().zip(self.far_from(limit)) {
             *slot = self.far_level(far);
             added += 1;
         }
         count + added
+    }
+
+    /// Levels outside the window that are not better than a rank, best first.
+    fn far_from(&self, limit: i64) -> impl Iterator<Item = &Far> {
+        let far = &self.far[..self.far.partition_point(|far| far.rank <= limit)];
+        far.iter().rev().filter(|far| far.qty > 0)
     }
 }

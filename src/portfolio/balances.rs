@@ -6,18 +6,8 @@
 
 #![forbid(unsafe_code)]
 
-use crate::types::{Amount, AssetBalance, AssetId, Fill, Instrument, Nanos, Side, VenueId};
+use crate::types::{Amount, AssetBalance, AssetId, Fill, Instrument, Side, VenueId};
 use serde::{Deserialize, Serialize};
-
-/// How much older than the last one a statement is that came late. What is older still is no matter
-/// of connections: the venue's clock was set, and its newest word counts.
-const LATE_NS: u64 = 60_000_000_000;
-
-/// Whether a statement is only a late one of what was known before the last.
-fn is_late(balance: &AssetBalance, last: &AssetBalance) -> bool {
-    let behind_ns = last.event_ns.since(balance.event_ns);
-    balance.event_ns > Nanos(0) && behind_ns > 0 && behind_ns <= LATE_NS
-}
 
 /// One asset at one venue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,14 +66,10 @@ impl Balances {
         self.rows.get(start..start + self.assets).unwrap_or(&[])
     }
 
-    /// The venue states a balance. False if venue or asset are not in the tables. A statement that is
-    /// older than the last one came late, by a slower connection, and changes nothing.
+    /// The venue states a balance. False if venue or asset are not in the tables.
     pub fn on_balance(&mut self, balance: &AssetBalance) -> bool {
         let Some(index) = self.index(balance.venue, balance.asset) else { return false };
         let row = &mut self.rows[index];
-        if row.stated.is_some_and(|stated| is_late(balance, &stated)) {
-            return true;
-        }
         row.stated = Some(*balance);
         if row.opening.is_none() {
             row.opening = balance.total().checked_add(-row.change);
@@ -182,31 +168,6 @@ mod tests {
         };
         let value = instrument.scale.notional(fill.price, fill.qty).unwrap();
         balances.on_fill(&instrument, Side::Buy, &fill, value);
-    }
-
-    #[test]
-    fn a_statement_that_comes_late_changes_nothing_but_a_clock_may_be_set() {
-        let mut balances = Balances::new(2, 2);
-        let at = |seconds: u64, free: i128| {
-            let event_ns = Nanos(seconds * 1_000_000_000);
-            AssetBalance { event_ns, ..statement(BTC, free, 0) }
-        };
-        let stated = |balances: &Balances| balances.get(VENUE, BTC).stated.unwrap().free.0;
-        for (seconds, free, expected) in [
-            (1_000, 5, 5),
-            (999, 4, 5),
-            (1_000, 6, 6),
-            (1_001, 7, 7),
-            (941, 3, 7),
-            // So far back is no late message.
-            (900, 8, 8),
-        ] {
-            assert!(balances.on_balance(&at(seconds, free)));
-            assert_eq!(stated(&balances), expected, "{seconds}");
-        }
-        // One without a time is taken as it comes.
-        balances.on_balance(&statement(BTC, 9, 0));
-        assert_eq!(stated(&balances), 9);
     }
 
     #[test]

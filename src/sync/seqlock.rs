@@ -249,11 +249,12 @@ mod tests {
 
     #[test]
     fn pairs_stop_where_the_payload_ends() {
-        let (mut writer, reader) = value(7);
-        writer.write(|p| p.set_pairs(1, (0..9).map(|n| (n, n + 100))));
-        let read = reader.read(|p| p.pairs(1, 9).collect::<Vec<_>>()).unwrap().1;
+        // A pair of cache lines with the counter, which is what memory comes in.
+        let (mut writer, reader) = value(15);
+        writer.write(|p| p.set_pairs(9, (0..9).map(|n| (n, n + 100))));
+        let read = reader.read(|p| p.pairs(9, 9).collect::<Vec<_>>()).unwrap().1;
         assert_eq!(read, [(0, 100), (1, 101), (2, 102)]);
-        assert_eq!(reader.read(|p| p.pairs(9, 1).count()).unwrap().1, 0);
+        assert_eq!(reader.read(|p| p.pairs(17, 1).count()).unwrap().1, 0);
     }
 
     #[test]

@@ -81,9 +81,14 @@ fn instruments() -> InstrumentTable {
 
 fn config() -> Config {
     let text = format!(
-        "mode = \"sim\"\ninstruments = [\"{NAME}\"]\n[engine]\nname = \"flood\"\n\
+        "mode = \"sim\"\ninstruments = [\"{NAME}\"]\n\
+        [engine]\nname = \"flood\"\ndepth = 20\nidle = \"spin\"\n\
+        [[thread]]\n\
+        runs = [\"feed:binance\", \"strategy:taker\", \"oms\", \"exec:binance\"]\n\
         [limits]\norder_notional_max = \"1000000\"\nposition_max = {{ BTC = \"1000\" }}\n\
-        orders_per_second_max = 100000\norders_open_max = 64\n[venue.binance]\n"
+        price_collar_bps = 500\nbook_age_max_ms = 60000\n\
+        orders_per_second_max = 100000\norders_open_max = 64\n\
+        [journal]\nfolder = \"unused\"\n[venue.binance]\n"
     );
     Config::parse_with("flood", &text, &["taker"]).unwrap()
 }

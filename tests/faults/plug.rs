@@ -9,8 +9,9 @@ use stoop::types::{BookState, VenueId};
 
 /// How long after the cut a loaded machine may take to see it.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// Longer than anything on its way at the moment of the cut needs to be counted, if the engine runs.
-const IN_FLIGHT: Duration = Duration::from_millis(300);
+/// Longer than anything on its way at the moment of the cut needs to be counted, if the engine runs: a
+/// leg whose other half was at the venue is unwound elsewhere after half a second.
+const IN_FLIGHT: Duration = Duration::from_millis(900);
 /// Heartbeats after which it has run: its counters are published with each of them.
 const BEATS: usize = 3;
 

@@ -3,6 +3,11 @@
 //!
 //! Only repetitions by the *other* connection are found, and only recent ones: what gets through is
 //! a repeated report, which the order manager knows to take.
+//!
+//! Balances are states, not news: the newest must stay, and nothing in them says which of two is
+//! newer, as the venue's clock may be set. But each connection keeps the venue's order. So whoever
+//! told the last balances that the other had not told before may be behind the other: from then on
+//! its repetitions are taken again, and bring it up to what the other had told.
 
 #![forbid(unsafe_code)]
 
@@ -29,11 +34,15 @@ impl Identity {
 }
 
 /// The events lately told, and by which connection.
-pub(super) struct Seen(Box<[Option<(Identity, Channel)>]>);
+pub(super) struct Seen {
+    slots: Box<[Option<(Identity, Channel)>]>,
+    /// Who told the last balances that were taken.
+    balances: Option<Channel>,
+}
 
 impl Seen {
     pub(super) fn new() -> Self {
-        Self(vec![None; SLOTS].into())
+        Self { slots: vec![None; SLOTS].into(), balances: None }
     }
 
     fn slot(identity: &Identity) -> usize {
@@ -43,13 +52,23 @@ impl Seen {
 
     /// Whether the other connection has told this already.
     pub(super) fn told_by_other(&self, identity: &Identity, channel: Channel) -> bool {
-        self.0[Self::slot(identity)]
+        self.slots[Self::slot(identity)]
             .is_some_and(|(known, teller)| known == *identity && teller != channel)
     }
 
     /// This was told now.
     pub(super) fn remember(&mut self, identity: Identity, channel: Channel) {
-        self.0[Self::slot(&identity)] = Some((identity, channel));
+        self.slots[Self::slot(&identity)] = Some((identity, channel));
+    }
+
+    /// Whether balances that this connection repeats are to be taken: its word was the last.
+    pub(super) fn told_balances(&self, channel: Channel) -> bool {
+        self.balances == Some(channel)
+    }
+
+    /// Balances of this connection were taken.
+    pub(super) fn take_balances(&mut self, channel: Channel) {
+        self.balances = Some(channel);
     }
 }
 
@@ -63,6 +82,11 @@ fn hash_text(state: u64, text: &str) -> u64 {
     let state = chunks.iter().fold(state, |state, chunk| hash(state, u64::from_le_bytes(*chunk)));
     let rest = rest.iter().fold(rest.len() as u64, |word, byte| word << 8 | u64::from(*byte));
     hash(state, rest)
+}
+
+/// Whether an event states balances.
+pub(super) fn is_balances(event: Value<'_>) -> bool {
+    event.get("e").and_then(Value::str) == Some("outboundAccountPosition")
 }
 
 /// The identity of an execution or an account position; `None` for everything else, and for what

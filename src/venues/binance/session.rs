@@ -131,10 +131,16 @@ impl Core {
         events: &mut Events,
     ) -> Result<(), DecodeError> {
         let identity = if self.lines.len() > 1 { seen::identity(event) } else { None };
-        if identity.is_some_and(|identity| self.seen.told_by_other(&identity, channel)) {
+        let balances = identity.is_some() && seen::is_balances(event);
+        if identity.is_some_and(|identity| self.seen.told_by_other(&identity, channel))
+            && !(balances && self.seen.told_balances(channel))
+        {
             return Ok(());
         }
         let told = private_stream::decode(event, &mut self.account, now, events)?;
+        if balances {
+            self.seen.take_balances(channel);
+        }
         if let Some(identity) = identity {
             self.seen.remember(identity, channel);
         }

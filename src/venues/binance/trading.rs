@@ -377,6 +377,9 @@ impl Core {
         let code = reply.own_code();
         if let Some(result) = reply.success() {
             let then = replies::decode(command, result, &mut self.account, now, events);
+            if matches!(command, CommandKind::Balances) {
+                self.seen.take_balances(entry.channel);
+            }
             match then {
                 Ok(Then::NextFills(id)) => {
                     self.next_fills(command, id, Nanos(0), now, out, events);

@@ -3,7 +3,7 @@
 use super::super::trading::TradingConnector;
 use super::{NOW, PEM, Rig, SECRET, cancel, id_of, order, setup};
 use crate::types::{
-    Channel, ClientOrderId, CommandKind, NewOrder, Readiness, ReportKind, ReportOrigin,
+    Channel, ClientOrderId, CommandKind, Event, NewOrder, Readiness, ReportKind, ReportOrigin,
     TimeInForce, VenueNotice,
 };
 use crate::venues::{EncodeError, Output, VenueSetup};
@@ -167,6 +167,47 @@ fn what_both_connections_tell_is_reported_once() {
     assert_eq!(rig.report().kind, ReportKind::Canceled);
     rig.frame(Channel::TradeSpare, &event(2, "CANCELED")).unwrap();
     assert!(rig.reports().is_empty());
+}
+
+/// The slower connection may bring what is older than what the other told: it is taken, and so is
+/// what it repeats from then on, so that the newest stays.
+#[test]
+fn balances_end_as_the_venue_told_them_last_whichever_connection_is_behind() {
+    let mut rig = two_lines(PEM);
+    let told = |rig: &mut Rig, channel: Channel, free: u64| {
+        let event = format!(
+            r#"{{"subscriptionId":0,"event":{{"e":"outboundAccountPosition","E":1,"u":1,"B":[{{"a":"BTC","f":"{free}.0","l":"0.0"}}]}}}}"#
+        );
+        rig.frame(channel, &event).unwrap();
+        let free = |event: &Event| match event {
+            Event::Balance(balance) => Some((balance.free.0 / 10i128.pow(18)) as u64),
+            _ => None,
+        };
+        rig.events.list().iter().find_map(free)
+    };
+    let [fast, slow] = BOTH;
+    assert_eq!(told(&mut rig, fast, 2), Some(2));
+    assert_eq!(told(&mut rig, fast, 3), Some(3));
+    assert_eq!(told(&mut rig, slow, 2), None, "a copy");
+    assert_eq!(told(&mut rig, fast, 5), Some(5));
+    // What the fast one never told: it was away.
+    assert_eq!(told(&mut rig, slow, 1), Some(1));
+    assert_eq!(told(&mut rig, slow, 3), Some(3), "the other's, but later than its own last");
+    assert_eq!(told(&mut rig, slow, 5), Some(5));
+    assert_eq!(told(&mut rig, fast, 6), Some(6));
+    assert_eq!(told(&mut rig, slow, 6), None);
+    // A reply that was on its way for long states what was before.
+    assert_eq!(told(&mut rig, fast, 7), Some(7));
+    rig.submit(CommandKind::Balances).unwrap();
+    let asked = BOTH.into_iter().find_map(|at| Some((at, id_of(&frame_on(&rig, at)?))));
+    let (channel, id) = asked.unwrap();
+    answer(&mut rig, channel, id, r#"{"updateTime":1,"balances":[]}"#);
+    let other = if channel == fast { slow } else { fast };
+    if channel == slow {
+        assert_eq!(told(&mut rig, channel, 7), Some(7));
+    } else {
+        assert_eq!(told(&mut rig, other, 7), None);
+    }
 }
 
 /// With a session nothing is signed but the logon: orders carry no signature and no key.

@@ -157,7 +157,7 @@ fn account_orders_and_trades() {
         venue.rest("GET", "/api/v3/account", "omitZeroBalances=true").body,
         format!(
             r#"{{"makerCommission":5,"takerCommission":10,"buyerCommission":0,"sellerCommission":0,"commissionRates":{{"maker":"0.00050000","taker":"0.00100000","buyer":"0.00000000","seller":"0.00000000"}},"canTrade":true,"canWithdraw":true,"canDeposit":true,"brokered":false,"requireSelfTradePrevention":false,"preventSor":false,"updateTime":{},"accountType":"SPOT","balances":[{{"asset":"BTC","free":"11.49850000","locked":"0.00000000"}},{{"asset":"USDT","free":"99798.00000000","locked":"50.00000000"}}],"permissions":["SPOT"],"uid":354937868}}"#,
-            venue.now_ms
+            T + 20
         )
     );
     let trade = |id: u64, order: u64, price: &str, qty: &str, quote: &str, fee: &str, time: u64| {
