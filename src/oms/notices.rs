@@ -68,12 +68,13 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         now: Nanos,
         out: &mut Output,
     ) {
-        match self.state.venues.on_readiness(venue, channel, to) {
+        match self.state.venues.on_readiness(venue, channel, to, now) {
             Change::None => {}
             Change::StreamLost => {
                 self.abandon_round(venue);
                 self.lose_all(venue, now, out);
             }
+            Change::Doubtful => self.begin_round(venue, now, out),
             Change::Connected { missed } => {
                 if missed {
                     // Replies may have shown some as open while nobody told of their end.

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 struct Venue {
     required: [bool; Channel::COUNT],
     ready: [bool; Channel::COUNT],
+    /// When each of them became ready the last time.
+    since: [Nanos; Channel::COUNT],
     /// The stream was lost and the venue has not been ready since.
     missed: bool,
     /// Orders, fills and balances agree since the stream was last lost.
@@ -39,6 +41,25 @@ impl Venue {
     }
 }
 
+impl Venue {
+    /// Whether the loss of `lost` leaves one other connection that tells of orders, and this one has
+    /// not done so for long.
+    fn is_alone_since(&self, lost: Channel, now: Nanos) -> bool {
+        let other = match lost {
+            Channel::Trade => Channel::TradeSpare,
+            Channel::TradeSpare => Channel::Trade,
+            _ => return false,
+        };
+        !self.needs(Channel::Private)
+            && self.ready[other.index()]
+            && now.since(self.since[other.index()]) < UNDER_WAY_NS
+    }
+}
+
+/// What a connection tells may be under way for so long. If one of two is lost and the other has been
+/// ready for less, something may have been told by the lost one alone, and be lost with it.
+const UNDER_WAY_NS: u64 = 10_000_000_000;
+
 /// What a change of readiness means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
@@ -46,6 +67,8 @@ pub(super) enum Change {
     None,
     /// The stream that tells of orders is lost.
     StreamLost,
+    /// One of two that tell of orders is lost, and may have been the only one that was told something.
+    Doubtful,
     /// All channels are ready now; `missed` if the stream that tells of orders was lost before.
     Connected { missed: bool },
 }
@@ -114,14 +137,26 @@ impl Venues {
         self.row(venue).is_some_and(|row| row.reconciled)
     }
 
-    pub fn on_readiness(&mut self, venue: VenueId, channel: Channel, to: Readiness) -> Change {
+    pub fn on_readiness(
+        &mut self,
+        venue: VenueId,
+        channel: Channel,
+        to: Readiness,
+        now: Nanos,
+    ) -> Change {
         let Some(row) = self.row_mut(venue) else { return Change::None };
         let (was_connected, had_stream) = (row.is_connected(), row.has_stream());
-        row.ready[channel.index()] = to == Readiness::Ready;
+        let was_ready = std::mem::replace(&mut row.ready[channel.index()], to == Readiness::Ready);
+        if to == Readiness::Ready {
+            row.since[channel.index()] = now;
+        }
         if had_stream && !row.has_stream() {
             row.missed = true;
             row.reconciled = false;
             return Change::StreamLost;
+        }
+        if was_ready && to != Readiness::Ready && row.is_alone_since(channel, now) {
+            return Change::Doubtful;
         }
         if !was_connected && row.is_connected() {
             return Change::Connected { missed: std::mem::take(&mut row.missed) };
@@ -161,7 +196,8 @@ mod tests {
     #[test]
     fn a_venue_is_ready_when_all_it_needs_is() {
         let mut venues = Venues::new(&[vec![Channel::Trade, Channel::Private]], true);
-        let tell = |venues: &mut Venues, channel, to| venues.on_readiness(VENUE, channel, to);
+        let tell =
+            |venues: &mut Venues, channel, to| venues.on_readiness(VENUE, channel, to, Nanos(1));
         assert!(!venues.is_ready(VENUE, Nanos(1)));
         assert_eq!(tell(&mut venues, Channel::Trade, Readiness::Ready), Change::None);
         assert_eq!(tell(&mut venues, Channel::Private, Readiness::Joining), Change::None);
@@ -191,24 +227,32 @@ mod tests {
     #[test]
     fn where_orders_and_stream_share_a_channel_its_loss_is_the_streams() {
         let mut venues = Venues::new(&[vec![Channel::Trade]], false);
-        assert_eq!(venues.on_readiness(VENUE, Channel::Trade, Readiness::Ready), CONNECTED);
+        let tell =
+            |venues: &mut Venues, to| venues.on_readiness(VENUE, Channel::Trade, to, Nanos(1));
+        assert_eq!(tell(&mut venues, Readiness::Ready), CONNECTED);
         assert!(venues.is_ready(VENUE, Nanos(1)));
-        assert_eq!(venues.on_readiness(VENUE, Channel::Trade, Readiness::Down), Change::StreamLost);
+        assert_eq!(tell(&mut venues, Readiness::Down), Change::StreamLost);
     }
 
     #[test]
     fn one_of_two_order_connections_is_enough() {
         use Readiness::{Down, Ready};
         let mut venues = Venues::new(&[vec![Channel::Trade, Channel::TradeSpare]], false);
-        let tell = |venues: &mut Venues, channel, to| venues.on_readiness(VENUE, channel, to);
-        assert_eq!(tell(&mut venues, Channel::TradeSpare, Ready), CONNECTED);
+        let tell = |venues: &mut Venues, channel, to, seconds: u64| {
+            venues.on_readiness(VENUE, channel, to, Nanos(seconds * 1_000_000_000))
+        };
+        assert_eq!(tell(&mut venues, Channel::TradeSpare, Ready, 1), CONNECTED);
         assert!(venues.is_ready(VENUE, Nanos(1)));
-        assert_eq!(tell(&mut venues, Channel::Trade, Ready), Change::None);
-        assert_eq!(tell(&mut venues, Channel::TradeSpare, Down), Change::None);
+        assert_eq!(tell(&mut venues, Channel::Trade, Ready, 2), Change::None);
+        let lost = tell(&mut venues, Channel::TradeSpare, Down, 11);
+        assert_eq!(lost, Change::Doubtful, "what it was about to tell may be from before 2");
         assert!(venues.is_ready(VENUE, Nanos(1)), "the other goes on, and tells of everything");
-        assert_eq!(tell(&mut venues, Channel::Trade, Down), Change::StreamLost);
+        assert_eq!(tell(&mut venues, Channel::TradeSpare, Down, 11), Change::None, "said before");
+        assert_eq!(tell(&mut venues, Channel::TradeSpare, Ready, 20), Change::None);
+        assert_eq!(tell(&mut venues, Channel::TradeSpare, Down, 21), Change::None, "both did");
+        assert_eq!(tell(&mut venues, Channel::Trade, Down, 22), Change::StreamLost);
         assert!(!venues.is_ready(VENUE, Nanos(1)));
-        let back = tell(&mut venues, Channel::TradeSpare, Ready);
+        let back = tell(&mut venues, Channel::TradeSpare, Ready, 23);
         assert_eq!(back, Change::Connected { missed: true });
     }
 
@@ -217,6 +261,9 @@ mod tests {
         let mut venues = Venues::new(&[vec![]], false);
         assert!(!venues.is_ready(VENUE, Nanos(1)));
         assert!(!venues.is_ready(VenueId(7), Nanos(1)));
-        assert_eq!(venues.on_readiness(VenueId(7), Channel::Trade, Readiness::Ready), Change::None);
+        assert_eq!(
+            venues.on_readiness(VenueId(7), Channel::Trade, Readiness::Ready, Nanos(1)),
+            Change::None
+        );
     }
 }
