@@ -1,12 +1,11 @@
 //! The account in the region: positions, balances, profit and loss, order counters. Written by the
 //! oms alone.
 
-use super::codec::{amount, amount_words};
+use super::codec::{amount, amount_words, written};
 use crate::sync::seqlock;
 use crate::types::{
     Amount, AssetBalance, AssetId, InstrumentId, LossSwitch, Nanos, Price, TradingState, VenueId,
 };
-use std::time::Duration;
 
 /// Number of distinct refusal codes of the oms that are counted apart.
 pub const REFUSAL_CODES: usize = 64;
@@ -227,23 +226,6 @@ impl Default for OrderCounters {
     fn default() -> Self {
         Self::with_counts([0; COUNTS])
     }
-}
-
-/// How often a reader of the account waits for a writer that was interrupted in the middle.
-const WAITS: u32 = 200;
-const WAIT: Duration = Duration::from_micros(100);
-
-/// Words of a record that was ever written; `None` also if its writer died in the middle. One that
-/// lost its CPU there is waited for: nothing here is worth a wrong number.
-fn written<const N: usize>(reader: &seqlock::Reader) -> Option<[u64; N]> {
-    let mut words = [0; N];
-    for _ in 0..WAITS {
-        match reader.read(|payload| payload.copy_to(0, &mut words)) {
-            Ok((version, ())) => return (version > 0).then_some(words),
-            Err(_) => std::thread::sleep(WAIT),
-        }
-    }
-    None
 }
 
 /// The position of `instrument`.

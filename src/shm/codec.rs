@@ -1,6 +1,25 @@
 //! Values to words and back. What is read may be anything: nothing here panics on it.
 
+use crate::sync::seqlock;
 use crate::types::{Amount, Text};
+use std::time::Duration;
+
+/// How often a reader of a record for people waits for a writer that was interrupted in the middle.
+const WAITS: u32 = 200;
+const WAIT: Duration = Duration::from_micros(100);
+
+/// Words of a record that was ever written; `None` also if its writer died in the middle. One that
+/// lost its CPU there is waited for: no answer is worth a wrong number.
+pub(super) fn written<const N: usize>(reader: &seqlock::Reader) -> Option<[u64; N]> {
+    let mut words = [0; N];
+    for _ in 0..WAITS {
+        match reader.read(|payload| payload.copy_to(0, &mut words)) {
+            Ok((version, ())) => return (version > 0).then_some(words),
+            Err(_) => std::thread::sleep(WAIT),
+        }
+    }
+    None
+}
 
 /// Two words of an amount, low first.
 pub(super) fn amount_words(amount: Amount) -> [u64; 2] {

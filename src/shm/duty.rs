@@ -4,7 +4,7 @@
 //! One writer per thread, which writes at most ten times a second. A row that was never written is
 //! left out.
 
-use super::codec::{put_text, text};
+use super::codec::{put_text, text, written};
 use crate::sync::seqlock;
 use crate::types::{Nanos, Text};
 
@@ -163,8 +163,7 @@ pub(super) fn rows(threads: &[seqlock::Reader], agents: &[seqlock::Reader]) -> V
 }
 
 fn thread(reader: &seqlock::Reader) -> Option<(Option<usize>, Duty)> {
-    let mut w = [0; THREAD_WORDS];
-    let (written, ()) = reader.read(|payload| payload.copy_to(0, &mut w)).ok()?;
+    let w: [u64; THREAD_WORDS] = written(reader)?;
     let duty = Duty {
         started_ns: Nanos(w[1]),
         updated_ns: Nanos(w[2]),
@@ -176,12 +175,11 @@ fn thread(reader: &seqlock::Reader) -> Option<(Option<usize>, Duty)> {
         recent_busy_ns: w[8],
         recent_longest_ns: w[9],
     };
-    (written > 0).then_some((w[0].checked_sub(1).map(|cpu| cpu as usize), duty))
+    Some((w[0].checked_sub(1).map(|cpu| cpu as usize), duty))
 }
 
 fn agent(reader: &seqlock::Reader) -> Option<(u64, AgentDuty)> {
-    let mut w = [0; AGENT_WORDS];
-    let (written, ()) = reader.read(|payload| payload.copy_to(0, &mut w)).ok()?;
+    let w: [u64; AGENT_WORDS] = written(reader)?;
     let name: Name = text(&w[NAME_AT..])?;
-    (written > 0).then(|| (w[0], AgentDuty { name: name.as_str().to_owned(), busy_ns: w[1] }))
+    Some((w[0], AgentDuty { name: name.as_str().to_owned(), busy_ns: w[1] }))
 }

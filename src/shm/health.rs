@@ -1,6 +1,6 @@
 //! Health of each venue in the region: what its feed and its executor say of themselves.
 
-use super::codec::byte;
+use super::codec::{byte, written};
 use crate::sync::seqlock;
 use crate::types::{Channel, LIMITS_MAX, Nanos, OrderLine, OrderLines, Readiness};
 
@@ -308,10 +308,7 @@ fn line_of(word: u64) -> OrderLine {
 
 /// The feed's half; "down" if its writer died in the middle.
 pub(super) fn feed(reader: &seqlock::Reader) -> FeedHealth {
-    let mut w = [0; FEED_WORDS];
-    if reader.read(|payload| payload.copy_to(0, &mut w)).is_err() {
-        return FeedHealth::default();
-    }
+    let Some(w) = written::<FEED_WORDS>(reader) else { return FeedHealth::default() };
     FeedHealth {
         state: Readiness::from_u8(w[0] as u8).unwrap_or_default(),
         books_live: w[1],
@@ -336,10 +333,7 @@ pub(super) fn feed(reader: &seqlock::Reader) -> FeedHealth {
 
 /// The executor's half; "down" if its writer died in the middle.
 pub(super) fn executor(reader: &seqlock::Reader) -> ExecutorHealth {
-    let mut w = [0; EXECUTOR_WORDS];
-    if reader.read(|payload| payload.copy_to(0, &mut w)).is_err() {
-        return ExecutorHealth::default();
-    }
+    let Some(w) = written::<EXECUTOR_WORDS>(reader) else { return ExecutorHealth::default() };
     let channel = |index| Readiness::from_u8(byte(w[0], index as u32)).unwrap_or_default();
     ExecutorHealth {
         channels: std::array::from_fn(channel),
