@@ -9,19 +9,23 @@ use stoop::clock::Clock;
 use stoop::journal::{MemoryFolder, Need, Place, Writer, WriterOptions};
 use stoop::net::buffer::Buffer;
 use stoop::net::websocket::{Decoder, MaskKeys, Opcode, encode};
-use stoop::oms::{BookQuote, Books, Oms, OmsOptions, Output, Record, Recorder, VenueRates};
+use stoop::oms::{
+    BookQuote, Books, Oms, OmsOptions, Output, Record, Recorder, RiskLimits, VenueRates,
+};
 use stoop::shm::{
     BookWriter, Market, MarketView, OmsEnd, RegionOptions, StrategyFile, StrategyOptions,
 };
 use stoop::strategy::{Context, ContextParts, InstrumentRef, Strategy};
 use stoop::sync::{histogram, seqlock, spsc};
 use stoop::types::{
-    BookState, Channel, Command, CostTable, Events, ExecutionReport, Instrument, InstrumentId,
-    InstrumentKind, InstrumentRules, InstrumentTable, Leg, Level, LimitSpec, Nanos, Price, Qty,
-    Readiness, ReportKind, ReportOrigin, Request, Scale, Side, Signal, SignalId, StrategyId,
-    TimeInForce, TopOfBook, VenueId, VenueNotice,
+    Amount, AssetId, BookState, Channel, Command, CostTable, Events, ExecutionReport, Instrument,
+    InstrumentId, InstrumentKind, InstrumentRules, InstrumentTable, Leg, Level, LimitSpec, Nanos,
+    Ppb, Price, Qty, Readiness, ReportKind, ReportOrigin, Request, Scale, Side, Signal, SignalId,
+    StrategyId, TimeInForce, TopOfBook, VenueId, VenueNotice,
 };
 use stoop::venues::{FrameDecoder, VENUES, find, signing_schemes};
+
+const E18: i128 = 10i128.pow(18);
 
 pub type Work = Box<dyn FnMut(u64)>;
 pub type Function = (&'static str, fn() -> Work);
@@ -81,7 +85,8 @@ const BYBIT_REPORT: &str = include_str!("../../tests/fixtures/bybit/ws_order_new
 fn decoder(venue: &str) -> (FrameDecoder, Events) {
     let venue = find(venue).expect("a venue of the table");
     let scale = Scale { price_decimals: 2, qty_decimals: 8 };
-    let table = FrameDecoder::table(venue, InstrumentKind::Spot, &[("BTCUSDT", scale)]);
+    let table =
+        FrameDecoder::table(venue, InstrumentKind::Spot, &[("BTCUSDT", scale), ("ETHUSDT", scale)]);
     let decoder = FrameDecoder::new(venue, table, 50).expect("the table is right");
     (decoder, Events::with_capacity(64, 4096))
 }
@@ -217,10 +222,10 @@ fn signal(number: u64) -> Signal {
 }
 
 fn emit() -> Work {
-    let options = StrategyOptions::default();
+    let options = StrategyOptions { instruments: 1, ..StrategyOptions::default() };
     let (mut oms, mut strategy) = StrategyFile::in_memory(&options).expect("a small region");
     Box::new(move |call| {
-        assert!(strategy.requests.push_signal(black_box(&signal(call))).is_ok());
+        assert!(strategy.requests.push_signal(black_box(&signal(call + 1))).is_ok());
         assert!(matches!(oms.pop_request(), Ok(Some(_))));
     })
 }
@@ -333,6 +338,20 @@ fn oms_options() -> OmsOptions {
         rates: vec![VenueRates { limits: row.limits.iter().map(more).collect(), costs }],
         // Ready as soon as it is connected.
         reconcile_every_ns: 0,
+        limits: RiskLimits {
+            order_notional_max: Amount(10_000 * E18),
+            price_collar: Ppb(1_000_000),
+            book_age_max_ns: 1_000_000_000,
+            order_wait_max_ns: Some(1_000_000_000),
+            position_max: vec![(AssetId(0), Amount(10 * E18))],
+            order_rate_max: 1_000,
+            order_rate_window_ns: 1_000_000_000,
+            open_orders_max: 100,
+            instrument_position_max: vec![(InstrumentId(0), Amount(5 * E18))],
+            daily_loss_max: Some(Amount(1_000_000 * E18)),
+            drawdown_max: Some(Amount(1_000_000 * E18)),
+            ..RiskLimits::default()
+        },
         ..OmsOptions::default()
     }
 }
