@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use super::l2::{Far, Half};
-use crate::types::Level;
+use crate::types::{Level, Price, Qty};
 
 impl Half {
     /// Best levels, best first. What is better than everything that has changed is as it was.
@@ -34,17 +34,38 @@ impl Half {
         if !apart {
             return self.merged_levels(key, limit, out);
         }
-        let mut count = 0;
-        let positions = self.present.descend((key & self.mask) as usize).take(self.window_len);
-        for (slot, position) in out.iter_mut().zip(positions) {
-            let key = key - ((key - position as i64) & self.mask);
-            if key < self.base {
-                break;
-            }
-            *slot = self.window_level(key);
-            count += 1;
-        }
+        let count = self.window_levels(key, out);
         self.add_far(limit, out, count)
+    }
+
+    /// Writes the levels of the window from a key of it downwards.
+    #[inline]
+    fn window_levels(&self, key: i64, out: &mut [Level]) -> usize {
+        let step = self.sign * self.tick;
+        let position = (key & self.mask) as usize;
+        let (first, numbers) = self.present.at_most(position);
+        let mut word = Some((key + (first - position) as i64, first, numbers));
+        let mut count = 0;
+        while let Some((top, first, mut numbers)) = word {
+            while numbers != 0 {
+                let down = numbers.trailing_zeros() as usize;
+                numbers &= numbers - 1;
+                // Behind the lowest key the ring begins again with the highest.
+                if top - (down as i64) < self.base {
+                    return count;
+                }
+                let Some(slot) = out.get_mut(count) else { return count };
+                let price = Price((top - down as i64) * step);
+                *slot = Level { price, qty: Qty(self.window[first - down]) };
+                count += 1;
+            }
+            word = self.present.next_word(first).map(|(first, numbers)| {
+                // Once round the ring is a whole window down, never nothing.
+                let down = ((position as i64 - first as i64 - 1) & self.mask) + 1;
+                (key - down, first, numbers)
+            });
+        }
+        count
     }
 
     /// The same where levels outside the window stand between those inside.

@@ -75,6 +75,22 @@ impl Bitmap {
         None
     }
 
+    /// The word that `number` is in: the largest number that it has room for, and as its bits those
+    /// of the set up to `number`. Bit `n` is the number that is `n` less than the largest.
+    #[inline]
+    pub fn at_most(&self, number: usize) -> (usize, u64) {
+        let word = self.words[number / 64] & (bit(number) | below(number));
+        (number | 63, word)
+    }
+
+    /// The next lower word that is not empty, going round the ring; `first` is the largest number of
+    /// the one before.
+    #[inline]
+    pub fn next_word(&self, first: usize) -> Option<(usize, u64)> {
+        let number = self.below(first & !63)?;
+        Some((number | 63, self.words[number / 64]))
+    }
+
     /// The numbers of the set from `number` downwards, going round the ring, each once if the
     /// caller stops after as many as there are.
     #[inline]
