@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Name {
-    /// From a frame to the order that it causes; needs --capture
+    /// From a frame to the order that it causes
     TickToOrder,
     /// Frames to integers, beside other parsers; needs --capture
     Decode,
@@ -103,7 +103,7 @@ impl Name {
     }
 
     fn needs_capture(self) -> bool {
-        matches!(self, Self::TickToOrder | Self::Decode)
+        self == Self::Decode
     }
 
     /// CPUs that it uses at once.
