@@ -1,6 +1,7 @@
 //! A feed over scripted events: which state and which prices it shows after each.
 
-use crate::desk::{BTC, NOW, VENUE, instruments, level, market, top};
+use crate::desk::{BTC, NOW, VENUE, instruments, market, top};
+use crate::twins::{depth, hand_out};
 use stoop::agents::{Agent, Feed, FeedBook, FeedLatency, FeedParts, Session, log};
 use stoop::book::{Book, BookOptions};
 use stoop::clock::Clock;
@@ -55,13 +56,7 @@ impl Connector for Scripted {
         _: &mut Outbox,
         events: &mut Events,
     ) -> Result<(), EncodeError> {
-        for (mut event, levels) in self.0.remove(0) {
-            if let Event::Depth(update) = &mut event {
-                update.levels_start = events.levels_len();
-            }
-            levels.into_iter().for_each(|level| events.push_level(level).unwrap());
-            events.push(event).unwrap();
-        }
+        hand_out(self.0.remove(0), events);
         Ok(())
     }
 
@@ -70,23 +65,6 @@ impl Connector for Scripted {
     }
 
     fn on_deadline(&mut self, _: Nanos, _: &mut Outbox, _: &mut Events) {}
-}
-
-/// A depth message of one bid and one ask.
-fn depth(kind: DepthKind, ids: [u64; 2], bid: i64, ask: i64) -> (Event, Vec<Level>) {
-    let [first_id, last_id] = ids;
-    let update = DepthUpdate {
-        instrument: BTC,
-        kind,
-        first_id,
-        last_id,
-        sequence: last_id,
-        levels_start: 0,
-        bids: 1,
-        asks: 1,
-        event_ns: NOW,
-    };
-    (Event::Depth(update), vec![level(bid, 500), level(ask, 500)])
 }
 
 /// A feed over scripted events, its region, and the way to ask for the next batch.

@@ -20,7 +20,7 @@ use stoop::venues::{
 const MS: u64 = 1_000_000;
 
 /// One event with its levels.
-type Item = (Event, Vec<Level>);
+pub(crate) type Item = (Event, Vec<Level>);
 
 /// One of the two: what it is about to say, and what it was asked for.
 #[derive(Default)]
@@ -86,18 +86,23 @@ impl Connector for Scripted {
     }
 
     fn on_deadline(&mut self, _: Nanos, _: &mut Outbox, events: &mut Events) {
-        for (mut event, levels) in self.0.lock().unwrap().next.pop_front().unwrap() {
-            if let Event::Depth(update) = &mut event {
-                update.levels_start = events.levels_len();
-            }
-            levels.into_iter().for_each(|level| events.push_level(level).unwrap());
-            events.push(event).unwrap();
+        hand_out(self.0.lock().unwrap().next.pop_front().unwrap(), events);
+    }
+}
+
+/// As a connector gives the events of one message.
+pub(crate) fn hand_out(batch: Vec<Item>, events: &mut Events) {
+    for (mut event, levels) in batch {
+        if let Event::Depth(update) = &mut event {
+            update.levels_start = events.levels_len();
         }
+        levels.into_iter().for_each(|level| events.push_level(level).unwrap());
+        events.push(event).unwrap();
     }
 }
 
 /// A depth message of one bid and one ask.
-fn depth(kind: DepthKind, ids: [u64; 2], bid: i64, ask: i64) -> Item {
+pub(crate) fn depth(kind: DepthKind, ids: [u64; 2], bid: i64, ask: i64) -> Item {
     of(kind, ids, &[level(bid, 500)], &[level(ask, 500)])
 }
 
