@@ -7,6 +7,7 @@
 
 use crate::shm::FEED_LINES;
 use crate::types::Nanos;
+use std::collections::VecDeque;
 
 /// Messages of one stream, and trades of one instrument, that are remembered.
 const RECENT: usize = 64;
@@ -92,13 +93,12 @@ struct Print {
     brought: [u32; FEED_LINES],
 }
 
-/// The newest trades of one instrument. Several may have the same id where the venue's own is not a
-/// number: then as many are published as the connection that has brought most of them.
+/// The trades of one instrument with the highest ids. Several may have the same id where the venue's
+/// own is not a number: then as many are published as the connection that has brought most of them.
 pub(super) struct Prints {
-    prints: [Print; RECENT],
-    len: usize,
-    next: usize,
-    newest: u64,
+    /// By rising id, whatever order they came in: a connection that is behind by fewer than
+    /// [`RECENT`] ids still finds its own.
+    prints: VecDeque<Print>,
     /// Highest id that was forgotten.
     floor: u64,
     /// Newest id of each connection since it was opened.
@@ -107,8 +107,7 @@ pub(super) struct Prints {
 
 impl Default for Prints {
     fn default() -> Self {
-        let prints = [Print::default(); RECENT];
-        Self { prints, len: 0, next: 0, newest: 0, floor: 0, lines: [0; FEED_LINES] }
+        Self { prints: VecDeque::with_capacity(RECENT), floor: 0, lines: [0; FEED_LINES] }
     }
 }
 
@@ -117,13 +116,8 @@ impl Prints {
     pub fn note(&mut self, line: usize, id: u64, recv_ns: Nanos) -> Arrival {
         let went_back = id < self.lines[line];
         self.lines[line] = self.lines[line].max(id);
-        if (self.len == 0 || id > self.newest) && id > self.floor {
-            self.insert(line, id, recv_ns);
-            return Arrival::First;
-        }
-        let found = newest_first(self.next, self.len).find(|at| self.prints[*at].id == id);
-        if let Some(at) = found {
-            let print = &mut self.prints[at];
+        let place = self.prints.partition_point(|print| print.id < id);
+        if let Some(print) = self.prints.get_mut(place).filter(|print| print.id == id) {
             print.brought[line] += 1;
             if print.brought[line] > print.published {
                 print.published += 1;
@@ -131,29 +125,34 @@ impl Prints {
             }
             return Arrival::Late(recv_ns.since(print.at));
         }
-        if id <= self.floor {
-            if !went_back {
-                let oldest = self.prints[self.next % self.len.max(1)];
-                return Arrival::Late(recv_ns.since(oldest.at));
-            }
-            // A connection only goes forward: its ids have started anew.
-            self.clear();
-            self.lines[line] = id;
+        if id > self.floor {
+            self.insert(place, line, id, recv_ns);
+            return Arrival::First;
         }
-        self.insert(line, id, recv_ns);
+        if !went_back {
+            let oldest = self.prints.front().map_or(recv_ns, |print| print.at);
+            return Arrival::Late(recv_ns.since(oldest));
+        }
+        // A connection only goes forward: its ids have started anew.
+        self.clear();
+        self.lines[line] = id;
+        self.insert(0, line, id, recv_ns);
         Arrival::First
     }
 
-    fn insert(&mut self, line: usize, id: u64, recv_ns: Nanos) {
+    fn insert(&mut self, place: usize, line: usize, id: u64, recv_ns: Nanos) {
+        let mut place = place;
+        if self.prints.len() == RECENT {
+            if place == 0 {
+                self.floor = id;
+                return;
+            }
+            self.floor = self.prints.pop_front().map_or(self.floor, |print| print.id);
+            place -= 1;
+        }
         let mut brought = [0; FEED_LINES];
         brought[line] = 1;
-        if self.len == RECENT {
-            self.floor = self.floor.max(self.prints[self.next].id);
-        }
-        self.prints[self.next] = Print { id, at: recv_ns, published: 1, brought };
-        self.next = (self.next + 1) % RECENT;
-        self.len = (self.len + 1).min(RECENT);
-        self.newest = self.newest.max(id);
+        self.prints.insert(place, Print { id, at: recv_ns, published: 1, brought });
     }
 
     /// A connection is lost: it goes on somewhere else.
@@ -163,7 +162,8 @@ impl Prints {
 
     /// Forgets the trades.
     pub fn clear(&mut self) {
-        (self.len, self.next, self.newest, self.floor) = (0, 0, 0, 0);
+        self.prints.clear();
+        self.floor = 0;
     }
 }
 
@@ -270,6 +270,30 @@ mod tests {
         for id in 8..200 {
             assert!(matches!(prints.note(1, id, at(300)), Arrival::Late(_)), "{id}");
         }
+    }
+
+    #[test]
+    fn what_a_slower_one_brings_between_does_not_push_newer_ones_out() {
+        let mut prints = Prints::default();
+        for odd in (101..160).step_by(2) {
+            assert_eq!(prints.note(0, odd, at(0)), Arrival::First);
+        }
+        for even in (100..160).step_by(2) {
+            assert_eq!(prints.note(1, even, at(0)), Arrival::First);
+        }
+        // 60 are remembered; the first one goes ahead again, by fewer than are remembered.
+        for odd in (161..222).step_by(2) {
+            assert_eq!(prints.note(0, odd, at(0)), Arrival::First);
+        }
+        for even in (160..222).step_by(2) {
+            assert_eq!(prints.note(1, even, at(0)), Arrival::First, "{even}");
+        }
+        for id in 158..222 {
+            assert!(matches!(prints.note(id as usize % 2, id, at(1)), Arrival::Late(1)), "{id}");
+        }
+        // Older than all that are remembered is a copy.
+        prints.on_lost(0);
+        assert!(matches!(prints.note(0, 157, at(1)), Arrival::Late(1)));
     }
 
     #[test]
