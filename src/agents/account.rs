@@ -45,31 +45,64 @@ pub struct FinalBalance {
     pub fees: Amount,
 }
 
-/// Writes everything that changed hands into the region.
-pub(super) fn publish(
-    oms: &LiveOms,
-    instruments: &InstrumentTable,
-    venues: &[VenueId],
-    bad_records: u64,
-    now: Nanos,
-    writer: &mut AccountWriter,
-) {
-    for instrument in instruments.iter() {
-        writer.set_position(&position(oms, instrument, now));
+/// Writes everything that changed hands into the region, a part at a time: an order does not wait
+/// until a thousand instruments are told of.
+pub(super) struct Publisher {
+    /// Instrument that the next part begins with.
+    next: usize,
+    profits: Profits,
+}
+
+impl Publisher {
+    pub fn new(instruments: &InstrumentTable) -> Self {
+        Self { next: 0, profits: Profits::new(instruments) }
     }
-    for quote in 0..instruments.assets.len() {
-        if let Some(row) = profit(oms, instruments, AssetId(quote as u16), now) {
-            writer.set_pnl(&row);
+
+    /// Whether some of the instruments are told of and others not.
+    pub fn has_begun(&self) -> bool {
+        self.next > 0
+    }
+
+    /// Begins with the first instrument.
+    pub fn restart(&mut self) {
+        self.next = 0;
+    }
+
+    /// Writes the positions of at most `most` instruments, and what is left once all are written:
+    /// then it gives `true`, and begins again.
+    pub fn step(
+        &mut self,
+        oms: &LiveOms,
+        instruments: &InstrumentTable,
+        (venues, bad_records): (&[VenueId], u64),
+        (now, most): (Nanos, usize),
+        writer: &mut AccountWriter,
+    ) -> bool {
+        if self.next == 0 {
+            self.profits.clear();
         }
-    }
-    for venue in venues {
-        for balance in oms.balances().of_venue(*venue) {
-            if let Some(stated) = &balance.stated {
-                writer.set_balance(stated, balance.expected().unwrap_or_default());
+        let part = instruments.iter().skip(self.next).take(most);
+        for instrument in part {
+            let row = position(oms, instrument, now);
+            writer.set_position(&row);
+            self.profits.add(instrument.quote, &row);
+            self.next += 1;
+        }
+        if self.next < instruments.len() {
+            return false;
+        }
+        self.next = 0;
+        self.profits.rows().for_each(|row| writer.set_pnl(row));
+        for venue in venues {
+            for balance in oms.balances().of_venue(*venue) {
+                if let Some(stated) = &balance.stated {
+                    writer.set_balance(stated, balance.expected().unwrap_or_default());
+                }
             }
         }
+        writer.set_counters(&counters(oms, venues, bad_records));
+        true
     }
-    writer.set_counters(&counters(oms, venues, bad_records));
 }
 
 /// The last word.
@@ -81,8 +114,12 @@ pub(super) fn final_state<R: Recorder, B: Books>(
 ) -> FinalState {
     let mut last = FinalState { counters: counters(oms, venues, 0), ..FinalState::default() };
     last.positions = instruments.iter().map(|i| position(oms, i, now)).collect();
+    let mut profits = Profits::new(instruments);
+    for (instrument, row) in instruments.iter().zip(&last.positions) {
+        profits.add(instrument.quote, row);
+    }
+    last.pnl = profits.rows().copied().collect();
     let assets = || (0..instruments.assets.len()).map(|asset| AssetId(asset as u16));
-    last.pnl = assets().filter_map(|a| profit(oms, instruments, a, now)).collect();
     for venue in venues {
         for asset in assets() {
             let row = oms.balances().get(*venue, asset);
@@ -132,23 +169,31 @@ fn mark<R: Recorder, B: Books>(instrument: &Instrument, qty: Amount, oms: &Oms<R
     if qty.0 >= 0 { quote.bid.price } else { quote.ask.price }
 }
 
-/// Profit of all instruments priced in `quote`; `None` if there are none.
-fn profit<R: Recorder, B: Books>(
-    oms: &Oms<R, B>,
-    instruments: &InstrumentTable,
-    quote: AssetId,
-    now: Nanos,
-) -> Option<PnlRow> {
-    let mut row = PnlRow { quote, updated_ns: now, ..PnlRow::default() };
-    let mut any = false;
-    for instrument in instruments.iter().filter(|instrument| instrument.quote == quote) {
-        let position = position(oms, instrument, now);
-        any = true;
+/// Profit of all instruments that are priced in the same asset, by that asset.
+struct Profits(Vec<Option<PnlRow>>);
+
+impl Profits {
+    fn new(instruments: &InstrumentTable) -> Self {
+        Self(vec![None; instruments.assets.len()])
+    }
+
+    fn clear(&mut self) {
+        self.0.fill(None);
+    }
+
+    fn add(&mut self, quote: AssetId, position: &PositionRow) {
+        let Some(row) = self.0.get_mut(quote.index()) else { return };
+        let row = row.get_or_insert(PnlRow { quote, ..PnlRow::default() });
+        row.updated_ns = position.updated_ns;
         row.realised += position.realised;
         row.unrealised += position.unrealised;
         row.fees += position.fees;
     }
-    any.then_some(row)
+
+    /// Of assets in which something is priced.
+    fn rows(&self) -> impl Iterator<Item = &PnlRow> {
+        self.0.iter().flatten()
+    }
 }
 
 fn counters<R: Recorder, B: Books>(

@@ -81,6 +81,7 @@ pub struct OmsAgent {
     /// When housekeeping goes before requests.
     house_at: Nanos,
     account_at: Nanos,
+    account: account::Publisher,
     pub(super) told: OmsCounters,
     /// When refusals of each kind may be told of again.
     pub(super) refusals_at: [Nanos; RiskReject::COUNT],
@@ -105,6 +106,8 @@ const REQUESTS_PER_POLL: usize = 32;
 /// How long housekeeping may wait while there is work in every poll.
 const HOUSEKEEPING_EVERY_NS: u64 = 1_000_000;
 const ACCOUNT_EVERY_NS: u64 = 50_000_000;
+/// Positions that are published at once: some microseconds, which an order may have to wait.
+const POSITIONS_AT_ONCE: usize = 32;
 /// Silence of the venues after the last order has ended: balances follow the reports that changed
 /// them, and the last state is to hold them.
 const SETTLE_NS: u64 = 200_000_000;
@@ -138,6 +141,7 @@ impl OmsAgent {
         };
         let venues: Vec<VenueId> = parts.venues.iter().map(|port| port.venue).collect();
         let ready = vec![false; venues.len()];
+        let account = account::Publisher::new(&parts.instruments);
         let pairs = PairLog::new(parts.market.pair_writer());
         Ok(Self {
             parts,
@@ -156,6 +160,7 @@ impl OmsAgent {
             finished: false,
             house_at: Nanos(0),
             account_at: Nanos(0),
+            account,
             told: OmsCounters::default(),
             refusals_at: [Nanos(0); RiskReject::COUNT],
             switch_told: None,
@@ -333,17 +338,25 @@ impl OmsAgent {
         if now < self.account_at {
             return;
         }
-        self.account_at = now.plus(ACCOUNT_EVERY_NS);
-        self.tell(now);
-        // Who is told to stop falls silent.
-        if !self.stopping {
-            self.watch_strategies(now);
+        if !self.account.has_begun() {
+            self.tell(now);
+            // Who is told to stop falls silent.
+            if !self.stopping {
+                self.watch_strategies(now);
+            }
+            self.look_at_journal(now);
+            self.parts.market.beat(now);
         }
-        self.look_at_journal(now);
-        self.parts.market.beat(now);
-        let (oms, bad_records) = (&self.oms, self.bad_records());
-        let OmsParts { instruments, account, .. } = &mut self.parts;
-        account::publish(oms, instruments, &self.venues, bad_records, now, account);
+        if self.publish_positions(POSITIONS_AT_ONCE, now) {
+            self.account_at = now.plus(ACCOUNT_EVERY_NS);
+        }
+    }
+
+    /// So many of them at most; `true` once the account is whole.
+    fn publish_positions(&mut self, most: usize, now: Nanos) -> bool {
+        let rest = (&self.venues[..], self.bad_records());
+        let OmsParts { instruments, account: writer, .. } = &mut self.parts;
+        self.account.step(&self.oms, instruments, rest, (now, most), writer)
     }
 
     /// What does not have to happen in every poll: timers, the account, what is shown, the end.
@@ -439,7 +452,10 @@ impl OmsAgent {
         self.parts.lifecycle.advance(Phase::Leaving);
         let unrecorded = self.close_journal(now);
         self.account_at = Nanos(0);
+        self.account.restart();
         self.publish_account(now);
+        self.account.restart();
+        self.publish_positions(usize::MAX, now);
         let (oms, table) = (&self.oms, &self.parts.instruments);
         let mut last = account::final_state(oms, table, &self.venues, now);
         last.counters.bad_records = self.bad_records();

@@ -2,7 +2,7 @@
 
 use crate::sync::words::{LINE, ReadWords, Words};
 use crate::sync::{
-    rotating,
+    changes, rotating,
     seqlock::{self, Torn},
 };
 use crate::types::{BookStamps, BookState, InstrumentId, Level, Nanos, Price, Qty, TopOfBook};
@@ -169,11 +169,17 @@ pub struct BookWriter {
     top: [u64; TOP_WORDS],
     top_writer: seqlock::Writer,
     depth_writer: rotating::Writer,
+    changes: changes::Writer,
 }
 
 impl BookWriter {
-    /// `words` are the book's record in the region.
-    pub(super) fn new(instrument: InstrumentId, depth: usize, words: &Words) -> Self {
+    /// `words` are the book's record in the region, `changes` the log of its venue.
+    pub(super) fn new(
+        instrument: InstrumentId,
+        depth: usize,
+        words: &Words,
+        changes: changes::Writer,
+    ) -> Self {
         let depth_words = depth_words(depth);
         Self {
             instrument,
@@ -181,6 +187,7 @@ impl BookWriter {
             top: [0; TOP_WORDS],
             top_writer: seqlock::Writer::new(words.slice(0..LINE)),
             depth_writer: rotating::Writer::new(words.slice(LINE..words.len()), depth_words),
+            changes,
         }
     }
 
@@ -229,6 +236,7 @@ impl BookWriter {
         let ((bid_price, bid_qty), (ask_price, ask_qty)) = (words(&top.bid), words(&top.ask));
         self.top = [bid_price, bid_qty, ask_price, ask_qty, recv_ns.0, stamps.word(), packed];
         self.top_writer.write(|payload| payload.copy_from(0, &self.top));
+        self.changes.push(self.instrument.0);
     }
 
     /// Publishes the depth, best levels first; levels past the region's depth are left out. The top
@@ -265,6 +273,7 @@ impl BookWriter {
         *stamps = was.published_again(recv_ns, now).word();
         *packed = pack(unpack(*packed).0, state);
         self.top_writer.write(|payload| payload.copy_from(0, &self.top));
+        self.changes.push(self.instrument.0);
         self.depth_writer.write(|new, old| {
             new.copy_from_payload(old);
             new.set(DEPTH_PACKED, pack(unpack(old.get(DEPTH_PACKED)).0, state));
@@ -378,7 +387,7 @@ mod tests {
     fn book(depth: usize) -> (BookWriter, BookReader, Words) {
         let words = Words::heap(LINE + rotating::size(depth_words(depth)));
         let reader = BookReader::new(depth, &words.reader());
-        (BookWriter::new(InstrumentId(3), depth, &words), reader, words)
+        (BookWriter::new(InstrumentId(3), depth, &words, changes::log(64).0), reader, words)
     }
 
     fn at(price: i64, qty: i64) -> Level {
@@ -459,6 +468,23 @@ mod tests {
     }
 
     #[test]
+    fn every_change_of_the_top_is_in_the_log_of_the_venue() {
+        let words = Words::heap(LINE + rotating::size(depth_words(2)));
+        let (log, mut changed) = changes::log(64);
+        let mut writer = BookWriter::new(InstrumentId(3), 2, &words, log);
+        let stamps = BookStamps::NONE;
+        writer.publish_top(&top(1), BookState::Live, Nanos(50), Nanos(60));
+        assert_eq!(changed.next(), Ok(Some(3)));
+        writer.announce_top(&top(1), BookState::Live, Nanos(50), stamps);
+        assert_eq!(changed.next(), Ok(Some(3)));
+        let none = &[][..];
+        writer.publish_depth(none, none, BookState::Live, 1, Nanos(0), Nanos(0), Nanos(0));
+        assert_eq!(changed.next(), Ok(None), "the top has announced it");
+        writer.set_state(BookState::Stale, Nanos(99));
+        assert_eq!(changed.next(), Ok(Some(3)));
+    }
+
+    #[test]
     fn a_writer_dead_in_the_middle_is_an_error_for_the_top() {
         let (mut writer, reader, words) = book(2);
         writer.publish_top(&top(5), BookState::Live, Nanos(50), Nanos(60));
@@ -522,7 +548,7 @@ mod loom_tests {
         explore(|| {
             let words = Words::heap(LINE + rotating::size(depth_words(1)));
             let reader = BookReader::new(1, &words.reader());
-            let mut writer = BookWriter::new(InstrumentId(0), 1, &words);
+            let mut writer = BookWriter::new(InstrumentId(0), 1, &words, changes::log(1).0);
             let thread = loom::thread::spawn(move || {
                 let bid = Level { price: Price(7), qty: Qty(8) };
                 let top = TopOfBook { sequence: 1, bid, ..TopOfBook::default() };

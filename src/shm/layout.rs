@@ -43,6 +43,9 @@
 //! trades      instruments         8  number of prints written
 //!                    + trades x   8  counter, price, qty, trade id, event_ns, recv_ns, taker, -1;
 //!                                    rounded up to a pair of lines
+//! changes     venues             16  number of changes written, -15
+//!                   + changes x   1  number of the change << 16 | instrument; as many as there are
+//!                                    instruments, twice, rounded up to a power of two, at least 64
 //! positions   instruments        16  counter, qty 2, cost 2, realised 2, fees 2, unrealised 2,
 //!                                    mark, updated_ns, -3
 //! balances    venues x assets     8  counter, free 2, locked 2, expected 2, event_ns
@@ -81,11 +84,11 @@ use super::latency::{GROUPS, Stage};
 use super::worst::{self, WORST_PATHS};
 use super::{account, books, duty, health, instruments, latency, pairs, signals, status, trades};
 use crate::sync::words::{LINE, PAIR};
-use crate::sync::{broadcast, histogram, ring, rotating};
+use crate::sync::{broadcast, changes, histogram, ring, rotating};
 use std::ops::Range;
 
 /// Version of the layout. Raised by every change that a reader of the old one would misread.
-pub(super) const VERSION: u64 = 3;
+pub(super) const VERSION: u64 = 4;
 pub(super) const MARKET_MAGIC: u64 = u64::from_le_bytes(*b"STOOPMKT");
 pub(super) const STRATEGY_MAGIC: u64 = u64::from_le_bytes(*b"STOOPSTR");
 
@@ -148,6 +151,8 @@ const _: () = {
         ring::Shape::new(1, signals::REQUEST_WORDS).size(),
         ring::Shape::new(1, signals::REPORT_WORDS).size(),
         broadcast::Shape::new(2, status::WORDS).size(),
+        changes::Shape::new(1).size(),
+        change_shape(INSTRUMENTS_MAX as usize).size(),
     ];
     let mut index = 0;
     while index < strides.len() {
@@ -320,6 +325,7 @@ pub(super) struct MarketLayout {
     pub(super) groups: Section,
     pub(super) books: Section,
     pub(super) trades: Section,
+    pub(super) changes: Section,
     pub(super) positions: Section,
     pub(super) balances: Section,
     pub(super) pnl: Section,
@@ -350,6 +356,7 @@ impl MarketLayout {
             groups: cursor.section(ASSET_STRIDE, GROUPS),
             books: cursor.section(book_stride(counts.depth as usize), instruments),
             trades: cursor.section(trade_shape(counts.trades as usize).size(), instruments),
+            changes: cursor.section(change_shape(instruments).size(), venues),
             positions: cursor.section(POSITION_STRIDE, instruments),
             balances: cursor.section(LINE, venues * assets),
             pnl: cursor.section(LINE, assets),
@@ -370,11 +377,20 @@ impl MarketLayout {
     pub(super) fn trade_shape(&self) -> broadcast::Shape {
         trade_shape(self.counts.trades as usize)
     }
+
+    pub(super) fn change_shape(&self) -> changes::Shape {
+        change_shape(self.counts.instruments as usize)
+    }
 }
 
 /// Words of one book: top line, then depth.
 const fn book_stride(depth: usize) -> usize {
     LINE + rotating::size(books::depth_words(depth))
+}
+
+/// Room for every book to change twice, as when a connection is lost and comes back.
+const fn change_shape(instruments: usize) -> changes::Shape {
+    changes::Shape::new(if instruments < 32 { 64 } else { 2 * instruments })
 }
 
 pub(super) fn pair_shape() -> broadcast::Shape {
@@ -482,6 +498,7 @@ mod tests {
             (l.groups, 4, 8),
             (l.books, 8 + 8 + 4 * 88, 4),
             (l.trades, 16 + 1024 * 8, 4),
+            (l.changes, 16 + 64, 2),
             (l.positions, 16, 4),
             (l.balances, 8, 6),
             (l.pnl, 8, 3),

@@ -13,7 +13,7 @@ use super::view::MarketView;
 use super::worst::{WORST_PATHS, WorstWriter};
 use super::{RegionError, header, instruments, layout};
 use crate::sync::words::Words;
-use crate::sync::{broadcast, histogram, seqlock};
+use crate::sync::{broadcast, changes, histogram, seqlock};
 use crate::types::{Detail, InstrumentId, InstrumentTable, Nanos, VenueId};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -144,7 +144,15 @@ impl Market {
     pub fn book_writer(&self, instrument: InstrumentId) -> Option<BookWriter> {
         let role = Role::Book(instrument);
         let words = self.take(role, &self.layout.books, instrument.index())?;
-        Some(BookWriter::new(instrument, self.layout.counts.depth as usize, &words))
+        let changes = self.change_writer(instrument)?;
+        Some(BookWriter::new(instrument, self.layout.counts.depth as usize, &words, changes))
+    }
+
+    /// The log of an instrument's venue, which all writers of its books and prints append to.
+    fn change_writer(&self, instrument: InstrumentId) -> Option<changes::Writer> {
+        let venue = self.view.instruments().get(instrument)?.venue;
+        let range = self.layout.changes.record(usize::from(venue.0))?;
+        Some(changes::Writer::new(self.words.slice(range), self.layout.change_shape()))
     }
 
     /// The writer of one instrument's prints; `None` the second time.
@@ -152,7 +160,7 @@ impl Market {
         let role = Role::Trades(instrument);
         let words = self.take(role, &self.layout.trades, instrument.index())?;
         let ring = broadcast::Writer::new(words, self.layout.trade_shape());
-        Some(TradeWriter::new(instrument, ring))
+        Some(TradeWriter::new(instrument, ring, self.change_writer(instrument)?))
     }
 
     /// The writer of the account; `None` the second time.

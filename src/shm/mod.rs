@@ -39,6 +39,7 @@ mod trades;
 mod view;
 mod worst;
 
+pub(crate) use crate::sync::changes::Reader as ChangeReader;
 pub use account::{AccountWriter, BalanceRow, OrderCounters, PnlRow, PositionRow, REFUSAL_CODES};
 pub use books::{Best, BookWriter, DEPTH_MAX, Depth};
 pub use duty::{AgentDuty, Duty, DutyWriter, ThreadRow};

@@ -1,6 +1,7 @@
 //! Public prints in the region: one broadcast ring per instrument.
 
 use crate::sync::broadcast::{self, Lapped};
+use crate::sync::changes;
 use crate::types::{InstrumentId, Nanos, Price, Qty, Side, Trade};
 
 /// A public print with the time it was received.
@@ -23,12 +24,17 @@ pub(super) const WORDS: usize = 6;
 pub struct TradeWriter {
     instrument: InstrumentId,
     ring: broadcast::Writer,
+    changes: changes::Writer,
 }
 
 impl TradeWriter {
-    /// `ring` is the instrument's ring in the region.
-    pub(super) fn new(instrument: InstrumentId, ring: broadcast::Writer) -> Self {
-        Self { instrument, ring }
+    /// `ring` is the instrument's ring in the region, `changes` the log of its venue.
+    pub(super) fn new(
+        instrument: InstrumentId,
+        ring: broadcast::Writer,
+        changes: changes::Writer,
+    ) -> Self {
+        Self { instrument, ring, changes }
     }
 
     /// Publishes one print.
@@ -44,6 +50,7 @@ impl TradeWriter {
             trade.taker as u64,
         ];
         self.ring.push(|payload| payload.copy_from(0, &words));
+        self.changes.push(self.instrument.0);
     }
 }
 
@@ -111,11 +118,13 @@ mod tests {
     #[test]
     fn prints_come_back_whole_and_a_slow_reader_is_told() {
         let (writer, reader) = broadcast::ring(8, WORDS);
-        let mut writer = TradeWriter::new(InstrumentId(1), writer);
+        let (changes, mut changed) = changes::log(64);
+        let mut writer = TradeWriter::new(InstrumentId(1), writer, changes);
         let mut reader = TradeReader::new(InstrumentId(1), reader);
         assert_eq!(reader.next(), Ok(None));
         for number in 0..2 {
             writer.publish(&trade(number), Nanos(40));
+            assert_eq!(changed.next(), Ok(Some(1)));
             let print = Print { trade: trade(number), recv_ns: Nanos(40) };
             assert_eq!(reader.next(), Ok(Some(print)));
         }

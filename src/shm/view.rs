@@ -11,7 +11,7 @@ use super::trades::TradeReader;
 use super::worst::{self, PathRow};
 use super::{RegionError, header, instruments, map, market};
 use crate::sync::words::ReadWords;
-use crate::sync::{broadcast, histogram, seqlock};
+use crate::sync::{broadcast, changes, histogram, seqlock};
 use crate::types::{AssetId, BookState, InstrumentId, InstrumentTable, Nanos, VenueId};
 use std::path::Path;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ struct Shared {
     counts: MarketCounts,
     books: Vec<BookReader>,
     trades: Vec<TradeReader>,
+    /// By venue.
+    changes: Vec<changes::Reader>,
     positions: Vec<seqlock::Reader>,
     /// By venue, then asset.
     balances: Vec<seqlock::Reader>,
@@ -78,6 +80,9 @@ impl MarketView {
         let shared = Shared {
             books: parts(&words, &layout.books).map(|part| BookReader::new(depth, &part)).collect(),
             trades: trades.collect(),
+            changes: parts(&words, &layout.changes)
+                .map(|part| changes::Reader::new(part, layout.change_shape()))
+                .collect(),
             positions: values(&layout.positions),
             balances: values(&layout.balances),
             pnl: values(&layout.pnl),
@@ -134,6 +139,13 @@ impl MarketView {
     #[must_use]
     pub fn trades(&self, instrument: InstrumentId) -> Option<TradeReader> {
         self.shared.trades.get(instrument.index()).map(TradeReader::starting_now)
+    }
+
+    /// Books and prints of one venue that change from now on.
+    pub(crate) fn changes(&self, venue: VenueId) -> Option<changes::Reader> {
+        let mut reader = self.shared.changes.get(usize::from(venue.0)).cloned()?;
+        reader.skip_to_end();
+        Some(reader)
     }
 
     /// What became of signals with a contract, from the oldest that is still there.

@@ -2,10 +2,13 @@
 
 use super::{EmitError, SignalBuilder};
 use crate::clock::Clock;
-use crate::shm::{Best, Depth, MarketView, Status, StrategyEnd, TradeReader, VenueHealth};
+use crate::shm::{
+    Best, ChangeReader, Depth, MarketView, Status, StrategyEnd, TradeReader, VenueHealth,
+};
 use crate::types::{
     Amount, BookStamps, ClientOrderId, Detail, Instrument, InstrumentId, InstrumentTable, Nanos,
     Price, Qty, Request, Rounding, Scale, Signal, SignalId, StrategyId, StrategyReport, Trade,
+    VenueId,
 };
 use rust_decimal::Decimal;
 use std::sync::Arc;
@@ -65,10 +68,68 @@ impl InstrumentRef {
     }
 }
 
+/// So many instruments are looked at in every round. If there are more, only those that the logs of
+/// their venues name: a round then costs as much as has changed.
+const LOOKED_AT_MAX: usize = 8;
+
 struct Watched {
     id: InstrumentId,
     version: u64,
     trades: Option<TradeReader>,
+}
+
+/// Where on the watch list something may be new.
+#[derive(Default)]
+struct News {
+    /// Logs of the venues whose instruments are watched.
+    logs: Vec<ChangeReader>,
+    venues: Vec<VenueId>,
+    /// Places by instrument, plus one; 0: not watched.
+    places: Vec<u16>,
+    /// All places from here on are to be looked at.
+    unseen: usize,
+    /// Changes that this round still takes: what comes in the meantime waits for the next.
+    left: usize,
+}
+
+impl News {
+    /// An instrument gets a place. It is looked at once, whether or not it changes.
+    fn watch(&mut self, instrument: InstrumentId, place: usize, view: &MarketView) {
+        let table = view.instruments();
+        self.places.resize(table.len(), 0);
+        if let Some(slot) = self.places.get_mut(instrument.index()) {
+            *slot = place as u16 + 1;
+        }
+        let venue = table.get(instrument).map(|instrument| instrument.venue);
+        if let Some(venue) = venue.filter(|venue| !self.venues.contains(venue)) {
+            self.venues.push(venue);
+            self.logs.extend(view.changes(venue));
+        }
+    }
+
+    /// The place of the next change of something that is watched.
+    fn next(&mut self) -> Option<usize> {
+        for log in &mut self.logs {
+            while self.left > 0 {
+                match log.next() {
+                    Ok(Some(instrument)) => {
+                        self.left -= 1;
+                        match self.places.get(usize::from(instrument)) {
+                            Some(0) | None => {}
+                            Some(place) => return Some(usize::from(*place) - 1),
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(_) => {
+                        // Any may have changed; the log goes on with the next round.
+                        (self.unseen, self.left) = (1, 0);
+                        return Some(0);
+                    }
+                }
+            }
+        }
+        None
+    }
 }
 
 /// Stamps of the newest book that was read since the last signal.
@@ -97,6 +158,7 @@ pub struct ContextParts {
 pub struct Context {
     parts: ContextParts,
     watched: Vec<Watched>,
+    news: News,
     depth: Depth,
     status: Status,
     tick: Tick,
@@ -117,6 +179,7 @@ impl Context {
             parts,
             stamped,
             watched: Vec::with_capacity(64),
+            news: News::default(),
             depth: Depth::default(),
             status: Status::new(),
             tick: Tick::default(),
@@ -160,6 +223,7 @@ impl Context {
         }
         self.push(&Request::Watch(instrument.id))?;
         let trades = self.parts.view.trades(instrument.id);
+        self.news.watch(instrument.id, self.watched.len(), &self.parts.view);
         self.watched.push(Watched { id: instrument.id, version: 0, trades });
         Ok(())
     }
@@ -275,6 +339,30 @@ impl Context {
     #[must_use]
     pub fn watched_len(&self) -> usize {
         self.watched.len()
+    }
+
+    /// Begins a round of [`Context::next_place`].
+    #[inline]
+    pub fn begin_round(&mut self) {
+        if self.watched.len() <= LOOKED_AT_MAX {
+            self.news.unseen = 0;
+        } else {
+            self.news.left = self.watched.len();
+            // No venue is always the last one.
+            self.news.logs.rotate_left(1);
+        }
+    }
+
+    /// The next place of the watch list where something may be new: ask [`Context::take_change`] and
+    /// [`Context::next_trade`] for it. `None` ends the round.
+    #[inline]
+    pub fn next_place(&mut self) -> Option<usize> {
+        let watched = self.watched.len();
+        if self.news.unseen < watched {
+            self.news.unseen += 1;
+            return Some(self.news.unseen - 1);
+        }
+        if watched <= LOOKED_AT_MAX { None } else { self.news.next() }
     }
 
     /// The instrument at this place of the watch list, if its book changed since the last call.

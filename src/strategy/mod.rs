@@ -107,7 +107,8 @@ pub fn dispatch<S: Strategy + ?Sized>(strategy: &mut S, ctx: &mut Context) -> us
         strategy.on_report(ctx, &report);
         work += 1;
     }
-    for at in 0..ctx.watched_len() {
+    ctx.begin_round();
+    while let Some(at) = ctx.next_place() {
         if let Some(changed) = ctx.take_change(at) {
             ctx.forget_tick();
             strategy.on_book(ctx, changed);

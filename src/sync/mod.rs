@@ -7,6 +7,7 @@
 //! under loom (`cargo test --features loom --lib -- sync::`).
 
 pub mod broadcast;
+pub(crate) mod changes;
 pub mod histogram;
 pub(crate) mod ring;
 pub mod rotating;
