@@ -200,6 +200,13 @@ impl Scripted {
         sent
     }
 
+    /// Pings every client: the line is quiet, not dead.
+    pub fn ping(&mut self) {
+        for connection in self.connections.iter_mut().filter(|line| line.is_websocket()) {
+            let _ = connection.send(WsOut::Ping(Vec::new()), 0);
+        }
+    }
+
     /// Whether bytes that were published wait for a client to read: what is published on top of them
     /// may in the end be refused. Tries to send them.
     pub fn is_congested(&mut self) -> bool {

@@ -24,10 +24,15 @@ use std::thread;
 pub(super) const COUNTS: [usize; 4] = [1, 10, 100, 1_000];
 /// What the clock moves by with a frame.
 const FRAME_NS: u64 = 20_000;
-/// What it moves by in a round before the first frame: snapshots wait for the venue's limits.
-const ROUND_NS: u64 = 20_000_000;
-/// Rounds in which the books become live: some hours of the clock that is moved by hand.
-const ROUNDS_MAX: usize = 1_000_000;
+/// What it moves by in a round before the first frame, and rounds in which all are subscribed: names
+/// go to the venue 200 at a time, 300 ms apart.
+const SUBSCRIBING_NS: u64 = 20_000_000;
+const SUBSCRIBING: usize = 500;
+/// The same until the books are live: snapshots wait for the venue's limits, some minutes for many.
+const FETCHING_NS: u64 = 5_000_000;
+const FETCHING_MAX: usize = 400_000;
+/// Rounds between two pings of the venue, which sends nothing else meanwhile.
+const PINGS_APART: usize = 200;
 const START: Nanos = Nanos(1_723_161_256_400_000_000);
 
 /// The recording, shared out.
@@ -179,18 +184,21 @@ impl Many {
         let strategies = strategies.map_err(|_| "there are not two strategies")?;
         let (oms, view) = (engine.oms, engine.view);
         let mut many = Self { rig, feed, strategies, oms, view, count, now: START };
-        for _ in 0..200 {
-            many.round(ROUND_NS);
+        for _ in 0..SUBSCRIBING {
+            many.round(SUBSCRIBING_NS);
         }
         for text in shares.before.iter().flatten() {
             many.rig.venue.publish(text);
             many.round(FRAME_NS);
         }
-        for _ in 0..ROUNDS_MAX {
-            many.round(ROUND_NS);
-            if many.is_live() {
-                return Ok(many);
+        for round in 0..FETCHING_MAX {
+            if round % PINGS_APART == 0 {
+                many.rig.venue.ping();
+                if many.is_live() {
+                    return Ok(many);
+                }
             }
+            many.round(FETCHING_NS);
         }
         let live = (0..count).filter(|number| many.view.best(id(*number)).is_live()).count();
         Err(format!("{live} of {count} books are live: {}", many.rig.said()))
@@ -283,14 +291,15 @@ fn one_count(
     count: usize,
     measured: &mut Measured,
 ) -> Result<[f64; 2], String> {
-    let mut sizes = [0.0; 2];
+    let mut sizes = None;
     for (way, hot) in [("in_turn", false), ("shuffled", false), ("hot", true)] {
         let shares = Shares::new(capture, options.events, count, hot)?;
         let order = if way == "shuffled" { shares.shuffled() } else { shares.in_turn() };
         let before = memory();
         let mut many = Many::new(capture, &shares)?;
         let after = memory();
-        sizes = std::array::from_fn(|at| after[at] - before[at]);
+        // The first takes fresh memory, the others what it has given back.
+        sizes.get_or_insert_with(|| std::array::from_fn(|at| after[at] - before[at]));
         let mut rows = Vec::with_capacity(order.len());
         let mut next = vec![0; count];
         for number in order {
@@ -302,7 +311,7 @@ fn one_count(
         }
         record(&format!("instruments.{count}.{way}"), &rows, measured);
     }
-    Ok(sizes)
+    Ok(sizes.unwrap_or_default())
 }
 
 fn record(name: &str, rows: &[[u64; 3]], measured: &mut Measured) {
