@@ -28,8 +28,9 @@ const NAP: Duration = Duration::from_millis(2);
 /// Wait before a segment that could not be made is tried again: first, and at most.
 const RETRY_FIRST: Duration = Duration::from_millis(10);
 const RETRY_LAST: Duration = Duration::from_secs(1);
-/// Bytes ahead of the writer whose pages are kept ready.
-const WARM_BYTES: usize = 4 << 20;
+/// Bytes ahead of the writer whose pages are kept ready: what thousands of orders a second write
+/// between two looks. Every page more costs every sync an interruption of all threads.
+pub(super) const WARM_BYTES: usize = 128 << 10;
 /// How often they are made ready though the writer stands still: the system cleans pages it has
 /// stored, and the next write to one of them would fault.
 const WARM_EVERY: Duration = Duration::from_millis(250);
@@ -320,9 +321,14 @@ impl Housekeeper {
             return;
         }
         (pace.warmed_at, pace.warmed) = (at, Instant::now());
-        if let Some((_, keeper)) = self.held.iter().find(|(number, _)| *number == written) {
-            // A kernel that cannot do it costs a fault now and then, no more.
-            let _ = keeper.warm(position as usize, WARM_BYTES);
+        let position = position as usize;
+        let of = |wanted| self.held.iter().find(|(number, _)| *number == wanted);
+        let Some((_, keeper)) = of(written) else { return };
+        let _ = keeper.warm(position, WARM_BYTES);
+        if keeper.len() - position.min(keeper.len()) < WARM_BYTES
+            && let Some((_, next)) = of(written + 1)
+        {
+            let _ = next.warm(0, WARM_BYTES);
         }
     }
 }

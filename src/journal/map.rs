@@ -35,7 +35,14 @@ impl Keeper {
         Ok(fdatasync(&*self.file)?)
     }
 
-    /// Makes the pages of `len` bytes from `at` writable without a fault. What they hold stays.
+    /// Bytes of the file.
+    pub(super) fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Makes the pages of `len` bytes from `at` writable without a fault. What they hold stays. They
+    /// count as written from then on: each is stored by the next sync, which has to interrupt every
+    /// thread of the process for each of them.
     pub(super) fn warm(&self, at: usize, len: usize) -> io::Result<()> {
         let at = at / PAGE * PAGE;
         if at >= self.map.len() {
@@ -53,25 +60,16 @@ pub(super) struct MappedSegment {
 }
 
 impl MappedSegment {
-    /// Reserves the space of a new, empty file and maps it, every page ready.
+    /// Reserves the space of a new, empty file and maps it.
     pub(super) fn create(file: File, len: usize) -> io::Result<Self> {
         reserve(&file, len as u64)?;
-        let mut segment = Self::open(file)?;
-        if segment.keeper.warm(0, len).is_err() {
-            segment.touch();
-        }
-        Ok(segment)
+        Self::open(file)
     }
 
     /// Maps a file as it is. Its length must not be 0.
     pub(super) fn open(file: File) -> io::Result<Self> {
         let map = Arc::new(MmapOptions::new().map_raw(&file)?);
         Ok(Self { keeper: Keeper { file: Arc::new(file), map } })
-    }
-
-    /// Touches every page of a new file, for kernels that cannot be asked to.
-    fn touch(&mut self) {
-        (0..self.len()).step_by(PAGE).for_each(|at| self.put(at, &[0]));
     }
 
     pub(super) fn keeper(&self) -> &Keeper {

@@ -5,6 +5,7 @@
 
 use super::error::{JournalError, io_error};
 use super::format::encode_header;
+use super::housekeeper::WARM_BYTES;
 use super::map::{self, MappedSegment};
 use super::memory::MemoryFolder;
 use super::segment::Segment;
@@ -94,7 +95,7 @@ impl Place {
         }
     }
 
-    /// Makes a segment that is not opened yet: space reserved, pages ready, under its name only
+    /// Makes a segment that is not opened yet: space reserved, its first pages ready, under its name only
     /// when whole. With `durable` the disk has it before this returns.
     pub(super) fn create_segment(
         &self,
@@ -339,6 +340,8 @@ fn make_segment(
     if durable {
         mapped.keeper().sync().map_err(io_error(temporary, "store"))?;
     }
+    // A kernel that cannot do it costs a fault now and then, no more.
+    let _ = mapped.keeper().warm(0, WARM_BYTES);
     fs::rename(temporary, path).map_err(io_error(path, "put in place"))?;
     Ok(mapped)
 }
