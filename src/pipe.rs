@@ -13,6 +13,7 @@ use crate::types::Nanos;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes on their way in one direction; more are not taken, as a kernel's buffers would not.
@@ -80,6 +81,9 @@ struct Lane {
     end: Option<(Nanos, bool)>,
     /// The next write is cut inside and is the last.
     cut_next: bool,
+    /// Something is on its way here, or the end: whoever reads need not lock the network to learn
+    /// that there is nothing. Changed under the lock.
+    news: Arc<AtomicBool>,
 }
 
 /// Which end of a connection.
@@ -106,6 +110,8 @@ pub struct End {
     network: Network,
     id: u64,
     role: Role,
+    /// Of the lane that it reads.
+    news: Arc<AtomicBool>,
 }
 
 impl Network {
@@ -185,8 +191,9 @@ impl Network {
     /// Begins a connection to a port; [`End::is_open`] tells when it stands.
     #[must_use]
     pub fn connect(&self, port: u16) -> End {
-        let id = self.lock().connect(port);
-        End { network: self.clone(), id, role: Role::Client }
+        let mut inner = self.lock();
+        let id = inner.connect(port);
+        self.end(&inner, id, Role::Client)
     }
 
     /// A connection that has reached a port.
@@ -195,8 +202,15 @@ impl Network {
         let mut inner = self.lock();
         let now = inner.now;
         let (_, id) = inner.ports.get_mut(&port)?.backlog.pop_front_if(|(at, _)| *at <= now)?;
-        drop(inner);
-        Some(End { network: self.clone(), id, role: Role::Server })
+        Some(self.end(&inner, id, Role::Server))
+    }
+
+    fn end(&self, inner: &Inner, id: u64, role: Role) -> End {
+        let connection = inner.connections.get(&id);
+        let news = connection.map(|connection| connection.lanes[1 - role as usize].news.clone());
+        // A connection that is gone is read once more to learn of it.
+        let news = news.unwrap_or_else(|| Arc::new(AtomicBool::new(true)));
+        End { network: self.clone(), id, role, news }
     }
 }
 
@@ -303,10 +317,10 @@ impl Inner {
         lane.bytes.extend(&bytes[..taken]);
         if taken > 0 {
             lane.due.push_back((due, taken));
+            lane.news.store(true, Ordering::Release);
         }
         if cut {
-            lane.end = Some((due, true));
-            connection.lanes[1 - role as usize].end = Some((due, true));
+            connection.lanes.iter_mut().for_each(|lane| lane.end(due, true));
         }
         self.arrivals.push(Reverse(due.0));
         self.bytes += taken as u64;
@@ -341,7 +355,7 @@ impl Inner {
         let lane = &mut connection.lanes[role as usize];
         if lane.end.is_none() {
             let at = now.plus(connection.latency_ns).max(lane.last_due);
-            lane.end = Some((at, false));
+            lane.end(at, false);
             self.arrivals.push(Reverse(at.0));
         }
     }
@@ -367,7 +381,13 @@ impl Lane {
             }
             *count > 0
         });
-        self.end = Some((last, true));
+        self.end(last, true);
+    }
+
+    /// Nothing follows, as its reader learns then.
+    fn end(&mut self, at: Nanos, error: bool) {
+        self.end = Some((at, error));
+        self.news.store(true, Ordering::Release);
     }
 
     fn read(&mut self, now: Nanos, into: &mut [u8]) -> io::Result<usize> {
@@ -402,6 +422,9 @@ impl Lane {
                 break;
             }
         }
+        if self.due.is_empty() && self.end.is_none() {
+            self.news.store(false, Ordering::Release);
+        }
         Ok(count)
     }
 }
@@ -429,6 +452,9 @@ impl End {
     /// Whether a read, or a look at [`End::is_open`] while it was not, would bring something.
     #[must_use]
     pub fn has_news(&self, opening: bool) -> bool {
+        if !opening && !self.news.load(Ordering::Acquire) {
+            return false;
+        }
         self.with(|inner| {
             let now = inner.now;
             let Some(connection) = inner.connections.get(&self.id) else { return true };
@@ -444,6 +470,9 @@ impl End {
 
 impl io::Read for End {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if !self.news.load(Ordering::Acquire) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         self.with(|inner| {
             let now = inner.now;
             let gone = || io::Error::from(io::ErrorKind::ConnectionReset);

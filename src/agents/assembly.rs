@@ -409,7 +409,7 @@ impl Builder<'_> {
             let until = kept.as_ref().map(|kept| kept.suspended_until(port.venue));
             executor.suspend(until.unwrap_or(Nanos(0)));
         }
-        let oms = OmsAgent::new(OmsParts {
+        let mut oms = OmsAgent::new(OmsParts {
             options,
             instance_start: start_after(kept.as_ref(), clock.now()),
             journal,
@@ -425,6 +425,9 @@ impl Builder<'_> {
             last: last_to,
             log: log.named("oms"),
         })?;
+        if config.host.prefault {
+            oms.oms.prefault();
+        }
         let (feeds, executors, spares) = (self.feeds, self.executors, self.spares);
         let (clock, log, lifecycle) = (clock.clone(), log.clone(), self.lifecycle);
         Ok(Assembly {

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 use super::index::{HashIndex, hash_text};
+use super::room;
 use crate::types::{FillId, InstrumentId, Nanos, Side};
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +90,11 @@ impl FillSet {
         let (ring, index) = (Vec::with_capacity(capacity), HashIndex::new(capacity));
         let forgotten = vec![Nanos(0); instruments];
         Self { ring, capacity, oldest: 0, forgotten, index }
+    }
+
+    /// Touches the memory of the fills to come.
+    pub fn prefault(&mut self) {
+        room::touch(&mut self.ring, Known::default());
     }
 
     /// From when on fills of an instrument can be told from those that were booked.

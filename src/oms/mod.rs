@@ -38,6 +38,7 @@ mod replay;
 mod reports;
 mod requests;
 mod risk;
+mod room;
 mod shares;
 mod state;
 mod taking;

@@ -7,6 +7,7 @@
 
 use super::index::{HashIndex, hash_text, hash_u64};
 use super::open::OpenSlots;
+use super::room;
 use super::waits::Timers;
 use crate::types::{
     Amount, ClientOrderId, InstrumentId, Nanos, NewOrder, OrderState, OrderType, Price, Qty,
@@ -273,6 +274,11 @@ impl OrderTable {
             open: OpenSlots::new(capacity),
             unknown: 0,
         }
+    }
+
+    /// Touches the memory of the orders to come.
+    pub(super) fn prefault(&mut self, any: &Order) {
+        room::touch(&mut self.orders, *any);
     }
 
     /// Whether `count` more orders fit.

@@ -22,6 +22,13 @@ impl Pace {
         self.sent.reserve(wanted.saturating_sub(self.sent.len()));
     }
 
+    /// Touches the memory of the times to come.
+    pub fn prefault(&mut self) {
+        let (len, capacity) = (self.sent.len(), self.sent.capacity());
+        self.sent.resize(capacity, Nanos(0));
+        self.sent.truncate(len);
+    }
+
     /// Whether `count` more may be sent now.
     pub fn has_room(&mut self, count: usize, max: u32, window_ns: u64, now: Nanos) -> bool {
         while let Some(&oldest) = self.sent.front()

@@ -400,7 +400,7 @@ pub(super) struct Place {
 }
 
 /// The order that a leg asks for.
-fn from_leg(client_id: ClientOrderId, leg: &Leg) -> NewOrder {
+pub(super) fn from_leg(client_id: ClientOrderId, leg: &Leg) -> NewOrder {
     let market = leg.pricing == LegPricing::Market;
     NewOrder {
         client_id,

@@ -111,6 +111,12 @@ impl Risk {
         }
     }
 
+    /// Touches the memory of the orders to come.
+    pub fn prefault(&mut self) {
+        self.pace.prefault();
+        self.paces.iter_mut().for_each(Pace::prefault);
+    }
+
     /// Changes a limit to a value that it can have.
     pub fn set_limit(&mut self, key: LimitKey, value: Amount) {
         self.limits.set(key, value);

@@ -18,7 +18,7 @@ use super::{BenchOptions, Capture, FrameKind, Measured};
 use crate::agents::pin;
 use crate::clock::Clock;
 use crate::shm::Stage;
-use crate::types::Path;
+use crate::types::{Path, Stamp};
 use driver::{Driver, Played};
 use halves::{Shared, Spread, split};
 use rig::Rig;
@@ -235,7 +235,8 @@ impl Run<'_> {
 fn record(paths: &[Path], name: &str, what: &str, measured: &mut Measured) {
     let series = measured.series(name, what);
     series.begin();
-    for ns in paths.iter().filter_map(|path| Stage::TickToOrder.of(path)) {
+    // Signed bytes: what the network does with them is no part of it.
+    for ns in paths.iter().filter_map(|path| path.between(Stamp::Received, Stamp::Encoded)) {
         series.record(ns * 1000);
     }
 }
