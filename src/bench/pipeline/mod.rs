@@ -122,7 +122,7 @@ impl Run<'_> {
     ) -> Result<(), String> {
         let (mut rig, engine) = Rig::in_memory(self.capture, Clock::new())?;
         let (user, _) = self.play(&mut rig, engine, &Spread::Both(layout))?;
-        record(&user, name, what, measured);
+        record(&user, Stamp::Encoded, name, what, measured);
         if layout == Layout::Folded {
             stages(&user, &format!("stage.{}", self.kind.name()), measured);
         }
@@ -154,7 +154,7 @@ impl Run<'_> {
         }
         let what =
             format!("{kind} frame: ciphertext read to ciphertext handed to send, in that run");
-        record(&user, &format!("user.{kind}"), &what, measured);
+        record(&user, Stamp::Handed, &format!("user.{kind}"), &what, measured);
         stages(&user, &format!("wire_stage.{kind}"), measured);
         Ok(())
     }
@@ -231,12 +231,11 @@ impl Run<'_> {
     }
 }
 
-/// Tick to order of these ways.
-fn record(paths: &[Path], name: &str, what: &str, measured: &mut Measured) {
+/// Tick to order of these ways: to the signed bytes, or to when the kernel had them.
+fn record(paths: &[Path], end: Stamp, name: &str, what: &str, measured: &mut Measured) {
     let series = measured.series(name, what);
     series.begin();
-    // Signed bytes: what the network does with them is no part of it.
-    for ns in paths.iter().filter_map(|path| path.between(Stamp::Received, Stamp::Encoded)) {
+    for ns in paths.iter().filter_map(|path| path.between(Stamp::Received, end)) {
         series.record(ns * 1000);
     }
 }

@@ -262,56 +262,55 @@ pub(super) fn run(
     counts: &[usize],
     measured: &mut Measured,
 ) -> Result<(), String> {
-    // On a thread of its own, so that the caller's stays where it may run.
-    thread::scope(|scope| {
-        let run = scope.spawn(|| -> Result<(), String> {
-            options.cpus.first().map_or(Ok(()), |cpu| pin(*cpu))?;
-            let timer = Timer::new();
-            for number in 0..options.runs {
-                for &count in counts {
-                    let sizes = one_count(&timer, capture, options, count, measured)?;
-                    if number == 0 && Some(&count) == counts.last() {
-                        state_memory(sizes, count, measured);
-                    }
+    let timer = Timer::new();
+    for number in 0..options.runs {
+        for &count in counts {
+            for (way, hot) in [("in_turn", false), ("shuffled", false), ("hot", true)] {
+                let shares = Shares::new(capture, options.events, count, hot)?;
+                let order = if way == "shuffled" { shares.shuffled() } else { shares.in_turn() };
+                // On a thread of its own, so that the caller's stays where it may run.
+                let (rows, sizes) = thread::scope(|scope| {
+                    let run = scope.spawn(|| one_way(&timer, capture, options, &shares, &order));
+                    run.join().map_err(|_| "a thread of the benchmark panicked".to_owned())?
+                })?;
+                record(&format!("instruments.{count}.{way}"), &rows, measured);
+                // The first takes fresh memory, the others what it has given back.
+                if number == 0 && way == "in_turn" && Some(&count) == counts.last() {
+                    state_memory(sizes, count, measured);
                 }
             }
-            Ok(())
-        });
-        run.join().map_err(|_| "a thread of the benchmark panicked".to_owned())?
-    })?;
+        }
+    }
     compare(counts, measured);
     Ok(())
 }
 
-/// One run of a count; gives what its engine took of address space and memory.
-fn one_count(
+/// Times of one run, and what its engine took of address space and memory.
+type Run = (Vec<[u64; 3]>, [f64; 2]);
+
+/// One run of a number of instruments.
+fn one_way(
     timer: &Timer,
     capture: &Capture,
     options: &BenchOptions,
-    count: usize,
-    measured: &mut Measured,
-) -> Result<[f64; 2], String> {
-    let mut sizes = None;
-    for (way, hot) in [("in_turn", false), ("shuffled", false), ("hot", true)] {
-        let shares = Shares::new(capture, options.events, count, hot)?;
-        let order = if way == "shuffled" { shares.shuffled() } else { shares.in_turn() };
-        let before = memory();
-        let mut many = Many::new(capture, &shares)?;
-        let after = memory();
-        // The first takes fresh memory, the others what it has given back.
-        sizes.get_or_insert_with(|| std::array::from_fn(|at| after[at] - before[at]));
-        let mut rows = Vec::with_capacity(order.len());
-        let mut next = vec![0; count];
-        for number in order {
-            rows.push(many.frame(timer, &shares.frames[number][next[number]])?);
-            next[number] += 1;
-        }
-        if !many.is_live() {
-            return Err(format!("{count} instruments: a book was lost: {}", many.rig.said()));
-        }
-        record(&format!("instruments.{count}.{way}"), &rows, measured);
+    shares: &Shares,
+    order: &[usize],
+) -> Result<Run, String> {
+    let before = memory();
+    let mut many = Many::new(capture, shares)?;
+    let after = memory();
+    // The engine's other threads, made above, are to stay where they may run.
+    options.cpus.first().map_or(Ok(()), |cpu| pin(*cpu))?;
+    let mut rows = Vec::with_capacity(order.len());
+    let mut next = vec![0; many.count];
+    for &number in order {
+        rows.push(many.frame(timer, &shares.frames[number][next[number]])?);
+        next[number] += 1;
     }
-    Ok(sizes.unwrap_or_default())
+    if !many.is_live() {
+        return Err(format!("{} instruments: a book was lost: {}", many.count, many.rig.said()));
+    }
+    Ok((rows, std::array::from_fn(|at| after[at] - before[at])))
 }
 
 fn record(name: &str, rows: &[[u64; 3]], measured: &mut Measured) {

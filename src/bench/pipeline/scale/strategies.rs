@@ -5,6 +5,7 @@ use super::super::rig::{Rig, Shape, instrument_name, script};
 use super::super::{BenchOptions, Capture, FrameKind, Layout, Measured, Run, Spread, record};
 use super::looker::Looker;
 use crate::clock::Clock;
+use crate::types::Stamp;
 
 /// How many there are.
 const COUNTS: [usize; 5] = [1, 2, 4, 8, 16];
@@ -35,7 +36,7 @@ pub(super) fn run(
         let (mut rig, engine) = Rig::shaped(capture, Clock::new(), script(capture)?, shape(count))?;
         let (paths, _) = run.play(&mut rig, engine, &Spread::Both(Layout::Folded))?;
         let what = format!("top frame to signed bytes of the first of {count} strategies, folded");
-        record(&paths, &name(count), &what, measured);
+        record(&paths, Stamp::Encoded, &name(count), &what, measured);
     }
     Ok(())
 }
