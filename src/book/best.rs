@@ -6,6 +6,12 @@
 use super::l2::{Far, Half};
 use crate::types::{Level, Price, Qty};
 
+/// So many ones, from the lowest bit on; at most 64.
+#[inline]
+fn low_bits(count: u32) -> u64 {
+    u64::MAX.checked_shr(64 - count).unwrap_or(0)
+}
+
 impl Half {
     /// Best levels, best first. What is better than everything that has changed is as it was.
     #[inline]
@@ -46,18 +52,22 @@ impl Half {
         let (first, numbers) = self.present.at_most(position);
         let mut word = Some((key + (first - position) as i64, first, numbers));
         let mut count = 0;
-        while let Some((top, first, mut numbers)) = word {
+        while let Some((top, first, numbers)) = word {
+            // Behind the lowest key the ring begins again with the highest: what is below is not.
+            let lowest = (top - self.base).clamp(-1, 63);
+            let mut numbers = numbers & low_bits((lowest + 1) as u32);
+            let quantities = self.window[..=first].last_chunk::<64>();
+            let (Some(quantities), price) = (quantities, top * step) else { return count };
             while numbers != 0 {
-                let down = numbers.trailing_zeros() as usize;
+                let down = numbers.trailing_zeros() as usize & 63;
                 numbers &= numbers - 1;
-                // Behind the lowest key the ring begins again with the highest.
-                if top - (down as i64) < self.base {
-                    return count;
-                }
                 let Some(slot) = out.get_mut(count) else { return count };
-                let price = Price((top - down as i64) * step);
-                *slot = Level { price, qty: Qty(self.window[first - down]) };
+                let price = Price(price - down as i64 * step);
+                *slot = Level { price, qty: Qty(quantities[63 - down]) };
                 count += 1;
+            }
+            if lowest < 63 {
+                return count;
             }
             word = self.present.next_word(first).map(|(first, numbers)| {
                 // Once round the ring is a whole window down, never nothing.
