@@ -156,6 +156,7 @@ impl Venues {
             return Change::StreamLost;
         }
         if was_ready && to != Readiness::Ready && row.is_alone_since(channel, now) {
+            row.reconciled = false;
             return Change::Doubtful;
         }
         if !was_connected && row.is_connected() {
@@ -237,19 +238,21 @@ mod tests {
     #[test]
     fn one_of_two_order_connections_is_enough() {
         use Readiness::{Down, Ready};
-        let mut venues = Venues::new(&[vec![Channel::Trade, Channel::TradeSpare]], false);
+        let mut venues = Venues::new(&[vec![Channel::Trade, Channel::TradeSpare]], true);
         let tell = |venues: &mut Venues, channel, to, seconds: u64| {
             venues.on_readiness(VENUE, channel, to, Nanos(seconds * 1_000_000_000))
         };
         assert_eq!(tell(&mut venues, Channel::TradeSpare, Ready, 1), CONNECTED);
-        assert!(venues.is_ready(VENUE, Nanos(1)));
+        assert!(venues.on_reconciled(VENUE) && venues.is_ready(VENUE, Nanos(1)));
         assert_eq!(tell(&mut venues, Channel::Trade, Ready, 2), Change::None);
         let lost = tell(&mut venues, Channel::TradeSpare, Down, 11);
         assert_eq!(lost, Change::Doubtful, "what it was about to tell may be from before 2");
-        assert!(venues.is_ready(VENUE, Nanos(1)), "the other goes on, and tells of everything");
+        assert!(!venues.is_ready(VENUE, Nanos(1)), "a fill may be unknown");
+        assert!(venues.on_reconciled(VENUE) && venues.is_ready(VENUE, Nanos(1)));
         assert_eq!(tell(&mut venues, Channel::TradeSpare, Down, 11), Change::None, "said before");
         assert_eq!(tell(&mut venues, Channel::TradeSpare, Ready, 20), Change::None);
         assert_eq!(tell(&mut venues, Channel::TradeSpare, Down, 21), Change::None, "both did");
+        assert!(venues.is_ready(VENUE, Nanos(1)), "the other goes on, and tells of everything");
         assert_eq!(tell(&mut venues, Channel::Trade, Down, 22), Change::StreamLost);
         assert!(!venues.is_ready(VENUE, Nanos(1)));
         let back = tell(&mut venues, Channel::TradeSpare, Ready, 23);

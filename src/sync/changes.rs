@@ -63,8 +63,8 @@ impl Writer {
     #[inline]
     pub(crate) fn push(&self, thing: u16) {
         let words = self.words.atomics();
-        // Relaxed: it only gives each record a slot of its own.
-        let record = words[0].fetch_add(1, Ordering::Relaxed);
+        // Release: who starts behind this record does not read it, and looks at all things instead.
+        let record = words[0].fetch_add(1, Ordering::Release);
         // Release: who reads the record finds the thing changed.
         words[self.shape.slot(record)].store(word(record, thing), Ordering::Release);
     }
@@ -93,7 +93,7 @@ impl Reader {
         Self { words, shape, cursor }
     }
 
-    /// Starts with the next change.
+    /// Starts with the next change. What has changed before is there.
     pub(crate) fn skip_to_end(&mut self) {
         self.cursor = self.words.load_acquire(0);
     }
@@ -214,6 +214,24 @@ mod loom_tests {
     use crate::sync::atomic::AtomicU64;
     use crate::sync::explore;
     use std::sync::Arc;
+
+    #[test]
+    fn what_changed_before_the_start_is_there() {
+        explore(|| {
+            let (writer, mut reader) = log(1);
+            let thing = Arc::new(AtomicU64::new(0));
+            let changed = Arc::clone(&thing);
+            let thread = loom::thread::spawn(move || {
+                changed.store(1, Ordering::Relaxed);
+                writer.push(0);
+            });
+            reader.skip_to_end();
+            if reader.cursor == 1 {
+                assert_eq!(thing.load(Ordering::Relaxed), 1);
+            }
+            thread.join().unwrap();
+        });
+    }
 
     #[test]
     fn what_a_change_tells_of_is_there() {
