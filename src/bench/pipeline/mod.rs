@@ -123,9 +123,11 @@ impl Run<'_> {
         let (mut rig, engine) = Rig::in_memory(self.capture, Clock::new())?;
         let (user, _) = self.play(&mut rig, engine, &Spread::Both(layout))?;
         record(&user, Stamp::Encoded, name, what, measured);
-        if layout == Layout::Folded {
-            stages(&user, &format!("stage.{}", self.kind.name()), measured);
-        }
+        let of = match layout {
+            Layout::Folded => "stage".to_owned(),
+            apart => format!("stage_{}", apart.name()),
+        };
+        stages(&user, &format!("{of}.{}", self.kind.name()), measured);
         Ok(())
     }
 
