@@ -7,6 +7,10 @@
 
 #![allow(missing_docs)]
 
+#[path = "support/limits.rs"]
+mod limits;
+
+use limits::{E18, limits};
 use std::hint::black_box;
 use std::sync::Arc;
 use stoop::oms::{
@@ -14,14 +18,13 @@ use stoop::oms::{
     StrategyLimits, VenueRates,
 };
 use stoop::types::{
-    Amount, AssetId, BookState, Channel, CostTable, ExecutionReport, Instrument, InstrumentId,
-    InstrumentRules, InstrumentTable, Leg, Level, LimitSpec, Nanos, Ppb, Price, Qty, Readiness,
+    Amount, BookState, Channel, CostTable, ExecutionReport, Instrument, InstrumentId,
+    InstrumentRules, InstrumentTable, Leg, Level, LimitSpec, Nanos, Price, Qty, Readiness,
     ReportKind, ReportOrigin, Request, Scale, Side, Signal, SignalId, StrategyId, TimeInForce,
     VenueId, VenueNotice,
 };
 use stoop::venues::{VENUES, VenueRow};
 
-const E18: i128 = 10i128.pow(18);
 const START: Nanos = Nanos(1_800_000_000_000_000_000);
 const ROUNDS: u64 = 200_000;
 
@@ -82,23 +85,7 @@ fn options() -> OmsOptions {
         rates: VENUES.iter().map(rates).collect(),
         // Ready as soon as it is connected.
         reconcile_every_ns: 0,
-        limits: RiskLimits {
-            order_notional_max: Amount(10_000 * E18),
-            price_collar: Ppb(1_000_000),
-            book_age_max_ns: 1_000_000_000,
-            order_wait_max_ns: Some(1_000_000_000),
-            position_max: vec![(AssetId(0), Amount(10 * E18))],
-            order_rate_max: 1_000,
-            order_rate_window_ns: 1_000_000_000,
-            open_orders_max: 100,
-            instrument_position_max: vec![
-                (InstrumentId(0), Amount(5 * E18)),
-                (InstrumentId(1), Amount(5 * E18)),
-            ],
-            daily_loss_max: Some(large),
-            drawdown_max: Some(large),
-            strategies: vec![own],
-        },
+        limits: RiskLimits { strategies: vec![own], ..limits(2) },
         ..OmsOptions::default()
     }
 }

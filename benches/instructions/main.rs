@@ -12,6 +12,8 @@
 
 mod work;
 
+#[path = "../support/limits.rs"]
+mod limits;
 #[path = "../support/ready.rs"]
 mod ready;
 

@@ -1,5 +1,6 @@
 //! The hot functions on fixed input: each gives a closure that makes one call.
 
+use super::limits::limits;
 use super::ready::{PEM, Ready, SECRET, new_order, setup};
 use std::hint::black_box;
 use std::sync::Arc;
@@ -9,23 +10,19 @@ use stoop::clock::Clock;
 use stoop::journal::{MemoryFolder, Need, Place, Writer, WriterOptions};
 use stoop::net::buffer::Buffer;
 use stoop::net::websocket::{Decoder, MaskKeys, Opcode, encode};
-use stoop::oms::{
-    BookQuote, Books, Oms, OmsOptions, Output, Record, Recorder, RiskLimits, VenueRates,
-};
+use stoop::oms::{BookQuote, Books, Oms, OmsOptions, Output, Record, Recorder, VenueRates};
 use stoop::shm::{
     BookWriter, Market, MarketView, OmsEnd, RegionOptions, StrategyFile, StrategyOptions,
 };
 use stoop::strategy::{Context, ContextParts, InstrumentRef, Strategy};
 use stoop::sync::{histogram, seqlock, spsc};
 use stoop::types::{
-    Amount, AssetId, BookState, Channel, Command, CostTable, Events, ExecutionReport, Instrument,
-    InstrumentId, InstrumentKind, InstrumentRules, InstrumentTable, Leg, Level, LimitSpec, Nanos,
-    Ppb, Price, Qty, Readiness, ReportKind, ReportOrigin, Request, Scale, Side, Signal, SignalId,
-    StrategyId, TimeInForce, TopOfBook, VenueId, VenueNotice,
+    BookState, Channel, Command, CostTable, Events, ExecutionReport, Instrument, InstrumentId,
+    InstrumentKind, InstrumentRules, InstrumentTable, Leg, Level, LimitSpec, Nanos, Price, Qty,
+    Readiness, ReportKind, ReportOrigin, Request, Scale, Side, Signal, SignalId, StrategyId,
+    TimeInForce, TopOfBook, VenueId, VenueNotice,
 };
 use stoop::venues::{FrameDecoder, VENUES, find, signing_schemes};
-
-const E18: i128 = 10i128.pow(18);
 
 pub type Work = Box<dyn FnMut(u64)>;
 pub type Function = (&'static str, fn() -> Work);
@@ -338,20 +335,7 @@ fn oms_options() -> OmsOptions {
         rates: vec![VenueRates { limits: row.limits.iter().map(more).collect(), costs }],
         // Ready as soon as it is connected.
         reconcile_every_ns: 0,
-        limits: RiskLimits {
-            order_notional_max: Amount(10_000 * E18),
-            price_collar: Ppb(1_000_000),
-            book_age_max_ns: 1_000_000_000,
-            order_wait_max_ns: Some(1_000_000_000),
-            position_max: vec![(AssetId(0), Amount(10 * E18))],
-            order_rate_max: 1_000,
-            order_rate_window_ns: 1_000_000_000,
-            open_orders_max: 100,
-            instrument_position_max: vec![(InstrumentId(0), Amount(5 * E18))],
-            daily_loss_max: Some(Amount(1_000_000 * E18)),
-            drawdown_max: Some(Amount(1_000_000 * E18)),
-            ..RiskLimits::default()
-        },
+        limits: limits(1),
         ..OmsOptions::default()
     }
 }

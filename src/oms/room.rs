@@ -28,3 +28,19 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.state.risk.prefault();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn touching_changes_nothing() {
+        let mut rows: Vec<u64> = Vec::with_capacity(10_000);
+        rows.extend(0..700);
+        let capacity = rows.capacity();
+        touch(&mut rows, u64::MAX);
+        assert!(rows.iter().copied().eq(0..700) && rows.capacity() == capacity);
+        rows.extend(700..10_000);
+        assert!(rows.iter().copied().eq(0..10_000));
+    }
+}
