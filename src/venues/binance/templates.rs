@@ -11,7 +11,8 @@ use super::auth::{Signature, Signer};
 use super::orders::{self, Stamp};
 use super::params::{Params, Wire};
 use crate::types::{
-    CancelOrder, ClientOrderId, CommandKind, Instrument, NewOrder, OrderType, Scale, VenueOrderId,
+    CancelOrder, ClientOrderId, CommandKind, Instrument, InstrumentId, NewOrder, OrderType, Scale,
+    VenueOrderId,
 };
 use crate::venues::digits;
 use crate::venues::template::{KINDS, SAMPLES, Sample, Template, kind};
@@ -46,6 +47,15 @@ pub(super) struct Templates {
     /// By instrument; none where the wire is REST.
     rows: Vec<Row>,
     query: Vec<u8>,
+    /// The newest order, until the id behind its own was foreseen.
+    newest: Option<Newest>,
+}
+
+/// An order whose id is probably followed by the next one.
+struct Newest {
+    client_id: ClientOrderId,
+    instrument: InstrumentId,
+    kind: usize,
 }
 
 impl Templates {
@@ -64,7 +74,29 @@ impl Templates {
                 rows[instrument.id.index()] = maker.row(instrument);
             }
         }
-        Self { rows, query: Vec::with_capacity(512) }
+        Self { rows, query: Vec::with_capacity(512), newest: None }
+    }
+
+    /// Lets the signer absorb the beginning that the next order's text will have if it takes the id
+    /// after that of the newest: everything before the first price or quantity. Costs nothing if no
+    /// order was signed since.
+    #[inline]
+    pub(super) fn foresee(&mut self, signer: &mut Signer) {
+        if let Some(newest) = self.newest.take() {
+            self.foresee_after(&newest, signer);
+        }
+    }
+
+    fn foresee_after(&mut self, newest: &Newest, signer: &mut Signer) {
+        let row = self.rows.get(newest.instrument.index());
+        let request = row.and_then(|row| row.new[newest.kind].as_ref());
+        let Some(query) = request.and_then(|request| request.query.as_ref()) else { return };
+        let next = ClientOrderId(newest.client_id.0.wrapping_add(1));
+        self.query.clear();
+        query.piece(0, &mut self.query);
+        self.query.extend_from_slice(&next.encode());
+        query.piece(1, &mut self.query);
+        signer.foresee(&self.query);
     }
 
     /// Signs the request for a command, which is then ready to be written; `None` if [`Params`] has
@@ -77,8 +109,12 @@ impl Templates {
         account: &Account,
         signer: &Signer,
     ) -> Option<impl FnOnce(&mut Vec<u8>) + use<'a>> {
-        let Self { rows, query } = self;
+        let Self { rows, query, newest } = self;
         let (request, values) = values(rows, command, account)?;
+        if let CommandKind::New(order) = command {
+            let NewOrder { client_id, instrument, .. } = *order;
+            *newest = Some(Newest { client_id, instrument, kind: kind(order) });
+        }
         let signature = request.query.as_ref().map(|template| {
             query.clear();
             template.piece(0, query);
@@ -331,9 +367,7 @@ impl Maker<'_> {
 mod tests {
     use super::super::tests::{KEY, PEM, SECRET, setup};
     use super::*;
-    use crate::types::{
-        InstrumentId, InstrumentRules, InstrumentTable, Price, Qty, Side, TimeInForce, VenueId,
-    };
+    use crate::types::{InstrumentRules, InstrumentTable, Price, Qty, Side, TimeInForce, VenueId};
     use crate::venues::Secret;
     use proptest::prelude::*;
     use std::sync::Arc;
