@@ -84,8 +84,8 @@ impl<'a> Cursor<'a> {
     /// A whole number of at most 19 digits, without sign and without leading zeros.
     #[inline(always)]
     pub fn whole(&mut self) -> Option<u64> {
-        if let Some(window) = self.window()
-            && let Some((value, digits)) = number::whole(&window)
+        if let Some(window) = self.rest.first_chunk::<16>()
+            && let Some((value, digits)) = number::whole(window)
         {
             if window[0] == b'0' && digits > 1 {
                 return None;
@@ -96,23 +96,33 @@ impl<'a> Cursor<'a> {
         self.whole_slowly()
     }
 
-    /// The next sixteen bytes, zeros behind the end of the frame, if eight at least are left: many
-    /// frames end in a time.
-    #[inline(always)]
-    fn window(&self) -> Option<[u8; 16]> {
-        if let Some(window) = self.rest.first_chunk::<16>() {
-            return Some(*window);
-        }
-        let (first, last) = (self.rest.first_chunk::<8>()?, self.rest.last_chunk::<8>()?);
-        // Bytes that are in both are the same in both.
-        let (first, last) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
-        let behind = 8 * (self.rest.len() - 8);
-        Some((u128::from(first) | u128::from(last) << behind).to_le_bytes())
-    }
-
-    /// The end of the frame is very near, or the number is long.
+    /// The end of the frame is near, or the number is long.
     #[cold]
     fn whole_slowly(&mut self) -> Option<u64> {
+        if let Some(window) = self.last_window()
+            && let Some((value, digits)) = number::whole(&window)
+            && (window[0] != b'0' || digits == 1)
+        {
+            self.rest = self.rest.get(digits..)?;
+            return Some(value);
+        }
+        self.digit_by_digit()
+    }
+
+    /// The last eight to fifteen bytes of the frame, zeros behind them: many frames end in a time.
+    #[inline(always)]
+    fn last_window(&self) -> Option<[u8; 16]> {
+        let (first, last) = (self.rest.first_chunk::<8>()?, self.rest.last_chunk::<8>()?);
+        let behind = self.rest.len() - 8;
+        if behind >= 8 {
+            return None;
+        }
+        // Bytes that are in both are the same in both.
+        let (first, last) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+        Some((u128::from(first) | u128::from(last) << (8 * behind)).to_le_bytes())
+    }
+
+    fn digit_by_digit(&mut self) -> Option<u64> {
         let digits = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         if digits == 0 || digits > 19 || (digits > 1 && self.rest[0] == b'0') {
             return None;
@@ -226,7 +236,7 @@ mod tests {
         ) {
             let mut cursor = Cursor::new(text.as_bytes());
             let mut slow = cursor;
-            let (value, expected) = (cursor.whole(), slow.whole_slowly());
+            let (value, expected) = (cursor.whole(), slow.digit_by_digit());
             prop_assert_eq!(value, expected);
             if value.is_some() {
                 prop_assert_eq!(cursor.rest(), slow.rest());
