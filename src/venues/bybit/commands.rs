@@ -5,9 +5,9 @@
 
 #![forbid(unsafe_code)]
 
+use super::super::flight::{Ask, Flight, Phase};
 use super::super::{EncodeError, Outbox};
 use super::dead_man;
-use super::flight::{Ask, Flight, Phase};
 use super::orders::{self, Action};
 use super::rest::{self, FillJob};
 use super::trading::{Core, Socket};
@@ -139,7 +139,9 @@ impl Core {
                     dead_man::write_body(*window_s, body);
                 })?;
             }
-            Ask::New(_) | Ask::Cancel(_) | Ask::Replace(_) => return Err(EncodeError::Unsupported),
+            Ask::New(_) | Ask::Cancel(_) | Ask::Replace(_) | Ask::Account => {
+                return Err(EncodeError::Unsupported);
+            }
         }
         self.insert(id, ask, Channel::Rest, now, NEVER);
         Ok(())
