@@ -34,8 +34,6 @@ pub(super) enum Ask {
         job: u64,
     },
     Balances,
-    /// How the account is set up.
-    Account,
     FeeRate(InstrumentId),
     /// Sets the window of the dead-man switch.
     DeadMan {

@@ -139,9 +139,7 @@ impl Core {
                     dead_man::write_body(*window_s, body);
                 })?;
             }
-            Ask::New(_) | Ask::Cancel(_) | Ask::Replace(_) | Ask::Account => {
-                return Err(EncodeError::Unsupported);
-            }
+            Ask::New(_) | Ask::Cancel(_) | Ask::Replace(_) => return Err(EncodeError::Unsupported),
         }
         self.insert(id, ask, Channel::Rest, now, NEVER);
         Ok(())

@@ -382,7 +382,7 @@ impl Core {
                 self.sink(events).push(Event::Fee(rate))?;
             }
             Ask::DeadMan { .. } => self.on_dead_man(None, now, events),
-            Ask::New(_) | Ask::Cancel(_) | Ask::Replace(_) | Ask::Account => {}
+            Ask::New(_) | Ask::Cancel(_) | Ask::Replace(_) => {}
         }
         Ok(())
     }
