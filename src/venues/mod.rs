@@ -32,6 +32,7 @@ mod sink;
 mod subscriptions;
 mod template;
 mod universe;
+mod verdict;
 
 pub use frames::{FrameDecoder, FrameKind};
 pub use json::{Items, Members, Parser, Scalar, Value};

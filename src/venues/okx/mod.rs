@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod auth;
+mod codes;
 mod contracts;
 mod instruments;
 mod market_data;
