@@ -23,7 +23,7 @@ pub use limits::StrategyLimitsConfig;
 pub use secrets::SecretError;
 pub use strategy::{LegsConfig, StrategyKind, StrategyPlaces};
 
-use crate::types::{Detail, Nanos, VenueId};
+use crate::types::{Detail, InstrumentKind, Nanos, VenueId};
 use crate::venues::{self, Credentials, InstrumentName};
 use check::Checker;
 use error::Source;
@@ -73,6 +73,12 @@ pub struct InstrumentConfig {
 }
 
 impl InstrumentConfig {
+    /// Spot or perpetual.
+    #[must_use]
+    pub fn kind(&self) -> Option<InstrumentKind> {
+        InstrumentName::parse(&self.name).map(|name| name.kind())
+    }
+
     /// The venue's own name of it.
     #[must_use]
     pub fn symbol(&self) -> Option<String> {
@@ -258,6 +264,8 @@ pub struct Config {
     pub kill_file: Option<PathBuf>,
     /// A strategy that has been silent for so long is paused.
     pub strategy_silence_max_ns: u64,
+    /// Pause between two looks at the venues' rules of the instruments; 0: none after the start.
+    pub rules_refresh_s: u32,
     /// Where crash bundles go.
     pub crash_folder: PathBuf,
     /// Instruments in order.

@@ -12,6 +12,7 @@ use super::log::Log;
 use super::operator::{DeskState, LAST_WORD};
 use super::pairs::PairLog;
 use super::ports::{StrategyPort, VenuePort};
+use super::rules::RuleChange;
 use super::skew::SkewTable;
 use super::threads::{Agent, Lifecycle, Phase};
 use crate::clock::Clock;
@@ -22,7 +23,7 @@ use crate::types::{
     Operator, RejectReason, Request, Scope, Signal, Stamps, StrategyId, VenueId,
 };
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, Sender};
 
 /// What the order manager is made of.
 pub struct OmsParts {
@@ -87,6 +88,8 @@ pub struct OmsAgent {
     pub(super) refusals_at: [Nanos; RiskReject::COUNT],
     pub(super) switch_told: Option<LossSwitch>,
     journal_told: bool,
+    /// Rules that venues have changed.
+    rules: Option<Receiver<RuleChange>>,
 }
 
 /// The order manager as it runs.
@@ -165,7 +168,22 @@ impl OmsAgent {
             refusals_at: [Nanos(0); RiskReject::COUNT],
             switch_told: None,
             journal_told: false,
+            rules: None,
         })
+    }
+
+    /// Rules that venues have changed come from here.
+    #[must_use]
+    pub(super) fn with_rules(mut self, rules: Receiver<RuleChange>) -> Self {
+        self.rules = Some(rules);
+        self
+    }
+
+    fn take_rules(&mut self, now: Nanos) {
+        while let Some(change) = self.rules.as_ref().and_then(|rules| rules.try_recv().ok()) {
+            let RuleChange { instrument, rules, status } = change;
+            self.oms.on_rules(instrument, rules, status, now);
+        }
     }
 
     /// Orders, positions and limits, to look at.
@@ -368,6 +386,7 @@ impl OmsAgent {
         for port in &mut self.parts.strategies {
             port.give_waiting();
         }
+        self.take_rules(now);
         self.oms.on_timer(now, &mut self.out);
         self.drain(now);
         self.publish_account(now);

@@ -48,6 +48,7 @@ pub(super) struct RawEngine {
     pub reconcile_every_s: Option<Spanned<i64>>,
     pub kill_file: Option<PathBuf>,
     pub strategy_silence_max_ms: Option<Spanned<i64>>,
+    pub rules_refresh_s: Option<Spanned<i64>>,
     pub crash_folder: Option<PathBuf>,
 }
 

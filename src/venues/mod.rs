@@ -42,7 +42,7 @@ pub use setup::{
     VenueSetup,
 };
 pub use signing::{Scheme, signing_schemes};
-pub use universe::{UniverseError, Wanted, assemble};
+pub use universe::{UniverseError, Wanted, assemble, rules_at};
 
 use crate::types::{
     Channel, Command, CommandKind, Costs, Events, EventsFull, InstrumentKind, InstrumentTable,

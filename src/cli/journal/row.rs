@@ -71,6 +71,11 @@ impl Rows {
             Record::Position(..) | Record::Funding(..) | Record::Margin(_) => {
                 self.perpetual(record, row)
             }
+            Record::Rules(id, rules, status) => {
+                let text =
+                    format!("tick {}, lot {}, {status:?}", rules.tick_size.0, rules.lot_size.0);
+                Row { text, ..self.on(*id, row) }
+            }
             Record::Fee(fee) => {
                 let text = format!("maker {} ppb, taker {} ppb", fee.maker.0, fee.taker.0);
                 Row { text, ..self.on(fee.instrument, row) }
