@@ -26,6 +26,7 @@ mod oms;
 mod operator;
 mod pairs;
 mod ports;
+mod recording;
 mod rules;
 mod session;
 mod silence;
