@@ -119,6 +119,25 @@ pub(super) fn list(
     Ok(specs)
 }
 
+/// Everything of every kind that a venue lists.
+pub fn list_all(
+    venue: VenueId,
+    endpoints: &Endpoints,
+    tls: &Arc<ClientConfig>,
+) -> Result<Vec<InstrumentSpec>, LoadError> {
+    let mut all = Vec::new();
+    for &kind in VENUES[usize::from(venue.0)].kinds {
+        let (endpoints, symbols) = (endpoints.clone(), Vec::new());
+        let listing = Listing { venue, kind, endpoints, symbols };
+        let specs = request(&listing, &[], tls)?;
+        all.extend(specs.ok_or_else(|| {
+            let name = VENUES[usize::from(venue.0)].name;
+            LoadError::Venue(format!("{name} does not list its instruments"))
+        })?);
+    }
+    Ok(all)
+}
+
 /// `None` if the venue refused the question.
 fn request(
     Listing { venue, kind, endpoints, .. }: &Listing,
