@@ -71,7 +71,7 @@ use std::fmt;
 /// First bytes of every segment.
 pub const MAGIC: [u8; 8] = *b"STOOPJNL";
 /// Version of the format that this program writes and reads.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// Bytes before the first record.
 pub const SEGMENT_HEADER: usize = 64;
 /// Bytes before a payload.
