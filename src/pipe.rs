@@ -336,9 +336,11 @@ impl Inner {
         };
         mix(self.now.0);
         mix(who);
-        for chunk in bytes.chunks(8) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        words.iter().for_each(|word| mix(u64::from_le_bytes(*word)));
+        if !rest.is_empty() {
             let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
+            word[..rest.len()].copy_from_slice(rest);
             mix(u64::from_le_bytes(word));
         }
         self.digest = digest;
