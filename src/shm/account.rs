@@ -178,7 +178,7 @@ impl AccountWriter {
         if let Some(writer) = self.positions.get_mut(row.instrument.index()) {
             writer.write(|payload| {
                 let sums = [row.qty, row.cost, row.realised, row.fees, row.unrealised];
-                payload.set_pairs(0, sums.into_iter().map(|sum| amount_words(sum).into()));
+                payload.set_pairs(0, &sums, |sum| amount_words(*sum).into());
                 payload.copy_from(10, &[row.mark.0 as u64, row.updated_ns.0]);
             });
         }
@@ -194,7 +194,7 @@ impl AccountWriter {
         if let Some(writer) = self.balances.get_mut(index) {
             writer.write(|payload| {
                 let sums = [balance.free, balance.locked, expected];
-                payload.set_pairs(0, sums.into_iter().map(|sum| amount_words(sum).into()));
+                payload.set_pairs(0, &sums, |sum| amount_words(*sum).into());
                 payload.set(6, balance.event_ns.0);
             });
         }
@@ -205,7 +205,7 @@ impl AccountWriter {
         if let Some(writer) = self.pnl.get_mut(row.quote.index()) {
             writer.write(|payload| {
                 let sums = [row.realised, row.unrealised, row.fees];
-                payload.set_pairs(0, sums.into_iter().map(|sum| amount_words(sum).into()));
+                payload.set_pairs(0, &sums, |sum| amount_words(*sum).into());
                 payload.set(6, row.updated_ns.0);
             });
         }
