@@ -339,9 +339,7 @@ impl Inner {
         let (words, rest) = bytes.as_chunks::<8>();
         words.iter().for_each(|word| mix(u64::from_le_bytes(*word)));
         if !rest.is_empty() {
-            let mut word = [0; 8];
-            word[..rest.len()].copy_from_slice(rest);
-            mix(u64::from_le_bytes(word));
+            mix(rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)));
         }
         self.digest = digest;
     }
