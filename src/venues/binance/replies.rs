@@ -87,7 +87,10 @@ pub(super) fn decode(
         CommandKind::FeeRate(instrument) => {
             events.push(Event::Fee(fee_rate(result, *instrument)?))?;
         }
-        CommandKind::Subscribe(_) | CommandKind::Unsubscribe(_) | CommandKind::Resync(_) => {
+        CommandKind::Subscribe(_)
+        | CommandKind::Unsubscribe(_)
+        | CommandKind::Resync(_)
+        | CommandKind::FundingSince(_) => {
             return Err(DecodeError::UnknownRequest);
         }
     }
@@ -303,6 +306,7 @@ fn fill(
             "commissionAsset",
             account,
         )?,
+        realised: None,
     };
     report.event_ns = millis(item.field("time")?, "time")?;
     report.recv_ns = now;
