@@ -3,6 +3,11 @@
 
 pub mod binance;
 pub mod bybit;
+mod day;
+mod fields;
+mod json;
+mod sides;
+mod window;
 #[cfg(test)]
 mod shapes;
 

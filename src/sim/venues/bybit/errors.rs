@@ -1,5 +1,6 @@
 //! The venue's error codes and texts.
 
+use crate::sim::venues::fields::BadField;
 use crate::sim::{Refusal, SimOrderState, SymbolRules};
 use rust_decimal::Decimal;
 
@@ -44,6 +45,12 @@ impl VenueError {
             SimOrderState::Canceled => Self::new(170142, "Order has been canceled."),
             _ => Self::unknown_order(),
         }
+    }
+}
+
+impl From<BadField> for VenueError {
+    fn from(BadField(name): BadField) -> Self {
+        Self::parameter(&name)
     }
 }
 

@@ -10,7 +10,6 @@ mod depth;
 mod desk;
 mod errors;
 mod fields;
-mod json;
 mod limits;
 mod market;
 mod private;
@@ -23,6 +22,7 @@ mod tests;
 
 pub use limits::BybitLimits;
 
+use super::json;
 use crate::sim::{
     ConnId, Exchange, ExchangeEvent, HttpReply, HttpRequest, SimFill, SimOrder, Wire, WireOut,
     WsOut,
