@@ -11,6 +11,7 @@ mod public;
 mod reads;
 mod rows;
 mod suspension;
+mod templates;
 mod two_lines;
 
 use super::super::{
