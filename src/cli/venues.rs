@@ -203,7 +203,7 @@ fn simulated(sim: &Simulated, name: &str) -> Result<(Endpoints, Credentials), Fa
         private: urls.private.clone(),
     };
     let secret = Secret::new(account.secret.clone());
-    Ok((endpoints, Credentials { key: account.key.clone(), secret }))
+    Ok((endpoints, Credentials::new(account.key.clone(), secret)))
 }
 
 fn replaced(base: Endpoints, venue: &VenueConfig) -> Endpoints {

@@ -36,7 +36,10 @@ pub(super) fn order_id(field: Field<'_>) -> Result<VenueOrderId, DecodeError> {
 }
 
 /// A number as text; absent or empty means "not applicable".
-fn number<'a>(field: Field<'a>, name: &'static str) -> Result<Option<&'a str>, DecodeError> {
+pub(super) fn number<'a>(
+    field: Field<'a>,
+    name: &'static str,
+) -> Result<Option<&'a str>, DecodeError> {
     match field {
         None | Some(Scalar::Null | Scalar::Text("")) => Ok(None),
         Some(Scalar::Text(text)) => Ok(Some(text)),

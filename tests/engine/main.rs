@@ -107,7 +107,7 @@ fn start_with(
         let account = accounts.iter().find(|account| account.venue == *name).unwrap();
         SECRETS.lock().unwrap().extend([account.secret.clone(), account.key.clone()]);
         let secret = Secret::new(account.secret.clone());
-        credentials.push((venue, Credentials { key: account.key.clone(), secret }));
+        credentials.push((venue, Credentials::new(account.key.clone(), secret)));
     }
     let instruments = Arc::new(agents::load(config, &endpoints, &tls).unwrap());
     let (log, lines, _) = log::channel(1024);

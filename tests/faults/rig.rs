@@ -112,7 +112,7 @@ impl Rig {
             let (trade, private) = (urls.trade, urls.private);
             endpoints.push((venue, Endpoints { rest, public, trade, private }));
             let secret = Secret::new(account.secret.clone());
-            credentials.push((venue, Credentials { key: account.key.clone(), secret }));
+            credentials.push((venue, Credentials::new(account.key.clone(), secret)));
         }
         let config = config(changes);
         let instruments = Arc::new(agents::load(&config, &endpoints, &tls).unwrap());

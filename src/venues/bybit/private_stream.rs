@@ -14,7 +14,8 @@ use super::super::trading::{Desk, Names, OrderRow};
 use super::super::{DecodeError, Scalar, Value, decimal};
 use super::codes::reject_reason;
 use super::fields::{ExecutionFields, OrderFields, side};
-use super::{Product, field_whole, scan};
+use super::scan::{self, PrivateRows};
+use super::{Product, field_whole};
 use crate::types::{
     Amount, AssetBalance, AssetId, Event, ExecutionReport, Fill, FillId, Instrument, Liquidity,
     Nanos, OrderState, Qty, RejectReason, ReportKind, ReportOrigin, Side,
@@ -90,12 +91,16 @@ pub(super) fn on_scanned(
     desk: &mut Desk<'_>,
 ) -> Result<(), DecodeError> {
     check_topic(frame.topic, context.product)?;
-    let mut take = |row: &scan::Rows<'_>| match row {
-        scan::Rows::Order(fields) => on_order(fields, context, desk),
-        scan::Rows::Execution(fields) => on_execution(fields, context, desk),
-    };
-    let result = take(&frame.first);
-    frame.rest().fold(result, |result, row| result.and(take(&row)))
+    match &frame.rows {
+        PrivateRows::Order(rows) => {
+            let first = on_order(&rows.first, context, desk);
+            rows.rest().fold(first, |result, row| result.and(on_order(&row, context, desk)))
+        }
+        PrivateRows::Execution(rows) => {
+            let first = on_execution(&rows.first, context, desk);
+            rows.rest().fold(first, |result, row| result.and(on_execution(&row, context, desk)))
+        }
+    }
 }
 
 /// All-in-one topics carry every product, categorised ones (`order.spot`) name theirs.
