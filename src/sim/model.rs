@@ -391,6 +391,10 @@ pub trait Wire: Send {
         out: &mut WireOut,
     );
 
+    /// Called before [`Wire::on_timer`]: what the venue does to orders by time alone, such as to
+    /// cancel those of a client that has gone silent.
+    fn on_due(&mut self, _exchange: &mut super::Exchange, _now_ms: u64) {}
+
     /// Called every few milliseconds: pings, batched depth, 24 h cuts.
     fn on_timer(&mut self, exchange: &super::Exchange, now_ms: u64, out: &mut WireOut);
 
@@ -406,6 +410,21 @@ pub trait Wire: Send {
         let [_, _, _, private] = self.paths();
         !private.is_empty() && path.starts_with(private)
     }
+
+    /// Whether a text on a connection with this path is the reply to an order operation.
+    /// [`Fault::LoseReplies`](super::Fault::LoseReplies) looks for them.
+    fn is_order_reply(&self, path: &str, _text: &str) -> bool {
+        let [_, _, trade, _] = self.paths();
+        path.starts_with(trade)
+    }
+
+    /// What every key needs besides its secret, where the venue asks for such a word; else empty.
+    fn passphrase(&self) -> &str {
+        ""
+    }
+
+    /// Begins the sequence numbers of books anew, where the venue is known to do so.
+    fn on_reset_books(&mut self) {}
 
     /// Refuses requests until then, as to an address that asked too often, where the venue does so.
     fn on_ban(&mut self, _until_ms: u64) {}
