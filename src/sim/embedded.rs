@@ -147,6 +147,7 @@ fn rules_of(venue: &str) -> Vec<SymbolRules> {
         maker_fee: Decimal::ZERO,
         taker_fee: Decimal::ZERO,
         fee_decimals: 8,
+        perpetual: None,
     };
     let (btc, eth) = if venue == "bybit" {
         let btc = SymbolRules {

@@ -406,11 +406,10 @@ impl Host {
         for index in 0..self.venues.len() {
             let venue = &mut self.venues[index];
             let now_ms = venue.now_ms(self.time);
-            venue.wire.on_due(&mut venue.exchange, now_ms);
-            self.publish(index);
-            let venue = &mut self.venues[index];
             let mut out = WireOut::new();
-            venue.wire.on_timer(&venue.exchange, now_ms, &mut out);
+            venue.exchange.tick(now_ms);
+            venue.wire.on_timer(&mut venue.exchange, now_ms, &mut out);
+            self.publish(index);
             self.deliver_all(index, out);
         }
         let now_ms = self.time.now_ms();

@@ -386,13 +386,13 @@ impl Wire for Binance {
                     let event = user_events::account_position(assets, *time_ms, now_ms);
                     self.tell_account(*account, &event, out);
                 }
-                ExchangeEvent::Book { .. } | ExchangeEvent::Trade { .. } => {}
+                _ => {}
             }
         }
         self.streams.on_exchange(events, exchange, now_ms, out);
     }
 
-    fn on_timer(&mut self, exchange: &Exchange, now_ms: u64, out: &mut WireOut) {
+    fn on_timer(&mut self, exchange: &mut Exchange, now_ms: u64, out: &mut WireOut) {
         self.streams.on_timer(exchange, now_ms, out);
         for (conn, code, reason) in self.conns.on_timer(now_ms, out) {
             out.push((conn, WsOut::Close(code, reason.to_owned())));

@@ -71,7 +71,16 @@ impl<'a> Fields<'a> {
             _ => return Err(VenueError::new(170116, "Invalid orderType.")),
         };
         let client_id = self.link()?.unwrap_or_default().to_owned();
-        Ok(PlaceRequest { symbol, client_id, side, order_type, time_in_force, price, qty })
+        Ok(PlaceRequest {
+            symbol,
+            client_id,
+            side,
+            order_type,
+            time_in_force,
+            price,
+            qty,
+            reduce_only: false,
+        })
     }
 }
 

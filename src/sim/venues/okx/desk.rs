@@ -12,7 +12,8 @@ use super::tickers::{price_limits, prices};
 use crate::sim::venues::fields::Fields;
 use crate::sim::venues::json::{Object, array};
 use crate::sim::{
-    AccountId, Exchange, OrderRef, PlaceRequest, Refusal, SimOrderState, SimOrderType, SymbolRules,
+    AccountId, Exchange, OrderRef, PlaceRequest, Refusal, SimMarginMode, SimOrderState,
+    SimOrderType, SymbolRules,
 };
 use crate::types::Side;
 use rust_decimal::Decimal;
@@ -212,14 +213,19 @@ impl Desk {
         rules: &SymbolRules,
         call: &mut Call<'_>,
     ) -> Result<u64, VenueError> {
-        let Wanted { mut request, asked, moves_price } = fields::new_order(fields, instrument)?;
-        if let Some(price) = self.banded(&request, instrument, rules, call.exchange)? {
+        let wanted = fields::new_order(fields, instrument)?;
+        let Wanted { mut request, mut asked, moves_price } = wanted;
+        let now = (&*call.exchange, call.now_ms);
+        if let Some(price) = self.banded(&request, instrument, rules, now) {
             if !moves_price {
                 return Err(outside(request.side, price));
             }
             request.price = price;
         }
         self.check_open(call.account, &instrument.id)?;
+        if instrument.kind == Kind::Swap {
+            asked.lever = choose_mode(asked.trade_mode, &instrument.id, call)?;
+        }
         if request.client_id.is_empty() {
             request.client_id = self.records.make_name();
         }
@@ -242,19 +248,19 @@ impl Desk {
         request: &PlaceRequest,
         instrument: &Instrument,
         rules: &SymbolRules,
-        exchange: &Exchange,
-    ) -> Result<Option<Decimal>, VenueError> {
+        (exchange, now_ms): (&Exchange, u64),
+    ) -> Option<Decimal> {
         let limited = matches!(request.order_type, SimOrderType::Limit | SimOrderType::PostOnly);
         if !limited || request.price <= Decimal::ZERO {
-            return Ok(None);
+            return None;
         }
-        let Some(prices) = prices(instrument, exchange) else { return Ok(None) };
+        let prices = prices(instrument, exchange, now_ms)?;
         let (highest, lowest) = price_limits(rules, prices.mark, self.band);
-        Ok(match request.side {
+        match request.side {
             Side::Buy if request.price > highest => Some(highest),
             Side::Sell if request.price < lowest => Some(lowest),
             _ => None,
-        })
+        }
     }
 
     fn check_open(&self, account: AccountId, id: &str) -> Result<(), VenueError> {
@@ -342,7 +348,8 @@ impl Desk {
         let (id, mut wanted) = (order.order_id, order.request.clone());
         wanted.price = price.unwrap_or(wanted.price);
         wanted.qty = size.unwrap_or(wanted.qty);
-        let result = match self.banded(&wanted, instrument, rules, call.exchange)? {
+        let now = (&*call.exchange, call.now_ms);
+        let result = match self.banded(&wanted, instrument, rules, now) {
             Some(edge) => Err(outside(wanted.side, edge)),
             None => call
                 .exchange
@@ -363,6 +370,26 @@ impl Desk {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// Cancels an account's open orders in one instrument.
+    pub(super) fn cancel_open(
+        &mut self,
+        instrument: &Instrument,
+        source: &'static str,
+        call: &mut Call<'_>,
+    ) {
+        let of = |record: &&Record| record.order.request.symbol == instrument.id;
+        let open: Vec<u64> = self
+            .records
+            .open(call.account)
+            .filter(of)
+            .map(|record| record.order.order_id)
+            .collect();
+        for id in open {
+            // One that has just been filled needs no cancelling.
+            let _ = self.withdraw(id, source, instrument, call);
         }
     }
 
@@ -405,7 +432,24 @@ fn outside(side: Side, edge: Decimal) -> VenueError {
     }
 }
 
+/// Makes the position's margin mode that of the order; gives its leverage. The venue keeps a
+/// position of each mode, the exchange one: while there is a position or an order of the other
+/// mode, the order is refused.
+fn choose_mode(mode: &str, id: &str, call: &mut Call<'_>) -> Result<String, VenueError> {
+    let (account, now_ms) = (call.account, call.now_ms);
+    let wanted = if mode == "cross" { SimMarginMode::Cross } else { SimMarginMode::Isolated };
+    let position = call.exchange.position(account, id).ok_or_else(VenueError::instrument)?;
+    if position.mode != wanted {
+        let changed = call.exchange.set_margin_mode(account, id, wanted, now_ms);
+        changed.map_err(|_| VenueError::parameter("tdMode"))?;
+    }
+    Ok(position.leverage.normalize().to_string())
+}
+
 /// What an order would lock.
 fn locked_asset<'a>(rules: &'a SymbolRules, request: &PlaceRequest) -> &'a str {
+    if let Some(perpetual) = &rules.perpetual {
+        return &perpetual.settle;
+    }
     if request.side == Side::Buy { &rules.quote } else { &rules.base }
 }

@@ -112,7 +112,7 @@ pub(super) fn refused(
         Refusal::QtyLot => {
             VenueError::new(51121, "Order quantity must be a multiple of the lot size.")
         }
-        Refusal::InsufficientBalance => {
+        Refusal::InsufficientBalance | Refusal::InsufficientMargin => {
             let text = format!("Order failed. Insufficient {asset} balance in account");
             VenueError::new(51008, text)
         }
@@ -123,6 +123,14 @@ pub(super) fn refused(
             51511,
             "Order modification failed as the order price is not valid for a post-only order.",
         ),
+        Refusal::ReduceOnly => VenueError::new(
+            51169,
+            "Order failed because you don't have any positions in this direction for this contract \
+             to reduce or close.",
+        ),
+        Refusal::Leverage => VenueError::new(59102, "Leverage exceeds the maximum limit."),
+        Refusal::HasPosition | Refusal::HasOrders => VenueError::parameter("tdMode"),
+        Refusal::NoPosition => VenueError::new(51023, "Position does not exist"),
         Refusal::NotFillable | Refusal::NoLiquidity => {
             VenueError::new(51000, "There is no order to match with.")
         }

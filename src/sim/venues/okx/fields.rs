@@ -113,6 +113,7 @@ pub(super) fn new_order(fields: Fields<'_>, instrument: &Instrument) -> Result<W
         time_in_force,
         price,
         qty,
+        reduce_only: reduce_only && !spot,
     };
     let lever = String::new();
     let category = "normal";

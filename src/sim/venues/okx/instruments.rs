@@ -55,14 +55,14 @@ pub(super) struct Instrument {
 impl Instrument {
     fn of(place: usize, rules: &SymbolRules) -> Self {
         let known = KNOWN_CODES.iter().find(|(id, _)| *id == rules.symbol);
-        let kind = if rules.symbol.ends_with("-SWAP") { Kind::Swap } else { Kind::Spot };
+        let perpetual = rules.perpetual.as_ref();
         Self {
             id: rules.symbol.clone(),
             code: known.map_or(FIRST_CODE + place as u64, |(_, code)| *code),
-            kind,
-            contract: Decimal::ONE,
+            kind: if perpetual.is_some() { Kind::Swap } else { Kind::Spot },
+            contract: perpetual.map_or(Decimal::ONE, |perpetual| perpetual.contract_size),
             index: format!("{}-{}", rules.base, rules.quote),
-            settle: rules.quote.clone(),
+            settle: perpetual.map_or(&rules.quote, |perpetual| &perpetual.settle).clone(),
         }
     }
 
@@ -168,6 +168,8 @@ fn market_max(instrument: &Instrument, rules: &SymbolRules) -> Decimal {
     }
 }
 
-fn lever_max(_rules: &SymbolRules) -> String {
-    "10".to_owned()
+/// Largest leverage; that of spot is for margin trading, which is not here.
+fn lever_max(rules: &SymbolRules) -> String {
+    let max = rules.perpetual.as_ref().map(|perpetual| perpetual.leverage_max);
+    max.map_or_else(|| "10".to_owned(), |max| max.normalize().to_string())
 }

@@ -61,8 +61,6 @@ struct Listing {
     index: Pace,
     limit: Pace,
     funding: Pace,
-    /// Rate that was paid last.
-    settled: Decimal,
     prices: Prices,
 }
 
@@ -82,7 +80,6 @@ impl Listing {
             index: Pace::default(),
             limit: Pace::default(),
             funding: Pace::default(),
-            settled: Decimal::ZERO,
             prices: Prices::default(),
         }
     }
@@ -119,17 +116,14 @@ impl Listing {
     }
 
     /// Looks at the exchange's prices.
-    fn look(&mut self, exchange: &Exchange) {
-        let Some(prices) = tickers::prices(&self.instrument, exchange) else { return };
+    fn look(&mut self, exchange: &Exchange, now_ms: u64) {
+        let Some(prices) = tickers::prices(&self.instrument, exchange, now_ms) else { return };
         let old = std::mem::replace(&mut self.prices, prices);
         if old.mark != prices.mark {
             (self.mark_price.dirty, self.limit.dirty) = (true, true);
         }
         self.index.dirty |= old.index != prices.index;
-        if old.next_funding_ms != prices.next_funding_ms {
-            self.funding.dirty = true;
-            self.settled = old.rate;
-        }
+        self.funding.dirty |= old.next_funding_ms != prices.next_funding_ms;
     }
 
     fn ticker_row(&self, exchange: &Exchange, now_ms: u64) -> Option<String> {
@@ -147,18 +141,17 @@ impl Listing {
         now_ms: u64,
     ) -> Option<String> {
         let rules = exchange.rules(&self.instrument.id)?;
-        let reference = tickers::prices(&self.instrument, exchange)?.mark;
+        let reference = tickers::prices(&self.instrument, exchange, now_ms)?.mark;
         let limits = tickers::price_limits(rules, reference, band);
         Some(tickers::price_limit(&self.instrument, limits, with_type, now_ms))
     }
 
     fn funding_row(&self, exchange: &Exchange, now_ms: u64) -> Option<String> {
-        if self.instrument.kind == Kind::Spot {
-            return None;
-        }
-        let prices = tickers::prices(&self.instrument, exchange)?;
-        let limit = Decimal::new(375, 5);
-        Some(tickers::funding_rate(&self.instrument, &prices, self.settled, limit, now_ms))
+        let id = &self.instrument.id;
+        let limit = exchange.rules(id)?.perpetual.as_ref()?.funding_rate_max;
+        let prices = tickers::prices(&self.instrument, exchange, now_ms)?;
+        let settled = exchange.funding_rates(id).last().map_or(Decimal::ZERO, |paid| paid.rate);
+        Some(tickers::funding_rate(&self.instrument, &prices, settled, limit, now_ms))
     }
 }
 
@@ -254,7 +247,7 @@ impl Market {
             | Topic::Index(place)
             | Topic::Limit(place)
             | Topic::Funding(place) => self.listings.get_mut(place).and_then(|listing| {
-                listing.look(exchange);
+                listing.look(exchange, now_ms);
                 listing.message(topic, exchange, band, now_ms)
             }),
             _ => None,
@@ -289,7 +282,7 @@ impl Market {
         };
         for (place, listing) in listings.iter_mut().enumerate() {
             listing.in_match = false;
-            listing.look(exchange);
+            listing.look(exchange, now_ms);
             let prints = std::mem::take(&mut listing.unsent);
             let instrument = &listing.instrument;
             send(Topic::Trades(place), &mut || merged(instrument, &prints));
@@ -339,12 +332,12 @@ impl Market {
             }
             Topic::Mark(place) => {
                 let instrument = &self.listings.get(place)?.instrument;
-                let mark = tickers::prices(instrument, exchange)?.mark;
+                let mark = tickers::prices(instrument, exchange, now_ms)?.mark;
                 Some(tickers::mark_price(instrument, mark, now_ms))
             }
             Topic::Index(place) => {
                 let listing = self.listings.get(place)?;
-                let index = tickers::prices(&listing.instrument, exchange)?.index;
+                let index = tickers::prices(&listing.instrument, exchange, now_ms)?.index;
                 let day = listing.day.unwrap_or_default();
                 Some(tickers::index_ticker(&listing.instrument.index, index, &day, now_ms))
             }

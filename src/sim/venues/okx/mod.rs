@@ -17,6 +17,7 @@ mod fields;
 mod instruments;
 mod limits;
 mod market;
+mod positions;
 mod private;
 mod queries;
 mod records;
@@ -33,20 +34,22 @@ mod wallet;
 pub use limits::OkxLimits;
 
 use crate::sim::{
-    AccountId, ConnId, Exchange, ExchangeEvent, HttpReply, HttpRequest, OrderChange, SimFill,
-    SimOrder, SimOrderState, SimOrderType, Wire, WireOut, WsOut,
+    AccountId, Cause, ConnId, Exchange, ExchangeEvent, HttpReply, HttpRequest, OrderChange,
+    PositionChange, SimFill, SimOrder, SimOrderState, SimOrderType, Wire, WireOut, WsOut,
 };
 use crate::types::TimeInForce;
 use auth::Demand;
 use desk::Desk;
 use market::Market;
-use private::{Listener, Pending, View};
+use positions::Lives;
+use private::{Listener, News, Pending, View};
 use records::{AmendResult, Asked};
 use rows::{Push, Shown};
 use rust_decimal::Decimal;
 use sockets::Socket;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use subscriptions::{Address, Channel};
+use swaps::FundingBills;
 
 const PUBLIC: &str = "/ws/v5/public";
 const PRIVATE: &str = "/ws/v5/private";
@@ -104,6 +107,8 @@ pub struct Okx {
     pending: Pending,
     /// When orders are cancelled unless the client asks again, by account and tag, ms.
     timers: BTreeMap<(AccountId, String), u64>,
+    lives: Lives,
+    funding: FundingBills,
     /// Row of the announced maintenance.
     maintenance: Option<String>,
 }
@@ -125,6 +130,8 @@ impl Okx {
             sockets: BTreeMap::new(),
             pending: Pending::default(),
             timers: BTreeMap::new(),
+            lives: Lives::default(),
+            funding: FundingBills::default(),
             maintenance: None,
         }
     }
@@ -153,8 +160,8 @@ impl Okx {
     }
 
     fn view<'a>(&'a self, exchange: &'a Exchange, now_ms: u64) -> View<'a> {
-        let (instruments, page) = (&self.desk.instruments, self.options.page);
-        View { exchange, instruments, now_ms, page }
+        let (instruments, lives) = (&self.desk.instruments, &self.lives);
+        View { exchange, instruments, lives, now_ms, page: self.options.page }
     }
 
     /// Takes note of what was sent from here on: it keeps sockets open.
@@ -185,6 +192,9 @@ impl Okx {
         if let Some(fill) = fill {
             let rate = if fill.maker { rules.maker_fee } else { rules.taker_fee };
             records.executed(fill, -rate);
+            if instrument.kind == instruments::Kind::Swap {
+                self.lives.on_fill(fill);
+            }
         }
         let cancel_source = match change {
             OrderChange::Canceled | OrderChange::Expired | OrderChange::Rejected => {
@@ -192,22 +202,24 @@ impl Okx {
             }
             _ => "",
         };
-        let (result, word) = match change {
-            OrderChange::Replaced => (AmendResult::Done, "0"),
-            _ => (AmendResult::Canceled, "1"),
-        };
-        let amended = matches!(change, OrderChange::Replaced | OrderChange::Canceled)
-            .then(|| records.tell_amendment(id, result))
-            .flatten();
+        let by_venue = order.cause == Cause::ReduceOnly;
         let amended = match change {
-            OrderChange::Replaced => Some(amended.unwrap_or_default()),
-            _ => amended,
+            OrderChange::Replaced if by_venue => Some((String::new(), "0", "4")),
+            OrderChange::Replaced => {
+                let request_id = records.tell_amendment(id, AmendResult::Done);
+                Some((request_id.unwrap_or_default(), "0", "1"))
+            }
+            OrderChange::Canceled => {
+                let request_id = records.tell_amendment(id, AmendResult::Canceled);
+                request_id.map(|request_id| (request_id, "1", "1"))
+            }
+            _ => None,
         };
         let Some(record) = self.desk.records.get(order.account, id) else { return };
         let shown =
             Shown { instrument: &instrument, rules, order, asked: &record.asked, cancel_source };
         let last_price = exchange.last_price(symbol).unwrap_or_default();
-        let amended = amended.as_deref().map(|request_id| (request_id, word));
+        let amended = amended.as_ref().map(|(id, result, source)| (&**id, *result, *source));
         let push = Push { fill, amended, last_price, ..Push::default() };
         let pushes = pushes(order, change, push);
         let listeners = self.listeners();
@@ -219,6 +231,53 @@ impl Okx {
         }
         if let Some(fill) = fill {
             tell(Channel::Fills, &rows::fill_on_channel(&instrument, fill));
+        }
+    }
+
+    /// Takes note of what happened to orders, balances and positions.
+    fn on_event(
+        &mut self,
+        event: &ExchangeEvent,
+        exchange: &Exchange,
+        now_ms: u64,
+        news: &mut News,
+        out: &mut WireOut,
+    ) {
+        match event {
+            ExchangeEvent::Order { order, change, fill, .. } => {
+                if let Some(fill) = fill {
+                    news.because(fill.account, "filled");
+                }
+                self.on_order(order, (*change, fill.as_ref()), exchange, out);
+            }
+            ExchangeEvent::Position { position, change, .. } => {
+                let account = position.account;
+                match change {
+                    PositionChange::Order => news.because(account, "filled"),
+                    PositionChange::Liquidation => news.because(account, "liquidation"),
+                    PositionChange::Funding => news.because(account, "funding_fee"),
+                    PositionChange::Leverage | PositionChange::Mode | PositionChange::Margin => {}
+                }
+                news.position(position);
+                self.pending.position(account, &position.symbol, now_ms);
+            }
+            ExchangeEvent::Funding(funding) => {
+                let id = self.desk.records.bill_id();
+                self.funding.add(id, funding, exchange);
+                self.lives.on_funding(funding);
+                news.because(funding.account, "funding_fee");
+                self.pending.position(funding.account, &funding.symbol, now_ms);
+            }
+            ExchangeEvent::Balance { account, assets, .. } => {
+                for (asset, ..) in assets {
+                    news.balance(*account, asset);
+                    self.pending.balance(*account, asset, now_ms);
+                }
+            }
+            ExchangeEvent::Book { .. }
+            | ExchangeEvent::Trade { .. }
+            | ExchangeEvent::Mark(_)
+            | ExchangeEvent::Liquidation(_) => {}
         }
     }
 
@@ -251,14 +310,14 @@ impl Okx {
 /// Why an order ended that nobody cancelled.
 fn unsaid_source(order: &SimOrder, change: OrderChange) -> &'static str {
     let request = &order.request;
-    match (change, request.order_type, request.time_in_force) {
+    match (change, order.cause, request.order_type, request.time_in_force) {
         (OrderChange::Rejected, ..) => "31",
+        (_, Cause::SelfTrade, ..) => "32",
+        (_, Cause::ReduceOnly, ..) => "23",
+        (OrderChange::Canceled, Cause::Liquidation, ..) => "3",
         (OrderChange::Canceled, ..) => "0",
-        (_, SimOrderType::Market | SimOrderType::MarketQuote, _) => "14",
-        (_, SimOrderType::Limit, TimeInForce::Fok) => "13",
-        (_, SimOrderType::Limit, TimeInForce::Ioc) => "14",
-        // A resting order that expires has met another one of its account.
-        _ => "32",
+        (_, _, SimOrderType::Limit, TimeInForce::Fok) => "13",
+        _ => "14",
     }
 }
 
@@ -366,36 +425,21 @@ impl Wire for Okx {
     ) {
         self.learn(exchange);
         let from = out.len();
-        let mut filled = BTreeSet::new();
+        let mut news = News::default();
         for event in events {
             self.market.on_event(event);
-            match event {
-                ExchangeEvent::Order { order, change, fill, .. } => {
-                    filled.extend(fill.as_ref().map(|fill| fill.account));
-                    self.on_order(order, (*change, fill.as_ref()), exchange, out);
-                }
-                ExchangeEvent::Balance { account, assets, .. } => {
-                    self.pending.balances(*account, assets, now_ms);
-                    if filled.contains(account) {
-                        let view = self.view(exchange, now_ms);
-                        private::tell_balances(&self.listeners(), *account, assets, view, out);
-                    }
-                }
-                _ => {}
-            }
+            self.on_event(event, exchange, now_ms, &mut news, out);
         }
+        news.send(&self.listeners(), self.view(exchange, now_ms), out);
         self.tick(exchange, now_ms, out);
         self.sent(out, from, now_ms);
     }
 
-    fn on_due(&mut self, exchange: &mut Exchange, now_ms: u64) {
+    fn on_timer(&mut self, exchange: &mut Exchange, now_ms: u64, out: &mut WireOut) {
         let due: Vec<_> = self.timers.extract_if(.., |_, at| *at <= now_ms).collect();
         for ((account, tag), _) in due {
             self.desk.cancel_all(account, &tag, "20", exchange, now_ms);
         }
-    }
-
-    fn on_timer(&mut self, exchange: &Exchange, now_ms: u64, out: &mut WireOut) {
         let from = out.len();
         self.tick(exchange, now_ms, out);
         self.sent(out, from, now_ms);

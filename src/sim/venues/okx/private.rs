@@ -7,11 +7,11 @@
 #![forbid(unsafe_code)]
 
 use super::instruments::{Instrument, Instruments};
+use super::positions::Lives;
 use super::subscriptions::{Channel, Sub};
 use super::wallet::{self, Coin, Form};
 use crate::sim::venues::json::{Object, array};
-use crate::sim::{AccountId, ConnId, Exchange, WireOut, WsOut};
-use rust_decimal::Decimal;
+use crate::sim::{AccountId, ConnId, Exchange, SimPosition, WireOut, WsOut};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Changes of balances are merged over this long, ms.
@@ -54,6 +54,7 @@ pub(super) fn tell(
 pub(super) struct View<'a> {
     pub(super) exchange: &'a Exchange,
     pub(super) instruments: &'a Instruments,
+    pub(super) lives: &'a Lives,
     pub(super) now_ms: u64,
     /// Rows of a page of a snapshot.
     pub(super) page: usize,
@@ -74,13 +75,30 @@ impl View<'_> {
                 let pages = all.chunks(self.page.max(1)).map(page).collect();
                 paged(sub, account, pages)
             }
-            Channel::Positions => paged(sub, account, Vec::new()),
+            Channel::Positions => {
+                let open = self.exchange.positions(account).into_iter();
+                let open: Vec<_> = open.filter(|position| !position.qty.is_zero()).collect();
+                let rows = self.position_rows(sub, &open);
+                paged(sub, account, rows.chunks(self.page.max(1)).map(<[_]>::to_vec).collect())
+            }
             Channel::BalanceAndPosition => {
                 let coins = self.coins(account);
-                vec![self.balance_and_position(sub, account, "snapshot", &coins)]
+                let open = self.exchange.positions(account).into_iter();
+                let open: Vec<_> = open.filter(|position| !position.qty.is_zero()).collect();
+                vec![self.balance_and_position(sub, account, "snapshot", &coins, &open)]
             }
             Channel::Orders | Channel::Fills | Channel::Silent => Vec::new(),
         }
+    }
+
+    /// Rows of the positions that a subscription covers.
+    fn position_rows(&self, sub: &Sub, positions: &[SimPosition]) -> Vec<String> {
+        let row = |position: &SimPosition| {
+            let (_, instrument) = self.instruments.by_id(&position.symbol)?;
+            let covered = sub.covers(instrument);
+            covered.then(|| self.lives.row(instrument, position, self.exchange, self.now_ms))
+        };
+        positions.iter().filter_map(row).collect()
     }
 
     fn balance_and_position(
@@ -89,17 +107,22 @@ impl View<'_> {
         account: AccountId,
         event: &str,
         coins: &[Coin],
+        positions: &[SimPosition],
     ) -> String {
         let balance = |coin: &Coin| {
             let row = Object::new().text("ccy", &coin.name).decimal("cashBal", coin.cash);
             row.digits("uTime", self.now_ms).done()
         };
+        let position = |position: &SimPosition| {
+            let (_, instrument) = self.instruments.by_id(&position.symbol)?;
+            Some(self.lives.brief(instrument, position))
+        };
         let row = Object::new()
             .digits("pTime", self.now_ms)
             .text("eventType", event)
             .raw("balData", &array(coins.iter().map(balance)))
-            .raw("posData", "[]")
-            .raw("trades", "[]")
+            .raw("posData", &array(positions.iter().filter_map(position)))
+            .raw("trades", &array(positions.iter().map(|one| self.lives.last_trade(one))))
             .done();
         let message = Object::new().raw("arg", &sub.arg(&uid(account)));
         message.raw("data", &array([row])).done()
@@ -122,46 +145,64 @@ fn paged(sub: &Sub, account: AccountId, pages: Vec<Vec<String>>) -> Vec<String> 
     pages.into_iter().enumerate().map(message).collect()
 }
 
-/// Changes that accounts have not been told of yet.
+/// What of an account changed that it has not been told of.
 #[derive(Debug, Default)]
-pub(super) struct Pending {
-    /// Currencies, and when the first of them changed.
-    balances: BTreeMap<AccountId, (u64, BTreeSet<String>)>,
+struct Changed {
+    /// When the first of it changed, ms.
+    since_ms: u64,
+    assets: BTreeSet<String>,
+    symbols: BTreeSet<String>,
 }
 
+/// Changes that accounts have not been told of yet.
+#[derive(Debug, Default)]
+pub(super) struct Pending(BTreeMap<AccountId, Changed>);
+
 impl Pending {
-    /// Balances of these currencies changed.
-    pub(super) fn balances(
-        &mut self,
-        account: AccountId,
-        assets: &[(String, Decimal, Decimal)],
-        now_ms: u64,
-    ) {
-        let (_, names) = self.balances.entry(account).or_insert((now_ms, BTreeSet::new()));
-        names.extend(assets.iter().map(|(name, ..)| name.clone()));
+    fn of(&mut self, account: AccountId, now_ms: u64) -> &mut Changed {
+        let fresh = || Changed { since_ms: now_ms, ..Changed::default() };
+        self.0.entry(account).or_insert_with(fresh)
+    }
+
+    /// The balance of a currency changed.
+    pub(super) fn balance(&mut self, account: AccountId, asset: &str, now_ms: u64) {
+        self.of(account, now_ms).assets.insert(asset.to_owned());
+    }
+
+    /// A position changed.
+    pub(super) fn position(&mut self, account: AccountId, symbol: &str, now_ms: u64) {
+        self.of(account, now_ms).symbols.insert(symbol.to_owned());
     }
 
     /// Tells what has waited long enough.
     pub(super) fn send(&mut self, listeners: &[Listener<'_>], view: View<'_>, out: &mut WireOut) {
-        let due = |since: u64| view.now_ms.abs_diff(since) >= MERGE_MS;
-        let ready: Vec<AccountId> = self
-            .balances
-            .iter()
-            .filter(|(_, (since, _))| due(*since))
-            .map(|(account, _)| *account)
-            .collect();
-        for account in ready {
-            let Some((_, names)) = self.balances.remove(&account) else { continue };
-            let all = view.coins(account);
-            let changed: Vec<Coin> =
-                all.iter().filter(|coin| names.contains(&coin.name)).cloned().collect();
-            let row = wallet::account(&all, &changed, Form::Channel, view.now_ms);
-            each(listeners, account, Channel::Account, out, |sub| {
+        let due = |_: &AccountId, changed: &mut Changed| {
+            view.now_ms.abs_diff(changed.since_ms) >= MERGE_MS
+        };
+        let ready: Vec<_> = self.0.extract_if(.., due).collect();
+        for (account, Changed { assets, symbols, .. }) in ready {
+            let update = |sub: &Sub, rows: &[String]| {
                 Object::new()
                     .raw("arg", &sub.arg(&uid(account)))
                     .text("eventType", "event_update")
-                    .raw("data", &array([&row]))
+                    .raw("data", &array(rows))
                     .done()
+            };
+            let all = view.coins(account);
+            let changed: Vec<Coin> =
+                all.iter().filter(|coin| assets.contains(&coin.name)).cloned().collect();
+            let row = wallet::account(&all, &changed, Form::Channel, view.now_ms);
+            if !changed.is_empty() {
+                each(listeners, account, Channel::Account, out, |sub| {
+                    Some(update(sub, std::slice::from_ref(&row)))
+                });
+            }
+            let exchange = view.exchange;
+            let positions: Vec<_> =
+                symbols.iter().filter_map(|symbol| exchange.position(account, symbol)).collect();
+            each(listeners, account, Channel::Positions, out, |sub| {
+                let rows = view.position_rows(sub, &positions);
+                (!rows.is_empty()).then(|| update(sub, &rows))
             });
         }
     }
@@ -173,26 +214,45 @@ pub(super) fn each(
     account: AccountId,
     channel: Channel,
     out: &mut WireOut,
-    message: impl Fn(&Sub) -> String,
+    message: impl Fn(&Sub) -> Option<String>,
 ) {
     for listener in listeners.iter().filter(|listener| listener.account == account) {
         for sub in listener.subs.iter().filter(|sub| sub.channel == channel) {
-            out.push((listener.conn, WsOut::Text(message(sub))));
+            out.extend(message(sub).map(|text| (listener.conn, WsOut::Text(text))));
         }
     }
 }
 
-/// Tells at once of balances, by what they changed with.
-pub(super) fn tell_balances(
-    listeners: &[Listener<'_>],
-    account: AccountId,
-    assets: &[(String, Decimal, Decimal)],
-    view: View<'_>,
-    out: &mut WireOut,
-) {
-    let mut coins = view.coins(account);
-    coins.retain(|coin| assets.iter().any(|(name, ..)| *name == coin.name));
-    each(listeners, account, Channel::BalanceAndPosition, out, |sub| {
-        view.balance_and_position(sub, account, "filled", &coins)
-    });
+/// What changed an account's balances or positions, and which: told at once.
+#[derive(Debug, Default)]
+pub(super) struct News(BTreeMap<AccountId, (&'static str, BTreeSet<String>, Vec<SimPosition>)>);
+
+impl News {
+    /// Something happened that changes balances, in the venue's word for it.
+    pub(super) fn because(&mut self, account: AccountId, event: &'static str) {
+        self.0.entry(account).or_default().0 = event;
+    }
+
+    pub(super) fn position(&mut self, position: &SimPosition) {
+        self.0.entry(position.account).or_default().2.push(position.clone());
+    }
+
+    pub(super) fn balance(&mut self, account: AccountId, asset: &str) {
+        self.0.entry(account).or_default().1.insert(asset.to_owned());
+    }
+
+    /// Tells it. Balances that change without such a reason are not told: only their locked part
+    /// did.
+    pub(super) fn send(self, listeners: &[Listener<'_>], view: View<'_>, out: &mut WireOut) {
+        for (account, (event, assets, positions)) in self.0 {
+            if event.is_empty() {
+                continue;
+            }
+            let mut coins = view.coins(account);
+            coins.retain(|coin| assets.contains(&coin.name));
+            each(listeners, account, Channel::BalanceAndPosition, out, |sub| {
+                Some(view.balance_and_position(sub, account, event, &coins, &positions))
+            });
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::sim::{AccountId, SimFill, SimOrder, SimOrderType};
+use crate::sim::{AccountId, Cause, SimFill, SimOrder, SimOrderType};
 use crate::types::TimeInForce;
 use rust_decimal::Decimal;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -72,9 +72,9 @@ impl Asked {
             trade_mode,
             target,
             tag: String::new(),
-            reduce_only: false,
+            reduce_only: request.reduce_only,
             lever: String::new(),
-            category: "normal",
+            category: if order.cause == Cause::Liquidation { "full_liquidation" } else { "normal" },
         }
     }
 }

@@ -282,7 +282,7 @@ impl Okx {
                 let place = self.swap(params)?;
                 self.one_row(Topic::Funding(place), exchange, now_ms)
             }
-            Endpoint::FundingHistory => self.funding_history(params),
+            Endpoint::FundingHistory => self.funding_history(params, exchange),
             Endpoint::Tickers => self.rows_of(Topic::Ticker, params, exchange, now_ms),
             Endpoint::MarkPrice => self.rows_of(Topic::Mark, params, exchange, now_ms),
             Endpoint::IndexTickers => {

@@ -76,6 +76,8 @@ fn common(shown: Shown<'_>, state: &str, fill: Option<&SimFill>) -> Object {
     let fill_size = fill.map_or(Decimal::ZERO, |fill| instrument.to_wire(fill.qty));
     let spot = instrument.kind == Kind::Spot;
     let price = if is_market(order) { String::new() } else { decimal(request.price) };
+    // An order of the venue itself has no name.
+    let own = asked.category == "normal";
     // The other asset: rebates are paid in it.
     let rebate_asset = fee_asset(instrument, rules, request.side.opposite());
     Object::new()
@@ -87,7 +89,7 @@ fn common(shown: Shown<'_>, state: &str, fill: Option<&SimFill>) -> Object {
         .text("cancelSource", cancel_source)
         .text("category", asked.category)
         .text("ccy", if spot { "" } else { &instrument.settle })
-        .text("clOrdId", client_id(&request.client_id))
+        .text("clOrdId", if own { client_id(&request.client_id) } else { "" })
         .decimal("fee", -order.fees.values().sum::<Decimal>())
         .text("feeCcy", fee_asset(instrument, rules, request.side))
         .text("fillPx", &fill_text(&|fill| decimal(fill.price)))
@@ -100,7 +102,7 @@ fn common(shown: Shown<'_>, state: &str, fill: Option<&SimFill>) -> Object {
         .raw("linkedAlgoOrd", "{\"algoId\":\"\"}")
         .digits("ordId", order_id(order.order_id))
         .text("ordType", asked.order_type)
-        .decimal("pnl", realised(order))
+        .decimal("pnl", order.realised)
         .text("posSide", if spot { "" } else { "net" })
         .text("px", &price)
         .blanks(&["pxType", "pxUsd", "pxVol", "quickMgnType"])
@@ -122,16 +124,6 @@ fn common(shown: Shown<'_>, state: &str, fill: Option<&SimFill>) -> Object {
         .digits("uTime", order.updated_ms)
 }
 
-/// Profit of an order so far.
-fn realised(_order: &SimOrder) -> Decimal {
-    Decimal::ZERO
-}
-
-/// Profit of a fill.
-fn fill_profit(_fill: &SimFill) -> Decimal {
-    Decimal::ZERO
-}
-
 /// Row of the `orders`-like REST endpoints.
 pub(super) fn in_list(instrument: &Instrument, rules: &SymbolRules, record: &Record) -> String {
     let Record { order, asked, last, cancel_source } = record;
@@ -146,8 +138,9 @@ pub(super) struct Push<'a> {
     /// Instead of the order's own state.
     pub(super) state: Option<&'static str>,
     pub(super) fill: Option<&'a SimFill>,
-    /// An amendment: its request id, and `0`, or `1` where it failed and cancelled the order.
-    pub(super) amended: Option<(&'a str, &'static str)>,
+    /// An amendment: its request id; its result, `0`, or `1` where it failed and cancelled the
+    /// order; and who asked for it, `1` the user, `4` the venue, to keep it reduce-only.
+    pub(super) amended: Option<(&'a str, &'static str, &'static str)>,
     /// Price of the last trade.
     pub(super) last_price: Decimal,
 }
@@ -165,11 +158,11 @@ pub(super) fn on_channel(shown: Shown<'_>, push: Push<'_>) -> String {
     let fee = fill.map_or(Decimal::ZERO, |fill| -fill.fee);
     let fill_notional = fill.map(|fill| value(fill.price, fill.qty)).unwrap_or_default();
     let mark = fill.filter(|_| instrument.kind == Kind::Swap);
-    let (request_id, result) = push.amended.unwrap_or_default();
-    let profit = fill.map_or(Decimal::ZERO, fill_profit);
+    let (request_id, result, source) = push.amended.unwrap_or_default();
+    let profit = fill.map_or(Decimal::ZERO, |fill| fill.realised);
     common(shown, push.state.unwrap_or(state(order)), fill)
         .text("amendResult", result)
-        .text("amendSource", if push.amended.is_some() { "1" } else { "" })
+        .text("amendSource", source)
         .text("code", "0")
         .text("execType", fill.map_or("", liquidity))
         .decimal("fillFee", fee)
@@ -196,7 +189,7 @@ pub(super) fn fill_in_list(instrument: &Instrument, rules: &SymbolRules, bill: &
         .decimal("fillPx", fill.price)
         .blanks(&["fillPxVol", "fillFwdPx"])
         .decimal("fee", -fill.fee)
-        .decimal("fillPnl", fill_profit(fill))
+        .decimal("fillPnl", fill.realised)
         .digits("ordId", order_id(fill.order_id))
         .decimal("feeRate", bill.rate)
         .text("instType", instrument.kind.name())

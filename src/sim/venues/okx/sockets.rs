@@ -8,7 +8,6 @@ use super::desk::{Call, Outcome};
 use super::errors::VenueError;
 use super::limits::Action;
 use super::market::Topic;
-use super::private::View;
 use super::subscriptions::{Address, Asker, Sub, Subscription, echo, parse};
 use crate::sim::venues::json::{Object, quoted};
 use crate::sim::venues::window::Window;
@@ -287,9 +286,7 @@ impl Okx {
         if full {
             return;
         }
-        let view =
-            View { exchange, instruments: &self.desk.instruments, now_ms, page: self.options.page };
-        let snapshots = view.snapshot(&sub, account);
+        let snapshots = self.view(exchange, now_ms).snapshot(&sub, account);
         out.extend(snapshots.into_iter().map(|text| (conn, WsOut::Text(text))));
         sub.next_ms = now_ms + sub.every_ms.unwrap_or_default();
         if let Some(socket) = self.sockets.get_mut(&conn) {

@@ -64,8 +64,17 @@ pub(super) struct Prices {
     pub(super) interval_ms: u64,
 }
 
-/// Prices of an instrument; `None` before the first trade.
-pub(super) fn prices(instrument: &Instrument, exchange: &Exchange) -> Option<Prices> {
+/// Prices of an instrument: of spot the last trade stands for them. `None` while there are none.
+pub(super) fn prices(instrument: &Instrument, exchange: &Exchange, now_ms: u64) -> Option<Prices> {
+    if let Some(mark) = exchange.mark(&instrument.id, now_ms) {
+        return (!mark.mark.is_zero()).then_some(Prices {
+            mark: mark.mark,
+            index: mark.index,
+            rate: mark.rate,
+            next_funding_ms: mark.next_funding_ms,
+            interval_ms: mark.interval_ms,
+        });
+    }
     let last = exchange.last_price(&instrument.id)?;
     Some(Prices { mark: last, index: last, ..Prices::default() })
 }

@@ -4,7 +4,7 @@
 
 use super::instruments::{Instruments, Kind};
 use crate::sim::venues::json::{Object, array, decimal};
-use crate::sim::{AccountId, Exchange};
+use crate::sim::{AccountId, Exchange, SimMargin};
 use rust_decimal::Decimal;
 
 /// Decimals of a value in USD.
@@ -23,17 +23,30 @@ pub(super) struct Coin {
     pub(super) name: String,
     /// Balance without unrealised profit.
     pub(super) cash: Decimal,
-    /// What new orders may use.
-    free: Decimal,
     /// Locked by spot orders.
     locked: Decimal,
+    margin: SimMargin,
     /// Value of one in USD.
     price: Decimal,
 }
 
 impl Coin {
     fn equity(&self) -> Decimal {
-        self.cash
+        self.cash + self.margin.unrealised
+    }
+
+    /// What new orders may use.
+    fn free(&self) -> Decimal {
+        self.margin.available
+    }
+
+    /// Equity over maintenance margin of the cross positions; empty without any.
+    fn ratio(&self) -> String {
+        let need = self.margin.cross_maintenance;
+        if need.is_zero() {
+            return String::new();
+        }
+        decimal((self.margin.cross_equity() / need).trunc_with_scale(USD_DECIMALS))
     }
 
     fn value(&self) -> Decimal {
@@ -42,7 +55,7 @@ impl Coin {
 
     /// Currencies without anything are left out.
     fn is_shown(&self) -> bool {
-        !self.cash.is_zero() || !self.free.is_zero()
+        !self.cash.is_zero() || !self.margin.position_initial.is_zero()
     }
 }
 
@@ -63,18 +76,19 @@ pub(super) fn coins(
     let balances = exchange.balances(account).into_iter();
     let coin = |(name, (free, locked)): (String, (Decimal, Decimal))| Coin {
         price: price(&name),
+        margin: exchange.margin(account, &name),
         name,
         cash: free + locked,
-        free,
         locked,
     };
     balances.map(coin).filter(Coin::is_shown).collect()
 }
 
 fn detail(coin: &Coin, form: Form, now_ms: u64) -> String {
+    let isolated_profit = coin.margin.unrealised - coin.margin.cross_unrealised;
     let row = Object::new()
-        .decimal("availBal", coin.free)
-        .decimal("availEq", coin.free)
+        .decimal("availBal", coin.free().min(coin.cash - coin.locked))
+        .decimal("availEq", coin.free())
         .text("borrowFroz", "0")
         .decimal("cashBal", coin.cash)
         .text("ccy", &coin.name)
@@ -89,25 +103,25 @@ fn detail(coin: &Coin, form: Form, now_ms: u64) -> String {
         .text("smtSyncEq", "0")
         .text("spotCopyTradingEq", "0")
         .text("fixedBal", "0")
-        .decimal("frozenBal", coin.locked)
-        .text("imr", "0")
+        .decimal("frozenBal", coin.cash - coin.free().min(coin.cash))
+        .decimal("imr", coin.margin.initial())
         .text("interest", "0")
-        .text("isoEq", "0")
+        .decimal("isoEq", coin.margin.isolated + isolated_profit)
         .text("isoLiab", "0")
-        .text("isoUpl", "0")
+        .decimal("isoUpl", isolated_profit)
         .text("liab", "0")
         .text("maxLoan", "0")
-        .text("mgnRatio", "")
-        .text("mmr", "0")
+        .text("mgnRatio", &coin.ratio())
+        .decimal("mmr", coin.margin.maintenance)
         .text("notionalLever", "0")
-        .decimal("ordFrozen", coin.locked)
+        .decimal("ordFrozen", coin.locked + coin.margin.order_initial)
         .text("rewardBal", "0")
         .blanks(&["spotInUseAmt", "clSpotInUseAmt"])
         .text("spotIsoBal", "0")
         .text("stgyEq", "0")
         .text("twap", "0")
         .digits("uTime", now_ms)
-        .text("upl", "0")
+        .decimal("upl", coin.margin.unrealised)
         .text("uplLiab", "0")
         .blanks(&["spotBal", "openAvgPx", "accAvgPx", "spotUpl", "spotUplRatio"])
         .blanks(&["totalPnl", "totalPnlRatio"]);

@@ -10,7 +10,8 @@ mod shapes;
 
 use super::{Okx, OkxLimits, OkxOptions};
 use crate::sim::{
-    ApiKey, ConnId, Exchange, HttpReply, HttpRequest, SelfTrade, SymbolRules, Wire, WireOut, WsOut,
+    ApiKey, ConnId, Exchange, HttpReply, HttpRequest, PerpetualRules, ReduceOnlyPolicy, SelfTrade,
+    SymbolRules, Wire, WireOut, WsOut,
 };
 use crate::types::Side;
 use aws_lc_rs::hmac;
@@ -62,6 +63,28 @@ fn rules(symbol: &str, base: &str, tick: &str) -> SymbolRules {
         maker_fee: dec("0.0008"),
         taker_fee: dec("0.001"),
         fee_decimals: 12,
+        perpetual: None,
+    }
+}
+
+/// BTC-USDT-SWAP: contracts of 0.01, a hundredth of one at least.
+fn swap() -> SymbolRules {
+    let perpetual = PerpetualRules {
+        settle: "USDT".to_owned(),
+        contract_size: dec("0.01"),
+        leverage_initial: dec("10"),
+        leverage_max: dec("100"),
+        maintenance_rate: dec("0.005"),
+        funding_interval_ms: 8 * 3_600_000,
+        funding_rate_max: dec("0.00375"),
+    };
+    SymbolRules {
+        lot_size: dec("0.0001"),
+        qty_min: dec("0.0001"),
+        maker_fee: dec("0.0002"),
+        taker_fee: dec("0.0005"),
+        perpetual: Some(perpetual),
+        ..rules("BTC-USDT-SWAP", "BTC", "0.1")
     }
 }
 
@@ -88,16 +111,16 @@ impl Rig {
             secret: SECRET.to_owned(),
             ed25519_public: Vec::new(),
         };
-        let rules = vec![rules("BTC-USDT", "BTC", "0.1"), rules("ETH-USDT", "ETH", "0.01")];
+        let rules = vec![rules("BTC-USDT", "BTC", "0.1"), rules("ETH-USDT", "ETH", "0.01"), swap()];
         let accounts = vec![(key(KEY), funds()), (key("other_key"), funds())];
         let mut exchange = Exchange::new(rules, accounts);
         exchange.set_self_trade(SelfTrade::ExpireMaker);
+        exchange
+            .set_reduce_only(ReduceOnlyPolicy { refuses_oversized: true, cancels_resting: false });
         let mut rig = Self { wire: Okx::new(options), exchange, now: NOW, out: Vec::new() };
-        for (conn, path) in [
-            (PUBLIC, "/ws/v5/public"),
-            (PRIVATE, "/ws/v5/private"),
-            (TRADE, "/ws/v5/private"),
-        ] {
+        for (conn, path) in
+            [(PUBLIC, "/ws/v5/public"), (PRIVATE, "/ws/v5/private"), (TRADE, "/ws/v5/private")]
+        {
             rig.open(conn, path).unwrap();
         }
         rig
@@ -143,9 +166,9 @@ impl Rig {
     /// Lets time pass.
     pub(super) fn pass(&mut self, ms: u64) {
         self.now += ms;
-        self.wire.on_due(&mut self.exchange, self.now);
+        self.exchange.tick(self.now);
+        self.wire.on_timer(&mut self.exchange, self.now, &mut self.out);
         self.publish();
-        self.wire.on_timer(&self.exchange, self.now, &mut self.out);
     }
 
     /// What the wire has sent since, in order.
