@@ -227,6 +227,9 @@ impl Okx {
             private::tell(&listeners, order.account, channel, &instrument, row, out);
         };
         for push in pushes {
+            // One that is seen alive first has not been cancelled yet.
+            let alive = push.state == Some("live");
+            let shown = if alive { Shown { cancel_source: "", ..shown } } else { shown };
             tell(Channel::Orders, &rows::on_channel(shown, push));
         }
         if let Some(fill) = fill {
