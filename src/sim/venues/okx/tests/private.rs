@@ -105,7 +105,7 @@ fn a_position_is_opened_reduced_and_closed() {
     let told = rig.taken();
     let find = |channel: &str| {
         let all = told.iter().map(|(_, text)| json(text));
-        all.filter(|one| one["arg"]["channel"] == channel).last().unwrap()
+        all.filter(|one| one["arg"]["channel"] == channel).next_back().unwrap()
     };
     let row = &find("orders")["data"][0];
     let names =
