@@ -242,6 +242,7 @@ pub const FAULT_KINDS: &[&str] = &[
     "lose_replies",
     "fail_replies",
     "repeat_events",
+    "reset_books",
     "ban_10s",
 ];
 

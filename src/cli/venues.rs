@@ -262,6 +262,7 @@ fn fault_of(config: &Config, fault: &FaultConfig) -> Vec<Fault> {
         "restart_without_orders" => vec![Fault::Restart { keep_orders: false }],
         "stale_snapshot" => vec![Fault::StaleSnapshots(1)],
         "fail_replies" => vec![Fault::FailReplies(true)],
+        "reset_books" => vec![Fault::ResetBooks],
         "repeat_events" => vec![Fault::RepeatEvents(500)],
         "ban_10s" => vec![Fault::BanMs(10_000)],
         "lose_replies" => vec![Fault::LoseReplies(true)],

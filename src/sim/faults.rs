@@ -1,6 +1,7 @@
 //! What can be made to go wrong, per venue, while the simulator runs.
 
 use super::ConnId;
+use rust_decimal::Decimal;
 use std::collections::BTreeSet;
 
 /// One fault to switch or to cause.
@@ -52,6 +53,8 @@ pub enum Fault {
     RepeatEvents(u32),
     /// Answers the next so many requests for a book with an old one, where clients fetch books.
     StaleSnapshots(u32),
+    /// Begins the sequence numbers of books anew, where the venue is known to do so.
+    ResetBooks,
     /// Refuses requests for so many milliseconds, as to an address that asked too often.
     BanMs(u64),
     /// Ends the server and starts it anew: every connection is dropped. Open orders are kept, or
@@ -59,6 +62,20 @@ pub enum Fault {
     Restart {
         /// Open orders are still there afterwards.
         keep_orders: bool,
+    },
+    /// Holds the mark price of a perpetual, or lets it follow the book again.
+    SetMark {
+        /// The exchange's name of the instrument.
+        symbol: String,
+        /// The price.
+        price: Option<Decimal>,
+    },
+    /// Holds the funding rate of a perpetual, or lets it follow the premium again.
+    SetFundingRate {
+        /// The exchange's name of the instrument.
+        symbol: String,
+        /// As a ratio per interval.
+        rate: Option<Decimal>,
     },
     /// Delays everything that goes to clients by this many milliseconds, keeping its order.
     DelayMs(u64),
@@ -134,7 +151,7 @@ impl FaultState {
             return false;
         }
         let swallowed = self.skips.iter_mut().any(|skip| {
-            let names = text.contains(&skip.symbol_upper) || text.contains(&skip.symbol_lower);
+            let names = names(text, &skip.symbol_upper) || names(text, &skip.symbol_lower);
             names && skip.pending.remove(&conn)
         });
         self.skips.retain(|skip| !skip.pending.is_empty());
@@ -150,6 +167,16 @@ impl FaultState {
         self.cuts.remove(&conn);
         self.slow = self.slow.filter(|(slow, _)| *slow != conn);
     }
+}
+
+/// Whether a text names this symbol, and not one that its name is a part of.
+fn names(text: &str, symbol: &str) -> bool {
+    let part = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'-');
+    text.match_indices(symbol).any(|(at, _)| {
+        let bytes = text.as_bytes();
+        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+        !part(before) && !part(bytes.get(at + symbol.len()))
+    })
 }
 
 #[cfg(test)]
@@ -170,5 +197,15 @@ mod tests {
         assert!(!faults.swallows(ConnId(3), change, &marks), "opened later");
         assert!(faults.swallows(ConnId(2), change, &marks));
         assert!(faults.skips.is_empty());
+    }
+
+    #[test]
+    fn a_symbol_is_not_named_by_one_that_it_is_a_part_of() {
+        let spot = r#"{"arg":{"channel":"books","instId":"BTC-USDT"}}"#;
+        let swap = spot.replace("USDT", "USDT-SWAP");
+        assert!(names(spot, "BTC-USDT") && names(&swap, "BTC-USDT-SWAP"));
+        assert!(!names(&swap, "BTC-USDT") && !names(spot, "BTC-USDT-SWAP"));
+        assert!(names(r#"{"stream":"btcusdt@depth"}"#, "btcusdt"));
+        assert!(!names(r#"{"stream":"1000btcusdt@depth"}"#, "btcusdt"));
     }
 }

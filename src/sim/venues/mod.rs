@@ -3,6 +3,12 @@
 
 pub mod binance;
 pub mod bybit;
+mod day;
+mod fields;
+mod json;
+pub mod okx;
+mod sides;
+mod window;
 
 use super::{Script, Wire};
 
@@ -12,6 +18,7 @@ pub fn wire(name: &str) -> Option<Box<dyn Wire>> {
     match name {
         "binance" => Some(Box::new(binance::Binance::new(binance::BinanceOptions::embedded()))),
         "bybit" => Some(Box::new(bybit::Bybit::new(bybit::BybitOptions::default()))),
+        "okx" => Some(Box::new(okx::Okx::new(okx::OkxOptions::default()))),
         _ => None,
     }
 }

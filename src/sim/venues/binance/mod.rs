@@ -11,6 +11,7 @@
 
 mod account;
 mod auth;
+mod batches;
 mod conns;
 mod control;
 mod error;
@@ -25,6 +26,7 @@ mod replies;
 mod script;
 mod session;
 mod streams;
+mod subscribers;
 mod trading;
 mod user_events;
 mod ws_api;
@@ -46,7 +48,7 @@ use history::History;
 use ids::Ids;
 use json::{Obj, list};
 use limits::Limits;
-use ops::{Op, SIGNED, Spec};
+use ops::{OPS, Op, SIGNED, Spec};
 use params::Params;
 use session::Session;
 use std::collections::BTreeMap;
@@ -145,7 +147,7 @@ impl Binance {
     /// Everything that REST and the ws api have in common.
     fn run(
         &mut self,
-        spec: &Spec,
+        spec: &Spec<Op>,
         params: &Params,
         account: Option<AccountId>,
         exchange: &mut Exchange,
@@ -215,7 +217,7 @@ impl Binance {
 
     fn answer_http(
         &mut self,
-        spec: &Spec,
+        spec: &Spec<Op>,
         request: &HttpRequest,
         exchange: &mut Exchange,
         now_ms: u64,
@@ -245,19 +247,7 @@ impl Binance {
     }
 
     fn reply(&self, answer: Answer, orders: Option<AccountId>, now_ms: u64) -> HttpReply {
-        match answer {
-            Ok(body) => {
-                HttpReply { status: 200, headers: self.limits.headers(orders, None, now_ms), body }
-            }
-            Err(mut error) => {
-                let headers = self.limits.headers(orders, Some(&error), now_ms);
-                // Only the ws api shows when to try again; REST has a header for it.
-                if error.code == -1003 {
-                    error.data = None;
-                }
-                HttpReply { status: error.status, headers, body: error.json() }
-            }
-        }
+        http_reply(&self.limits, answer, orders, now_ms)
     }
 
     fn tell_account(&self, account: AccountId, event: &str, out: &mut WireOut) {
@@ -268,13 +258,33 @@ impl Binance {
 
     fn forget(&mut self, conn: ConnId) {
         self.conns.close(conn);
-        self.streams.close(conn);
+        self.streams.subscribers.close(conn);
         self.sessions.remove(&conn);
     }
 }
 
+/// The reply to an HTTP request; `orders` for those whose headers show the order counters.
+fn http_reply(
+    limits: &Limits,
+    answer: Answer,
+    orders: Option<AccountId>,
+    now_ms: u64,
+) -> HttpReply {
+    match answer {
+        Ok(body) => HttpReply { status: 200, headers: limits.headers(orders, None, now_ms), body },
+        Err(mut error) => {
+            let headers = limits.headers(orders, Some(&error), now_ms);
+            // Only the ws api shows when to try again; REST has a header for it.
+            if error.code == -1003 {
+                error.data = None;
+            }
+            HttpReply { status: error.status, headers, body: error.json() }
+        }
+    }
+}
+
 /// The account whose order counters a reply shows.
-fn account_of_orders(spec: &Spec, account: Option<AccountId>) -> Option<AccountId> {
+fn account_of_orders<O>(spec: &Spec<O>, account: Option<AccountId>) -> Option<AccountId> {
     account.filter(|_| spec.counts_orders)
 }
 
@@ -294,8 +304,8 @@ impl Wire for Binance {
         now_ms: u64,
         _out: &mut WireOut,
     ) -> HttpReply {
-        let Some(spec) = ops::by_path(&request.method, &request.path) else {
-            let status = if ops::path_exists(&request.path) { 405 } else { 404 };
+        let Some(spec) = ops::by_path(OPS, &request.method, &request.path) else {
+            let status = if ops::path_exists(OPS, &request.path) { 405 } else { 404 };
             let error = ApiError { status, ..ApiError::unsupported() };
             return self.reply(Err(error), None, now_ms);
         };
@@ -339,13 +349,13 @@ impl Wire for Binance {
     ) {
         if self.sessions.contains_key(&conn) {
             self.on_api_text(conn, text, exchange, now_ms, out);
-        } else if self.streams.count_message(conn, now_ms, out) {
-            self.streams.on_text(conn, text, out);
+        } else if self.streams.subscribers.count_message(conn, now_ms, out) {
+            self.streams.subscribers.on_text(conn, text, out);
         }
     }
 
     fn on_ws_pong(&mut self, conn: ConnId, payload: &[u8], now_ms: u64) {
-        self.streams.count_pong(conn, now_ms);
+        self.streams.subscribers.count_pong(conn, now_ms);
         self.conns.on_pong(conn, payload);
     }
 
@@ -386,13 +396,13 @@ impl Wire for Binance {
                     let event = user_events::account_position(assets, *time_ms, now_ms);
                     self.tell_account(*account, &event, out);
                 }
-                ExchangeEvent::Book { .. } | ExchangeEvent::Trade { .. } => {}
+                _ => {}
             }
         }
         self.streams.on_exchange(events, exchange, now_ms, out);
     }
 
-    fn on_timer(&mut self, exchange: &Exchange, now_ms: u64, out: &mut WireOut) {
+    fn on_timer(&mut self, exchange: &mut Exchange, now_ms: u64, out: &mut WireOut) {
         self.streams.on_timer(exchange, now_ms, out);
         for (conn, code, reason) in self.conns.on_timer(now_ms, out) {
             out.push((conn, WsOut::Close(code, reason.to_owned())));

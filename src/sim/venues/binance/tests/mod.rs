@@ -62,6 +62,7 @@ pub(super) fn rules(symbol: &str, base: &str) -> SymbolRules {
         maker_fee: d("0.0005"),
         taker_fee: d("0.001"),
         fee_decimals: 8,
+        perpetual: None,
     }
 }
 
@@ -141,7 +142,7 @@ impl Venue {
 
     pub(super) fn timer(&mut self) -> WireOut {
         let mut out = Vec::new();
-        self.wire.on_timer(&self.exchange, self.now_ms, &mut out);
+        self.wire.on_timer(&mut self.exchange, self.now_ms, &mut out);
         out
     }
 
