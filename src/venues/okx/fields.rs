@@ -45,6 +45,7 @@ pub(super) struct OrderFields<'a> {
     pub(super) fill_fee_asset: Field<'a>,
     pub(super) fill_time: Field<'a>,
     pub(super) liquidity: Field<'a>,
+    pub(super) fill_profit: Field<'a>,
     pub(super) fee: Field<'a>,
     pub(super) fee_asset: Field<'a>,
 }
@@ -82,6 +83,7 @@ impl<'a> OrderFields<'a> {
             "fillFeeCcy" => &mut self.fill_fee_asset,
             "fillTime" => &mut self.fill_time,
             "execType" => &mut self.liquidity,
+            "fillPnl" => &mut self.fill_profit,
             "fee" => &mut self.fee,
             "feeCcy" => &mut self.fee_asset,
             _ => return,

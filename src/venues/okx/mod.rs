@@ -32,7 +32,7 @@ pub(super) use frames::Frames;
 pub(super) use signing::schemes as signing_schemes;
 
 use super::{Connector, Endpoints, InstrumentName, SetupError, VenueRow, VenueSetup};
-use crate::types::{CommandKind, Costs, InstrumentKind, LIMITS_MAX, LimitSpec};
+use crate::types::{CommandKind, Costs, InstrumentKind, LIMITS_MAX, LimitSpec, Ppb};
 
 const KINDS: &[InstrumentKind] = &[InstrumentKind::Spot, InstrumentKind::LinearPerpetual];
 
@@ -140,6 +140,10 @@ pub const ROW: VenueRow = VenueRow {
     instruments_request: instruments::request,
     decode_instruments: instruments::decode,
     symbol,
+    base_fees: |kind| match kind {
+        InstrumentKind::Spot => [Ppb(800_000), Ppb(1_000_000)],
+        InstrumentKind::LinearPerpetual => [Ppb(200_000), Ppb(500_000)],
+    },
     fee_assets: &[],
     // Its own bounds are 10 to 120 s; below twenty a few lost refreshes could set it off.
     dead_man_switch: Ok((20, 120)),

@@ -214,6 +214,7 @@ fn fill(
             _ => Liquidity::Unknown,
         },
         fee: paid,
+        realised: if of.is_perpetual() { amount(row.fill_profit, "fillPnl")? } else { None },
         fee_asset: if free { AssetId::NONE } else { known },
     };
     let unknown = !free && known == AssetId::NONE;

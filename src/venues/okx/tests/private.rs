@@ -44,6 +44,7 @@ fn rows_of_orders_become_reports() {
         liquidity: Liquidity::Maker,
         fee: amount("0.02522168"),
         fee_asset: usdt(),
+        realised: None,
     };
     let part = ExecutionReport {
         state: OrderState::PartiallyFilled,
@@ -130,6 +131,7 @@ fn fills_are_reported_with_their_own_fee() {
             liquidity: if taker { Liquidity::Taker } else { Liquidity::Maker },
             fee: amount(fee),
             fee_asset: usdt(),
+            realised: None,
         };
         assert_eq!(report.fill, expected, "{name}");
     }
