@@ -39,11 +39,12 @@ pub(super) fn request_name(fields: Fields<'_>) -> Result<&str, VenueError> {
     name(fields, "reqId", NAME_LENGTH_MAX)
 }
 
-/// A flag that must be a JSON boolean; false if it was not sent.
+/// A flag that must be a JSON boolean; false if it was not sent or is an empty text.
 pub(super) fn flag(fields: Fields<'_>, key: &str) -> Result<bool, VenueError> {
     match fields.0.get(key) {
         None | Some(Value::Null) => Ok(false),
         Some(Value::Bool(flag)) => Ok(*flag),
+        Some(Value::String(text)) if text.is_empty() => Ok(false),
         Some(_) => Err(VenueError::parameter(key)),
     }
 }
