@@ -119,6 +119,7 @@ pub fn embedded(
             // This venue lets no account trade with itself unless asked, and ends reduce-only orders
             // that have become too large.
             exchange.set_self_trade(SelfTrade::ExpireMaker);
+            exchange.set_amend_keeps_place(name == "binance");
             exchange
                 .set_reduce_only(ReduceOnlyPolicy { cancels_resting: true, ..Default::default() });
             exchange

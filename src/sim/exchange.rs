@@ -84,6 +84,7 @@ pub struct Exchange {
     next_order_id: u64,
     pub(super) self_trade: SelfTrade,
     pub(super) perpetuals: Perpetuals,
+    amend_keeps_place: bool,
 }
 
 impl Exchange {
@@ -118,12 +119,18 @@ impl Exchange {
             events: Vec::new(),
             next_order_id: FIRST_ORDER_ID,
             self_trade: SelfTrade::default(),
+            amend_keeps_place: true,
         }
     }
 
     /// Chooses what happens when an account meets itself.
     pub fn set_self_trade(&mut self, policy: SelfTrade) {
         self.self_trade = policy;
+    }
+
+    /// Chooses whether an amendment to a smaller quantity keeps its place in the queue.
+    pub fn set_amend_keeps_place(&mut self, keeps: bool) {
+        self.amend_keeps_place = keeps;
     }
 
     /// Gives an account one more key.
@@ -239,7 +246,7 @@ impl Exchange {
     }
 
     /// Changes price or quantity (in total, the filled part included) of an open order. A smaller
-    /// quantity at the same price keeps its place in the queue; everything else goes to the back
+    /// quantity at the same price keeps its place in the queue, unless no amendment does; everything else goes to the back
     /// and may match at once.
     pub fn amend(
         &mut self,
@@ -256,7 +263,7 @@ impl Exchange {
         let (price, qty) = (price.unwrap_or(old.price), qty.unwrap_or(old.qty));
         self.admit_amend(&order, listing, lock, price, qty)?;
         let (side, old_price, old_qty) = (old.side, old.price, old.qty);
-        let keeps_place = price == old_price && qty < old_qty;
+        let keeps_place = self.amend_keeps_place && price == old_price && qty < old_qty;
         if keeps_place {
             self.listings[listing].book.take_order(side, price, id, old_qty - qty);
         } else {

@@ -70,6 +70,7 @@ impl Exchange {
             mode: holding.mode,
             leverage: holding.leverage,
             isolated: holding.isolated,
+            order_values: [holding.bids, holding.asks],
             initial: needs.initial,
             order_initial: needs.order_initial,
             maintenance: needs.maintenance,

@@ -7,6 +7,8 @@ mod day;
 mod fields;
 mod json;
 pub mod okx;
+#[cfg(test)]
+mod shapes;
 mod sides;
 mod window;
 
@@ -17,6 +19,7 @@ use super::{Script, Wire};
 pub fn wire(name: &str) -> Option<Box<dyn Wire>> {
     match name {
         "binance" => Some(Box::new(binance::Binance::new(binance::BinanceOptions::embedded()))),
+        "binance_usdm" => Some(Box::new(binance::BinanceUsdm::embedded())),
         "bybit" => Some(Box::new(bybit::Bybit::new(bybit::BybitOptions::default()))),
         "okx" => Some(Box::new(okx::Okx::new(okx::OkxOptions::default()))),
         _ => None,

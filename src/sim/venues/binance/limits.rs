@@ -152,6 +152,10 @@ impl Limits {
         }
     }
 
+    pub(super) fn options(&self) -> &BinanceLimits {
+        &self.options
+    }
+
     /// Counts a request and its weight; 429 over the limit, 418 while banned.
     pub(super) fn admit(&mut self, weight: u32, now_ms: u64) -> Result<(), ApiError> {
         self.check_ban(now_ms)?;

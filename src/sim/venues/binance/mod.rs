@@ -28,6 +28,7 @@ mod session;
 mod streams;
 mod subscribers;
 mod trading;
+mod usdm;
 mod user_events;
 mod ws_api;
 
@@ -35,8 +36,9 @@ mod ws_api;
 mod tests;
 
 pub use conns::BinanceKeepAlive;
-pub use limits::BinanceLimits;
+pub use limits::{BinanceLimits, OrderWindow};
 pub use script::BinanceScript;
+pub use usdm::BinanceUsdm;
 
 use crate::sim::{
     AccountId, ConnId, Exchange, ExchangeEvent, HttpReply, HttpRequest, OrderChange, Wire, WireOut,
@@ -230,14 +232,7 @@ impl Binance {
         }
         let mut account = None;
         let answer = params.and_then(|params| {
-            let mut known = spec.params.to_vec();
-            if spec.signed {
-                let key = request.header("x-mbx-apikey").unwrap_or_default();
-                let payload = params::rest_payload(&request.query, &request.body);
-                account = Some(auth::verify(key, &params, &payload, exchange, now_ms)?.0);
-                known.extend(SIGNED.iter().filter(|name| **name != "apiKey"));
-            }
-            params.check_names(&known)?;
+            account = authenticate(spec, request, &params, exchange, now_ms)?;
             self.run(spec, &params, account, exchange, now_ms)
         });
         if answer.is_err() {
@@ -261,6 +256,26 @@ impl Binance {
         self.streams.subscribers.close(conn);
         self.sessions.remove(&conn);
     }
+}
+
+/// Who sends a REST request, if it has to be signed; refuses parameters it does not know.
+fn authenticate<O>(
+    spec: &Spec<O>,
+    request: &HttpRequest,
+    params: &Params,
+    exchange: &Exchange,
+    now_ms: u64,
+) -> Result<Option<AccountId>, ApiError> {
+    let mut known = spec.params.to_vec();
+    let mut account = None;
+    if spec.signed {
+        let key = request.header("x-mbx-apikey").unwrap_or_default();
+        let payload = params::rest_payload(&request.query, &request.body);
+        account = Some(auth::verify(key, params, &payload, exchange, now_ms)?.0);
+        known.extend(SIGNED.iter().filter(|name| **name != "apiKey"));
+    }
+    params.check_names(&known)?;
+    Ok(account)
 }
 
 /// The reply to an HTTP request; `orders` for those whose headers show the order counters.
