@@ -233,8 +233,10 @@ fn simulated(sim: &Simulated, name: &str) -> Result<(Endpoints, Credentials), Fa
         trade: urls.trade.clone(),
         private: urls.private.clone(),
     };
-    let secret = Secret::new(account.secret.clone());
-    Ok((endpoints, Credentials { key: account.key.clone(), secret }))
+    let secret = |text: &String| Secret::new(text.clone());
+    let passphrase = Some(&account.passphrase).filter(|text| !text.is_empty()).map(secret);
+    let credentials = Credentials::new(account.key.clone(), secret(&account.secret));
+    Ok((endpoints, Credentials { passphrase, ..credentials }))
 }
 
 /// A real venue's own addresses.
