@@ -6,10 +6,10 @@ pub mod bybit;
 mod day;
 mod fields;
 mod json;
-mod sides;
-mod window;
 #[cfg(test)]
 mod shapes;
+mod sides;
+mod window;
 
 use super::{Script, Wire};
 
