@@ -4,6 +4,7 @@
 //! The fees are those of a demonstration tier, far below what the venues charge a new customer:
 //! low enough that the spreads of the default flow pay.
 
+use super::venues::bybit::LINEAR;
 use super::{
     AccountId, ApiKey, Exchange, FlowOptions, PerpetualRules, ReduceOnlyPolicy, SelfTrade,
     SimError, SimOptions, SimVenueOptions, SymbolRules, Wire,
@@ -208,6 +209,12 @@ fn rules_of(venue: &str) -> Vec<SymbolRules> {
     let [btc_linear, eth_linear] = linear(&btc);
     match venue {
         "binance_usdm" => vec![named(btc_linear, "BTC", ""), named(eth_linear, "ETH", "")],
+        "bybit" => vec![
+            named(btc, "BTC", ""),
+            named(eth, "ETH", ""),
+            named(btc_linear, "BTC", LINEAR),
+            named(eth_linear, "ETH", LINEAR),
+        ],
         _ => vec![named(btc, "BTC", ""), named(eth, "ETH", "")],
     }
 }
