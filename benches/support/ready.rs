@@ -102,7 +102,7 @@ impl Ready {
                             self.now.0
                         ),
                     )),
-                    Output::Reconnect(_) => {}
+                    Output::Reconnect(_) | Output::Connect(..) => {}
                 }
             }
             self.out.clear();

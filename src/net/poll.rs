@@ -147,6 +147,22 @@ impl Net {
         Ok(id)
     }
 
+    /// A WebSocket that is opened once [`Net::open_at`] says where.
+    pub fn reserve(&mut self, options: LinkOptions) -> LinkId {
+        let id = LinkId(u32::try_from(self.links.len()).expect("far fewer connections"));
+        let mut link = Link::new(id.0, Target::none(), options, self.context.options.read_max);
+        link.close(true);
+        self.links.push(link);
+        id
+    }
+
+    /// Closes the connection, if it is open, and opens it anew at another address of the same kind.
+    pub fn open_at(&mut self, link: LinkId, url: &str) -> Result<(), UrlError> {
+        let target = Target::parse(url)?;
+        let moved = self.links.get_mut(link.index()).is_some_and(|link| link.move_to(target));
+        if moved { Ok(()) } else { Err(UrlError::Scheme(url.to_owned())) }
+    }
+
     /// All connections in the order of [`Net::open`].
     pub fn links(&self) -> impl Iterator<Item = LinkId> + use<> {
         (0..self.links.len() as u32).map(LinkId)

@@ -55,7 +55,8 @@ use std::fmt;
 pub struct ChannelSpec {
     /// Its name towards the connector.
     pub channel: Channel,
-    /// `wss://host:port/path?query` or `https://host:port`.
+    /// `wss://host:port/path?query` or `https://host:port`. Empty for a WebSocket whose address the
+    /// connector learns first: it is opened once [`Output::Connect`] names it.
     pub url: String,
 }
 
@@ -139,6 +140,11 @@ pub trait Connector: Send {
         out: &mut Outbox,
         events: &mut Events,
     ) -> Result<(), EncodeError>;
+
+    /// Whether the reply to this open request may be shown to people: not if it holds a key.
+    fn may_show(&self, _id: RequestId) -> bool {
+        true
+    }
 
     /// How many frames its scanners have read; none if it has no scanner.
     fn scans(&self) -> Scans {

@@ -292,7 +292,7 @@ impl Desk {
                             self.number = number;
                         }
                     }
-                    Output::Reconnect(_) => {}
+                    Output::Reconnect(_) | Output::Connect(..) => {}
                 }
                 replies.extend(reply);
             }

@@ -193,7 +193,11 @@ fn values<'a>(
         CommandKind::New(order) => {
             let row = rows.get(order.instrument.index())?;
             let instrument = account.instruments.get(order.instrument)?;
-            orders::check(order, instrument).ok()?;
+            orders::check(order, instrument, account.product).ok()?;
+            // There is none for orders that only reduce.
+            if order.reduce_only {
+                return None;
+            }
             Some((row.new[kind(order)].as_ref()?, new_values(order, instrument)?))
         }
         CommandKind::Cancel(order) => {

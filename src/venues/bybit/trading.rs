@@ -166,7 +166,7 @@ impl Core {
             Channel::Trade => self.trade.first_mut(),
             Channel::TradeSpare => self.trade.get_mut(1),
             Channel::Private => Some(&mut self.private),
-            Channel::Public | Channel::Rest => None,
+            Channel::Public | Channel::PublicMore | Channel::Rest => None,
         }
     }
 

@@ -107,6 +107,7 @@ impl Bench {
             Output::Frame(_, payload) => std::str::from_utf8(payload).unwrap().to_owned(),
             Output::Request(request) => request.path.to_owned(),
             Output::Reconnect(channel) => format!("reconnect {channel:?}"),
+            Output::Connect(channel, url) => format!("connect {channel:?} {url}"),
         });
         let lines = lines.collect();
         self.out.clear();
