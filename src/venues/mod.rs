@@ -317,7 +317,7 @@ pub struct VenueRow {
 }
 
 /// The table of venues; a [`crate::types::VenueId`] is an index into it.
-pub const VENUES: &[VenueRow] = &[binance::ROW, bybit::ROW];
+pub const VENUES: &[VenueRow] = &[binance::ROW, bybit::ROW, binance::USDM_ROW];
 
 /// Index of the venue with this name.
 #[must_use]
