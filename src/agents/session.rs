@@ -5,7 +5,9 @@
 use super::frames::Frames;
 use super::log::Log;
 use crate::clock::Clock;
-use crate::net::{HttpRequest, LinkId, LinkOptions, Net, NetEvent, NetOptions, SendError, Transport};
+use crate::net::{
+    HttpRequest, LinkId, LinkOptions, Net, NetEvent, NetOptions, SendError, Transport,
+};
 use crate::types::{Channel, Command, Event, Events, Nanos, OrderLines, Readiness, VenueNotice};
 use crate::venues::{
     Connector, DecodeError, EncodeError, Outbox, Output, Request, RequestId, Response, Scans,

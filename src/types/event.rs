@@ -30,14 +30,8 @@ impl Channel {
     /// How many channels there are.
     pub const COUNT: usize = 6;
     /// All of them, by index.
-    pub const ALL: [Self; Self::COUNT] = [
-        Self::Public,
-        Self::Trade,
-        Self::Private,
-        Self::Rest,
-        Self::TradeSpare,
-        Self::PublicMore,
-    ];
+    pub const ALL: [Self; Self::COUNT] =
+        [Self::Public, Self::Trade, Self::Private, Self::Rest, Self::TradeSpare, Self::PublicMore];
 
     /// Whether all that are needed are ready. Of the two connections for order entry, where both
     /// are there, one is enough.

@@ -89,7 +89,8 @@ impl Core {
     /// Sends a request of the connector's own over REST. False if there is no room.
     pub(super) fn ask(&mut self, asked: Asked, now: Nanos, out: &mut Outbox) -> bool {
         let place = self.pending.next_id(&asked).zip(self.clock.timestamp_ms(now));
-        let sent = place.is_some_and(|place| self.encode(&asked, Channel::Rest, place, out).is_ok());
+        let sent =
+            place.is_some_and(|place| self.encode(&asked, Channel::Rest, place, out).is_ok());
         if sent {
             self.pending.insert(asked, Channel::Rest, now);
         }

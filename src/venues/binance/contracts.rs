@@ -185,7 +185,9 @@ pub(super) fn wallets(
 ) -> Result<(), DecodeError> {
     let rows = array(root)?;
     for row in rows.items() {
-        let Some(asset) = account.instruments.assets.find(row.field_str("asset")?) else { continue };
+        let Some(asset) = account.instruments.assets.find(row.field_str("asset")?) else {
+            continue;
+        };
         let event_ns = millis(row.field("updateTime")?, "updateTime")?;
         let wallet = row.field_str("balance")?;
         push_wallet(account, asset, (wallet, "balance"), event_ns, events)?;

@@ -207,7 +207,11 @@ mod tests {
             (400, -2013, "Order does not exist.", Refused(UnknownOrder)),
             (401, -2015, "Invalid API-key, IP, or permissions for action.", Refused(Unauthorized)),
         ] {
-            assert_eq!(judge(Product::Spot, status, code, message), expected, "{status} {code} {message}");
+            assert_eq!(
+                judge(Product::Spot, status, code, message),
+                expected,
+                "{status} {code} {message}"
+            );
         }
     }
 

@@ -117,7 +117,8 @@ pub(super) fn intervals(rows: Value<'_>, symbols: &mut [Symbol]) -> Result<(), D
         return Err(DecodeError::Invalid("fundingInfo"));
     }
     for symbol in symbols {
-        let own = rows.items().find(|row| row.get("symbol").and_then(Value::str) == Some(&symbol.name));
+        let own =
+            rows.items().find(|row| row.get("symbol").and_then(Value::str) == Some(&symbol.name));
         let hours = own.map_or(Ok(HOURS), |row| row.field_u64("fundingIntervalHours"))?;
         match u32::try_from(hours) {
             Ok(hours @ 1..=24) => symbol.funding_interval_s = Some(hours * 3600),

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod answers;
 mod auth;
 mod calls;
 mod commands;

@@ -19,8 +19,8 @@ use super::orders::{self, FILLS_PAGE};
 use super::streams::Product;
 use crate::types::{
     Amount, AssetBalance, AssetId, CancelOrder, ClientOrderId, CommandKind, Event, Events,
-    ExecutionReport, FeeRate, Fill, FillId, InstrumentId, Liquidity, Nanos, OrderState, Ppb, Price,
-    Qty, ReportKind, ReportOrigin, Side, VenueNotice, VenueOrderId,
+    ExecutionReport, FeeRate, Fill, FillId, InstrumentId, Liquidity, Nanos, NewOrder, OrderState,
+    Ppb, Price, Qty, ReplaceOrder, ReportKind, ReportOrigin, Side, VenueNotice, VenueOrderId,
 };
 use crate::venues::{DecodeError, Value, decimal};
 
@@ -50,29 +50,9 @@ pub(super) fn decode(
     events: &mut Events,
 ) -> Result<Then, DecodeError> {
     match command {
-        CommandKind::New(order) => {
-            let row = row_of(result, order.instrument, account)?;
-            if row.client_id != order.client_id {
-                return Err(DecodeError::Invalid("clientOrderId"));
-            }
-            let mut report = row.report(placed(&row), ReportOrigin::Reply, now);
-            report.side = order.side;
-            account.report(report, events)?;
-        }
+        CommandKind::New(order) => accepted(result, order, account, now, events)?,
         CommandKind::Cancel(order) => canceled(result, order, account, now, events)?,
-        CommandKind::Replace(order) => {
-            let order_row = match account.product {
-                Product::Spot => result.field("amendedOrder")?,
-                Product::UsdM => result,
-            };
-            let row = row_of(order_row, order.instrument, account)?;
-            let mut report = row.report(ReportKind::Replaced, ReportOrigin::Reply, now);
-            report.client_id = order.client_id;
-            if report.qty == Qty::ZERO {
-                return Err(DecodeError::Missing("qty"));
-            }
-            account.report(report, events)?;
-        }
+        CommandKind::Replace(order) => replaced(result, order, account, now, events)?,
         CommandKind::CancelAll(instrument) => {
             canceled_all(result, *instrument, account, now, events)?;
         }
@@ -220,6 +200,44 @@ impl Row<'_> {
         }
         Ok(report)
     }
+}
+
+/// An order was placed; the reply must be about it.
+fn accepted(
+    result: Value<'_>,
+    order: &NewOrder,
+    account: &mut Account,
+    now: Nanos,
+    events: &mut Events,
+) -> Result<(), DecodeError> {
+    let row = row_of(result, order.instrument, account)?;
+    if row.client_id != order.client_id {
+        return Err(DecodeError::Invalid("clientOrderId"));
+    }
+    let mut report = row.report(placed(&row), ReportOrigin::Reply, now);
+    report.side = order.side;
+    Ok(account.report(report, events)?)
+}
+
+/// An order was changed. Of spot the reply tells of the amendment too.
+fn replaced(
+    result: Value<'_>,
+    order: &ReplaceOrder,
+    account: &mut Account,
+    now: Nanos,
+    events: &mut Events,
+) -> Result<(), DecodeError> {
+    let value = match account.product {
+        Product::Spot => result.field("amendedOrder")?,
+        Product::UsdM => result,
+    };
+    let row = row_of(value, order.instrument, account)?;
+    let mut report = row.report(ReportKind::Replaced, ReportOrigin::Reply, now);
+    report.client_id = order.client_id;
+    if report.qty == Qty::ZERO {
+        return Err(DecodeError::Missing("qty"));
+    }
+    Ok(account.report(report, events)?)
 }
 
 /// What a placement's reply says. The short form has no status: the order was accepted.

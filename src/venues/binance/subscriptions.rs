@@ -279,8 +279,9 @@ impl Subscriptions {
                 continue;
             }
             let (id, mut names) = (*next_id, 0);
-            let write =
-                |bytes: &mut Vec<u8>| names = self.write_control((channel, state), method, id, bytes);
+            let write = |bytes: &mut Vec<u8>| {
+                names = self.write_control((channel, state), method, id, bytes)
+            };
             if out.frame(channel, write).is_err() {
                 return;
             }
@@ -323,13 +324,7 @@ impl Subscriptions {
     }
 
     /// The first `names` streams in `state` were named in control message `id`.
-    fn mark_sent(
-        &mut self,
-        (channel, state): (Channel, State),
-        names: usize,
-        id: u64,
-        now: Nanos,
-    ) {
+    fn mark_sent(&mut self, (channel, state): (Channel, State), names: usize, id: u64, now: Nanos) {
         let first_message_ns = self.first_message_ns;
         let streams =
             self.books.iter_mut().flat_map(|book| book.streams.iter_mut().zip(Stream::ALL));

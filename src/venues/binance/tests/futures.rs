@@ -5,7 +5,7 @@ use super::super::trading::TradingConnector;
 use super::{KEY, MS, NOW, Rig, Sent, id_of, setup};
 use crate::types::{
     AssetId, Channel, CommandKind, Instrument, InstrumentId, InstrumentKind, InstrumentRules,
-    InstrumentTable, Price, Qty, Scale,
+    InstrumentTable, Price, Qty, Scale, VenueNotice,
 };
 use crate::venues::{Output, VenueSetup};
 use std::sync::Arc;
@@ -77,24 +77,38 @@ impl Rig {
         Self::new(Box::new(TradingConnector::new(setup, Product::UsdM).unwrap()))
     }
 
-    /// Answers requests until there are none, each by `answer`; gives their lines, and the addresses
-    /// that are asked to be opened.
+    /// Answers requests until there are none, each by `answer`; gives their lines, the addresses that
+    /// are asked to be opened, and the notices on the way.
     pub(super) fn converse(
         &mut self,
-        answer: impl Fn(&Self, &str) -> (u16, String),
-    ) -> (Vec<String>, Vec<String>) {
+        answer: impl Fn(&Self, &str) -> String,
+    ) -> (Vec<String>, Vec<String>, Vec<VenueNotice>) {
         let (mut lines, mut addresses) = (Vec::new(), self.connects());
+        let mut notices = Vec::new();
         let mut waiting: Vec<Sent> = self.requests();
         while !waiting.is_empty() {
             let request = waiting.remove(0);
             assert_eq!(request.headers.contains(KEY), !request.line.ends_with("/time"));
-            let (status, body) = answer(self, &request.line);
-            self.response(request.id, status, "", &body).unwrap();
+            let body = answer(self, &request.line);
+            self.response(request.id, 200, "", &body).unwrap();
+            notices.extend(self.notices());
             waiting.extend(self.requests());
             addresses.extend(self.connects());
             lines.push(request.line);
         }
-        (lines, addresses)
+        (lines, addresses, notices)
+    }
+
+    /// Lets time pass, with a venue that answers as usual; gives the lines of the requests but those
+    /// for the time.
+    pub(super) fn live(&mut self, seconds: u64) -> Vec<String> {
+        let mut all = Vec::new();
+        for _ in 0..seconds {
+            self.pass(SECOND);
+            let (lines, ..) = self.converse(usual);
+            all.extend(lines.into_iter().filter(|line| !line.ends_with("/time")));
+        }
+        all
     }
 
     pub(super) fn connects(&self) -> Vec<String> {
@@ -109,9 +123,9 @@ impl Rig {
     pub(super) fn futures_ready(setup: &VenueSetup) -> Self {
         let mut rig = Self::futures(setup);
         rig.open(Channel::Rest);
-        rig.converse(|rig, line| (200, usual(rig, line)));
+        rig.converse(usual);
         rig.open(Channel::Private);
-        rig.converse(|rig, line| (200, usual(rig, line)));
+        rig.converse(usual);
         rig.open(Channel::Trade);
         if let Some(logon) = rig.frames().first().cloned() {
             rig.reply(id_of(&logon), r#"{"apiKey":"x"}"#).unwrap();

@@ -14,6 +14,7 @@ mod two_feeds;
 mod two_lines;
 mod usdm;
 mod usdm_account;
+mod usdm_market;
 mod usdm_orders;
 mod usdm_stream;
 
@@ -125,7 +126,9 @@ impl Rig {
     }
 
     pub(super) fn trading(secret: &str, over_rest: bool) -> Self {
-        Self::new(Box::new(TradingConnector::new(&setup(secret, over_rest), Product::Spot).unwrap()))
+        Self::new(Box::new(
+            TradingConnector::new(&setup(secret, over_rest), Product::Spot).unwrap(),
+        ))
     }
 
     /// A trading connector that is ready for orders.

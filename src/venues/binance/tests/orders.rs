@@ -306,8 +306,8 @@ fn costs_are_the_documented_weights() {
 
 #[test]
 fn fills_of_longer_ago_than_a_day_are_listed_day_by_day() {
-    use super::{MS, NOW};
     use super::super::streams::Product;
+    use super::{MS, NOW};
     use crate::types::Nanos;
     const DAY_NS: u64 = 86_400_000 * MS;
     let from = Nanos(NOW.0 - 2 * DAY_NS - 5 * MS);

@@ -64,11 +64,8 @@ fn the_account_takes_two_lists() {
         maintenance: dec("0.0800428"),
         event_ns,
     };
-    let expected = [
-        Event::Balance(wallet),
-        Event::Margin(margin),
-        Event::Notice(VenueNotice::BalancesEnd),
-    ];
+    let expected =
+        [Event::Balance(wallet), Event::Margin(margin), Event::Notice(VenueNotice::BalancesEnd)];
     assert_eq!(rig.events.list(), expected);
 }
 

@@ -46,30 +46,31 @@ fn params(frame: &str) -> (&str, &str) {
 fn orders_are_placed_with_their_terms_and_the_only_position_side() {
     let mut rig = Rig::futures_ready(&futures_setup(PEM, false));
     let time = NOW.as_millis();
-    let common = r#""newClientOrderId":"st0cb0a1b214000001","newOrderRespType":"ACK","positionSide":"BOTH""#;
+    let common =
+        r#""newClientOrderId":"st0cb0a1b214000001","newOrderRespType":"ACK","positionSide":"BOTH""#;
     for (order, expected) in [
         (
             order(),
             format!(
-                r#"{{{common},"price":"43187.00000000","quantity":"0.100","side":"BUY","symbol":"BTCUSDT","timeInForce":"GTC","timestamp":{time},"type":"LIMIT"}}"#
+                r#"{{{common},"price":"43187","quantity":"0.1","side":"BUY","symbol":"BTCUSDT","timeInForce":"GTC","timestamp":{time},"type":"LIMIT"}}"#
             ),
         ),
         (
             NewOrder { post_only: true, side: Side::Sell, ..order() },
             format!(
-                r#"{{{common},"price":"43187.00000000","quantity":"0.100","side":"SELL","symbol":"BTCUSDT","timeInForce":"GTX","timestamp":{time},"type":"LIMIT"}}"#
+                r#"{{{common},"price":"43187","quantity":"0.1","side":"SELL","symbol":"BTCUSDT","timeInForce":"GTX","timestamp":{time},"type":"LIMIT"}}"#
             ),
         ),
         (
             NewOrder { time_in_force: TimeInForce::Fok, reduce_only: true, ..order() },
             format!(
-                r#"{{{common},"price":"43187.00000000","quantity":"0.100","reduceOnly":"true","side":"BUY","symbol":"BTCUSDT","timeInForce":"FOK","timestamp":{time},"type":"LIMIT"}}"#
+                r#"{{{common},"price":"43187","quantity":"0.1","reduceOnly":"true","side":"BUY","symbol":"BTCUSDT","timeInForce":"FOK","timestamp":{time},"type":"LIMIT"}}"#
             ),
         ),
         (
             NewOrder { order_type: OrderType::Market, ..order() },
             format!(
-                r#"{{{common},"quantity":"0.100","side":"BUY","symbol":"BTCUSDT","timestamp":{time},"type":"MARKET"}}"#
+                r#"{{{common},"quantity":"0.1","side":"BUY","symbol":"BTCUSDT","timestamp":{time},"type":"MARKET"}}"#
             ),
         ),
     ] {
@@ -92,17 +93,15 @@ fn over_rest_they_are_the_same_and_signed() {
     let sent = rig.asked(CommandKind::New(order()));
     let text = format!(
         "newClientOrderId=st0cb0a1b214000001&newOrderRespType=ACK&positionSide=BOTH\
-         &price=43187.00000000&quantity=0.100&side=BUY&symbol=BTCUSDT&timeInForce=GTC&{}&type=LIMIT",
+         &price=43187&quantity=0.1&side=BUY&symbol=BTCUSDT&timeInForce=GTC&{}&type=LIMIT",
         stamp()
     );
     assert_eq!(unsigned(&sent.line), format!("POST /fapi/v1/order?{text}"));
     assert_eq!(sent.headers, format!("X-MBX-APIKEY: {KEY}\r\n"));
     // HMAC-SHA256 of the text, computed apart.
     let signature = sent.line.split_once("&signature=").unwrap().1;
-    let signer = super::super::auth::Signer::new(
-        &crate::venues::Secret::new(SECRET.to_owned()),
-        KEY,
-    );
+    let signer =
+        super::super::auth::Signer::new(&crate::venues::Secret::new(SECRET.to_owned()), KEY);
     assert_eq!(signature.as_bytes(), signer.unwrap().sign(text.as_bytes()).as_bytes());
     let sent = rig.asked(CommandKind::Cancel(id("283194212")));
     let expected = format!("DELETE /fapi/v1/order?orderId=283194212&symbol=BTCUSDT&{}", stamp());
@@ -116,7 +115,8 @@ fn keys_that_cannot_log_on_sign_each_request() {
     let frame = rig.sent();
     let (method, params) = params(&frame);
     assert_eq!(method, "order.cancel");
-    let start = format!(r#"{{"apiKey":"{KEY}","orderId":283194212,"symbol":"BTCUSDT","timestamp":"#);
+    let start =
+        format!(r#"{{"apiKey":"{KEY}","orderId":283194212,"symbol":"BTCUSDT","timestamp":"#);
     assert!(params.starts_with(&start) && params.contains(r#","signature":""#), "{params}");
 }
 
@@ -132,7 +132,7 @@ fn orders_are_changed_in_price_and_quantity() {
     rig.submit(change(4_318_800_000_000, 110)).unwrap();
     let frame = rig.sent();
     let expected = format!(
-        r#"{{"orderId":325078477,"price":"43188.00000000","quantity":"0.110","side":"SELL","symbol":"BTCUSDT","timestamp":{}}}"#,
+        r#"{{"orderId":325078477,"price":"43188","quantity":"0.11","side":"SELL","symbol":"BTCUSDT","timestamp":{}}}"#,
         NOW.as_millis()
     );
     assert_eq!(params(&frame), ("order.modify", &expected[..]));
@@ -323,10 +323,9 @@ fn lists_become_reports() {
     assert_eq!(odd, Err(DecodeError::Invalid("code")));
     assert_eq!(rig.notices(), [VenueNotice::CancelAllFailed(BTC, 0)]);
     // Batches are never sent; their rows are no rows of these lists.
-    for body in [
-        fixture!("usdm_rest_batch_orders_response"),
-        fixture!("usdm_rest_batch_cancel_response"),
-    ] {
+    for body in
+        [fixture!("usdm_rest_batch_orders_response"), fixture!("usdm_rest_batch_cancel_response")]
+    {
         let sent = rig.asked(CommandKind::OpenOrders(BTC));
         let refused = rig.response(sent.id, 200, "", body);
         assert!(matches!(refused, Err(DecodeError::Missing("symbol") | DecodeError::Invalid(_))));

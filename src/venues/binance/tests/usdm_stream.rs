@@ -34,7 +34,7 @@ fn the_way_to_ready() {
         ]
     );
     rig.open(Channel::Rest);
-    let (lines, addresses) = rig.converse(|rig, line| (200, usual(rig, line)));
+    let (lines, addresses, _) = rig.converse(usual);
     let lines = without_probes(lines);
     assert_eq!(unsigned(&lines[0]), format!("GET /fapi/v1/accountConfig?{}", stamp()));
     assert_eq!(unsigned(&lines[1]), format!("GET /fapi/v1/symbolConfig?{}", stamp()));
@@ -47,21 +47,11 @@ fn the_way_to_ready() {
     assert!(!rig.connector.may_show(crate::venues::RequestId(keep.id)));
     rig.response(keep.id, 200, "", "{}").unwrap();
     assert_eq!(rig.notices(), [READY]);
-    // Every half an hour, for as long as it is answered.
-    for _ in 0..2 {
-        rig.pass(1_799 * SECOND);
-        assert!(rig.requests().iter().all(|request| request.line.ends_with("/time")));
-        let probes: Vec<u64> = rig.requests().iter().map(|request| request.id).collect();
-        for id in probes {
-            let body = usual(&rig, "GET /fapi/v1/time");
-            rig.response(id, 200, "", &body).unwrap();
-            rig.converse(|rig, line| (200, usual(rig, line)));
-        }
-        rig.pass(2 * SECOND);
-        let keep = rig.requests().into_iter().find(|request| request.line.starts_with("PUT"));
-        rig.response(keep.unwrap().id, 200, "", r#"{"listenKey":"pqia91"}"#).unwrap();
-        assert_eq!(rig.notices(), []);
-    }
+    // Every half an hour.
+    assert_eq!(rig.live(1_799), [""; 0]);
+    assert_eq!(rig.live(2), ["PUT /fapi/v1/listenKey"]);
+    assert_eq!(rig.live(1_797), [""; 0]);
+    assert_eq!(rig.live(3), ["PUT /fapi/v1/listenKey"]);
 }
 
 #[test]
@@ -76,29 +66,15 @@ fn accounts_that_cannot_be_traded_with_never_become_ready() {
     ] {
         let mut rig = Rig::futures(&futures_setup(SECRET, false));
         rig.open(Channel::Rest);
-        let answer = |rig: &Rig, line: &str| match line.starts_with("GET /fapi/v1/accountConfig") {
-            true => (200, account.clone()),
-            false => (200, usual(rig, line)),
-        };
-        let mut told = Vec::new();
-        while let Some(request) = rig.requests().first() {
-            let (status, body) = answer(&rig, &request.line);
-            let id = request.id;
-            let rest: Vec<_> = rig.requests().split_off(1);
-            rig.response(id, status, "", &body).unwrap();
-            told.extend(rig.notices());
-            for request in rest {
-                let (status, body) = answer(&rig, &request.line);
-                let more = rig.requests().len();
-                assert_eq!(more, 0);
-                rig.response(request.id, status, "", &body).unwrap();
-                told.extend(rig.notices());
-            }
-        }
+        let (_, addresses, told) =
+            rig.converse(|rig, line| match line.starts_with("GET /fapi/v1/accountConfig") {
+                true => account.clone(),
+                false => usual(rig, line),
+            });
         assert!(told.contains(&VenueNotice::AccountUnfit(flaw)), "{told:?}");
-        assert!(rig.connects().is_empty() && !told.contains(&READY));
+        assert!(addresses.is_empty() && !told.contains(&READY));
         // It is looked at again, and once it can be traded with, the way goes on.
-        rig.pass(61 * SECOND);
+        rig.pass(60 * SECOND);
         let look = rig.requests().into_iter().find(|sent| sent.line.contains("accountConfig"));
         rig.response(look.unwrap().id, 200, "", ACCOUNT).unwrap();
         assert!(rig.requested().line.starts_with("GET /fapi/v1/symbolConfig"));
@@ -148,7 +124,7 @@ fn a_key_that_is_no_good_is_replaced() {
 fn a_socket_that_does_not_open_gets_a_new_key_and_steps_without_reply_are_repeated() {
     let mut rig = Rig::futures(&futures_setup(PEM, false));
     rig.open(Channel::Rest);
-    rig.converse(|rig, line| (200, usual(rig, line)));
+    rig.converse(usual);
     rig.pass(31 * SECOND);
     assert_eq!(rig.requested().line, "POST /fapi/v1/listenKey");
     let id = rig.requested().id;
@@ -159,11 +135,11 @@ fn a_socket_that_does_not_open_gets_a_new_key_and_steps_without_reply_are_repeat
     assert_eq!(again.line, "POST /fapi/v1/listenKey");
     rig.response(again.id, 500, "", "<html>").unwrap();
     assert_eq!(rig.notices(), [VenueNotice::RequestFailed(-500)]);
-    rig.pass(4 * SECOND);
+    rig.pass(3 * SECOND);
     let again = rig.requested();
     let bad = rig.response(again.id, 200, "", r#"{"listenKey":"a&b"}"#);
     assert_eq!(bad, Err(DecodeError::Invalid("listenKey")));
-    rig.pass(8 * SECOND);
+    rig.pass(5 * SECOND);
     let again = rig.requested();
     rig.response(again.id, 401, "", r#"{"code":-2015,"msg":"Invalid API-key"}"#).unwrap();
     assert_eq!(rig.notices(), [VenueNotice::LoginRefused(Channel::Private, -2015), DOWN]);
@@ -206,13 +182,11 @@ fn account_updates_state_wallets_and_positions() {
     assert_eq!(rig.events.list()[1], Event::Position(expected));
     let config = r#"{"e":"ACCOUNT_CONFIG_UPDATE","E":2,"T":1,"ac":{"s":"BTCUSDT","l":3}}"#;
     rig.frame(Channel::Private, config).unwrap();
-    let expected = PositionReport {
-        leverage: Amount(3 * ONE),
-        event_ns: Nanos::from_millis(1),
-        ..expected
-    };
+    let expected =
+        PositionReport { leverage: Amount(3 * ONE), event_ns: Nanos::from_millis(1), ..expected };
     assert_eq!(rig.events.list(), [Event::Position(expected)]);
-    let isolated = btc.replace("\"cross\"", "\"isolated\"").replace("\"pa\":\"0.1\"", "\"pa\":\"-2\"");
+    let isolated =
+        btc.replace("\"cross\"", "\"isolated\"").replace("\"pa\":\"0.1\"", "\"pa\":\"-2\"");
     let isolated = isolated.replace("\"iw\":\"0\"", "\"iw\":\"7.5\"");
     rig.frame(Channel::Private, &isolated).unwrap();
     let Event::Position(report) = rig.events.list()[1] else { panic!() };
@@ -235,7 +209,7 @@ fn hedged_accounts_are_found_out() {
         assert!(look.line.starts_with("GET /fapi/v1/accountConfig"), "{}", look.line);
         assert_eq!(rig.notices(), [JOINING]);
         rig.response(look.id, 200, "", ACCOUNT).unwrap();
-        let (_, addresses) = rig.converse(|rig, line| (200, usual(rig, line)));
+        let (_, addresses, _) = rig.converse(usual);
         assert_eq!(addresses, [""; 0], "the socket stays");
     }
     // So is that all assets become one collateral.
@@ -406,7 +380,7 @@ fn the_dead_man_switch_is_set_for_every_symbol_and_again() {
     setup.dead_man_switch_s = Some(30);
     let mut rig = Rig::futures(&setup);
     rig.open(Channel::Rest);
-    rig.converse(|rig, line| (200, usual(rig, line)));
+    rig.converse(usual);
     rig.open(Channel::Private);
     let put = rig.requested();
     rig.response(put.id, 200, "", "{}").unwrap();
