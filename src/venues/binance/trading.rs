@@ -18,7 +18,7 @@ use super::limits::{self, Windows};
 use super::outcomes;
 use super::params::Params;
 use super::payments::Payments;
-use super::pending::{Asked, Entry, Pending};
+use super::pending::{Asked, Pending};
 use super::scan;
 use super::seen::Seen;
 use super::server_clock::ServerClock;

@@ -158,7 +158,7 @@ impl Core {
                 }
             }
             Ok(Told::Funding(at)) => self.payments.on_told(at, now),
-            Ok(Told::Changed) | Err(HEDGED) => self.leave_ready(Step::Account, events),
+            Ok(Told::Changed) | Err(HEDGED) => self.doubt_account(events),
             _ => {}
         }
         told.map(drop)
@@ -173,9 +173,17 @@ impl Core {
     ) -> Result<(), DecodeError> {
         let told = private_stream::execution(fields, &mut self.account, now, events);
         if told == Err(HEDGED) {
-            self.leave_ready(Step::Account, events);
+            self.doubt_account(events);
         }
         told
+    }
+
+    /// The account may be set up in another way than it was; if it is looked at already, that is
+    /// enough.
+    fn doubt_account(&mut self, events: &mut Events) {
+        if self.stream.step != Step::Account {
+            self.leave_ready(Step::Account, events);
+        }
     }
 
     fn leave_ready(&mut self, step: Step, events: &mut Events) {

@@ -56,7 +56,7 @@ fn commands() -> [(CommandKind, &'static str); 8] {
 }
 
 /// Flips bits and cuts the end.
-fn damage(text: &str, flips: &[(usize, u8)], cut: usize) -> Vec<u8> {
+pub(super) fn damage(text: &str, flips: &[(usize, u8)], cut: usize) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();
     for (at, bit) in flips {
         let at = at % bytes.len();

@@ -14,6 +14,7 @@ mod two_feeds;
 mod two_lines;
 mod usdm;
 mod usdm_account;
+mod usdm_bad_input;
 mod usdm_market;
 mod usdm_orders;
 mod usdm_stream;

@@ -31,7 +31,7 @@ fn mark() -> PerpetualUpdate {
         instrument: BTC,
         mark: Some(Amount(117_941_500_000 * TENTH / 1_000_000)),
         index: Some(Amount(1_178_462_659_091 * TENTH / 10_000_000)),
-        funding_rate: Some(Rate(381_670)),
+        funding_rate: Some(Rate(381_670_000_000_000)),
         funding_interval_s: None,
         next_funding_ns: Some(Nanos::from_millis(1_562_306_400_000)),
         event_ns: Nanos::from_millis(1_562_305_380_000),
