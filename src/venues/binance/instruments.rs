@@ -28,6 +28,9 @@ pub(super) fn request(kind: InstrumentKind, symbols: &[&str]) -> PlainRequest {
     if kind == InstrumentKind::LinearPerpetual {
         return PlainRequest::get("/fapi/v1/exchangeInfo".to_owned());
     }
+    if symbols.is_empty() {
+        return PlainRequest::get("/api/v3/exchangeInfo".to_owned());
+    }
     let mut list = Vec::new();
     list.push(b'[');
     for (index, symbol) in symbols.iter().enumerate() {

@@ -47,7 +47,7 @@ pub(super) use frames::Frames;
 pub(super) use signing::schemes as signing_schemes;
 
 use super::{Endpoints, InstrumentName, VenueRow};
-use crate::types::InstrumentKind;
+use crate::types::{InstrumentKind, Ppb};
 
 /// Binance's row in the table of venues.
 pub const ROW: VenueRow = VenueRow {
@@ -59,6 +59,7 @@ pub const ROW: VenueRow = VenueRow {
     instruments_request: instruments::request,
     decode_instruments: instruments::decode,
     symbol,
+    base_fees: |_| [Ppb(1_000_000), Ppb(1_000_000)],
     fee_assets: &["BNB"],
     dead_man_switch: Err("spot orders stay until somebody cancels them"),
     limits: limits::LIMITS,
@@ -77,6 +78,7 @@ pub const USDM_ROW: VenueRow = VenueRow {
     instruments_request: instruments::request,
     decode_instruments: instruments::decode,
     symbol,
+    base_fees: |_| [Ppb(200_000), Ppb(500_000)],
     fee_assets: &["BNB"],
     dead_man_switch: Ok((15, 600)),
     limits: limits::USDM_LIMITS,

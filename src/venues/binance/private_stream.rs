@@ -12,7 +12,7 @@ use super::account::{self, Account};
 use super::contracts;
 use super::errors;
 use super::market_data::{millis, time};
-use super::replies::{fee, fee_asset, liquidity, push_balance};
+use super::replies::{amount, fee_asset, liquidity, push_balance};
 use super::seen::Identity;
 use super::streams::Product;
 use crate::types::{
@@ -121,6 +121,7 @@ pub(super) struct Fields<'a> {
     fee: Option<&'a str>,
     fee_asset: Option<&'a str>,
     maker: Option<bool>,
+    realised: Option<&'a str>,
 }
 
 impl<'a> Fields<'a> {
@@ -163,6 +164,8 @@ impl<'a> Fields<'a> {
             "n" => self.fee = value.str(),
             "N" => self.fee_asset = value.str(),
             "m" => self.maker = value.bool(),
+            // Of futures.
+            "rp" => self.realised = value.str(),
             _ => {}
         }
         Ok(())
@@ -233,7 +236,7 @@ fn fill(fields: &Fields<'_>, scale: Scale, account: &Account) -> Result<Fill, De
     let id = u64::try_from(id).map_err(|_| DecodeError::Invalid("t"))?;
     let price = fields.last_price.ok_or(DecodeError::Missing("L"))?;
     let qty = fields.last_qty.ok_or(DecodeError::Missing("l"))?;
-    let fee = fee(fields.fee.ok_or(DecodeError::Missing("n"))?, "n")?;
+    let fee = amount(fields.fee.ok_or(DecodeError::Missing("n"))?, "n")?;
     let fill = Fill {
         fill_id: FillId::from_u64(id),
         price: account::price(price, scale, "L")?,
@@ -241,6 +244,7 @@ fn fill(fields: &Fields<'_>, scale: Scale, account: &Account) -> Result<Fill, De
         liquidity: liquidity(fields.maker.ok_or(DecodeError::Missing("m"))?),
         fee,
         fee_asset: fee_asset(fee, fields.fee_asset, "N", account)?,
+        realised: fields.realised.map(|text| amount(text, "rp")).transpose()?,
     };
     if fill.qty == Qty::ZERO {
         return Err(DecodeError::Invalid("l"));

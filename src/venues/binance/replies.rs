@@ -344,7 +344,7 @@ fn fill(
     let mut report = ExecutionReport::new(kind, origin, ClientOrderId::NONE, instrument);
     report.venue_order_id = VenueOrderId::from_u64(item.field_u64("orderId")?);
     report.side = if item.field_bool(buyer)? { Side::Buy } else { Side::Sell };
-    let fee = fee(item.field_str("commission")?, "commission")?;
+    let fee = amount(item.field_str("commission")?, "commission")?;
     report.fill = Fill {
         fill_id: FillId::from_u64(id),
         price: account::price(item.field_str("price")?, scale, "price")?,
@@ -357,6 +357,10 @@ fn fill(
             "commissionAsset",
             account,
         )?,
+        realised: match account.product {
+            Product::Spot => None,
+            Product::UsdM => Some(amount(item.field_str("realizedPnl")?, "realizedPnl")?),
+        },
     };
     report.event_ns = millis(item.field("time")?, "time")?;
     report.recv_ns = now;
@@ -368,8 +372,8 @@ pub(super) fn liquidity(maker: bool) -> Liquidity {
     if maker { Liquidity::Maker } else { Liquidity::Taker }
 }
 
-/// A commission.
-pub(super) fn fee(text: &str, name: &'static str) -> Result<Amount, DecodeError> {
+/// A commission or a profit.
+pub(super) fn amount(text: &str, name: &'static str) -> Result<Amount, DecodeError> {
     decimal::amount(text).map_err(|error| DecodeError::Number(name, error))
 }
 
@@ -427,7 +431,6 @@ pub(super) fn push_balance(
     event_ns: Nanos,
     events: &mut Events,
 ) -> Result<(), DecodeError> {
-    let amount = |text, name| decimal::amount(text).map_err(|e| DecodeError::Number(name, e));
     let (free, locked) = (amount(free, free_name)?, amount(locked, locked_name)?);
     let balance = AssetBalance { venue: account.venue, asset, free, locked, event_ns };
     Ok(events.push(Event::Balance(balance))?)
@@ -463,7 +466,7 @@ fn usdm_fee_rate(result: Value<'_>, instrument: InstrumentId) -> Result<FeeRate,
 /// A rate below one, rounded up to whole parts per billion.
 fn ppb(rates: Value<'_>, name: &'static str) -> Result<i64, DecodeError> {
     const PER_PPB: i128 = 1_000_000_000;
-    let rate = fee(rates.field_str(name)?, name)?.0;
+    let rate = amount(rates.field_str(name)?, name)?.0;
     let rounded = rate.div_euclid(PER_PPB) + i128::from(rate.rem_euclid(PER_PPB) > 0);
     let fits = i64::try_from(rounded).ok().filter(|rate| rate.abs() <= 1_000_000_000);
     fits.ok_or(DecodeError::Invalid(name))

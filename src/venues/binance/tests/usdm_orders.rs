@@ -307,6 +307,8 @@ fn lists_become_reports() {
     assert_eq!((report.fill.price, report.fill.qty), (Price(781_901_000_000), Qty(2)));
     assert_eq!(report.fill.fee, crate::types::Amount(78_190_100_000_000_000));
     assert_eq!(report.fill.fee_asset, super::futures::USDT);
+    let realised = crate::types::Amount(-915_399_990_000_000_000);
+    assert_eq!(report.fill.realised, Some(realised));
     assert_eq!(report.event_ns, Nanos::from_millis(1_569_514_978_020));
     assert_eq!(rig.notices(), [VenueNotice::FillsEnd(BTC)]);
 

@@ -257,6 +257,7 @@ fn orders_report_themselves_once_and_in_full() {
         liquidity: Liquidity::Taker,
         fee: Amount(3_365_860_000_000_000_000),
         fee_asset: USDT,
+        realised: Some(Amount::ZERO),
     };
     assert_eq!((report.kind, report.fill), (ReportKind::Fill, fill));
     assert_eq!(report.event_ns, Nanos::from_millis(1_742_585_119_595));
@@ -277,6 +278,7 @@ fn liquidations_and_deleveraging_are_fills_of_nobody() {
     assert_eq!((report.side, report.fill.qty), (Side::Sell, Qty(100)));
     assert_eq!(report.fill.price, Price(5_000_000_000_000));
     assert_eq!(report.fill.fill_id, FillId::from_u64(1_122_334_455));
+    assert_eq!(report.fill.realised, Some(Amount(-100 * ONE)));
     let adl = one_way(fixture!("usdm_user_order_adl"));
     rig.frame(Channel::Private, &adl).unwrap();
     assert_eq!((rig.report().kind, rig.report().fill.qty), (ReportKind::Fill, Qty(5)));
