@@ -150,9 +150,8 @@ impl Net {
     /// A WebSocket that is opened once [`Net::open_at`] says where.
     pub fn reserve(&mut self, options: LinkOptions) -> LinkId {
         let id = LinkId(u32::try_from(self.links.len()).expect("far fewer connections"));
-        let mut link = Link::new(id.0, Target::none(), options, self.context.options.read_max);
-        link.close(true);
-        self.links.push(link);
+        let link = Link::new(id.0, Target::none(), options, self.context.options.read_max);
+        self.links.push(link.stopped());
         id
     }
 
@@ -385,6 +384,7 @@ mod tests {
             })
         };
         assert!(!comes(&mut net, 0, 5) && !net.is_open(link));
+        assert_eq!(net.counters(link), Counters::default());
         net.open_at(link, &format!("ws://127.0.0.1:{}/a?key=b", ports[0])).unwrap();
         assert!(comes(&mut net, 0, 1000));
         net.open_at(link, &format!("ws://127.0.0.1:{}/a?key=c", ports[1])).unwrap();

@@ -134,5 +134,13 @@ fn with_path(url: &str, path: &str) -> String {
     if bare.contains('/') { url.to_owned() } else { format!("{}{path}", url.trim_end_matches('/')) }
 }
 
+/// Address of the stream of a futures account, without its key: `url` may name the group of such
+/// streams, or all of it.
+fn stream_url(url: &str) -> String {
+    let url = with_path(url, "/private");
+    let base = url.trim_end_matches('/');
+    if base.ends_with("/private") { format!("{base}/ws") } else { url }
+}
+
 #[cfg(test)]
 mod tests;

@@ -100,7 +100,7 @@ impl TradingConnector {
         let commands = if setup.orders_over_rest { Channel::Rest } else { Channel::Trade };
         let stream = match product {
             Product::Spot => String::new(),
-            Product::UsdM => super::with_path(&setup.endpoints.private, "/private/ws"),
+            Product::UsdM => super::stream_url(&setup.endpoints.private),
         };
         let is_line =
             |spec: &&ChannelSpec| matches!(spec.channel, Channel::Trade | Channel::TradeSpare);

@@ -55,6 +55,20 @@ fn the_way_to_ready() {
 }
 
 #[test]
+fn the_address_of_the_stream_may_be_configured_in_part() {
+    for (url, expected) in [
+        ("wss://a", "wss://a/private/ws"),
+        ("wss://a/", "wss://a/private/ws"),
+        ("wss://a/private", "wss://a/private/ws"),
+        ("wss://a/private/", "wss://a/private/ws"),
+        ("wss://a/private/ws", "wss://a/private/ws"),
+        ("wss://a/other", "wss://a/other"),
+    ] {
+        assert_eq!(super::super::stream_url(url), expected);
+    }
+}
+
+#[test]
 fn accounts_that_cannot_be_traded_with_never_become_ready() {
     let hedge = fixture!("usdm_rest_account_config").to_owned();
     let multi = ACCOUNT.replace("\"multiAssetsMargin\":false", "\"multiAssetsMargin\":true");
