@@ -219,7 +219,8 @@ fn accepted(
     Ok(account.report(report, events)?)
 }
 
-/// An order was changed. Of spot the reply tells of the amendment too.
+/// An order was changed, or the change has ended it: if nothing would be left of it, or if it may not
+/// take and would. Of spot the reply tells of the amendment too.
 fn replaced(
     result: Value<'_>,
     order: &ReplaceOrder,
@@ -232,7 +233,11 @@ fn replaced(
         Product::UsdM => result,
     };
     let row = row_of(value, order.instrument, account)?;
-    let mut report = row.report(ReportKind::Replaced, ReportOrigin::Reply, now);
+    let kind = match placed(&row) {
+        ReportKind::Accepted => ReportKind::Replaced,
+        ended => ended,
+    };
+    let mut report = row.report(kind, ReportOrigin::Reply, now);
     report.client_id = order.client_id;
     if report.qty == Qty::ZERO {
         return Err(DecodeError::Missing("qty"));

@@ -151,6 +151,21 @@ fn orders_are_changed_in_price_and_quantity() {
     }
 }
 
+#[test]
+fn a_change_may_end_an_order() {
+    let mut rig = Rig::futures_ready(&futures_setup(PEM, false));
+    rig.submit(CommandKind::New(NewOrder { post_only: true, ..order() })).unwrap();
+    rig.submit(change(4_318_800_000_000, 110)).unwrap();
+    let frame = rig.sent();
+    let result = inner(fixture!("usdm_ws_order_modify_response"));
+    let ended = result.replace("\"status\":\"NEW\"", "\"status\":\"CANCELED\"");
+    rig.reply(id_of(&frame), &ended).unwrap();
+    assert_eq!((rig.report().kind, rig.report().client_id), (ReportKind::Canceled, ORDER));
+    let unknown = "the order's working price and quantity are not known";
+    let refused = rig.submit(change(4_318_900_000_000, 110));
+    assert_eq!(refused, Err(EncodeError::NotExpressible(unknown)));
+}
+
 /// The member `result` of a reply.
 fn inner(reply: &str) -> &str {
     let (_, rest) = reply.split_once("\"result\":").unwrap();
