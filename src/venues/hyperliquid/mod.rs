@@ -1,0 +1,116 @@
+//! Hyperliquid: perpetuals and spot, in one pair of connectors.
+//!
+//! One address serves everything: market data, orders and the account's streams over one kind of
+//! socket, and two REST paths that are always posted to. There is no login: an order carries a
+//! signature, and every account's state is public. What an instrument is follows from its symbol:
+//! perpetuals are named by their coin, spot pairs are `@107` or `PURR/USDC`.
+//! <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api>
+
+#![forbid(unsafe_code)]
+// Rules, numbers and limits wait for the connectors, which are not written yet.
+#![cfg_attr(not(test), expect(dead_code))]
+
+mod actions;
+mod assets;
+mod auth;
+mod instruments;
+mod signing;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use signing::schemes as signing_schemes;
+
+use super::Endpoints;
+use crate::types::{CommandKind, Costs, LIMITS_MAX, LimitSpec};
+
+/// REST address of the main network; any other is signed for as a test network.
+const MAINNET: &str = "https://api.hyperliquid.xyz";
+const SOCKET_PATH: &str = "/ws";
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// Index of a limit in [`LIMITS`].
+mod limit {
+    pub(super) const WEIGHT: u8 = 0;
+    pub(super) const MESSAGES: u8 = 1;
+}
+
+/// Limits of an address on the network. The limit of the account (one action for each USDC ever
+/// traded and ten thousand to begin with) has no window; the venue says when it is used up.
+/// <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/rate-limits-and-user-limits>
+const LIMITS: &[LimitSpec] = &[
+    LimitSpec {
+        name: "weight of the address per minute",
+        window_ns: 60 * SECOND_NS,
+        allowed: 1_200,
+        cancel_reserve: 100,
+        feeds: 0,
+        aligned: false,
+    },
+    LimitSpec {
+        name: "messages of the address per minute",
+        window_ns: 60 * SECOND_NS,
+        allowed: 2_000,
+        cancel_reserve: 400,
+        // Subscriptions and pings.
+        feeds: 100,
+        aligned: false,
+    },
+];
+
+fn costs(command: &CommandKind, over_rest: bool) -> Costs {
+    let mut units = [0; LIMITS_MAX];
+    let mut take = |limit: u8, count: u16| units[usize::from(limit)] = count;
+    match command {
+        CommandKind::New(_) | CommandKind::Cancel(_) | CommandKind::Replace(_) => {
+            if over_rest {
+                take(limit::WEIGHT, 1);
+            } else {
+                take(limit::MESSAGES, 1);
+            }
+        }
+        // The list of open orders and one action for all of them.
+        CommandKind::CancelAll(_) => take(limit::WEIGHT, 22),
+        CommandKind::Query(_) => take(limit::WEIGHT, 2),
+        CommandKind::OpenOrders(_) | CommandKind::FeeRate(_) => take(limit::WEIGHT, 20),
+        // A page of two thousand fills counts a hundred besides.
+        CommandKind::FillsSince { .. } => take(limit::WEIGHT, 120),
+        CommandKind::Balances => take(limit::WEIGHT, 4),
+        CommandKind::Subscribe(_) | CommandKind::Unsubscribe(_) | CommandKind::Resync(_) => {}
+    }
+    Costs(units)
+}
+
+fn endpoints(rest: &str, socket: &str) -> Endpoints {
+    let socket = format!("{socket}{SOCKET_PATH}");
+    Endpoints {
+        rest: rest.to_owned(),
+        public: socket.clone(),
+        trade: socket.clone(),
+        private: socket,
+    }
+}
+
+fn live() -> Endpoints {
+    endpoints(MAINNET, "wss://api.hyperliquid.xyz")
+}
+
+fn testnet() -> Endpoints {
+    endpoints("https://api.hyperliquid-testnet.xyz", "wss://api.hyperliquid-testnet.xyz")
+}
+
+/// Perpetuals are priced in `USD`; a pair's own number is found in the venue's list.
+fn symbol(base: &str, quote: &str) -> String {
+    if quote == "USD" { base.to_owned() } else { format!("{base}/{quote}") }
+}
+
+/// Whether a symbol is a perpetual's.
+fn is_perpetual(symbol: &str) -> bool {
+    !symbol.starts_with('@') && !symbol.contains('/')
+}
+
+/// Appends the decimal digits of a number.
+fn write_u64(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
