@@ -22,7 +22,7 @@ pub use limits::StrategyLimitsConfig;
 pub use secrets::SecretError;
 
 use crate::types::{Detail, Nanos, VenueId};
-use crate::venues::{self, Credentials};
+use crate::venues::{self, Credentials, InstrumentName};
 use check::Checker;
 use error::Source;
 use raw::Raw;
@@ -60,16 +60,23 @@ pub enum Idle {
 pub struct InstrumentConfig {
     /// `BTC/USDT@binance`
     pub name: String,
-    /// `BTC`
+    /// `BTC`, the underlying.
     pub base: String,
-    /// `USDT`
-    pub quote: String,
     /// Its venue.
     pub venue: VenueId,
     /// Streamed from the start, not only once watched.
     pub streamed: bool,
     /// Line and column for complaints that come later.
     pub place: Place,
+}
+
+impl InstrumentConfig {
+    /// The venue's own name of it.
+    #[must_use]
+    pub fn symbol(&self) -> Option<String> {
+        let row = venues::VENUES.get(usize::from(self.venue.0))?;
+        InstrumentName::parse(&self.name).map(|name| (row.symbol)(&name))
+    }
 }
 
 /// A place in the configuration file.

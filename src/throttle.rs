@@ -64,6 +64,7 @@ impl Throttle {
 
     /// Whether there is room now for what something costs; if not, when it is worth asking again.
     /// Nothing is taken.
+    #[inline]
     pub fn check(&mut self, costs: &Costs, priority: Priority, now: Nanos) -> Result<(), Nanos> {
         let mut when = Nanos(0);
         if now < self.suspended_until && priority != Priority::Cancel {
@@ -92,6 +93,7 @@ impl Throttle {
     }
 
     /// Takes what a command costs for which there is room: [`Throttle::check`] has just said so.
+    #[inline]
     pub fn take(&mut self, costs: &Costs, now: Nanos) {
         for (limit, &cost) in self.limits.iter_mut().zip(&costs.0) {
             limit.take(u32::from(cost), false, now);
@@ -221,6 +223,7 @@ impl Limit {
         kept.saturating_add(slack_ns)
     }
 
+    #[inline]
     fn check(
         &mut self,
         cost: u32,
@@ -251,6 +254,7 @@ impl Limit {
     }
 
     /// When so many of all units in use, and so many of our own, will be free again.
+    #[cold]
     fn free_at(&self, units: u32, own: u32, slack_ns: u64, now: Nanos) -> Nanos {
         if self.spec.aligned {
             return self.ends.plus(slack_ns);
@@ -267,23 +271,15 @@ impl Limit {
         now.plus(keep_ns)
     }
 
+    #[inline]
     fn take(&mut self, units: u32, foreign: bool, now: Nanos) {
         if units == 0 {
             return;
         }
         self.used = self.used.saturating_add(units);
         self.own = self.own.saturating_add(if foreign { 0 } else { units });
-        if self.taken.len() >= self.taken_max()
-            && let Some(last) = self.taken.back_mut()
-        {
-            // No room to tell them apart: all of it was taken now, and by us if any of it was,
-            // which is the safe side.
-            if last.foreign != foreign {
-                self.own = self.own.saturating_add(if foreign { units } else { last.units });
-            }
-            last.foreign &= foreign;
-            (last.at, last.units) = (now, last.units.saturating_add(units));
-            return;
+        if self.taken.len() >= self.taken_max() {
+            return self.take_with_last(units, foreign, now);
         }
         if self.taken.is_empty() {
             self.same_until = Nanos(0);
@@ -291,16 +287,32 @@ impl Limit {
         self.taken.push_back(Taken { at: now, units, foreign });
     }
 
+    /// No room to tell them apart: all of it was taken now, and by us if any of it was, which is the
+    /// safe side.
+    #[cold]
+    fn take_with_last(&mut self, units: u32, foreign: bool, now: Nanos) {
+        let Some(last) = self.taken.back_mut() else { return };
+        if last.foreign != foreign {
+            self.own = self.own.saturating_add(if foreign { units } else { last.units });
+        }
+        last.foreign &= foreign;
+        (last.at, last.units) = (now, last.units.saturating_add(units));
+    }
+
     /// Gives back what is over. Most calls find nothing to do.
     #[inline]
     fn advance(&mut self, slack_ns: u64, now: Nanos) {
         if now >= self.same_until {
-            let keep_ns = self.keep_ns(slack_ns);
-            self.expire(keep_ns, slack_ns, now);
-            let oldest = self.taken.front().map_or(Nanos(u64::MAX), |taken| taken.at.plus(keep_ns));
-            let ends = if self.spec.aligned { self.ends.plus(slack_ns) } else { Nanos(u64::MAX) };
-            self.same_until = oldest.min(ends);
+            self.advance_now(slack_ns, now);
         }
+    }
+
+    fn advance_now(&mut self, slack_ns: u64, now: Nanos) {
+        let keep_ns = self.keep_ns(slack_ns);
+        self.expire(keep_ns, slack_ns, now);
+        let oldest = self.taken.front().map_or(Nanos(u64::MAX), |taken| taken.at.plus(keep_ns));
+        let ends = if self.spec.aligned { self.ends.plus(slack_ns) } else { Nanos(u64::MAX) };
+        self.same_until = oldest.min(ends);
     }
 
     fn expire(&mut self, keep_ns: u64, slack_ns: u64, now: Nanos) {

@@ -32,7 +32,7 @@ use crate::shm::{
 use crate::strategy::{Context, ContextParts, Strategy};
 use crate::sync::spsc;
 use crate::throttle::Throttle;
-use crate::types::{Channel, Command, Event, Nanos, StrategyId, VenueId};
+use crate::types::{Channel, Command, Event, Nanos, Perpetual, StrategyId, VenueId};
 use crate::venues::{Endpoints, VENUES, VenueSetup};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
@@ -260,6 +260,8 @@ impl Builder<'_> {
             let writer = self.market.book_writer(instrument.id).ok_or_else(|| missing("book"))?;
             let trades =
                 self.market.trade_writer(instrument.id).ok_or_else(|| missing("trade ring"))?;
+            let perpetual = self.market.perpetual_writer(instrument.id);
+            let perpetual = perpetual.ok_or_else(|| missing("record of marks"))?;
             let mut options = self.sizes.books;
             options.ladder.shown_levels = self.setup.config.depth;
             let mut book = Book::new(instrument.rules.tick_size, options);
@@ -270,6 +272,8 @@ impl Builder<'_> {
                 book,
                 writer,
                 trades,
+                perpetual,
+                marks: Perpetual::default(),
                 top_sequence: 0,
                 top_crossed: false,
             });

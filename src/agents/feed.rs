@@ -16,11 +16,13 @@ use super::latency::FeedLatency;
 use super::session::Session;
 use super::threads::Agent;
 use crate::book::{Book, Outcome};
-use crate::shm::{BookWriter, FEED_LINES, FeedHealth, FeedHealthWriter, TradeWriter};
+use crate::shm::{
+    BookWriter, FEED_LINES, FeedHealth, FeedHealthWriter, PerpetualWriter, TradeWriter,
+};
 use crate::sync::spsc;
 use crate::types::{
     BookState, Channel, Command, CommandKind, DepthKind, DepthUpdate, Event, InstrumentId, Nanos,
-    TopOfBook, Trade,
+    Perpetual, PerpetualUpdate, TopOfBook, Trade,
 };
 use lines::Lines;
 
@@ -36,6 +38,10 @@ pub struct FeedBook {
     pub writer: BookWriter,
     /// Its trades in the region.
     pub trades: TradeWriter,
+    /// Its mark price and funding in the region.
+    pub perpetual: PerpetualWriter,
+    /// What is known of them.
+    pub marks: Perpetual,
     /// Newest top of book published, on the axis of [`TopOfBook::sequence`].
     pub top_sequence: u64,
     /// That top was crossed, so nothing but a newer one is live.
@@ -148,6 +154,7 @@ impl Feed {
                 Event::Depth(update) => self.on_depth(line, &update, recv_ns),
                 Event::Top(top) => self.on_top(line, &top, recv_ns),
                 Event::Trade(trade) => self.on_trade(line, &trade, recv_ns),
+                Event::Perpetual(update) => self.on_perpetual(&update, recv_ns),
                 Event::Notice(notice) => self.on_notice(line, &notice, recv_ns),
                 Event::Report(_) | Event::Balance(_) | Event::Fee(_) | Event::Sent(_) => {}
             }
@@ -166,6 +173,14 @@ impl Feed {
             return;
         }
         self.parts.books[at].trades.publish(trade, recv_ns);
+    }
+
+    /// With two connections both bring the same: the later copy changes nothing but its time.
+    fn on_perpetual(&mut self, update: &PerpetualUpdate, recv_ns: Nanos) {
+        let Some(at) = self.at(update.instrument) else { return };
+        let book = &mut self.parts.books[at];
+        book.marks.apply(update, recv_ns);
+        book.perpetual.publish(&book.marks);
     }
 
     fn on_depth(&mut self, line: usize, update: &DepthUpdate, recv_ns: Nanos) {

@@ -3,8 +3,8 @@
 
 use crate::config::{Config, ConfigError, InstrumentConfig};
 use crate::net;
-use crate::types::{InstrumentTable, VenueId};
-use crate::venues::{self, Endpoints, InstrumentSpec, VENUES, Wanted};
+use crate::types::{InstrumentKind, InstrumentTable, VenueId};
+use crate::venues::{self, Endpoints, InstrumentName, InstrumentSpec, VENUES, Wanted};
 use rustls::ClientConfig;
 use std::fmt;
 use std::sync::Arc;
@@ -38,19 +38,20 @@ pub fn load(
     endpoints: &[(VenueId, Endpoints)],
     tls: &Arc<ClientConfig>,
 ) -> Result<InstrumentTable, LoadError> {
-    let mut listed: Vec<(VenueId, Vec<InstrumentSpec>)> = Vec::new();
+    let mut listed: Vec<(VenueId, InstrumentKind, Vec<InstrumentSpec>)> = Vec::new();
     for (venue, endpoints) in endpoints {
-        let wanted = config.instruments.iter().filter(|i| i.venue == *venue);
-        let symbols: Vec<String> = wanted.map(symbol).collect();
-        listed.push((*venue, ask(*venue, endpoints, &symbols, tls)?));
+        for &kind in VENUES[usize::from(venue.0)].kinds {
+            let symbols = symbols(config, *venue, kind);
+            if !symbols.is_empty() {
+                listed.push((*venue, kind, ask(*venue, kind, endpoints, &symbols, tls)?));
+            }
+        }
     }
     let mut wanted = Vec::new();
     for instrument in &config.instruments {
-        let specs = listed.iter().find(|(venue, _)| *venue == instrument.venue);
-        let found = specs.and_then(|(_, specs)| {
-            let same =
-                |s: &&InstrumentSpec| s.base == instrument.base && s.quote == instrument.quote;
-            specs.iter().find(same)
+        let found = InstrumentName::parse(&instrument.name).and_then(|name| {
+            let of_venue = listed.iter().filter(|(venue, ..)| *venue == instrument.venue);
+            of_venue.flat_map(|(_, _, specs)| specs).find(|spec| spec.is(&name))
         });
         let Some(spec) = found else {
             return Err(LoadError::Config(unknown(config, instrument)));
@@ -65,34 +66,44 @@ pub fn load(
     venues::assemble(&wanted, &fee_assets).map_err(|error| LoadError::Venue(error.to_string()))
 }
 
-fn symbol(instrument: &InstrumentConfig) -> String {
-    let row = &VENUES[usize::from(instrument.venue.0)];
-    (row.symbol)(&instrument.base, &instrument.quote)
+/// The venue's names of the configured instruments of one kind.
+fn symbols(config: &Config, venue: VenueId, kind: InstrumentKind) -> Vec<String> {
+    let row = &VENUES[usize::from(venue.0)];
+    let names = config.instruments.iter().filter(|instrument| instrument.venue == venue);
+    let names = names.filter_map(|instrument| InstrumentName::parse(&instrument.name));
+    names.filter(|name| name.kind() == kind).map(|name| (row.symbol)(&name)).collect()
 }
 
 fn unknown(config: &Config, instrument: &InstrumentConfig) -> ConfigError {
     let venue = VENUES[usize::from(instrument.venue.0)].name;
-    let text = format!(
-        "unknown instrument \"{}\": {venue} lists no {} priced in {}",
-        instrument.name, instrument.base, instrument.quote
-    );
+    let lists = match InstrumentName::parse(&instrument.name) {
+        Some(InstrumentName { base, quote, settle: None, .. }) => {
+            format!("{base} priced in {quote}")
+        }
+        Some(InstrumentName { base, quote, settle: Some(settle), .. }) => {
+            format!("perpetual of {base} priced in {quote} and settled in {settle}")
+        }
+        None => "such instrument".to_owned(),
+    };
+    let text = format!("unknown instrument \"{}\": {venue} lists no {lists}", instrument.name);
     config.error_at(instrument.place, text)
 }
 
 /// Asks for all symbols at once; if the venue refuses that (one of them may not exist), one by one.
 fn ask(
     venue: VenueId,
+    kind: InstrumentKind,
     endpoints: &Endpoints,
     symbols: &[String],
     tls: &Arc<ClientConfig>,
 ) -> Result<Vec<InstrumentSpec>, LoadError> {
     let all: Vec<&str> = symbols.iter().map(String::as_str).collect();
-    if let Some(specs) = request(venue, endpoints, &all, tls)? {
+    if let Some(specs) = request(venue, kind, endpoints, &all, tls)? {
         return Ok(specs);
     }
     let mut specs = Vec::new();
     for symbol in all {
-        specs.extend(request(venue, endpoints, &[symbol], tls)?.unwrap_or_default());
+        specs.extend(request(venue, kind, endpoints, &[symbol], tls)?.unwrap_or_default());
     }
     Ok(specs)
 }
@@ -100,17 +111,21 @@ fn ask(
 /// `None` if the venue refused the question.
 fn request(
     venue: VenueId,
+    kind: InstrumentKind,
     endpoints: &Endpoints,
     symbols: &[&str],
     tls: &Arc<ClientConfig>,
 ) -> Result<Option<Vec<InstrumentSpec>>, LoadError> {
     let row = &VENUES[usize::from(venue.0)];
-    let url = format!("{}{}", endpoints.rest, (row.instruments_path)(symbols));
+    let request = (row.instruments_request)(kind, symbols);
+    let url = format!("{}{}", endpoints.rest, request.path);
+    let body = request.body.as_deref();
     let failed = |text: String| LoadError::Venue(format!("{}: instrument rules: {text}", row.name));
-    let (status, mut body) = net::blocking::get(tls.clone(), &url, TIMEOUT).map_err(failed)?;
+    let (status, mut body) =
+        net::blocking::fetch(tls.clone(), &url, body, TIMEOUT).map_err(failed)?;
     match status {
         200 => {
-            let specs = (row.decode_instruments)(&mut body);
+            let specs = (row.decode_instruments)(kind, &mut body);
             specs.map(Some).map_err(|error| failed(format!("{error}")))
         }
         400 | 404 => Ok(None),

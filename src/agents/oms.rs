@@ -223,7 +223,7 @@ impl OmsAgent {
                     self.parts.leg_skew.record(sent.instrument, skew_ns);
                 }
             }
-            Event::Depth(_) | Event::Top(_) | Event::Trade(_) => {}
+            Event::Depth(_) | Event::Top(_) | Event::Trade(_) | Event::Perpetual(_) => {}
         }
     }
 

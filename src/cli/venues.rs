@@ -232,11 +232,7 @@ fn fault_of(config: &Config, fault: &FaultConfig) -> Vec<Fault> {
             .instruments
             .iter()
             .filter(|instrument| instrument.venue == fault.venue)
-            .map(|instrument| {
-                let row = &VENUES[usize::from(instrument.venue.0)];
-                let symbol = (row.symbol)(&instrument.base, &instrument.quote);
-                Fault::SkipBookEvent { symbol }
-            })
+            .filter_map(|instrument| Some(Fault::SkipBookEvent { symbol: instrument.symbol()? }))
             .collect(),
         _ => Vec::new(),
     }

@@ -6,8 +6,8 @@ use super::{
     Config, ConfigError, FAULT_KINDS, FaultConfig, Idle, InstrumentConfig, Mode, SimConfig,
     StrategyConfig, StrategyKind, ThreadConfig, VenueConfig, agent_names,
 };
-use crate::types::{Detail, VenueId};
-use crate::venues;
+use crate::types::{Detail, InstrumentKind, VenueId};
+use crate::venues::{self, InstrumentName, NoVenue};
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
 use toml::Spanned;
@@ -128,17 +128,38 @@ impl Checker<'_> {
         streamed: bool,
     ) -> Result<InstrumentConfig, ConfigError> {
         let text = name.get_ref();
-        let Some((base, quote, venue)) = venues::parse_name(text) else {
-            let message = format!("{text:?} is not an instrument; expected BASE/QUOTE@venue");
+        let Some(parts) = InstrumentName::parse(text) else {
+            let message = format!(
+                "{text:?} is not an instrument; expected BASE/QUOTE@venue, or \
+                 BASE/QUOTE:SETTLE@venue for a perpetual"
+            );
             return Err(self.error(name, message));
         };
         Ok(InstrumentConfig {
             name: text.clone(),
-            base: base.to_owned(),
-            quote: quote.to_owned(),
-            venue: self.venue(venue, name)?,
+            base: parts.base.to_owned(),
+            venue: self.venue_of(&parts, name)?,
             streamed,
             place: self.source.place(name.span().start),
+        })
+    }
+
+    fn venue_of(
+        &self,
+        parts: &InstrumentName<'_>,
+        name: &Spanned<String>,
+    ) -> Result<VenueId, ConfigError> {
+        venues::find_for(parts).or_else(|error| match error {
+            NoVenue::UnknownExchange => self.venue(parts.exchange, name),
+            NoVenue::KindNotTraded => {
+                let what = match parts.kind() {
+                    InstrumentKind::Spot => "spot",
+                    InstrumentKind::LinearPerpetual => "perpetuals",
+                };
+                let text = name.get_ref();
+                let message = format!("{text:?}: {what} of {} cannot be traded", parts.exchange);
+                Err(self.error(name, message))
+            }
         })
     }
 

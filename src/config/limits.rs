@@ -6,7 +6,7 @@ use super::check::Checker;
 use super::raw::{RawLimits, RawStrategy};
 use super::{Config, ConfigError, InstrumentConfig, LimitsConfig};
 use crate::types::VenueId;
-use crate::venues;
+use crate::venues::{self, InstrumentName};
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -120,8 +120,10 @@ impl Checker<'_> {
             rows.push((venue, self.positive(value, name.get_ref())?));
         }
         for instrument in raw.instruments.get_ref() {
-            let Some((_, _, venue)) = venues::parse_name(instrument.get_ref()) else { continue };
-            if !rows.iter().any(|(known, _)| venues::find(venue) == Some(*known)) {
+            let name = InstrumentName::parse(instrument.get_ref());
+            let Some(Ok(venue)) = name.map(|name| venues::find_for(&name)) else { continue };
+            if !rows.iter().any(|(known, _)| venue == *known) {
+                let venue = venues::VENUES[usize::from(venue.0)].name;
                 let message = format!("budget has no entry for \"{venue}\"");
                 return Err(self.error(budget, message));
             }

@@ -10,9 +10,19 @@ use std::time::{Duration, Instant};
 /// Lists of all instruments of a venue run to tens of megabytes.
 const BODY_MAX: usize = 64 * 1024 * 1024;
 
-/// Fetches `url` within `timeout`: status and body. The first failed attempt is the result; trying
-/// again is for the caller.
-pub fn get(tls: Arc<ClientConfig>, url: &str, timeout: Duration) -> Result<(u16, Vec<u8>), String> {
+/// Fetches `url` within `timeout`: status and body. With a body it is a POST of JSON. The first
+/// failed attempt is the result; trying again is for the caller.
+pub fn fetch(
+    tls: Arc<ClientConfig>,
+    url: &str,
+    body: Option<&str>,
+    timeout: Duration,
+) -> Result<(u16, Vec<u8>), String> {
+    let (method, headers) = match body {
+        Some(_) => ("POST", &b"Content-Type: application/json\r\n"[..]),
+        None => ("GET", &b""[..]),
+    };
+    let body = body.unwrap_or_default().as_bytes();
     let path = Target::parse(url).map_err(|error| error.to_string())?.path;
     let base = match url.split_once("://") {
         Some((scheme, rest)) => {
@@ -37,8 +47,7 @@ pub fn get(tls: Arc<ClientConfig>, url: &str, timeout: Duration) -> Result<(u16,
         while let Some(event) = net.next_event() {
             match event {
                 NetEvent::Open { .. } => {
-                    let request =
-                        HttpRequest { id: 0, method: "GET", path, headers: b"", body: b"" };
+                    let request = HttpRequest { id: 0, method, path, headers, body };
                     net.request(link, &request).map_err(|error| format!("{url}: {error}"))?;
                 }
                 NetEvent::Response { status, body, .. } => return Ok((status, body.to_vec())),

@@ -8,14 +8,15 @@ use crate::types::{
 
 /// Order of the words below; part of the layout's hash.
 pub(super) const FIELDS: &str = "instrument: name8 symbol8 venue|kind|status|price_decimals|\
-    qty_decimals base|quote<<16 tick lot price_min price_max qty_min qty_max qty_market_max \
+    qty_decimals base|quote<<16|settle<<32 contract tick lot price_min price_max qty_min qty_max qty_market_max \
     notional_min2 notional_max2; asset: name4";
 
 const TEXT_WORDS: usize = 8;
 const SYMBOL_AT: usize = TEXT_WORDS;
 const CODES_AT: usize = 2 * TEXT_WORDS;
 const ASSETS_AT: usize = CODES_AT + 1;
-const RULES_AT: usize = ASSETS_AT + 1;
+const CONTRACT_AT: usize = ASSETS_AT + 1;
+const RULES_AT: usize = CONTRACT_AT + 1;
 /// Words of one instrument.
 pub(super) const WORDS: usize = RULES_AT + 11;
 /// Words of one asset's name.
@@ -40,7 +41,10 @@ pub(super) fn encode(instrument: &Instrument) -> Option<[u64; WORDS]> {
         0,
         0,
     ]);
-    words[ASSETS_AT] = u64::from(instrument.base.0) | u64::from(instrument.quote.0) << 16;
+    let asset = |asset: AssetId, place: u32| u64::from(asset.0) << (16 * place);
+    words[ASSETS_AT] =
+        asset(instrument.base, 0) | asset(instrument.quote, 1) | asset(instrument.settle, 2);
+    words[CONTRACT_AT] = instrument.contract.0 as u64;
     let rules = &instrument.rules;
     let [notional_min, notional_min_high] = amount_words(rules.notional_min);
     let [notional_max, notional_max_high] = amount_words(rules.notional_max);
@@ -77,6 +81,8 @@ pub(super) fn decode(words: &[u64; WORDS]) -> Option<Instrument> {
         kind: InstrumentKind::from_u8(byte(codes, 1))?,
         base: AssetId(words[ASSETS_AT] as u16),
         quote: AssetId((words[ASSETS_AT] >> 16) as u16),
+        settle: AssetId((words[ASSETS_AT] >> 32) as u16),
+        contract: Qty(words[CONTRACT_AT] as i64),
         scale: scale.is_valid().then_some(scale)?,
         rules: InstrumentRules {
             tick_size: price(0),
@@ -131,6 +137,8 @@ pub(super) mod tests {
                     kind: InstrumentKind::LinearPerpetual,
                     base,
                     quote,
+                    settle: quote,
+                    contract: Qty(8),
                     scale: Scale { price_decimals: 2, qty_decimals: 6 },
                     rules: InstrumentRules {
                         tick_size: Price(1 + number),
@@ -188,7 +196,7 @@ pub(super) mod tests {
 
     proptest! {
         #[test]
-        fn no_words_panic(words in prop::array::uniform29(any::<u64>())) {
+        fn no_words_panic(words in prop::array::uniform30(any::<u64>())) {
             let _ = decode(&words);
         }
     }

@@ -28,8 +28,8 @@
 //!
 //! ```text
 //! section     records            words of a record
-//! instruments instruments        32  name 8, symbol 8, venue and codes 1, assets 1, rules 11,
-//!                                    group of its underlying 1, -2
+//! instruments instruments        32  name 8, symbol 8, venue and codes 1, assets 1, contract 1,
+//!                                    rules 11, group of its underlying 1, -1
 //! assets      assets              4  name
 //! groups      8                   4  name: underlyings with latency histograms of their own; the
 //!                                    last is for all others
@@ -43,6 +43,8 @@
 //! trades      instruments         8  number of prints written
 //!                    + trades x   8  counter, price, qty, trade id, event_ns, recv_ns, taker, -1;
 //!                                    rounded up to a pair of lines
+//! perpetuals  instruments        16  counter, mark 2, index 2, funding rate, interval, next funding,
+//!                                    their times 3, recv_ns, -4
 //! changes     venues             16  number of changes written, -15
 //!                   + changes x   1  number of the change << 16 | instrument; as many as there are
 //!                                    instruments, twice, rounded up to a power of two, at least 64
@@ -82,13 +84,15 @@
 
 use super::latency::{GROUPS, Stage};
 use super::worst::{self, WORST_PATHS};
-use super::{account, books, duty, health, instruments, latency, pairs, signals, status, trades};
+use super::{
+    account, books, duty, health, instruments, latency, pairs, perpetuals, signals, status, trades,
+};
 use crate::sync::words::{LINE, PAIR};
 use crate::sync::{broadcast, changes, histogram, ring, rotating};
 use std::ops::Range;
 
 /// Version of the layout. Raised by every change that a reader of the old one would misread.
-pub(super) const VERSION: u64 = 4;
+pub(super) const VERSION: u64 = 5;
 pub(super) const MARKET_MAGIC: u64 = u64::from_le_bytes(*b"STOOPMKT");
 pub(super) const STRATEGY_MAGIC: u64 = u64::from_le_bytes(*b"STOOPSTR");
 
@@ -120,6 +124,7 @@ const AGENTS_MAX: u64 = 256;
 const _: () = {
     assert!(with_counter(books::TOP_WORDS) == LINE);
     assert!(with_counter(trades::WORDS) <= LINE);
+    assert!(with_counter(perpetuals::WORDS) <= PERPETUAL_STRIDE);
     assert!(with_counter(account::POSITION_WORDS) <= POSITION_STRIDE);
     assert!(with_counter(account::BALANCE_WORDS) == LINE);
     assert!(with_counter(account::PNL_WORDS) == LINE);
@@ -142,6 +147,7 @@ const _: () = {
 const _: () = {
     let strides = [
         HEADER,
+        PERPETUAL_STRIDE,
         HEALTH_STRIDE,
         DUTY_STRIDE,
         HEAD_STRIDE,
@@ -179,6 +185,7 @@ pub(super) const GROUP_AT: usize = instruments::WORDS;
 const WORST_STRIDE: usize = 2 * LINE;
 const ASSET_STRIDE: usize = LINE / 2;
 const POSITION_STRIDE: usize = 2 * LINE;
+const PERPETUAL_STRIDE: usize = PAIR;
 const COUNTERS_SIZE: usize = 12 * LINE;
 const FEED_STRIDE: usize = 3 * PAIR;
 const HEALTH_STRIDE: usize = 2 * PAIR;
@@ -194,6 +201,7 @@ pub(super) const HASH: u64 = {
         INSTRUMENT_STRIDE as u64,
         ASSET_STRIDE as u64,
         POSITION_STRIDE as u64,
+        PERPETUAL_STRIDE as u64,
         COUNTERS_SIZE as u64,
         FEED_STRIDE as u64,
         HEALTH_STRIDE as u64,
@@ -214,6 +222,7 @@ pub(super) const HASH: u64 = {
         instruments::FIELDS,
         books::FIELDS,
         trades::FIELDS,
+        perpetuals::FIELDS,
         account::FIELDS,
         health::FIELDS,
         duty::FIELDS,
@@ -325,6 +334,7 @@ pub(super) struct MarketLayout {
     pub(super) groups: Section,
     pub(super) books: Section,
     pub(super) trades: Section,
+    pub(super) perpetuals: Section,
     pub(super) changes: Section,
     pub(super) positions: Section,
     pub(super) balances: Section,
@@ -356,6 +366,7 @@ impl MarketLayout {
             groups: cursor.section(ASSET_STRIDE, GROUPS),
             books: cursor.section(book_stride(counts.depth as usize), instruments),
             trades: cursor.section(trade_shape(counts.trades as usize).size(), instruments),
+            perpetuals: cursor.section(PERPETUAL_STRIDE, instruments),
             changes: cursor.section(change_shape(instruments).size(), venues),
             positions: cursor.section(POSITION_STRIDE, instruments),
             balances: cursor.section(LINE, venues * assets),
@@ -498,6 +509,7 @@ mod tests {
             (l.groups, 4, 8),
             (l.books, 8 + 8 + 4 * 88, 4),
             (l.trades, 16 + 1024 * 8, 4),
+            (l.perpetuals, 16, 4),
             (l.changes, 16 + 64, 2),
             (l.positions, 16, 4),
             (l.balances, 8, 6),

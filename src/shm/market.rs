@@ -8,6 +8,7 @@ use super::latency::{self, GROUPS, Groups, Measuring, Stage, StageWriter};
 use super::layout::{GROUP_AT, MARKET_MAGIC, MarketCounts, MarketLayout, PID_AT, Section};
 use super::map::{self, Lock, Named, NewFile};
 use super::pairs::PairWriter;
+use super::perpetuals::PerpetualWriter;
 use super::trades::TradeWriter;
 use super::view::MarketView;
 use super::worst::{WORST_PATHS, WorstWriter};
@@ -48,6 +49,7 @@ impl Default for RegionOptions {
 enum Role {
     Book(InstrumentId),
     Trades(InstrumentId),
+    Perpetual(InstrumentId),
     Account,
     Pairs,
     Health(VenueId),
@@ -161,6 +163,13 @@ impl Market {
         let words = self.take(role, &self.layout.trades, instrument.index())?;
         let ring = broadcast::Writer::new(words, self.layout.trade_shape());
         Some(TradeWriter::new(instrument, ring, self.change_writer(instrument)?))
+    }
+
+    /// The writer of one perpetual's mark price and funding; `None` the second time.
+    pub fn perpetual_writer(&self, instrument: InstrumentId) -> Option<PerpetualWriter> {
+        let role = Role::Perpetual(instrument);
+        let words = self.take(role, &self.layout.perpetuals, instrument.index())?;
+        Some(PerpetualWriter::new(instrument, seqlock::Writer::new(words)))
     }
 
     /// The writer of the account; `None` the second time.

@@ -30,6 +30,7 @@ mod map;
 mod market;
 mod pages;
 mod pairs;
+mod perpetuals;
 mod signals;
 mod status;
 mod strategy;
@@ -52,6 +53,7 @@ pub use latency::{GROUPS, Measuring, Stage, StageWriter};
 pub use market::{Market, RegionOptions};
 pub use pages::ask_for_huge_pages;
 pub use pairs::{PairReader, PairWriter};
+pub use perpetuals::PerpetualWriter;
 pub use signals::{BadRecord, ReportReader, RequestWriter};
 pub use status::{
     STATUS_FIELDS_MAX, Status, StatusError, StatusName, StatusReader, StatusText, StatusValue,

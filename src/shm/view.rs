@@ -7,12 +7,13 @@ use super::health::{self, VenueHealth};
 use super::latency::{self, GROUPS, Groups, Measuring, Stage};
 use super::layout::{GROUP_AT, MARKET_MAGIC, MarketCounts, MarketLayout, Section, pair_shape};
 use super::pairs::PairReader;
+use super::perpetuals;
 use super::trades::TradeReader;
 use super::worst::{self, PathRow};
 use super::{RegionError, header, instruments, map, market};
 use crate::sync::words::ReadWords;
 use crate::sync::{broadcast, changes, histogram, seqlock};
-use crate::types::{AssetId, BookState, InstrumentId, InstrumentTable, Nanos, VenueId};
+use crate::types::{AssetId, BookState, InstrumentId, InstrumentTable, Nanos, Perpetual, VenueId};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ struct Shared {
     counts: MarketCounts,
     books: Vec<BookReader>,
     trades: Vec<TradeReader>,
+    perpetuals: Vec<seqlock::Reader>,
     /// By venue.
     changes: Vec<changes::Reader>,
     positions: Vec<seqlock::Reader>,
@@ -80,6 +82,7 @@ impl MarketView {
         let shared = Shared {
             books: parts(&words, &layout.books).map(|part| BookReader::new(depth, &part)).collect(),
             trades: trades.collect(),
+            perpetuals: values(&layout.perpetuals),
             changes: parts(&words, &layout.changes)
                 .map(|part| changes::Reader::new(part, layout.change_shape()))
                 .collect(),
@@ -105,6 +108,14 @@ impl MarketView {
             words: words.clone(),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Mark price, index and funding of a perpetual; nothing but defaults before its feed has heard
+    /// of them.
+    #[must_use]
+    pub fn perpetual(&self, instrument: InstrumentId) -> Perpetual {
+        let reader = self.shared.perpetuals.get(instrument.index());
+        reader.and_then(perpetuals::perpetual).unwrap_or_default()
     }
 
     /// Top of book; state [`BookState::Empty`] before the first one, and [`BookState::Stale`]

@@ -7,8 +7,8 @@ use crate::shm::{
 };
 use crate::types::{
     Amount, BookStamps, ClientOrderId, Detail, Instrument, InstrumentId, InstrumentTable, Nanos,
-    Price, Qty, Request, Rounding, Scale, Signal, SignalId, StrategyId, StrategyReport, Trade,
-    VenueId,
+    Perpetual, Price, Qty, Request, Rounding, Scale, Signal, SignalId, StrategyId, StrategyReport,
+    Trade, VenueId,
 };
 use rust_decimal::Decimal;
 use std::sync::Arc;
@@ -234,6 +234,12 @@ impl Context {
         let best = self.parts.view.best(instrument.id);
         self.saw(best.recv_ns, best.stamps);
         best
+    }
+
+    /// Mark price, index and funding of a perpetual: ask [`Perpetual::age`] before using them.
+    #[must_use]
+    pub fn perpetual(&self, instrument: &InstrumentRef) -> Perpetual {
+        self.parts.view.perpetual(instrument.id)
     }
 
     /// The best levels of both sides, with state and age.

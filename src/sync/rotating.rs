@@ -92,8 +92,10 @@ impl Reader {
             // Acquire fence: pairs with the writer's Release, so the slot is at least that new.
             fence(Ordering::Acquire);
             let slot = &words[slot(newest, self.stride)];
-            // If the writer has come round meanwhile, the slot may hold a newer value: as good.
-            seqlock::try_read(slot, &mut copy).ok()
+            // If the writer has come round meanwhile, the slot may hold a value whose number is not
+            // announced yet: the next read would go back to the one before.
+            let read = seqlock::try_read(slot, &mut copy).ok();
+            read.filter(|(counter, _)| counter / 2 == newest)
         })
         .map(|(counter, value)| (counter / 2, value))
     }

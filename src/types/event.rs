@@ -2,7 +2,7 @@
 
 use super::{
     AssetBalance, ClientOrderId, DepthUpdate, ExecutionReport, FeeRate, InstrumentId,
-    InstrumentStatus, Level, Nanos, SignalId, TopOfBook, Trade,
+    InstrumentStatus, Level, Nanos, PerpetualUpdate, SignalId, TopOfBook, Trade,
 };
 use serde::{Deserialize, Serialize};
 
@@ -173,6 +173,8 @@ pub enum Event {
     Top(TopOfBook),
     /// Public print.
     Trade(Trade),
+    /// Mark price, index or funding of a perpetual.
+    Perpetual(PerpetualUpdate),
     /// Statement about one of our orders.
     Report(ExecutionReport),
     /// Balance of one asset.

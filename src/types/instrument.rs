@@ -207,6 +207,11 @@ pub struct Instrument {
     pub base: AssetId,
     /// Asset that it is priced in.
     pub quote: AssetId,
+    /// Asset in which margin, profit and funding of a perpetual are paid; [`AssetId::NONE`] for spot.
+    pub settle: AssetId,
+    /// Base units of one contract where the venue counts in contracts; 0 where it counts in base
+    /// units. Quantities inside the engine are always base units.
+    pub contract: Qty,
     /// Decimals of its prices and quantities, the same for all instruments of the underlying.
     pub scale: Scale,
     /// The venue's rules.
@@ -216,6 +221,12 @@ pub struct Instrument {
 }
 
 impl Instrument {
+    /// Whether what is traded is a position on margin and not the asset itself.
+    #[must_use]
+    pub fn is_perpetual(&self) -> bool {
+        self.kind != InstrumentKind::Spot
+    }
+
     /// Whether the venue's static rules allow the order; `reference` prices market orders.
     pub fn check(&self, order: &NewOrder, reference: Price) -> Result<(), RuleViolation> {
         let rules = &self.rules;

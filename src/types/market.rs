@@ -1,6 +1,6 @@
 //! Market data: levels, books, trades.
 
-use super::{InstrumentId, Nanos, Price, Qty, Side};
+use super::{Amount, InstrumentId, Nanos, Price, Qty, Rate, Side};
 use serde::{Deserialize, Serialize};
 
 /// One price level of one side. A quantity of zero in a delta removes the level.
@@ -106,4 +106,117 @@ pub struct Trade {
     pub trade_id: u64,
     /// Venue's time of the trade.
     pub event_ns: Nanos,
+}
+
+/// What a message says of a perpetual besides its book. Venues send parts: what is `None` is as it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PerpetualUpdate {
+    /// Whose.
+    pub instrument: InstrumentId,
+    /// Mark price: quote units for one base unit, positive.
+    pub mark: Option<Amount>,
+    /// Index price, in the same units.
+    pub index: Option<Amount>,
+    /// Funding of the running interval; positive: longs pay shorts.
+    pub funding_rate: Option<Rate>,
+    /// Time between two payments in seconds.
+    pub funding_interval_s: Option<u32>,
+    /// Time of the next payment, the venue's clock.
+    pub next_funding_ns: Option<Nanos>,
+    /// Venue's time of the message, 0 if it sends none.
+    pub event_ns: Nanos,
+}
+
+/// What is known of a perpetual besides its book.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Perpetual {
+    /// Mark price: quote units for one base unit; 0 if the venue has not said.
+    pub mark: Amount,
+    /// Index price, in the same units; 0 if the venue has not said.
+    pub index: Amount,
+    /// Funding of the running interval; positive: longs pay shorts.
+    pub funding_rate: Rate,
+    /// Time between two payments in seconds; 0 if the venue has not said.
+    pub funding_interval_s: u32,
+    /// Time of the next payment, the venue's clock; 0 if the venue has not said.
+    pub next_funding_ns: Nanos,
+    /// Venue's time of the newest mark price, 0 if it sends none.
+    pub mark_ns: Nanos,
+    /// Venue's time of the newest index price.
+    pub index_ns: Nanos,
+    /// Venue's time of the newest statement about funding.
+    pub funding_ns: Nanos,
+    /// When the last byte of the newest message was read.
+    pub recv_ns: Nanos,
+}
+
+impl Perpetual {
+    /// Takes over what a message says, but nothing that is older than what is known: venues send
+    /// marks and funding on streams of their own, and feeds may have two connections.
+    pub fn apply(&mut self, update: &PerpetualUpdate, recv_ns: Nanos) {
+        let event_ns = update.event_ns;
+        if let Some(mark) = update.mark.filter(|_| event_ns >= self.mark_ns) {
+            (self.mark, self.mark_ns) = (mark, event_ns);
+        }
+        if let Some(index) = update.index.filter(|_| event_ns >= self.index_ns) {
+            (self.index, self.index_ns) = (index, event_ns);
+        }
+        let PerpetualUpdate { funding_rate, funding_interval_s, next_funding_ns, .. } = *update;
+        let funds =
+            funding_rate.is_some() || funding_interval_s.is_some() || next_funding_ns.is_some();
+        if funds && event_ns >= self.funding_ns {
+            self.funding_rate = funding_rate.unwrap_or(self.funding_rate);
+            self.funding_interval_s = funding_interval_s.unwrap_or(self.funding_interval_s);
+            self.next_funding_ns = next_funding_ns.unwrap_or(self.next_funding_ns);
+            self.funding_ns = event_ns;
+        }
+        self.recv_ns = recv_ns;
+    }
+
+    /// Age of the newest message, `u64::MAX` before the first one.
+    #[must_use]
+    pub fn age(&self, now: Nanos) -> u64 {
+        if self.recv_ns == Nanos(0) { u64::MAX } else { now.since(self.recv_ns) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_put_together_and_late_ones_left_out() {
+        let mut state = Perpetual::default();
+        assert_eq!(state.age(Nanos(5)), u64::MAX);
+        let mark = PerpetualUpdate {
+            mark: Some(Amount(7)),
+            event_ns: Nanos(10),
+            ..PerpetualUpdate::default()
+        };
+        let rate = PerpetualUpdate {
+            funding_rate: Some(Rate(-3)),
+            index: Some(Amount(8)),
+            funding_interval_s: Some(3600),
+            next_funding_ns: Some(Nanos(99)),
+            event_ns: Nanos(11),
+            ..PerpetualUpdate::default()
+        };
+        state.apply(&rate, Nanos(20));
+        state.apply(&mark, Nanos(21));
+        let late = PerpetualUpdate { mark: Some(Amount(6)), event_ns: Nanos(9), ..mark };
+        state.apply(&late, Nanos(22));
+        let expected = Perpetual {
+            mark: Amount(7),
+            index: Amount(8),
+            funding_rate: Rate(-3),
+            funding_interval_s: 3600,
+            next_funding_ns: Nanos(99),
+            mark_ns: Nanos(10),
+            index_ns: Nanos(11),
+            funding_ns: Nanos(11),
+            recv_ns: Nanos(22),
+        };
+        assert_eq!(state, expected);
+        assert_eq!(state.age(Nanos(25)), 3);
+    }
 }

@@ -32,7 +32,9 @@ pub use instrument::{
     InstrumentStatus, InstrumentTable, RuleViolation, VenueId,
 };
 pub use limit::{CostTable, Costs, LIMITS_MAX, LimitSpec};
-pub use market::{BookState, DepthKind, DepthUpdate, Level, TopOfBook, Trade};
+pub use market::{
+    BookState, DepthKind, DepthUpdate, Level, Perpetual, PerpetualUpdate, TopOfBook, Trade,
+};
 pub use operator::{LimitKey, LossSwitch, Operator, Scope, TradingState};
 pub use order::{
     CancelOrder, ClientOrderId, Command, CommandKind, NewOrder, OrderType, Priority, ReplaceOrder,
@@ -45,4 +47,6 @@ pub use signal::{
 pub use stamps::{BookStamps, Detail, Path, Stamp, Stamps};
 pub use strategy::{Request, StrategyReport};
 pub use text::{FillId, Text, VenueOrderId};
-pub use units::{AMOUNT_DECIMALS, Amount, Nanos, ParseUnitError, Ppb, Price, Qty, Rounding, Scale};
+pub use units::{
+    AMOUNT_DECIMALS, Amount, Nanos, ParseUnitError, Ppb, Price, Qty, Rate, Rounding, Scale,
+};

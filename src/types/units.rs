@@ -46,12 +46,20 @@ pub struct Qty(pub i64);
 #[repr(transparent)]
 pub struct Nanos(pub u64);
 
-/// A ratio in parts per billion: fees (100_000 = 0.01 %), spreads, funding.
+/// A ratio in parts per billion: fees (100_000 = 0.01 %), spreads.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[repr(transparent)]
 pub struct Ppb(pub i64);
+
+/// A ratio with 18 decimals, at most 9: funding rates, which venues state with more decimals than
+/// fees.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[repr(transparent)]
+pub struct Rate(pub i64);
 
 /// A signed sum of one asset with [`AMOUNT_DECIMALS`] decimals: notional, fee, balance, profit.
 #[derive(

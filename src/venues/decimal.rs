@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::types::{AMOUNT_DECIMALS, Amount, ParseUnitError, Price, Qty, Scale};
+use crate::types::{AMOUNT_DECIMALS, Amount, ParseUnitError, Price, Qty, Rate, Scale};
 
 /// Price from a venue's decimal text.
 #[inline]
@@ -42,6 +42,11 @@ pub fn amount(text: &str) -> Result<Amount, ParseUnitError> {
         return Err(ParseUnitError::Overflow);
     }
     Ok(Amount(amount))
+}
+
+/// Rate from a venue's decimal text.
+pub fn rate(text: &str) -> Result<Rate, ParseUnitError> {
+    narrow(text, AMOUNT_DECIMALS as u8).map(Rate)
 }
 
 /// The sum of two amounts that were read, if it could have been read too.

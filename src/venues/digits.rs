@@ -1,15 +1,16 @@
 //! Numbers to decimal text, eight digits at a time: no loop over digits, no division by ten.
 //!
 //! Serves the numbers of orders: decimals of more than sixteen digits are left to the general writer.
-//! Texts are exactly those of [`super::decimal`]. Pieces of a fixed size are appended and then cut to
-//! what counts, which costs less than copies of varying sizes.
+//! Texts are exactly those of [`super::decimal`]. They are copied whole, in a fixed size, and then cut
+//! to what counts, which costs less than copies of varying sizes.
 
 #![forbid(unsafe_code)]
 
 /// Largest number that [`sixteen`] can write, plus one.
 const LIMIT: u64 = 10_000_000_000_000_000;
 
-const ZEROS: u64 = 0x3030_3030_3030_3030;
+/// Sixteen times the digit 0.
+const ALL: u128 = u128::from_le_bytes([b'0'; 16]);
 
 /// Eight digits of a number below 1e8 as bytes of the values 0 to 9, the first in the lowest byte.
 #[inline]
@@ -31,52 +32,108 @@ fn sixteen(number: u64) -> u128 {
     u128::from(high) | u128::from(low) << 64
 }
 
-/// Appends the first `count` (at most 16) of these digits.
-#[inline]
-fn append(digits: u128, count: usize, out: &mut Vec<u8>) {
-    const ALL: u128 = (ZEROS as u128) << 64 | ZEROS as u128;
-    let len = out.len() + count;
-    out.extend_from_slice(&(digits | ALL).to_le_bytes());
-    out.truncate(len);
+/// A number as text, kept to be written several times.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Text {
+    bytes: [u8; Text::MAX],
+    len: usize,
 }
 
-/// Appends a whole number.
-#[inline]
-pub(super) fn whole(number: u64, out: &mut Vec<u8>) {
-    let (above, digits) = (number / LIMIT, sixteen(number % LIMIT));
-    if above > 0 {
-        let above = eight(above as u32);
-        let leading = above.trailing_zeros() as usize / 8;
-        append(u128::from(above >> (8 * leading)), 8 - leading, out);
-        return append(digits, 16, out);
+impl Text {
+    /// Longest text.
+    const MAX: usize = 32;
+
+    /// A text that is there already; `None` if it is too long.
+    #[inline]
+    pub(super) fn new(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; Self::MAX];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        Some(Self { bytes, len: text.len() })
     }
-    let leading = (digits.trailing_zeros() as usize / 8).min(15);
-    append(digits >> (8 * leading), 16 - leading, out);
+
+    /// One of a length that is known beforehand.
+    #[inline]
+    pub(super) fn fixed<const N: usize>(text: &[u8; N]) -> Self {
+        const { assert!(N <= Self::MAX) };
+        let mut bytes = [0; Self::MAX];
+        bytes[..N].copy_from_slice(text);
+        Self { bytes, len: N }
+    }
+
+    /// The first `count` (at most 16) of these digits.
+    #[inline]
+    fn digits(digits: u128, count: usize) -> Self {
+        let mut bytes = [0; Self::MAX];
+        bytes[..16].copy_from_slice(&(digits | ALL).to_le_bytes());
+        Self { bytes, len: count }
+    }
+
+    /// A whole number.
+    #[inline]
+    pub(super) fn whole(number: u64) -> Self {
+        let (above, digits) = (number / LIMIT, sixteen(number % LIMIT));
+        if above > 0 {
+            let above = eight(above as u32);
+            let leading = above.trailing_zeros() as usize / 8;
+            let mut text = Self::digits(u128::from(above >> (8 * leading)), 8 - leading);
+            text.put(digits, 16);
+            return text;
+        }
+        let leading = (digits.trailing_zeros() as usize / 8).min(15);
+        Self::digits(digits >> (8 * leading), 16 - leading)
+    }
+
+    /// `mantissa / 10^decimals` without trailing zeros and without an exponent; `None` where it does
+    /// not fit, see [`fits`].
+    #[inline]
+    pub(super) fn decimal(mantissa: i64, decimals: u8) -> Option<Self> {
+        if !fits(mantissa, decimals) {
+            return None;
+        }
+        let digits = sixteen(mantissa.unsigned_abs());
+        // One digit at least stands before the point.
+        let point = 16 - usize::from(decimals);
+        let leading = (digits.trailing_zeros() as usize / 8).min(point - 1);
+        let mut text = Self::digits(digits >> (8 * leading), point - leading);
+        let last = 15 - digits.leading_zeros() as usize / 8;
+        if last >= point {
+            if let Some(place) = text.bytes.get_mut(text.len) {
+                *place = b'.';
+            }
+            text.len += 1;
+            text.put(digits >> (8 * point), last + 1 - point);
+        }
+        Some(text)
+    }
+
+    /// Adds the first `count` (at most 16) of these digits. Whatever is called here leaves room for
+    /// sixteen.
+    #[inline]
+    fn put(&mut self, digits: u128, count: usize) {
+        if let Some(place) = self.bytes.get_mut(self.len..self.len + 16) {
+            place.copy_from_slice(&(digits | ALL).to_le_bytes());
+            self.len += count;
+        }
+    }
+
+    /// Appends it: all bytes, and then cut to what counts.
+    #[inline]
+    pub(super) fn append(&self, out: &mut Vec<u8>) {
+        let len = out.len() + self.len;
+        out.extend_from_slice(&self.bytes);
+        out.truncate(len);
+    }
+
+    /// The text.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or(&[])
+    }
 }
 
-/// Whether [`decimal`] can write this.
+/// Whether [`Text::decimal`] can write this.
 #[inline]
 pub(super) fn fits(mantissa: i64, decimals: u8) -> bool {
     (1..LIMIT as i64).contains(&mantissa) && decimals <= 15
-}
-
-/// Appends `mantissa / 10^decimals` without trailing zeros and without an exponent, where it
-/// [`fits`].
-#[inline]
-pub(super) fn decimal(mantissa: i64, decimals: u8, out: &mut Vec<u8>) {
-    if !fits(mantissa, decimals) {
-        return super::decimal::write(out, mantissa, decimals);
-    }
-    let digits = sixteen(mantissa.unsigned_abs());
-    // One digit at least stands before the point.
-    let point = 16 - usize::from(decimals);
-    let leading = (digits.trailing_zeros() as usize / 8).min(point - 1);
-    append(digits >> (8 * leading), point - leading, out);
-    let last = 15 - digits.leading_zeros() as usize / 8;
-    if last >= point {
-        out.push(b'.');
-        append(digits >> (8 * point), last + 1 - point, out);
-    }
 }
 
 #[cfg(test)]
@@ -91,14 +148,19 @@ mod tests {
     }
 
     fn check(mantissa: i64, decimals: u8) {
+        let text = Text::decimal(mantissa, decimals);
+        assert_eq!(text.is_some(), fits(mantissa, decimals));
+        let Some(text) = text else { return };
         let mut out = b">".to_vec();
-        decimal(mantissa, decimals, &mut out);
+        text.append(&mut out);
         assert_eq!(String::from_utf8(out).unwrap(), format!(">{}", reference(mantissa, decimals)));
     }
 
     fn written(number: u64) -> String {
         let mut out = b">".to_vec();
-        whole(number, &mut out);
+        let text = Text::whole(number);
+        text.append(&mut out);
+        assert_eq!(text.as_bytes(), &out[1..]);
         String::from_utf8(out).unwrap().split_off(1)
     }
 
@@ -127,6 +189,13 @@ mod tests {
         for number in [0, 7, 10, 99_999_999, 100_000_000, LIMIT - 1, LIMIT, u64::MAX] {
             assert_eq!(written(number), number.to_string());
         }
+    }
+
+    #[test]
+    fn texts_that_are_there_already_are_kept_whole_or_not_at_all() {
+        assert_eq!(Text::new(b"").unwrap().as_bytes(), b"");
+        assert_eq!(Text::new(&[b'x'; 32]).unwrap().as_bytes(), [b'x'; 32]);
+        assert!(Text::new(&[b'x'; 33]).is_none());
     }
 
     #[test]

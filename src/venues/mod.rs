@@ -29,14 +29,15 @@ pub use frames::{FrameDecoder, FrameKind};
 pub use json::{Items, Members, Parser, Scalar, Value};
 pub use outbox::{HEADROOM, Method, Outbox, OutboxFull, Output, Request, RequestId};
 pub use setup::{
-    Credentials, Endpoints, InstrumentSpec, Secret, SecretKind, SetupError, VenueSetup, parse_name,
+    Credentials, Endpoints, InstrumentName, InstrumentSpec, Secret, SecretKind, SetupError,
+    VenueSetup,
 };
 pub use signing::{Scheme, signing_schemes};
 pub use universe::{UniverseError, Wanted, assemble};
 
 use crate::types::{
-    Channel, Command, CommandKind, Costs, Events, EventsFull, InstrumentTable, LimitSpec, Nanos,
-    OrderLines, ParseUnitError,
+    Channel, Command, CommandKind, Costs, Events, EventsFull, InstrumentKind, InstrumentTable,
+    LimitSpec, Nanos, OrderLines, ParseUnitError,
 };
 use std::fmt;
 
@@ -248,20 +249,43 @@ impl fmt::Display for EncodeError {
 
 impl std::error::Error for EncodeError {}
 
-/// One venue: everything the rest of the engine may know of it.
+/// A request without credentials, to the REST address of a venue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlainRequest {
+    /// Path and query.
+    pub path: String,
+    /// Body of a POST; a GET has none.
+    pub body: Option<String>,
+}
+
+impl PlainRequest {
+    /// A GET.
+    #[must_use]
+    pub fn get(path: String) -> Self {
+        Self { path, body: None }
+    }
+}
+
+/// One venue: everything the rest of the engine may know of it. An exchange whose spot and
+/// perpetuals have accounts and addresses of their own is two venues.
 pub struct VenueRow {
-    /// Name after the `@` of an instrument and in `engine.toml`.
+    /// Its name in `engine.toml` and on screens.
     pub name: &'static str,
+    /// Name after the `@` of an instrument: that of the exchange.
+    pub exchange: &'static str,
+    /// What may be traded there.
+    pub kinds: &'static [InstrumentKind],
     /// Public addresses of the venue.
     pub live: fn() -> Endpoints,
     /// Addresses of the venue's test network.
     pub testnet: fn() -> Endpoints,
-    /// Path and query that list the rules of these symbols.
-    pub instruments_path: fn(symbols: &[&str]) -> String,
-    /// Reads the reply to `instruments_path`; unknown symbols are simply not in the list.
-    pub decode_instruments: fn(body: &mut [u8]) -> Result<Vec<InstrumentSpec>, DecodeError>,
-    /// The venue's own symbol of a spot pair.
-    pub symbol: fn(base: &str, quote: &str) -> String,
+    /// Asks for the rules of these symbols, all of one kind.
+    pub instruments_request: fn(kind: InstrumentKind, symbols: &[&str]) -> PlainRequest,
+    /// Reads the reply to `instruments_request`; unknown symbols are simply not in the list.
+    pub decode_instruments:
+        fn(kind: InstrumentKind, body: &mut [u8]) -> Result<Vec<InstrumentSpec>, DecodeError>,
+    /// The venue's own symbol of an instrument, as it stands in `instruments_request`.
+    pub symbol: fn(name: &InstrumentName<'_>) -> String,
     /// Assets that fees may be taken in besides base and quote: the venue's own token.
     pub fee_assets: &'static [&'static str],
     /// The venue's rate limits.
@@ -285,6 +309,28 @@ pub const VENUES: &[VenueRow] = &[binance::ROW, bybit::ROW];
 pub fn find(name: &str) -> Option<crate::types::VenueId> {
     let index = VENUES.iter().position(|row| row.name == name)?;
     Some(crate::types::VenueId(index as u8))
+}
+
+/// The venue that trades an instrument of this name; `Err` tells whether its exchange is known.
+pub fn find_for(name: &InstrumentName<'_>) -> Result<crate::types::VenueId, NoVenue> {
+    let of_exchange = |row: &&VenueRow| row.exchange == name.exchange;
+    let index = VENUES
+        .iter()
+        .position(|row| of_exchange(&row) && row.kinds.contains(&name.kind()))
+        .ok_or_else(|| match VENUES.iter().any(|row| of_exchange(&row)) {
+            true => NoVenue::KindNotTraded,
+            false => NoVenue::UnknownExchange,
+        })?;
+    Ok(crate::types::VenueId(index as u8))
+}
+
+/// Why no venue trades an instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoVenue {
+    /// No exchange has this name.
+    UnknownExchange,
+    /// The exchange is known, but not for contracts of this kind.
+    KindNotTraded,
 }
 
 /// Symbols of one venue to instruments: linear over a handful, or binary over many.

@@ -147,6 +147,13 @@ pub struct InstrumentSpec {
     pub base: String,
     /// Quote asset.
     pub quote: String,
+    /// What kind of contract.
+    pub kind: InstrumentKind,
+    /// Asset in which margin and profit of a perpetual are paid; empty for spot.
+    pub settle: String,
+    /// Base units of one contract where the venue counts in contracts, else 0. The quantities below
+    /// are base units either way.
+    pub contract: Decimal,
     /// Whether it trades now.
     pub trading: bool,
     /// Smallest price step.
@@ -169,13 +176,65 @@ pub struct InstrumentSpec {
     pub notional_max: Decimal,
 }
 
-/// Splits `BTC/USDT@binance` into base, quote and venue name.
-#[must_use]
-pub fn parse_name(name: &str) -> Option<(&str, &str, &str)> {
-    let (pair, venue) = name.split_once('@')?;
-    let (base, quote) = pair.split_once('/')?;
-    let plain = |text: &str| !text.is_empty() && !text.contains(['/', '@', ':', ' ']);
-    (plain(base) && plain(quote) && plain(venue)).then_some((base, quote, venue))
+/// The parts of an instrument's name: `BTC/USDT@venue` for spot, `BTC/USDT:USDT@venue` for a
+/// perpetual, with the asset it is settled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InstrumentName<'a> {
+    /// What is traded.
+    pub base: &'a str,
+    /// What it is priced in.
+    pub quote: &'a str,
+    /// What a perpetual is settled in; none for spot.
+    pub settle: Option<&'a str>,
+    /// Name of the exchange.
+    pub exchange: &'a str,
+}
+
+impl<'a> InstrumentName<'a> {
+    /// Reads a name; `None` if it is not of either form.
+    #[must_use]
+    pub fn parse(name: &'a str) -> Option<Self> {
+        let (pair, exchange) = name.split_once('@')?;
+        let (base, rest) = pair.split_once('/')?;
+        let (quote, settle) = match rest.split_once(':') {
+            Some((quote, settle)) => (quote, Some(settle)),
+            None => (rest, None),
+        };
+        let plain = |text: &str| !text.is_empty() && !text.contains(['/', '@', ':', ' ']);
+        let all = [Some(base), Some(quote), settle, Some(exchange)];
+        all.into_iter().flatten().all(plain).then_some(Self { base, quote, settle, exchange })
+    }
+
+    /// What kind of contract it names.
+    #[must_use]
+    pub fn kind(&self) -> InstrumentKind {
+        match self.settle {
+            None => InstrumentKind::Spot,
+            Some(_) => InstrumentKind::LinearPerpetual,
+        }
+    }
+}
+
+impl fmt::Display for InstrumentName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { base, quote, settle, exchange } = self;
+        match settle {
+            Some(settle) => write!(f, "{base}/{quote}:{settle}@{exchange}"),
+            None => write!(f, "{base}/{quote}@{exchange}"),
+        }
+    }
+}
+
+impl InstrumentSpec {
+    /// Whether this is what a name asks for.
+    #[must_use]
+    pub fn is(&self, name: &InstrumentName<'_>) -> bool {
+        let settle = name.settle.unwrap_or_default();
+        self.kind == name.kind()
+            && self.base == name.base
+            && self.quote == name.quote
+            && self.settle == settle
+    }
 }
 
 #[cfg(test)]
@@ -193,9 +252,17 @@ mod tests {
 
     #[test]
     fn names_split_into_their_parts() {
-        assert_eq!(parse_name("BTC/USDT@binance"), Some(("BTC", "USDT", "binance")));
-        for bad in ["BTCUSDT", "BTC/USDT", "BTC@x", "/USDT@x", "BTC/@x", "BTC/USDT@", "A/B:C@x"] {
-            assert_eq!(parse_name(bad), None, "{bad}");
+        let spot = InstrumentName { base: "BTC", quote: "USDT", settle: None, exchange: "x" };
+        let perpetual = InstrumentName { quote: "USD", settle: Some("USDC"), ..spot };
+        for (text, name) in [("BTC/USDT@x", spot), ("BTC/USD:USDC@x", perpetual)] {
+            assert_eq!(InstrumentName::parse(text), Some(name));
+            assert_eq!(name.to_string(), text);
+        }
+        assert_eq!(spot.kind(), InstrumentKind::Spot);
+        assert_eq!(perpetual.kind(), InstrumentKind::LinearPerpetual);
+        let bad = ["BTCUSDT", "BTC/USDT", "BTC@x", "/USDT@x", "BTC/@x", "BTC/USDT@", "A/B:@x"];
+        for bad in bad.into_iter().chain(["A/:C@x", "A/B:C:D@x", "A:C@x"]) {
+            assert_eq!(InstrumentName::parse(bad), None, "{bad}");
         }
     }
 }

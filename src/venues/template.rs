@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::digits::Text;
 use crate::types::{ClientOrderId, Instrument, NewOrder, OrderType, Price, Qty, Side, TimeInForce};
 
 /// Bytes that are copied at once.
@@ -17,7 +18,12 @@ const CHUNK: usize = 32;
 pub(super) struct Template {
     chunks: Box<[[u8; CHUNK]]>,
     pieces: Box<[Piece]>,
+    /// Bytes that a whole request may take.
+    room: usize,
 }
+
+/// The longest value, and the chunk that is cut behind it.
+const VALUE_ROOM: usize = 128;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Piece {
@@ -52,7 +58,24 @@ impl Template {
             rest = &rest[at + mark.len()..];
         }
         add(rest)?;
-        Some(Self { chunks: chunks.into(), pieces: pieces.into() })
+        let room = CHUNK * chunks.len() + VALUE_ROOM * pieces.len();
+        Some(Self { chunks: chunks.into(), pieces: pieces.into(), room })
+    }
+
+    /// Makes room for all of it.
+    #[inline]
+    pub(super) fn reserve(&self, out: &mut Vec<u8>) {
+        out.reserve(self.room);
+    }
+
+    /// Appends these values, a piece behind each; those begin at `at`. Gives the place of the next.
+    #[inline]
+    pub(super) fn values(&self, at: usize, values: &[Text], out: &mut Vec<u8>) -> usize {
+        for (value, at) in values.iter().zip(at..) {
+            value.append(out);
+            self.piece(at, out);
+        }
+        at + values.len()
     }
 
     /// Appends the piece at this place: the first stands before all gaps, the next behind the first

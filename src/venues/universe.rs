@@ -5,7 +5,7 @@
 
 use super::InstrumentSpec;
 use crate::types::{
-    Amount, Instrument, InstrumentId, InstrumentKind, InstrumentRules, InstrumentStatus,
+    Amount, AssetId, Instrument, InstrumentId, InstrumentKind, InstrumentRules, InstrumentStatus,
     InstrumentTable, ParseUnitError, Scale, VenueId,
 };
 use rust_decimal::Decimal;
@@ -41,17 +41,24 @@ pub fn assemble(wanted: &[Wanted], fee_assets: &[&str]) -> Result<InstrumentTabl
     let mut table = InstrumentTable::default();
     for item in wanted {
         let scale = scales[item.spec.base.as_str()];
-        let rules = rules(&item.spec, scale).map_err(|(field, error)| {
-            UniverseError(format!("{}: the venue's {field} {error}", item.name))
-        })?;
+        let failed =
+            |(field, error)| UniverseError(format!("{}: the venue's {field} {error}", item.name));
+        let rules = rules(&item.spec, scale).map_err(failed)?;
+        let contract = scale.qty(item.spec.contract);
+        let contract = contract.map_err(|error| failed(("contract size", error)))?;
         let instrument = Instrument {
             id: InstrumentId(0),
             venue: item.venue,
             name: item.name.clone(),
             symbol: item.spec.symbol.clone(),
-            kind: InstrumentKind::Spot,
+            kind: item.spec.kind,
             base: table.assets.intern(&item.spec.base),
             quote: table.assets.intern(&item.spec.quote),
+            settle: match item.spec.kind {
+                InstrumentKind::Spot => AssetId::NONE,
+                InstrumentKind::LinearPerpetual => table.assets.intern(&item.spec.settle),
+            },
+            contract,
             scale,
             rules,
             status: if item.spec.trading {
@@ -78,7 +85,8 @@ fn scales(wanted: &[Wanted]) -> Result<BTreeMap<&str, Scale>, UniverseError> {
         }
         let own = Scale {
             price_decimals: decimals(&[spec.tick_size, spec.price_min]),
-            qty_decimals: decimals(&[spec.lot_size, spec.qty_min]).max(fill_decimals(spec)),
+            qty_decimals: decimals(&[spec.lot_size, spec.qty_min, spec.contract])
+                .max(fill_decimals(spec)),
         };
         let scale = scales.entry(spec.base.as_str()).or_default();
         *scale = scale.finest(own);

@@ -135,6 +135,8 @@ fn a_feed_with_two_connections_does_not_allocate() {
             book: Book::new(Price(1), BookOptions::default()),
             writer: market.book_writer(BTC).unwrap(),
             trades: market.trade_writer(BTC).unwrap(),
+            perpetual: market.perpetual_writer(BTC).unwrap(),
+            marks: Perpetual::default(),
             top_sequence: 0,
             top_crossed: false,
         }],

@@ -600,6 +600,8 @@ fn side(
         book: Book::new(tick, BookOptions::default()),
         writer: market.book_writer(id).unwrap(),
         trades: market.trade_writer(id).unwrap(),
+        perpetual: market.perpetual_writer(id).unwrap(),
+        marks: Perpetual::default(),
         top_sequence: 0,
     };
     let latency = FeedLatency::new(market, venue).unwrap();

@@ -217,7 +217,13 @@ fn unknown_venues_and_instruments_are_named() {
         complaint(&with("[\"BTC/USDT@binance\"", "[\"BTCUSDT@binance\"")),
         format!(
             "engine.toml:{at}:16: \"BTCUSDT@binance\" is not an instrument; expected \
-             BASE/QUOTE@venue"
+             BASE/QUOTE@venue, or BASE/QUOTE:SETTLE@venue for a perpetual"
+        )
+    );
+    assert_eq!(
+        complaint(&with("[\"BTC/USDT@binance\"", "[\"BTC/USDT:USDT@binance\"")),
+        format!(
+            "engine.toml:{at}:16: \"BTC/USDT:USDT@binance\": perpetuals of binance cannot be traded"
         )
     );
     let text = DEFAULT_TOML.replace("cooldown_ms = 20", "cooldown_ms = 20 # x");

@@ -86,6 +86,8 @@ fn feed(script: Vec<Vec<(Event, Vec<Level>)>>) -> (Feed, MarketView, spsc::Produ
             book: Book::new(Price(1), BookOptions::default()),
             writer: market.book_writer(BTC).unwrap(),
             trades: market.trade_writer(BTC).unwrap(),
+            perpetual: market.perpetual_writer(BTC).unwrap(),
+            marks: Perpetual::default(),
             top_sequence: 0,
             top_crossed: false,
         }],

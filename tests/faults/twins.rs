@@ -182,6 +182,8 @@ impl Twins {
                 book: Book::new(Price(1), BookOptions::default()),
                 writer: market.book_writer(BTC).unwrap(),
                 trades: market.trade_writer(BTC).unwrap(),
+                perpetual: market.perpetual_writer(BTC).unwrap(),
+                marks: Perpetual::default(),
                 top_sequence: 0,
                 top_crossed: false,
             }],

@@ -20,8 +20,10 @@ fn serve(handle: impl Fn(usize, Connection) + Send + Sync + 'static) -> (Server,
 fn mirror(_: usize, mut connection: Connection) {
     while let Some(request) = connection.request() {
         let path = request.split(' ').nth(1).unwrap();
-        let length = path.len();
-        connection.say(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{path}"));
+        let body = request.split_once("\r\n\r\n").unwrap().1;
+        let length = path.len() + body.len();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+        connection.say(format!("{head}{path}{body}"));
     }
 }
 
@@ -314,17 +316,20 @@ fn malformed_and_oversized_replies_end_the_connection() {
 fn a_fetch_at_start_up_waits_for_its_reply() {
     let (server, url, ca) = serve(mirror);
     let tls = client_config(&[ca]).unwrap();
-    let get = |url: &str| blocking::get(tls.clone(), url, Duration::from_secs(5));
+    let get = |url: &str| blocking::fetch(tls.clone(), url, None, Duration::from_secs(5));
     assert_eq!(get(&format!("{url}/a/b?c=d")), Ok((200, b"/a/b?c=d".to_vec())));
     assert_eq!(get(&url), Ok((200, b"/".to_vec())));
     assert_eq!(get(&format!("{url}?x=/y")), Ok((200, b"/?x=/y".to_vec())));
+    let body = Some("{\"type\":\"meta\"}");
+    let posted = blocking::fetch(tls.clone(), &format!("{url}/info"), body, Duration::from_secs(5));
+    assert_eq!(posted, Ok((200, b"/info{\"type\":\"meta\"}".to_vec())));
     let error = get("https://localhost:1/x").unwrap_err();
     assert_eq!(
         error,
         "https://localhost:1/x: connection refused by 127.0.0.1:1: nothing listens there"
     );
     let untrusted = client_config(&[]).unwrap();
-    let error = blocking::get(untrusted, &url, Duration::from_secs(5)).unwrap_err();
+    let error = blocking::fetch(untrusted, &url, None, Duration::from_secs(5)).unwrap_err();
     assert!(error.contains("unknown CA"), "{error}");
     assert!(get("ftp://x").unwrap_err().contains("must start with"));
     drop(server);
@@ -334,6 +339,6 @@ fn a_fetch_at_start_up_waits_for_its_reply() {
 fn a_fetch_gives_up_in_time() {
     let (_server, url, ca) = serve(|_, mut connection| connection.wait_for_end());
     let tls = client_config(&[ca]).unwrap();
-    let error = blocking::get(tls, &url, Duration::from_millis(150)).unwrap_err();
+    let error = blocking::fetch(tls, &url, None, Duration::from_millis(150)).unwrap_err();
     assert!(error.ends_with("no reply within 0.15 s") || error.contains("in time"), "{error}");
 }

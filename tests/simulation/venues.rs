@@ -10,7 +10,7 @@ use stoop::sim::{
     SimOptions, SimVenueOptions, SymbolRules, Wire, WireOut,
 };
 use stoop::types::{InstrumentTable, Nanos, VenueId};
-use stoop::venues::{Credentials, Endpoints, Secret, VENUES, Wanted, assemble};
+use stoop::venues::{Credentials, Endpoints, InstrumentName, Secret, VENUES, Wanted, assemble};
 
 pub const NAMES: [&str; 2] = ["binance", "bybit"];
 pub const PORTS: [u16; 2] = [1_001, 1_002];
@@ -90,8 +90,10 @@ pub fn instruments(symbols: usize) -> Arc<InstrumentTable> {
         for symbol in 0..symbols {
             for venue in 0..2 {
                 let row = &VENUES[venue];
-                let name = (row.symbol)(BASES[symbol], "USDT");
-                let target = (row.instruments_path)(&[&name]);
+                let name = format!("{}/USDT@{}", BASES[symbol], NAMES[venue]);
+                let parts = InstrumentName::parse(&name).unwrap();
+                let (kind, symbol) = (parts.kind(), (row.symbol)(&parts));
+                let target = (row.instruments_request)(kind, &[&symbol]).path;
                 let (path, query) = target.split_once('?').unwrap();
                 let request = HttpRequest {
                     method: "GET".to_owned(),
@@ -102,8 +104,7 @@ pub fn instruments(symbols: usize) -> Arc<InstrumentTable> {
                 let (mut wire, mut exchange) = (wire(venue), exchange(venue, symbols));
                 let reply = wire.on_http(&request, &mut exchange, 0, &mut WireOut::new());
                 let mut body = reply.body.into_bytes();
-                let spec = (row.decode_instruments)(&mut body).unwrap().remove(0);
-                let name = format!("{}/USDT@{}", BASES[symbol], NAMES[venue]);
+                let spec = (row.decode_instruments)(kind, &mut body).unwrap().remove(0);
                 wanted.push(Wanted { name, venue: VenueId(venue as u8), spec });
             }
         }

@@ -117,7 +117,6 @@ fn config(plan: &Plan) -> Config {
         .map(|(symbol, venue)| InstrumentConfig {
             name: format!("{}/USDT@{}", BASES[symbol], NAMES[venue]),
             base: BASES[symbol].to_owned(),
-            quote: "USDT".to_owned(),
             venue: VenueId(venue as u8),
             streamed: true,
             place: Default::default(),

@@ -13,7 +13,7 @@ use crate::strategy::Strategy;
 use crate::types::{
     Instrument, InstrumentKind, InstrumentRules, InstrumentTable, Price, Qty, Scale, VenueId,
 };
-use crate::venues::{Credentials, Endpoints, Secret, VENUES};
+use crate::venues::{Credentials, Endpoints, InstrumentName, Secret, VENUES};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -74,7 +74,10 @@ pub(super) fn instrument_name(number: usize) -> String {
 
 /// The venue's name of an instrument.
 pub(super) fn instrument_symbol(number: usize) -> String {
-    (VENUES[0].symbol)(&base(number), "USDT")
+    let base = base(number);
+    let name =
+        InstrumentName { base: &base, quote: "USDT", settle: None, exchange: VENUES[0].exchange };
+    (VENUES[0].symbol)(&name)
 }
 
 /// Instruments as the recording needs them: the finest price and quantity are tick and lot.

@@ -1,8 +1,9 @@
 //! What Binance wants signed and how: HMAC-SHA256 in lower-case hexadecimal, or Ed25519 in base64.
 //!
 //! Knows nothing of requests: it signs the bytes it is given (see `params.rs` for which). The
-//! shared secret is absorbed once, and so is `apiKey=KEY` with which most texts begin: signing an
-//! order neither prepares the key again nor allocates. Rules: <https://developers.binance.com/docs/binance-spot-api-docs> (2026-07-21).
+//! shared secret is absorbed once, and so is `apiKey=KEY` with which most texts begin, and how the
+//! text of the next order will probably begin: signing an order neither prepares the key again nor
+//! allocates. Rules: <https://developers.binance.com/docs/binance-spot-api-docs> (2026-07-21).
 
 #![forbid(unsafe_code)]
 
@@ -16,18 +17,31 @@ use zeroize::Zeroizing;
 /// Longest signature text: 64 bytes in base64 with padding.
 const SIGNATURE_MAX: usize = 88;
 
+/// SHA-256 takes so many bytes at once.
+const BLOCK: usize = 64;
+/// Longest beginning that is foreseen without growing.
+const NEXT_MAX: usize = 512;
+
 /// Signs with the account's secret.
 #[expect(clippy::large_enum_variant, reason = "there is one per account, and it is never moved")]
 pub(super) enum Signer {
     /// Shared secret, already absorbed.
     Hmac {
         plain: HmacSigner,
-        /// The beginning that most texts have, and what has absorbed it too.
-        prefix: Vec<u8>,
-        begun: HmacSigner,
+        /// With the beginning that most texts have.
+        begun: Begun,
+        /// With a longer one, which the next text probably has.
+        next: Begun,
     },
     /// Private key; the only kind that may log on to a session.
     Ed25519(Ed25519KeyPair),
+}
+
+/// The beginning of a text, and what has absorbed it.
+#[derive(Clone)]
+pub(super) struct Begun {
+    text: Vec<u8>,
+    signer: HmacSigner,
 }
 
 /// A signature as it is sent, before any percent-encoding.
@@ -46,9 +60,11 @@ impl Signer {
                     return Err(SetupError::BadSecret("it is empty"));
                 }
                 let plain = HmacSigner::new(text.as_bytes());
-                let prefix = format!("apiKey={key}").into_bytes();
-                let begun = plain.with_prefix(&prefix);
-                Ok(Self::Hmac { plain, prefix, begun })
+                let text = format!("apiKey={key}").into_bytes();
+                let begun = Begun { signer: plain.with_prefix(&text), text };
+                let mut next = begun.clone();
+                next.text.reserve(NEXT_MAX);
+                Ok(Self::Hmac { plain, begun, next })
             }
             SecretKind::Ed25519Pem => {
                 let der = pem_body(secret.expose())?;
@@ -64,13 +80,28 @@ impl Signer {
         matches!(self, Self::Ed25519(_))
     }
 
+    /// Absorbs how the next text probably begins, for when it is there: a whole block less of it is
+    /// left then. Not worth anything where no block more is whole.
+    pub(super) fn foresee(&mut self, text: &[u8]) {
+        let Self::Hmac { begun, next, .. } = self else { return };
+        if text.len() / BLOCK > begun.text.len() / BLOCK
+            && let Some(rest) = begun.rest(text)
+        {
+            next.signer = begun.signer.with_prefix(rest);
+            next.text.clear();
+            next.text.extend_from_slice(text);
+        }
+    }
+
     /// Signs `payload`.
     pub(super) fn sign(&self, payload: &[u8]) -> Signature {
         let mut text = [0; SIGNATURE_MAX];
         let len = match self {
-            Self::Hmac { plain, prefix, begun } => {
-                let signed = match payload.strip_prefix(&prefix[..]) {
-                    Some(rest) => begun.sign(&[rest]),
+            Self::Hmac { plain, begun, next } => {
+                let mut known = [next, begun].into_iter();
+                let known = known.find_map(|begun| Some((begun, begun.rest(payload)?)));
+                let signed = match known {
+                    Some((begun, rest)) => begun.signer.sign(&[rest]),
                     None => plain.sign(&[payload]),
                 };
                 text[..64].copy_from_slice(&hex(&signed));
@@ -81,6 +112,14 @@ impl Signer {
                 .expect("64 bytes are 88 characters of base64"),
         };
         Signature { text, len }
+    }
+}
+
+impl Begun {
+    /// What is left of a text that begins so.
+    #[inline]
+    fn rest<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
+        text.strip_prefix(&self.text[..])
     }
 }
 

@@ -10,18 +10,19 @@
 #![forbid(unsafe_code)]
 
 use super::auth::percent_encode;
-use crate::venues::{DecodeError, InstrumentSpec, Parser, Value};
+use crate::types::InstrumentKind;
+use crate::venues::{DecodeError, InstrumentSpec, Parser, PlainRequest, Value};
 use rust_decimal::Decimal;
 use std::str::FromStr;
 
 /// The venue does not know one of the symbols that were asked for.
 const INVALID_SYMBOL: i64 = -1121;
 
-/// Path and query that list the rules of `symbols`.
+/// Asks for the rules of `symbols`.
 ///
 /// The venue refuses the whole request if it does not know one of them (status 400, code -1121):
 /// to learn which, ask for one at a time.
-pub(super) fn path(symbols: &[&str]) -> String {
+pub(super) fn request(_kind: InstrumentKind, symbols: &[&str]) -> PlainRequest {
     let mut list = Vec::new();
     list.push(b'[');
     for (index, symbol) in symbols.iter().enumerate() {
@@ -33,11 +34,14 @@ pub(super) fn path(symbols: &[&str]) -> String {
     list.push(b']');
     let mut path = b"/api/v3/exchangeInfo?symbols=".to_vec();
     percent_encode(&list, &mut path);
-    String::from_utf8(path).expect("percent-encoded text is ASCII")
+    PlainRequest::get(String::from_utf8(path).expect("percent-encoded text is ASCII"))
 }
 
 /// Reads the reply. The refusal of an unknown symbol is an empty list.
-pub(super) fn decode(body: &mut [u8]) -> Result<Vec<InstrumentSpec>, DecodeError> {
+pub(super) fn decode(
+    _kind: InstrumentKind,
+    body: &mut [u8],
+) -> Result<Vec<InstrumentSpec>, DecodeError> {
     Parser::new().read(body, |root| {
         if root.get("code").and_then(Value::i64) == Some(INVALID_SYMBOL) {
             return Ok(Vec::new());
@@ -87,6 +91,7 @@ fn symbol(row: Value<'_>) -> Result<InstrumentSpec, DecodeError> {
         qty_market_max: tighter(filters.qty_market_max, filters.qty_max),
         notional_min: filters.notional_min,
         notional_max: filters.notional_max,
+        ..InstrumentSpec::default()
     })
 }
 

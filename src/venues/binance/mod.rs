@@ -36,14 +36,17 @@ mod trading;
 pub(super) use frames::Frames;
 pub(super) use signing::schemes as signing_schemes;
 
-use super::{Endpoints, VenueRow};
+use super::{Endpoints, InstrumentName, VenueRow};
+use crate::types::InstrumentKind;
 
 /// Binance's row in the table of venues.
 pub const ROW: VenueRow = VenueRow {
     name: "binance",
+    exchange: "binance",
+    kinds: &[InstrumentKind::Spot],
     live,
     testnet,
-    instruments_path: instruments::path,
+    instruments_request: instruments::request,
     decode_instruments: instruments::decode,
     symbol,
     fee_assets: &["BNB"],
@@ -72,8 +75,8 @@ fn testnet() -> Endpoints {
     }
 }
 
-fn symbol(base: &str, quote: &str) -> String {
-    format!("{base}{quote}").to_uppercase()
+fn symbol(name: &InstrumentName<'_>) -> String {
+    format!("{}{}", name.base, name.quote).to_uppercase()
 }
 
 /// `url`, with `path` appended if it has none of its own.

@@ -13,7 +13,7 @@ const SECRET: &str = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5
 const KEY: &str = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
 const PAYLOAD: &str = "apiKey=vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A\
     &newClientOrderId=st0000000000000001&newOrderRespType=ACK&price=61685.99&quantity=0.00847\
-    &recvWindow=5000&side=SELL&symbol=BTCUSDT&timeInForce=IOC&timestamp=1660801715431&type=LIMIT";
+    &side=SELL&symbol=BTCUSDT&timeInForce=IOC&timestamp=1660801715431&type=LIMIT";
 
 pub(in crate::venues) fn schemes() -> Result<Vec<Scheme>, SetupError> {
     let unusable = |_| SetupError::BadSecret("no Ed25519 key could be made");

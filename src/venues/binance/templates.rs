@@ -11,9 +11,10 @@ use super::auth::{Signature, Signer};
 use super::orders::{self, Stamp};
 use super::params::{Params, Wire};
 use crate::types::{
-    CancelOrder, ClientOrderId, CommandKind, Instrument, NewOrder, OrderType, Scale, VenueOrderId,
+    CancelOrder, ClientOrderId, CommandKind, Instrument, InstrumentId, NewOrder, OrderType,
+    VenueOrderId,
 };
-use crate::venues::digits;
+use crate::venues::digits::Text;
 use crate::venues::template::{KINDS, SAMPLES, Sample, Template, kind};
 
 /// One request.
@@ -46,6 +47,15 @@ pub(super) struct Templates {
     /// By instrument; none where the wire is REST.
     rows: Vec<Row>,
     query: Vec<u8>,
+    /// The newest order, until the id behind its own was foreseen.
+    newest: Option<Newest>,
+}
+
+/// An order whose id is probably followed by the next one.
+struct Newest {
+    client_id: ClientOrderId,
+    instrument: InstrumentId,
+    kind: usize,
 }
 
 impl Templates {
@@ -64,7 +74,29 @@ impl Templates {
                 rows[instrument.id.index()] = maker.row(instrument);
             }
         }
-        Self { rows, query: Vec::with_capacity(512) }
+        Self { rows, query: Vec::with_capacity(512), newest: None }
+    }
+
+    /// Lets the signer absorb the beginning that the next order's text will have if it takes the id
+    /// after that of the newest: everything before the first price or quantity. Costs nothing if no
+    /// order was signed since.
+    #[inline]
+    pub(super) fn foresee(&mut self, signer: &mut Signer) {
+        if let Some(newest) = self.newest.take() {
+            self.foresee_after(&newest, signer);
+        }
+    }
+
+    fn foresee_after(&mut self, newest: &Newest, signer: &mut Signer) {
+        let row = self.rows.get(newest.instrument.index());
+        let request = row.and_then(|row| row.new[newest.kind].as_ref());
+        let Some(query) = request.and_then(|request| request.query.as_ref()) else { return };
+        let next = ClientOrderId(newest.client_id.0.wrapping_add(1));
+        self.query.clear();
+        query.piece(0, &mut self.query);
+        self.query.extend_from_slice(&next.encode());
+        query.piece(1, &mut self.query);
+        signer.foresee(&self.query);
     }
 
     /// Signs the request for a command, which is then ready to be written; `None` if [`Params`] has
@@ -72,39 +104,37 @@ impl Templates {
     #[inline]
     pub(super) fn prepare<'a>(
         &'a mut self,
-        command: &'a CommandKind,
+        command: &CommandKind,
         (id, timestamp_ms): (u64, u64),
         account: &Account,
         signer: &Signer,
     ) -> Option<impl FnOnce(&mut Vec<u8>) + use<'a>> {
-        let Self { rows, query } = self;
+        let Self { rows, query, newest } = self;
         let (request, values) = values(rows, command, account)?;
+        if let CommandKind::New(order) = command {
+            let NewOrder { client_id, instrument, .. } = *order;
+            *newest = Some(Newest { client_id, instrument, kind: kind(order) });
+        }
+        let values = values.texts(timestamp_ms);
         let signature = request.query.as_ref().map(|template| {
             query.clear();
+            template.reserve(query);
             template.piece(0, query);
-            values.write(timestamp_ms, template, 1, query);
+            template.values(1, values.list(), query);
             signer.sign(query)
         });
-        Some(move |out: &mut Vec<u8>| {
-            request.write(id, timestamp_ms, &values, signature.as_ref(), out);
-        })
+        Some(move |out: &mut Vec<u8>| request.write(id, &values, signature.as_ref(), out))
     }
 }
 
 impl Request {
     #[inline]
-    fn write(
-        &self,
-        id: u64,
-        timestamp_ms: u64,
-        values: &Values<'_>,
-        signature: Option<&Signature>,
-        out: &mut Vec<u8>,
-    ) {
+    fn write(&self, id: u64, values: &Texts, signature: Option<&Signature>, out: &mut Vec<u8>) {
+        self.frame.reserve(out);
         self.frame.piece(0, out);
-        digits::whole(id, out);
+        Text::whole(id).append(out);
         self.frame.piece(1, out);
-        let next = values.write(timestamp_ms, &self.frame, 2, out);
+        let next = self.frame.values(2, values.list(), out);
         if let Some(signature) = signature {
             out.extend_from_slice(signature.as_bytes());
             self.frame.piece(next, out);
@@ -114,70 +144,41 @@ impl Request {
 
 /// What changes from order to order, but for request number, time and signature.
 #[derive(Clone, Copy)]
-enum Values<'a> {
-    Limit(&'a NewOrder, Scale),
-    Market(&'a NewOrder, Scale),
+enum Values {
+    /// Client id, price, quantity.
+    Limit(ClientOrderId, Text, Text),
+    /// Client id, quantity.
+    Market(ClientOrderId, Text),
     ClientId(ClientOrderId),
-    Number(&'a VenueOrderId),
+    Number(Text),
 }
 
-impl Values<'_> {
-    /// Appends the values in the order of their names, the time last, each with the piece behind it;
-    /// those begin at `at`. Gives the place of the next piece.
-    #[inline]
-    fn write(&self, timestamp_ms: u64, template: &Template, at: usize, out: &mut Vec<u8>) -> usize {
-        let mut at = at;
-        let mut piece = |out: &mut Vec<u8>| {
-            template.piece(at, out);
-            at += 1;
-        };
-        match self {
-            Self::Limit(order, scale) => {
-                out.extend_from_slice(&order.client_id.encode());
-                piece(out);
-                digits::decimal(order.price.0, scale.price_decimals, out);
-                piece(out);
-                digits::decimal(order.qty.0, scale.qty_decimals, out);
-            }
-            Self::Market(order, scale) => {
-                out.extend_from_slice(&order.client_id.encode());
-                piece(out);
-                digits::decimal(order.qty.0, scale.qty_decimals, out);
-            }
-            Self::ClientId(client_id) => out.extend_from_slice(&client_id.encode()),
-            Self::Number(number) => out.extend_from_slice(number.as_str().as_bytes()),
-        }
-        piece(out);
-        digits::whole(timestamp_ms, out);
-        piece(out);
-        at
-    }
+/// Values as text: the query and the frame take them from here.
+struct Texts {
+    texts: [Text; 4],
+    len: usize,
+}
 
-    /// The same as single texts, where they are cut out of a sample.
-    fn texts(&self, timestamp_ms: u64) -> Vec<Vec<u8>> {
-        let text = |write: &dyn Fn(&mut Vec<u8>)| {
-            let mut out = Vec::new();
-            write(&mut out);
-            out
+impl Texts {
+    #[inline]
+    fn list(&self) -> &[Text] {
+        self.texts.get(..self.len).unwrap_or(&[])
+    }
+}
+
+impl Values {
+    /// The texts in the order of their names, the time last.
+    #[inline]
+    fn texts(&self, timestamp_ms: u64) -> Texts {
+        let id = |id: ClientOrderId| Text::fixed(&id.encode());
+        let time = Text::whole(timestamp_ms);
+        let (texts, len) = match *self {
+            Self::Limit(client_id, price, qty) => ([id(client_id), price, qty, time], 4),
+            Self::Market(client_id, qty) => ([id(client_id), qty, time, time], 3),
+            Self::ClientId(client_id) => ([id(client_id), time, time, time], 2),
+            Self::Number(number) => ([number, time, time, time], 2),
         };
-        let price = |order: &NewOrder, scale: &Scale| {
-            text(&|out| digits::decimal(order.price.0, scale.price_decimals, out))
-        };
-        let qty = |order: &NewOrder, scale: &Scale| {
-            text(&|out| digits::decimal(order.qty.0, scale.qty_decimals, out))
-        };
-        let mut texts = match self {
-            Self::Limit(order, scale) => {
-                vec![order.client_id.encode().to_vec(), price(order, scale), qty(order, scale)]
-            }
-            Self::Market(order, scale) => {
-                vec![order.client_id.encode().to_vec(), qty(order, scale)]
-            }
-            Self::ClientId(client_id) => vec![client_id.encode().to_vec()],
-            Self::Number(number) => vec![number.as_str().as_bytes().to_vec()],
-        };
-        texts.push(text(&|out| digits::whole(timestamp_ms, out)));
-        texts
+        Texts { texts, len }
     }
 }
 
@@ -185,9 +186,9 @@ impl Values<'_> {
 #[inline]
 fn values<'a>(
     rows: &'a [Row],
-    command: &'a CommandKind,
+    command: &CommandKind,
     account: &Account,
-) -> Option<(&'a Request, Values<'a>)> {
+) -> Option<(&'a Request, Values)> {
     match command {
         CommandKind::New(order) => {
             let row = rows.get(order.instrument.index())?;
@@ -208,22 +209,23 @@ fn values<'a>(
 }
 
 #[inline]
-fn new_values<'a>(order: &'a NewOrder, instrument: &Instrument) -> Option<Values<'a>> {
+fn new_values(order: &NewOrder, instrument: &Instrument) -> Option<Values> {
     let scale = instrument.scale;
-    let qty = digits::fits(order.qty.0, scale.qty_decimals);
+    let qty = Text::decimal(order.qty.0, scale.qty_decimals)?;
     if order.order_type == OrderType::Market {
-        return qty.then_some(Values::Market(order, scale));
+        return Some(Values::Market(order.client_id, qty));
     }
-    let both = qty && digits::fits(order.price.0, scale.price_decimals);
-    both.then_some(Values::Limit(order, scale))
+    let price = Text::decimal(order.price.0, scale.price_decimals)?;
+    Some(Values::Limit(order.client_id, price, qty))
 }
 
 #[inline]
-fn cancel_values(order: &CancelOrder) -> Option<Values<'_>> {
+fn cancel_values(order: &CancelOrder) -> Option<Values> {
     if order.venue_order_id.is_empty() {
         return order.client_id.is_some().then_some(Values::ClientId(order.client_id));
     }
-    is_plain(order.venue_order_id.as_str()).then_some(Values::Number(&order.venue_order_id))
+    let number = order.venue_order_id.as_str();
+    if is_plain(number) { Text::new(number.as_bytes()).map(Values::Number) } else { None }
 }
 
 /// Whether a number is written as numbers are, and so stays as it is.
@@ -285,20 +287,20 @@ impl Maker<'_> {
 
     fn cut(&self, sample: &Sample, command: &CommandKind) -> Option<Request> {
         let (frame, query, signature) = self.sample(sample, command)?;
-        let mut marks = self.own_values(command)?.texts(sample.timestamp_ms);
+        let values = self.own_values(command)?.texts(sample.timestamp_ms);
+        let texts = values.list().iter();
+        let mut marks: Vec<Vec<u8>> = texts.map(|text| text.as_bytes().to_vec()).collect();
         let signed = self.wire == Wire::Signed;
         let query = match signed {
             true => Some(Template::new(&query, &marks)?),
             false => None,
         };
-        let mut id = Vec::new();
-        digits::whole(sample.id, &mut id);
-        marks.insert(0, id);
+        marks.insert(0, Text::whole(sample.id).as_bytes().to_vec());
         marks.extend(signed.then_some(signature));
         Some(Request { frame: Template::new(&frame, &marks)?, query })
     }
 
-    fn own_values<'a>(&self, command: &'a CommandKind) -> Option<Values<'a>> {
+    fn own_values(&self, command: &CommandKind) -> Option<Values> {
         match command {
             CommandKind::New(order) => {
                 new_values(order, self.account.instruments.get(order.instrument)?)
@@ -315,14 +317,14 @@ impl Maker<'_> {
         sample: &Sample,
         command: &CommandKind,
     ) -> Option<(Vec<u8>, Vec<u8>)> {
-        let values = self.own_values(command)?;
+        let values = self.own_values(command)?.texts(sample.timestamp_ms);
         let (mut frame, mut query) = (Vec::new(), Vec::new());
         let signature = request.query.as_ref().map(|template| {
             template.piece(0, &mut query);
-            values.write(sample.timestamp_ms, template, 1, &mut query);
+            template.values(1, values.list(), &mut query);
             self.signer.sign(&query)
         });
-        request.write(sample.id, sample.timestamp_ms, &values, signature.as_ref(), &mut frame);
+        request.write(sample.id, &values, signature.as_ref(), &mut frame);
         Some((frame, query))
     }
 }
@@ -332,7 +334,7 @@ mod tests {
     use super::super::tests::{KEY, PEM, SECRET, setup};
     use super::*;
     use crate::types::{
-        InstrumentId, InstrumentRules, InstrumentTable, Price, Qty, Side, TimeInForce, VenueId,
+        InstrumentRules, InstrumentTable, Price, Qty, Scale, Side, TimeInForce, VenueId,
     };
     use crate::venues::Secret;
     use proptest::prelude::*;

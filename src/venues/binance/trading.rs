@@ -158,6 +158,7 @@ impl Connector for TradingConnector {
             None => parser.read(frame, |root| core.on_frame(channel, root, now, out, events)),
         };
         core.advance(now, out, events);
+        core.templates.foresee(&mut core.signer);
         result
     }
 

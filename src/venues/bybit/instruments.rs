@@ -6,21 +6,21 @@
 
 #![forbid(unsafe_code)]
 
-use super::super::{DecodeError, InstrumentSpec, Parser, Value};
+use super::super::{DecodeError, InstrumentSpec, Parser, PlainRequest, Value};
 use super::SPOT;
-use crate::types::ParseUnitError;
+use crate::types::{InstrumentKind, ParseUnitError};
 use rust_decimal::Decimal;
 
 /// "Parameter error"; the reply to a symbol that does not exist.
 const PARAMETER_ERROR: i64 = 10001;
 
-/// Path and query that list these symbols.
-pub(super) fn path(symbols: &[&str]) -> String {
+/// Asks for the rules of these symbols.
+pub(super) fn request(_kind: InstrumentKind, symbols: &[&str]) -> PlainRequest {
     let all = format!("/v5/market/instruments-info?category={}", SPOT.category);
-    match symbols {
+    PlainRequest::get(match symbols {
         [symbol] => format!("{all}&symbol={symbol}"),
         _ => all,
-    }
+    })
 }
 
 /// Reads the reply, trimmed here:
@@ -31,7 +31,10 @@ pub(super) fn path(symbols: &[&str]) -> String {
 ///  "minOrderAmt":"5","maxLimitOrderQty":"83","maxMarketOrderQty":"41.5"},
 ///  "priceFilter":{"tickSize":"0.1"}}]}}
 /// ```
-pub(super) fn decode(body: &mut [u8]) -> Result<Vec<InstrumentSpec>, DecodeError> {
+pub(super) fn decode(
+    _kind: InstrumentKind,
+    body: &mut [u8],
+) -> Result<Vec<InstrumentSpec>, DecodeError> {
     Parser::new().read(body, |root| {
         match root.field_i64("retCode")? {
             0 => {}

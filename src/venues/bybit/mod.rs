@@ -35,7 +35,9 @@ mod tests;
 pub(super) use frames::Frames;
 pub(super) use signing::schemes as signing_schemes;
 
-use super::{Connector, DecodeError, Endpoints, SetupError, Value, VenueRow, VenueSetup};
+use super::{
+    Connector, DecodeError, Endpoints, InstrumentName, SetupError, Value, VenueRow, VenueSetup,
+};
 use crate::types::{CommandKind, Costs, InstrumentKind, LIMITS_MAX, LimitSpec};
 
 /// One product of the venue; everything that differs between them.
@@ -162,8 +164,8 @@ fn testnet() -> Endpoints {
     }
 }
 
-fn symbol(base: &str, quote: &str) -> String {
-    format!("{base}{quote}")
+fn symbol(name: &InstrumentName<'_>) -> String {
+    format!("{}{}", name.base, name.quote)
 }
 
 fn market(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
@@ -186,9 +188,11 @@ fn trading(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
 /// Bybit spot.
 pub const ROW: VenueRow = VenueRow {
     name: "bybit",
+    exchange: "bybit",
+    kinds: &[InstrumentKind::Spot],
     live,
     testnet,
-    instruments_path: instruments::path,
+    instruments_request: instruments::request,
     decode_instruments: instruments::decode,
     symbol,
     fee_assets: &["MNT"],

@@ -6,7 +6,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::super::digits;
+use super::super::digits::Text;
 use super::super::template::{KINDS, SAMPLES, Sample, Template, kind};
 use super::Product;
 use super::orders::Action;
@@ -31,66 +31,54 @@ struct Maker<'a> {
     recv_window: &'a str,
 }
 
-/// Whether a template serves an action that was checked.
-#[inline]
-fn fits(action: Action<'_>, instrument: &Instrument) -> bool {
-    let scale = instrument.scale;
-    match action {
-        Action::New(order) => {
-            let market = order.order_type == OrderType::Market;
-            digits::fits(order.qty.0, scale.qty_decimals)
-                && (market || digits::fits(order.price.0, scale.price_decimals))
-        }
-        Action::Cancel(order) => order.client_id.is_some(),
-        Action::Replace(_) => false,
+/// The values of an action in the order in which they are written.
+struct Values {
+    texts: [Text; 5],
+    len: usize,
+}
+
+impl Values {
+    #[inline]
+    fn list(&self) -> &[Text] {
+        self.texts.get(..self.len).unwrap_or(&[])
     }
 }
 
-/// The values of an action in the order in which they are written, each followed by `end`.
+/// The values of an action that was checked; `None` if no template serves it.
 #[inline]
-fn each(
+fn values(
     action: Action<'_>,
     instrument: &Instrument,
     (id, timestamp_ms): (u64, u64),
-    out: &mut Vec<u8>,
-    mut end: impl FnMut(&mut Vec<u8>),
-) {
-    digits::whole(id, out);
-    end(out);
-    digits::whole(timestamp_ms, out);
-    end(out);
-    let client_id = match action {
+) -> Option<Values> {
+    let scale = instrument.scale;
+    let (id, time) = (Text::whole(id), Text::whole(timestamp_ms));
+    let (texts, len) = match action {
         Action::New(order) => {
-            digits::decimal(order.qty.0, instrument.scale.qty_decimals, out);
-            end(out);
-            if order.order_type == OrderType::Limit {
-                digits::decimal(order.price.0, instrument.scale.price_decimals, out);
-                end(out);
+            let client_id = Text::fixed(&order.client_id.encode());
+            let qty = Text::decimal(order.qty.0, scale.qty_decimals)?;
+            if order.order_type == OrderType::Market {
+                ([id, time, qty, client_id, client_id], 4)
+            } else {
+                let price = Text::decimal(order.price.0, scale.price_decimals)?;
+                ([id, time, qty, price, client_id], 5)
             }
-            order.client_id
         }
-        Action::Cancel(order) => order.client_id,
-        Action::Replace(order) => order.client_id,
+        Action::Cancel(order) if order.client_id.is_some() => {
+            let client_id = Text::fixed(&order.client_id.encode());
+            ([id, time, client_id, client_id, client_id], 3)
+        }
+        Action::Cancel(_) | Action::Replace(_) => return None,
     };
-    out.extend_from_slice(&client_id.encode());
-    end(out);
+    Some(Values { texts, len })
 }
 
 /// A whole frame.
 #[inline]
-fn write(
-    template: &Template,
-    action: Action<'_>,
-    instrument: &Instrument,
-    place: (u64, u64),
-    out: &mut Vec<u8>,
-) {
+fn write(template: &Template, values: &Values, out: &mut Vec<u8>) {
+    template.reserve(out);
     template.piece(0, out);
-    let mut at = 0;
-    each(action, instrument, place, out, |out| {
-        at += 1;
-        template.piece(at, out);
-    });
+    template.values(1, values.list(), out);
 }
 
 impl Templates {
@@ -115,7 +103,7 @@ impl Templates {
     pub(super) fn prepare<'a>(
         &'a self,
         action: Action<'a>,
-        instrument: &'a Instrument,
+        instrument: &Instrument,
         id: u64,
         timestamp_ms: u64,
     ) -> Option<impl FnOnce(&mut Vec<u8>) + use<'a>> {
@@ -125,9 +113,8 @@ impl Templates {
             Action::Cancel(_) => row.cancel.as_ref()?,
             Action::Replace(_) => return None,
         };
-        fits(action, instrument).then_some(move |out: &mut Vec<u8>| {
-            write(template, action, instrument, (id, timestamp_ms), out);
-        })
+        let values = values(action, instrument, (id, timestamp_ms))?;
+        Some(move |out: &mut Vec<u8>| write(template, &values, out))
     }
 }
 
@@ -154,19 +141,16 @@ impl Maker<'_> {
             action.write_frame(id, time, window, self.product, instrument, &mut frame);
             frame
         };
-        let [first, second] = &SAMPLES;
-        let (mut marks, mut text) = (Vec::new(), Vec::new());
-        if !actions.iter().all(|action| fits(*action, instrument)) {
-            return None;
-        }
-        let place = |sample: &Sample| (sample.id, sample.timestamp_ms);
-        each(actions[0], instrument, place(first), &mut text, |text| {
-            marks.push(std::mem::take(text));
-        });
-        let template = Template::new(&frame(first, actions[0]), &marks)?;
+        let values = |at: usize| {
+            let sample: &Sample = &SAMPLES[at];
+            values(actions[at], instrument, (sample.id, sample.timestamp_ms))
+        };
+        let (first, second) = (values(0)?, values(1)?);
+        let marks: Vec<_> = first.list().iter().map(|text| text.as_bytes().to_vec()).collect();
+        let template = Template::new(&frame(&SAMPLES[0], actions[0]), &marks)?;
         let mut again = Vec::new();
-        write(&template, actions[1], instrument, place(second), &mut again);
-        (again == frame(second, actions[1])).then_some(template)
+        write(&template, &second, &mut again);
+        (again == frame(&SAMPLES[1], actions[1])).then_some(template)
     }
 }
 

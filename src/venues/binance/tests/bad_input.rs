@@ -3,7 +3,7 @@
 use super::{BTC, ETH, NOW, PEM, Rig, SECRET, fixture, id_of, order, setup};
 use crate::types::{
     CancelOrder, Channel, CommandKind, DepthKind, Event, Events, FillId, Instrument,
-    InstrumentTable, Nanos, Scale, TimeInForce, VenueId, VenueOrderId,
+    InstrumentKind, InstrumentTable, Nanos, Scale, TimeInForce, VenueId, VenueOrderId,
 };
 use crate::venues::{Connector, DecodeError, Outbox, RequestId, Response};
 use proptest::prelude::*;
@@ -127,7 +127,7 @@ proptest! {
         cut in prop_oneof![Just(0), 0usize..2000],
     ) {
         let mut body = damage(fixture!("exchange_info"), &flips, cut);
-        let _ = super::super::instruments::decode(&mut body);
+        let _ = super::super::instruments::decode(InstrumentKind::Spot, &mut body);
     }
 
     #[test]
@@ -263,7 +263,11 @@ fn check(name: &str, text: &str, market: &mut dyn Connector, trading: &mut dyn C
 /// Recorded results answer our own requests as well.
 fn results(name: &str, json: &serde_json::Value) {
     if name.starts_with("spot_exchange_info") {
-        let specs = super::super::instruments::decode(&mut json.to_string().into_bytes()).unwrap();
+        let specs = super::super::instruments::decode(
+            InstrumentKind::Spot,
+            &mut json.to_string().into_bytes(),
+        )
+        .unwrap();
         assert!(
             !specs.is_empty() && specs.iter().all(|spec| spec.base == "BTC" || spec.base == "ETH")
         );

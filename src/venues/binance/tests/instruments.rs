@@ -1,10 +1,15 @@
 //! Instrument rules, both generations of filters.
 
-use super::super::instruments::{decode, path};
+use super::super::instruments::{self, request};
 use super::fixture;
-use crate::venues::{DecodeError, InstrumentSpec};
+use crate::types::InstrumentKind;
+use crate::venues::{DecodeError, InstrumentSpec, PlainRequest};
 use rust_decimal::Decimal;
 use std::str::FromStr;
+
+fn decode(body: &mut [u8]) -> Result<Vec<InstrumentSpec>, DecodeError> {
+    instruments::decode(InstrumentKind::Spot, body)
+}
 
 fn dec(text: &str) -> Decimal {
     Decimal::from_str(text).unwrap()
@@ -28,6 +33,7 @@ fn both_generations_of_filters_give_the_rules() {
             qty_market_max: dec("119.23"),
             notional_min: dec("5"),
             notional_max: dec("9000000"),
+            ..InstrumentSpec::default()
         },
         // Price filter switched off, the older notional filter, not trading now.
         InstrumentSpec {
@@ -44,6 +50,7 @@ fn both_generations_of_filters_give_the_rules() {
             qty_market_max: dec("9000"),
             notional_min: dec("10"),
             notional_max: dec("0"),
+            ..InstrumentSpec::default()
         },
     ];
     assert_eq!(decode(&mut body).unwrap(), expected);
@@ -78,7 +85,9 @@ fn unknown_symbols_are_no_instruments_and_bad_rules_are_errors() {
 #[test]
 fn rules_are_asked_for_by_symbol() {
     assert_eq!(
-        path(&["BTCUSDT", "１"]),
-        "/api/v3/exchangeInfo?symbols=%5B%22BTCUSDT%22%2C%22%EF%BC%91%22%5D"
+        request(InstrumentKind::Spot, &["BTCUSDT", "１"]),
+        PlainRequest::get(
+            "/api/v3/exchangeInfo?symbols=%5B%22BTCUSDT%22%2C%22%EF%BC%91%22%5D".to_owned()
+        )
     );
 }

@@ -126,8 +126,13 @@ impl Rig {
 
     /// A trading connector that is ready for orders.
     pub(super) fn ready(secret: &str, over_rest: bool) -> Self {
-        let mut rig = Self::trading(secret, over_rest);
-        if over_rest {
+        Self::ready_as(&setup(secret, over_rest))
+    }
+
+    /// The same with all of its setup.
+    pub(super) fn ready_as(setup: &VenueSetup) -> Self {
+        let mut rig = Self::new(Box::new(TradingConnector::new(setup).unwrap()));
+        if setup.orders_over_rest {
             rig.open(Channel::Rest);
             rig.answer_probes_over_rest();
         }

@@ -2,6 +2,7 @@
 
 use super::{
     BTC, ELSEWHERE, ETH, KEY, MS, PEM, Rig, SECRET, VENUE_ID, cancel, fills, id_of, order, replace,
+    setup,
 };
 use crate::types::{
     CancelOrder, ClientOrderId, CommandKind, NewOrder, OrderType, Price, Qty, Side, TimeInForce,
@@ -20,27 +21,27 @@ fn placements() -> Vec<Row> {
         (
             CommandKind::New(order(Ioc)),
             place,
-            r#""newClientOrderId":"st0cb0a1b214000001","newOrderRespType":"ACK","price":"61837.63","quantity":"0.007","recvWindow":5000,"side":"BUY","symbol":"BTCUSDT","timeInForce":"IOC","timestamp":1795161256000,"type":"LIMIT""#,
+            r#""newClientOrderId":"st0cb0a1b214000001","newOrderRespType":"ACK","price":"61837.63","quantity":"0.007","side":"BUY","symbol":"BTCUSDT","timeInForce":"IOC","timestamp":1795161256000,"type":"LIMIT""#,
         ),
         (
             CommandKind::New(order(Gtc)),
             place,
-            r#""newClientOrderId":"st0cb0a1b214000001","newOrderRespType":"ACK","price":"61837.63","quantity":"0.007","recvWindow":5000,"side":"BUY","symbol":"BTCUSDT","timeInForce":"GTC","timestamp":1795161256000,"type":"LIMIT""#,
+            r#""newClientOrderId":"st0cb0a1b214000001","newOrderRespType":"ACK","price":"61837.63","quantity":"0.007","side":"BUY","symbol":"BTCUSDT","timeInForce":"GTC","timestamp":1795161256000,"type":"LIMIT""#,
         ),
         (
             CommandKind::New(order(Fok)),
             place,
-            r#""newClientOrderId":"st0cb0a1b214000001","newOrderRespType":"ACK","price":"61837.63","quantity":"0.007","recvWindow":5000,"side":"BUY","symbol":"BTCUSDT","timeInForce":"FOK","timestamp":1795161256000,"type":"LIMIT""#,
+            r#""newClientOrderId":"st0cb0a1b214000001","newOrderRespType":"ACK","price":"61837.63","quantity":"0.007","side":"BUY","symbol":"BTCUSDT","timeInForce":"FOK","timestamp":1795161256000,"type":"LIMIT""#,
         ),
         (
             CommandKind::New(market),
             place,
-            r#""newClientOrderId":"st0cb0a1b214000001","newOrderRespType":"ACK","quantity":"0.007","recvWindow":5000,"side":"BUY","symbol":"BTCUSDT","timestamp":1795161256000,"type":"MARKET""#,
+            r#""newClientOrderId":"st0cb0a1b214000001","newOrderRespType":"ACK","quantity":"0.007","side":"BUY","symbol":"BTCUSDT","timestamp":1795161256000,"type":"MARKET""#,
         ),
         (
             CommandKind::New(maker),
             place,
-            r#""newClientOrderId":"st0cb0a1b214000001","newOrderRespType":"ACK","price":"61837.63","quantity":"0.007","recvWindow":5000,"side":"SELL","symbol":"BTCUSDT","timestamp":1795161256000,"type":"LIMIT_MAKER""#,
+            r#""newClientOrderId":"st0cb0a1b214000001","newOrderRespType":"ACK","price":"61837.63","quantity":"0.007","side":"SELL","symbol":"BTCUSDT","timestamp":1795161256000,"type":"LIMIT_MAKER""#,
         ),
     ]
 }
@@ -50,52 +51,52 @@ fn requests() -> Vec<Row> {
         (
             CommandKind::Cancel(cancel(VENUE_ID)),
             ("order.cancel", "DELETE /api/v3/order"),
-            r#""orderId":12569099453,"recvWindow":5000,"symbol":"BTCUSDT","timestamp":1795161256000"#,
+            r#""orderId":12569099453,"symbol":"BTCUSDT","timestamp":1795161256000"#,
         ),
         (
             CommandKind::Cancel(cancel("")),
             ("order.cancel", "DELETE /api/v3/order"),
-            r#""origClientOrderId":"st0cb0a1b214000001","recvWindow":5000,"symbol":"BTCUSDT","timestamp":1795161256000"#,
+            r#""origClientOrderId":"st0cb0a1b214000001","symbol":"BTCUSDT","timestamp":1795161256000"#,
         ),
         (
             CommandKind::Query(cancel("")),
             ("order.status", "GET /api/v3/order"),
-            r#""origClientOrderId":"st0cb0a1b214000001","recvWindow":5000,"symbol":"BTCUSDT","timestamp":1795161256000"#,
+            r#""origClientOrderId":"st0cb0a1b214000001","symbol":"BTCUSDT","timestamp":1795161256000"#,
         ),
         (
             CommandKind::CancelAll(ETH),
             ("openOrders.cancelAll", "DELETE /api/v3/openOrders"),
-            r#""recvWindow":5000,"symbol":"ETHUSDT","timestamp":1795161256000"#,
+            r#""symbol":"ETHUSDT","timestamp":1795161256000"#,
         ),
         (
             CommandKind::OpenOrders(BTC),
             ("openOrders.status", "GET /api/v3/openOrders"),
-            r#""recvWindow":5000,"symbol":"BTCUSDT","timestamp":1795161256000"#,
+            r#""symbol":"BTCUSDT","timestamp":1795161256000"#,
         ),
         (
             fills("1650422481", 0),
             ("myTrades", "GET /api/v3/myTrades"),
-            r#""fromId":1650422481,"limit":500,"recvWindow":5000,"symbol":"BTCUSDT","timestamp":1795161256000"#,
+            r#""fromId":1650422481,"limit":500,"symbol":"BTCUSDT","timestamp":1795161256000"#,
         ),
         (
             fills("", 0),
             ("myTrades", "GET /api/v3/myTrades"),
-            r#""fromId":0,"limit":500,"recvWindow":5000,"symbol":"BTCUSDT","timestamp":1795161256000"#,
+            r#""fromId":0,"limit":500,"symbol":"BTCUSDT","timestamp":1795161256000"#,
         ),
         (
             fills("", 1_795_161_200_123_456_789),
             ("myTrades", "GET /api/v3/myTrades"),
-            r#""limit":500,"recvWindow":5000,"startTime":1795161200123,"symbol":"BTCUSDT","timestamp":1795161256000"#,
+            r#""limit":500,"startTime":1795161200123,"symbol":"BTCUSDT","timestamp":1795161256000"#,
         ),
         (
             CommandKind::Balances,
             ("account.status", "GET /api/v3/account"),
-            r#""recvWindow":5000,"timestamp":1795161256000"#,
+            r#""timestamp":1795161256000"#,
         ),
         (
             CommandKind::FeeRate(BTC),
             ("account.commission", "GET /api/v3/account/commission"),
-            r#""recvWindow":5000,"symbol":"BTCUSDT","timestamp":1795161256000"#,
+            r#""symbol":"BTCUSDT","timestamp":1795161256000"#,
         ),
     ]
 }
@@ -143,8 +144,52 @@ fn commands_become_exact_signed_frames() {
     let mut rig = Rig::ready(SECRET, false);
     rig.submit(CommandKind::New(order(Ioc))).unwrap();
     assert!(rig.sent().ends_with(
-        r#","signature":"a521b780c45526a1d71d6fc53d15fbbec84e32339b2bd874a4ccf0d67752e64f"}}"#
+        r#","signature":"ce635be6dd7c1f6bbb09a4c3f7cc6d332035b4ecf076f026c9a724dfd5579988"}}"#
     ));
+}
+
+/// The signer absorbs the id that is probably next once a reply is there: whether the next order has
+/// it, has another, or is of another kind, its signature is that of its text.
+#[test]
+fn a_foreseen_id_changes_no_signature() {
+    let signer =
+        super::super::auth::Signer::new(&crate::venues::Secret::new(SECRET.into()), KEY).unwrap();
+    let mut rig = Rig::ready(SECRET, false);
+    let market = NewOrder { order_type: OrderType::Market, price: Price(0), ..order(Ioc) };
+    let mut foreseen = 0;
+    for (order, step) in
+        [(order(Ioc), 1), (order(Gtc), 1), (market, 1), (market, 1), (order(Fok), 9)]
+            .into_iter()
+            .cycle()
+            .take(40)
+    {
+        foreseen += step;
+        let client_id = ClientOrderId(0xcb0_a1b2_14ff_fff0 + foreseen);
+        rig.submit(CommandKind::New(NewOrder { client_id, ..order })).unwrap();
+        let frame = rig.sent();
+        let (_, params) = frame.split_once(r#""params":{"#).unwrap();
+        let (params, signature) = params.split_once(r#","signature":""#).unwrap();
+        let expected = signer.sign(as_query(params).trim_start_matches('&').as_bytes());
+        assert_eq!(signature.as_bytes()[..64], *expected.as_bytes());
+        rig.refuse(id_of(&frame), 400, -2010, "no").unwrap();
+    }
+}
+
+/// A window that is not the venue's own is named, in an order and in everything else.
+#[test]
+fn another_window_is_named() {
+    let mut setup = setup(SECRET, false);
+    setup.recv_window_ms = 100;
+    let mut rig = Rig::ready_as(&setup);
+    rig.submit(CommandKind::New(order(Ioc))).unwrap();
+    let frame = rig.sent();
+    assert!(frame.contains(r#","quantity":"0.007","recvWindow":100,"side":"BUY","#), "{frame}");
+    assert!(frame.ends_with(
+        r#","signature":"7ab1e66eb281b28a2915e4c7d08d6d9d33ada9b4d1615df402dc44edd52ba8db"}}"#
+    ));
+    rig.submit(CommandKind::Balances).unwrap();
+    let frame = rig.sent();
+    assert!(frame.contains(r#","recvWindow":100,"timestamp":"#), "{frame}");
 }
 
 #[test]
@@ -167,7 +212,7 @@ fn commands_become_exact_requests_over_rest() {
     rig.submit(CommandKind::New(order(Ioc))).unwrap();
     assert!(
         rig.requests()[0].line.ends_with(
-            "&signature=0079a7f23e7d76f34cc2df2ff67d999c6bb0848884aa42f663614b8c448647be"
+            "&signature=4deaca3400a6e097dbe4c8d3c9ed3e4f4153455e7cad8074657b9fe0f4f9ee62"
         )
     );
     let mut rig = Rig::ready(PEM, true);

@@ -22,7 +22,7 @@ fn an_order_can_only_be_made_smaller() {
     rig.submit(replace(6_183_763, 500)).unwrap();
     let frame = rig.sent();
     let id = id_of(&frame);
-    let params = r#""newClientOrderId":"st0cb0a1b214000001","newQty":"0.005","orderId":12569099453,"recvWindow":5000,"symbol":"BTCUSDT","timestamp":1795161256000"#;
+    let params = r#""newClientOrderId":"st0cb0a1b214000001","newQty":"0.005","orderId":12569099453,"symbol":"BTCUSDT","timestamp":1795161256000"#;
     let expected =
         format!(r#"{{"id":{id},"method":"order.amend.keepPriority","params":{{{params}}}}}"#);
     assert_eq!(frame, expected);

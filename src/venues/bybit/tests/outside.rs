@@ -1,7 +1,7 @@
 //! Messages that we did not write: mutated ones, and recorded ones where they are at hand.
 
 use super::*;
-use crate::types::DepthKind;
+use crate::types::{DepthKind, InstrumentKind};
 use flate2::read::GzDecoder;
 use proptest::prelude::*;
 use std::io::Read;
@@ -69,7 +69,7 @@ fn feed_everywhere(text: &[u8]) {
         let _ = trading.connector.on_response(RequestId(id), response, START, out, events);
     }
     let mut body = text.to_vec();
-    let _ = (ROW.decode_instruments)(&mut body);
+    let _ = (ROW.decode_instruments)(InstrumentKind::Spot, &mut body);
 }
 
 proptest! {

@@ -1,10 +1,12 @@
 //! Requests over REST that are no orders, and instrument rules.
 
 use super::*;
+use crate::types::InstrumentKind;
 use crate::types::{
     AssetBalance, CancelOrder, FeeRate, FillId, OrderState, Ppb, RateLimitUse, RejectReason,
     ReportKind, ReportOrigin,
 };
+use crate::venues::{InstrumentName, PlainRequest};
 use rust_decimal::Decimal;
 use std::str::FromStr;
 
@@ -360,16 +362,18 @@ fn a_refused_key_on_a_read_is_an_alarm() {
 
 #[test]
 fn instrument_rules_are_read() {
+    let get = |path: &str| PlainRequest::get(path.to_owned());
     assert_eq!(
-        (ROW.instruments_path)(&["BTCUSDT"]),
-        "/v5/market/instruments-info?category=spot&symbol=BTCUSDT"
+        (ROW.instruments_request)(InstrumentKind::Spot, &["BTCUSDT"]),
+        get("/v5/market/instruments-info?category=spot&symbol=BTCUSDT")
     );
     assert_eq!(
-        (ROW.instruments_path)(&["BTCUSDT", "ETHUSDT"]),
-        "/v5/market/instruments-info?category=spot"
+        (ROW.instruments_request)(InstrumentKind::Spot, &["BTCUSDT", "ETHUSDT"]),
+        get("/v5/market/instruments-info?category=spot")
     );
-    assert_eq!((ROW.symbol)("BTC", "USDT"), "BTCUSDT");
-    let read = |text: String| (ROW.decode_instruments)(&mut text.into_bytes());
+    assert_eq!((ROW.symbol)(&InstrumentName::parse("BTC/USDT@bybit").unwrap()), "BTCUSDT");
+    let read =
+        |text: String| (ROW.decode_instruments)(InstrumentKind::Spot, &mut text.into_bytes());
     let specs = read(fixture("rest_instruments")).unwrap();
     let dec = |text| Decimal::from_str(text).unwrap();
     assert_eq!(specs.len(), 2);
@@ -390,7 +394,8 @@ fn instrument_rules_are_read() {
 
 #[test]
 fn instrument_rules_of_other_products_and_bad_ones_are_refused() {
-    let read = |text: String| (ROW.decode_instruments)(&mut text.into_bytes());
+    let read =
+        |text: String| (ROW.decode_instruments)(InstrumentKind::Spot, &mut text.into_bytes());
     let linear = read(fixture("rest_instruments_linear"));
     assert_eq!(linear, Err(DecodeError::Invalid("category")));
     let unknown = r#"{"retCode":10001,"retMsg":"params error: symbol invalid","result":{}}"#;
