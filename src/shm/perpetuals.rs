@@ -1,0 +1,96 @@
+//! Mark price, index and funding of perpetuals in the region: one record per instrument, written by
+//! its feed.
+
+use super::codec::{amount, amount_words, written};
+use crate::sync::seqlock;
+use crate::types::{InstrumentId, Nanos, Perpetual, Rate};
+
+/// Order of the words below; part of the layout's hash.
+pub(super) const FIELDS: &str =
+    "perpetual: mark2 index2 rate interval_s next mark_ns index_ns funding_ns recv";
+
+/// Words of a record after its counter.
+pub(super) const WORDS: usize = 11;
+
+/// Publishes what is known of one perpetual.
+#[derive(Debug)]
+pub struct PerpetualWriter {
+    instrument: InstrumentId,
+    writer: seqlock::Writer,
+}
+
+impl PerpetualWriter {
+    /// `writer` has the instrument's record in the region.
+    pub(super) fn new(instrument: InstrumentId, writer: seqlock::Writer) -> Self {
+        Self { instrument, writer }
+    }
+
+    /// Publishes all of it.
+    #[inline]
+    pub fn publish(&mut self, state: &Perpetual) {
+        self.writer.write(|payload| {
+            let sums = [state.mark, state.index];
+            payload.set_pairs(0, sums.into_iter().map(|sum| amount_words(sum).into()));
+            payload.copy_from(
+                4,
+                &[
+                    state.funding_rate.0 as u64,
+                    u64::from(state.funding_interval_s),
+                    state.next_funding_ns.0,
+                    state.mark_ns.0,
+                    state.index_ns.0,
+                    state.funding_ns.0,
+                    state.recv_ns.0,
+                ],
+            );
+        });
+    }
+
+    /// Whose.
+    #[must_use]
+    pub fn instrument(&self) -> InstrumentId {
+        self.instrument
+    }
+}
+
+/// What was published last; `None` before the first time.
+pub(super) fn perpetual(reader: &seqlock::Reader) -> Option<Perpetual> {
+    let w: [u64; WORDS] = written(reader)?;
+    Some(Perpetual {
+        mark: amount(w[0], w[1]),
+        index: amount(w[2], w[3]),
+        funding_rate: Rate(w[4] as i64),
+        funding_interval_s: w[5] as u32,
+        next_funding_ns: Nanos(w[6]),
+        mark_ns: Nanos(w[7]),
+        index_ns: Nanos(w[8]),
+        funding_ns: Nanos(w[9]),
+        recv_ns: Nanos(w[10]),
+    })
+}
+
+#[cfg(all(test, not(feature = "loom")))]
+mod tests {
+    use super::*;
+    use crate::types::Amount;
+
+    #[test]
+    fn a_record_comes_back_as_it_was_written() {
+        let (writer, reader) = seqlock::value(WORDS);
+        let mut writer = PerpetualWriter::new(InstrumentId(3), writer);
+        assert_eq!(perpetual(&reader), None);
+        let state = Perpetual {
+            mark: Amount(-(1 << 100)),
+            index: Amount(5),
+            funding_rate: Rate(-777),
+            funding_interval_s: 3600,
+            next_funding_ns: Nanos(9),
+            mark_ns: Nanos(10),
+            index_ns: Nanos(11),
+            funding_ns: Nanos(12),
+            recv_ns: Nanos(13),
+        };
+        writer.publish(&state);
+        assert_eq!((writer.instrument(), perpetual(&reader)), (InstrumentId(3), Some(state)));
+    }
+}
