@@ -11,6 +11,8 @@ pub struct Scheme {
     pub name: &'static str,
     /// For people.
     pub what: &'static str,
+    /// What may be done beforehand and is not timed.
+    pub prepare: Option<Box<dyn FnMut() + Send>>,
     /// Signs something as long as an order at this time (ms); gives the length of what it wrote.
     pub sign: Box<dyn FnMut(u64) -> usize + Send>,
 }

@@ -298,14 +298,13 @@ impl<const JSON: bool> Writer<'_, JSON> {
 
     /// A decimal as text: plain, without trailing zeros.
     fn number(&mut self, mantissa: i64, decimals: u8) {
-        // Twenty digits, a sign and a point at most: the length goes in afterwards.
+        if let Some(text) = digits::Text::decimal(mantissa, decimals) {
+            return self.text(text.as_bytes());
+        }
+        // Longer than the fast writer holds: its length goes in afterwards.
         let start = self.out.len();
         self.out.push(if JSON { b'"' } else { 0xa0 });
-        if digits::fits(mantissa, decimals) {
-            digits::decimal(mantissa, decimals, self.out);
-        } else {
-            decimal::write(self.out, mantissa, decimals);
-        }
+        decimal::write(self.out, mantissa, decimals);
         let len = self.out.len() - start - 1;
         if JSON {
             self.out.push(b'"');

@@ -173,13 +173,6 @@ impl Signer {
         self.pool.missing() > 0
     }
 
-    /// Makes all that are missing: before trading begins.
-    pub(super) fn fill(&mut self) {
-        for _ in 0..self.pool.missing() {
-            self.refill();
-        }
-    }
-
     /// Makes one more one-time number. Not to be called before an order.
     pub(super) fn refill(&mut self) {
         self.pool.refill(&self.key);

@@ -7,13 +7,15 @@
 
 #![forbid(unsafe_code)]
 
-use super::super::{DecodeError, InstrumentSpec, Parser, Value};
-use super::is_perpetual;
+use super::super::{DecodeError, InstrumentSpec, Parser, PlainRequest, Value};
+use crate::types::InstrumentKind;
 use rust_decimal::Decimal;
 
 pub(super) const META: &str = r#"{"type":"meta"}"#;
 pub(super) const SPOT_META: &str = r#"{"type":"spotMeta"}"#;
 
+/// What perpetuals of the venue's own list are settled in.
+const COLLATERAL: &str = "USDC";
 /// Most decimals of a price.
 const PERPETUAL_DECIMALS: u8 = 6;
 const SPOT_DECIMALS: u8 = 8;
@@ -22,16 +24,13 @@ const NOTIONAL_MIN: i64 = 10;
 /// Asset ids of spot pairs begin here.
 const SPOT_BASE: u32 = 10_000;
 
-/// What to ask for these symbols.
-pub(super) fn bodies(symbols: &[&str]) -> Vec<&'static str> {
-    let mut bodies = Vec::new();
-    if symbols.iter().any(|symbol| is_perpetual(symbol)) {
-        bodies.push(META);
-    }
-    if symbols.iter().any(|symbol| !is_perpetual(symbol)) {
-        bodies.push(SPOT_META);
-    }
-    bodies
+/// Asks for the whole list of one kind.
+pub(super) fn request(kind: InstrumentKind, _symbols: &[&str]) -> PlainRequest {
+    let body = match kind {
+        InstrumentKind::Spot => SPOT_META,
+        InstrumentKind::LinearPerpetual => META,
+    };
+    PlainRequest { path: "/info".to_owned(), body: Some(body.to_owned()) }
 }
 
 /// One listed instrument.
@@ -47,17 +46,33 @@ pub(super) struct Listed<'a> {
     pub(super) trading: bool,
 }
 
-/// Reads a list of either kind.
-pub(super) fn decode(body: &mut [u8]) -> Result<Vec<InstrumentSpec>, DecodeError> {
+/// Reads the list of one kind.
+pub(super) fn decode(
+    kind: InstrumentKind,
+    body: &mut [u8],
+) -> Result<Vec<InstrumentSpec>, DecodeError> {
     Parser::new().read(body, |root| {
         let mut specs = Vec::new();
-        each(root, |listed| specs.push(spec(&listed)))?;
+        // Only the list of spot pairs has tokens.
+        match (kind, root.get("tokens")) {
+            (InstrumentKind::Spot, None) => return Err(DecodeError::Missing("tokens")),
+            (InstrumentKind::LinearPerpetual, Some(_)) => {
+                return Err(DecodeError::Invalid("tokens"));
+            }
+            _ => {}
+        }
+        each(root, |listed| specs.push(spec(kind, &listed)))?;
         Ok(specs)
     })
 }
 
-fn spec(listed: &Listed<'_>) -> InstrumentSpec {
+fn spec(kind: InstrumentKind, listed: &Listed<'_>) -> InstrumentSpec {
     InstrumentSpec {
+        kind,
+        settle: match kind {
+            InstrumentKind::Spot => String::new(),
+            InstrumentKind::LinearPerpetual => COLLATERAL.to_owned(),
+        },
         symbol: listed.symbol.to_owned(),
         base: listed.base.to_owned(),
         quote: listed.quote.to_owned(),

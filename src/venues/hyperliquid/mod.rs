@@ -8,7 +8,7 @@
 
 #![forbid(unsafe_code)]
 // Rules, numbers and limits wait for the connectors, which are not written yet.
-#![cfg_attr(not(test), expect(dead_code))]
+#![allow(dead_code)]
 
 mod actions;
 mod assets;
@@ -21,7 +21,7 @@ mod tests;
 
 pub(super) use signing::schemes as signing_schemes;
 
-use super::Endpoints;
+use super::{Endpoints, InstrumentName};
 use crate::types::{CommandKind, Costs, LIMITS_MAX, LimitSpec};
 
 /// REST address of the main network; any other is signed for as a test network.
@@ -100,9 +100,12 @@ fn testnet() -> Endpoints {
     endpoints("https://api.hyperliquid-testnet.xyz", "wss://api.hyperliquid-testnet.xyz")
 }
 
-/// Perpetuals are priced in `USD`; a pair's own number is found in the venue's list.
-fn symbol(base: &str, quote: &str) -> String {
-    if quote == "USD" { base.to_owned() } else { format!("{base}/{quote}") }
+/// A perpetual is named by its coin; a pair's own number is found in the venue's list.
+fn symbol(name: &InstrumentName<'_>) -> String {
+    match name.settle {
+        Some(_) => name.base.to_owned(),
+        None => format!("{}/{}", name.base, name.quote),
+    }
 }
 
 /// Whether a symbol is a perpetual's.

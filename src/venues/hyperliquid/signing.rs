@@ -1,5 +1,5 @@
 //! Our signer by itself, for [`crate::venues::signing_schemes`]: with the numbers of RFC 6979, and
-//! with prepared ones, whose making is not timed but counted apart.
+//! with prepared ones, whose making is not timed.
 
 #![forbid(unsafe_code)]
 
@@ -10,26 +10,32 @@ use crate::types::{
     ClientOrderId, InstrumentId, Nanos, NewOrder, OrderType, Price, Qty, Scale, Side, TimeInForce,
 };
 use crate::venues::{Credentials, Scheme, Secret, SetupError};
+use std::sync::{Arc, Mutex};
 
 /// A published test key; never to be funded.
 const SECRET: &str = "0x0123456789012345678901234567890123456789012345678901234567890123";
 const ACCOUNT: &str = "0x14791697260e4c9a71f18484c9f997b308e59325";
-/// Numbers made at once, before the first signature and whenever they run out.
-const PREPARED: usize = 4_096;
 
 pub(in crate::venues) fn schemes() -> Result<Vec<Scheme>, SetupError> {
-    let (mut plain, mut prepared) = (maker(0)?, maker(PREPARED)?);
-    prepared.signer.fill();
+    let mut plain = maker(0)?;
+    let prepared = Arc::new(Mutex::new(maker(1)?));
+    let refilled = Arc::clone(&prepared);
     Ok(vec![
         Scheme {
             name: "hyperliquid.order",
             what: "Hyperliquid: a whole signed order, secp256k1; per order",
+            prepare: None,
             sign: Box::new(move |now_ms| plain.make(now_ms)),
         },
         Scheme {
             name: "hyperliquid.order_prepared",
-            what: "Hyperliquid: the same with one-time numbers made beforehand, while they last",
-            sign: Box::new(move |now_ms| prepared.make(now_ms)),
+            what: "Hyperliquid: the same with a one-time number made beforehand",
+            prepare: Some(Box::new(move || {
+                if let Ok(mut maker) = refilled.lock() {
+                    maker.signer.refill();
+                }
+            })),
+            sign: Box::new(move |now_ms| prepared.lock().map_or(0, |mut maker| maker.make(now_ms))),
         },
     ])
 }

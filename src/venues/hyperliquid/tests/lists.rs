@@ -3,7 +3,7 @@
 use super::super::assets::Assets;
 use super::super::instruments::decode;
 use super::fixture;
-use crate::types::{Instrument, InstrumentTable, Scale, VenueId};
+use crate::types::{Instrument, InstrumentKind, InstrumentTable, Scale, VenueId};
 use crate::venues::{DecodeError, Parser};
 use std::sync::Arc;
 
@@ -53,8 +53,10 @@ fn one_list_leaves_the_other_alone() {
 
 #[test]
 fn rules_follow_from_the_decimals_of_sizes() {
-    let specs = |name: &str| decode(&mut fixture(name).into_bytes()).unwrap();
-    let perpetuals = specs("rest_meta_with_delisted_index");
+    let specs = |kind, name: &str| decode(kind, &mut fixture(name).into_bytes()).unwrap();
+    let perpetuals = specs(InstrumentKind::LinearPerpetual, "rest_meta_with_delisted_index");
+    let settled = perpetuals.iter().all(|spec| spec.settle == "USDC");
+    assert!(settled && perpetuals.iter().all(|spec| spec.kind != InstrumentKind::Spot));
     let rows: Vec<_> = perpetuals
         .iter()
         .map(|s| {
@@ -69,7 +71,7 @@ fn rules_follow_from_the_decimals_of_sizes() {
         .collect();
     assert_eq!(rows[0], ("BTC", "USD", "0.1".to_owned(), "0.00001".to_owned(), true));
     assert_eq!(rows[3], ("MATIC", "USD", "0.00001".to_owned(), "0.1".to_owned(), false));
-    let pairs = specs("rest_spot_meta");
+    let pairs = specs(InstrumentKind::Spot, "rest_spot_meta");
     let rows: Vec<_> = pairs
         .iter()
         .map(|s| {
@@ -94,11 +96,19 @@ fn bad_lists_are_refused_by_field() {
         ("[", DecodeError::Json),
         (r#"{"universe":[{"szDecimals":1}]}"#, DecodeError::Missing("name")),
         (r#"{"universe":[{"name":"A","szDecimals":7}]}"#, DecodeError::Invalid("szDecimals")),
+        (r#"{"universe":[],"tokens":[]}"#, DecodeError::Invalid("tokens")),
+    ] {
+        let refused = decode(InstrumentKind::LinearPerpetual, &mut body.as_bytes().to_vec());
+        assert_eq!(refused, Err(error), "{body}");
+    }
+    for (body, error) in [
+        (r#"{"universe":[]}"#, DecodeError::Missing("tokens")),
         (
             r#"{"universe":[{"name":"@1","tokens":[9,0],"index":1}],"tokens":[]}"#,
             DecodeError::Invalid("tokens"),
         ),
     ] {
-        assert_eq!(decode(&mut body.as_bytes().to_vec()), Err(error), "{body}");
+        let refused = decode(InstrumentKind::Spot, &mut body.as_bytes().to_vec());
+        assert_eq!(refused, Err(error), "{body}");
     }
 }
