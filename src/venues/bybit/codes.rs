@@ -6,18 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+pub(super) use super::super::verdict::Verdict;
 use crate::types::RejectReason;
-
-/// What a code says about the request that it answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// Taken.
-    Done,
-    /// Refused: the venue did nothing.
-    Refused(RejectReason),
-    /// The venue may have acted.
-    Unknown(RejectReason),
-}
 
 /// What a code demands besides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,9 +5,9 @@
 
 #![forbid(unsafe_code)]
 
+use super::super::flight::{Ask, Flight, Phase};
 use super::super::{EncodeError, Outbox};
 use super::dead_man;
-use super::flight::{Ask, Flight, Phase};
 use super::orders::{self, Action};
 use super::rest::{self, FillJob};
 use super::trading::{Core, Socket};

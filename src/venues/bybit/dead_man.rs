@@ -6,8 +6,8 @@
 #![forbid(unsafe_code)]
 
 use super::super::Outbox;
+use super::super::flight::Ask;
 use super::SECOND_NS;
-use super::flight::Ask;
 use super::trading::{Core, Login};
 use crate::types::{Channel, Events, Nanos, VenueNotice};
 

@@ -2,13 +2,15 @@
 
 #![forbid(unsafe_code)]
 
-use super::flight::Flights;
 use super::market_data::{self, Topic};
-use super::private_stream::{self, Names, Sink};
-use super::scan::{self, Scanned, Scanner};
-use super::subscriptions::depth_topic;
+use super::private_stream::{self, Names};
+use super::scan::{self, Scanner};
+use super::streams::depth_topic;
 use crate::types::{Event, Events, Instrument, Nanos};
+use crate::venues::flight::Flights;
 use crate::venues::scan::Width;
+use crate::venues::sink::Sink;
+use crate::venues::subscriptions::Scanned;
 use crate::venues::{DecodeError, FrameKind, Parser, SetupError, Value, VenueSetup};
 use std::collections::VecDeque;
 

@@ -6,10 +6,10 @@
 
 #![forbid(unsafe_code)]
 
+use super::super::rules::{decimal, positive};
 use super::super::{DecodeError, InstrumentSpec, Parser, PlainRequest, Value};
 use super::SPOT;
-use crate::types::{InstrumentKind, ParseUnitError};
-use rust_decimal::Decimal;
+use crate::types::InstrumentKind;
 
 /// "Parameter error"; the reply to a symbol that does not exist.
 const PARAMETER_ERROR: i64 = 10001;
@@ -64,18 +64,4 @@ fn spec(row: Value<'_>) -> Result<InstrumentSpec, DecodeError> {
         notional_min: decimal(lot, "minOrderAmt")?,
         ..InstrumentSpec::default()
     })
-}
-
-fn positive(object: Value<'_>, name: &'static str) -> Result<Decimal, DecodeError> {
-    let value = decimal(object, name)?;
-    if value > Decimal::ZERO { Ok(value) } else { Err(DecodeError::Invalid(name)) }
-}
-
-fn decimal(object: Value<'_>, name: &'static str) -> Result<Decimal, DecodeError> {
-    let malformed = DecodeError::Number(name, ParseUnitError::Malformed);
-    let value = Decimal::from_str_exact(object.field_str(name)?).map_err(|_| malformed)?;
-    if value.is_sign_negative() && !value.is_zero() {
-        return Err(DecodeError::Invalid(name));
-    }
-    Ok(value)
 }

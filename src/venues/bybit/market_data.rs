@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::super::subscriptions::Control;
 use super::super::{DecodeError, Value, decimal};
 use crate::types::{
     DepthKind, DepthUpdate, Event, Events, Instrument, Level, Nanos, Scale, Side, TopOfBook, Trade,
@@ -232,19 +233,6 @@ pub(super) fn side(row: Value<'_>, name: &'static str) -> Result<Side, DecodeErr
         "Sell" => Ok(Side::Sell),
         _ => Err(DecodeError::Invalid(name)),
     }
-}
-
-/// What a frame without topic says about a subscription.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Control<'a> {
-    /// Answer to a ping.
-    Pong,
-    /// A subscribe request was taken.
-    Subscribed(Option<u64>),
-    /// A subscribe request was refused; the text may name the topic, the number may be absent.
-    Refused(Option<u64>, &'a str),
-    /// Answer to an unsubscribe request; a refusal means that there was nothing to stop.
-    Unsubscribed,
 }
 
 /// Reads `{"success":true,"ret_msg":"subscribe","conn_id":"..","req_id":"1","op":"subscribe"}`.

@@ -12,11 +12,9 @@ mod codes;
 mod commands;
 mod dead_man;
 mod fields;
-mod flight;
 mod frames;
 mod instruments;
 mod login;
-mod market;
 mod market_data;
 mod orders;
 mod private_stream;
@@ -25,7 +23,7 @@ mod rest;
 mod scan;
 mod session;
 mod signing;
-mod subscriptions;
+mod streams;
 mod templates;
 mod trading;
 
@@ -141,7 +139,10 @@ fn costs(command: &CommandKind, over_rest: bool) -> Costs {
             take(limit::QUERY, 1);
             take(limit::HTTP, 1);
         }
-        CommandKind::Subscribe(_) | CommandKind::Unsubscribe(_) | CommandKind::Resync(_) => {}
+        CommandKind::Subscribe(_)
+        | CommandKind::Unsubscribe(_)
+        | CommandKind::Resync(_)
+        | CommandKind::FundingSince(_) => {}
     }
     Costs(units)
 }
@@ -170,7 +171,7 @@ fn symbol(name: &InstrumentName<'_>) -> String {
 
 fn market(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
     let product = product(&setup)?;
-    Ok(Box::new(market::MarketConnector::new(&setup, product)))
+    Ok(Box::new(streams::connector(&setup, product)))
 }
 
 /// What the instruments of a setup are.
@@ -226,11 +227,4 @@ fn field_whole(object: Value<'_>, name: &'static str) -> Result<u64, DecodeError
 /// Appends the decimal digits of a number.
 fn write_u64(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-}
-
-/// The earliest of some deadlines.
-fn earliest<const N: usize>(
-    deadlines: [Option<crate::types::Nanos>; N],
-) -> Option<crate::types::Nanos> {
-    deadlines.into_iter().flatten().min()
 }

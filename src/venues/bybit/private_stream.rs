@@ -8,47 +8,19 @@
 
 #![forbid(unsafe_code)]
 
+use super::super::fields::{Field, amount, client_id, or_empty, order_id, price, qty, text, whole};
+use super::super::flight::{Flights, Sighting};
+use super::super::sink::Sink;
 use super::super::{DecodeError, Scalar, SymbolMap, Value, decimal};
 use super::codes::reject_reason;
-use super::fields::{
-    ExecutionFields, Field, OrderFields, amount, client_id, order_id, price, qty, side, text, whole,
-};
-use super::flight::{Flights, Sighting};
+use super::fields::{ExecutionFields, OrderFields, side};
 use super::{Product, field_whole, scan};
 use crate::types::{
-    Amount, AssetBalance, AssetId, ClientOrderId, Event, Events, ExecutionReport, Fill, FillId,
-    Instrument, InstrumentTable, Liquidity, Nanos, OrderState, Price, Qty, RejectReason,
-    ReportKind, ReportOrigin, Side, VenueId, VenueOrderId,
+    Amount, AssetBalance, AssetId, ClientOrderId, Event, ExecutionReport, Fill, FillId, Instrument,
+    InstrumentTable, Liquidity, Nanos, OrderState, Price, Qty, RejectReason, ReportKind,
+    ReportOrigin, Side, VenueId, VenueOrderId,
 };
-use std::collections::VecDeque;
 use std::sync::Arc;
-
-/// Most events kept back for an agent that does not drain.
-const BACKLOG_MAX: usize = 65_536;
-
-/// Where decoded events go: to the agent's buffer, and what does not fit waits for the next call,
-/// in order. A report is never dropped because a message was long.
-pub(super) struct Sink<'a> {
-    pub(super) events: &'a mut Events,
-    pub(super) backlog: &'a mut VecDeque<Event>,
-}
-
-impl Sink<'_> {
-    pub(super) fn push(&mut self, event: Event) -> Result<(), DecodeError> {
-        if self.backlog.is_empty() && self.events.push(event).is_ok() {
-            return Ok(());
-        }
-        if self.backlog.len() >= BACKLOG_MAX {
-            return Err(DecodeError::TooLarge);
-        }
-        self.backlog.push_back(event);
-        Ok(())
-    }
-
-    pub(super) fn report(&mut self, report: ExecutionReport) -> Result<(), DecodeError> {
-        self.push(Event::Report(report))
-    }
-}
 
 /// What rows are read against.
 pub(super) struct Names {
@@ -260,10 +232,6 @@ fn is_in_quote(row: &OrderFields<'_>, side: Side) -> bool {
     has(row.order_type, "Market")
         && !has(row.unit, "baseCoin")
         && (side == Side::Buy || has(row.unit, "quoteCoin"))
-}
-
-fn or_empty(field: Field<'_>) -> &str {
-    field.and_then(Scalar::str).unwrap_or("")
 }
 
 /// `orderStatus` with what explains it.

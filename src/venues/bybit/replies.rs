@@ -5,11 +5,11 @@
 
 #![forbid(unsafe_code)]
 
+use super::super::flight::{Ask, Flight, Phase};
+use super::super::sink::Sink;
 use super::super::{DecodeError, Outbox, Parser, RequestId, Response, Value};
 use super::codes::{self, Effect, Verdict};
-use super::flight::{Ask, Flight, Phase};
 use super::orders::{self, LimitState, Reply};
-use super::private_stream::Sink;
 use super::rest::{self, NextPage, PAGES_MAX};
 use super::trading::{Core, Login};
 use super::{BLOCKED_NS, FORBIDDEN, SECOND_NS, limit};
@@ -287,7 +287,9 @@ impl Core {
         let first = !self.clock.is_known();
         let status = response.status;
         let result = if status == 200 {
-            parser.read(response.body, |root| self.clock.on_reply(root, now))
+            parser.read(response.body, |root| {
+                self.clock.on_reply(super::session::server_ns(root), now)
+            })
         } else {
             Err(DecodeError::Invalid("HTTP status"))
         };

@@ -7,10 +7,11 @@
 
 #![forbid(unsafe_code)]
 
+use super::super::flight::Ask;
+use super::super::sink::Sink;
 use super::super::{DecodeError, Method, Outbox, OutboxFull, RequestId, Value};
 use super::auth::Signer;
-use super::flight::Ask;
-use super::private_stream::{self, Names, OrderRow, Sink};
+use super::private_stream::{self, Names, OrderRow};
 use super::{Product, write_u64};
 use crate::types::{
     AMOUNT_DECIMALS, CancelOrder, ExecutionReport, FeeRate, FillId, Instrument, InstrumentId,

@@ -10,14 +10,7 @@ use crate::types::{
     DepthKind, DepthUpdate, Event, Events, Instrument, Level, Nanos, Side, TopOfBook, Trade,
 };
 use crate::venues::scan::{Cursor, Name, Names, Width};
-
-/// What a scanned frame was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scanned {
-    Depth(DepthUpdate),
-    Top,
-    Trades,
-}
+use crate::venues::subscriptions::Scanned;
 
 /// Scans public frames.
 pub(super) struct Scanner {

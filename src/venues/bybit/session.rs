@@ -1,196 +1,27 @@
-//! What both connectors need of a connection: the venue's clock and the JSON heartbeat.
-//!
-//! No socket and no clock of its own: the time is an argument everywhere.
+//! What both connectors say to keep a connection, and how the venue states its time.
 
 #![forbid(unsafe_code)]
 
-use super::super::{DecodeError, Method, Outbox, OutboxFull, RequestId, Value};
-use super::{PING_EVERY_NS, SECOND_NS, field_whole};
-use crate::types::{Channel, Nanos, VenueNotice};
+use super::super::session::{Heartbeat, VenueClock};
+use super::super::{DecodeError, Value};
+use super::{PING_EVERY_NS, field_whole};
 
-const PROBE_EVERY_NS: u64 = 30 * SECOND_NS;
-const PROBE_RETRY_NS: u64 = SECOND_NS;
-
-/// The venue's clock against ours, measured by `GET /v5/market/time`.
-///
-/// A probe proves that venue minus ours lies in `[server - received, server - sent]`. Intervals
-/// are intersected while they agree and start anew when they do not (drift, a stepped clock).
-/// Signing uses the lower end: such a timestamp is never ahead of the venue, which refuses anything
-/// a second ahead whatever the window.
-#[derive(Debug, Default)]
-pub(super) struct VenueClock {
-    bounds: Option<(i64, i64)>,
-    doubted: bool,
-    probe: Option<(RequestId, Nanos)>,
-    next_probe: Option<Nanos>,
-    last_probe: Nanos,
+/// A clock that asks this venue.
+pub(super) fn clock() -> VenueClock {
+    VenueClock::new("/v5/market/time")
 }
 
-impl VenueClock {
-    /// REST is usable: probe at once.
-    pub(super) fn on_open(&mut self, now: Nanos) {
-        self.probe = None;
-        self.next_probe = Some(now);
-    }
-
-    /// REST is lost. The measured offset stays.
-    pub(super) fn on_close(&mut self) {
-        self.probe = None;
-        self.next_probe = None;
-    }
-
-    /// Whether it was measured at least once.
-    pub(super) fn is_known(&self) -> bool {
-        self.bounds.is_some()
-    }
-
-    /// When the next probe is due.
-    pub(super) fn deadline(&self) -> Option<Nanos> {
-        self.next_probe
-    }
-
-    /// Sends the probe if it is due.
-    pub(super) fn try_probe(
-        &mut self,
-        id: RequestId,
-        now: Nanos,
-        out: &mut Outbox,
-    ) -> Result<bool, OutboxFull> {
-        if self.next_probe.is_none_or(|due| due > now) {
-            return Ok(false);
-        }
-        let path = |path: &mut Vec<u8>| path.extend_from_slice(b"/v5/market/time");
-        out.request(id, Method::Get, path, |_| {}, |_, _, _| {})?;
-        self.probe = Some((id, now));
-        self.last_probe = now;
-        self.next_probe = None;
-        Ok(true)
-    }
-
-    /// Whether this request is the open probe.
-    pub(super) fn is_probe(&self, id: RequestId) -> bool {
-        self.probe.is_some_and(|(probe, _)| probe == id)
-    }
-
-    /// `{"retCode":0,"result":{"timeSecond":"..","timeNano":"1789299611107028610"},..}`
-    pub(super) fn on_reply(
-        &mut self,
-        root: Value<'_>,
-        now: Nanos,
-    ) -> Result<VenueNotice, DecodeError> {
-        let Some((_, sent)) = self.probe.take() else {
-            return Err(DecodeError::UnknownRequest);
-        };
-        self.next_probe = Some(now.plus(PROBE_RETRY_NS));
-        if root.field_i64("retCode")? != 0 {
-            return Err(DecodeError::Invalid("retCode"));
-        }
-        let server = field_whole(root.field("result")?, "timeNano")?;
-        let (low, high) = (difference(server, now), difference(server, sent));
-        self.bounds = Some(match self.bounds {
-            Some((a, b)) if !self.doubted && a.max(low) <= b.min(high) => (a.max(low), b.min(high)),
-            _ => (low, high),
-        });
-        self.doubted = false;
-        self.next_probe = Some(now.plus(PROBE_EVERY_NS));
-        let (low, high) = self.bounds.unwrap_or((low, high));
-        let width = high.abs_diff(low);
-        Ok(VenueNotice::ClockOffset {
-            offset_ns: low.saturating_add((width / 2) as i64),
-            round_trip_ns: width,
-        })
-    }
-
-    /// The probe failed or was lost: try again soon.
-    pub(super) fn on_lost(&mut self, now: Nanos) {
-        self.probe = None;
-        self.next_probe = Some(now.plus(PROBE_RETRY_NS));
-    }
-
-    /// The venue refused a timestamp: measure anew, and believe only that.
-    pub(super) fn doubt(&mut self, now: Nanos) {
-        self.doubted = true;
-        if self.probe.is_none() {
-            self.next_probe = Some(now.max(self.last_probe.plus(PROBE_RETRY_NS)));
-        }
-    }
-
-    /// No probe before this time: the venue blocks our address.
-    pub(super) fn pause(&mut self, until: Nanos) {
-        self.probe = None;
-        self.next_probe = Some(until);
-    }
-
-    /// The venue's time in milliseconds, for timestamps: never ahead of the venue.
-    pub(super) fn venue_millis(&self, now: Nanos) -> u64 {
-        Nanos(now.0.saturating_add_signed(self.low())).as_millis()
-    }
-
-    /// A time of the venue by our clock, on the late side.
-    pub(super) fn local(&self, venue_ms: u64) -> Nanos {
-        Nanos(Nanos::from_millis(venue_ms).0.saturating_add_signed(-self.low()))
-    }
-
-    fn low(&self) -> i64 {
-        self.bounds.map_or(0, |(low, _)| low)
-    }
+/// The JSON ping of every socket.
+pub(super) fn heartbeat() -> Heartbeat {
+    Heartbeat::new(r#"{"op":"ping"}"#, PING_EVERY_NS)
 }
 
-/// `a - b` within what an `i64` holds; whatever the venue claims, negating it is safe.
-fn difference(a: u64, b: Nanos) -> i64 {
-    let wide = i128::from(a) - i128::from(b.0);
-    wide.clamp(-i128::from(i64::MAX), i128::from(i64::MAX)) as i64
-}
-
-/// JSON ping and the proof of life that it asks for.
-#[derive(Debug, Default)]
-pub(super) struct Heartbeat {
-    next: Option<Nanos>,
-    unanswered: bool,
-}
-
-impl Heartbeat {
-    /// The socket is open.
-    pub(super) fn start(&mut self, now: Nanos) {
-        self.next = Some(now.plus(PING_EVERY_NS));
-        self.unanswered = false;
+/// `{"retCode":0,"result":{"timeSecond":"..","timeNano":"1789299611107028610"},..}`
+pub(super) fn server_ns(root: Value<'_>) -> Result<u64, DecodeError> {
+    if root.field_i64("retCode")? != 0 {
+        return Err(DecodeError::Invalid("retCode"));
     }
-
-    /// The socket is gone.
-    pub(super) fn stop(&mut self) {
-        self.next = None;
-    }
-
-    /// Any frame proves that the venue still talks to us.
-    pub(super) fn on_frame(&mut self) {
-        self.unanswered = false;
-    }
-
-    /// When the next ping is due.
-    pub(super) fn deadline(&self) -> Option<Nanos> {
-        self.next
-    }
-
-    /// Sends a ping if it is due; asks for a new connection if the last one met silence.
-    pub(super) fn try_ping(
-        &mut self,
-        channel: Channel,
-        now: Nanos,
-        out: &mut Outbox,
-    ) -> Result<(), OutboxFull> {
-        if self.next.is_none_or(|due| due > now) {
-            return Ok(());
-        }
-        if self.unanswered {
-            out.reconnect(channel)?;
-            self.stop();
-            return Ok(());
-        }
-        out.frame(channel, |frame| frame.extend_from_slice(br#"{"op":"ping"}"#))?;
-        self.unanswered = true;
-        self.next = Some(now.plus(PING_EVERY_NS));
-        Ok(())
-    }
+    field_whole(root.field("result")?, "timeNano")
 }
 
 /// Whether a frame is a pong. The public one has `op` "ping": only its `ret_msg` tells.

@@ -7,22 +7,24 @@
 
 #![forbid(unsafe_code)]
 
+use super::super::flight::{Ask, Flights};
 use super::super::healthier::Healthier;
+use super::super::session::{Heartbeat, VenueClock, earliest};
+use super::super::sink::Sink;
 use super::super::{
     ChannelSpec, Connector, DecodeError, EncodeError, Outbox, OutboxFull, Parser, RequestId,
     Response, Scans, SetupError, Value, VenueSetup,
 };
 use super::auth::Signer;
 use super::dead_man::DeadMan;
-use super::flight::{Ask, Flights};
 use super::login::write_login;
 use super::orders::{TradeFrame, decode_trade_frame};
-use super::private_stream::{self, Names, Sink};
+use super::private_stream::{self, Names};
 use super::rest::FillJob;
 use super::scan;
-use super::session::{Heartbeat, VenueClock, is_pong};
+use super::session::is_pong;
 use super::templates::Templates;
-use super::{PRIVATE_PATH, Product, TRADE_PATH, earliest, with_path};
+use super::{PRIVATE_PATH, Product, TRADE_PATH, session, with_path};
 use crate::types::{
     Channel, Command, CommandKind, Event, Events, Nanos, OrderLines, Readiness, VenueId,
     VenueNotice,
@@ -61,7 +63,7 @@ pub(super) struct Socket {
 
 impl Socket {
     fn new() -> Self {
-        Self { login: Login::Closed, heartbeat: Heartbeat::default(), refused: 0, drain_by: None }
+        Self { login: Login::Closed, heartbeat: session::heartbeat(), refused: 0, drain_by: None }
     }
 
     /// The deadline of its login; none while that waits for the clock.
@@ -133,7 +135,7 @@ impl TradingConnector {
             names: Names::new(product, setup.venue, &setup.instruments),
             signer,
             templates,
-            clock: VenueClock::default(),
+            clock: session::clock(),
             trade: trade.iter().map(|_| Socket::new()).collect(),
             healthier: Healthier::default(),
             private: Socket::new(),
@@ -456,9 +458,10 @@ impl Connector for TradingConnector {
             CommandKind::FillsSince { .. } => core.start_fills(&command.kind, now, out),
             CommandKind::Balances => core.send_read(Ask::Balances, "", now, out),
             CommandKind::FeeRate(id) => core.send_read(Ask::FeeRate(id), "", now, out),
-            CommandKind::Subscribe(_) | CommandKind::Unsubscribe(_) | CommandKind::Resync(_) => {
-                Err(EncodeError::Unsupported)
-            }
+            CommandKind::Subscribe(_)
+            | CommandKind::Unsubscribe(_)
+            | CommandKind::Resync(_)
+            | CommandKind::FundingSince(_) => Err(EncodeError::Unsupported),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Requests in flight: a fixed table, found again by their number.
+//! Requests in flight of a trading connector: a fixed table, found again by their number.
 //!
 //! A number is the time of issue in nanoseconds, pushed forward until it is new and its slot is
 //! free: unique across restarts without a stored counter, at most 20 digits on the wire.
@@ -20,7 +20,7 @@ pub(super) enum Ask {
     Cancel(CancelOrder),
     Replace(ReplaceOrder),
     CancelAll(InstrumentId),
-    /// One order; first among the recent, then in the history.
+    /// One order; first among the recent, then in the history, where a venue keeps them apart.
     Query {
         order: CancelOrder,
         history: bool,

@@ -1,24 +1,53 @@
-//! The market-data connector: one public socket, and REST for the venue's clock alone.
+//! The market-data connector of venues with one public socket: REST serves the venue's clock alone.
 //!
-//! What is subscribed is kept by `subscriptions.rs`, frames are read by `market_data.rs`.
+//! What is subscribed is kept by `subscriptions.rs`; what a frame means is the venue's affair
+//! ([`PublicWire`]).
 
 #![forbid(unsafe_code)]
 
-use super::super::scan::Width;
-use super::super::{
+use super::session::{Heartbeat, VenueClock, earliest};
+use super::subscriptions::{Scanned, Subscriptions, notice};
+use super::{
     ChannelSpec, Connector, DecodeError, EncodeError, Outbox, Parser, RequestId, Response, Scans,
-    VenueSetup,
+    Value,
 };
-use super::scan::Scanner;
-use super::session::{Heartbeat, VenueClock};
-use super::subscriptions::{Subscriptions, notice};
-use super::{BLOCKED_NS, FORBIDDEN, Product, earliest, with_path};
 use crate::types::{Channel, Command, CommandKind, Event, Events, Nanos, Readiness, VenueNotice};
 
+/// The frames of one venue's public socket.
+pub(super) trait PublicWire: Send {
+    /// Reads a data frame of a known shape; `None`, with `events` as before, if it is of another.
+    fn scan(
+        &self,
+        frame: &[u8],
+        streams: &Subscriptions,
+        events: &mut Events,
+    ) -> Option<(usize, Scanned)>;
+
+    /// Reads any other frame. True if a deadline may have moved.
+    fn read(
+        &self,
+        root: Value<'_>,
+        streams: &mut Subscriptions,
+        now: Nanos,
+        events: &mut Events,
+    ) -> Result<bool, DecodeError>;
+
+    /// Whether the frame is a pong that is not JSON.
+    fn is_plain_pong(_frame: &[u8]) -> bool {
+        false
+    }
+
+    /// The venue's time of a reply to the clock's probe, nanoseconds.
+    fn server_ns(root: Value<'_>) -> Result<u64, DecodeError>;
+
+    /// How long nothing may be asked after this HTTP status.
+    fn blocked_ns(status: u16) -> Option<u64>;
+}
+
 /// See the module's comment.
-pub(super) struct MarketConnector {
+pub(super) struct PublicConnector<W> {
+    wire: W,
     parser: Parser,
-    scanner: Scanner,
     scans: Scans,
     channels: Vec<ChannelSpec>,
     subscriptions: Subscriptions,
@@ -29,22 +58,28 @@ pub(super) struct MarketConnector {
     wake: Option<Nanos>,
 }
 
-impl MarketConnector {
-    pub(super) fn new(setup: &VenueSetup, product: &'static Product) -> Self {
-        let public = with_path(&setup.endpoints.public, product.public_path);
+impl<W: PublicWire> PublicConnector<W> {
+    /// `urls` are those of the socket and of REST.
+    pub(super) fn new(
+        wire: W,
+        subscriptions: Subscriptions,
+        urls: [String; 2],
+        heartbeat: Heartbeat,
+        clock: VenueClock,
+    ) -> Self {
+        let [public, rest] = urls;
         let channels = vec![
             ChannelSpec { channel: Channel::Public, url: public },
-            ChannelSpec { channel: Channel::Rest, url: setup.endpoints.rest.clone() },
+            ChannelSpec { channel: Channel::Rest, url: rest },
         ];
-        let subscriptions = Subscriptions::new(setup, product);
         Self {
+            wire,
             parser: Parser::new(),
-            scanner: subscriptions.scanner(Width::best()),
             scans: Scans::default(),
             channels,
             subscriptions,
-            heartbeat: Heartbeat::default(),
-            clock: VenueClock::default(),
+            heartbeat,
+            clock,
             last_probe: 0,
             wake: None,
         }
@@ -71,7 +106,7 @@ impl MarketConnector {
     }
 }
 
-impl Connector for MarketConnector {
+impl<W: PublicWire> Connector for PublicConnector<W> {
     fn channels(&self) -> &[ChannelSpec] {
         &self.channels
     }
@@ -117,11 +152,14 @@ impl Connector for MarketConnector {
             return Err(DecodeError::UnknownKind);
         }
         self.heartbeat.on_frame();
-        let subscriptions = &mut self.subscriptions;
-        let scanned = self.scanner.scan(frame, |at| subscriptions.wanted(at), events);
+        if W::is_plain_pong(frame) {
+            return Ok(());
+        }
+        let (wire, subscriptions) = (&self.wire, &mut self.subscriptions);
+        let scanned = wire.scan(frame, subscriptions, events);
         let moved = match self.scans.count(scanned) {
             Some((at, scanned)) => subscriptions.on_data(at, scanned, events)?,
-            None => self.parser.read(frame, |root| subscriptions.on_message(root, now, events))?,
+            None => self.parser.read(frame, |root| wire.read(root, subscriptions, now, events))?,
         };
         if moved {
             self.run(now, out, events);
@@ -142,15 +180,15 @@ impl Connector for MarketConnector {
         }
         let clock = &mut self.clock;
         let result = if response.status == 200 {
-            self.parser.read(response.body, |root| clock.on_reply(root, now))
+            self.parser.read(response.body, |root| clock.on_reply(W::server_ns(root), now))
         } else {
             Err(DecodeError::Invalid("HTTP status"))
         };
         if result.is_err() {
             clock.on_lost(now);
         }
-        if response.status == FORBIDDEN {
-            let until = now.plus(BLOCKED_NS);
+        if let Some(blocked_ns) = W::blocked_ns(response.status) {
+            let until = now.plus(blocked_ns);
             clock.pause(until);
             notice(events, VenueNotice::Suspended(until));
         }

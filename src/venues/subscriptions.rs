@@ -1,24 +1,63 @@
 //! Subscriptions of the public socket: what was asked for, what came, what to ask for again.
 //!
-//! Topics of up to three instruments share a subscribe request (a spot request holds ten). One
-//! refused topic can void its request, so the others of a refused request are asked for again,
+//! For venues that push snapshot and deltas on one socket. How a request is written is the venue's
+//! affair ([`Dialect`]). Several instruments share a request. One refused topic can void its request, so the others of a refused request are asked for again,
 //! each instrument by itself. Data is never gated on an acknowledgement: it can come first.
 
 #![forbid(unsafe_code)]
 
-use super::super::scan::Width;
-use super::super::{DecodeError, Outbox, OutboxFull, Value, VenueSetup};
-use super::market_data::{self, Control, Topic};
-use super::scan::{Scanned, Scanner};
-use super::{Product, SECOND_NS, write_u64};
+use super::{DecodeError, Outbox, OutboxFull, VenueSetup};
 use crate::types::{
-    Channel, DepthKind, Event, Events, Instrument, InstrumentId, InstrumentStatus, Nanos,
-    Readiness, VenueNotice,
+    Channel, DepthKind, DepthUpdate, Event, Events, Instrument, InstrumentId, InstrumentStatus,
+    Nanos, Readiness, VenueNotice,
 };
 
-const TOPICS_PER_INSTRUMENT: usize = 3;
+const SECOND_NS: u64 = 1_000_000_000;
 const RETRY_MIN_NS: u64 = SECOND_NS;
 const RETRY_MAX_NS: u64 = 60 * SECOND_NS;
+
+/// How a venue writes a request, and how many instruments one holds.
+#[derive(Clone, Copy)]
+pub(super) struct Dialect {
+    pub(super) group_max: usize,
+    /// Levels of the depth topic, as it is written.
+    pub(super) depth: &'static str,
+    pub(super) write: fn(&mut Vec<u8>, &Ask<'_>, &mut dyn Iterator<Item = &Instrument>),
+}
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ask<'a> {
+    /// `subscribe` or `unsubscribe`.
+    pub(super) op: &'a str,
+    pub(super) request: u64,
+    pub(super) depth: &'static str,
+    /// The depth alone, without top and trades.
+    pub(super) depth_only: bool,
+}
+
+/// What a frame of market data was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scanned {
+    Depth(DepthUpdate),
+    Top,
+    Trades,
+}
+
+/// What a frame without data says about a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Control<'a> {
+    /// Answer to a ping.
+    Pong,
+    /// A subscribe request was taken.
+    Subscribed(Option<u64>),
+    /// A subscribe request was refused; the text may name the topic, the number may be absent.
+    Refused(Option<u64>, &'a str),
+    /// Answer to an unsubscribe request; a refusal means that there was nothing to stop.
+    Unsubscribed,
+    /// The venue will close the connection: replace it.
+    Closing,
+}
 
 /// How far the subscription of one instrument has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,27 +90,15 @@ struct Stream {
 pub(super) struct Subscriptions {
     /// In order of their symbols.
     streams: Vec<Stream>,
-    /// Levels of the depth topic, as it is written.
-    depth: &'static str,
-    /// Most instruments of one request.
-    group_max: usize,
+    dialect: Dialect,
     first_message_ns: u64,
     open: bool,
     ready: bool,
     last_request: u64,
 }
 
-/// The venue's smallest depth that holds so many levels.
-pub(super) fn depth_topic(levels: u16) -> &'static str {
-    match levels {
-        0..=50 => "50",
-        51..=200 => "200",
-        _ => "1000",
-    }
-}
-
 impl Subscriptions {
-    pub(super) fn new(setup: &VenueSetup, product: &Product) -> Self {
+    pub(super) fn new(setup: &VenueSetup, dialect: Dialect) -> Self {
         let streams = setup.instruments.of_venue(setup.venue).map(|instrument| Stream {
             instrument: instrument.clone(),
             phase: Phase::Off,
@@ -85,8 +112,7 @@ impl Subscriptions {
         streams.sort_by(|a, b| a.instrument.symbol.cmp(&b.instrument.symbol));
         Self {
             streams,
-            depth: depth_topic(setup.depth),
-            group_max: (product.subscribe_args_max / TOPICS_PER_INSTRUMENT).max(1),
+            dialect,
             first_message_ns: u64::from(setup.first_message_timeout_ms) * 1_000_000,
             open: false,
             ready: false,
@@ -139,7 +165,8 @@ impl Subscriptions {
         self.streams.iter().position(|stream| stream.instrument.id == id)
     }
 
-    fn find(&self, symbol: &str) -> Result<usize, DecodeError> {
+    /// Index of a symbol.
+    pub(super) fn find(&self, symbol: &str) -> Result<usize, DecodeError> {
         self.streams
             .binary_search_by(|stream| stream.instrument.symbol.as_str().cmp(symbol))
             .map_err(|_| DecodeError::UnknownSymbol)
@@ -193,7 +220,7 @@ impl Subscriptions {
             // Subscribing is rare: this small vector is not on any hot path.
             let chosen: Vec<usize> = (first..self.streams.len())
                 .filter(|&at| due(&self.streams[at]) == clean && self.streams[at].alone == alone)
-                .take(if alone { 1 } else { self.group_max })
+                .take(if alone { 1 } else { self.dialect.group_max.max(1) })
                 .collect();
             if clean == Some(true) {
                 self.write_topics("unsubscribe", request, &chosen, out)?;
@@ -216,21 +243,21 @@ impl Subscriptions {
         chosen: &[usize],
         out: &mut Outbox,
     ) -> Result<(), OutboxFull> {
-        out.frame(Channel::Public, |frame| {
-            write_head(frame, op, request);
-            for (index, &at) in chosen.iter().enumerate() {
-                let symbol = &self.streams[at].instrument.symbol;
-                if index > 0 {
-                    frame.push(b',');
-                }
-                write_topic(frame, &["orderbook.", self.depth, "."], symbol);
-                frame.push(b',');
-                write_topic(frame, &["orderbook.1."], symbol);
-                frame.push(b',');
-                write_topic(frame, &["publicTrade."], symbol);
-            }
-            frame.extend_from_slice(b"]}");
-        })
+        self.write(op, request, false, chosen, out)
+    }
+
+    fn write(
+        &self,
+        op: &str,
+        request: u64,
+        depth_only: bool,
+        chosen: &[usize],
+        out: &mut Outbox,
+    ) -> Result<(), OutboxFull> {
+        let Dialect { depth, write, .. } = self.dialect;
+        let ask = Ask { op, request, depth, depth_only };
+        let mut instruments = chosen.iter().map(|&at| &self.streams[at].instrument);
+        out.frame(Channel::Public, |frame| write(frame, &ask, &mut instruments))
     }
 
     /// Stops and starts the depth topic alone: the venue answers with a snapshot.
@@ -246,8 +273,8 @@ impl Subscriptions {
             return Ok(());
         }
         let request = self.next_request();
-        self.write_depth("unsubscribe", request, at, out)?;
-        let asked = self.write_depth("subscribe", request, at, out);
+        self.write("unsubscribe", request, true, &[at], out)?;
+        let asked = self.write("subscribe", request, true, &[at], out);
         let stream = &mut self.streams[at];
         stream.depth_seen = false;
         // Half a resync is finished by a whole new subscription.
@@ -258,22 +285,8 @@ impl Subscriptions {
         Ok(())
     }
 
-    fn write_depth(
-        &self,
-        op: &str,
-        request: u64,
-        at: usize,
-        out: &mut Outbox,
-    ) -> Result<(), OutboxFull> {
-        out.frame(Channel::Public, |frame| {
-            write_head(frame, op, request);
-            let symbol = &self.streams[at].instrument.symbol;
-            write_topic(frame, &["orderbook.", self.depth, "."], symbol);
-            frame.extend_from_slice(b"]}");
-        })
-    }
-
-    fn on_control(
+    /// A frame about subscriptions.
+    pub(super) fn on_control(
         &mut self,
         control: Control<'_>,
         now: Nanos,
@@ -282,6 +295,7 @@ impl Subscriptions {
         match control {
             Control::Subscribed(_) => self.set_ready(events)?,
             Control::Pong | Control::Unsubscribed => {}
+            Control::Closing => notice(events, VenueNotice::ShutdownAnnounced(Channel::Public)),
             Control::Refused(request, text) => self.on_refused(request, text, now, events),
         }
         Ok(())
@@ -327,41 +341,6 @@ impl Subscriptions {
         Ok(events.push(Event::Notice(VenueNotice::Readiness(Channel::Public, Readiness::Ready)))?)
     }
 
-    /// One frame of the socket. True if a deadline may have moved.
-    pub(super) fn on_message(
-        &mut self,
-        root: Value<'_>,
-        now: Nanos,
-        events: &mut Events,
-    ) -> Result<bool, DecodeError> {
-        let Some(text) = root.get("topic").and_then(Value::str) else {
-            let control = market_data::control(root)?;
-            self.on_control(control, now, events)?;
-            return Ok(true);
-        };
-        let topic = market_data::topic(text, self.depth)?;
-        let (Topic::Depth(symbol) | Topic::Top(symbol) | Topic::Trades(symbol)) = topic;
-        let at = self.find(symbol)?;
-        let stream = &self.streams[at];
-        let instrument = &stream.instrument;
-        if stream.phase == Phase::Off {
-            // The tail of a stream that was stopped.
-            return Ok(false);
-        }
-        let scanned = match topic {
-            Topic::Trades(_) => {
-                market_data::trades(root, instrument, events)?;
-                Scanned::Trades
-            }
-            Topic::Top(_) => {
-                market_data::top(root, instrument, events)?;
-                Scanned::Top
-            }
-            Topic::Depth(_) => Scanned::Depth(market_data::depth(root, instrument, events)?),
-        };
-        self.on_data(at, scanned, events)
-    }
-
     /// The instrument with this index, if its data is wanted.
     #[inline]
     pub(super) fn wanted(&self, at: usize) -> Option<&Instrument> {
@@ -369,10 +348,14 @@ impl Subscriptions {
         (stream.phase != Phase::Off).then_some(&stream.instrument)
     }
 
-    /// A scanner for these instruments, by their index.
-    pub(super) fn scanner(&self, width: Width) -> Scanner {
-        let symbols = self.streams.iter().map(|stream| stream.instrument.symbol.as_str());
-        Scanner::new(symbols, self.depth, width)
+    /// Symbols in order of their index.
+    pub(super) fn symbols(&self) -> impl Iterator<Item = &str> + Clone {
+        self.streams.iter().map(|stream| stream.instrument.symbol.as_str())
+    }
+
+    /// Levels of the depth topic, as it is written.
+    pub(super) fn depth(&self) -> &'static str {
+        self.dialect.depth
     }
 
     /// Data was decoded. True if a deadline may have moved.
@@ -439,23 +422,4 @@ pub(super) fn notice(events: &mut Events, notice: VenueNotice) {
 fn names_symbol(text: &str, symbol: &str) -> bool {
     !symbol.is_empty()
         && text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(|word| word == symbol)
-}
-
-/// `{"req_id":"7","op":"subscribe","args":[`
-fn write_head(frame: &mut Vec<u8>, op: &str, request: u64) {
-    frame.extend_from_slice(br#"{"req_id":""#);
-    write_u64(frame, request);
-    frame.extend_from_slice(br#"","op":""#);
-    frame.extend_from_slice(op.as_bytes());
-    frame.extend_from_slice(br#"","args":["#);
-}
-
-/// `"orderbook.50.BTCUSDT"`
-fn write_topic(frame: &mut Vec<u8>, prefix: &[&str], symbol: &str) {
-    frame.push(b'"');
-    for part in prefix {
-        frame.extend_from_slice(part.as_bytes());
-    }
-    frame.extend_from_slice(symbol.as_bytes());
-    frame.push(b'"');
 }

@@ -1,0 +1,72 @@
+//! Members of rows, whichever reader they come from: what each may hold, with the venue's name of it
+//! in every error.
+
+#![forbid(unsafe_code)]
+
+use super::{DecodeError, Scalar, decimal};
+use crate::types::{Amount, ClientOrderId, Instrument, Price, Qty, VenueOrderId};
+
+/// A member that may be absent.
+pub(super) type Field<'a> = Option<Scalar<'a>>;
+
+/// Text that must be there.
+pub(super) fn text<'a>(field: Field<'a>, name: &'static str) -> Result<&'a str, DecodeError> {
+    field.ok_or(DecodeError::Missing(name))?.str().ok_or(DecodeError::Invalid(name))
+}
+
+/// A whole number that the venue writes as text in one place and as a number in another.
+pub(super) fn whole(field: Field<'_>, name: &'static str) -> Result<u64, DecodeError> {
+    match field.ok_or(DecodeError::Missing(name))? {
+        Scalar::Text(text) => text.parse().map_err(|_| DecodeError::Invalid(name)),
+        other => other.u64().ok_or(DecodeError::Invalid(name)),
+    }
+}
+
+pub(super) fn client_id(field: Field<'_>) -> ClientOrderId {
+    ClientOrderId::decode(field.and_then(Scalar::str).unwrap_or(""))
+}
+
+/// Empty where there is none.
+pub(super) fn order_id(field: Field<'_>) -> Result<VenueOrderId, DecodeError> {
+    let text = field.and_then(Scalar::str).unwrap_or("");
+    VenueOrderId::new(text).ok_or(DecodeError::Invalid("orderId"))
+}
+
+/// A number as text; absent or empty means "not applicable".
+fn number<'a>(field: Field<'a>, name: &'static str) -> Result<Option<&'a str>, DecodeError> {
+    match field {
+        None | Some(Scalar::Null | Scalar::Text("")) => Ok(None),
+        Some(Scalar::Text(text)) => Ok(Some(text)),
+        Some(_) => Err(DecodeError::Invalid(name)),
+    }
+}
+
+pub(super) fn price(
+    field: Field<'_>,
+    name: &'static str,
+    of: &Instrument,
+) -> Result<Price, DecodeError> {
+    let Some(text) = number(field, name)? else { return Ok(Price(0)) };
+    let price = decimal::price(text, of.scale).map_err(|error| DecodeError::Number(name, error))?;
+    if price.0 < 0 { Err(DecodeError::Invalid(name)) } else { Ok(price) }
+}
+
+pub(super) fn qty(
+    field: Field<'_>,
+    name: &'static str,
+    of: &Instrument,
+) -> Result<Option<Qty>, DecodeError> {
+    let Some(text) = number(field, name)? else { return Ok(None) };
+    let qty = decimal::qty(text, of.scale).map_err(|error| DecodeError::Number(name, error))?;
+    if qty.0 < 0 { Err(DecodeError::Invalid(name)) } else { Ok(Some(qty)) }
+}
+
+pub(super) fn amount(field: Field<'_>, name: &'static str) -> Result<Option<Amount>, DecodeError> {
+    let Some(text) = number(field, name)? else { return Ok(None) };
+    decimal::amount(text).map(Some).map_err(|error| DecodeError::Number(name, error))
+}
+
+/// Text, empty where there is none.
+pub(super) fn or_empty(field: Field<'_>) -> &str {
+    field.and_then(Scalar::str).unwrap_or("")
+}

@@ -1,0 +1,231 @@
+//! Public frames to events: depth, top of book, trades; and the control frames of the socket.
+//!
+//! Plain functions over one parsed frame. The continuity rule of the venue (`prevSeqId` is the last
+//! `seqId`) is expressed in the update ids, not checked here: the book does that. The checksum has
+//! been a constant since June 2026 and is not read.
+//! <https://www.okx.com/docs-v5/en/#order-book-trading-market-data-ws-order-book-channel>
+
+#![forbid(unsafe_code)]
+
+use super::super::subscriptions::Control;
+use super::super::{DecodeError, Value, decimal};
+use super::contracts;
+use crate::types::{
+    DepthKind, DepthUpdate, Event, Events, Instrument, Level, Nanos, Price, Qty, Side, TopOfBook,
+    Trade,
+};
+
+/// A data frame's channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Topic {
+    Depth,
+    Top,
+    Trades,
+}
+
+/// Channel and symbol of a data frame; `None` of a frame that has an `event` instead.
+pub(super) fn topic(root: Value<'_>) -> Result<Option<(Topic, &str)>, DecodeError> {
+    if root.get("event").is_some() {
+        return Ok(None);
+    }
+    let arg = root.get("arg").ok_or(DecodeError::UnknownKind)?;
+    let topic = match arg.field_str("channel")? {
+        "books" => Topic::Depth,
+        "bbo-tbt" => Topic::Top,
+        "trades" => Topic::Trades,
+        _ => return Err(DecodeError::UnknownKind),
+    };
+    Ok(Some((topic, arg.field_str("instId")?)))
+}
+
+/// `data` of a frame that holds exactly one row.
+fn only_row(root: Value<'_>) -> Result<Value<'_>, DecodeError> {
+    let mut rows = root.field("data")?.items();
+    let row = rows.next().ok_or(DecodeError::Invalid("data"))?;
+    if rows.next().is_none() { Ok(row) } else { Err(DecodeError::Invalid("data")) }
+}
+
+fn array<'a>(row: Value<'a>, name: &'static str) -> Result<Value<'a>, DecodeError> {
+    let value = row.field(name)?;
+    if value.is_array() { Ok(value) } else { Err(DecodeError::Invalid(name)) }
+}
+
+/// A time in milliseconds, which the venue writes as text.
+fn time(row: Value<'_>) -> Result<Nanos, DecodeError> {
+    let millis = row.field_str("ts")?.parse().map_err(|_| DecodeError::Invalid("ts"))?;
+    Ok(Nanos::from_millis(millis))
+}
+
+/// Depth; `None` of a keep-alive, which repeats the last id and changes nothing.
+///
+/// ```json
+/// {"arg":{"channel":"books","instId":"BTC-USDT"},"action":"update","data":[{
+///  "asks":[["62571.2","0.60583592","0","6"],["62572.1","0","0","0"]],"bids":[],
+///  "ts":"1784016942108","checksum":0,"seqId":110,"prevSeqId":100}]}
+/// ```
+///
+/// After maintenance the ids may go back (`seqId` below `prevSeqId`). The engine's ids only rise, so
+/// such an update is made a hole, behind which the book is asked for anew.
+pub(super) fn depth(
+    root: Value<'_>,
+    instrument: &Instrument,
+    events: &mut Events,
+) -> Result<Option<DepthUpdate>, DecodeError> {
+    let kind = match root.field_str("action")? {
+        "snapshot" => DepthKind::Snapshot,
+        "update" => DepthKind::Delta,
+        _ => return Err(DecodeError::Invalid("action")),
+    };
+    let row = only_row(root)?;
+    let id = row.field_u64("seqId")?;
+    let (bids, asks) = (array(row, "bids")?, array(row, "asks")?);
+    let first_id = match kind {
+        DepthKind::Delta => row.field_u64("prevSeqId")?.saturating_add(1),
+        _ => id,
+    };
+    let empty = bids.items().next().is_none() && asks.items().next().is_none();
+    if kind == DepthKind::Delta && id.checked_add(1) == Some(first_id) && empty {
+        return Ok(None);
+    }
+    // Ids that go back, or stand while levels change, are no continuation that can be counted.
+    let hole = kind == DepthKind::Delta && id < first_id;
+    let (first_id, last_id) = if hole {
+        (first_id.saturating_add(1), first_id.saturating_add(1))
+    } else {
+        (first_id, id)
+    };
+    let event_ns = time(row)?;
+    let start = events.levels_len();
+    let result = (|| {
+        let update = DepthUpdate {
+            instrument: instrument.id,
+            kind,
+            first_id,
+            last_id,
+            sequence: id,
+            levels_start: start,
+            bids: levels(bids, instrument, events)?,
+            asks: levels(asks, instrument, events)?,
+            event_ns,
+        };
+        events.push(Event::Depth(update))?;
+        Ok(Some(update))
+    })();
+    if result.is_err() {
+        events.truncate_levels(start);
+    }
+    result
+}
+
+fn levels(
+    rows: Value<'_>,
+    instrument: &Instrument,
+    events: &mut Events,
+) -> Result<u32, DecodeError> {
+    let mut count = 0;
+    for row in rows.items() {
+        events.push_level(level(row, instrument)?)?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// `["62571.2","0.60583592","0","6"]`: a quantity of zero removes the price; the rest is the number
+/// of orders, which nobody needs.
+fn level(row: Value<'_>, instrument: &Instrument) -> Result<Level, DecodeError> {
+    let mut items = row.items();
+    let mut text = |name| items.next().and_then(Value::str).ok_or(DecodeError::Missing(name));
+    let price = price(text("price")?, "price", instrument)?;
+    let qty = qty(text("size")?, "size", instrument)?;
+    Ok(Level { price, qty })
+}
+
+fn price(text: &str, name: &'static str, of: &Instrument) -> Result<Price, DecodeError> {
+    let price = decimal::price(text, of.scale).map_err(|error| DecodeError::Number(name, error))?;
+    if price.0 > 0 { Ok(price) } else { Err(DecodeError::Invalid(name)) }
+}
+
+/// In base units, also where the venue counts contracts.
+fn qty(text: &str, name: &'static str, of: &Instrument) -> Result<Qty, DecodeError> {
+    let qty = contracts::qty(text, of).map_err(|error| DecodeError::Number(name, error))?;
+    if qty.0 >= 0 { Ok(qty) } else { Err(DecodeError::Invalid(name)) }
+}
+
+/// Top of book; its `seqId` counts with that of the depth.
+pub(super) fn top(
+    root: Value<'_>,
+    instrument: &Instrument,
+    events: &mut Events,
+) -> Result<(), DecodeError> {
+    let row = only_row(root)?;
+    let best = |name| {
+        let first = array(row, name)?.items().next();
+        first.map_or(Ok(Level::default()), |row| level(row, instrument))
+    };
+    let top = TopOfBook {
+        instrument: instrument.id,
+        sequence: row.field_u64("seqId")?,
+        bid: best("bids")?,
+        ask: best("asks")?,
+        event_ns: time(row)?,
+    };
+    Ok(events.push(Event::Top(top))?)
+}
+
+/// Trades, oldest first. Fills of one taker at one price come as one; its number is the last one's.
+///
+/// ```json
+/// {"arg":{"channel":"trades","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT",
+///  "tradeId":"1032787952","px":"62571.2","sz":"0.07990896","side":"buy","ts":"1784016942060",
+///  "count":"1","source":"0","seqId":78755034232}]}
+/// ```
+pub(super) fn trades(
+    root: Value<'_>,
+    instrument: &Instrument,
+    events: &mut Events,
+) -> Result<(), DecodeError> {
+    for row in array(root, "data")?.items() {
+        events.push(Event::Trade(trade(row, instrument)?))?;
+    }
+    Ok(())
+}
+
+fn trade(row: Value<'_>, instrument: &Instrument) -> Result<Trade, DecodeError> {
+    if row.field_str("instId")? != instrument.symbol {
+        return Err(DecodeError::Invalid("instId"));
+    }
+    let qty = qty(row.field_str("sz")?, "sz", instrument)?;
+    if qty == Qty(0) {
+        return Err(DecodeError::Invalid("sz"));
+    }
+    Ok(Trade {
+        instrument: instrument.id,
+        taker: match row.field_str("side")? {
+            "buy" => Side::Buy,
+            "sell" => Side::Sell,
+            _ => return Err(DecodeError::Invalid("side")),
+        },
+        price: price(row.field_str("px")?, "px", instrument)?,
+        qty,
+        trade_id: row.field_str("tradeId")?.parse().map_err(|_| DecodeError::Invalid("tradeId"))?,
+        event_ns: time(row)?,
+    })
+}
+
+/// The end of the connection is announced a minute ahead.
+const SERVICE_UPGRADE: &str = "64008";
+
+/// Reads `{"id":"1512","event":"subscribe","arg":{..},"connId":"a4d3ae55"}`.
+pub(super) fn control(root: Value<'_>) -> Result<Control<'_>, DecodeError> {
+    let request = root.get("id").and_then(Value::str).and_then(|text| text.parse().ok());
+    match root.field_str("event")? {
+        "subscribe" => Ok(Control::Subscribed(request)),
+        "unsubscribe" => Ok(Control::Unsubscribed),
+        "error" => {
+            let text = root.get("msg").and_then(Value::str).unwrap_or("");
+            Ok(Control::Refused(request, text))
+        }
+        "notice" if root.field_str("code")? == SERVICE_UPGRADE => Ok(Control::Closing),
+        _ => Err(DecodeError::UnknownKind),
+    }
+}

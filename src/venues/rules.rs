@@ -1,0 +1,34 @@
+//! Decimals of the rules that venues state for their instruments.
+
+#![forbid(unsafe_code)]
+
+use super::{DecodeError, Value};
+use crate::types::ParseUnitError;
+use rust_decimal::Decimal;
+
+/// A member that must be above zero.
+pub(super) fn positive(object: Value<'_>, name: &'static str) -> Result<Decimal, DecodeError> {
+    let value = decimal(object, name)?;
+    if value > Decimal::ZERO { Ok(value) } else { Err(DecodeError::Invalid(name)) }
+}
+
+/// A member that must not be below zero.
+pub(super) fn decimal(object: Value<'_>, name: &'static str) -> Result<Decimal, DecodeError> {
+    let malformed = DecodeError::Number(name, ParseUnitError::Malformed);
+    let value = Decimal::from_str_exact(object.field_str(name)?).map_err(|_| malformed)?;
+    if value.is_sign_negative() && !value.is_zero() {
+        return Err(DecodeError::Invalid(name));
+    }
+    Ok(value)
+}
+
+/// The same where an empty text says "none", which is 0 here.
+pub(super) fn decimal_or_none(
+    object: Value<'_>,
+    name: &'static str,
+) -> Result<Decimal, DecodeError> {
+    match object.get(name).and_then(Value::str) {
+        None | Some("") => Ok(Decimal::ZERO),
+        Some(_) => decimal(object, name),
+    }
+}
