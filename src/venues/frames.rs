@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use super::scan::Width;
-use super::{DecodeError, Endpoints, SetupError, VENUES, VenueSetup, binance, bybit};
+use super::{DecodeError, Endpoints, SetupError, VENUES, VenueSetup, binance, bybit, hyperliquid};
 use crate::types::{Events, Instrument, InstrumentKind, InstrumentTable, Nanos, Scale, VenueId};
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ pub enum FrameKind {
     Depth,
     /// One or more trades.
     Trade,
+    /// Anything else that a feed gets: what a perpetual's marks are, depth that is no news.
+    Other,
 }
 
 /// Both readers of one venue's frames: the scanner, and the complete decoder that it stands before.
@@ -29,6 +31,7 @@ pub struct FrameDecoder {
 enum Inner {
     Binance(Box<binance::Frames>),
     Bybit(Box<bybit::Frames>),
+    Hyperliquid(Box<hyperliquid::Frames>),
 }
 
 /// Events and levels of one frame, at most, where [`FrameDecoder::compare`] decodes.
@@ -72,12 +75,15 @@ impl FrameDecoder {
             order_connections: 1,
             feed_connections: 1,
             dead_man_switch_s: None,
+            prepared_nonces: 0,
             reply_timeout_ms: 1_000,
             first_message_timeout_ms: 1_000,
         };
         let name = VENUES.get(usize::from(venue.0)).map_or("", |row| row.name);
         let inner = if name == bybit::ROW.name {
             Inner::Bybit(Box::new(bybit::Frames::new(&setup, width)?))
+        } else if name == hyperliquid::ROW.name {
+            Inner::Hyperliquid(Box::new(hyperliquid::Frames::new(&setup)))
         } else {
             Inner::Binance(Box::new(binance::Frames::new(&setup, width)?))
         };
@@ -115,6 +121,7 @@ impl FrameDecoder {
         match &self.inner {
             Inner::Binance(frames) => frames.scan(frame, events),
             Inner::Bybit(frames) => frames.scan(frame, events),
+            Inner::Hyperliquid(frames) => frames.scan(frame, events),
         }
     }
 
@@ -127,6 +134,7 @@ impl FrameDecoder {
         match &mut self.inner {
             Inner::Binance(frames) => frames.reference(frame, events),
             Inner::Bybit(frames) => frames.reference(frame, events),
+            Inner::Hyperliquid(frames) => frames.reference(frame, events),
         }
     }
 
@@ -139,7 +147,7 @@ impl FrameDecoder {
     ) -> Result<(), DecodeError> {
         match &mut self.inner {
             Inner::Binance(frames) => frames.snapshot(body, symbol, events),
-            Inner::Bybit(_) => Err(DecodeError::UnknownKind),
+            Inner::Bybit(_) | Inner::Hyperliquid(_) => Err(DecodeError::UnknownKind),
         }
     }
 
@@ -153,6 +161,8 @@ impl FrameDecoder {
         match &mut self.inner {
             Inner::Binance(frames) => frames.scan_private(frame, now, events),
             Inner::Bybit(frames) => frames.scan_private(frame, now, events),
+            // Its private frames have no scanner.
+            Inner::Hyperliquid(_) => None,
         }
     }
 
@@ -166,6 +176,7 @@ impl FrameDecoder {
         match &mut self.inner {
             Inner::Binance(frames) => frames.reference_private(frame, now, events),
             Inner::Bybit(frames) => frames.reference_private(frame, now, events),
+            Inner::Hyperliquid(_) => Err(DecodeError::UnknownKind),
         }
     }
 

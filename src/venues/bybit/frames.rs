@@ -51,9 +51,10 @@ impl Frames {
     pub(in crate::venues) fn scan(&self, frame: &[u8], events: &mut Events) -> Option<FrameKind> {
         let (_, scanned) = self.scanner.scan(frame, |at| self.instruments.get(at), events)?;
         Some(match scanned {
-            Scanned::Depth(_) => FrameKind::Depth,
+            Scanned::Depth(_) | Scanned::Suspect(_) => FrameKind::Depth,
             Scanned::Top => FrameKind::Top,
             Scanned::Trades => FrameKind::Trade,
+            Scanned::Repeated | Scanned::Perpetual => FrameKind::Other,
         })
     }
 

@@ -118,7 +118,7 @@ impl Core {
                 (ReportKind::Unknown, reason)
             }
         };
-        let Some(report) = order_report(kind, ReportOrigin::Reply, &flight.ask, now) else {
+        let Some(report) = flight.ask.report(kind, ReportOrigin::Reply, now) else {
             return Ok(());
         };
         let known = report.venue_order_id;
@@ -185,7 +185,7 @@ impl Core {
             _ if flight.phase == Phase::Seen => {}
             Ask::New(_) | Ask::Cancel(_) | Ask::Replace(_) | Ask::Query { .. } => {
                 let local = ReportOrigin::Local;
-                if let Some(report) = order_report(ReportKind::Unknown, local, &flight.ask, now) {
+                if let Some(report) = flight.ask.report(ReportKind::Unknown, local, now) {
                     let _ = self.sink(events).report(report);
                 }
             }
@@ -224,7 +224,7 @@ impl Core {
             Ask::DeadMan { .. } => self.on_dead_man(Some(code), now, events),
             Ask::Query { .. } => {
                 let origin = ReportOrigin::Reply;
-                if let Some(report) = order_report(ReportKind::Unknown, origin, &flight.ask, now) {
+                if let Some(report) = flight.ask.report(ReportKind::Unknown, origin, now) {
                     let report = ExecutionReport { venue_code: code, ..report };
                     let _ = self.sink(events).report(report);
                 }
@@ -425,7 +425,7 @@ impl Core {
         let since = Nanos(now.0.saturating_sub(LISTED_AFTER_NS));
         let unproven = !history || self.flights.unproven_new(order.client_id, since);
         let kind = if unproven { ReportKind::Unknown } else { ReportKind::NotFound };
-        match order_report(kind, ReportOrigin::Query, &ask, now) {
+        match ask.report(kind, ReportOrigin::Query, now) {
             Some(report) => self.sink(events).report(report),
             None => Ok(()),
         }
@@ -461,25 +461,4 @@ impl Core {
         }
         Ok(())
     }
-}
-
-/// A report about the order that a request is about.
-fn order_report(
-    kind: ReportKind,
-    origin: ReportOrigin,
-    ask: &Ask,
-    now: Nanos,
-) -> Option<ExecutionReport> {
-    let (client_id, venue_order_id, instrument) = ask.order()?;
-    let report = ExecutionReport::new(kind, origin, client_id, instrument);
-    Some(match ask {
-        Ask::New(order) => ExecutionReport {
-            side: order.side,
-            price: order.price,
-            qty: order.qty,
-            recv_ns: now,
-            ..report
-        },
-        _ => ExecutionReport { venue_order_id, recv_ns: now, ..report },
-    })
 }

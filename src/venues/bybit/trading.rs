@@ -177,7 +177,7 @@ impl Core {
     /// Everything that is due. A full outbox leaves deadlines standing: the agent drains it and
     /// calls again.
     fn run(&mut self, now: Nanos, out: &mut Outbox, events: &mut Events) {
-        self.flush(events);
+        self.sink(events).flush();
         self.try_probe(now, out);
         self.expire(now, events);
         for channel in [Channel::Trade, Channel::TradeSpare, Channel::Private] {
@@ -185,16 +185,6 @@ impl Core {
         }
         self.run_dead_man(now, out);
         self.try_drain(now, out);
-    }
-
-    /// Hands on what did not fit before.
-    fn flush(&mut self, events: &mut Events) {
-        while let Some(event) = self.backlog.front() {
-            if events.push(*event).is_err() {
-                break;
-            }
-            self.backlog.pop_front();
-        }
     }
 
     fn try_probe(&mut self, now: Nanos, out: &mut Outbox) {
@@ -378,7 +368,7 @@ impl Connector for TradingConnector {
         events: &mut Events,
     ) -> Result<(), DecodeError> {
         let core = &mut self.core;
-        core.flush(events);
+        core.sink(events).flush();
         let Some(socket) = core.socket(channel) else { return Err(DecodeError::UnknownKind) };
         socket.heartbeat.on_frame();
         let private = channel == Channel::Private;
@@ -402,7 +392,7 @@ impl Connector for TradingConnector {
         out: &mut Outbox,
         events: &mut Events,
     ) -> Result<(), DecodeError> {
-        self.core.flush(events);
+        self.core.sink(events).flush();
         let result = self.core.on_rest_reply(&mut self.parser, id, response, now, out, events);
         self.core.run(now, out, events);
         result

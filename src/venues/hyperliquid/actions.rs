@@ -14,6 +14,8 @@ use crate::types::{ClientOrderId, NewOrder, OrderType, Price, Qty, Side, TimeInF
 #[derive(Clone, Copy)]
 pub(super) enum Action<'a> {
     Order(&'a NewOrder, &'a Asset),
+    /// The order with this number of the venue's becomes this one: refused if it has ended.
+    Modify(u64, &'a NewOrder, &'a Asset),
     /// By our id: works before the venue's is known.
     CancelOurs(ClientOrderId, &'a Asset),
     /// Orders of one asset by the venue's ids.
@@ -50,7 +52,7 @@ impl Action<'_> {
     /// Refuses what the venue could not express; nothing is signed before this passes.
     pub(super) fn check(self) -> Result<(), EncodeError> {
         match self {
-            Self::Order(order, asset) => check_order(order, asset),
+            Self::Order(order, asset) | Self::Modify(_, order, asset) => check_order(order, asset),
             Self::CancelOurs(id, _) if !id.is_some() => {
                 Err(EncodeError::NotExpressible("the order has no id"))
             }
@@ -78,6 +80,15 @@ impl Action<'_> {
                 write_order(order, asset, to);
                 to.end_list();
                 to.next("grouping").text(b"na");
+            }
+            Self::Modify(oid, order, asset) => {
+                to.map(2);
+                to.first("type").text(b"batchModify");
+                to.next("modifies").list(1).map(2);
+                to.first("oid").whole(oid);
+                to.next("order");
+                write_order(order, asset, to);
+                to.end_map().end_list();
             }
             Self::CancelOurs(id, asset) => {
                 to.map(2);
@@ -137,6 +148,9 @@ fn time_in_force(order: &NewOrder) -> &'static [u8] {
 
 fn check_order(order: &NewOrder, asset: &Asset) -> Result<(), EncodeError> {
     let refuse = |why| Err(EncodeError::NotExpressible(why));
+    if asset.is_delisted {
+        return refuse("the coin is delisted");
+    }
     if order.order_type == OrderType::Market {
         return refuse("the venue has no market orders: use a limit that takes (IOC)");
     }

@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub(super) struct Asset {
     pub(super) id: u32,
     pub(super) is_perpetual: bool,
+    /// What works can still be cancelled, but nothing new be placed.
+    pub(super) is_delisted: bool,
     pub(super) scale: Scale,
     pub(super) size_decimals: u8,
     /// Most decimals of a price, beside the rule of five figures.
@@ -69,9 +71,10 @@ impl Assets {
         instruments::each(root, |listed| {
             let Ok(id) = self.symbols.find(listed.symbol) else { return };
             let Some(instrument) = self.instruments.get(id) else { return };
-            rows[id.index()] = listed.trading.then_some(Asset {
+            rows[id.index()] = Some(Asset {
                 id: listed.asset,
                 is_perpetual: perpetual,
+                is_delisted: !listed.trading,
                 scale: instrument.scale,
                 size_decimals: listed.size_decimals,
                 price_decimals: listed.price_decimals,

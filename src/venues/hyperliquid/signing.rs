@@ -58,6 +58,7 @@ impl Maker {
         let asset = Asset {
             id: 0,
             is_perpetual: true,
+            is_delisted: false,
             scale: Scale { price_decimals: 1, qty_decimals: 5 },
             size_decimals: 5,
             price_decimals: 1,

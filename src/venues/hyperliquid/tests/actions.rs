@@ -15,6 +15,7 @@ fn asset(is_perpetual: bool, size_decimals: u8) -> Asset {
     Asset {
         id: 4,
         is_perpetual,
+        is_delisted: false,
         scale: Scale { price_decimals: 8, qty_decimals: 8 },
         size_decimals,
         price_decimals: if is_perpetual { 6 } else { 8 } - size_decimals,

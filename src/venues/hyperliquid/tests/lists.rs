@@ -32,7 +32,8 @@ fn delisted_coins_keep_their_numbers() {
     learn(&mut assets, &fixture("rest_meta_with_delisted_index")).unwrap();
     let ids: Vec<_> = assets.instruments.iter().map(|i| assets.asset(i.id)).collect();
     let numbers: Vec<_> = ids.iter().map(|asset| asset.map(|asset| asset.id)).collect();
-    assert_eq!(numbers, [Some(4), None, Some(5), None]);
+    assert_eq!(numbers, [Some(4), Some(3), Some(5), None]);
+    assert!(ids[1].unwrap().is_delisted && !ids[0].unwrap().is_delisted);
     let dydx = ids[0].unwrap();
     assert_eq!((dydx.is_perpetual, dydx.size_decimals, dydx.price_decimals), (true, 1, 5));
     assert!(assets.has(true) && !assets.has(false));
