@@ -13,6 +13,7 @@ mod journal;
 mod limits;
 mod raw;
 mod secrets;
+mod strategy;
 
 pub use contract::ContractConfig;
 pub use error::ConfigError;
@@ -20,8 +21,9 @@ pub use host::{DirectReads, HostConfig};
 pub use journal::{JournalConfig, JournalSync};
 pub use limits::StrategyLimitsConfig;
 pub use secrets::SecretError;
+pub use strategy::{LegsConfig, StrategyKind, StrategyPlaces};
 
-use crate::types::{Detail, Nanos, VenueId};
+use crate::types::{Detail, InstrumentKind, Nanos, VenueId};
 use crate::venues::{self, Credentials, InstrumentName};
 use check::Checker;
 use error::Source;
@@ -71,6 +73,12 @@ pub struct InstrumentConfig {
 }
 
 impl InstrumentConfig {
+    /// Spot or perpetual.
+    #[must_use]
+    pub fn kind(&self) -> Option<InstrumentKind> {
+        InstrumentName::parse(&self.name).map(|name| name.kind())
+    }
+
     /// The venue's own name of it.
     #[must_use]
     pub fn symbol(&self) -> Option<String> {
@@ -152,25 +160,8 @@ pub struct StrategyConfig {
     pub instruments: Vec<String>,
     /// Its own limits.
     pub limits: StrategyLimitsConfig,
-    /// Where its `qty` stands in the file, and its `naked_qty_max`: whether they can be held is known
-    /// only with the instruments.
-    pub places: [Place; 2],
-}
-
-/// Built-in strategies and their options.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StrategyKind {
-    /// See [`crate::strategy::SpreadArb`].
-    SpreadArb {
-        /// Smallest gap, basis points.
-        spread_min_bps: Decimal,
-        /// Quantity of each leg, base units.
-        qty: Decimal,
-        /// Pause after a signal.
-        cooldown_ns: u64,
-        /// What holds between the legs.
-        contract: ContractConfig,
-    },
+    /// Where its quantities stand in the file.
+    pub places: StrategyPlaces,
 }
 
 /// Limits of the order manager, in the units of the file.
@@ -275,6 +266,8 @@ pub struct Config {
     pub kill_file: Option<PathBuf>,
     /// A strategy that has been silent for so long is paused.
     pub strategy_silence_max_ns: u64,
+    /// Pause between two looks at the venues' rules of the instruments; 0: none after the start.
+    pub rules_refresh_s: u32,
     /// Where crash bundles go.
     pub crash_folder: PathBuf,
     /// Instruments in order.

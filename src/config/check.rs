@@ -4,7 +4,7 @@ use super::error::{self, Source};
 use super::raw::{Raw, RawFault, RawSim, RawStrategy, RawThread, RawVenue};
 use super::{
     Config, ConfigError, FAULT_KINDS, FaultConfig, Idle, InstrumentConfig, Mode, SimConfig,
-    StrategyConfig, StrategyKind, ThreadConfig, VenueConfig, agent_names,
+    StrategyConfig, ThreadConfig, VenueConfig, agent_names,
 };
 use crate::types::{Detail, InstrumentKind, VenueId};
 use crate::venues::{self, InstrumentName, NoVenue};
@@ -44,6 +44,7 @@ impl Checker<'_> {
                 None => RECONCILE_EVERY_S,
             } * 1_000_000_000,
             kill_file: engine.kill_file,
+            rules_refresh_s: self.rules_refresh(engine.rules_refresh_s.as_ref())?,
             strategy_silence_max_ns: self.silence(engine.strategy_silence_max_ms.as_ref())?,
             crash_folder: engine.crash_folder.unwrap_or_else(|| "crash".into()),
             instruments,
@@ -291,6 +292,14 @@ impl Checker<'_> {
         Err(self.error(value, format!("{key} = {number} must be from {min} to {max}")))
     }
 
+    fn rules_refresh(&self, value: Option<&Spanned<i64>>) -> Result<u32, ConfigError> {
+        match value {
+            Some(value) if *value.get_ref() == 0 => Ok(0),
+            Some(value) => Ok(self.in_range(value, 1, 86_400, "rules_refresh_s")? as u32),
+            None => Ok(300),
+        }
+    }
+
     pub(super) fn positive(
         &self,
         value: &Spanned<Decimal>,
@@ -405,30 +414,6 @@ impl Checker<'_> {
             .map_or(String::new(), |name| format!("; did you mean \"{name}\"?"));
         let text = name.get_ref();
         Err(self.error(name, format!("\"{text}\" is not among the instruments{hint}")))
-    }
-
-    fn strategy(&self, name: String, raw: RawStrategy) -> Result<StrategyConfig, ConfigError> {
-        if raw.kind.get_ref() != "spread_arb" {
-            let message = self.one_of("kind", raw.kind.get_ref(), &["spread_arb"]);
-            return Err(self.error(&raw.kind, message));
-        }
-        if raw.instruments.get_ref().len() != 2 {
-            let message = "spread_arb needs exactly two instruments".to_owned();
-            return Err(self.error(&raw.instruments, message));
-        }
-        let kind = StrategyKind::SpreadArb {
-            spread_min_bps: self.positive(&raw.spread_min_bps, "spread_min_bps")?,
-            qty: self.positive(&raw.qty, "qty")?,
-            cooldown_ns: self.in_range(&raw.cooldown_ms, 0, 3_600_000, "cooldown_ms")? as u64
-                * 1_000_000,
-            contract: self.contract(&raw)?,
-        };
-        let limits = self.strategy_limits(&raw)?;
-        let naked = raw.naked_qty_max.as_ref().map_or(raw.kind.span(), Spanned::span);
-        let places = [raw.qty.span(), naked].map(|span| self.source.place(span.start));
-        let instruments = raw.instruments.into_inner();
-        let instruments = instruments.into_iter().map(Spanned::into_inner).collect();
-        Ok(StrategyConfig { name, kind, instruments, limits, places })
     }
 
     fn sim(&self, raw: RawSim, used: &BTreeSet<VenueId>) -> Result<SimConfig, ConfigError> {

@@ -48,6 +48,7 @@ pub(super) struct RawEngine {
     pub reconcile_every_s: Option<Spanned<i64>>,
     pub kill_file: Option<PathBuf>,
     pub strategy_silence_max_ms: Option<Spanned<i64>>,
+    pub rules_refresh_s: Option<Spanned<i64>>,
     pub crash_folder: Option<PathBuf>,
 }
 
@@ -65,7 +66,13 @@ pub(super) struct RawStrategy {
     pub name: Spanned<String>,
     pub kind: Spanned<String>,
     pub instruments: Spanned<Vec<Spanned<String>>>,
-    pub spread_min_bps: Spanned<Decimal>,
+    pub spread_min_bps: Option<Spanned<Decimal>>,
+    pub entry_bps: Option<Spanned<Decimal>>,
+    pub exit_bps: Option<Spanned<Decimal>>,
+    pub qty_max: Option<Spanned<Decimal>>,
+    pub funding_horizon_h: Option<Spanned<i64>>,
+    pub funding_age_max_s: Option<Spanned<i64>>,
+    pub equal_quotes: Option<Spanned<bool>>,
     pub qty: Spanned<Decimal>,
     pub cooldown_ms: Spanned<i64>,
     pub legs: Option<Spanned<String>>,

@@ -147,6 +147,15 @@ impl Exchange {
         self.rules.iter().find(|rules| rules.symbol == symbol)
     }
 
+    /// Changes the rules of an instrument, for orders from now on. `false` if it is not there, or a
+    /// step is not positive.
+    pub fn set_rules(&mut self, rules: SymbolRules) -> bool {
+        let positive = rules.tick_size > Decimal::ZERO && rules.lot_size > Decimal::ZERO;
+        let Some(at) = self.listing(&rules.symbol).filter(|_| positive) else { return false };
+        self.rules[at] = rules;
+        true
+    }
+
     /// The account that a key belongs to.
     #[must_use]
     pub fn account_by_key(&self, key: &str) -> Option<(AccountId, &ApiKey)> {

@@ -44,11 +44,11 @@ pub use setup::{
     VenueSetup,
 };
 pub use signing::{Scheme, signing_schemes};
-pub use universe::{UniverseError, Wanted, assemble};
+pub use universe::{UniverseError, Wanted, assemble, rules_at};
 
 use crate::types::{
     Channel, Command, CommandKind, Costs, Events, EventsFull, InstrumentKind, InstrumentTable,
-    LimitSpec, Nanos, OrderLines, ParseUnitError,
+    LimitSpec, Nanos, OrderLines, ParseUnitError, Ppb,
 };
 use std::fmt;
 
@@ -290,13 +290,16 @@ pub struct VenueRow {
     pub live: fn() -> Endpoints,
     /// Addresses of the venue's test network.
     pub testnet: fn() -> Endpoints,
-    /// Asks for the rules of these symbols, all of one kind.
+    /// Asks for the rules of these symbols, all of one kind; of all that the venue lists if none is
+    /// named.
     pub instruments_request: fn(kind: InstrumentKind, symbols: &[&str]) -> PlainRequest,
     /// Reads the reply to `instruments_request`; unknown symbols are simply not in the list.
     pub decode_instruments:
         fn(kind: InstrumentKind, body: &mut [u8]) -> Result<Vec<InstrumentSpec>, DecodeError>,
     /// The venue's own symbol of an instrument, as it stands in `instruments_request`.
     pub symbol: fn(name: &InstrumentName<'_>) -> String,
+    /// Fee rates of its base tier, maker and taker: what an account without a volume pays.
+    pub base_fees: fn(kind: InstrumentKind) -> [Ppb; 2],
     /// Assets that fees may be taken in besides base and quote: the venue's own token.
     pub fee_assets: &'static [&'static str],
     /// The venue's rate limits.

@@ -5,6 +5,7 @@ mod amend;
 mod flood;
 mod hung;
 mod legs;
+mod rules;
 mod supervision;
 
 use std::sync::atomic::{AtomicU32, Ordering};

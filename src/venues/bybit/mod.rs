@@ -36,7 +36,7 @@ pub(super) use signing::schemes as signing_schemes;
 use super::{
     Connector, DecodeError, Endpoints, InstrumentName, SetupError, Value, VenueRow, VenueSetup,
 };
-use crate::types::{CommandKind, Costs, InstrumentKind, LIMITS_MAX, LimitSpec};
+use crate::types::{CommandKind, Costs, InstrumentKind, LIMITS_MAX, LimitSpec, Ppb};
 
 /// One product of the venue; everything that differs between them.
 pub(super) struct Product {
@@ -196,6 +196,7 @@ pub const ROW: VenueRow = VenueRow {
     instruments_request: instruments::request,
     decode_instruments: instruments::decode,
     symbol,
+    base_fees: |_| [Ppb(1_000_000), Ppb(1_000_000)],
     fee_assets: &["MNT"],
     // Its own bounds are 3 to 300 s; below two of our pings it could go off while we live.
     dead_man_switch: Ok((40, 300)),

@@ -324,6 +324,7 @@ fn execution_of(
         liquidity: if maker { Liquidity::Maker } else { Liquidity::Taker },
         fee,
         fee_asset,
+        realised: None,
     };
     let client_id = client_id(row.link_id);
     let report = ExecutionReport {
