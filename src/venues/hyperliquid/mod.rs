@@ -36,7 +36,7 @@ pub(super) use frames::Frames;
 pub(super) use signing::schemes as signing_schemes;
 
 use super::{Connector, Endpoints, InstrumentName, SetupError, VenueRow, VenueSetup};
-use crate::types::{CommandKind, Costs, InstrumentKind, LIMITS_MAX, LimitSpec};
+use crate::types::{CommandKind, Costs, InstrumentKind, LIMITS_MAX, LimitSpec, Ppb};
 
 /// REST address of the main network; any other is signed for as a test network.
 const MAINNET: &str = "https://api.hyperliquid.xyz";
@@ -114,6 +114,14 @@ fn trading(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
     Ok(Box::new(trading::TradingConnector::new(&setup)?))
 }
 
+/// <https://hyperliquid.gitbook.io/hyperliquid-docs/trading/fees>
+fn base_fees(kind: InstrumentKind) -> [Ppb; 2] {
+    match kind {
+        InstrumentKind::LinearPerpetual => [Ppb(150_000), Ppb(450_000)],
+        InstrumentKind::Spot => [Ppb(400_000), Ppb(700_000)],
+    }
+}
+
 /// Hyperliquid: perpetuals of its own list, and spot.
 pub const ROW: VenueRow = VenueRow {
     name: "hyperliquid",
@@ -124,6 +132,7 @@ pub const ROW: VenueRow = VenueRow {
     instruments_request: instruments::request,
     decode_instruments: instruments::decode,
     symbol,
+    base_fees,
     fee_assets: &["USDC"],
     // Its own bound is 5 s; each time that it is put off costs one of the account's actions.
     dead_man_switch: Ok((30, 3_600)),

@@ -284,6 +284,7 @@ pub(super) fn fill(
         liquidity: if crossed { Liquidity::Taker } else { Liquidity::Maker },
         fee,
         fee_asset,
+        realised: if instrument.is_perpetual() { realised(row)? } else { None },
     };
     let client_id = client_id(field("cloid").and_then(Scalar::str).unwrap_or(""));
     let report = ExecutionReport {
@@ -295,6 +296,11 @@ pub(super) fn fill(
         ..ExecutionReport::new(ReportKind::Fill, origin, client_id, instrument.id)
     };
     Ok((report, flaw))
+}
+
+/// Profit that the fill has realised, without its fee.
+fn realised(row: Value<'_>) -> Result<Option<Amount>, DecodeError> {
+    amount(row.get("closedPnl").map(Scalar::from), "closedPnl")
 }
 
 /// The venue's number of a trade is a hash, unique only together with its time.

@@ -159,7 +159,7 @@ fn fills_have_their_fee_and_its_asset() {
     let mut bench = Bench::ready();
     let hype = setup().instruments.assets.find("HYPE").unwrap();
     let usdc = usdc(&setup());
-    for (name, instrument, id, oid, price, qty, side, liquidity, fee, asset, time) in [
+    for (name, instrument, id, oid, price, qty, side, liquidity, fee, asset, time, realised) in [
         (
             "ws_user_fill_maker_perp",
             BTC,
@@ -172,6 +172,7 @@ fn fills_have_their_fee_and_its_asset() {
             829_000_000_000_000,
             usdc,
             1_784_976_932_073,
+            Some(Amount(0)),
         ),
         (
             "ws_user_fill_spot_buy_fee_in_base",
@@ -185,6 +186,7 @@ fn fills_have_their_fee_and_its_asset() {
             216_990_000_000_000,
             hype,
             1_769_920_606_068,
+            None,
         ),
         (
             "ws_user_fill_flip_with_builder_fee",
@@ -198,6 +200,7 @@ fn fills_have_their_fee_and_its_asset() {
             19_785_000_000_000_000,
             usdc,
             1_769_940_855_551,
+            Some(Amount(46_128_000_000_000_000)),
         ),
         (
             "ws_user_fill_against_liquidation",
@@ -211,6 +214,7 @@ fn fills_have_their_fee_and_its_asset() {
             9_997_000_000_000_000,
             usdc,
             1_781_528_065_899,
+            Some(Amount(0)),
         ),
     ] {
         bench.private(&fixture(name)).unwrap();
@@ -221,6 +225,7 @@ fn fills_have_their_fee_and_its_asset() {
             liquidity,
             fee: Amount(fee),
             fee_asset: asset,
+            realised,
         };
         let expected = ExecutionReport {
             venue_order_id: VenueOrderId::from_u64(oid),
