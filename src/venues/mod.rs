@@ -316,7 +316,7 @@ pub struct VenueRow {
 }
 
 /// The table of venues; a [`crate::types::VenueId`] is an index into it.
-pub const VENUES: &[VenueRow] = &[binance::ROW, bybit::ROW];
+pub const VENUES: &[VenueRow] = &[binance::ROW, bybit::ROW, hyperliquid::ROW];
 
 /// Index of the venue with this name.
 #[must_use]

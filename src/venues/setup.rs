@@ -177,6 +177,8 @@ pub struct InstrumentSpec {
     pub notional_min: Decimal,
     /// Largest value in quote units.
     pub notional_max: Decimal,
+    /// Most significant figures of a price that is not whole.
+    pub figures_max: u8,
 }
 
 /// The parts of an instrument's name: `BTC/USDT@venue` for spot, `BTC/USDT:USDT@venue` for a

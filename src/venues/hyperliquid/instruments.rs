@@ -2,7 +2,7 @@
 //!
 //! The venue states no tick size: a price has at most five significant figures, or is whole, and has
 //! at most `6 - szDecimals` decimals (spot: `8 - szDecimals`). The finest step stands here as the
-//! tick size; the figures are checked when an order is written.
+//! tick size, beside the figures; both are checked when an order is written.
 //! <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/tick-and-lot-size>
 
 #![forbid(unsafe_code)]
@@ -19,6 +19,8 @@ const COLLATERAL: &str = "USDC";
 /// Most decimals of a price.
 const PERPETUAL_DECIMALS: u8 = 6;
 const SPOT_DECIMALS: u8 = 8;
+/// Most significant figures of a price that is not whole.
+const FIGURES_MAX: u8 = 5;
 /// Smallest value of an order, in dollars or ten units of the quote token.
 const NOTIONAL_MIN: i64 = 10;
 /// Asset ids of spot pairs begin here.
@@ -80,6 +82,7 @@ fn spec(kind: InstrumentKind, listed: &Listed<'_>) -> InstrumentSpec {
         tick_size: Decimal::new(1, listed.price_decimals.into()),
         lot_size: Decimal::new(1, listed.size_decimals.into()),
         notional_min: Decimal::from(NOTIONAL_MIN),
+        figures_max: FIGURES_MAX,
         ..InstrumentSpec::default()
     }
 }
