@@ -16,6 +16,7 @@ mod dead_man;
 mod errors;
 mod frames;
 mod instruments;
+mod listed;
 mod market_data;
 mod memory;
 mod private_stream;
