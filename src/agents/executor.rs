@@ -429,6 +429,9 @@ impl Agent for Executor {
             self.parts.session.show(wanted, "contradicts itself or what was known");
         }
         self.publish_health(now);
+        if work == 0 {
+            self.parts.latency.flush();
+        }
         work
     }
 }

@@ -1,7 +1,8 @@
 //! Accounts of the simulated venue: balances with locked parts, fees paid, positions.
 //!
 //! Does not know orders: it is told what to lock, release and settle, and asserts that nothing goes
-//! below zero, which only an error in the matching engine could cause.
+//! below zero, which only an error in the matching engine could cause. Only the wallet that perpetuals
+//! are paid from may: a realised loss can exceed it while other positions stand for it.
 
 use super::ledger::Position;
 use super::{ApiKey, Ledger, SimFill, SymbolRules};
@@ -13,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 struct Balance {
     free: Decimal,
     locked: Decimal,
+    /// Profit and loss of perpetuals go through it.
+    is_margin: bool,
 }
 
 /// One account.
@@ -22,6 +25,8 @@ pub(super) struct Account {
     balances: BTreeMap<String, Balance>,
     fees: BTreeMap<String, Decimal>,
     positions: BTreeMap<String, Position>,
+    funding: BTreeMap<String, Decimal>,
+    covered: BTreeMap<String, Decimal>,
     fills: u64,
     orders: u64,
     /// Assets that changed since [`Account::take_changes`].
@@ -30,12 +35,14 @@ pub(super) struct Account {
 
 impl Account {
     pub(super) fn new(key: ApiKey, deposits: BTreeMap<String, Decimal>) -> Self {
-        let open = |(asset, free)| (asset, Balance { free, locked: Decimal::ZERO });
+        let open = |(asset, free)| (asset, Balance { free, ..Balance::default() });
         Self {
             keys: vec![key],
             balances: deposits.into_iter().map(open).collect(),
             fees: BTreeMap::new(),
             positions: BTreeMap::new(),
+            funding: BTreeMap::new(),
+            covered: BTreeMap::new(),
             fills: 0,
             orders: 0,
             changed: BTreeSet::new(),
@@ -52,6 +59,10 @@ impl Account {
 
     pub(super) fn free(&self, asset: &str) -> Decimal {
         self.balances.get(asset).map_or(Decimal::ZERO, |balance| balance.free)
+    }
+
+    pub(super) fn locked(&self, asset: &str) -> Decimal {
+        self.balances.get(asset).map_or(Decimal::ZERO, |balance| balance.locked)
     }
 
     /// An order was taken.
@@ -88,6 +99,34 @@ impl Account {
         self.fills += 1;
     }
 
+    /// Counts a fill of a perpetual, which has been paid.
+    pub(super) fn on_perpetual_fill(&mut self, fill: &SimFill, base: &str) {
+        *self.fees.entry(fill.fee_asset.clone()).or_default() += fill.fee;
+        self.positions.entry(fill.symbol.clone()).or_default().on_fill(fill, base);
+        self.fills += 1;
+    }
+
+    /// Counts funding, which has been paid.
+    pub(super) fn count_funding(&mut self, asset: &str, amount: Decimal) {
+        *self.funding.entry(asset.to_owned()).or_default() += amount;
+    }
+
+    /// Counts a loss that the venue bore.
+    pub(super) fn count_covered(&mut self, asset: &str, amount: Decimal) {
+        *self.covered.entry(asset.to_owned()).or_default() += amount;
+    }
+
+    /// Pays an amount in, or out of the wallet if it is negative.
+    pub(super) fn pay(&mut self, asset: &str, amount: Decimal) {
+        if let Some(balance) = self.balances.get_mut(asset) {
+            balance.is_margin = true;
+        } else {
+            let balance = Balance { is_margin: true, ..Balance::default() };
+            self.balances.insert(asset.to_owned(), balance);
+        }
+        self.change(asset, amount, Decimal::ZERO);
+    }
+
     fn change(&mut self, asset: &str, free: Decimal, locked: Decimal) {
         if free.is_zero() && locked.is_zero() {
             return;
@@ -98,7 +137,8 @@ impl Account {
         if let Some(balance) = self.balances.get_mut(asset) {
             balance.free += free;
             balance.locked += locked;
-            assert!(balance.free >= Decimal::ZERO, "no balance goes below zero");
+            let owes = balance.free < Decimal::ZERO && !balance.is_margin;
+            assert!(!owes, "no balance goes below zero");
             assert!(balance.locked >= Decimal::ZERO, "no more is released than was locked");
         }
         if !self.changed.contains(asset) {
@@ -129,6 +169,8 @@ impl Account {
             balances: self.balances(),
             fees: self.fees.clone(),
             positions: self.positions.iter().map(show).collect(),
+            funding: self.funding.clone(),
+            covered: self.covered.clone(),
             fills: self.fills,
             orders: self.orders,
             open_orders,

@@ -5,13 +5,14 @@
 //!
 //! Of one call the events come in this order: the order's acceptance, then for every match the
 //! public print and the fill of each client order in it, then the order's end if it has ended, then
-//! one book change per symbol, then the balances of every account touched.
+//! one book change per symbol, then the positions and then the balances of every account touched.
 
 use super::accounts::Account;
 use super::book::Book;
+use super::perpetual::Perpetuals;
 use super::{
-    AccountId, ApiKey, ExchangeEvent, Ledger, OrderChange, PlaceRequest, Refusal, SimFill,
-    SimLevel, SimOrder, SimOrderState, SimOrderType, SymbolRules, rules,
+    AccountId, ApiKey, Cause, ExchangeEvent, Ledger, OrderChange, PlaceRequest, Refusal, SimFill,
+    SimLevel, SimOrder, SimOrderState, SimOrderType, SymbolRules,
 };
 use crate::types::{Side, TimeInForce};
 use rust_decimal::Decimal;
@@ -55,7 +56,8 @@ pub(super) struct Listing {
     pub(super) last_price: Option<Decimal>,
 }
 
-/// An order and what it has locked: quote for a buy, base for a sell.
+/// An order and what it has locked: quote for a buy, base for a sell; of a perpetual the value that
+/// counts for margin.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
     pub(super) order: SimOrder,
@@ -74,13 +76,15 @@ pub struct Exchange {
     pub(super) accounts: Vec<Account>,
     pub(super) orders: HashMap<u64, Kept>,
     /// Newest order of each client id.
-    by_client: HashMap<(AccountId, String), u64>,
+    pub(super) by_client: HashMap<(AccountId, String), u64>,
     open: BTreeSet<u64>,
     ended: Vec<VecDeque<u64>>,
     pub(super) fills: HashMap<(AccountId, usize), VecDeque<SimFill>>,
     pub(super) events: Vec<ExchangeEvent>,
     next_order_id: u64,
     pub(super) self_trade: SelfTrade,
+    pub(super) perpetuals: Perpetuals,
+    amend_keeps_place: bool,
 }
 
 impl Exchange {
@@ -104,6 +108,7 @@ impl Exchange {
         };
         Self {
             listings: vec![listing; rules.len()],
+            perpetuals: Perpetuals::new(&rules),
             rules,
             ended: vec![VecDeque::new(); accounts.len()],
             accounts: accounts.into_iter().map(|(key, funds)| Account::new(key, funds)).collect(),
@@ -114,12 +119,18 @@ impl Exchange {
             events: Vec::new(),
             next_order_id: FIRST_ORDER_ID,
             self_trade: SelfTrade::default(),
+            amend_keeps_place: true,
         }
     }
 
     /// Chooses what happens when an account meets itself.
     pub fn set_self_trade(&mut self, policy: SelfTrade) {
         self.self_trade = policy;
+    }
+
+    /// Chooses whether an amendment to a smaller quantity keeps its place in the queue.
+    pub fn set_amend_keeps_place(&mut self, keeps: bool) {
+        self.amend_keeps_place = keeps;
     }
 
     /// Gives an account one more key.
@@ -173,6 +184,7 @@ impl Exchange {
         now_ms: u64,
     ) -> Result<SimOrder, Refusal> {
         let listing = self.listing(&request.symbol).ok_or(Refusal::UnknownSymbol)?;
+        let request = self.cut_to_position(account, listing, request)?;
         let (lock, target) = self.admit(account, listing, &request)?;
         let id = self.create(account, listing, request, SimOrderState::New, now_ms);
         self.accounts[account.0].count_order();
@@ -234,7 +246,7 @@ impl Exchange {
     }
 
     /// Changes price or quantity (in total, the filled part included) of an open order. A smaller
-    /// quantity at the same price keeps its place in the queue; everything else goes to the back
+    /// quantity at the same price keeps its place in the queue, unless no amendment does; everything else goes to the back
     /// and may match at once.
     pub fn amend(
         &mut self,
@@ -251,7 +263,7 @@ impl Exchange {
         let (price, qty) = (price.unwrap_or(old.price), qty.unwrap_or(old.qty));
         self.admit_amend(&order, listing, lock, price, qty)?;
         let (side, old_price, old_qty) = (old.side, old.price, old.qty);
-        let keeps_place = price == old_price && qty < old_qty;
+        let keeps_place = self.amend_keeps_place && price == old_price && qty < old_qty;
         if keeps_place {
             self.listings[listing].book.take_order(side, price, id, old_qty - qty);
         } else {
@@ -263,8 +275,8 @@ impl Exchange {
             kept.target = qty;
             kept.order.updated_ms = now_ms;
         }
-        let leaves = qty - order.filled;
-        self.lock(id, if side == Side::Buy { price * leaves } else { leaves });
+        let new = PlaceRequest { price, qty: qty - order.filled, ..order.request };
+        self.lock(id, self.worth(listing, &new));
         self.emit_order(id, OrderChange::Replaced, None, None);
         if !keeps_place {
             self.execute(id, now_ms);
@@ -288,13 +300,20 @@ impl Exchange {
     /// Open orders, oldest first.
     #[must_use]
     pub fn open_orders(&self, account: AccountId, symbol: Option<&str>) -> Vec<&SimOrder> {
-        self.open
-            .iter()
-            .filter_map(|id| self.orders.get(id))
+        self.orders_of(account)
             .map(|kept| &kept.order)
-            .filter(|order| order.account == account)
             .filter(|order| symbol.is_none_or(|symbol| order.request.symbol == symbol))
             .collect()
+    }
+
+    pub(super) fn orders_of(&self, account: AccountId) -> impl Iterator<Item = &Kept> {
+        let open = self.open.iter().filter_map(|id| self.orders.get(id));
+        open.filter(move |kept| kept.order.account == account)
+    }
+
+    /// Id of the next order.
+    pub(super) fn next_order_id(&self) -> u64 {
+        self.next_order_id
     }
 
     /// Fills of an account, oldest first. Only the newest are kept.
@@ -333,97 +352,30 @@ impl Exchange {
     /// What the venue holds for an account.
     #[must_use]
     pub fn ledger(&self, account: AccountId) -> Ledger {
-        let open = self.open_orders(account, None).len() as u64;
-        self.accounts.get(account.0).map(|account| account.ledger(open)).unwrap_or_default()
+        let open = self.orders_of(account).count() as u64;
+        let Some(known) = self.accounts.get(account.0) else { return Ledger::default() };
+        let mut ledger = known.ledger(open);
+        for position in self.positions(account) {
+            if let Some(shown) = ledger.positions.get_mut(&position.symbol) {
+                shown.entry = position.entry;
+                shown.realised = position.realised;
+                shown.funding = position.funding;
+            }
+        }
+        ledger
     }
 
     pub(super) fn listing(&self, symbol: &str) -> Option<usize> {
         self.rules.iter().position(|rules| rules.symbol == symbol)
     }
 
-    fn set_target(&mut self, id: u64, target: Decimal) {
+    pub(super) fn set_target(&mut self, id: u64, target: Decimal) {
         if let Some(kept) = self.orders.get_mut(&id) {
             kept.target = target;
         }
     }
 
-    /// Checks a new order; gives what it locks and the base quantity that completes it.
-    fn admit(
-        &self,
-        account: AccountId,
-        listing: usize,
-        request: &PlaceRequest,
-    ) -> Result<(Decimal, Decimal), Refusal> {
-        let (rules, book) = (&self.rules[listing], &self.listings[listing].book);
-        let opposite = book.best(request.side.opposite());
-        let reference = self.listings[listing].last_price.or(opposite);
-        rules::check_new(rules, request, reference)?;
-        let known = self.by_client.get(&(account, request.client_id.clone()));
-        if known.is_some_and(|id| self.orders[id].order.state.is_open()) {
-            return Err(Refusal::DuplicateClientId);
-        }
-        let limited = matches!(request.order_type, SimOrderType::Limit | SimOrderType::PostOnly);
-        if !limited && opposite.is_none() {
-            return Err(Refusal::NoLiquidity);
-        }
-        let (base, quote, target) = if limited {
-            (request.qty, request.price * request.qty, request.qty)
-        } else {
-            let preview = self.preview(account, listing, request);
-            let target = match request.order_type {
-                SimOrderType::MarketQuote if preview.hungry => preview.base + rules.lot_size,
-                SimOrderType::MarketQuote => preview.base,
-                _ => request.qty,
-            };
-            if target.is_zero() {
-                return Err(Refusal::QtyBounds);
-            }
-            (preview.base, preview.quote, target)
-        };
-        let (asset, lock) =
-            if request.side == Side::Buy { (&rules.quote, quote) } else { (&rules.base, base) };
-        let account = self.accounts.get(account.0).ok_or(Refusal::InsufficientBalance)?;
-        if account.free(asset) < lock {
-            return Err(Refusal::InsufficientBalance);
-        }
-        let crosses = book.crosses(request.side, request.price);
-        if request.order_type == SimOrderType::PostOnly && crosses {
-            return Err(Refusal::WouldTake);
-        }
-        Ok((lock, target))
-    }
-
-    fn admit_amend(
-        &self,
-        order: &SimOrder,
-        listing: usize,
-        lock: Decimal,
-        price: Decimal,
-        qty: Decimal,
-    ) -> Result<(), Refusal> {
-        let (rules, old) = (&self.rules[listing], &order.request);
-        if (price == old.price && qty == old.qty) || qty <= order.filled {
-            return Err(Refusal::BadAmend);
-        }
-        rules::check_price(rules, price)?;
-        rules::check_qty(rules, qty, rules.qty_max)?;
-        rules::check_notional(rules, price, qty)?;
-        let leaves = qty - order.filled;
-        let (asset, need) = match old.side {
-            Side::Buy => (&rules.quote, price * leaves),
-            Side::Sell => (&rules.base, leaves),
-        };
-        if self.accounts[order.account.0].free(asset) + lock < need {
-            return Err(Refusal::InsufficientBalance);
-        }
-        let crosses = self.listings[listing].book.crosses(old.side, price);
-        if old.order_type == SimOrderType::PostOnly && crosses {
-            return Err(Refusal::WouldTake);
-        }
-        Ok(())
-    }
-
-    fn create(
+    pub(super) fn create(
         &mut self,
         account: AccountId,
         listing: usize,
@@ -442,6 +394,8 @@ impl Exchange {
             filled: Decimal::ZERO,
             filled_quote: Decimal::ZERO,
             fees: BTreeMap::new(),
+            realised: Decimal::ZERO,
+            cause: Cause::None,
             created_ms: now_ms,
             updated_ms: now_ms,
         };
@@ -464,6 +418,7 @@ impl Exchange {
 
     /// Marks an ended order; the oldest ended ones are forgotten.
     pub(super) fn forget_later(&mut self, id: u64) {
+        self.note_gone(id);
         self.open.remove(&id);
         let Some(account) = self.orders.get(&id).map(|kept| kept.order.account) else { return };
         let ended = &mut self.ended[account.0];

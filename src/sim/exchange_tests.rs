@@ -35,6 +35,7 @@ fn rules() -> SymbolRules {
         maker_fee: dec("0.001"),
         taker_fee: dec("0.002"),
         fee_decimals: 8,
+        perpetual: None,
     }
 }
 
@@ -62,6 +63,7 @@ fn limit(side: Side, qty: &str, price: &str) -> Ask {
         time_in_force: TimeInForce::Gtc,
         price: dec(price),
         qty: dec(qty),
+        reduce_only: false,
     })
 }
 
@@ -121,6 +123,7 @@ fn told(exchange: &mut Exchange) -> Vec<String> {
             let names: Vec<&str> = assets.iter().map(|(asset, _, _)| &**asset).collect();
             format!("balance {} {}", account.0, names.join(" "))
         }
+        other => format!("{other:?}"),
     };
     exchange.take_events().into_iter().map(short).collect()
 }
@@ -538,6 +541,7 @@ fn perform(exchange: &mut Exchange, act: Act, count: usize) {
                 time_in_force,
                 price: price(ticks),
                 qty: if quote_sized { qty(lots * 100) } else { qty(lots) },
+                reduce_only: false,
             };
             let _ = exchange.place(AccountId(who), request, NOW);
         }

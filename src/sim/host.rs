@@ -406,7 +406,9 @@ impl Host {
             let venue = &mut self.venues[index];
             let now_ms = venue.now_ms(self.time);
             let mut out = WireOut::new();
-            venue.wire.on_timer(&venue.exchange, now_ms, &mut out);
+            venue.exchange.tick(now_ms);
+            venue.wire.on_timer(&mut venue.exchange, now_ms, &mut out);
+            self.publish(index);
             self.deliver_all(index, out);
         }
         let now_ms = self.time.now_ms();

@@ -3,11 +3,51 @@
 //! This is the venue's truth that clients are compared with to the last digit, so it has its own
 //! arithmetic and shares none with the engine. All sums are integers in units of 1e-18.
 
-use super::{LedgerPosition, SimFill};
+use super::SimFill;
 use crate::types::Side;
 use rust_decimal::Decimal;
+use std::collections::BTreeMap;
 
 const DECIMALS: u32 = 18;
+
+/// What the simulated venue holds for one account: the truth that clients are compared with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Asset to (free, locked).
+    pub balances: BTreeMap<String, (Decimal, Decimal)>,
+    /// Asset to fees paid in it, in total.
+    pub fees: BTreeMap<String, Decimal>,
+    /// Symbol to position and profit since the start.
+    pub positions: BTreeMap<String, LedgerPosition>,
+    /// Asset to funding, received positive, in total.
+    pub funding: BTreeMap<String, Decimal>,
+    /// Asset to losses that the venue bore because the account had nothing left.
+    pub covered: BTreeMap<String, Decimal>,
+    /// Number of fills.
+    pub fills: u64,
+    /// Orders that the venue ever took: those it refused are not among them.
+    pub orders: u64,
+    /// Orders open now.
+    pub open_orders: u64,
+}
+
+/// Position of one account in one symbol since the start. Average cost: a buy of q at p with a fee
+/// f in base adds q - f at price p; a reduction releases cost in proportion.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LedgerPosition {
+    /// Bought less sold less fees taken in base.
+    pub qty: Decimal,
+    /// Signed cost of the open quantity in quote, in units of 1e-18.
+    pub cost_e18: i128,
+    /// Realised profit in quote before fees, in units of 1e-18.
+    pub realised_e18: i128,
+    /// Of a perpetual: average price of the open quantity, at most 12 decimals; zero without one.
+    pub entry: Decimal,
+    /// Of a perpetual: profit paid to the wallet, before fees and funding.
+    pub realised: Decimal,
+    /// Of a perpetual: funding, received positive.
+    pub funding: Decimal,
+}
 
 /// Running position. A fill of q at p with a fee f taken in base changes it by q - f (buy) or
 /// -q - f (sell).
@@ -52,6 +92,7 @@ impl Position {
             qty: from_e18(self.qty_e18),
             cost_e18: self.cost_e18,
             realised_e18: self.realised_e18,
+            ..LedgerPosition::default()
         }
     }
 }
@@ -129,6 +170,9 @@ mod tests {
             qty: qty.parse().unwrap(),
             fee: fee.parse().unwrap(),
             fee_asset: asset.to_owned(),
+            closed: Decimal::ZERO,
+            realised: Decimal::ZERO,
+            position: Decimal::ZERO,
             maker: false,
             time_ms: 0,
         }

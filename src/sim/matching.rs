@@ -3,7 +3,7 @@
 use super::book::Entry;
 use super::exchange::{Exchange, Kept, SelfTrade};
 use super::{
-    AccountId, ExchangeEvent, OrderChange, PlaceRequest, SimFill, SimLevel, SimOrderState,
+    AccountId, Cause, ExchangeEvent, OrderChange, PlaceRequest, SimFill, SimLevel, SimOrderState,
     SimOrderType, SymbolRules, rules,
 };
 use crate::types::{Side, TimeInForce};
@@ -110,6 +110,7 @@ impl Exchange {
             if self.expires_for(order.account, entry) {
                 let Entry::Order { id: maker, .. } = entry else { break };
                 self.withdraw(maker);
+                self.set_cause(maker, Cause::SelfTrade);
                 self.expire(maker, now_ms);
                 continue;
             }
@@ -123,6 +124,14 @@ impl Exchange {
         }
         if Self::rests(request) {
             self.listings[listing].book.add_order(request.side, request.price, id, left);
+            self.note_resting(id);
+        } else if order.cause == Cause::Liquidation {
+            // The venue takes over what found no liquidity.
+            let trade_id = self.listings[listing].next_trade_id;
+            self.listings[listing].next_trade_id += 1;
+            let (taker, price) = (request.side, request.price);
+            let trade = Match { listing, taker, price, qty: left, now_ms };
+            self.fill(id, trade_id, trade, false);
         } else {
             self.expire(id, now_ms);
         }
@@ -162,11 +171,17 @@ impl Exchange {
         let Some(kept) = self.orders.get_mut(&id) else { return };
         let Match { listing, price, qty, now_ms, .. } = trade;
         let (rules, order) = (&self.rules[listing], &mut kept.order);
-        let (received, fee_asset, used) = match order.request.side {
-            Side::Buy => (qty, &rules.base, limit_of(&order.request).unwrap_or(price) * qty),
-            Side::Sell => (price * qty, &rules.quote, qty),
+        let at_limit = limit_of(&order.request).unwrap_or(price) * qty;
+        let (received, fee_asset, used) = match (order.request.side, &rules.perpetual) {
+            // What a reduce-only order uses it has not locked; a market order may meet other prices
+            // than were foreseen.
+            (_, Some(perpetual)) => (price * qty, &perpetual.settle, at_limit.min(kept.lock)),
+            (Side::Buy, None) => (qty, &rules.base, at_limit),
+            (Side::Sell, None) => (price * qty, &rules.quote, qty),
         };
-        let fill = SimFill {
+        let liquidates = order.cause == Cause::Liquidation;
+        let fee = if liquidates { Decimal::ZERO } else { rules::fee(rules, received, maker) };
+        let mut fill = SimFill {
             trade_id,
             order_id: id,
             account: order.account,
@@ -175,8 +190,11 @@ impl Exchange {
             side: order.request.side,
             price,
             qty,
-            fee: rules::fee(rules, received, maker),
+            fee,
             fee_asset: fee_asset.clone(),
+            closed: Decimal::ZERO,
+            realised: Decimal::ZERO,
+            position: Decimal::ZERO,
             maker,
             time_ms: now_ms,
         };
@@ -187,13 +205,22 @@ impl Exchange {
         let complete = order.filled == kept.target;
         order.state = if complete { SimOrderState::Filled } else { SimOrderState::PartiallyFilled };
         kept.lock -= used;
-        self.accounts[fill.account.0].settle(&fill, rules, used);
+        let (account, cause) = (fill.account.0, order.cause);
+        if rules.perpetual.is_some() {
+            self.settle_position(&mut fill, listing, used, cause);
+        } else {
+            self.accounts[account].settle(&fill, rules, used);
+        }
+        if let Some(kept) = self.orders.get_mut(&id) {
+            kept.order.realised += fill.realised;
+        }
         self.keep_fill(listing, fill.clone());
         self.emit_order(id, OrderChange::Trade, Some(fill), None);
         if complete {
             self.unlock(id);
             self.forget_later(id);
         }
+        self.trim_reducers(account, listing, now_ms);
     }
 
     /// Sets anonymous background quantities, absolute; zero removes. One book change comes of all
@@ -290,20 +317,18 @@ impl Exchange {
         }
         let resting = taker.opposite();
         let mut left = qty;
-        let better: Vec<(Decimal, u64, Decimal)> = self.listings[listing]
-            .book
-            .reach(resting, Some(price))
-            .take_while(|(met, _)| *met != price)
-            .filter_map(|(met, entry)| match entry {
-                Entry::Order { id, leaves } => Some((met, id, leaves)),
-                Entry::Background(_) => None,
-            })
-            .collect();
-        for (met, id, leaves) in better {
+        // Looked for each time: a fill may end or shrink other orders of its account.
+        while !left.is_zero() {
+            let better = self.listings[listing]
+                .book
+                .reach(resting, Some(price))
+                .take_while(|(met, _)| *met != price)
+                .find_map(|(met, entry)| match entry {
+                    Entry::Order { id, leaves } => Some((met, id, leaves)),
+                    Entry::Background(_) => None,
+                });
+            let Some((met, id, leaves)) = better else { break };
             let qty = left.min(leaves);
-            if qty.is_zero() {
-                break;
-            }
             let trade = Match { listing, taker, price: met, qty, now_ms };
             let trade_id = self.print(trade);
             self.listings[listing].book.take_order(resting, met, id, qty);
@@ -327,6 +352,7 @@ impl Exchange {
         let Some(Kept { order, listing, .. }) = self.orders.get(&id) else { return };
         let (side, price, leaves) = (order.request.side, order.request.price, order.leaves());
         self.listings[*listing].book.take_order(side, price, id, leaves);
+        self.note_gone(id);
     }
 
     fn expire(&mut self, id: u64, now_ms: u64) {
@@ -355,20 +381,18 @@ impl Exchange {
     pub(super) fn lock(&mut self, id: u64, amount: Decimal) {
         let Some(kept) = self.orders.get_mut(&id) else { return };
         kept.lock = amount;
-        let rules = &self.rules[kept.listing];
-        let buy = kept.order.request.side == Side::Buy;
-        let asset = if buy { &rules.quote } else { &rules.base };
-        self.accounts[kept.order.account.0].lock(asset, amount);
+        let (account, listing) = (kept.order.account, kept.listing);
+        let side = kept.order.request.side;
+        self.hold(account, listing, side, amount);
     }
 
     /// Releases what is left of an order's lock.
     pub(super) fn unlock(&mut self, id: u64) {
         let Some(kept) = self.orders.get_mut(&id) else { return };
         let amount = std::mem::take(&mut kept.lock);
-        let rules = &self.rules[kept.listing];
-        let buy = kept.order.request.side == Side::Buy;
-        let asset = if buy { &rules.quote } else { &rules.base };
-        self.accounts[kept.order.account.0].release(asset, amount);
+        let (account, listing) = (kept.order.account, kept.listing);
+        let side = kept.order.request.side;
+        self.hold(account, listing, side, -amount);
     }
 
     pub(super) fn emit_order(
@@ -384,8 +408,9 @@ impl Exchange {
         }
     }
 
-    /// Ends a call: tells the book changes and the new balances.
+    /// Ends a call: liquidates what has to be, tells the book changes, positions and balances.
     pub(super) fn finish(&mut self, time_ms: u64) {
+        self.check_positions(time_ms);
         for (rules, listing) in self.rules.iter().zip(&mut self.listings) {
             let (bids, asks) = listing.book.take_changes();
             let changes = (bids.len() + asks.len()) as u64;
@@ -397,6 +422,7 @@ impl Exchange {
                 self.events.push(book);
             }
         }
+        self.tell_positions(time_ms);
         for (index, account) in self.accounts.iter_mut().enumerate() {
             let assets = account.take_changes();
             if !assets.is_empty() {

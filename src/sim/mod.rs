@@ -13,8 +13,10 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod admission;
 mod book;
 mod connection;
+mod contracts;
 mod embedded;
 mod exchange;
 #[cfg(test)]
@@ -23,13 +25,19 @@ mod faults;
 mod flow;
 #[cfg(test)]
 mod flow_tests;
+mod funding;
 mod handle;
 mod host;
 mod hosted;
 mod in_memory;
 mod ledger;
+mod liquidation;
+mod margin;
 mod matching;
 mod model;
+mod perpetual;
+#[cfg(test)]
+mod perpetual_tests;
 mod random;
 mod recorded;
 mod rules;
@@ -41,12 +49,14 @@ mod server_tests;
 mod tls;
 pub mod venues;
 
+pub use contracts::*;
 pub use embedded::{Embedded, EmbeddedOptions, SimAccount, SimKeyKind, embedded};
 pub use exchange::{Exchange, OrderRef, SelfTrade};
 pub use faults::Fault;
 pub use flow::{Flow, FlowOptions, Target};
 pub use handle::{SimCounters, SimError, SimHandle, SimOptions, SimUrls, SimVenueOptions};
 pub use in_memory::InMemory;
+pub use ledger::{Ledger, LedgerPosition};
 pub use model::*;
 pub use random::Dislocations;
 pub use scripted::{OrderSeen, Script, Scripted};

@@ -3,6 +3,9 @@
 //! Prices and quantities are `Decimal` here: exact, independent of the engine's mantissas, and
 //! formatted as each venue formats them.
 
+use super::{
+    Cause, PerpetualRules, PositionChange, SimFunding, SimLiquidation, SimMark, SimPosition,
+};
 use crate::types::{Side, TimeInForce};
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
@@ -46,8 +49,20 @@ pub struct SymbolRules {
     pub maker_fee: Decimal,
     /// Fee of the crossing side.
     pub taker_fee: Decimal,
-    /// Decimals that fees are cut to (rounded towards zero).
+    /// Decimals that fees are cut to (rounded towards zero); of a perpetual every payment.
     pub fee_decimals: u32,
+    /// What makes it a perpetual contract; none for spot.
+    pub perpetual: Option<PerpetualRules>,
+}
+
+impl SymbolRules {
+    /// Base and quote as one word, dollars by whatever name: instruments with equal ones follow one
+    /// price.
+    #[must_use]
+    pub fn pair(&self) -> String {
+        let quote = if matches!(&*self.quote, "USD" | "USDC") { "USDT" } else { &*self.quote };
+        format!("{}{quote}", self.base)
+    }
 }
 
 /// How an order is priced.
@@ -80,6 +95,8 @@ pub struct PlaceRequest {
     pub price: Decimal,
     /// Base quantity, or quote amount for [`SimOrderType::MarketQuote`].
     pub qty: Decimal,
+    /// It may only make a position smaller; perpetuals only.
+    pub reduce_only: bool,
 }
 
 /// Why a request is refused; each wire has its own code and text for it.
@@ -113,6 +130,18 @@ pub enum Refusal {
     BadAmend,
     /// Nothing on the other side of the book.
     NoLiquidity,
+    /// Margin of the settle asset does not cover it.
+    InsufficientMargin,
+    /// Nothing to reduce, or more than there is.
+    ReduceOnly,
+    /// Leverage below one or above the maximum.
+    Leverage,
+    /// Not while there is a position.
+    HasPosition,
+    /// Not while there are open orders.
+    HasOrders,
+    /// Not without a position of this kind.
+    NoPosition,
 }
 
 /// State of an order at the venue.
@@ -157,6 +186,10 @@ pub struct SimOrder {
     pub filled_quote: Decimal,
     /// Fees so far by asset.
     pub fees: BTreeMap<String, Decimal>,
+    /// Profit realised so far, of a perpetual.
+    pub realised: Decimal,
+    /// Why it ended or shrank, if its owner did not ask for it.
+    pub cause: Cause,
     /// Created, ms since the epoch.
     pub created_ms: u64,
     /// Last change, ms since the epoch.
@@ -201,8 +234,14 @@ pub struct SimFill {
     pub qty: Decimal,
     /// Fee, positive is paid.
     pub fee: Decimal,
-    /// Asset of the fee: the received asset.
+    /// Asset of the fee: the received asset; of a perpetual the settle asset.
     pub fee_asset: String,
+    /// Quantity of the position that it closed; zero for spot.
+    pub closed: Decimal,
+    /// Profit of that, in the settle asset, before the fee.
+    pub realised: Decimal,
+    /// Position after it, negative when short; zero for spot.
+    pub position: Decimal,
     /// Whether the order was resting.
     pub maker: bool,
     /// Time, ms since the epoch.
@@ -280,11 +319,26 @@ pub enum ExchangeEvent {
     Balance {
         /// Whose.
         account: AccountId,
-        /// Asset, free, locked.
+        /// Asset, free, locked. Of a settle asset they add up to the wallet: margin locks nothing.
         assets: Vec<(String, Decimal, Decimal)>,
         /// Time, ms.
         time_ms: u64,
     },
+    /// A position, its leverage or its margin changed.
+    Position {
+        /// The position after the change.
+        position: SimPosition,
+        /// What happened.
+        change: PositionChange,
+        /// Time, ms.
+        time_ms: u64,
+    },
+    /// Mark, index and funding rate of an instrument.
+    Mark(SimMark),
+    /// Funding was paid.
+    Funding(SimFunding),
+    /// A position is being liquidated; the events of the venue's order follow.
+    Liquidation(SimLiquidation),
 }
 
 /// An HTTP request as the server read it.
@@ -391,8 +445,8 @@ pub trait Wire: Send {
         out: &mut WireOut,
     );
 
-    /// Called every few milliseconds: pings, batched depth, 24 h cuts.
-    fn on_timer(&mut self, exchange: &super::Exchange, now_ms: u64, out: &mut WireOut);
+    /// Called every few milliseconds: pings, batched depth, 24 h cuts, dead-man switches.
+    fn on_timer(&mut self, exchange: &mut super::Exchange, now_ms: u64, out: &mut WireOut);
 
     /// Marks of a text message that carries a change of an order book: one of these and the symbol
     /// are in it. [`Fault::SkipBookEvent`](super::Fault::SkipBookEvent) looks for them.
@@ -426,33 +480,4 @@ pub struct ApiKey {
     pub secret: String,
     /// Raw Ed25519 public key (32 bytes), or empty.
     pub ed25519_public: Vec<u8>,
-}
-
-/// What the simulated venue holds for one account: the truth that clients are compared with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ledger {
-    /// Asset to (free, locked).
-    pub balances: BTreeMap<String, (Decimal, Decimal)>,
-    /// Asset to fees paid in it, in total.
-    pub fees: BTreeMap<String, Decimal>,
-    /// Symbol to position and profit since the start.
-    pub positions: BTreeMap<String, LedgerPosition>,
-    /// Number of fills.
-    pub fills: u64,
-    /// Orders that the venue ever took: those it refused are not among them.
-    pub orders: u64,
-    /// Orders open now.
-    pub open_orders: u64,
-}
-
-/// Position of one account in one symbol since the start. Average cost: a buy of q at p with a fee
-/// f in base adds q - f at price p; a reduction releases cost in proportion.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LedgerPosition {
-    /// Bought less sold less fees taken in base.
-    pub qty: Decimal,
-    /// Signed cost of the open quantity in quote, in units of 1e-18.
-    pub cost_e18: i128,
-    /// Realised profit in quote before fees, in units of 1e-18.
-    pub realised_e18: i128,
 }

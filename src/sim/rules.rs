@@ -13,12 +13,17 @@ pub(super) fn check_new(
         SimOrderType::Limit | SimOrderType::PostOnly => {
             check_price(rules, request.price)?;
             check_qty(rules, request.qty, rules.qty_max)?;
+            // However small a position is, it can be closed.
+            if request.reduce_only {
+                return Ok(());
+            }
             check_notional(rules, request.price, request.qty)
         }
         SimOrderType::Market => {
             check_qty(rules, request.qty, rules.qty_market_max)?;
             let value = request.qty * reference.ok_or(Refusal::NoLiquidity)?;
-            if value < rules.notional_min { Err(Refusal::NotionalMin) } else { Ok(()) }
+            let small = value < rules.notional_min && !request.reduce_only;
+            if small { Err(Refusal::NotionalMin) } else { Ok(()) }
         }
         SimOrderType::MarketQuote => {
             if request.qty <= Decimal::ZERO {

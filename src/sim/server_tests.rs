@@ -95,6 +95,7 @@ impl Wire for EchoWire {
                     time_in_force: TimeInForce::Gtc,
                     price: "1000".parse().unwrap(),
                     qty: "1".parse().unwrap(),
+                    reduce_only: false,
                 };
                 let account = super::AccountId(0);
                 let placed = exchange.place(account, request, now_ms).unwrap();
@@ -132,7 +133,7 @@ impl Wire for EchoWire {
         }
     }
 
-    fn on_timer(&mut self, _: &Exchange, _: u64, _: &mut WireOut) {}
+    fn on_timer(&mut self, _: &mut Exchange, _: u64, _: &mut WireOut) {}
 
     fn on_announce_shutdown(&mut self, _: u64, out: &mut WireOut) {
         out.extend(self.public.iter().map(|conn| (*conn, WsOut::Text("leaving".to_owned()))));

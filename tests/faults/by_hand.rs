@@ -15,6 +15,7 @@ fn request(number: u64, side: Side, market: bool, price: u64) -> PlaceRequest {
         time_in_force: TimeInForce::Gtc,
         price: Decimal::from(price),
         qty: "0.002".parse().unwrap(),
+        reduce_only: false,
     }
 }
 

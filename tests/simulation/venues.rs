@@ -45,6 +45,7 @@ fn rules(venue: usize, symbol: usize) -> SymbolRules {
         maker_fee: number(1, 4),
         taker_fee: number(2, 4),
         fee_decimals: [8, 10][venue],
+        perpetual: None,
     }
 }
 

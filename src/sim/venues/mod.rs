@@ -3,6 +3,13 @@
 
 pub mod binance;
 pub mod bybit;
+mod day;
+mod fields;
+mod json;
+mod sides;
+mod window;
+#[cfg(test)]
+mod shapes;
 
 use super::{Script, Wire};
 
@@ -11,6 +18,7 @@ use super::{Script, Wire};
 pub fn wire(name: &str) -> Option<Box<dyn Wire>> {
     match name {
         "binance" => Some(Box::new(binance::Binance::new(binance::BinanceOptions::embedded()))),
+        "binance_usdm" => Some(Box::new(binance::BinanceUsdm::embedded())),
         "bybit" => Some(Box::new(bybit::Bybit::new(bybit::BybitOptions::default()))),
         _ => None,
     }

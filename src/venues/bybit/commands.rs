@@ -11,7 +11,9 @@ use super::dead_man;
 use super::orders::{self, Action};
 use super::rest::{self, FillJob};
 use super::trading::{Core, Socket};
-use crate::types::{Channel, CommandKind, Instrument, InstrumentId, Nanos};
+use crate::types::{
+    Channel, CommandKind, Instrument, InstrumentId, InstrumentTable, Nanos, VenueId,
+};
 
 /// Most lists of fills read at once.
 const JOBS_MAX: usize = 64;
@@ -48,7 +50,7 @@ impl Core {
         let number = self.flights.reserve(now).ok_or(EncodeError::Full)?;
         let timestamp = self.clock.venue_millis(now);
         let (product, signer) = (self.product, &self.signer);
-        let instrument = self.instrument(id)?;
+        let instrument = of_venue(&self.names.instruments, self.venue, id)?;
         if channel != Channel::Rest {
             let window = signer.recv_window();
             match self.templates.prepare(action, instrument, number, timestamp) {
@@ -176,10 +178,15 @@ impl Core {
     }
 
     fn instrument(&self, id: InstrumentId) -> Result<&Instrument, EncodeError> {
-        self.names
-            .instruments
-            .get(id)
-            .filter(|instrument| instrument.venue == self.venue)
-            .ok_or(EncodeError::UnknownInstrument)
+        of_venue(&self.names.instruments, self.venue, id)
     }
+}
+
+fn of_venue(
+    instruments: &InstrumentTable,
+    venue: VenueId,
+    id: InstrumentId,
+) -> Result<&Instrument, EncodeError> {
+    let found = instruments.get(id).filter(|instrument| instrument.venue == venue);
+    found.ok_or(EncodeError::UnknownInstrument)
 }

@@ -7,7 +7,7 @@
 #![forbid(unsafe_code)]
 
 use super::super::digits::Text;
-use super::super::template::{KINDS, SAMPLES, Sample, Template, kind};
+use super::super::template::{KINDS, PAGE, SAMPLES, Sample, Template, kind};
 use super::Product;
 use super::orders::Action;
 use crate::types::{CancelOrder, Instrument, InstrumentTable, OrderType, VenueId, VenueOrderId};
@@ -23,6 +23,8 @@ struct Row {
 pub(super) struct Templates {
     /// By instrument.
     rows: Vec<Row>,
+    /// What requests are written on.
+    page: Vec<u8>,
 }
 
 /// What the samples are written with.
@@ -75,10 +77,11 @@ fn values(
 
 /// A whole frame.
 #[inline]
-fn write(template: &Template, values: &Values, out: &mut Vec<u8>) {
-    template.reserve(out);
-    template.piece(0, out);
-    template.values(1, values.list(), out);
+fn write<'a>(template: &Template, values: &Values, page: &'a mut Vec<u8>) -> &'a [u8] {
+    template.fill(page, |page| {
+        template.piece(0, page);
+        template.values(1, values.list(), page);
+    })
 }
 
 impl Templates {
@@ -94,27 +97,28 @@ impl Templates {
         for instrument in instruments.of_venue(venue) {
             rows[instrument.id.index()] = maker.row(instrument);
         }
-        Self { rows }
+        Self { rows, page: vec![0; PAGE] }
     }
 
     /// The frame of an action that was checked, ready to be written; `None` if the action has to
     /// write it itself.
     #[inline]
     pub(super) fn prepare<'a>(
-        &'a self,
+        &'a mut self,
         action: Action<'a>,
         instrument: &Instrument,
         id: u64,
         timestamp_ms: u64,
     ) -> Option<impl FnOnce(&mut Vec<u8>) + use<'a>> {
-        let row = self.rows.get(instrument.id.index())?;
+        let Self { rows, page } = self;
+        let row = rows.get(instrument.id.index())?;
         let template = match action {
             Action::New(order) => row.new[kind(order)].as_ref()?,
             Action::Cancel(_) => row.cancel.as_ref()?,
             Action::Replace(_) => return None,
         };
         let values = values(action, instrument, (id, timestamp_ms))?;
-        Some(move |out: &mut Vec<u8>| write(template, &values, out))
+        Some(move |out: &mut Vec<u8>| out.extend_from_slice(write(template, &values, page)))
     }
 }
 
@@ -148,8 +152,8 @@ impl Maker<'_> {
         let (first, second) = (values(0)?, values(1)?);
         let marks: Vec<_> = first.list().iter().map(|text| text.as_bytes().to_vec()).collect();
         let template = Template::new(&frame(&SAMPLES[0], actions[0]), &marks)?;
-        let mut again = Vec::new();
-        write(&template, &second, &mut again);
+        let mut page = Vec::new();
+        let again = write(&template, &second, &mut page);
         (again == frame(&SAMPLES[1], actions[1])).then_some(template)
     }
 }
@@ -186,7 +190,7 @@ mod tests {
 
     fn compare(action: Action<'_>, at: usize, id: u64, time: u64) {
         let table = table();
-        let templates = Templates::new(&SPOT, VenueId(1), &table, "5000");
+        let mut templates = Templates::new(&SPOT, VenueId(1), &table, "5000");
         let instrument = table.get(InstrumentId(at as u16)).unwrap();
         let (mut written, mut reference) = (Vec::new(), Vec::new());
         let Some(write) = templates.prepare(action, instrument, id, time) else { return };

@@ -18,5 +18,5 @@ mod scalars;
 mod wide;
 
 pub use cursor::Cursor;
-pub use levels::Width;
+pub use levels::{SideKeys, Width};
 pub use names::{Name, Names};

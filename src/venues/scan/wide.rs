@@ -8,6 +8,7 @@
 #![allow(unsafe_code)]
 
 use super::cursor::Cursor;
+use super::levels::{KEY, SideKeys};
 use crate::types::{Events, Level, Price, Qty, Scale};
 use std::arch::x86_64::*;
 
@@ -84,6 +85,73 @@ fn level<const CUT: bool>(window: &[u8; WINDOW], scale: Scale) -> Option<(Level,
         return None;
     }
     Some((Level { price: Price(price), qty: Qty(qty) }, qty_end + 2))
+}
+
+/// Bytes that both sides of a top of book are looked at in: quotes within [`WINDOW`], and a load of
+/// what begins before its end.
+pub(super) const SIDES: usize = WINDOW + 16;
+
+/// Both sides of a top of book, prices and quantities in turn with `keys` between them, and the
+/// length up to and with the last closing quote. `None`: not such sides, or for the narrow way.
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+pub(super) fn sides<const CUT: bool>(
+    window: &[u8; SIDES],
+    keys: &SideKeys,
+    scale: Scale,
+) -> Option<([Level; 2], usize)> {
+    let quotes = quotes(window.first_chunk()?);
+    let (mut starts, mut lens) = ([0; 4], [0; 4]);
+    for number in 0..4 {
+        let start = starts[number];
+        // Nothing is found in a window that ends: that is longer than any number here.
+        let len = quotes.checked_shr(start as u32)?.trailing_zeros() as usize;
+        if len > 15 {
+            return None;
+        }
+        lens[number] = len;
+        if let Some(key) = keys.get(number) {
+            let found = window.get(start + len..)?.first_chunk::<KEY>()?;
+            if found != key {
+                return None;
+            }
+            starts[number + 1] = start + len + KEY;
+        }
+    }
+    let decimals = [scale.price_decimals, scale.qty_decimals].map(usize::from);
+    let level = |first: usize, second: usize| {
+        let price = window.get(starts[first]..)?.first_chunk::<16>()?;
+        let qty = window.get(starts[second]..)?.first_chunk::<16>()?;
+        let [price, qty] = pair::<CUT>(price, qty, [lens[first], lens[second]], decimals)?;
+        Some(Level { price: Price(price), qty: Qty(qty) })
+    };
+    Some(([level(0, 1)?, level(2, 3)?], starts[3] + lens[3] + 1))
+}
+
+/// The whole number that the window begins with, and how many digits it has: 1 to 15. No digits:
+/// there is none, or it is longer.
+#[target_feature(enable = "avx2")]
+pub(super) fn whole(window: &[u8; 16]) -> (u64, usize) {
+    let values = _mm_sub_epi8(load(window), _mm_set1_epi8(b'0' as i8));
+    let is_digit = _mm_cmpeq_epi8(_mm_min_epu8(values, _mm_set1_epi8(9)), values);
+    let len = (!_mm_movemask_epi8(is_digit) as u32).trailing_zeros() as usize;
+    if len == 0 || len >= 16 {
+        return (0, 0);
+    }
+    // Lined up at the right; where there is no digit so early the place is negative: a zero.
+    let iota = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    let lined = _mm_shuffle_epi8(values, _mm_add_epi8(iota, _mm_set1_epi8(len as i8 - 16)));
+    let pairs = _mm_maddubs_epi16(lined, _mm_set1_epi16(1 << 8 | 10));
+    let fours = _mm_madd_epi16(pairs, _mm_set1_epi32(1 << 16 | 100));
+    let packed = _mm_packus_epi32(fours, fours);
+    let eights = _mm_madd_epi16(packed, _mm_set1_epi32(1 << 16 | 10_000));
+    (join(_mm_extract_epi64::<0>(eights)), len)
+}
+
+/// Two numbers of eight digits, the first in the lower half, as one of sixteen.
+#[inline(always)]
+fn join(both: i64) -> u64 {
+    let both = both as u64;
+    (both & 0xffff_ffff) * 100_000_000 + (both >> 32)
 }
 
 /// A bit for each quote of the window.
@@ -176,9 +244,6 @@ fn sum(values: __m256i, lens: [usize; 2], at: [usize; 2], kept: [usize; 2]) -> [
     let fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(1 << 16 | 100));
     let packed = _mm256_packus_epi32(fours, fours);
     let eights = _mm256_madd_epi16(packed, _mm256_set1_epi32(1 << 16 | 10_000));
-    let join = |both: i64| {
-        let both = both as u64;
-        ((both & 0xffff_ffff) * 100_000_000 + (both >> 32)) as i64
-    };
-    [join(_mm256_extract_epi64::<0>(eights)), join(_mm256_extract_epi64::<2>(eights))]
+    let both = [_mm256_extract_epi64::<0>(eights), _mm256_extract_epi64::<2>(eights)];
+    both.map(|both| join(both) as i64)
 }

@@ -212,7 +212,7 @@ impl ApiError {
             Refusal::QtyBounds if market => Self::filter("MARKET_LOT_SIZE"),
             Refusal::QtyBounds | Refusal::QtyLot => Self::filter("LOT_SIZE"),
             Refusal::NotionalMin | Refusal::NotionalMax => Self::filter("NOTIONAL"),
-            Refusal::InsufficientBalance => {
+            Refusal::InsufficientBalance | Refusal::InsufficientMargin => {
                 Self::rejected("Account has insufficient balance for requested action.")
             }
             Refusal::WouldTake => Self::rejected("Order would immediately match and take."),
@@ -220,9 +220,13 @@ impl ApiError {
             Refusal::NoLiquidity | Refusal::NotFillable => {
                 Self::rejected("Order book liquidity is less than symbol minimum quantity.")
             }
-            Refusal::UnknownOrder | Refusal::BadAmend => {
-                Self::rejected("Unsupported order combination")
-            }
+            Refusal::UnknownOrder
+            | Refusal::BadAmend
+            | Refusal::ReduceOnly
+            | Refusal::Leverage
+            | Refusal::HasPosition
+            | Refusal::HasOrders
+            | Refusal::NoPosition => Self::rejected("Unsupported order combination"),
         }
     }
 }

@@ -268,8 +268,16 @@ impl Desk<'_> {
             Some(text) => text.to_owned(),
             None => self.ids.generate(),
         };
-        let request =
-            PlaceRequest { symbol, client_id, side, order_type, time_in_force, price, qty };
+        let request = PlaceRequest {
+            symbol,
+            client_id,
+            side,
+            order_type,
+            time_in_force,
+            price,
+            qty,
+            reduce_only: false,
+        };
         Ok(Ticket { request, detail })
     }
 

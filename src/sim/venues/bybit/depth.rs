@@ -5,9 +5,9 @@
 //! known here.
 
 use super::json::{Object, array, decimal};
+use crate::sim::venues::sides::differences;
 use crate::sim::{Exchange, SimLevel};
 use crate::types::Side;
-use rust_decimal::Decimal;
 
 /// Depths offered and how often each is pushed, ms.
 pub(super) const DEPTHS: [(usize, u64); 4] = [(1, 10), (50, 20), (200, 100), (1000, 200)];
@@ -158,57 +158,4 @@ fn levels(side: &[SimLevel]) -> String {
     let level =
         |(price, qty): &SimLevel| format!("[\"{}\",\"{}\"]", decimal(*price), decimal(*qty));
     array(side.iter().map(level))
-}
-
-/// What turns `old` into `new`, best price first; zero removes. Both are sorted best first.
-fn differences(side: Side, old: &[SimLevel], new: &[SimLevel]) -> Vec<SimLevel> {
-    let better = |a: Decimal, b: Decimal| if side == Side::Buy { a > b } else { a < b };
-    let (mut old, mut new) = (old, new);
-    let mut out = Vec::new();
-    loop {
-        match (old, new) {
-            ([], []) => return out,
-            ([(price, _), rest @ ..], []) => {
-                out.push((*price, Decimal::ZERO));
-                old = rest;
-            }
-            ([], [level, rest @ ..]) => {
-                out.push(*level);
-                new = rest;
-            }
-            ([was, old_rest @ ..], [is, new_rest @ ..]) => {
-                if was.0 == is.0 {
-                    if was.1 != is.1 {
-                        out.push(*is);
-                    }
-                    (old, new) = (old_rest, new_rest);
-                } else if better(was.0, is.0) {
-                    out.push((was.0, Decimal::ZERO));
-                    old = old_rest;
-                } else {
-                    out.push(*is);
-                    new = new_rest;
-                }
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn side(levels: &[(i64, i64)]) -> Vec<SimLevel> {
-        levels.iter().map(|&(price, qty)| (price.into(), qty.into())).collect()
-    }
-
-    #[test]
-    fn differences_name_each_level_that_left_entered_or_changed() {
-        let old = side(&[(10, 1), (9, 2), (8, 3)]);
-        let new = side(&[(11, 4), (10, 1), (8, 5)]);
-        assert_eq!(differences(Side::Buy, &old, &new), side(&[(11, 4), (9, 0), (8, 5)]));
-        let (old, new) = (side(&[(1, 1), (3, 1)]), side(&[(2, 1), (3, 1), (4, 1)]));
-        assert_eq!(differences(Side::Sell, &old, &new), side(&[(1, 0), (2, 1), (4, 1)]));
-        assert_eq!(differences(Side::Sell, &old, &old), []);
-    }
 }

@@ -1,5 +1,6 @@
 //! The venue's error codes and texts.
 
+use crate::sim::venues::fields::BadField;
 use crate::sim::{Refusal, SimOrderState, SymbolRules};
 use rust_decimal::Decimal;
 
@@ -47,6 +48,12 @@ impl VenueError {
     }
 }
 
+impl From<BadField> for VenueError {
+    fn from(BadField(name): BadField) -> Self {
+        Self::parameter(&name)
+    }
+}
+
 /// The venue's word for a refusal of the exchange.
 pub(super) fn refused(
     refusal: Refusal,
@@ -68,9 +75,17 @@ pub(super) fn refused(
         Refusal::QtyLot => (170137, "Order volume decimal too long."),
         Refusal::NotionalMin => (170140, "Order value exceeded lower limit."),
         Refusal::NotionalMax => (170124, "Order amount too large."),
-        Refusal::InsufficientBalance => (170131, "Insufficient balance."),
+        Refusal::InsufficientBalance | Refusal::InsufficientMargin => {
+            (170131, "Insufficient balance.")
+        }
         Refusal::WouldTake => (170218, "The LIMIT-MAKER order is rejected due to invalid price."),
-        Refusal::NotFillable | Refusal::NoLiquidity => (170210, "New order rejected."),
+        Refusal::NotFillable
+        | Refusal::NoLiquidity
+        | Refusal::ReduceOnly
+        | Refusal::Leverage
+        | Refusal::HasPosition
+        | Refusal::HasOrders
+        | Refusal::NoPosition => (170210, "New order rejected."),
         Refusal::DuplicateClientId => (170141, "Duplicate clientOrderId."),
         Refusal::UnknownOrder => return VenueError::unknown_order(),
         Refusal::BadAmend => (

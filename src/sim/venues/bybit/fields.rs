@@ -1,44 +1,15 @@
 //! Parameters of a JSON request, with the venue's errors for what is missing or malformed.
 
 use super::errors::VenueError;
+pub(super) use crate::sim::venues::fields::Fields;
 use crate::sim::{PlaceRequest, SimOrderType, SymbolRules};
 use crate::types::{Side, TimeInForce};
 use rust_decimal::Decimal;
-use serde_json::Value;
 
 /// Longest client id.
 const LINK_LENGTH_MAX: usize = 36;
-/// Numbers from here on are not read: a product of two would not fit a decimal.
-const NUMBER_LIMIT: u64 = 10_000_000_000_000;
-
-/// An object of parameters. Texts must be texts; an empty one is as good as none.
-#[derive(Clone, Copy)]
-pub(super) struct Fields<'a>(pub(super) &'a Value);
 
 impl<'a> Fields<'a> {
-    pub(super) fn text(self, name: &str) -> Result<Option<&'a str>, VenueError> {
-        match self.0.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) if text.is_empty() => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(VenueError::parameter(name)),
-        }
-    }
-
-    pub(super) fn required(self, name: &str) -> Result<&'a str, VenueError> {
-        self.text(name)?.ok_or_else(|| VenueError::parameter(name))
-    }
-
-    /// Plain digits with an optional point; no sign but minus, no exponent.
-    pub(super) fn decimal(self, name: &str) -> Result<Option<Decimal>, VenueError> {
-        let Some(text) = self.text(name)? else { return Ok(None) };
-        let digits = text.strip_prefix('-').unwrap_or(text);
-        let plain = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-        let small = |value: &Decimal| value.abs() < Decimal::from(NUMBER_LIMIT);
-        let value = Decimal::from_str_exact(text).ok().filter(|value| plain && small(value));
-        value.map(Some).ok_or_else(|| VenueError::parameter(name))
-    }
-
     /// The category must be spot.
     pub(super) fn spot(self) -> Result<(), VenueError> {
         if self.required("category")? == "spot" { Ok(()) } else { Err(VenueError::category()) }
@@ -100,7 +71,16 @@ impl<'a> Fields<'a> {
             _ => return Err(VenueError::new(170116, "Invalid orderType.")),
         };
         let client_id = self.link()?.unwrap_or_default().to_owned();
-        Ok(PlaceRequest { symbol, client_id, side, order_type, time_in_force, price, qty })
+        Ok(PlaceRequest {
+            symbol,
+            client_id,
+            side,
+            order_type,
+            time_in_force,
+            price,
+            qty,
+            reduce_only: false,
+        })
     }
 }
 

@@ -1,7 +1,8 @@
 //! Rate limits: requests of one account and endpoint in a rolling second, requests of one address.
 
 use crate::sim::AccountId;
-use std::collections::{HashMap, VecDeque};
+use crate::sim::venues::window::Window;
+use std::collections::HashMap;
 
 /// What is allowed. The venue's own values are [`BybitLimits::venue`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,23 +79,6 @@ pub(super) struct Budget {
     pub(super) reset_ms: u64,
 }
 
-/// Times of the requests in a window.
-#[derive(Debug, Default)]
-struct Window(VecDeque<u64>);
-
-impl Window {
-    fn take(&mut self, limit: u32, length_ms: u64, now_ms: u64) -> bool {
-        while self.0.front().is_some_and(|&at| at + length_ms <= now_ms) {
-            self.0.pop_front();
-        }
-        let free = self.0.len() < limit as usize;
-        if free {
-            self.0.push_back(now_ms);
-        }
-        free
-    }
-}
-
 const SECOND_MS: u64 = 1_000;
 const HTTP_WINDOW_MS: u64 = 5_000;
 const HTTP_BAN_MS: u64 = 600_000;
@@ -130,8 +114,8 @@ impl Meter {
         let limit = endpoint.allowed(&self.limits);
         let window = self.accounts.entry((account, endpoint)).or_default();
         let allowed = window.take(limit, SECOND_MS, now_ms);
-        let left = limit.saturating_sub(window.0.len() as u32);
-        let oldest = window.0.front().copied().unwrap_or(now_ms);
+        let left = limit.saturating_sub(window.count());
+        let oldest = window.oldest_ms().unwrap_or(now_ms);
         let reset_ms = if allowed { now_ms } else { oldest + SECOND_MS };
         (allowed, Budget { limit, left, reset_ms })
     }

@@ -4,6 +4,7 @@ use super::depth::{DEPTHS, DepthStream, Mark};
 use super::json::{Object, array, decimal};
 use super::records::exec_id;
 use super::rows::side;
+use crate::sim::venues::day::Day;
 use crate::sim::{ConnId, Exchange, SimLevel, WireOut, WsOut};
 use crate::types::Side;
 use rust_decimal::Decimal;
@@ -26,17 +27,6 @@ pub(super) struct Print {
     qty: Decimal,
     taker: Side,
     seq: u64,
-}
-
-/// Figures since the start, which stand for those of 24 hours.
-#[derive(Clone, Copy, Debug, Default)]
-struct Day {
-    first: Decimal,
-    last: Decimal,
-    high: Decimal,
-    low: Decimal,
-    volume: Decimal,
-    turnover: Decimal,
 }
 
 /// Public data of one symbol.
@@ -90,13 +80,7 @@ impl Listing {
         if self.trades.len() > TRADES_MAX {
             self.trades.pop_front();
         }
-        let fresh = Day { first: price, high: price, low: price, ..Day::default() };
-        let day = self.day.get_or_insert(fresh);
-        day.last = price;
-        day.high = day.high.max(price);
-        day.low = day.low.min(price);
-        day.volume += qty;
-        day.turnover += price * qty;
+        self.day.get_or_insert(Day::new(price)).trade(price, qty);
         self.ticker_dirty = true;
     }
 
@@ -110,7 +94,6 @@ impl Listing {
 
     fn ticker_data(&self) -> Option<Object> {
         let day = self.day?;
-        let change = (day.last - day.first) / day.first;
         Some(
             Object::new()
                 .text("symbol", &self.symbol)
@@ -120,7 +103,7 @@ impl Listing {
                 .decimal("prevPrice24h", day.first)
                 .decimal("volume24h", day.volume)
                 .decimal("turnover24h", day.turnover)
-                .decimal("price24hPcnt", change.trunc_with_scale(4))
+                .decimal("price24hPcnt", day.change())
                 .decimal("usdIndexPrice", day.last),
         )
     }
@@ -374,11 +357,6 @@ impl Market {
         };
         let ((bid, bid_qty), (ask, ask_qty)) = (best(&bids), best(&asks));
         let day = listing.day.unwrap_or_default();
-        let change = if day.first.is_zero() {
-            Decimal::ZERO
-        } else {
-            ((day.last - day.first) / day.first).trunc_with_scale(4)
-        };
         let row = Object::new()
             .text("symbol", symbol)
             .text("bid1Price", &bid)
@@ -387,7 +365,7 @@ impl Market {
             .text("ask1Size", &ask_qty)
             .decimal("lastPrice", day.last)
             .decimal("prevPrice24h", day.first)
-            .decimal("price24hPcnt", change)
+            .decimal("price24hPcnt", day.change())
             .decimal("highPrice24h", day.high)
             .decimal("lowPrice24h", day.low)
             .decimal("turnover24h", day.turnover)

@@ -10,7 +10,6 @@ mod depth;
 mod desk;
 mod errors;
 mod fields;
-mod json;
 mod limits;
 mod market;
 mod private;
@@ -23,6 +22,7 @@ mod tests;
 
 pub use limits::BybitLimits;
 
+use super::json;
 use crate::sim::{
     ConnId, Exchange, ExchangeEvent, HttpReply, HttpRequest, SimFill, SimOrder, Wire, WireOut,
     WsOut,
@@ -253,6 +253,10 @@ impl Wire for Bybit {
                 ExchangeEvent::Order { order, fill, .. } => {
                     self.on_order(order, fill.as_ref(), exchange, &mut news);
                 }
+                ExchangeEvent::Position { .. }
+                | ExchangeEvent::Mark(_)
+                | ExchangeEvent::Funding(_)
+                | ExchangeEvent::Liquidation(_) => {}
                 ExchangeEvent::Balance { account, assets, .. } => {
                     for (asset, ..) in assets {
                         news.balance(*account, asset);
@@ -274,7 +278,7 @@ impl Wire for Bybit {
         self.drain();
     }
 
-    fn on_timer(&mut self, exchange: &Exchange, now_ms: u64, out: &mut WireOut) {
+    fn on_timer(&mut self, exchange: &mut Exchange, now_ms: u64, out: &mut WireOut) {
         self.market.push(exchange, now_ms, out);
         for (&conn, socket) in &self.sockets {
             let silent = now_ms.saturating_sub(socket.heard_ms);

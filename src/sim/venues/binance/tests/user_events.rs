@@ -161,6 +161,7 @@ fn events_go_to_the_accounts_own_subscribers_only() {
         time_in_force: TimeInForce::Ioc,
         price: Decimal::ZERO,
         qty: d("0.5"),
+        reduce_only: false,
     };
     venue.exchange.place(AccountId(1), request, T + 1).unwrap();
     let heard = events(&venue.publish());
@@ -178,6 +179,7 @@ fn a_resting_order_that_expires_was_prevented_from_trading_with_itself() {
         time_in_force: TimeInForce::Gtc,
         price: d("100"),
         qty: d("1"),
+        reduce_only: false,
     };
     let order = SimOrder {
         order_id: 7,
@@ -187,6 +189,8 @@ fn a_resting_order_that_expires_was_prevented_from_trading_with_itself() {
         filled: Decimal::ZERO,
         filled_quote: Decimal::ZERO,
         fees: BTreeMap::new(),
+        realised: Decimal::ZERO,
+        cause: crate::sim::Cause::SelfTrade,
         created_ms: T,
         updated_ms: T,
     };

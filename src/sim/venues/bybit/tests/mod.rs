@@ -54,6 +54,7 @@ fn rules(symbol: &str, base: &str, tick: &str) -> SymbolRules {
         maker_fee: dec("0.0005"),
         taker_fee: dec("0.001"),
         fee_decimals: 12,
+        perpetual: None,
     }
 }
 
@@ -128,7 +129,7 @@ impl Rig {
     /// Lets time pass.
     pub(super) fn pass(&mut self, ms: u64) {
         self.now += ms;
-        self.wire.on_timer(&self.exchange, self.now, &mut self.out);
+        self.wire.on_timer(&mut self.exchange, self.now, &mut self.out);
     }
 
     /// What the wire has sent since, in order.

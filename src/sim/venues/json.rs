@@ -1,6 +1,8 @@
-//! Writing JSON in the venue's own key order, and reading the loosely typed requests of clients.
+//! Writing JSON in a venue's own key order, and reading the loosely typed requests of clients.
 //!
 //! Not a JSON library: parsing is `serde_json`'s.
+
+#![forbid(unsafe_code)]
 
 use rust_decimal::Decimal;
 use serde_json::Value;

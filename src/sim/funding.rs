@@ -1,0 +1,230 @@
+//! Mark and index prices, funding rates and their payment.
+//!
+//! Once a second the mark becomes the middle of the book (the last trade where a side is empty) and
+//! the index follows it slowly. The rate of an interval is the average premium of mark over index
+//! since it began, drawn towards an interest of 0.01 % per eight hours by at most 0.05 %, within the
+//! instrument's bounds. Payments are rounded against the account; the house keeps the difference.
+
+use super::exchange::Exchange;
+use super::{AccountId, ExchangeEvent, PositionChange, SimFunding, SimMarginMode, SimMark};
+use crate::types::Side;
+use rust_decimal::{Decimal, RoundingStrategy};
+
+/// Time between two marks, ms.
+const MARK_EVERY_MS: u64 = 1_000;
+/// The index goes this part of the way to the mark each time.
+const INDEX_STEPS: i64 = 16;
+/// Digits of index and rates.
+const DECIMALS: u32 = 8;
+/// Interest of eight hours.
+const INTEREST: Decimal = Decimal::from_parts(1, 0, 0, false, 4);
+/// The most by which the premium is drawn towards the interest.
+const DAMPING: Decimal = Decimal::from_parts(5, 0, 0, false, 4);
+const EIGHT_HOURS_MS: u64 = 8 * 3_600_000;
+/// Payments and rates that are kept for queries, per account and per instrument.
+const KEPT_MAX: usize = 1_000;
+/// Numbers of payments start well above one.
+const FIRST_PAYMENT_ID: u64 = 7_000_000_001;
+
+/// Prices and rate of one perpetual.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Market {
+    mark: Option<Decimal>,
+    index: Option<Decimal>,
+    marked_ms: u64,
+    rate: Decimal,
+    premium_sum: Decimal,
+    samples: u32,
+    /// Number of the running interval since the epoch.
+    interval: Option<u64>,
+    /// Set by hand.
+    fixed_mark: Option<Decimal>,
+    fixed_rate: Option<Decimal>,
+}
+
+impl Exchange {
+    /// Holds a perpetual's mark at a price from the next [`Exchange::tick`] on, or lets it follow
+    /// the book again.
+    pub fn set_mark(&mut self, symbol: &str, price: Option<Decimal>) {
+        if let Some(market) = self.market(symbol) {
+            market.fixed_mark = price.filter(|price| *price > Decimal::ZERO);
+            market.marked_ms = 0;
+        }
+    }
+
+    /// Holds a perpetual's funding rate at a value from the next [`Exchange::tick`] on, or lets it
+    /// follow the premium again.
+    pub fn set_funding_rate(&mut self, symbol: &str, rate: Option<Decimal>) {
+        if let Some(market) = self.market(symbol) {
+            market.fixed_rate = rate;
+            market.marked_ms = 0;
+        }
+    }
+
+    fn market(&mut self, symbol: &str) -> Option<&mut Market> {
+        let listing = self.listing(symbol)?;
+        self.perpetuals.markets[listing].as_mut()
+    }
+
+    /// Mark, index and funding of a perpetual; none for other instruments.
+    #[must_use]
+    pub fn mark(&self, symbol: &str, now_ms: u64) -> Option<SimMark> {
+        self.mark_at(self.listing(symbol)?, now_ms)
+    }
+
+    fn mark_at(&self, listing: usize, now_ms: u64) -> Option<SimMark> {
+        let market = self.perpetuals.markets[listing].as_ref()?;
+        let interval_ms = self.interval_ms(listing);
+        let mark = self.mark_price(listing);
+        Some(SimMark {
+            symbol: self.rules[listing].symbol.clone(),
+            mark,
+            index: market.index.unwrap_or(mark),
+            rate: market.rate,
+            next_funding_ms: (now_ms / interval_ms + 1) * interval_ms,
+            interval_ms,
+            time_ms: market.marked_ms,
+        })
+    }
+
+    /// Rates that were paid, oldest first, each with the mark and time of its payment.
+    #[must_use]
+    pub fn funding_rates(&self, symbol: &str) -> Vec<&SimMark> {
+        let rates = self.listing(symbol).and_then(|listing| self.perpetuals.rates.get(&listing));
+        rates.map(|rates| rates.iter().collect()).unwrap_or_default()
+    }
+
+    /// Payments of funding to an account, oldest first. Only the newest are kept.
+    #[must_use]
+    pub fn funding_payments(&self, account: AccountId) -> Vec<&SimFunding> {
+        let payments = self.perpetuals.payments.get(&account.0);
+        payments.map(|payments| payments.iter().collect()).unwrap_or_default()
+    }
+
+    /// Mark price; before the first mark what it would be; zero where nothing is known.
+    pub(super) fn mark_price(&self, listing: usize) -> Decimal {
+        let market = self.perpetuals.markets.get(listing).and_then(Option::as_ref);
+        let known = market.and_then(|market| market.mark);
+        known.or_else(|| self.middle(listing)).unwrap_or_default()
+    }
+
+    fn middle(&self, listing: usize) -> Option<Decimal> {
+        let listing = &self.listings[listing];
+        match (listing.book.best(Side::Buy), listing.book.best(Side::Sell)) {
+            (Some(bid), Some(ask)) => Some((bid + ask) / Decimal::TWO),
+            _ => listing.last_price,
+        }
+    }
+
+    fn interval_ms(&self, listing: usize) -> u64 {
+        let perpetual = self.rules[listing].perpetual.as_ref();
+        perpetual.map_or(EIGHT_HOURS_MS, |perpetual| perpetual.funding_interval_ms.max(1))
+    }
+
+    /// Does what is due by time: marks, funding, liquidations. To be called every few milliseconds.
+    pub fn tick(&mut self, now_ms: u64) {
+        for listing in 0..self.rules.len() {
+            self.update_mark(listing, now_ms);
+            self.pay_funding(listing, now_ms);
+        }
+        if self.perpetuals.moved {
+            self.finish(now_ms);
+        }
+    }
+
+    fn update_mark(&mut self, listing: usize, now_ms: u64) {
+        let middle = self.middle(listing);
+        let interval_ms = self.interval_ms(listing);
+        let bound = self.rules[listing].perpetual.as_ref().map(|rules| rules.funding_rate_max);
+        let (Some(market), Some(bound)) = (self.perpetuals.markets[listing].as_mut(), bound) else {
+            return;
+        };
+        // A clock that was set back holds nothing up.
+        if now_ms / MARK_EVERY_MS == market.marked_ms / MARK_EVERY_MS {
+            return;
+        }
+        let Some(mark) = market.fixed_mark.or(middle).or(market.mark) else { return };
+        market.marked_ms = now_ms;
+        market.mark = Some(mark);
+        let index = market.index.unwrap_or(mark);
+        let step = (mark - index) / Decimal::from(INDEX_STEPS);
+        let index = (index + step).round_dp(DECIMALS);
+        market.index = Some(index);
+        market.premium_sum += ((mark - index) / index).round_dp(DECIMALS);
+        market.samples += 1;
+        let premium = market.premium_sum / Decimal::from(market.samples);
+        let interest = INTEREST * Decimal::from(interval_ms) / Decimal::from(EIGHT_HOURS_MS);
+        let rate = premium + (interest - premium).clamp(-DAMPING, DAMPING);
+        let rate = rate.clamp(-bound, bound).round_dp(DECIMALS);
+        market.rate = market.fixed_rate.unwrap_or(rate);
+        self.perpetuals.moved = true;
+        self.events.extend(self.mark_at(listing, now_ms).map(ExchangeEvent::Mark));
+    }
+
+    fn pay_funding(&mut self, listing: usize, now_ms: u64) {
+        let interval_ms = self.interval_ms(listing);
+        let number = now_ms / interval_ms;
+        let Some(market) = self.perpetuals.markets[listing].as_mut() else { return };
+        let last = *market.interval.get_or_insert(number);
+        if number <= last {
+            return;
+        }
+        market.interval = Some(number);
+        (market.premium_sum, market.samples) = (Decimal::ZERO, 0);
+        let Some(mark) = self.mark_at(listing, now_ms) else { return };
+        let due_ms = number * interval_ms;
+        let paid = SimMark { time_ms: due_ms, ..mark.clone() };
+        keep(self.perpetuals.rates.entry(listing).or_default(), paid);
+        let accounts: Vec<usize> = self
+            .perpetuals
+            .holdings
+            .keys()
+            .filter(|key| key.1 == listing)
+            .map(|key| key.0)
+            .collect();
+        for account in accounts {
+            self.pay_account(account, listing, &mark, due_ms);
+        }
+        self.perpetuals.moved = true;
+    }
+
+    fn pay_account(&mut self, account: usize, listing: usize, mark: &SimMark, due_ms: u64) {
+        let decimals = self.rules[listing].fee_decimals;
+        let Some(asset) = self.settle_of(listing).map(str::to_owned) else { return };
+        let Some(holding) = self.perpetuals.holdings.get_mut(&(account, listing)) else { return };
+        let qty = holding.qty;
+        if qty.is_zero() {
+            return;
+        }
+        let down = RoundingStrategy::ToNegativeInfinity;
+        let amount = (-qty * mark.mark * mark.rate).round_dp_with_strategy(decimals, down);
+        holding.funding += amount;
+        if holding.mode == SimMarginMode::Isolated {
+            holding.isolated += amount;
+            self.perpetuals.touched.insert((account, listing), PositionChange::Funding);
+        }
+        self.pay(account, &asset, amount);
+        self.accounts[account].count_funding(&asset, amount);
+        let payment = SimFunding {
+            id: FIRST_PAYMENT_ID + self.perpetuals.payment_ids,
+            account: AccountId(account),
+            symbol: mark.symbol.clone(),
+            asset,
+            amount,
+            rate: mark.rate,
+            qty,
+            mark: mark.mark,
+            time_ms: due_ms,
+        };
+        self.perpetuals.payment_ids += 1;
+        keep(self.perpetuals.payments.entry(account).or_default(), payment.clone());
+        self.events.push(ExchangeEvent::Funding(payment));
+    }
+}
+
+fn keep<T>(kept: &mut std::collections::VecDeque<T>, new: T) {
+    if kept.len() == KEPT_MAX {
+        kept.pop_front();
+    }
+    kept.push_back(new);
+}
