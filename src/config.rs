@@ -13,6 +13,7 @@ mod journal;
 mod limits;
 mod raw;
 mod secrets;
+mod strategy;
 
 pub use contract::ContractConfig;
 pub use error::ConfigError;
@@ -20,6 +21,7 @@ pub use host::{DirectReads, HostConfig};
 pub use journal::{JournalConfig, JournalSync};
 pub use limits::StrategyLimitsConfig;
 pub use secrets::SecretError;
+pub use strategy::{LegsConfig, StrategyKind, StrategyPlaces};
 
 use crate::types::{Detail, Nanos, VenueId};
 use crate::venues::{self, Credentials, InstrumentName};
@@ -150,25 +152,8 @@ pub struct StrategyConfig {
     pub instruments: Vec<String>,
     /// Its own limits.
     pub limits: StrategyLimitsConfig,
-    /// Where its `qty` stands in the file, and its `naked_qty_max`: whether they can be held is known
-    /// only with the instruments.
-    pub places: [Place; 2],
-}
-
-/// Built-in strategies and their options.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StrategyKind {
-    /// See [`crate::strategy::SpreadArb`].
-    SpreadArb {
-        /// Smallest gap, basis points.
-        spread_min_bps: Decimal,
-        /// Quantity of each leg, base units.
-        qty: Decimal,
-        /// Pause after a signal.
-        cooldown_ns: u64,
-        /// What holds between the legs.
-        contract: ContractConfig,
-    },
+    /// Where its quantities stand in the file.
+    pub places: StrategyPlaces,
 }
 
 /// Limits of the order manager, in the units of the file.

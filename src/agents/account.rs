@@ -4,9 +4,10 @@ use super::oms::LiveOms;
 use super::pairs::PairStats;
 use crate::oms::{Books, Oms, Order, Recorder, RiskReject};
 use crate::portfolio::pnl;
-use crate::shm::{AccountWriter, OrderCounters, PnlRow, PositionRow, REFUSAL_CODES};
+use crate::shm::{AccountWriter, MarginRow, OrderCounters, PnlRow, PositionRow, REFUSAL_CODES};
 use crate::types::{
-    Amount, AssetBalance, AssetId, Instrument, InstrumentTable, Nanos, Price, Scope, VenueId,
+    AMOUNT_DECIMALS, Amount, AssetBalance, AssetId, Instrument, InstrumentTable, Nanos, Price,
+    Scope, VenueId,
 };
 
 const _: () = assert!(RiskReject::COUNT <= REFUSAL_CODES, "every refusal has its counter");
@@ -99,6 +100,12 @@ impl Publisher {
                     writer.set_balance(stated, balance.expected().unwrap_or_default());
                 }
             }
+            for asset in 0..instruments.assets.len() {
+                let row = oms.collateral(*venue, AssetId(asset as u16));
+                if let (Some(stated), Some(available)) = (row.stated, row.available()) {
+                    writer.set_margin(&MarginRow { stated, available });
+                }
+            }
         }
         writer.set_counters(&counters(oms, venues, bad_records));
         true
@@ -159,8 +166,17 @@ fn position<R: Recorder, B: Books>(
         fees: position.fees_value,
         unrealised: if mark.0 > 0 { value.unrealised } else { Amount::ZERO },
         mark,
+        funding: position.funding,
+        liquidation: liquidation(oms, instrument),
         updated_ns: now,
     }
+}
+
+/// As the venue last said, cut to the scale.
+fn liquidation<R: Recorder, B: Books>(oms: &Oms<R, B>, instrument: &Instrument) -> Price {
+    let stated = oms.stated_position(instrument.id).liquidation.0;
+    let cut = 10i128.pow(AMOUNT_DECIMALS - u32::from(instrument.scale.price_decimals));
+    Price(i64::try_from(stated / cut).unwrap_or_default())
 }
 
 /// The price at which the position could be closed now; 0 if there is none.
@@ -188,6 +204,7 @@ impl Profits {
         row.realised += position.realised;
         row.unrealised += position.unrealised;
         row.fees += position.fees;
+        row.funding += position.funding;
     }
 
     /// Of assets in which something is priced.

@@ -2,13 +2,14 @@
 
 use super::threads::{ThreadPlan, allowed_cpus, automatic_plan};
 use crate::config::{
-    Config, ContractConfig, Mode, StrategyConfig, StrategyKind, StrategyLimitsConfig, agent_names,
+    Config, ContractConfig, Mode, Place, StrategyConfig, StrategyKind, StrategyLimitsConfig,
+    agent_names,
 };
 use crate::net::NetOptions;
 use crate::oms::{OmsOptions, RiskLimits, StrategyLimits, VenueRates};
-use crate::strategy::{SpreadArb, SpreadArbOptions, Strategy};
+use crate::strategy::{Basis, BasisOptions, SpreadArb, SpreadArbOptions, Strategy};
 use crate::types::{
-    Amount, Channel, Contract, CostTable, InstrumentTable, LimitSpec, Ppb, Qty, VenueId,
+    Amount, Channel, Contract, CostTable, Instrument, InstrumentTable, LimitSpec, Ppb, Qty, VenueId,
 };
 use crate::venues::{VENUES, VenueRow};
 use rust_decimal::Decimal;
@@ -87,48 +88,123 @@ fn built_in(
     config: &StrategyConfig,
     instruments: &InstrumentTable,
 ) -> Result<Box<dyn Strategy>, String> {
-    match &config.kind {
-        StrategyKind::SpreadArb { spread_min_bps, qty, cooldown_ns, contract } => {
-            let [first, second] = config.instruments.as_slice() else {
-                return Err(format!("strategy {} needs two instruments", config.name));
-            };
-            let find = |name| instruments.by_name(name).ok_or("an instrument is missing");
-            let (instrument, other) = (find(first)?, find(second)?);
-            if instrument.base != other.base || instrument.quote != other.quote {
-                return Err(format!(
-                    "strategy {}: {first} and {second} differ in kind",
-                    config.name
-                ));
-            }
-            let at = |place, text: String| {
-                let text = format!("strategy {}: {text}", config.name);
-                whole.error_at(place, text).to_string()
-            };
-            let [qty_place, naked_place] = config.places;
-            let scaled = |name, place, qty: Decimal| {
-                let scaled = instrument.scale.qty(qty);
-                scaled.map_err(|error| at(place, format!("{name} = {qty} {error}")))
-            };
-            let naked_qty_max = scaled("naked_qty_max", naked_place, contract.naked_qty_max)?;
-            let qty = scaled("qty", qty_place, *qty)?;
-            for known in [instrument, other] {
-                let lot = known.scale.qty_decimal(known.rules.lot_size).normalize();
-                if !qty.is_multiple_of(known.rules.lot_size) || qty < known.rules.qty_min {
-                    let text =
-                        format!("is not a multiple of {lot}, the lot size of {}", known.name);
-                    return Err(at(qty_place, format!("qty {text}, or too small")));
-                }
-            }
-            Ok(Box::new(SpreadArb::new(SpreadArbOptions {
-                names: [first.clone(), second.clone()],
+    let legs = match &config.kind {
+        StrategyKind::SpreadArb { legs, .. } | StrategyKind::Basis { legs, .. } => legs,
+    };
+    let of = markets(config, legs.equal_quotes, instruments)?;
+    let place = config.places;
+    let qty = whole_lots(whole, config, ("qty", legs.qty), place.qty, &of)?;
+    let naked = ("naked_qty_max", legs.contract.naked_qty_max);
+    let naked_qty_max = scaled(whole, config, naked, place.naked_qty_max, of[0])?;
+    let contract = built_contract(&legs.contract, naked_qty_max)?;
+    let (cooldown_ns, book_age_max_ns) = (legs.cooldown_ns, whole.limits.book_age_max_ns);
+    Ok(match &config.kind {
+        StrategyKind::SpreadArb { spread_min_bps, .. } => {
+            Box::new(SpreadArb::new(SpreadArbOptions {
+                names: config.instruments.clone(),
                 spread_min: ppb_of_bps(*spread_min_bps)?,
                 qty,
-                cooldown_ns: *cooldown_ns,
-                book_age_max_ns: whole.limits.book_age_max_ns,
-                contract: built_contract(contract, naked_qty_max)?,
-            })))
+                cooldown_ns,
+                book_age_max_ns,
+                contract,
+            }))
+        }
+        StrategyKind::Basis {
+            entry_bps,
+            exit_bps,
+            qty_max,
+            funding_horizon_ns,
+            funding_age_max_ns,
+            ..
+        } => {
+            let [spot, perpetual] = of.as_slice() else { return Err(unnamed(config)) };
+            if spot.is_perpetual() || !perpetual.is_perpetual() {
+                let why = "basis needs spot first, then a perpetual";
+                return Err(format!("strategy {}: {why}", config.name));
+            }
+            let qty_max = whole_lots(whole, config, ("qty_max", *qty_max), place.qty_max, &of)?;
+            Box::new(Basis::new(BasisOptions {
+                spot: spot.name.clone(),
+                perpetual: perpetual.name.clone(),
+                entry: ppb_of_bps(*entry_bps)?,
+                exit: ppb_of_bps(*exit_bps)?,
+                funding_horizon_ns: *funding_horizon_ns,
+                qty,
+                qty_max,
+                cooldown_ns,
+                book_age_max_ns,
+                funding_age_max_ns: *funding_age_max_ns,
+                contract,
+            }))
+        }
+    })
+}
+
+fn unnamed(config: &StrategyConfig) -> String {
+    format!("strategy {}: an instrument is missing", config.name)
+}
+
+/// The instruments of a strategy, of one underlying and, unless it says that they are as good as
+/// one, of one quote asset.
+fn markets<'t>(
+    config: &StrategyConfig,
+    equal_quotes: bool,
+    instruments: &'t InstrumentTable,
+) -> Result<Vec<&'t Instrument>, String> {
+    let found = config.instruments.iter().map(|name| instruments.by_name(name));
+    let found: Option<Vec<&Instrument>> = found.collect();
+    let found = found.filter(|found| !found.is_empty()).ok_or_else(|| unnamed(config))?;
+    let name = &config.name;
+    for other in &found[1..] {
+        let pair = format!("strategy {name}: {} and {}", found[0].name, other.name);
+        if other.base != found[0].base {
+            return Err(format!("{pair} are of different underlyings"));
+        }
+        if other.quote != found[0].quote && !equal_quotes {
+            return Err(format!(
+                "{pair} are priced in different assets: if those are as good as one to you, say \
+                 equal_quotes = true"
+            ));
         }
     }
+    Ok(found)
+}
+
+fn complaint(whole: &Config, config: &StrategyConfig, place: Place, text: &str) -> String {
+    whole.error_at(place, format!("strategy {}: {text}", config.name)).to_string()
+}
+
+fn scaled(
+    whole: &Config,
+    config: &StrategyConfig,
+    (key, value): (&str, Decimal),
+    place: Place,
+    instrument: &Instrument,
+) -> Result<Qty, String> {
+    let scaled = instrument.scale.qty(value);
+    scaled.map_err(|error| complaint(whole, config, place, &format!("{key} = {value} {error}")))
+}
+
+/// A quantity that every one of the instruments can trade.
+fn whole_lots(
+    whole: &Config,
+    config: &StrategyConfig,
+    (key, value): (&str, Decimal),
+    place: Place,
+    of: &[&Instrument],
+) -> Result<Qty, String> {
+    let qty = scaled(whole, config, (key, value), place, of[0])?;
+    for known in of {
+        let lot = known.scale.qty_decimal(known.rules.lot_size).normalize();
+        if !qty.is_multiple_of(known.rules.lot_size) || qty < known.rules.qty_min {
+            let text = format!(
+                "{key} is not a multiple of {lot}, the lot size of {}, or too small",
+                known.name
+            );
+            return Err(complaint(whole, config, place, &text));
+        }
+    }
+    Ok(qty)
 }
 
 fn built_contract(config: &ContractConfig, naked_qty_max: Qty) -> Result<Contract, String> {

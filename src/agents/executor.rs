@@ -266,6 +266,9 @@ impl Executor {
                 }
                 self.tell_cleared(now);
             }
+            VenueNotice::AccountUnfit(flaw) => {
+                self.parts.session.log().error(now, format_args!("{}", flaw.advice()));
+            }
             VenueNotice::LoginRefused(channel, code) => {
                 self.parts.lifecycle.refuse_login();
                 let text =

@@ -156,7 +156,13 @@ impl Feed {
                 Event::Trade(trade) => self.on_trade(line, &trade, recv_ns),
                 Event::Perpetual(update) => self.on_perpetual(&update, recv_ns),
                 Event::Notice(notice) => self.on_notice(line, &notice, recv_ns),
-                Event::Report(_) | Event::Balance(_) | Event::Fee(_) | Event::Sent(_) => {}
+                Event::Report(_)
+                | Event::Balance(_)
+                | Event::Position(_)
+                | Event::FundingPaid(_)
+                | Event::Margin(_)
+                | Event::Fee(_)
+                | Event::Sent(_) => {}
             }
         }
     }

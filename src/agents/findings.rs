@@ -99,6 +99,14 @@ fn describe(difference: &Difference, table: &InstrumentTable) -> String {
             qty(*id, *of),
             named(*id)
         ),
+        Difference::PositionOff { instrument: id, amount } => {
+            format!("the position in {} is off by {}, unexplained", named(*id), amount.to_decimal())
+        }
+        Difference::PositionAccepted { instrument: id, amount } => format!(
+            "{} {} that the venue holds for us are taken over",
+            amount.to_decimal(),
+            named(*id)
+        ),
     }
 }
 

@@ -215,6 +215,9 @@ impl OmsAgent {
             Event::Report(report) => oms.on_report(venue, report, now, &mut self.out),
             Event::Balance(balance) => oms.on_balance(balance, now),
             Event::Fee(fee) => oms.on_fee(fee, now),
+            Event::Position(position) => oms.on_position(venue, position, now),
+            Event::FundingPaid(payment) => oms.on_funding(venue, payment, now),
+            Event::Margin(margin) => oms.on_margin(margin, now),
             Event::Notice(notice) => oms.on_notice(venue, notice, now, &mut self.out),
             Event::Sent(sent) => {
                 if self.detail != Detail::Off

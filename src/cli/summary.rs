@@ -3,7 +3,7 @@
 
 use super::run::Firsts;
 use crate::agents::{FinalState, PairStats};
-use crate::shm::{MarketView, OrderCounters, Stage};
+use crate::shm::{MarketView, OrderCounters, PnlRow, Stage};
 use crate::sync::histogram::Snapshot;
 use crate::types::{Amount, VenueId};
 use serde_json::{Value, json};
@@ -17,8 +17,8 @@ pub(super) struct Summary {
     /// Why it stopped, if a person or a file said so.
     pub stopped: Option<String>,
     pub counters: OrderCounters,
-    /// Asset that profit is counted in, realised before fees, unrealised, fees.
-    pub pnl: Vec<(String, Amount, Amount, Amount)>,
+    /// Asset that profit is counted in, and the profit.
+    pub pnl: Vec<(String, PnlRow)>,
     /// Name of the stage and its histogram over all venues.
     pub stages: Vec<(&'static str, Snapshot)>,
     /// `None` where there is no ledger to compare with.
@@ -43,10 +43,7 @@ pub(super) fn stage(view: &MarketView, stage: Stage, venues: &[VenueId]) -> Snap
 impl Summary {
     pub fn collect(view: &MarketView, venues: &[VenueId], last: &FinalState) -> Self {
         let assets = &view.instruments().assets;
-        let pnl = last
-            .pnl
-            .iter()
-            .map(|row| (assets.name(row.quote).to_owned(), row.realised, row.unrealised, row.fees));
+        let pnl = last.pnl.iter().map(|row| (assets.name(row.quote).to_owned(), *row));
         Self {
             mode: "",
             layout: String::new(),
@@ -86,8 +83,8 @@ impl Summary {
 
     pub fn json(&self) -> Value {
         let c = &self.counters;
-        let total = |of: fn(&(String, Amount, Amount, Amount)) -> Amount| {
-            self.pnl.first().map_or(Amount::ZERO, of).to_string()
+        let total = |of: fn(&PnlRow) -> Amount| {
+            self.pnl.first().map_or(Amount::ZERO, |(_, row)| of(row)).to_string()
         };
         let stages: serde_json::Map<String, Value> = self
             .stages
@@ -97,11 +94,12 @@ impl Summary {
         let by_asset: serde_json::Map<String, Value> = self
             .pnl
             .iter()
-            .map(|(asset, realised, unrealised, fees)| {
+            .map(|(asset, row)| {
                 let row = json!({
-                    "realised": realised.to_string(),
-                    "unrealised": unrealised.to_string(),
-                    "fees": fees.to_string(),
+                    "realised": row.realised.to_string(),
+                    "unrealised": row.unrealised.to_string(),
+                    "fees": row.fees.to_string(),
+                    "funding": row.funding.to_string(),
                 });
                 (asset.clone(), row)
             })
@@ -140,15 +138,16 @@ impl Summary {
             "ledger_differences": self.differences,
             "unconfirmed": self.unconfirmed,
             "pnl_asset": self.pnl.first().map(|row| row.0.clone()),
-            "realised_pnl": total(|row| row.1),
-            "unrealised_pnl": total(|row| row.2),
-            "fees": total(|row| row.3),
+            "realised_pnl": total(|row| row.realised),
+            "unrealised_pnl": total(|row| row.unrealised),
+            "fees": total(|row| row.fees),
             "pnl": by_asset,
             "pairs": pairs_json(&self.pairs),
             "leg_skew_ns": self.named(Stage::LegSkew),
             "tick_to_order_ns": self.named(Stage::TickToOrder),
             "stages_ns": stages,
         });
+        object["funding"] = total(|row| row.funding).into();
         object["journal_error"] = self.unrecorded.clone().into();
         object
     }
@@ -177,12 +176,16 @@ impl Summary {
         );
         println!("fills     {}", c.fills);
         print_pairs(&self.pairs);
-        for (asset, realised, unrealised, fees) in &self.pnl {
+        for (asset, row) in &self.pnl {
+            let funding = match row.funding {
+                Amount::ZERO => String::new(),
+                funding => format!(" funding {}", cents(funding)),
+            };
             println!(
-                "profit    {asset} realised {} unrealised {} fees {}",
-                cents(*realised),
-                cents(*unrealised),
-                cents(*fees)
+                "profit    {asset} realised {} unrealised {} fees {}{funding}",
+                cents(row.realised),
+                cents(row.unrealised),
+                cents(row.fees)
             );
         }
         match &self.differences {

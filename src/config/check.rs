@@ -4,7 +4,7 @@ use super::error::{self, Source};
 use super::raw::{Raw, RawFault, RawSim, RawStrategy, RawThread, RawVenue};
 use super::{
     Config, ConfigError, FAULT_KINDS, FaultConfig, Idle, InstrumentConfig, Mode, SimConfig,
-    StrategyConfig, StrategyKind, ThreadConfig, VenueConfig, agent_names,
+    StrategyConfig, ThreadConfig, VenueConfig, agent_names,
 };
 use crate::types::{Detail, InstrumentKind, VenueId};
 use crate::venues::{self, InstrumentName, NoVenue};
@@ -400,30 +400,6 @@ impl Checker<'_> {
             .map_or(String::new(), |name| format!("; did you mean \"{name}\"?"));
         let text = name.get_ref();
         Err(self.error(name, format!("\"{text}\" is not among the instruments{hint}")))
-    }
-
-    fn strategy(&self, name: String, raw: RawStrategy) -> Result<StrategyConfig, ConfigError> {
-        if raw.kind.get_ref() != "spread_arb" {
-            let message = self.one_of("kind", raw.kind.get_ref(), &["spread_arb"]);
-            return Err(self.error(&raw.kind, message));
-        }
-        if raw.instruments.get_ref().len() != 2 {
-            let message = "spread_arb needs exactly two instruments".to_owned();
-            return Err(self.error(&raw.instruments, message));
-        }
-        let kind = StrategyKind::SpreadArb {
-            spread_min_bps: self.positive(&raw.spread_min_bps, "spread_min_bps")?,
-            qty: self.positive(&raw.qty, "qty")?,
-            cooldown_ns: self.in_range(&raw.cooldown_ms, 0, 3_600_000, "cooldown_ms")? as u64
-                * 1_000_000,
-            contract: self.contract(&raw)?,
-        };
-        let limits = self.strategy_limits(&raw)?;
-        let naked = raw.naked_qty_max.as_ref().map_or(raw.kind.span(), Spanned::span);
-        let places = [raw.qty.span(), naked].map(|span| self.source.place(span.start));
-        let instruments = raw.instruments.into_inner();
-        let instruments = instruments.into_iter().map(Spanned::into_inner).collect();
-        Ok(StrategyConfig { name, kind, instruments, limits, places })
     }
 
     fn sim(&self, raw: RawSim, used: &BTreeSet<VenueId>) -> Result<SimConfig, ConfigError> {

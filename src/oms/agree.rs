@@ -3,7 +3,8 @@
 #![forbid(unsafe_code)]
 
 use super::differences::Difference;
-use super::reconcile::{LAG_NS, Step};
+use super::perpetuals::is_quiet;
+use super::reconcile::Step;
 use super::record::Recorder;
 use super::{Books, Oms};
 use crate::types::{Amount, AssetId, Nanos, VenueId};
@@ -25,6 +26,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
                 self.state.balances.rebase(venue, asset);
             }
         }
+        self.take_positions(venue, now);
         self.halt_venue(venue, false, now);
     }
 
@@ -34,6 +36,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if round.step != Step::Balances || round.asked == Nanos(0) {
             return;
         }
+        self.on_positions_end(venue);
         if round.opened == Nanos(0) {
             if round.moved >= round.asked {
                 return self.ask_anew(venue, now);
@@ -41,12 +44,13 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             for index in 0..self.instruments.assets.len() {
                 self.state.balances.rebase(venue, AssetId(index as u16));
             }
+            self.take_positions(venue, now);
             if let Some(round) = self.round(venue) {
                 round.opened = round.asked;
             }
             return self.finish_round(venue, now);
         }
-        if !self.is_off(venue, now) {
+        if !self.is_off(venue, now) && !self.positions_off(venue) {
             self.halt_venue(venue, false, now);
             return self.finish_round(venue, now);
         }
@@ -57,7 +61,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if let Some(round) = self.round(venue) {
             round.doubts = doubts;
         }
-        let quiet = round.moved.plus(LAG_NS) <= round.asked;
+        let quiet = is_quiet(round.moved, round.asked);
         if quiet && doubts >= DOUBTS_MAX {
             self.stop_at_balances(venue, now);
         } else if doubts >= DOUBTS_MAX && self.state.venues.is_reconciled(venue) {
@@ -98,6 +102,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
                 self.found(venue, Difference::BalanceOff { asset, amount }, now);
             }
         }
+        self.tell_positions_off(venue, now);
         self.halt_venue(venue, true, now);
         self.finish_round(venue, now);
     }

@@ -2,8 +2,11 @@
 //! transferred.
 //!
 //! Used is what the strategy has bought there and not sold, at cost, and what its working buys
-//! would cost at their limits; while one is being changed, at the dearer of the old terms and the new. A market order counts at the best ask of when it was checked, which
-//! is less than it may cost. Amounts of different quote assets are added as if they were one.
+//! would cost at their limits; while one is being changed, at the dearer of the old terms and the
+//! new. A market order counts at the best ask of when it was checked, which is less than it may cost.
+//! A perpetual binds its whole value, long or short, whatever its leverage: a budget bounds what may
+//! be lost, the margin of an account is another check. Amounts of different quote assets are added as
+//! if they were one.
 
 #![forbid(unsafe_code)]
 
@@ -17,7 +20,7 @@ use super::{Books, Oms};
 use crate::portfolio::Position;
 use crate::types::{
     Amount, Instrument, InstrumentId, InstrumentTable, LEGS_MAX, Nanos, NewOrder, OrderType, Price,
-    Qty, Scale, Side, StrategyId, VenueId,
+    Qty, Side, StrategyId, VenueId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +36,10 @@ struct Lot {
 
 impl Lot {
     /// Capital that is bound in it.
-    fn bound(&self) -> Amount {
+    fn bound(&self, instrument: &Instrument) -> Amount {
+        if instrument.is_perpetual() {
+            return Amount(self.cost.0.saturating_abs());
+        }
         if self.qty > Amount::ZERO { self.cost.max(Amount::ZERO) } else { Amount::ZERO }
     }
 }
@@ -149,7 +155,7 @@ impl Capital {
             // Beyond all numbers: the position is, too, and trading is halted for it.
             let Ok(after) = before.traded(instrument, price, change) else { continue };
             *lot = Lot { qty: after.qty, cost: after.cost };
-            let bound = plus(lot.bound(), minus(was.bound()));
+            let bound = plus(lot.bound(instrument), minus(was.bound(instrument)));
             if let Some(row) = self.row_mut(strategy, instrument.venue) {
                 row.held = plus(row.held, bound);
             }
@@ -225,7 +231,7 @@ impl Capital {
         for instrument in table.iter() {
             for index in 0..StrategyId::COUNT {
                 let at = instrument.id.index() * StrategyId::COUNT + index;
-                let bound = self.lots.get(at).map(Lot::bound).unwrap_or_default();
+                let bound = self.lots.get(at).map(|lot| lot.bound(instrument)).unwrap_or_default();
                 if let Some(row) = self.row_mut(StrategyId(index as u8), instrument.venue) {
                     row.held = plus(row.held, bound);
                 }
@@ -238,15 +244,17 @@ impl Capital {
 }
 
 impl Order {
-    /// Capital that it binds at worst, quote units: what may still be bought, at its price. While a
+    /// Capital that it binds at worst, quote units: what may still be bought, or of a perpetual sold,
+    /// at its price. While a
     /// replace is on its way the dearer of what works and what was asked for, and of a cheaper one
     /// what it adds: the order may fill first and be changed then.
-    pub(super) fn worst_value(&self, scale: Scale) -> Amount {
+    pub(super) fn worst_value(&self, instrument: &Instrument) -> Amount {
+        let scale = instrument.scale;
         let value = |price, qty| scale.notional(price, qty).unwrap_or(Amount(i128::MAX));
         let now = Self { pending: None, ..*self }.worst_case();
         let works = value(self.worth, now);
         match self.pending.filter(|_| !self.state.is_terminal()) {
-            _ if self.side == Side::Sell => Amount::ZERO,
+            _ if self.side == Side::Sell && !instrument.is_perpetual() => Amount::ZERO,
             None => works,
             Some(asked) if asked.price > self.worth => {
                 let then = Self { qty: asked.qty, pending: None, ..*self }.worst_case();
@@ -339,7 +347,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let Some(instrument) = self.instruments.get(order.instrument) else {
             return (VenueId(0), Amount::ZERO);
         };
-        if order.side == Side::Sell {
+        if order.side == Side::Sell && !instrument.is_perpetual() {
             return (instrument.venue, Amount::ZERO);
         }
         let price = self.state.capital.price_of(order);

@@ -259,6 +259,12 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             return Ok(Sent::Nothing(ClosingState::Dust));
         };
         order.client_id = client_id;
+        // Strategies that stand against each other hold more between them than the venue does.
+        let at_venue = self.state.positions.get(closing.instrument).qty;
+        let taken = instrument.scale.base_amount(order.qty);
+        order.reduce_only = instrument.is_perpetual()
+            && (at_venue.0 > 0) == (side == Side::Sell)
+            && taken.0 <= at_venue.0.saturating_abs();
         self.check_closing(&order, strategy, quote, now)?;
         let id = SignalId(0);
         let signal = Signal { id, strategy, tick_ns: Nanos(0), ..Signal::default() };

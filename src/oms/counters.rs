@@ -67,6 +67,10 @@ pub struct OmsCounters {
     pub contradictions: u64,
     /// Balances of venues or assets that are not in the tables.
     pub balances_unknown: u64,
+    /// Payments of funding booked.
+    pub funding_payments: u64,
+    /// The same told of again, or from before our start.
+    pub funding_repeated: u64,
     /// Refusals by [`crate::oms::RiskReject`] number.
     pub refusals: Refusals,
 }

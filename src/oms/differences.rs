@@ -98,11 +98,27 @@ pub enum Difference {
         /// Filled as the venue says, less what its fills add up to.
         qty: Qty,
     },
+    /// A position in a perpetual that no fill explains. The venue is halted until a person accepts
+    /// the venue's number, or the two agree again.
+    PositionOff {
+        /// In what.
+        instrument: InstrumentId,
+        /// Stated by the venue less what our fills make of it, base units.
+        amount: Amount,
+    },
+    /// The venue's number was taken over: of a position from before our start, or because a person
+    /// accepted it.
+    PositionAccepted {
+        /// In what.
+        instrument: InstrumentId,
+        /// Stated less expected, until then.
+        amount: Amount,
+    },
 }
 
 impl Difference {
     /// How many classes there are.
-    pub const CLASSES: usize = 9;
+    pub const CLASSES: usize = 11;
 
     /// Names of the classes, in order.
     pub const NAMES: [&str; Self::CLASSES] = [
@@ -115,6 +131,8 @@ impl Difference {
         "balance_dust",
         "balance_accepted",
         "fills_missing",
+        "position_off",
+        "position_accepted",
     ];
 
     /// Index into [`Difference::NAMES`].
@@ -130,6 +148,8 @@ impl Difference {
             Self::BalanceDust { .. } => 6,
             Self::BalanceAccepted { .. } => 7,
             Self::FillsMissing { .. } => 8,
+            Self::PositionOff { .. } => 9,
+            Self::PositionAccepted { .. } => 10,
         }
     }
 }

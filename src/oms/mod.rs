@@ -28,6 +28,7 @@ mod open;
 mod operator;
 mod orders;
 mod pace;
+mod perpetuals;
 mod rates;
 mod reconcile;
 mod record;
@@ -266,6 +267,11 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let (limits, orders) = (&self.options.limits.strategies, self.state.orders.iter());
         let venues = self.options.venues.len();
         self.state.capital.reopen(&self.instruments, venues, limits, orders);
+        let instruments = &self.instruments;
+        self.state.perpetuals.recount(self.state.orders.iter().filter_map(|order| {
+            let perpetual = instruments.get(order.instrument).filter(|row| row.is_perpetual());
+            perpetual.map(|row| (row, order.reserved_value))
+        }));
         self.reopen_losses(instance_start);
         for slot in self.state.orders.slots() {
             self.assume_lost(slot, Trigger::StreamLost, instance_start);
@@ -427,7 +433,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let Some(instrument) = self.instruments.get(order.instrument) else { return };
         let freed = Mutant::UnknownFreed.is_on() && order.state == OrderState::Unknown;
         let worst = if freed { Qty::ZERO } else { order.worst_case() };
-        let value = if freed { Amount::ZERO } else { order.worst_value(instrument.scale) };
+        let value = if freed { Amount::ZERO } else { order.worst_value(instrument) };
         if (worst, value) == (order.reserved, order.reserved_value) {
             return;
         }
@@ -435,6 +441,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         (order.reserved, order.reserved_value) = (worst, value);
         self.state.exposures.reserve(instrument, order.side, reserved, worst);
         self.state.capital.reserve(order.strategy, order.venue, reserved_value, value);
+        if instrument.is_perpetual() {
+            self.state.perpetuals.reserve(instrument, reserved_value, value);
+        }
     }
 
     /// Puts an order with a deadline on the watch list.

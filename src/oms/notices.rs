@@ -46,6 +46,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             VenueNotice::Readiness(channel, to) => self.on_readiness(venue, channel, to, now, out),
             VenueNotice::Suspended(until) => self.state.venues.on_suspended(venue, until),
             VenueNotice::BalancesEnd => self.on_balances_end(venue, now),
+            VenueNotice::FundingEnd => self.on_funding_end(venue, now, out),
             VenueNotice::FillsEnd(instrument) => self.on_fills_end(venue, instrument, now, out),
             VenueNotice::OpenOrdersEnd(instrument) => {
                 self.on_orders_end(venue, instrument, now, out);

@@ -4,7 +4,8 @@
 //! One round asks for one thing at a time, so that it never bursts: for each instrument the fills
 //! since the last known ones, then the open orders; then it waits until every order that the venue
 //! does not list is answered for and the fills that were told of in sum have come, or have been asked
-//! for `queries_max` times; then the balances (on spot they are the positions). What arrives
+//! for `queries_max` times; then, where there are perpetuals, the payments of funding; then the
+//! balances (on spot they are the positions) and positions. What arrives
 //! meanwhile makes no false difference: an order is judged only if nothing was heard of it since
 //! shortly before the request left, and a balance that is off must be off in several rounds of
 //! answers, with no fill in between, before it counts. Fills come first because they explain
@@ -46,6 +47,8 @@ pub(super) enum Step {
     Answers,
     /// The balances.
     Balances,
+    /// Payments of funding, which explain balances; only where there are perpetuals.
+    Funding,
 }
 
 /// How far the reconciliation of one venue has come.
@@ -209,6 +212,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
                 self.ask(venue, CommandKind::OpenOrders(instrument), now, out);
             }
             Step::Answers => self.await_answers(venue, now, out),
+            Step::Funding => {
+                let from = self.payments_from(venue);
+                self.ask(venue, CommandKind::FundingSince(from), now, out);
+            }
             Step::Balances => self.ask(venue, CommandKind::Balances, now, out),
         }
     }
@@ -251,6 +258,15 @@ impl<R: Recorder, B: Books> Oms<R, B> {
                 mark.advance(asked);
             }
             self.go_to(venue, Step::Orders(instrument), now, out);
+        }
+    }
+
+    /// The list of payments is complete.
+    pub(super) fn on_funding_end(&mut self, venue: VenueId, now: Nanos, out: &mut Output) {
+        let (step, asked) = self.stage(venue);
+        if step == Step::Funding && asked > Nanos(0) {
+            self.advance_payments(venue, asked);
+            self.go_to(venue, Step::Balances, now, out);
         }
     }
 
@@ -356,7 +372,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if self.state.orders.iter().any(unanswered) {
             self.set_due(venue, now.plus(self.options.retry_first_ns.max(1)));
         } else {
-            self.go_to(venue, Step::Balances, now, out);
+            let next = if self.has_perpetuals(venue) { Step::Funding } else { Step::Balances };
+            self.go_to(venue, next, now, out);
         }
     }
 

@@ -13,9 +13,10 @@ use super::differences::{Difference, Quarantined};
 use super::risk::{BookQuote, RiskReject};
 use super::{ClosingState, OmsOptions};
 use crate::types::{
-    Amount, AssetBalance, AssetId, ClientOrderId, Command, ExecutionReport, FeeRate, InstrumentId,
-    InstrumentTable, LimitKey, LossSwitch, Nanos, NewOrder, Operator, OrderState, PairOutcome,
-    Request, Scope, Signal, SignalId, StrategyId, VenueId, VenueNotice,
+    Amount, AssetBalance, AssetId, ClientOrderId, Command, ExecutionReport, FeeRate,
+    FundingPayment, InstrumentId, InstrumentTable, LimitKey, LossSwitch, MarginReport, Nanos,
+    NewOrder, Operator, OrderState, PairOutcome, PositionReport, Request, Scope, Signal, SignalId,
+    StrategyId, VenueId, VenueNotice,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -138,6 +139,12 @@ pub enum Record {
     NotAnswering(VenueId, ClientOrderId),
     /// Effect: a venue is halted for a difference that nothing explains, or no longer.
     VenueHalted(VenueId, bool),
+    /// Input: a venue stated a position.
+    Position(VenueId, PositionReport),
+    /// Input: a venue told of a payment of funding.
+    Funding(VenueId, FundingPayment),
+    /// Input: a venue stated what an account has to trade perpetuals with.
+    Margin(MarginReport),
 }
 
 /// Bytes that are not a record of this version.
@@ -167,6 +174,9 @@ impl Record {
                 | Self::Timer
                 | Self::JournalFull(_)
                 | Self::Operator(_)
+                | Self::Position(..)
+                | Self::Funding(..)
+                | Self::Margin(_)
         )
     }
 
@@ -194,6 +204,9 @@ impl Record {
             Self::Quarantine(..) => (33, "quarantine"),
             Self::NotAnswering(..) => (34, "not answering"),
             Self::VenueHalted(..) => (35, "venue halted"),
+            Self::Position(..) => (36, "position"),
+            Self::Funding(..) => (37, "funding"),
+            Self::Margin(_) => (38, "margin"),
             Self::Operator(_) => (20, "operator"),
             Self::Limit { .. } => (21, "limit"),
             Self::Closed { .. } => (22, "closed"),

@@ -87,11 +87,15 @@ pub enum RiskReject {
     /// The venue's rate limit has no room for all of it now. The report says when it is worth
     /// trying again.
     VenueBusy = 37,
+    /// The account has not enough margin left for it.
+    Margin = 38,
+    /// The venue has not said yet what margin the account has.
+    MarginUnknown = 39,
 }
 
 impl RiskReject {
     /// One more than the largest number.
-    pub const COUNT: usize = 38;
+    pub const COUNT: usize = 40;
 
     /// All of them.
     pub const ALL: [Self; Self::COUNT - 1] = [
@@ -132,6 +136,8 @@ impl RiskReject {
         Self::SelfCross,
         Self::NotReplaceable,
         Self::VenueBusy,
+        Self::Margin,
+        Self::MarginUnknown,
     ];
 
     /// From the number in a [`crate::types::StrategyReport`].
@@ -196,6 +202,8 @@ impl fmt::Display for RiskReject {
             Self::SelfCross => "would trade with an order of our own",
             Self::NotReplaceable => "the order cannot be changed now",
             Self::VenueBusy => "no room in the venue's rate limit",
+            Self::Margin => "not enough margin left in the account",
+            Self::MarginUnknown => "the venue has not stated the account's margin yet",
         })
     }
 }

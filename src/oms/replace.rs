@@ -114,8 +114,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         debug_assert!(reserved <= Amount::ZERO);
         self.state.risk.check_leg(&subject, &self.state.exposures)?;
         let changed = Order { pending: Some(terms), ..*order };
-        let then = changed.worst_value(instrument.scale);
+        let then = changed.worst_value(instrument);
         let more = Amount(then.0.saturating_sub(order.reserved_value.0));
+        self.check_more_margin(&wanted, -reserved)?;
         self.check_budget(order.strategy, order.venue, more, now)
     }
 

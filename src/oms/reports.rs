@@ -10,6 +10,7 @@ use super::replace::in_doubt;
 use super::transition::{Next, Trigger, next};
 use super::{Books, Oms, Output};
 use crate::mutants::Mutant;
+use crate::portfolio::Position;
 use crate::types::{
     Amount, CommandKind, ExecutionReport, Fill, Instrument, InstrumentId, Nanos, NewOrder,
     OrderState, Qty, RejectReason, ReportKind, ReportOrigin, Side, SignalId, StrategyId, VenueId,
@@ -220,11 +221,17 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 
     fn book_fill(&mut self, instrument: &Instrument, side: Side, fill: &Fill) -> Option<Amount> {
         let value = instrument.scale.notional(fill.price, fill.qty)?;
-        let before = self.state.positions.get(instrument.id).qty;
+        let before = self.state.positions.get(instrument.id);
         self.state.positions.on_fill(instrument, side, fill).ok()?;
-        let change = self.state.positions.get(instrument.id).qty - before;
+        let after = self.state.positions.get(instrument.id);
+        let (change, gained) = (after.qty - before.qty, after.realised - before.realised);
         self.state.exposures.hold(instrument, change);
-        self.state.balances.on_fill(instrument, side, fill, value);
+        self.state.balances.on_fill(instrument, side, fill, (value, gained));
+        if instrument.is_perpetual() {
+            let held = |position: Position| position.cost.0.saturating_abs();
+            let grown = held(after).saturating_sub(held(before)).max(0);
+            self.state.perpetuals.grow(instrument, Amount(grown));
+        }
         Some(change)
     }
 
@@ -249,7 +256,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let (id, fill) = (instrument.id, &report.fill);
         let traded = instrument.scale.base_amount(fill.qty);
         let mut change = if report.side == Side::Buy { traded } else { -traded };
-        if fill.fee_asset == instrument.base {
+        if fill.fee_asset == instrument.base && !instrument.is_perpetual() {
             change = Amount(change.0.saturating_sub(fill.fee.0));
         }
         let price = fill.price;

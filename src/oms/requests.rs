@@ -132,7 +132,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             own: self.own_exposure(strategy, id),
             ..subject
         };
-        self.state.risk.check_leg(&subject, &self.state.exposures)
+        self.state.risk.check_leg(&subject, &self.state.exposures)?;
+        self.check_margin(orders)
     }
 
     /// What the checks look at of an order that is not sent yet, by itself; `earlier` are those that

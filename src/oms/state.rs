@@ -13,6 +13,7 @@ use super::fills::FillSet;
 use super::legs::Pairs;
 use super::losses::Losses;
 use super::orders::{Order, OrderTable, Slot, Terms};
+use super::perpetuals::Perpetuals;
 use super::rates::Rates;
 use super::reconcile::{FillMark, Round};
 use super::record::Opening;
@@ -67,6 +68,7 @@ pub(super) struct State {
     pub capital: Capital,
     pub losses: Losses,
     pub closings: Vec<Closing>,
+    pub perpetuals: Perpetuals,
     pub counters: OmsCounters,
 }
 
@@ -148,6 +150,7 @@ impl State {
             capital: Capital::new(table.len(), venue_count, &options.limits.strategies),
             losses: Losses::new(table, options.limits.watches_losses(), instance_start),
             closings: Vec::new(),
+            perpetuals: Perpetuals::new(table, venue_count, instance_start),
             counters: OmsCounters::default(),
         }
     }
@@ -241,8 +244,8 @@ impl Moves<'_> {
         from.len() == to.len()
             && assets(from) == assets(to)
             && from.iter().zip(to.iter()).all(|(a, b)| {
-                (&a.name, a.venue, a.scale, a.base, a.quote)
-                    == (&b.name, b.venue, b.scale, b.base, b.quote)
+                (&a.name, a.venue, a.scale, a.base, a.quote, a.settle)
+                    == (&b.name, b.venue, b.scale, b.base, b.quote, b.settle)
             })
     }
 
@@ -340,6 +343,9 @@ impl State {
                 *to = *mark;
             }
         }
+        next.perpetuals = self
+            .perpetuals
+            .moved(to, options.venues.len(), self.first_start, |id| moves.instrument(id));
         next.shares = self.shares.moved(to.len(), |id| moves.instrument(id));
         next.capital = self.capital.moved(to.len(), |id| moves.instrument(id));
         next.losses =
@@ -357,7 +363,7 @@ impl State {
                 let worst = order.worst_case();
                 let moved = next.orders.get_mut(slot);
                 moved.reserved = worst;
-                moved.reserved_value = moved.worst_value(instrument.scale);
+                moved.reserved_value = moved.worst_value(instrument);
                 next.exposures.reserve(instrument, order.side, Qty::ZERO, worst);
             }
         }

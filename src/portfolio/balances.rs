@@ -87,16 +87,33 @@ impl Balances {
         }
     }
 
-    /// One of our fills at `instrument.venue`, worth `value` in quote.
-    pub fn on_fill(&mut self, instrument: &Instrument, side: Side, fill: &Fill, value: Amount) {
-        let base = instrument.scale.base_amount(fill.qty);
-        let (base, quote) = match side {
-            Side::Buy => (base, -value),
-            Side::Sell => (-base, value),
-        };
-        self.change(instrument.venue, instrument.base, base, Amount::ZERO);
-        self.change(instrument.venue, instrument.quote, quote, Amount::ZERO);
-        self.change(instrument.venue, fill.fee_asset, -fill.fee, fill.fee);
+    /// One of our fills at `instrument.venue`, worth `value` in quote. Of a perpetual nothing
+    /// changes hands but the profit that it realised.
+    pub fn on_fill(
+        &mut self,
+        instrument: &Instrument,
+        side: Side,
+        fill: &Fill,
+        (value, realised): (Amount, Amount),
+    ) {
+        let venue = instrument.venue;
+        if instrument.is_perpetual() {
+            self.change(venue, instrument.settle, realised, Amount::ZERO);
+        } else {
+            let base = instrument.scale.base_amount(fill.qty);
+            let (base, quote) = match side {
+                Side::Buy => (base, -value),
+                Side::Sell => (-base, value),
+            };
+            self.change(venue, instrument.base, base, Amount::ZERO);
+            self.change(venue, instrument.quote, quote, Amount::ZERO);
+        }
+        self.change(venue, fill.fee_asset, -fill.fee, fill.fee);
+    }
+
+    /// Funding was received, or paid if it is negative.
+    pub fn on_funding(&mut self, venue: VenueId, asset: AssetId, amount: Amount) {
+        self.change(venue, asset, amount, Amount::ZERO);
     }
 
     /// The same over tables of another size, under the assets' new numbers; what has none is left
@@ -167,7 +184,7 @@ mod tests {
             ..Fill::default()
         };
         let value = instrument.scale.notional(fill.price, fill.qty).unwrap();
-        balances.on_fill(&instrument, Side::Buy, &fill, value);
+        balances.on_fill(&instrument, Side::Buy, &fill, (value, Amount::ZERO));
     }
 
     #[test]

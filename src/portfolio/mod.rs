@@ -5,10 +5,12 @@
 #![forbid(unsafe_code)]
 
 mod balances;
+mod margin;
 mod pnl;
 mod positions;
 mod wide;
 
 pub use balances::{Balances, ExpectedBalance};
+pub use margin::{Collateral, Payments, initial_margin};
 pub use pnl::{Pnl, pnl};
 pub use positions::{Overflow, Position, Positions};

@@ -14,7 +14,9 @@ pub struct Pnl {
     pub unrealised: Amount,
     /// Fees, where they have a value in quote.
     pub fees: Amount,
-    /// Realised and unrealised less fees. A fee in base has taken its cost out of the position
+    /// Funding received less paid.
+    pub funding: Amount,
+    /// Realised, unrealised and funding less fees. A fee in base has taken its cost out of the position
     /// together with its quantity, so it counts once, here.
     pub net: Amount,
 }
@@ -24,7 +26,9 @@ pub fn pnl(position: &Position, mark: Price, scale: Scale) -> Result<Pnl, Overfl
     let value = scale.value_of_base(mark, position.qty).ok_or(Overflow)?;
     let unrealised = value.checked_add(-position.cost).ok_or(Overflow)?;
     let gross = position.realised.checked_add(unrealised).ok_or(Overflow)?;
+    let gross = gross.checked_add(position.funding).ok_or(Overflow)?;
     Ok(Pnl {
+        funding: position.funding,
         realised: position.realised,
         unrealised,
         fees: position.fees_value,

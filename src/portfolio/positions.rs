@@ -2,15 +2,20 @@
 //!
 //! Average cost: a fill against the position releases cost in proportion, cut towards zero, and
 //! the last fill of a position releases all that is left; so nothing is lost over a round trip.
-//! All sums are [`Amount`]s. A fee in the base asset is part of the quantity that changes hands;
-//! fees of any kind are kept apart from the realised profit.
+//! All sums are [`Amount`]s. A fee in the base asset is part of the quantity that changes hands on
+//! spot; fees of any kind are kept apart from the realised profit, and so is the funding of a
+//! perpetual. Its settle asset counts as its quote.
 
 #![forbid(unsafe_code)]
 
 use super::wide::mul_div;
-use crate::types::{Amount, Fill, Instrument, InstrumentId, InstrumentTable, Price, Side};
+use crate::types::{
+    AMOUNT_DECIMALS, Amount, Fill, Instrument, InstrumentId, InstrumentTable, Price, Side,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+
+const ONE: u128 = 10u128.pow(AMOUNT_DECIMALS);
 
 /// A sum does not fit 128 bits: no real account gets there, so the fill must be nonsense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +48,8 @@ pub struct Position {
     pub sold: Amount,
     /// Number of fills.
     pub fills: u64,
+    /// Funding received less paid, quote units.
+    pub funding: Amount,
 }
 
 impl Position {
@@ -55,7 +62,7 @@ impl Position {
         *total = total.checked_add(value).ok_or(Overflow)?;
         next.fills += 1;
         let mut change = if side == Side::Buy { traded } else { -traded };
-        if fill.fee_asset == instrument.base {
+        if fill.fee_asset == instrument.base && !instrument.is_perpetual() {
             change = change.checked_add(-fill.fee).ok_or(Overflow)?;
         }
         next.add_fee(instrument, fill)?;
@@ -74,11 +81,27 @@ impl Position {
         Ok(self)
     }
 
+    /// A position that the venue holds for us without any fill that we know: `entry` is its average
+    /// price, quote units for one base unit. What was earned before stays.
+    pub fn entered(mut self, qty: Amount, entry: Amount) -> Result<Self, Overflow> {
+        let cost = mul_div(entry.0, qty.0.unsigned_abs(), ONE).ok_or(Overflow)?;
+        self.cost = Amount(cost.checked_mul(qty.0.signum()).ok_or(Overflow)?);
+        self.qty = qty;
+        Ok(self)
+    }
+
+    /// The position after a payment of funding.
+    pub fn funded(mut self, amount: Amount) -> Result<Self, Overflow> {
+        self.funding = self.funding.checked_add(amount).ok_or(Overflow)?;
+        Ok(self)
+    }
+
     fn add_fee(&mut self, instrument: &Instrument, fill: &Fill) -> Result<(), Overflow> {
         if fill.fee == Amount::ZERO {
             return Ok(());
         }
-        let fee = if fill.fee_asset == instrument.quote {
+        let settles = instrument.is_perpetual() && fill.fee_asset == instrument.settle;
+        let fee = if fill.fee_asset == instrument.quote || settles {
             fill.fee
         } else if fill.fee_asset == instrument.base {
             value(instrument, fill.price, fill.fee)?

@@ -4,7 +4,8 @@
 use super::codec::{amount, amount_words, written};
 use crate::sync::seqlock;
 use crate::types::{
-    Amount, AssetBalance, AssetId, InstrumentId, LossSwitch, Nanos, Price, TradingState, VenueId,
+    Amount, AssetBalance, AssetId, InstrumentId, LossSwitch, MarginReport, Nanos, Price,
+    TradingState, VenueId,
 };
 
 /// Number of distinct refusal codes of the oms that are counted apart.
@@ -27,6 +28,11 @@ pub struct PositionRow {
     pub unrealised: Amount,
     /// Price of that valuation.
     pub mark: Price,
+    /// Funding received less paid, in quote units; perpetuals.
+    pub funding: Amount,
+    /// Price at which the venue takes the position from us, as it last said, cut to the scale; 0 if
+    /// there is none.
+    pub liquidation: Price,
     /// When the row was written.
     pub updated_ns: Nanos,
 }
@@ -51,8 +57,29 @@ pub struct PnlRow {
     pub unrealised: Amount,
     /// Fees, valued in the quote asset.
     pub fees: Amount,
+    /// Funding received less paid.
+    pub funding: Amount,
     /// When the row was written.
     pub updated_ns: Nanos,
+}
+
+/// What the account of one venue has to trade perpetuals with, of one settle asset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MarginRow {
+    /// As the venue last stated it.
+    pub stated: MarginReport,
+    /// Of that still available to trade, after what we have done since.
+    pub available: Amount,
+}
+
+impl MarginRow {
+    /// Maintenance margin over equity in percent: at 100 the venue takes positions from us. `None`
+    /// while nothing is held.
+    #[must_use]
+    pub fn used_percent(&self) -> Option<f64> {
+        let (need, have) = (self.stated.maintenance.0, self.stated.equity.0);
+        (need > 0 && have > 0).then(|| need as f64 * 100.0 / have as f64)
+    }
 }
 
 /// The counters with their order in the region, written down once.
@@ -138,16 +165,18 @@ order_counters! {
 }
 
 /// Order of the words below; part of the layout's hash.
-pub(super) const FIELDS: &str = "position: qty2 cost2 realised2 fees2 unrealised2 mark updated; \
-    balance: free2 locked2 expected2 event; pnl: realised2 unrealised2 fees2 updated; counters: \
+pub(super) const FIELDS: &str = "position: qty2 cost2 realised2 fees2 unrealised2 funding2 mark \
+    updated liquidation; balance: free2 locked2 expected2 event; pnl: realised2 unrealised2 fees2 \
+    funding2 updated; margin: equity2 available2 initial2 maintenance2 left2 event; counters: \
     signals refused sent acked filled canceled rejected expired open unknown fills duplicates late \
     cancels bad_records orders_external fills_external replaces never_sent quarantined \
     reconciliations differences not_answering venues_halted trading_state loss_switch refusals64";
 
 /// Words of each record after its counter.
-pub(super) const POSITION_WORDS: usize = 12;
+pub(super) const POSITION_WORDS: usize = 15;
 pub(super) const BALANCE_WORDS: usize = 7;
-pub(super) const PNL_WORDS: usize = 7;
+pub(super) const PNL_WORDS: usize = 9;
+pub(super) const MARGIN_WORDS: usize = 11;
 /// Counts, then trading state and loss switch, then refusals.
 const COUNTS: usize = OrderCounters::COUNTS;
 pub(super) const COUNTER_WORDS: usize = COUNTS + 2 + REFUSAL_CODES;
@@ -159,6 +188,8 @@ pub struct AccountWriter {
     /// By venue, then asset.
     balances: Vec<seqlock::Writer>,
     pnl: Vec<seqlock::Writer>,
+    /// By venue, then asset.
+    margins: Vec<seqlock::Writer>,
     counters: seqlock::Writer,
 }
 
@@ -168,18 +199,21 @@ impl AccountWriter {
         positions: Vec<seqlock::Writer>,
         balances: Vec<seqlock::Writer>,
         pnl: Vec<seqlock::Writer>,
+        margins: Vec<seqlock::Writer>,
         counters: seqlock::Writer,
     ) -> Self {
-        Self { positions, balances, pnl, counters }
+        Self { positions, balances, pnl, margins, counters }
     }
 
     /// Publishes a position. An instrument unknown to the region is left out.
     pub fn set_position(&mut self, row: &PositionRow) {
         if let Some(writer) = self.positions.get_mut(row.instrument.index()) {
             writer.write(|payload| {
-                let sums = [row.qty, row.cost, row.realised, row.fees, row.unrealised];
+                let PositionRow { qty, cost, realised, fees, unrealised, funding, .. } = *row;
+                let sums = [qty, cost, realised, fees, unrealised, funding];
                 payload.set_pairs(0, sums.into_iter().map(|sum| amount_words(sum).into()));
-                payload.copy_from(10, &[row.mark.0 as u64, row.updated_ns.0]);
+                let liquidation = row.liquidation.0 as u64;
+                payload.copy_from(12, &[row.mark.0 as u64, row.updated_ns.0, liquidation]);
             });
         }
     }
@@ -204,9 +238,28 @@ impl AccountWriter {
     pub fn set_pnl(&mut self, row: &PnlRow) {
         if let Some(writer) = self.pnl.get_mut(row.quote.index()) {
             writer.write(|payload| {
-                let sums = [row.realised, row.unrealised, row.fees];
+                let sums = [row.realised, row.unrealised, row.fees, row.funding];
                 payload.set_pairs(0, sums.into_iter().map(|sum| amount_words(sum).into()));
-                payload.set(6, row.updated_ns.0);
+                payload.set(8, row.updated_ns.0);
+            });
+        }
+    }
+
+    /// Publishes what there is to trade perpetuals with. Assets or venues unknown to the region are
+    /// left out.
+    pub fn set_margin(&mut self, row: &MarginRow) {
+        let MarginReport { venue, asset, equity, available, initial, maintenance, event_ns } =
+            row.stated;
+        let assets = self.pnl.len();
+        if asset.index() >= assets {
+            return;
+        }
+        let index = usize::from(venue.0) * assets + asset.index();
+        if let Some(writer) = self.margins.get_mut(index) {
+            writer.write(|payload| {
+                let sums = [equity, available, initial, maintenance, row.available];
+                payload.set_pairs(0, sums.into_iter().map(|sum| amount_words(sum).into()));
+                payload.set(10, event_ns.0);
             });
         }
     }
@@ -238,9 +291,30 @@ pub(super) fn position(instrument: InstrumentId, reader: &seqlock::Reader) -> Op
         realised: amount(w[4], w[5]),
         fees: amount(w[6], w[7]),
         unrealised: amount(w[8], w[9]),
-        mark: Price(w[10] as i64),
-        updated_ns: Nanos(w[11]),
+        funding: amount(w[10], w[11]),
+        mark: Price(w[12] as i64),
+        updated_ns: Nanos(w[13]),
+        liquidation: Price(w[14] as i64),
     })
+}
+
+/// What there is of `asset` at `venue` to trade perpetuals with.
+pub(super) fn margin(
+    venue: VenueId,
+    asset: AssetId,
+    reader: &seqlock::Reader,
+) -> Option<MarginRow> {
+    let w: [u64; MARGIN_WORDS] = written(reader)?;
+    let stated = MarginReport {
+        venue,
+        asset,
+        equity: amount(w[0], w[1]),
+        available: amount(w[2], w[3]),
+        initial: amount(w[4], w[5]),
+        maintenance: amount(w[6], w[7]),
+        event_ns: Nanos(w[10]),
+    };
+    Some(MarginRow { stated, available: amount(w[8], w[9]) })
 }
 
 /// The balance of `asset` at `venue`.
@@ -263,7 +337,8 @@ pub(super) fn pnl(quote: AssetId, reader: &seqlock::Reader) -> Option<PnlRow> {
         realised: amount(w[0], w[1]),
         unrealised: amount(w[2], w[3]),
         fees: amount(w[4], w[5]),
-        updated_ns: Nanos(w[6]),
+        funding: amount(w[6], w[7]),
+        updated_ns: Nanos(w[8]),
     })
 }
 

@@ -49,9 +49,12 @@
 //!                   + changes x   1  number of the change << 16 | instrument; as many as there are
 //!                                    instruments, twice, rounded up to a power of two, at least 64
 //! positions   instruments        16  counter, qty 2, cost 2, realised 2, fees 2, unrealised 2,
-//!                                    mark, updated_ns, -3
+//!                                    funding 2, mark, updated_ns, liquidation
 //! balances    venues x assets     8  counter, free 2, locked 2, expected 2, event_ns
-//! pnl         assets              8  counter, realised 2, unrealised 2, fees 2, updated_ns
+//! pnl         assets             16  counter, realised 2, unrealised 2, fees 2, funding 2,
+//!                                    updated_ns, -6
+//! margins     venues x assets    16  counter, equity 2, available 2, initial 2, maintenance 2, left
+//!                                    now 2, event_ns, -4
 //! counters    1                  96  counter, 25 counts, 64 refusals by code
 //! pairs       1                   8  number of outcomes written
 //!                  + capacity x  56  counter, head 16, 4 legs x 8, -7
@@ -92,7 +95,7 @@ use crate::sync::{broadcast, changes, histogram, ring, rotating};
 use std::ops::Range;
 
 /// Version of the layout. Raised by every change that a reader of the old one would misread.
-pub(super) const VERSION: u64 = 5;
+pub(super) const VERSION: u64 = 6;
 pub(super) const MARKET_MAGIC: u64 = u64::from_le_bytes(*b"STOOPMKT");
 pub(super) const STRATEGY_MAGIC: u64 = u64::from_le_bytes(*b"STOOPSTR");
 
@@ -127,7 +130,8 @@ const _: () = {
     assert!(with_counter(perpetuals::WORDS) <= PERPETUAL_STRIDE);
     assert!(with_counter(account::POSITION_WORDS) <= POSITION_STRIDE);
     assert!(with_counter(account::BALANCE_WORDS) == LINE);
-    assert!(with_counter(account::PNL_WORDS) == LINE);
+    assert!(with_counter(account::PNL_WORDS) <= PAIR);
+    assert!(with_counter(account::MARGIN_WORDS) <= PAIR);
     assert!(with_counter(account::COUNTER_WORDS).next_multiple_of(LINE) == COUNTERS_SIZE);
     assert!(with_counter(health::FEED_WORDS) <= FEED_STRIDE);
     assert!(with_counter(health::EXECUTOR_WORDS) <= HEALTH_STRIDE);
@@ -339,6 +343,7 @@ pub(super) struct MarketLayout {
     pub(super) positions: Section,
     pub(super) balances: Section,
     pub(super) pnl: Section,
+    pub(super) margins: Section,
     pub(super) counters: Section,
     pub(super) pairs: Section,
     pub(super) feeds: Section,
@@ -370,7 +375,8 @@ impl MarketLayout {
             changes: cursor.section(change_shape(instruments).size(), venues),
             positions: cursor.section(POSITION_STRIDE, instruments),
             balances: cursor.section(LINE, venues * assets),
-            pnl: cursor.section(LINE, assets),
+            pnl: cursor.section(PAIR, assets),
+            margins: cursor.section(PAIR, venues * assets),
             counters: cursor.section(COUNTERS_SIZE, 1),
             pairs: cursor.section(pair_shape().size(), 1),
             feeds: cursor.section(FEED_STRIDE, venues),
@@ -513,7 +519,8 @@ mod tests {
             (l.changes, 16 + 64, 2),
             (l.positions, 16, 4),
             (l.balances, 8, 6),
-            (l.pnl, 8, 3),
+            (l.pnl, 16, 3),
+            (l.margins, 16, 6),
             (l.counters, 96, 1),
             (l.pairs, 16 + 64 * 56, 1),
             (l.feeds, 48, 2),

@@ -182,7 +182,13 @@ impl Market {
         let layout = &self.layout;
         let (positions, balances) = (all(&layout.positions), all(&layout.balances));
         let counters = seqlock::Writer::new(counters);
-        Some(AccountWriter::new(positions, balances, all(&layout.pnl), counters))
+        Some(AccountWriter::new(
+            positions,
+            balances,
+            all(&layout.pnl),
+            all(&layout.margins),
+            counters,
+        ))
     }
 
     /// The writer of what became of signals with a contract; `None` the second time.

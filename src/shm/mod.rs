@@ -41,7 +41,9 @@ mod view;
 mod worst;
 
 pub(crate) use crate::sync::changes::Reader as ChangeReader;
-pub use account::{AccountWriter, BalanceRow, OrderCounters, PnlRow, PositionRow, REFUSAL_CODES};
+pub use account::{
+    AccountWriter, BalanceRow, MarginRow, OrderCounters, PnlRow, PositionRow, REFUSAL_CODES,
+};
 pub use books::{Best, BookWriter, DEPTH_MAX, Depth};
 pub use duty::{AgentDuty, Duty, DutyWriter, ThreadRow};
 pub use error::RegionError;

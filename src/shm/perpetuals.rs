@@ -1,7 +1,7 @@
 //! Mark price, index and funding of perpetuals in the region: one record per instrument, written by
 //! its feed.
 
-use super::codec::{amount, amount_words, written};
+use super::codec::{amount, amount_words};
 use crate::sync::seqlock;
 use crate::types::{InstrumentId, Nanos, Perpetual, Rate};
 
@@ -53,10 +53,12 @@ impl PerpetualWriter {
     }
 }
 
-/// What was published last; `None` before the first time.
+/// What was published last; `None` before the first time, and if it cannot be read. Waits no longer
+/// than for a book: strategies ask.
 pub(super) fn perpetual(reader: &seqlock::Reader) -> Option<Perpetual> {
-    let w: [u64; WORDS] = written(reader)?;
-    Some(Perpetual {
+    let mut w = [0; WORDS];
+    let (version, ()) = reader.read(|payload| payload.copy_to(0, &mut w)).ok()?;
+    (version > 0).then(|| Perpetual {
         mark: amount(w[0], w[1]),
         index: amount(w[2], w[3]),
         funding_rate: Rate(w[4] as i64),

@@ -3,9 +3,9 @@
 use super::*;
 use crate::types::{
     Amount, AssetBalance, AssetId, BookState, Channel, ClientOrderId, Detail, InstrumentId,
-    InstrumentTable, Leg, Level, Nanos, OrderLine, OrderLines, OrderState, Price, Qty, Readiness,
-    RejectReason, ReportKind, Request, Side, Signal, SignalId, Stamp, StrategyId, StrategyReport,
-    TopOfBook, Trade, VenueId,
+    InstrumentTable, Leg, Level, MarginReport, Nanos, OrderLine, OrderLines, OrderState, Price,
+    Qty, Readiness, RejectReason, ReportKind, Request, Side, Signal, SignalId, Stamp, StrategyId,
+    StrategyReport, TopOfBook, Trade, VenueId,
 };
 use instruments::tests::table;
 use std::fs;
@@ -138,6 +138,9 @@ fn write_everything(market: &Market) {
     account.set_balance(&balance(2, 0).balance, Amount::ZERO);
     account.set_pnl(&pnl(1));
     account.set_pnl(&pnl(3));
+    account.set_margin(&margin(1, 2));
+    account.set_margin(&margin(0, 3));
+    account.set_margin(&margin(2, 0));
     account.set_counters(&counters());
     let mut health = market.health_writer(VenueId(1)).unwrap();
     health.feed.publish(&venue_health().feed);
@@ -173,8 +176,23 @@ fn position(number: u16) -> PositionRow {
         fees: Amount(4),
         unrealised: Amount(i128::MIN),
         mark: Price(-6),
+        funding: Amount(-(5 << 66)),
+        liquidation: Price(8),
         updated_ns: Nanos(7),
     }
+}
+
+fn margin(venue: u8, asset: u16) -> MarginRow {
+    let stated = MarginReport {
+        venue: VenueId(venue),
+        asset: AssetId(asset),
+        equity: Amount(1 << 80),
+        available: Amount(2),
+        initial: Amount(-3),
+        maintenance: Amount(4 << 70),
+        event_ns: Nanos(5),
+    };
+    MarginRow { stated, available: Amount(-6) }
 }
 
 fn balance(venue: u8, asset: u16) -> BalanceRow {
@@ -190,6 +208,7 @@ fn pnl(quote: u16) -> PnlRow {
         realised: Amount(-1),
         unrealised: Amount(2 << 64),
         fees: Amount(3),
+        funding: Amount(-7),
         updated_ns: Nanos(4),
     }
 }
@@ -324,6 +343,7 @@ fn check_everything(view: &MarketView) {
     assert_eq!(view.position(InstrumentId(2)), Some(position(2)));
     assert_eq!(view.balances(), [balance(0, 0), balance(1, 2)]);
     assert_eq!(view.pnl(), [pnl(1)]);
+    assert_eq!(view.margins(), [margin(1, 2)]);
     assert_eq!(view.counters(), counters());
     assert_eq!(view.health(VenueId(1)), venue_health());
     assert_eq!(view.health(VenueId(0)), VenueHealth::default());
@@ -504,7 +524,7 @@ fn files_that_are_not_ours_are_refused_by_name() {
     let advice = "use the same build for both";
     assert_eq!(
         error,
-        format!("{path} has layout version 99, this program reads version 5: {advice}")
+        format!("{path} has layout version 99, this program reads version 6: {advice}")
     );
     let (error, path) = attach_changed("hash", put(2, 99));
     assert_eq!(

@@ -1,6 +1,6 @@
 //! The market file from the readers' side.
 
-use super::account::{self, BalanceRow, OrderCounters, PnlRow, PositionRow};
+use super::account::{self, BalanceRow, MarginRow, OrderCounters, PnlRow, PositionRow};
 use super::books::{Best, BookReader, Depth};
 use super::duty::{self, ThreadRow};
 use super::health::{self, VenueHealth};
@@ -37,6 +37,7 @@ struct Shared {
     /// By venue, then asset.
     balances: Vec<seqlock::Reader>,
     pnl: Vec<seqlock::Reader>,
+    margins: Vec<seqlock::Reader>,
     counters: Vec<seqlock::Reader>,
     pairs: Vec<PairReader>,
     feeds: Vec<seqlock::Reader>,
@@ -89,6 +90,7 @@ impl MarketView {
             positions: values(&layout.positions),
             balances: values(&layout.balances),
             pnl: values(&layout.pnl),
+            margins: values(&layout.margins),
             counters: values(&layout.counters),
             pairs: parts(&words, &layout.pairs)
                 .map(|part| PairReader(broadcast::Reader::new(part, pair_shape())))
@@ -111,7 +113,8 @@ impl MarketView {
     }
 
     /// Mark price, index and funding of a perpetual; nothing but defaults before its feed has heard
-    /// of them.
+    /// of them, or if they cannot be read.
+    #[inline]
     #[must_use]
     pub fn perpetual(&self, instrument: InstrumentId) -> Perpetual {
         let reader = self.shared.perpetuals.get(instrument.index());
@@ -216,6 +219,19 @@ impl MarketView {
     pub fn pnl(&self) -> Vec<PnlRow> {
         let rows = self.shared.pnl.iter().enumerate();
         rows.filter_map(|(index, row)| account::pnl(AssetId(index as u16), row)).collect()
+    }
+
+    /// What venues have stated that there is to trade perpetuals with.
+    #[must_use]
+    pub fn margins(&self) -> Vec<MarginRow> {
+        let assets = self.shared.counts.assets as usize;
+        let rows = self.shared.margins.iter().enumerate();
+        rows.filter_map(|(index, row)| {
+            let (venue, asset) =
+                (VenueId((index / assets) as u8), AssetId((index % assets) as u16));
+            account::margin(venue, asset, row)
+        })
+        .collect()
     }
 
     /// What the oms has counted.

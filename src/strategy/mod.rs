@@ -44,10 +44,15 @@
 
 #![forbid(unsafe_code)]
 
+mod basis;
 mod context;
+mod pair;
 mod signal;
 mod spread_arb;
+#[cfg(test)]
+mod tests;
 
+pub use basis::{Basis, BasisOptions};
 pub use context::{Context, ContextParts, InstrumentRef};
 pub use signal::{EmitError, SignalBuilder};
 pub use spread_arb::{SpreadArb, SpreadArbOptions};
@@ -59,8 +64,8 @@ pub mod prelude {
     pub use super::{Context, EmitError, InstrumentRef, SignalBuilder, Strategy};
     pub use crate::shm::{RateUse, VenueHealth};
     pub use crate::types::{
-        BookState, BreachAction, Contract, InstrumentId, LegMode, Level, Nanos, Ppb, Price, Qty,
-        Rounding, Side, SignalId, StrategyReport, Trade,
+        BookState, BreachAction, Contract, InstrumentId, LegMode, Level, Nanos, Perpetual, Ppb,
+        Price, Qty, Rate, Rounding, Side, SignalId, StrategyReport, Trade,
     };
     pub use rust_decimal::Decimal;
 }

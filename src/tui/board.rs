@@ -1,6 +1,6 @@
 //! Draws [`BoardData`]. Knows nothing of the engine.
 
-use super::data::{BoardData, BookRow, LatencyRow, ThreadLine, VenueRow};
+use super::data::{BoardData, BookRow, LatencyRow, PnlLine, ThreadLine, VenueRow};
 use crate::types::{BookState, Readiness};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -10,6 +10,9 @@ use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table};
 
 /// Most threads on the board; `stoop status` shows all.
 const THREADS: usize = 8;
+
+/// Maintenance margin over equity, in percent, from which on a venue is shown in red.
+const MARGIN_HIGH: f64 = 70.0;
 
 /// Draws the whole board.
 pub fn draw(frame: &mut Frame<'_>, data: &BoardData) {
@@ -65,6 +68,7 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, data: &BoardData) {
 fn venue(row: &VenueRow) -> Span<'_> {
     let color = match (row.feed, row.orders) {
         _ if row.suspended_ms > 0 => Color::Red,
+        _ if row.margin_percent.is_some_and(|used| used >= MARGIN_HIGH) => Color::Red,
         (Readiness::Ready, true) => Color::Green,
         (Readiness::Down, _) => Color::Red,
         _ => Color::Yellow,
@@ -81,7 +85,8 @@ fn venue(row: &VenueRow) -> Span<'_> {
         (ready, all) if all > 1 && ready < all => format!(", feed {ready} of {all}"),
         _ => String::new(),
     };
-    Span::styled(format!("{} {state}{lines}  ", row.name), Style::default().fg(color))
+    let margin = row.margin_percent.map_or(String::new(), |used| format!(", margin {used:.0} %"));
+    Span::styled(format!("{} {state}{margin}{lines}  ", row.name), Style::default().fg(color))
 }
 
 fn clock(seconds: u64) -> String {
@@ -174,8 +179,11 @@ fn draw_orders(frame: &mut Frame<'_>, area: Rect, data: &BoardData) {
             c.orders_expired, c.orders_canceled, c.orders_open, c.orders_unknown
         )),
     ];
-    for (quote, realised, unrealised, fees) in &data.pnl {
-        let text = format!("{quote} realised {realised}  unrealised {unrealised}  fees {fees}");
+    for (quote, line) in &data.pnl {
+        let PnlLine { realised, unrealised, fees, funding } = line;
+        let funding = funding.as_ref().map_or(String::new(), |text| format!("  funding {text}"));
+        let text =
+            format!("{quote} realised {realised}  unrealised {unrealised}  fees {fees}{funding}");
         lines.push(Line::from(Span::styled(text, head())));
     }
     for (name, fields) in &data.strategies {
@@ -246,6 +254,7 @@ mod tests {
                     feed_lines: (1, 2),
                     orders: true,
                     limit_percent: 12,
+                    margin_percent: Some(31.4),
                     suspended_ms: 0,
                 },
                 VenueRow {
@@ -260,7 +269,15 @@ mod tests {
                 orders_filled: 38,
                 ..OrderCounters::default()
             },
-            pnl: vec![("USDT".to_owned(), "3.00".to_owned(), "0.10".to_owned(), "0.24".to_owned())],
+            pnl: vec![(
+                "USDT".to_owned(),
+                PnlLine {
+                    realised: "3.00".to_owned(),
+                    unrealised: "0.10".to_owned(),
+                    fees: "0.24".to_owned(),
+                    funding: Some("-0.05".to_owned()),
+                },
+            )],
             latency: vec![LatencyRow {
                 stage: "tick_to_order",
                 count: 40,
@@ -291,7 +308,6 @@ mod tests {
         let screen = screen.join("\n");
         for text in [
             "01:01:01",
-            "a ready, limit 12 %, feed 1 of 2",
             "b suspended 42 s",
             "BTC spread +0.66 bp",
             "61685.99",
@@ -300,6 +316,8 @@ mod tests {
             "0.02",
             "orders sent 40  filled 38  rejected 0",
             "USDT realised 3.00",
+            "funding -0.05",
+            "a ready, limit 12 %, margin 31 %, feed 1 of 2",
             "8.4 us",
             "25.0 us",
             "1.2 ms",

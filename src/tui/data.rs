@@ -1,6 +1,8 @@
 //! What the board shows, read from the region once per frame.
 
-use crate::shm::{FeedLine, MarketView, OrderCounters, Stage, Status, StatusValue, ThreadRow};
+use crate::shm::{
+    FeedLine, MarginRow, MarketView, OrderCounters, Stage, Status, StatusValue, ThreadRow,
+};
 use crate::types::{
     Amount, BookState, Instrument, InstrumentTable, Level, Nanos, Readiness, VenueId,
 };
@@ -27,7 +29,7 @@ pub struct BookRow {
 }
 
 /// One venue's part of the head line.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct VenueRow {
     /// Its name.
     pub name: String,
@@ -41,6 +43,22 @@ pub struct VenueRow {
     pub limit_percent: u32,
     /// How long it suspends us yet, milliseconds.
     pub suspended_ms: u64,
+    /// Maintenance margin over equity in percent, of the settle asset that has most of it used;
+    /// `None` without perpetual positions.
+    pub margin_percent: Option<f64>,
+}
+
+/// What was earned in one quote asset.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PnlLine {
+    /// Realised, before fees.
+    pub realised: String,
+    /// Unrealised.
+    pub unrealised: String,
+    /// Fees.
+    pub fees: String,
+    /// Funding received less paid, if there was any.
+    pub funding: Option<String>,
 }
 
 /// One stage's line.
@@ -100,8 +118,8 @@ pub struct BoardData {
     pub venues: Vec<VenueRow>,
     /// Counters of the order manager.
     pub counters: OrderCounters,
-    /// Quote asset, realised, unrealised, fees.
-    pub pnl: Vec<(String, String, String, String)>,
+    /// Quote asset, and what was earned in it.
+    pub pnl: Vec<(String, PnlLine)>,
     /// One line a stage.
     pub latency: Vec<LatencyRow>,
     /// One line a thread.
@@ -132,6 +150,7 @@ const STAGES: [Stage; 10] = [
 #[must_use]
 pub fn collect(view: &MarketView, venues: &[(VenueId, &str)], now: Nanos) -> BoardData {
     let instruments = view.instruments().clone();
+    let margins = view.margins();
     BoardData {
         running_s: now.since(view.started()) / 1_000_000_000,
         books: books(view, &instruments, now),
@@ -148,6 +167,11 @@ pub fn collect(view: &MarketView, venues: &[(VenueId, &str)], now: Nanos) -> Boa
                     orders: health.executor.ready,
                     limit_percent: fullest.map_or(0, |(_, row)| row.percent()),
                     suspended_ms: health.executor.suspended_until_ns.since(now) / 1_000_000,
+                    margin_percent: margins
+                        .iter()
+                        .filter(|row| row.stated.venue == *venue)
+                        .filter_map(MarginRow::used_percent)
+                        .max_by(f64::total_cmp),
                 }
             })
             .collect(),
@@ -157,7 +181,14 @@ pub fn collect(view: &MarketView, venues: &[(VenueId, &str)], now: Nanos) -> Boa
             .iter()
             .map(|row| {
                 let quote = instruments.assets.name(row.quote).to_owned();
-                (quote, money(row.realised), money(row.unrealised), money(row.fees))
+                let funding = (row.funding != Amount::ZERO).then(|| money(row.funding));
+                let line = PnlLine {
+                    realised: money(row.realised),
+                    unrealised: money(row.unrealised),
+                    fees: money(row.fees),
+                    funding,
+                };
+                (quote, line)
             })
             .collect(),
         latency: STAGES.iter().map(|stage| latency(view, *stage, venues)).collect(),

@@ -1,8 +1,9 @@
 //! What a venue connector hands to its agent: events, in a buffer the agent owns.
 
 use super::{
-    AssetBalance, ClientOrderId, DepthUpdate, ExecutionReport, FeeRate, InstrumentId,
-    InstrumentStatus, Level, Nanos, PerpetualUpdate, SignalId, TopOfBook, Trade,
+    AssetBalance, ClientOrderId, DepthUpdate, ExecutionReport, FeeRate, FundingPayment,
+    InstrumentId, InstrumentStatus, Level, MarginReport, Nanos, PerpetualUpdate, PositionReport,
+    SignalId, TopOfBook, Trade,
 };
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +109,38 @@ pub struct RateLimitUse {
     pub resets_ns: Nanos,
 }
 
+/// How an account is set up that the engine does not trade with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum AccountFlaw {
+    /// Long and short positions are kept apart (hedge mode): orders would have to say which.
+    HedgeMode = 0,
+    /// An account mode that cannot trade what is configured.
+    AccountMode = 1,
+    /// Another leverage or margin mode than is configured, and it cannot be changed.
+    MarginSettings = 2,
+}
+
+impl AccountFlaw {
+    /// What a person can do.
+    #[must_use]
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::HedgeMode => {
+                "the account is in hedge mode (long and short positions apart), which is not \
+                 supported: close all positions and choose one-way (net) mode at the venue"
+            }
+            Self::AccountMode => {
+                "the account's mode cannot trade what is configured: choose another at the venue"
+            }
+            Self::MarginSettings => {
+                "leverage or margin mode are not as configured and could not be set: close the \
+                 position or change them at the venue"
+            }
+        }
+    }
+}
+
 /// A statement of the venue about itself or the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VenueNotice {
@@ -132,7 +165,7 @@ pub enum VenueNotice {
     OpenOrdersEnd(InstrumentId),
     /// All fills asked for have been reported.
     FillsEnd(InstrumentId),
-    /// All balances have been reported.
+    /// All balances have been reported, and where there are perpetuals all positions and margins.
     BalancesEnd,
     /// A cancel-all was carried out.
     CancelAllDone(InstrumentId),
@@ -149,6 +182,10 @@ pub enum VenueNotice {
     DeadManArmed(u32),
     /// The venue refused to, with its code.
     DeadManFailed(i32),
+    /// All funding that was asked for has been reported.
+    FundingEnd,
+    /// The account is set up in a way that the engine does not trade with.
+    AccountUnfit(AccountFlaw),
 }
 
 /// An order's bytes were handed to the socket.
@@ -177,8 +214,15 @@ pub enum Event {
     Perpetual(PerpetualUpdate),
     /// Statement about one of our orders.
     Report(ExecutionReport),
-    /// Balance of one asset.
+    /// Balance of one asset. Of what perpetuals settle in it is the wallet balance: profit counts in
+    /// it once it is realised.
     Balance(AssetBalance),
+    /// Position in one perpetual; also told when it has been closed.
+    Position(PositionReport),
+    /// Funding of one position was paid or received.
+    FundingPaid(FundingPayment),
+    /// What the account has to trade perpetuals with.
+    Margin(MarginReport),
     /// The account's fee rates.
     Fee(FeeRate),
     /// Statement about venue or session.

@@ -95,6 +95,7 @@ fn samples() -> [CommandKind; CommandKind::COUNT] {
         CommandKind::Subscribe(instrument),
         CommandKind::Unsubscribe(instrument),
         CommandKind::Resync(instrument),
+        CommandKind::FundingSince(Nanos(0)),
     ]
 }
 

@@ -19,7 +19,9 @@ mod strategy;
 mod text;
 mod units;
 
-pub use account::{AssetBalance, FeeRate};
+pub use account::{
+    AssetBalance, FeeRate, FundingPayment, MarginMode, MarginReport, PositionReport,
+};
 pub use event::{
     Channel, Event, Events, EventsFull, OrderLine, OrderLines, RateLimitUse, Readiness, SentOrder,
     VenueNotice,

@@ -252,7 +252,9 @@ pub enum CommandKind {
         /// Earliest time if no id is known.
         from_ns: Nanos,
     },
-    /// Ask for all balances: balance events, then [`super::VenueNotice::BalancesEnd`].
+    /// Ask for the account: an [`super::Event::Balance`] of each asset, where there are perpetuals an
+    /// [`super::Event::Position`] of each position that is not zero and an [`super::Event::Margin`],
+    /// then [`super::VenueNotice::BalancesEnd`].
     Balances,
     /// Ask for the account's fee rates: a [`super::Event::Fee`].
     FeeRate(InstrumentId),
@@ -262,6 +264,9 @@ pub enum CommandKind {
     Unsubscribe(InstrumentId),
     /// Fetch a fresh snapshot of one book after a gap, leaving the connection alone.
     Resync(InstrumentId),
+    /// Ask for funding payments of all perpetuals from this time on: an [`super::Event::FundingPaid`] of
+    /// each, then [`super::VenueNotice::FundingEnd`]. Spot venues are never asked.
+    FundingSince(Nanos),
 }
 
 /// Who may use the last units of a limit. Each step down leaves more of the limit untouched:
@@ -285,7 +290,7 @@ pub enum Priority {
 
 impl CommandKind {
     /// How many kinds there are.
-    pub const COUNT: usize = 12;
+    pub const COUNT: usize = 13;
 
     /// Index into tables.
     #[inline]
@@ -304,6 +309,7 @@ impl CommandKind {
             Self::Subscribe(_) => 9,
             Self::Unsubscribe(_) => 10,
             Self::Resync(_) => 11,
+            Self::FundingSince(_) => 12,
         }
     }
 

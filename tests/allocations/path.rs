@@ -503,7 +503,7 @@ impl Engine {
         let parts = ContextParts { view, end, instruments, clock: clock.clone(), strategy };
         let body = SpreadArb::new(SpreadArbOptions {
             book_age_max_ns: 5_000_000_000,
-            names: ["BTC/USDT@binance".to_owned(), "BTC/USDT@bybit".to_owned()],
+            names: vec!["BTC/USDT@binance".to_owned(), "BTC/USDT@bybit".to_owned()],
             spread_min: Ppb(500_000),
             qty: Qty(10_000),
             cooldown_ns: 0,

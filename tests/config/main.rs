@@ -83,8 +83,8 @@ fn what_is_asked_of_the_kernel_is_checked_and_sockets_are_read_directly_where_a_
 #[test]
 fn contracts_are_checked_where_they_stand() {
     let config = Config::parse("engine.toml", DEFAULT_TOML).unwrap();
-    let StrategyKind::SpreadArb { contract, .. } = &config.strategies[0].kind;
-    assert_eq!(*contract, ContractConfig::default(), "what the file says is the default");
+    let StrategyKind::SpreadArb { legs, .. } = &config.strategies[0].kind else { panic!() };
+    assert_eq!(legs.contract, ContractConfig::default(), "what the file says is the default");
     let without = DEFAULT_TOML.replace("naked_ms_max = 500", "# naked_ms_max = 500");
     assert_eq!(Config::parse("engine.toml", &without).unwrap().strategies, config.strategies);
     for (from, to, column, what) in [
@@ -98,6 +98,53 @@ fn contracts_are_checked_where_they_stand() {
         let complaint = complaint(&with(from, to));
         assert!(complaint.starts_with(&place), "{complaint}\n{place}");
     }
+}
+
+#[test]
+fn options_of_a_strategy_are_those_of_its_kind() {
+    let head = "[[strategy]]\nname = \"carry\"\nkind = \"basis\"\n\
+                instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\"]\n";
+    let good = "entry_bps = 10\nexit_bps = -1.5\nqty = \"0.01\"\nqty_max = \"0.05\"\n\
+                cooldown_ms = 100\nfunding_horizon_h = 24\n";
+    let file = |options: &str| with("[limits]\n", &format!("{head}{options}\n[limits]\n"));
+    let config = Config::parse("engine.toml", &file(good)).unwrap();
+    let StrategyKind::Basis { funding_horizon_ns, funding_age_max_ns, exit_bps, .. } =
+        &config.strategies[1].kind
+    else {
+        panic!()
+    };
+    assert_eq!(*funding_horizon_ns, 86_400_000_000_000);
+    assert_eq!((*funding_age_max_ns, exit_bps.to_string()), (120_000_000_000, "-1.5".to_owned()));
+    let first = line("[limits]") + 4;
+    for (from, to, row, column, what) in [
+        ("entry_bps = 10\n", "", 2, 8, "basis needs entry_bps"),
+        ("exit_bps = -1.5", "exit_bps = 10", 5, 12, "exit_bps must be below entry_bps"),
+        ("qty_max = \"0.05\"", "qty_max = \"0.005\"", 7, 11, "qty_max must not be below qty"),
+        (
+            "qty_max = \"0.05\"",
+            "spread_min_bps = 5",
+            7,
+            18,
+            "spread_min_bps is not an option of basis",
+        ),
+        (
+            "funding_horizon_h = 24",
+            "funding_horizon_h = -1",
+            9,
+            21,
+            "funding_horizon_h = -1 must be from",
+        ),
+    ] {
+        let said = complaint(&file(&good.replace(from, to)));
+        let place = format!("engine.toml:{}:{column}: {what}", first + row - 4);
+        assert!(said.starts_with(&place), "{said}\n{place}");
+    }
+    let at = line("name = \"spread\"") + 1;
+    let said = complaint(&with("spread_min_bps = 5  ", "spread_min_bps = 5\nentry_bps = 4\n#"));
+    assert!(said.ends_with("entry_bps is not an option of spread_arb"), "{said}");
+    let said = complaint(&with("kind = \"spread_arb\"", "kind = \"bassis\""));
+    let what = "kind = \"bassis\" is not one of \"spread_arb\" or \"basis\"";
+    assert_eq!(said, format!("engine.toml:{at}:8: {what}; did you mean \"basis\"?"));
 }
 
 #[test]

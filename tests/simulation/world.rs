@@ -143,8 +143,9 @@ fn config(plan: &Plan) -> Config {
     limits.orders_open_max = plan.limits.orders_open;
     if plan.spread_arb {
         for strategy in &mut config.strategies {
-            let StrategyKind::SpreadArb { cooldown_ns, .. } = &mut strategy.kind;
-            *cooldown_ns = 200 * MS;
+            let (StrategyKind::SpreadArb { legs, .. } | StrategyKind::Basis { legs, .. }) =
+                &mut strategy.kind;
+            legs.cooldown_ns = 200 * MS;
         }
     } else {
         config.strategies.clear();

@@ -68,6 +68,9 @@ impl Rows {
             Record::Request(strategy, request) => self.request(strategy.0, request, row),
             Record::Report(venue, report) => self.report(*venue, report, row),
             Record::Balance(balance) => self.balance(balance, row),
+            Record::Position(..) | Record::Funding(..) | Record::Margin(_) => {
+                self.perpetual(record, row)
+            }
             Record::Fee(fee) => {
                 let text = format!("maker {} ppb, taker {} ppb", fee.maker.0, fee.taker.0);
                 Row { text, ..self.on(fee.instrument, row) }
@@ -147,6 +150,37 @@ impl Rows {
             Record::VenueHalted(_, halted) => {
                 let text = if *halted { "until a person decides" } else { "no longer" };
                 Row { text: text.to_owned(), ..row }
+            }
+            _ => row,
+        }
+    }
+
+    /// What a venue says of perpetuals.
+    fn perpetual(&self, record: &Record, row: Row) -> Row {
+        match record {
+            Record::Position(venue, position) => {
+                let text = format!(
+                    "{} at {}, liquidation {}, leverage {}",
+                    position.qty.to_decimal(),
+                    position.entry.to_decimal(),
+                    position.liquidation.to_decimal(),
+                    position.leverage.to_decimal()
+                );
+                Row { venue: venue_name(*venue), text, ..self.on(position.instrument, row) }
+            }
+            Record::Funding(venue, payment) => {
+                let text = format!("funding of {}", payment.amount.to_decimal());
+                Row { venue: venue_name(*venue), text, ..self.on(payment.instrument, row) }
+            }
+            Record::Margin(margin) => {
+                let text = format!(
+                    "equity {}, available {}, initial {}, maintenance {}",
+                    margin.equity.to_decimal(),
+                    margin.available.to_decimal(),
+                    margin.initial.to_decimal(),
+                    margin.maintenance.to_decimal()
+                );
+                Row { venue: venue_name(margin.venue), text, ..row }
             }
             _ => row,
         }
@@ -328,6 +362,9 @@ impl Rows {
                 plain(text.trim_end(), *instrument)
             }
             CommandKind::Balances => Row { text: "ask for balances".to_owned(), ..row },
+            CommandKind::FundingSince(from) => {
+                Row { text: format!("ask for funding from {} on", from.0), ..row }
+            }
             CommandKind::FeeRate(id) => plain("ask for fee rates", *id),
             CommandKind::Subscribe(id) => plain("subscribe", *id),
             CommandKind::Unsubscribe(id) => plain("unsubscribe", *id),

@@ -8,6 +8,7 @@ mod life;
 mod limits;
 mod matrix;
 mod operator;
+mod perpetuals;
 mod property;
 mod rates;
 mod reconcile;
@@ -238,6 +239,7 @@ impl Bench {
                 Some(CommandKind::FillsSince { instrument, from_id, from_ns })
             }
             Step::Orders(instrument) => Some(CommandKind::OpenOrders(instrument)),
+            Step::Funding => Some(CommandKind::FundingSince(Nanos(0))),
             Step::Balances => Some(CommandKind::Balances),
             Step::Idle | Step::Answers => None,
         }
@@ -361,9 +363,9 @@ impl Bench {
         assert_eq!(exposure.selling, Amount(sum(Side::Sell)));
         for venue in [VENUE_A, VENUE_B] {
             let own = |order: &&Order| order.strategy == STRATEGY && order.venue == venue;
-            let scale = Scale { price_decimals: 2, qty_decimals: 5 };
-            let bound =
-                self.oms.orders().iter().filter(own).map(|order| order.worst_value(scale).0);
+            let bound = self.oms.orders().iter().filter(own).map(|order| {
+                order.worst_value(self.oms.instruments.get(order.instrument).unwrap()).0
+            });
             assert_eq!(self.oms.budget(STRATEGY, venue).working, Amount(bound.sum()));
         }
         let held: i128 = self.oms.positions().all().iter().map(|position| position.qty.0).sum();

@@ -45,7 +45,7 @@ fn numbers_of_refusals_are_stable_and_texts_distinct() {
         assert_eq!(RiskReject::from_u8(code as u8), Some(code));
         assert!(texts.insert(code.to_string()));
     }
-    assert_eq!((RiskReject::from_u8(0), RiskReject::from_u8(38)), (None, None));
+    assert_eq!((RiskReject::from_u8(0), RiskReject::from_u8(40)), (None, None));
 }
 
 #[test]

@@ -6,10 +6,10 @@ use super::property::{Model, step};
 use super::*;
 use proptest::prelude::*;
 
-type Records = Vec<(Nanos, Record)>;
+pub(super) type Records = Vec<(Nanos, Record)>;
 
 /// Everything recorded, through bytes as the journal keeps it.
-fn recorded(bench: &mut Bench) -> Records {
+pub(super) fn recorded(bench: &mut Bench) -> Records {
     let mut all = bench.before.clone();
     all.extend(bench.oms.recorder().iter().cloned());
     all.iter().map(|(now, record)| (*now, through_bytes(record))).collect()
@@ -21,7 +21,7 @@ fn through_bytes(record: &Record) -> Record {
     Record::decode(&bytes[..len]).unwrap()
 }
 
-fn replay(mut replay: Replay, records: &[(Nanos, Record)]) -> Kept {
+pub(super) fn replay(mut replay: Replay, records: &[(Nanos, Record)]) -> Kept {
     for (now, record) in records {
         replay.push(*now, record.clone()).unwrap();
     }

@@ -93,7 +93,7 @@ pub(super) fn costs(command: &CommandKind, _over_rest: bool) -> Costs {
         CommandKind::OpenOrders(_) => (6, 0),
         CommandKind::FillsSince { .. } | CommandKind::Balances | CommandKind::FeeRate(_) => (20, 0),
         CommandKind::Subscribe(_) | CommandKind::Resync(_) => (SNAPSHOT_WEIGHT, 0),
-        CommandKind::Unsubscribe(_) => return Costs::default(),
+        CommandKind::Unsubscribe(_) | CommandKind::FundingSince(_) => return Costs::default(),
     };
     let mut costs = [0; LIMITS_MAX];
     costs[usize::from(WEIGHT)] = weight;

@@ -100,9 +100,10 @@ pub(super) fn encode(
             params.number("timestamp", stamp.timestamp_ms);
             Ok(&BALANCES)
         }
-        CommandKind::Subscribe(_) | CommandKind::Unsubscribe(_) | CommandKind::Resync(_) => {
-            Err(EncodeError::Unsupported)
-        }
+        CommandKind::Subscribe(_)
+        | CommandKind::Unsubscribe(_)
+        | CommandKind::Resync(_)
+        | CommandKind::FundingSince(_) => Err(EncodeError::Unsupported),
     }
 }
 

@@ -87,7 +87,10 @@ pub(super) fn decode(
         CommandKind::FeeRate(instrument) => {
             events.push(Event::Fee(fee_rate(result, *instrument)?))?;
         }
-        CommandKind::Subscribe(_) | CommandKind::Unsubscribe(_) | CommandKind::Resync(_) => {
+        CommandKind::Subscribe(_)
+        | CommandKind::Unsubscribe(_)
+        | CommandKind::Resync(_)
+        | CommandKind::FundingSince(_) => {
             return Err(DecodeError::UnknownRequest);
         }
     }

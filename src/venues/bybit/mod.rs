@@ -139,7 +139,10 @@ fn costs(command: &CommandKind, over_rest: bool) -> Costs {
             take(limit::QUERY, 1);
             take(limit::HTTP, 1);
         }
-        CommandKind::Subscribe(_) | CommandKind::Unsubscribe(_) | CommandKind::Resync(_) => {}
+        CommandKind::Subscribe(_)
+        | CommandKind::Unsubscribe(_)
+        | CommandKind::Resync(_)
+        | CommandKind::FundingSince(_) => {}
     }
     Costs(units)
 }

@@ -458,9 +458,10 @@ impl Connector for TradingConnector {
             CommandKind::FillsSince { .. } => core.start_fills(&command.kind, now, out),
             CommandKind::Balances => core.send_read(Ask::Balances, "", now, out),
             CommandKind::FeeRate(id) => core.send_read(Ask::FeeRate(id), "", now, out),
-            CommandKind::Subscribe(_) | CommandKind::Unsubscribe(_) | CommandKind::Resync(_) => {
-                Err(EncodeError::Unsupported)
-            }
+            CommandKind::Subscribe(_)
+            | CommandKind::Unsubscribe(_)
+            | CommandKind::Resync(_)
+            | CommandKind::FundingSince(_) => Err(EncodeError::Unsupported),
         }
     }
 

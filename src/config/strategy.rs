@@ -1,0 +1,183 @@
+//! `[[strategy]]`: the built-in kinds and their options.
+
+#![forbid(unsafe_code)]
+
+use super::check::Checker;
+use super::raw::RawStrategy;
+use super::{ConfigError, ContractConfig, Place, StrategyConfig};
+use rust_decimal::Decimal;
+use toml::Spanned;
+
+/// Built-in strategies and their options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StrategyKind {
+    /// See [`crate::strategy::SpreadArb`].
+    SpreadArb {
+        /// Smallest gap, basis points.
+        spread_min_bps: Decimal,
+        /// What all of them share.
+        legs: LegsConfig,
+    },
+    /// See [`crate::strategy::Basis`].
+    Basis {
+        /// Smallest edge to enter with, basis points.
+        entry_bps: Decimal,
+        /// Largest edge to leave with, basis points.
+        exit_bps: Decimal,
+        /// How long a position is expected to be held.
+        funding_horizon_ns: u64,
+        /// Oldest funding rate to enter on.
+        funding_age_max_ns: u64,
+        /// Largest position, base units.
+        qty_max: Decimal,
+        /// What all of them share.
+        legs: LegsConfig,
+    },
+}
+
+/// What strategies of two legs share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegsConfig {
+    /// Quantity of each leg, base units.
+    pub qty: Decimal,
+    /// Pause after a signal.
+    pub cooldown_ns: u64,
+    /// What holds between the legs.
+    pub contract: ContractConfig,
+    /// Prices in different quote assets are compared as if those were one.
+    pub equal_quotes: bool,
+}
+
+/// Where quantities stand in the file: whether they can be held is known only with the instruments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StrategyPlaces {
+    /// `qty`
+    pub qty: Place,
+    /// `naked_qty_max`, or the strategy's kind where there is none.
+    pub naked_qty_max: Place,
+    /// `qty_max`, likewise.
+    pub qty_max: Place,
+}
+
+const KINDS: [&str; 2] = ["spread_arb", "basis"];
+/// Instruments of one spread_arb: every book that changes is compared with all others.
+const SPREAD_ARB_MAX: usize = 16;
+const HOUR_MS: i64 = 3_600_000;
+const FUNDING_AGE_MAX_S: i64 = 120;
+
+impl Checker<'_> {
+    pub(super) fn strategy(
+        &self,
+        name: String,
+        raw: RawStrategy,
+    ) -> Result<StrategyConfig, ConfigError> {
+        let kind = match raw.kind.get_ref().as_str() {
+            "spread_arb" => self.spread_arb(&raw)?,
+            "basis" => self.basis(&raw)?,
+            other => return Err(self.error(&raw.kind, self.one_of("kind", other, &KINDS))),
+        };
+        let limits = self.strategy_limits(&raw)?;
+        let place = |value: Option<&Spanned<Decimal>>| {
+            let span = value.map_or(raw.kind.span(), Spanned::span);
+            self.source.place(span.start)
+        };
+        let places = StrategyPlaces {
+            qty: place(Some(&raw.qty)),
+            naked_qty_max: place(raw.naked_qty_max.as_ref()),
+            qty_max: place(raw.qty_max.as_ref()),
+        };
+        let instruments = raw.instruments.into_inner();
+        let instruments = instruments.into_iter().map(Spanned::into_inner).collect();
+        Ok(StrategyConfig { name, kind, instruments, limits, places })
+    }
+
+    fn spread_arb(&self, raw: &RawStrategy) -> Result<StrategyKind, ConfigError> {
+        if !(2..=SPREAD_ARB_MAX).contains(&raw.instruments.get_ref().len()) {
+            let message = format!("spread_arb needs 2 to {SPREAD_ARB_MAX} instruments");
+            return Err(self.error(&raw.instruments, message));
+        }
+        let foreign = [
+            (raw.entry_bps.as_ref().map(Spanned::span), "entry_bps"),
+            (raw.exit_bps.as_ref().map(Spanned::span), "exit_bps"),
+            (raw.qty_max.as_ref().map(Spanned::span), "qty_max"),
+            (raw.funding_horizon_h.as_ref().map(Spanned::span), "funding_horizon_h"),
+            (raw.funding_age_max_s.as_ref().map(Spanned::span), "funding_age_max_s"),
+        ];
+        self.none_of(raw, &foreign)?;
+        let spread = self.needed(raw, raw.spread_min_bps.as_ref(), "spread_min_bps")?;
+        let spread_min_bps = self.positive(spread, "spread_min_bps")?;
+        Ok(StrategyKind::SpreadArb { spread_min_bps, legs: self.legs(raw)? })
+    }
+
+    fn basis(&self, raw: &RawStrategy) -> Result<StrategyKind, ConfigError> {
+        if raw.instruments.get_ref().len() != 2 {
+            let message =
+                "basis needs exactly two instruments: spot, then the perpetual".to_owned();
+            return Err(self.error(&raw.instruments, message));
+        }
+        let spread = raw.spread_min_bps.as_ref().map(Spanned::span);
+        self.none_of(raw, &[(spread, "spread_min_bps")])?;
+        let entry = self.needed(raw, raw.entry_bps.as_ref(), "entry_bps")?;
+        let exit = self.needed(raw, raw.exit_bps.as_ref(), "exit_bps")?;
+        if exit.get_ref() >= entry.get_ref() {
+            let message = "exit_bps must be below entry_bps".to_owned();
+            return Err(self.error(exit, message));
+        }
+        let qty_max = self.needed(raw, raw.qty_max.as_ref(), "qty_max")?;
+        if qty_max.get_ref() < raw.qty.get_ref() {
+            return Err(self.error(qty_max, "qty_max must not be below qty".to_owned()));
+        }
+        let hours = match &raw.funding_horizon_h {
+            Some(hours) => self.in_range(hours, 0, 24 * 365, "funding_horizon_h")?,
+            None => 0,
+        };
+        let age = match &raw.funding_age_max_s {
+            Some(age) => self.in_range(age, 1, 86_400, "funding_age_max_s")?,
+            None => FUNDING_AGE_MAX_S,
+        };
+        Ok(StrategyKind::Basis {
+            entry_bps: *entry.get_ref(),
+            exit_bps: *exit.get_ref(),
+            funding_horizon_ns: (hours * HOUR_MS) as u64 * 1_000_000,
+            funding_age_max_ns: age as u64 * 1_000_000_000,
+            qty_max: self.positive(qty_max, "qty_max")?,
+            legs: self.legs(raw)?,
+        })
+    }
+
+    fn legs(&self, raw: &RawStrategy) -> Result<LegsConfig, ConfigError> {
+        let cooldown_ms = self.in_range(&raw.cooldown_ms, 0, HOUR_MS, "cooldown_ms")?;
+        Ok(LegsConfig {
+            qty: self.positive(&raw.qty, "qty")?,
+            cooldown_ns: cooldown_ms as u64 * 1_000_000,
+            contract: self.contract(raw)?,
+            equal_quotes: raw.equal_quotes.as_ref().is_some_and(|equal| *equal.get_ref()),
+        })
+    }
+
+    /// An option that this kind cannot do without.
+    fn needed<'r, T>(
+        &self,
+        raw: &RawStrategy,
+        value: Option<&'r Spanned<T>>,
+        key: &str,
+    ) -> Result<&'r Spanned<T>, ConfigError> {
+        let message = || format!("{} needs {key}", raw.kind.get_ref());
+        value.ok_or_else(|| self.error(&raw.kind, message()))
+    }
+
+    /// Options of other kinds are mistakes.
+    fn none_of(
+        &self,
+        raw: &RawStrategy,
+        foreign: &[(Option<std::ops::Range<usize>>, &str)],
+    ) -> Result<(), ConfigError> {
+        for (span, key) in foreign {
+            if let Some(span) = span {
+                let message = format!("{key} is not an option of {}", raw.kind.get_ref());
+                return Err(self.error(&Spanned::new(span.clone(), ()), message));
+            }
+        }
+        Ok(())
+    }
+}
