@@ -5,8 +5,8 @@
 //! low enough that the spreads of the default flow pay.
 
 use super::{
-    AccountId, ApiKey, Exchange, FlowOptions, SelfTrade, SimError, SimOptions, SimVenueOptions,
-    SymbolRules, Wire,
+    AccountId, ApiKey, Exchange, FlowOptions, PerpetualRules, ReduceOnlyPolicy, SelfTrade,
+    SimError, SimOptions, SimVenueOptions, SymbolRules, Wire,
 };
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
@@ -28,6 +28,9 @@ pub struct EmbeddedOptions {
     pub deposits: BTreeMap<String, Decimal>,
     /// Ports by the name of the venue; any free one where none is given.
     pub ports: BTreeMap<String, u16>,
+    /// Time between payments of funding of all perpetuals, ms; as their venues have it where none is
+    /// given.
+    pub funding_interval_ms: Option<u64>,
     /// See [`SimOptions::events_first_per_mille`].
     pub events_first_per_mille: u32,
 }
@@ -45,6 +48,7 @@ impl Default for EmbeddedOptions {
                 deposit("USDT", 10_000_000),
             ]),
             ports: BTreeMap::new(),
+            funding_interval_ms: None,
             events_first_per_mille: 100,
         }
     }
@@ -93,6 +97,11 @@ pub fn embedded(
         let mut rules = rules_of(name);
         for rules in &mut rules {
             (rules.maker_fee, rules.taker_fee) = (options.maker_fee, options.taker_fee);
+            if let (Some(perpetual), Some(interval)) =
+                (&mut rules.perpetual, options.funding_interval_ms)
+            {
+                perpetual.funding_interval_ms = interval.max(1);
+            }
         }
         let hmac = hmac_key()?;
         let shared = account(name, SimKeyKind::Hmac, &hmac, hmac.secret.clone());
@@ -101,8 +110,11 @@ pub fn embedded(
             accounts.push(account(name, SimKeyKind::Ed25519, &signing, pem));
             let mut exchange = Exchange::new(rules, vec![(signing, options.deposits.clone())]);
             exchange.add_key(AccountId(0), hmac);
-            // This venue lets no account trade with itself unless asked.
+            // This venue lets no account trade with itself unless asked, and ends reduce-only orders
+            // that have become too large.
             exchange.set_self_trade(SelfTrade::ExpireMaker);
+            exchange
+                .set_reduce_only(ReduceOnlyPolicy { cancels_resting: true, ..Default::default() });
             exchange
         } else {
             Exchange::new(rules, vec![(hmac, options.deposits.clone())])
@@ -124,7 +136,7 @@ fn account(venue: &'static str, kind: SimKeyKind, key: &ApiKey, secret: String) 
 }
 
 fn takes_ed25519(venue: &str) -> bool {
-    venue == "binance"
+    venue.starts_with("binance")
 }
 
 /// Rules as the venue of this name has them; a venue that is not known has the finer ones.
@@ -180,12 +192,55 @@ fn rules_of(venue: &str) -> Vec<SymbolRules> {
         };
         (common, eth)
     };
-    let named = |rules: SymbolRules, base: &str| SymbolRules {
-        symbol: format!("{base}USDT"),
+    let named = |rules: SymbolRules, base: &str, suffix: &str| SymbolRules {
+        symbol: format!("{base}USDT{suffix}"),
         base: base.to_owned(),
         ..rules
     };
-    vec![named(btc, "BTC"), named(eth, "ETH")]
+    let [btc_linear, eth_linear] = linear(&btc);
+    match venue {
+        "binance_usdm" => vec![named(btc_linear, "BTC", ""), named(eth_linear, "ETH", "")],
+        _ => vec![named(btc, "BTC", ""), named(eth, "ETH", "")],
+    }
+}
+
+/// Perpetuals of these two, settled in USDT, with the rules that the venues have for them.
+fn linear(common: &SymbolRules) -> [SymbolRules; 2] {
+    let number = |mantissa: i64, decimals: u32| Decimal::new(mantissa, decimals);
+    let whole = Decimal::from;
+    let perpetual = PerpetualRules {
+        settle: "USDT".to_owned(),
+        contract_size: Decimal::ONE,
+        leverage_initial: whole(10),
+        leverage_max: whole(100),
+        maintenance_rate: number(5, 3),
+        funding_interval_ms: 8 * 3_600_000,
+        funding_rate_max: number(375, 5),
+    };
+    let btc = SymbolRules {
+        tick_size: number(1, 1),
+        lot_size: number(1, 3),
+        price_min: number(1, 1),
+        price_max: whole(1_999_999),
+        qty_min: number(1, 3),
+        qty_max: whole(1_190),
+        qty_market_max: whole(500),
+        notional_max: Decimal::ZERO,
+        fee_decimals: 8,
+        perpetual: Some(perpetual.clone()),
+        ..common.clone()
+    };
+    let eth = SymbolRules {
+        tick_size: number(1, 2),
+        lot_size: number(1, 2),
+        price_min: number(1, 2),
+        qty_min: number(1, 2),
+        qty_max: whole(7_240),
+        qty_market_max: whole(2_500),
+        perpetual: Some(PerpetualRules { maintenance_rate: number(6, 3), ..perpetual }),
+        ..btc.clone()
+    };
+    [btc, eth]
 }
 
 /// A shared secret and the name it goes by, from the system's random source.

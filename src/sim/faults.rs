@@ -1,6 +1,7 @@
 //! What can be made to go wrong, per venue, while the simulator runs.
 
 use super::ConnId;
+use rust_decimal::Decimal;
 use std::collections::BTreeSet;
 
 /// One fault to switch or to cause.
@@ -61,6 +62,20 @@ pub enum Fault {
     Restart {
         /// Open orders are still there afterwards.
         keep_orders: bool,
+    },
+    /// Holds the mark price of a perpetual, or lets it follow the book again.
+    SetMark {
+        /// The exchange's name of the instrument.
+        symbol: String,
+        /// The price.
+        price: Option<Decimal>,
+    },
+    /// Holds the funding rate of a perpetual, or lets it follow the premium again.
+    SetFundingRate {
+        /// The exchange's name of the instrument.
+        symbol: String,
+        /// As a ratio per interval.
+        rate: Option<Decimal>,
     },
     /// Delays everything that goes to clients by this many milliseconds, keeping its order.
     DelayMs(u64),

@@ -18,7 +18,7 @@ const LEVELS_MAX: usize = 5_000;
 const SPEED_MAX: f64 = 1_000.0;
 const EDGE_MAX_BP: f64 = 1_000.0;
 const LAST_MAX_MS: f64 = 60_000.0;
-/// Start price of a symbol that has none.
+/// Start price of a pair that has none.
 const FALLBACK_PRICE: u64 = 100;
 
 /// What moves the books.
@@ -32,11 +32,12 @@ pub struct FlowOptions {
     pub dislocations: Dislocations,
     /// Levels a side that the seeded flow keeps at least.
     pub levels: usize,
-    /// Price of each symbol at the start of the seeded flow.
+    /// Price of each pair (base and quote as one word, dollars as USDT) at the start of the seeded
+    /// flow.
     pub start_prices: BTreeMap<String, Decimal>,
     /// Recorded files, one symbol each, lines of `<unix ns> <json>` in gzip. Their symbols move as
-    /// recorded at `capture_venue`; on the other venues they follow after `lag_ms`, with noise and
-    /// dislocations. Symbols without a file have the seeded flow. A file that ends begins again.
+    /// recorded at `capture_venue`; other instruments of their pairs follow after `lag_ms`, with
+    /// noise and dislocations. Pairs without a file have the seeded flow. A file that ends begins again.
     pub captures: Vec<PathBuf>,
     /// Name of the venue that the files were recorded at; the first venue if empty.
     pub capture_venue: String,
@@ -161,12 +162,12 @@ impl Flow {
         let mut tapes: Vec<Tape> = Vec::new();
         for path in &options.captures {
             let tape = Tape::open(path, options, venues, source)?;
-            if tapes.iter().any(|other| other.symbol() == tape.symbol()) {
-                return Err(format!("two captures hold {}", tape.symbol()));
+            if tapes.iter().any(|other| other.pair() == tape.pair()) {
+                return Err(format!("two captures hold {}", tape.pair()));
             }
             tapes.push(tape);
         }
-        let recorded: Vec<&str> = tapes.iter().map(Tape::symbol).collect();
+        let recorded: Vec<String> = tapes.iter().map(|tape| tape.pair().to_owned()).collect();
         let seeded = Seeded::new(options, venues, &recorded);
         Ok(Self { seeded, tapes, speed: options.speed, paced_ns: 0 })
     }
@@ -259,7 +260,7 @@ fn check(options: &FlowOptions) -> Result<(), String> {
     Ok(())
 }
 
-/// The start price of a symbol.
-pub(super) fn start_price(options: &FlowOptions, symbol: &str) -> Decimal {
-    options.start_prices.get(symbol).copied().unwrap_or(Decimal::from(FALLBACK_PRICE))
+/// The start price of a pair.
+pub(super) fn start_price(options: &FlowOptions, pair: &str) -> Decimal {
+    options.start_prices.get(pair).copied().unwrap_or(Decimal::from(FALLBACK_PRICE))
 }

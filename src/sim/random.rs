@@ -77,67 +77,67 @@ impl Default for Dislocations {
     }
 }
 
-/// When which venue parts from the others in one symbol.
+/// When which book of one pair parts from the others.
 #[derive(Clone, Debug)]
 pub(super) struct DislocationClock {
     random: Random,
     settings: Dislocations,
     period_ns: f64,
-    /// Candidates: indices of venues.
-    venues: Vec<usize>,
+    /// Candidates: places of books.
+    books: Vec<usize>,
     /// When the next dislocation begins or the running one ends.
     pub(super) next_ns: u64,
-    /// The venue concerned and its distance as a ratio.
+    /// The book concerned and its distance as a ratio.
     active: Option<(usize, f64)>,
 }
 
 impl DislocationClock {
-    /// `symbols` share the settings' rate.
+    /// `pairs` share the settings' rate.
     pub(super) fn new(
         settings: Dislocations,
-        symbols: usize,
-        venues: Vec<usize>,
+        pairs: usize,
+        books: Vec<usize>,
         random: Random,
     ) -> Self {
-        let per_second = settings.per_second / symbols.max(1) as f64;
-        let runs = per_second > 0.0 && !venues.is_empty();
+        let per_second = settings.per_second / pairs.max(1) as f64;
+        let runs = per_second > 0.0 && !books.is_empty();
         let period_ns = if runs { 1e9 / per_second } else { 0.0 };
         let mut clock =
-            Self { random, settings, period_ns, venues, next_ns: u64::MAX, active: None };
+            Self { random, settings, period_ns, books, next_ns: u64::MAX, active: None };
         if runs {
             clock.next_ns = clock.random.wait(period_ns);
         }
         clock
     }
 
-    /// Begins or ends a dislocation at [`Self::next_ns`]; gives the venue concerned.
+    /// Begins or ends a dislocation at [`Self::next_ns`]; gives the book concerned.
     pub(super) fn turn(&mut self) -> usize {
         const SHARE_MAX: f64 = 0.6;
         let last_max = (self.settings.last_max_ms * 1e6).min(self.period_ns * SHARE_MAX);
         let last_min = (self.settings.last_min_ms * 1e6).min(last_max);
         let last_mean = f64::midpoint(last_min, last_max);
-        if let Some((venue, _)) = self.active.take() {
+        if let Some((book, _)) = self.active.take() {
             self.next_ns += self.random.wait(self.period_ns - last_mean);
-            return venue;
+            return book;
         }
-        let venue = self.venues[self.random.index(self.venues.len())];
+        let book = self.books[self.random.index(self.books.len())];
         let edge = self.random.between(self.settings.edge_min_bp, self.settings.edge_max_bp) * 1e-4;
         let edge = if self.random.unit() < 0.5 { edge } else { -edge };
-        self.active = Some((venue, edge));
+        self.active = Some((book, edge));
         self.next_ns += (self.random.between(last_min, last_max) as u64).max(1);
-        venue
+        book
     }
 
-    /// Distance of a venue from the common price now, to which `spread` is added outwards.
-    pub(super) fn offset(&self, venue: usize, spread: f64) -> f64 {
+    /// Distance of a book from the common price now, to which `spread` is added outwards.
+    pub(super) fn offset(&self, book: usize, spread: f64) -> f64 {
         match self.active {
-            Some((concerned, edge)) if concerned == venue => edge + edge.signum() * spread,
+            Some((concerned, edge)) if concerned == book => edge + edge.signum() * spread,
             _ => 0.0,
         }
     }
 }
 
-/// A small mean-reverting difference of one venue from the common price.
+/// A small mean-reverting difference of one book from the common price.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Noise(f64);
 

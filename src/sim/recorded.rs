@@ -1,5 +1,5 @@
 //! A recorded market: one capture of one symbol, played at the venue it came from, and followed by
-//! the other venues with a lag, noise and dislocations.
+//! the other instruments of its pair with a lag, noise and dislocations.
 //!
 //! Lines are `<unix ns> <json>`: combined-stream envelopes of depth, trades and best quotes, and
 //! one REST snapshot of the depth. The book is rebuilt by the venue's rule (changes up to the
@@ -58,7 +58,7 @@ struct Ladder {
     asks: BTreeMap<Decimal, Decimal>,
 }
 
-/// One venue that follows.
+/// One instrument that follows.
 struct Follower {
     venue: usize,
     rules: SymbolRules,
@@ -88,6 +88,7 @@ pub(super) struct Tape {
     reader: BufReader<MultiGzDecoder<File>>,
     line: String,
     symbol: String,
+    pair: String,
     /// Lines read ahead.
     ahead: VecDeque<(u64, Frame)>,
     /// Recorded time of the snapshot, which is flow time `offset_ns`.
@@ -115,6 +116,7 @@ impl Tape {
             reader: reader(path)?,
             line: String::new(),
             symbol: String::new(),
+            pair: String::new(),
             ahead: VecDeque::new(),
             base_ns: 0,
             offset_ns: 0,
@@ -133,18 +135,24 @@ impl Tape {
         };
         tape.begin()?;
         let symbol = tape.symbol.clone();
-        let rules =
-            |venue: usize| venues[venue].1.iter().find(|rules| rules.symbol == symbol).cloned();
-        let rules_here = rules(source).ok_or_else(|| {
+        let named = venues[source].1.iter().find(|rules| rules.symbol == symbol);
+        let rules_here = named.cloned().ok_or_else(|| {
             format!("{}: venue {:?} has no symbol {symbol}", path.display(), venues[source].0)
         })?;
-        tape.source = Some((source, rules_here));
-        for venue in (0..venues.len()).filter(|venue| *venue != source) {
-            let Some(rules) = rules(venue) else { continue };
+        tape.pair = rules_here.pair();
+        let each = venues.iter().enumerate().flat_map(|(venue, (_, rules))| {
+            let same = rules.iter().filter(|rules| rules.pair() == tape.pair);
+            same.enumerate().map(move |(place, rules)| (venue, place, rules))
+        });
+        for (venue, place, rules) in each {
+            if venue == source && rules.symbol == symbol {
+                continue;
+            }
+            let stream = 0x7a9e + venue as u64 + 1_000 * place as u64;
             tape.followers.push(Follower {
                 venue,
-                rules,
-                random: Random::new(options.seed, 0x7a9e + venue as u64),
+                rules: rules.clone(),
+                random: Random::new(options.seed, stream),
                 noise: Noise::default(),
                 next_ns: 0,
                 pending: VecDeque::new(),
@@ -152,19 +160,20 @@ impl Tape {
                 shown: BTreeMap::new(),
             });
         }
-        let candidates: Vec<usize> = tape.followers.iter().map(|follower| follower.venue).collect();
-        let mut symbols: Vec<&str> =
-            venues.iter().flat_map(|(_, rules)| rules).map(|rules| &*rules.symbol).collect();
-        symbols.sort_unstable();
-        symbols.dedup();
+        tape.source = Some((source, rules_here));
+        let candidates = (0..tape.followers.len()).collect();
+        let mut pairs: Vec<String> =
+            venues.iter().flat_map(|(_, rules)| rules).map(SymbolRules::pair).collect();
+        pairs.sort_unstable();
+        pairs.dedup();
         let random = Random::new(options.seed, 0x7a9d);
         tape.dislocations =
-            DislocationClock::new(options.dislocations, symbols.len(), candidates, random);
+            DislocationClock::new(options.dislocations, pairs.len(), candidates, random);
         Ok(tape)
     }
 
-    pub(super) fn symbol(&self) -> &str {
-        &self.symbol
+    pub(super) fn pair(&self) -> &str {
+        &self.pair
     }
 
     /// Flow time of the next thing to play.
@@ -184,16 +193,16 @@ impl Tape {
             return;
         }
         let turned = (self.dislocations.next_ns == now).then(|| self.dislocations.turn());
-        let due = |follower: &&mut Follower| match turned {
-            Some(venue) => follower.venue == venue,
-            None => follower.next_ns == now,
+        let due = turned.or_else(|| self.followers.iter().position(|one| one.next_ns == now));
+        let Some((index, follower)) = due.and_then(|at| Some((at, self.followers.get_mut(at)?)))
+        else {
+            return;
         };
-        let Some(follower) = self.followers.iter_mut().find(due) else { return };
         if turned.is_none() {
             follower.next_ns = now + follower.random.wait(self.event_ns);
         }
-        let offset = self.dislocations.offset(follower.venue, DERIVED_SPREAD);
-        follower.follow(&self.symbol, offset, now, stage);
+        let offset = self.dislocations.offset(index, DERIVED_SPREAD);
+        follower.follow(offset, now, stage);
     }
 
     fn play_frame(&mut self, now: u64, frame: Frame, stage: &mut Stage<'_, '_>) {
@@ -285,7 +294,7 @@ impl Tape {
 
 impl Follower {
     /// Catches up with what has reached this venue and quotes around it.
-    fn follow(&mut self, symbol: &str, offset: f64, now: u64, stage: &mut Stage<'_, '_>) {
+    fn follow(&mut self, offset: f64, now: u64, stage: &mut Stage<'_, '_>) {
         let mut trades = Vec::new();
         while let Some((_, frame)) = self.pending.pop_front_if(|(due, _)| *due <= now) {
             match frame {
@@ -313,7 +322,7 @@ impl Follower {
             .chain(new)
             .map(|(is_bid, level)| (if is_bid { Side::Buy } else { Side::Sell }, level))
             .collect();
-        stage.set_levels(self.venue, symbol, &levels, now);
+        stage.set_levels(self.venue, &self.rules.symbol, &levels, now);
         self.shown = wanted;
         for (taker, qty) in trades {
             let best = match taker {
@@ -322,7 +331,7 @@ impl Follower {
             };
             let Some(((_, price), standing)) = best else { continue };
             let level = (*price, to_lot(qty, self.rules.lot_size));
-            stage.recorded_trade(self.venue, symbol, taker, (level, *standing), now);
+            stage.recorded_trade(self.venue, &self.rules.symbol, taker, (level, *standing), now);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The seeded market: per symbol one fair price that wanders, per venue a book around it.
+//! The seeded market: per pair one fair price that wanders, and a book around it for each instrument
+//! of that pair, spot or perpetual, at each venue.
 //!
 //! Prices and quantities are whole ticks and lots here and become `Decimal` on the way out.
 
@@ -22,25 +23,27 @@ const REACH: f64 = 40e-4;
 const REFRESHED: usize = 5;
 const TRADE_CHANCE: f64 = 0.25;
 
-/// The seeded flow of all its symbols.
+/// The seeded flow of all its pairs.
 pub(super) struct Seeded {
-    symbols: Vec<Symbol>,
+    pairs: Vec<Pair>,
     event_ns: f64,
     levels: usize,
 }
 
-struct Symbol {
-    name: String,
+struct Pair {
     random: Random,
     start: f64,
     fair: f64,
     fair_ns: u64,
-    dislocations: DislocationClock,
+    /// Of spot and of perpetuals: books part from others of their kind.
+    dislocations: [DislocationClock; 2],
     books: Vec<Book>,
 }
 
 struct Book {
     venue: usize,
+    symbol: String,
+    is_perpetual: bool,
     random: Random,
     noise: Noise,
     next_ns: u64,
@@ -54,43 +57,42 @@ struct Book {
 }
 
 impl Seeded {
-    /// All symbols of the venues but those that are recorded.
+    /// All pairs of the venues but those that are recorded.
     pub(super) fn new(
         options: &FlowOptions,
         venues: &[(&'static str, Vec<SymbolRules>)],
-        recorded: &[&str],
+        recorded: &[String],
     ) -> Self {
-        let mut names: Vec<&str> =
-            venues.iter().flat_map(|(_, rules)| rules).map(|rules| &*rules.symbol).collect();
+        let mut names: Vec<String> =
+            venues.iter().flat_map(|(_, rules)| rules).map(SymbolRules::pair).collect();
         names.sort_unstable();
         names.dedup();
         let all = names.len();
         names.retain(|name| !recorded.contains(name));
-        let symbols =
-            names.into_iter().map(|name| Symbol::new(name, all, options, venues)).collect();
-        Self { symbols, event_ns: 1e9 / options.events_per_second, levels: options.levels }
+        let pairs = names.iter().map(|name| Pair::new(name, all, options, venues)).collect();
+        Self { pairs, event_ns: 1e9 / options.events_per_second, levels: options.levels }
     }
 
     /// Flow time of the next change.
     pub(super) fn next_ns(&self) -> u64 {
-        self.symbols.iter().map(Symbol::next_ns).min().unwrap_or(u64::MAX)
+        self.pairs.iter().map(Pair::next_ns).min().unwrap_or(u64::MAX)
     }
 
     /// Makes the next change.
     pub(super) fn play(&mut self, stage: &mut Stage<'_, '_>) {
         let next = self.next_ns();
         let (event_ns, levels) = (self.event_ns, self.levels);
-        let due = self.symbols.iter_mut().find(|symbol| symbol.next_ns() == next);
-        if let Some(symbol) = due {
-            symbol.play(next, event_ns, levels, stage);
+        let due = self.pairs.iter_mut().find(|pair| pair.next_ns() == next);
+        if let Some(pair) = due {
+            pair.play(next, event_ns, levels, stage);
         }
     }
 }
 
-impl Symbol {
+impl Pair {
     fn new(
         name: &str,
-        symbols: usize,
+        pairs: usize,
         options: &FlowOptions,
         venues: &[(&'static str, Vec<SymbolRules>)],
     ) -> Self {
@@ -98,10 +100,12 @@ impl Symbol {
         let stream = |index: u64| Random::new(options.seed, purpose.wrapping_add(index << 32));
         let mut books = Vec::new();
         for (venue, (_, rules)) in venues.iter().enumerate() {
-            let Some(rules) = rules.iter().find(|rules| rules.symbol == name) else { continue };
-            books.push(Book {
+            let same = rules.iter().filter(|rules| rules.pair() == name);
+            books.extend(same.enumerate().map(|(place, rules)| Book {
                 venue,
-                random: stream(venue as u64 + 3),
+                symbol: rules.symbol.clone(),
+                is_perpetual: rules.perpetual.is_some(),
+                random: stream(venue as u64 + 3 + 1_000 * place as u64),
                 noise: Noise::default(),
                 next_ns: 0,
                 tick_size: rules.tick_size,
@@ -110,52 +114,46 @@ impl Symbol {
                 lot: rules.lot_size.to_f64().unwrap_or(1.0),
                 bids: BTreeMap::new(),
                 asks: BTreeMap::new(),
-            });
+            }));
         }
-        let candidates: Vec<usize> = match books.len() {
-            0 | 1 => Vec::new(),
-            _ => books.iter().map(|book| book.venue).collect(),
+        let clock = |is_perpetual: bool, random: Random| {
+            let all = books.iter().enumerate();
+            let same = all.filter(|(_, book): &(usize, &Book)| book.is_perpetual == is_perpetual);
+            let mut candidates: Vec<usize> = same.map(|(at, _)| at).collect();
+            if candidates.len() == 1 {
+                candidates.clear();
+            }
+            DislocationClock::new(options.dislocations, pairs, candidates, random)
         };
+        let dislocations = [clock(false, stream(2)), clock(true, stream(2_002))];
         let start = start_price(options, name).to_f64().unwrap_or(1.0);
-        Self {
-            name: name.to_owned(),
-            random: stream(1),
-            start,
-            fair: start,
-            fair_ns: 0,
-            dislocations: DislocationClock::new(
-                options.dislocations,
-                symbols,
-                candidates,
-                stream(2),
-            ),
-            books,
-        }
+        Self { random: stream(1), start, fair: start, fair_ns: 0, dislocations, books }
     }
 
     fn next_ns(&self) -> u64 {
         let books = self.books.iter().map(|book| book.next_ns);
-        books.chain([self.dislocations.next_ns]).min().unwrap_or(u64::MAX)
+        let clocks = self.dislocations.iter().map(|clock| clock.next_ns);
+        books.chain(clocks).min().unwrap_or(u64::MAX)
     }
 
     fn play(&mut self, now: u64, event_ns: f64, levels: usize, stage: &mut Stage<'_, '_>) {
         self.wander(now);
-        let turns = self.dislocations.next_ns == now;
-        let venue = turns.then(|| self.dislocations.turn());
-        let due = |book: &&mut Book| match venue {
-            Some(venue) => book.venue == venue,
-            None => book.next_ns == now,
+        let clock = self.dislocations.iter_mut().find(|clock| clock.next_ns == now);
+        let turned = clock.map(DislocationClock::turn);
+        let due = turned.or_else(|| self.books.iter().position(|book| book.next_ns == now));
+        let Some((index, book)) = due.and_then(|at| Some((at, self.books.get_mut(at)?))) else {
+            return;
         };
-        let Some(book) = self.books.iter_mut().find(due) else { return };
-        if !turns {
+        if turned.is_none() {
             book.next_ns = now + book.random.wait(event_ns);
         }
-        let offset = self.dislocations.offset(book.venue, 2.0 * HALF_SPREAD);
+        let offset =
+            self.dislocations[usize::from(book.is_perpetual)].offset(index, 2.0 * HALF_SPREAD);
         let mid = self.fair * (1.0 + book.noise.step(&mut book.random) + offset);
         let changes = book.quote(mid, levels);
-        stage.set_levels(book.venue, &self.name, &changes, now);
-        if !turns {
-            book.maybe_trade(&self.name, mid, now, stage);
+        stage.set_levels(book.venue, &book.symbol, &changes, now);
+        if turned.is_none() {
+            book.maybe_trade(mid, now, stage);
         }
     }
 
@@ -250,7 +248,7 @@ impl Book {
     }
 
     /// Sometimes somebody takes from the best level of a random side.
-    fn maybe_trade(&mut self, symbol: &str, mid: f64, now: u64, stage: &mut Stage<'_, '_>) {
+    fn maybe_trade(&mut self, mid: f64, now: u64, stage: &mut Stage<'_, '_>) {
         let (chance, coin, unit) = (self.random.unit(), self.random.unit(), self.random.unit());
         if chance >= TRADE_CHANCE {
             return;
@@ -270,6 +268,6 @@ impl Book {
             *best.get_mut() -= lots;
         }
         let qty = self.lot_size * Decimal::from(lots);
-        stage.trade(self.venue, symbol, taker, (price, qty), now);
+        stage.trade(self.venue, &self.symbol, taker, (price, qty), now);
     }
 }

@@ -56,6 +56,10 @@ impl Host {
             Fault::StaleSnapshots(count) => venue.wire.on_stale_snapshots(count),
             Fault::ResetBooks => venue.wire.on_reset_books(),
             Fault::BanMs(ban_ms) => venue.wire.on_ban(venue.now_ms(self.time) + ban_ms),
+            Fault::SetMark { symbol, price } => venue.exchange.set_mark(&symbol, price),
+            Fault::SetFundingRate { symbol, rate } => {
+                venue.exchange.set_funding_rate(&symbol, rate);
+            }
             Fault::DelayMs(delay_ms) => venue.faults.delay_ms = delay_ms,
             Fault::InjectText { path_contains, text } => {
                 for id in sockets {
