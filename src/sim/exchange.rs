@@ -84,6 +84,7 @@ pub struct Exchange {
     next_order_id: u64,
     pub(super) self_trade: SelfTrade,
     pub(super) perpetuals: Perpetuals,
+    pub(super) any_tick: bool,
 }
 
 impl Exchange {
@@ -118,12 +119,19 @@ impl Exchange {
             events: Vec::new(),
             next_order_id: FIRST_ORDER_ID,
             self_trade: SelfTrade::default(),
+            any_tick: false,
         }
     }
 
     /// Chooses what happens when an account meets itself.
     pub fn set_self_trade(&mut self, policy: SelfTrade) {
         self.self_trade = policy;
+    }
+
+    /// Takes prices that are no multiple of the tick size, which then is the step of the flow alone:
+    /// for wires with a rule of their own.
+    pub fn take_any_tick(&mut self) {
+        self.any_tick = true;
     }
 
     /// Gives an account one more key.
@@ -149,6 +157,12 @@ impl Exchange {
     #[must_use]
     pub fn rules(&self, symbol: &str) -> Option<&SymbolRules> {
         self.rules.iter().find(|rules| rules.symbol == symbol)
+    }
+
+    /// The first key of an account.
+    #[must_use]
+    pub fn key_of(&self, account: AccountId) -> Option<&str> {
+        self.accounts.get(account.0)?.first_key()
     }
 
     /// The account that a key belongs to.

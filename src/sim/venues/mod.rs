@@ -5,6 +5,7 @@ pub mod binance;
 pub mod bybit;
 mod day;
 mod fields;
+pub mod hyperliquid;
 mod json;
 pub mod okx;
 mod sides;
@@ -19,6 +20,10 @@ pub fn wire(name: &str) -> Option<Box<dyn Wire>> {
         "binance" => Some(Box::new(binance::Binance::new(binance::BinanceOptions::embedded()))),
         "bybit" => Some(Box::new(bybit::Bybit::new(bybit::BybitOptions::default()))),
         "okx" => Some(Box::new(okx::Okx::new(okx::OkxOptions::default()))),
+        "hyperliquid" => {
+            let options = hyperliquid::HyperliquidOptions::default();
+            Some(Box::new(hyperliquid::Hyperliquid::new(options)))
+        }
         _ => None,
     }
 }
