@@ -53,6 +53,8 @@ pub enum Fault {
     RepeatEvents(u32),
     /// Answers the next so many requests for a book with an old one, where clients fetch books.
     StaleSnapshots(u32),
+    /// Begins the sequence numbers of books anew, where the venue is known to do so.
+    ResetBooks,
     /// Refuses requests for so many milliseconds, as to an address that asked too often.
     BanMs(u64),
     /// Ends the server and starts it anew: every connection is dropped. Open orders are kept, or

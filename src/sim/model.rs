@@ -60,7 +60,9 @@ impl SymbolRules {
     /// price.
     #[must_use]
     pub fn pair(&self) -> String {
-        let quote = if matches!(&*self.quote, "USD" | "USDC") { "USDT" } else { &*self.quote };
+        // What follows a colon tells wallets of one asset apart.
+        let quote = self.quote.split(':').next().unwrap_or_default();
+        let quote = if matches!(quote, "USD" | "USDC") { "USDT" } else { quote };
         format!("{}{quote}", self.base)
     }
 }
@@ -460,6 +462,21 @@ pub trait Wire: Send {
         let [_, _, _, private] = self.paths();
         !private.is_empty() && path.starts_with(private)
     }
+
+    /// Whether a text on a connection with this path is the reply to an order operation.
+    /// [`Fault::LoseReplies`](super::Fault::LoseReplies) looks for them.
+    fn is_order_reply(&self, path: &str, _text: &str) -> bool {
+        let [_, _, trade, _] = self.paths();
+        path.starts_with(trade)
+    }
+
+    /// What every key needs besides its secret, where the venue asks for such a word; else empty.
+    fn passphrase(&self) -> &str {
+        ""
+    }
+
+    /// Begins the sequence numbers of books anew, where the venue is known to do so.
+    fn on_reset_books(&mut self) {}
 
     /// Refuses requests until then, as to an address that asked too often, where the venue does so.
     fn on_ban(&mut self, _until_ms: u64) {}

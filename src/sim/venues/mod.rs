@@ -5,7 +5,9 @@ pub mod binance;
 pub mod bybit;
 mod day;
 mod fields;
+pub mod hyperliquid;
 mod json;
+pub mod okx;
 mod sides;
 mod window;
 #[cfg(test)]
@@ -20,6 +22,11 @@ pub fn wire(name: &str) -> Option<Box<dyn Wire>> {
         "binance" => Some(Box::new(binance::Binance::new(binance::BinanceOptions::embedded()))),
         "binance_usdm" => Some(Box::new(binance::BinanceUsdm::embedded())),
         "bybit" => Some(Box::new(bybit::Bybit::new(bybit::BybitOptions::default()))),
+        "okx" => Some(Box::new(okx::Okx::new(okx::OkxOptions::default()))),
+        "hyperliquid" => {
+            let options = hyperliquid::HyperliquidOptions::default();
+            Some(Box::new(hyperliquid::Hyperliquid::new(options)))
+        }
         _ => None,
     }
 }
