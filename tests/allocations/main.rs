@@ -2,6 +2,7 @@
 //! signed order and back. A binary of its own, because the allocator of a process is one.
 
 mod bybit;
+mod hyperliquid;
 mod counting;
 mod exchanges;
 mod feed;

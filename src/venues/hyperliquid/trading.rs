@@ -102,8 +102,9 @@ impl TradingConnector {
     pub(super) fn new(setup: &VenueSetup) -> Result<Self, SetupError> {
         let ends = &setup.endpoints;
         let spec = |channel, url| ChannelSpec { channel, url };
+        let private = if ends.private.is_empty() { &ends.trade } else { &ends.private };
         let mut channels = vec![
-            spec(Channel::Private, super::socket_url(&ends.private)),
+            spec(Channel::Private, super::socket_url(private)),
             spec(Channel::Rest, ends.rest.clone()),
         ];
         let trade = match (setup.orders_over_rest, setup.order_connections) {
