@@ -77,6 +77,8 @@ pub struct SimAccount {
     pub key: String,
     /// Private part.
     pub secret: String,
+    /// What the venue asks for besides, or nothing.
+    pub passphrase: String,
 }
 
 /// The embedded venues, ready to start, and the keys to trade on them.
@@ -97,7 +99,10 @@ pub fn embedded(
     let mut accounts = Vec::new();
     for wire in wires {
         let name = wire.name();
-        let mut rules = rules_of(name);
+        let mut rules = wire.instruments();
+        if rules.is_empty() {
+            rules = rules_of(name);
+        }
         for rules in &mut rules {
             (rules.maker_fee, rules.taker_fee) = (options.maker_fee, options.taker_fee);
             if let (Some(perpetual), Some(interval)) =
@@ -107,7 +112,8 @@ pub fn embedded(
             }
         }
         let hmac = hmac_key()?;
-        let shared = account(name, SimKeyKind::Hmac, &hmac, hmac.secret.clone());
+        let mut shared = account(name, SimKeyKind::Hmac, &hmac, hmac.secret.clone());
+        wire.passphrase().clone_into(&mut shared.passphrase);
         if signs_with_secp256k1(name) {
             let (key, secret) = secp256k1_key()?;
             accounts.push(account(name, SimKeyKind::Secp256k1, &key, secret));
@@ -119,7 +125,7 @@ pub fn embedded(
             venues.push(SimVenueOptions { wire, exchange, port });
             continue;
         }
-        let exchange = if takes_ed25519(name) {
+        let mut exchange = if takes_ed25519(name) {
             let (signing, pem) = ed25519_key()?;
             accounts.push(account(name, SimKeyKind::Ed25519, &signing, pem));
             let mut exchange = Exchange::new(rules, vec![(signing, options.deposits.clone())]);
@@ -134,6 +140,7 @@ pub fn embedded(
         } else {
             Exchange::new(rules, vec![(hmac, options.deposits.clone())])
         };
+        wire.prepare(&mut exchange);
         accounts.push(shared);
         let port = options.ports.get(name).copied().unwrap_or_default();
         venues.push(SimVenueOptions { wire, exchange, port });
@@ -147,7 +154,7 @@ pub fn embedded(
 }
 
 fn account(venue: &'static str, kind: SimKeyKind, key: &ApiKey, secret: String) -> SimAccount {
-    SimAccount { venue, kind, key: key.key.clone(), secret }
+    SimAccount { venue, kind, key: key.key.clone(), secret, passphrase: String::new() }
 }
 
 fn takes_ed25519(venue: &str) -> bool {
@@ -414,6 +421,19 @@ mod tests {
             (account, &one.accounts[1].secret),
             "both keys, one account"
         );
+    }
+
+    #[test]
+    fn a_wire_may_bring_its_own_instruments_and_policies() {
+        let wires = vec![super::super::venues::wire("okx").unwrap()];
+        let made = embedded(&EmbeddedOptions::default(), wires).unwrap();
+        assert_eq!(made.accounts[0].passphrase, made.options.venues[0].wire.passphrase());
+        assert!(!made.accounts[0].passphrase.is_empty());
+        let exchange = &made.options.venues[0].exchange;
+        let names: Vec<&str> = exchange.symbols().iter().map(|rules| &*rules.symbol).collect();
+        assert_eq!(names, ["BTC-USDT", "ETH-USDT", "BTC-USDT-SWAP", "ETH-USDT-SWAP"]);
+        let fees = exchange.rules("BTC-USDT-SWAP").map(|rules| rules.taker_fee);
+        assert_eq!(fees, Some(Decimal::new(2, 4)), "those of the demonstration");
     }
 
     #[test]

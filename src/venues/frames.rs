@@ -4,7 +4,10 @@
 #![forbid(unsafe_code)]
 
 use super::scan::Width;
-use super::{DecodeError, Endpoints, SetupError, VENUES, VenueSetup, binance, bybit, hyperliquid};
+use super::subscriptions::Scanned;
+use super::{
+    DecodeError, Endpoints, SetupError, VENUES, VenueSetup, binance, bybit, hyperliquid, okx,
+};
 use crate::types::{Events, Instrument, InstrumentKind, InstrumentTable, Nanos, Scale, VenueId};
 use std::sync::Arc;
 
@@ -21,6 +24,17 @@ pub enum FrameKind {
     Other,
 }
 
+impl From<Scanned> for FrameKind {
+    fn from(scanned: Scanned) -> Self {
+        match scanned {
+            Scanned::Depth(_) | Scanned::Suspect(_) => Self::Depth,
+            Scanned::Top => Self::Top,
+            Scanned::Trades => Self::Trade,
+            Scanned::Repeated | Scanned::Perpetual => Self::Other,
+        }
+    }
+}
+
 /// Both readers of one venue's frames: the scanner, and the complete decoder that it stands before.
 pub struct FrameDecoder {
     inner: Inner,
@@ -31,6 +45,7 @@ pub struct FrameDecoder {
 enum Inner {
     Binance(Box<binance::Frames>),
     Bybit(Box<bybit::Frames>),
+    Okx(Box<okx::Frames>),
     Hyperliquid(Box<hyperliquid::Frames>),
 }
 
@@ -82,6 +97,8 @@ impl FrameDecoder {
         let name = VENUES.get(usize::from(venue.0)).map_or("", |row| row.name);
         let inner = if name == bybit::ROW.name {
             Inner::Bybit(Box::new(bybit::Frames::new(&setup, width)?))
+        } else if name == okx::ROW.name {
+            Inner::Okx(Box::new(okx::Frames::new(&setup)))
         } else if name == hyperliquid::ROW.name {
             Inner::Hyperliquid(Box::new(hyperliquid::Frames::new(&setup)))
         } else {
@@ -121,6 +138,7 @@ impl FrameDecoder {
         match &self.inner {
             Inner::Binance(frames) => frames.scan(frame, events),
             Inner::Bybit(frames) => frames.scan(frame, events),
+            Inner::Okx(frames) => frames.scan(frame, events),
             Inner::Hyperliquid(frames) => frames.scan(frame, events),
         }
     }
@@ -134,6 +152,7 @@ impl FrameDecoder {
         match &mut self.inner {
             Inner::Binance(frames) => frames.reference(frame, events),
             Inner::Bybit(frames) => frames.reference(frame, events),
+            Inner::Okx(frames) => frames.reference(frame, events),
             Inner::Hyperliquid(frames) => frames.reference(frame, events),
         }
     }
@@ -147,7 +166,9 @@ impl FrameDecoder {
     ) -> Result<(), DecodeError> {
         match &mut self.inner {
             Inner::Binance(frames) => frames.snapshot(body, symbol, events),
-            Inner::Bybit(_) | Inner::Hyperliquid(_) => Err(DecodeError::UnknownKind),
+            Inner::Bybit(_) | Inner::Okx(_) | Inner::Hyperliquid(_) => {
+                Err(DecodeError::UnknownKind)
+            }
         }
     }
 
@@ -161,6 +182,7 @@ impl FrameDecoder {
         match &mut self.inner {
             Inner::Binance(frames) => frames.scan_private(frame, now, events),
             Inner::Bybit(frames) => frames.scan_private(frame, now, events),
+            Inner::Okx(frames) => frames.scan_private(frame, now, events),
             // Its private frames have no scanner.
             Inner::Hyperliquid(_) => None,
         }
@@ -176,6 +198,7 @@ impl FrameDecoder {
         match &mut self.inner {
             Inner::Binance(frames) => frames.reference_private(frame, now, events),
             Inner::Bybit(frames) => frames.reference_private(frame, now, events),
+            Inner::Okx(frames) => frames.reference_private(frame, now, events),
             Inner::Hyperliquid(_) => Err(DecodeError::UnknownKind),
         }
     }

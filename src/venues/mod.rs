@@ -18,8 +18,6 @@ mod frames;
 mod healthier;
 mod hyperliquid;
 mod json;
-/// Not in the table yet: it has no trading connector.
-#[allow(dead_code, reason = "it joins the table with its trading connector")]
 mod okx;
 mod outbox;
 mod public;
@@ -33,6 +31,7 @@ mod signing;
 mod sink;
 mod subscriptions;
 mod template;
+mod trading;
 mod universe;
 mod verdict;
 
@@ -316,7 +315,7 @@ pub struct VenueRow {
 }
 
 /// The table of venues; a [`crate::types::VenueId`] is an index into it.
-pub const VENUES: &[VenueRow] = &[binance::ROW, bybit::ROW, hyperliquid::ROW];
+pub const VENUES: &[VenueRow] = &[binance::ROW, bybit::ROW, okx::ROW, hyperliquid::ROW];
 
 /// Index of the venue with this name.
 #[must_use]

@@ -3,7 +3,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::{SetupError, binance, bybit, hyperliquid};
+use super::{SetupError, binance, bybit, hyperliquid, okx};
 
 /// One way to sign.
 pub struct Scheme {
@@ -21,6 +21,7 @@ pub struct Scheme {
 pub fn signing_schemes() -> Result<Vec<Scheme>, SetupError> {
     let mut all = binance::signing_schemes()?;
     all.extend(bybit::signing_schemes()?);
+    all.extend(okx::signing_schemes()?);
     all.extend(hyperliquid::signing_schemes()?);
     Ok(all)
 }

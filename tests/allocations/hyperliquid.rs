@@ -3,9 +3,7 @@
 use crate::counting::allocations;
 use std::sync::Arc;
 use stoop::types::*;
-use stoop::venues::{
-    self, Connector, Credentials, Outbox, Output, Response, Secret, VenueSetup,
-};
+use stoop::venues::{self, Connector, Credentials, Outbox, Output, Response, Secret, VenueSetup};
 
 const NOW: Nanos = Nanos(1_785_000_000_000_000_000);
 const BTC: InstrumentId = InstrumentId(0);
@@ -34,6 +32,7 @@ fn setup(prepared_nonces: u16) -> VenueSetup {
         credentials: Some(Credentials {
             key: ADDRESS.to_owned(),
             secret: Secret::new(KEY.to_owned()),
+            passphrase: None,
         }),
         depth: 50,
         recv_window_ms: 5000,

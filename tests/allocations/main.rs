@@ -2,10 +2,10 @@
 //! signed order and back. A binary of its own, because the allocator of a process is one.
 
 mod bybit;
-mod hyperliquid;
 mod counting;
 mod exchanges;
 mod feed;
+mod hyperliquid;
 mod journal;
 mod net;
 mod parts;

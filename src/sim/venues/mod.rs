@@ -8,10 +8,10 @@ mod fields;
 pub mod hyperliquid;
 mod json;
 pub mod okx;
-mod sides;
-mod window;
 #[cfg(test)]
 mod shapes;
+mod sides;
+mod window;
 
 use super::{Script, Wire};
 

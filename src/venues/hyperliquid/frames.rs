@@ -6,7 +6,6 @@ use super::market_data::{self, Owner};
 use super::memory::Memory;
 use super::scan::Scanner;
 use crate::types::{Events, Instrument, Nanos};
-use crate::venues::subscriptions::Scanned;
 use crate::venues::{DecodeError, FrameKind, Parser, VenueSetup};
 
 /// Both readers of this venue's frames. Neither remembers a frame: each is as if it were the first.
@@ -31,7 +30,7 @@ impl Frames {
         let find = |at: usize| Some((self.instruments.get(at)?, Nanos(0)));
         let scanned = self.scanner.scan(frame, find, &self.memory, events);
         self.memory.forget();
-        scanned.map(|(_, scanned)| kind(scanned))
+        scanned.map(|(_, scanned)| scanned.into())
     }
 
     pub(in crate::venues) fn reference(
@@ -46,18 +45,9 @@ impl Frames {
             let at = instruments.iter().position(|instrument| instrument.symbol == coin);
             let at = at.ok_or(DecodeError::UnknownSymbol)?;
             let owner = Owner { at, asked: Nanos(0), instrument: &instruments[at] };
-            market_data::read(topic, owner, memory, Nanos(0), events).map(kind)
+            market_data::read(topic, owner, memory, Nanos(0), events).map(FrameKind::from)
         });
         memory.forget();
         result
-    }
-}
-
-fn kind(scanned: Scanned) -> FrameKind {
-    match scanned {
-        Scanned::Depth(_) | Scanned::Suspect(_) => FrameKind::Depth,
-        Scanned::Top => FrameKind::Top,
-        Scanned::Trades => FrameKind::Trade,
-        Scanned::Repeated | Scanned::Perpetual => FrameKind::Other,
     }
 }

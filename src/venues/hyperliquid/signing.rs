@@ -47,8 +47,11 @@ struct Maker {
 }
 
 fn maker(prepared: usize) -> Result<Maker, SetupError> {
-    let credentials =
-        Credentials { key: ACCOUNT.to_owned(), secret: Secret::new(SECRET.to_owned()) };
+    let credentials = Credentials {
+        key: ACCOUNT.to_owned(),
+        secret: Secret::new(SECRET.to_owned()),
+        passphrase: None,
+    };
     let signer = Signer::new(Some(&credentials), Network::Testnet, prepared)?;
     Ok(Maker { signer, packed: Vec::with_capacity(512), body: Vec::with_capacity(1_024) })
 }

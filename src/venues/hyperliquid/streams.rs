@@ -64,7 +64,7 @@ pub(super) fn blocked_ns(status: u16) -> Option<u64> {
 
 impl PublicWire for Wire {
     fn scan(
-        &self,
+        &mut self,
         frame: &[u8],
         streams: &Subscriptions,
         events: &mut Events,
@@ -74,7 +74,7 @@ impl PublicWire for Wire {
     }
 
     fn read(
-        &self,
+        &mut self,
         root: Value<'_>,
         streams: &mut Subscriptions,
         now: Nanos,

@@ -13,6 +13,7 @@ mod cursor;
 mod levels;
 mod names;
 mod number;
+mod rows;
 mod scalars;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod wide;
@@ -20,3 +21,4 @@ mod wide;
 pub use cursor::Cursor;
 pub use levels::{SideKeys, Width};
 pub use names::{Name, Names};
+pub use rows::Rows;

@@ -100,6 +100,7 @@ fn setup() -> VenueSetup {
         credentials: Some(Credentials {
             key: SIGNER.to_owned(),
             secret: Secret::new(KEY.to_owned()),
+            passphrase: None,
         }),
         depth: 50,
         recv_window_ms: 5000,

@@ -322,8 +322,11 @@ fn orders_over_rest_are_posted_to_the_other_path() {
 
 #[test]
 fn a_vault_is_named_and_hashed() {
-    let credentials =
-        Credentials { key: format!("vault:{ACCOUNT}"), secret: Secret::new(KEY.to_owned()) };
+    let credentials = Credentials {
+        key: format!("vault:{ACCOUNT}"),
+        secret: Secret::new(KEY.to_owned()),
+        passphrase: None,
+    };
     let mut bench = Bench::ready_with(VenueSetup { credentials: Some(credentials), ..setup() });
     bench.submit(CommandKind::New(order())).unwrap();
     let (_, frame) = bench.posted();

@@ -68,8 +68,11 @@ fn an_agents_address_is_no_account() {
         // The account is one, but the key is nobody's.
         (ACCOUNT, r#"{"role":"user"}"#, errors::NO_AGENT),
     ] {
-        let credentials =
-            Credentials { key: account.to_owned(), secret: Secret::new(KEY.to_owned()) };
+        let credentials = Credentials {
+            key: account.to_owned(),
+            secret: Secret::new(KEY.to_owned()),
+            passphrase: None,
+        };
         let mut bench = Bench::trading(VenueSetup { credentials: Some(credentials), ..setup() });
         bench.open(Channel::Rest);
         all_asked(&mut bench, |kind| match kind {
@@ -107,8 +110,11 @@ fn an_account_without_actions_is_told() {
 #[test]
 fn keys_are_checked_before_anything_is_sent() {
     let refused = |key: &str, secret: &str| {
-        let credentials =
-            Credentials { key: key.to_owned(), secret: Secret::new(secret.to_owned()) };
+        let credentials = Credentials {
+            key: key.to_owned(),
+            secret: Secret::new(secret.to_owned()),
+            passphrase: None,
+        };
         trading(VenueSetup { credentials: Some(credentials), ..setup() }).err()
     };
     assert_eq!(refused("", KEY), Some(SetupError::NoCredentials));

@@ -121,7 +121,11 @@ fn nonces_only_rise() {
 fn accounts_and_vaults_are_named_by_the_key() {
     let new = |key: &str, secret: &str| {
         let secret = Secret::new(secret.to_owned());
-        Signer::new(Some(&Credentials { key: key.to_owned(), secret }), Network::Mainnet, 0)
+        Signer::new(
+            Some(&Credentials { key: key.to_owned(), secret, passphrase: None }),
+            Network::Mainnet,
+            0,
+        )
     };
     let vault = "0x1719884eb866cb12b2287399b15f7db5e7d775ea";
     let own = new(ADDRESS, KEY).unwrap();

@@ -43,14 +43,20 @@ const FIXTURES: &[(&str, &str)] = fixtures![
     "rest_books",
     "rest_cancel_all_after_ack",
     "rest_cancel_order_ack",
+    "rest_close_position_ack",
     "rest_fills",
+    "rest_funding_rate",
+    "rest_funding_rate_history",
     "rest_get_order_filled",
     "rest_instruments_spot",
+    "rest_instruments_swap",
     "rest_mark_price",
     "rest_order_ack",
     "rest_orders_history",
     "rest_orders_pending",
+    "rest_positions_swap",
     "rest_price_limit",
+    "rest_set_leverage_ack",
     "rest_set_position_mode_ack",
     "rest_system_status",
     "rest_time",
@@ -74,6 +80,7 @@ const FIXTURES: &[(&str, &str)] = fixtures![
     "ws_channel_conn_count",
     "ws_channel_conn_count_error",
     "ws_fills",
+    "ws_funding_rate",
     "ws_login_ack",
     "ws_login_error",
     "ws_mark_price",
@@ -85,6 +92,7 @@ const FIXTURES: &[(&str, &str)] = fixtures![
     "ws_orders_canceled_by_user_derived",
     "ws_orders_canceled_post_only_derived",
     "ws_orders_filled",
+    "ws_orders_liquidation",
     "ws_orders_live_derived",
     "ws_positions",
     "ws_price_limit",
@@ -278,17 +286,19 @@ fn private_channels() {
     covers(&of("positions"), "ws_positions");
     let counted = first.iter().find(|one| one["event"] == "channel-conn-count").unwrap();
     same(counted, "ws_channel_conn_count");
-    rig.place(r#""side":"sell","ordType":"limit","px":"66000","sz":"0.003","clOrdId":"e1""#);
-    rig.publish();
-    rig.operate("amend-order", r#""clOrdId":"e1","newSz":"0.002","reqId":"b1""#);
-    rig.publish();
-    rig.operate("cancel-order", r#""clOrdId":"e1""#);
-    rig.publish();
-    rig.place(r#""side":"buy","ordType":"post_only","px":"65000.1","sz":"0.003""#);
-    rig.publish();
-    rig.place(r#""side":"buy","ordType":"ioc","px":"65000.1","sz":"0.003""#);
-    rig.now += 50;
-    rig.publish();
+    let mut all = Vec::new();
+    for (op, arg) in [
+        ("order", r#""side":"sell","ordType":"limit","px":"66000","sz":"0.003","clOrdId":"e1""#),
+        ("amend-order", r#""clOrdId":"e1","newSz":"0.002","reqId":"b1""#),
+        ("cancel-order", r#""clOrdId":"e1""#),
+        ("order", r#""side":"buy","ordType":"post_only","px":"65000.1","sz":"0.003""#),
+        ("order", r#""side":"buy","ordType":"ioc","px":"65000.1","sz":"0.003""#),
+    ] {
+        rig.operate(op, &format!(r#""tdMode":"cash",{arg}"#));
+        rig.now += 50;
+        rig.publish();
+        all.extend(rig.taken().into_iter().filter(|(conn, _)| *conn == PRIVATE));
+    }
     let mut seen = Vec::new();
     let names = |message: &Value| {
         let row = &message["data"][0];
@@ -303,7 +313,6 @@ fn private_channels() {
             _ => "ws_orders_canceled_by_user_derived",
         }
     };
-    let all: Vec<_> = rig.taken().into_iter().filter(|(conn, _)| *conn == PRIVATE).collect();
     for message in all.iter().map(|(_, text)| json(text)) {
         let name = names(&message);
         seen.push(name.to_owned());
@@ -324,10 +333,19 @@ fn private_channels() {
             covers(&message, name);
         }
     }
+    seen.sort_unstable();
     seen.dedup();
-    for name in ["ws_orders_live_derived", "ws_orders_amended_derived", "ws_fills", "update"] {
-        assert!(seen.iter().any(|known| known == name), "{name} in {seen:?}");
-    }
+    let expected = [
+        "update",
+        "ws_balance_and_position",
+        "ws_fills",
+        "ws_orders_amended_derived",
+        "ws_orders_canceled_by_user_derived",
+        "ws_orders_canceled_post_only_derived",
+        "ws_orders_filled",
+        "ws_orders_live_derived",
+    ];
+    assert_eq!(seen, expected);
 }
 
 #[test]
