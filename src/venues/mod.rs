@@ -16,12 +16,14 @@ mod fields;
 mod flight;
 mod frames;
 mod healthier;
+mod hyperliquid;
 mod json;
 mod okx;
 mod outbox;
 mod public;
 mod rules;
 mod scan;
+mod secp256k1;
 mod session;
 mod setup;
 mod signature;
@@ -319,7 +321,8 @@ pub struct VenueRow {
 }
 
 /// The table of venues; a [`crate::types::VenueId`] is an index into it.
-pub const VENUES: &[VenueRow] = &[binance::ROW, bybit::ROW, okx::ROW, binance::USDM_ROW];
+pub const VENUES: &[VenueRow] =
+    &[binance::ROW, bybit::ROW, okx::ROW, hyperliquid::ROW, binance::USDM_ROW];
 
 /// Index of the venue with this name.
 #[must_use]

@@ -158,7 +158,10 @@ impl<W: PublicWire> Connector for PublicConnector<W> {
         let (wire, subscriptions) = (&mut self.wire, &mut self.subscriptions);
         let scanned = wire.scan(frame, subscriptions, events);
         let moved = match self.scans.count(scanned) {
-            Some((at, scanned)) => subscriptions.on_data(at, scanned, events)?,
+            Some((at, scanned)) => {
+                subscriptions.on_heard(at, &scanned, now);
+                subscriptions.on_data(at, scanned, events)?
+            }
             None => self.parser.read(frame, |root| wire.read(root, subscriptions, now, events))?,
         };
         if moved {

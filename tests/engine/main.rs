@@ -104,6 +104,7 @@ fn venue_setup(
         order_connections: 1,
         feed_connections: 1,
         dead_man_switch_s: None,
+        prepared_nonces: 0,
         reply_timeout_ms: 2_000,
         first_message_timeout_ms: 5_000,
     }

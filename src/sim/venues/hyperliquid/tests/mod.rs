@@ -1,0 +1,1 @@
+//! Whole conversations with the wire: exact requests, exact replies.
