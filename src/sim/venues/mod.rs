@@ -8,6 +8,8 @@ mod fields;
 pub mod hyperliquid;
 mod json;
 pub mod okx;
+#[cfg(test)]
+mod shapes;
 mod sides;
 mod window;
 

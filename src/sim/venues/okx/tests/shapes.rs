@@ -1,29 +1,7 @@
 //! Every message has the members of the venue's own, with values of the same type.
 
 use super::*;
-
-/// Where `ours` is not shaped like `theirs`. Members that only we have are named if `exact`.
-fn differences(ours: &Value, theirs: &Value, exact: bool, path: &str, out: &mut Vec<String>) {
-    match (ours, theirs) {
-        (Value::Object(mine), Value::Object(wanted)) => {
-            for (name, value) in wanted {
-                match mine.get(name) {
-                    Some(own) => differences(own, value, exact, &format!("{path}.{name}"), out),
-                    None => out.push(format!("{path}.{name} is missing")),
-                }
-            }
-            let more = mine.keys().filter(|name| exact && !wanted.contains_key(*name));
-            out.extend(more.map(|name| format!("{path}.{name} is not the venue's")));
-        }
-        (Value::Array(mine), Value::Array(wanted)) => {
-            if let (Some(first), Some(wanted)) = (mine.first(), wanted.first()) {
-                differences(first, wanted, exact, &format!("{path}[]"), out);
-            }
-        }
-        _ if std::mem::discriminant(ours) == std::mem::discriminant(theirs) => {}
-        _ => out.push(format!("{path} is {ours}, the venue's is {theirs}")),
-    }
-}
+use crate::sim::venues::shapes::differences;
 
 /// Names of fixtures with their text.
 macro_rules! fixtures {
