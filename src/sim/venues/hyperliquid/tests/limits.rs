@@ -118,7 +118,7 @@ fn actions_are_paid_for_with_volume_and_cancels_go_further() {
     assert_eq!(rig.info_of_user("userRateLimit")["nRequestsCap"], 1_068);
     let wallet = rig.info_of_user("clearinghouseState")["marginSummary"]["accountValue"].clone();
     // 10000, less half a dollar, less the fee and the loss of crossing.
-    assert_eq!(wallet, "9999.469750");
+    assert_eq!(wallet, "9999.46975");
 }
 
 #[test]

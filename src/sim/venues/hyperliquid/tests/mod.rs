@@ -23,7 +23,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// When everything happens, ms: ten minutes after a full hour.
+/// When everything happens, ms: twenty minutes after a full hour.
 const NOW: u64 = 1_700_000_400_000;
 /// Private keys of two accounts and of an agent.
 const KEY: [u8; 32] = [0x11; 32];
@@ -211,10 +211,16 @@ impl Rig {
         answers
     }
 
+    /// Messages since.
+    fn frames(&mut self) -> Vec<Value> {
+        let texts = self.taken().into_iter().map(|(_, text)| text);
+        texts.filter(|text| text.starts_with('{')).map(|text| parsed(&text)).collect()
+    }
+
     /// Messages of the socket on a channel since, events published.
     fn told(&mut self, channel: &str) -> Vec<Value> {
         self.publish();
-        let all = self.taken().into_iter().map(|(_, text)| parsed(&text));
+        let all = self.frames().into_iter();
         all.filter(|message| message["channel"] == channel)
             .map(|message| message["data"].clone())
             .collect()

@@ -61,7 +61,7 @@ fn answers_about_an_account_are_shaped_like_the_venues() {
     same(&rig.info_of_user("userRateLimit"), fixture!("rest_user_rate_limit"));
     let asked = json!({"type": "activeAssetData", "user": address(&KEY), "coin": "BTC"});
     same(&rig.info(asked), fixture!("rest_active_asset_data"));
-    rig.order(limit(0, "buy", "65001", "0.02", "Ioc"));
+    rig.order(limit(0, "buy", "65001", "0.2", "Ioc"));
     same(&rig.info_of_user("clearinghouseState"), fixture!("rest_clearinghouse_state_cross_long"));
     let isolated = json!({"type": "updateLeverage", "asset": 5, "isCross": false, "leverage": 10});
     assert_eq!(rig.act(isolated), done());
@@ -133,6 +133,7 @@ fn frames_are_shaped_like_the_venues() {
     greeted(r#"{"type":"bbo","coin":"DYDX"}"#, fixture!("ws_bbo_both_sides_empty"));
     greeted(r#"{"type":"l2Book","coin":"BTC","fast":true}"#, fixture!("ws_l2book_fast_1"));
     greeted(r#"{"type":"l2Book","coin":"BTC"}"#, fixture!("ws_l2book_hype"));
+    greeted(r#"{"type":"activeAssetCtx","coin":"MATIC"}"#, fixture!("ws_active_asset_ctx_nulls"));
     greeted(r#"{"type":"activeAssetCtx","coin":"BTC"}"#, fixture!("ws_active_asset_ctx_perp"));
     greeted(&user("userFills"), fixture!("ws_userfills_empty_snapshot"));
     covers(
@@ -157,7 +158,8 @@ fn frames_are_shaped_like_the_venues() {
     let on = |channel: &str| all.iter().find(|one| one["channel"] == channel).unwrap();
     same(on("user"), fixture!("ws_user_fill_maker_perp"));
     same(on("trades"), fixture!("ws_trades"));
-    rig.order(with_cloid(limit(10_107, "buy", "38.2", "1", "Ioc"), CLOID));
+    let other = CLOID.replace("a1f0", "b2e1");
+    rig.order(with_cloid(limit(10_107, "buy", "38.2", "1", "Ioc"), &other));
     let told = rig.told("user");
     let event = json!({"channel": "user", "data": told[0]});
     same(&event, fixture!("ws_user_fill_spot_buy_fee_in_base"));
