@@ -120,6 +120,7 @@ fn report(oms: &mut Oms<JournalRecorder, Live>, out: &mut Output, order: &NewOrd
                 fee: Amount(E18 / 1_000),
                 fee_asset: AssetId(1),
                 liquidity: Liquidity::Taker,
+                realised: None,
             };
         }
         report

@@ -23,7 +23,7 @@ pub use limits::StrategyLimitsConfig;
 pub use secrets::SecretError;
 pub use strategy::{LegsConfig, StrategyKind, StrategyPlaces};
 
-use crate::types::{Detail, Nanos, VenueId};
+use crate::types::{Detail, InstrumentKind, Nanos, VenueId};
 use crate::venues::{self, Credentials, InstrumentName};
 use check::Checker;
 use error::Source;
@@ -73,6 +73,12 @@ pub struct InstrumentConfig {
 }
 
 impl InstrumentConfig {
+    /// Spot or perpetual.
+    #[must_use]
+    pub fn kind(&self) -> Option<InstrumentKind> {
+        InstrumentName::parse(&self.name).map(|name| name.kind())
+    }
+
     /// The venue's own name of it.
     #[must_use]
     pub fn symbol(&self) -> Option<String> {
@@ -99,6 +105,8 @@ pub struct VenueConfig {
     pub api_key: Option<SecretSource>,
     /// Where the secret comes from.
     pub api_secret: Option<SecretSource>,
+    /// Where the passphrase of the key comes from, for venues that ask for one.
+    pub passphrase: Option<SecretSource>,
     /// Orders over REST instead of WebSocket.
     pub orders_over_rest: bool,
     /// Connections for orders, 1 or 2, where they go over WebSocket.
@@ -234,6 +242,7 @@ pub const FAULT_KINDS: &[&str] = &[
     "lose_replies",
     "fail_replies",
     "repeat_events",
+    "reset_books",
     "ban_10s",
 ];
 
@@ -258,6 +267,8 @@ pub struct Config {
     pub kill_file: Option<PathBuf>,
     /// A strategy that has been silent for so long is paused.
     pub strategy_silence_max_ns: u64,
+    /// Pause between two looks at the venues' rules of the instruments; 0: none after the start.
+    pub rules_refresh_s: u32,
     /// Where crash bundles go.
     pub crash_folder: PathBuf,
     /// Instruments in order.
@@ -325,7 +336,8 @@ impl Config {
         let name = venues::VENUES[usize::from(venue.0)].name;
         let sources = config.and_then(|c| Some((c.api_key.as_ref()?, c.api_secret.as_ref()?)));
         let (key, secret) = sources.ok_or_else(|| SecretError::not_configured(name))?;
-        secrets::read(name, key, secret)
+        let passphrase = config.and_then(|config| config.passphrase.as_ref());
+        secrets::read(name, key, secret, passphrase)
     }
 
     /// An error that points to a place of the file, for checks that need the venue's rules.
@@ -350,6 +362,7 @@ impl VenueConfig {
             venue,
             api_key: None,
             api_secret: None,
+            passphrase: None,
             orders_over_rest: false,
             order_connections: 2,
             feed_connections: 1,

@@ -7,6 +7,7 @@ use super::control::KILL_FILE_NAME;
 use super::log::Log;
 use super::memory;
 use super::operator::OperatorDesk;
+use super::rules::{CHANGES_MAX, RulePlan, RuleWatch};
 use super::supervision::{Rest, Supervision};
 use super::threads::{Lifecycle, Phase, ThreadPlan, spawn};
 use crate::clock::Clock;
@@ -18,7 +19,7 @@ use crate::tui;
 use crate::types::{InstrumentTable, VenueId};
 use crate::venues::{Credentials, Endpoints};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -100,10 +101,11 @@ impl Engine {
         let duties = duty_writers(&market, &plans).inspect_err(|_| clear(&folder))?;
         let place = RegionPlace { market, folder: Some(&folder) };
         let transport = setup.tls.clone().into();
+        let rules = RulePlan::new(&setup);
         Assembly::build(setup, place, strategies, transport, &Sizes::default())
             .and_then(|assembly| {
                 let plans = plans.iter().zip(duties);
-                Self::spread(assembly, supervised, config, plans, layout, &folder)
+                Self::spread(assembly, (supervised, rules), config, plans, layout, &folder)
             })
             .inspect_err(|_| {
                 clear(&folder);
@@ -113,7 +115,7 @@ impl Engine {
     /// Gives each agent its thread.
     fn spread<'a>(
         mut assembly: Assembly,
-        (supervision, mut desk): (Supervision, OperatorDesk),
+        ((supervision, mut desk), rules): ((Supervision, OperatorDesk), RulePlan),
         config: &Config,
         plans: impl Iterator<Item = (&'a ThreadPlan, DutyWriter)>,
         layout: String,
@@ -134,12 +136,16 @@ impl Engine {
             log: log.clone(),
         };
         desk.strategies.clone_from(&rest.strategies);
-        assembly.oms = assembly.oms.with_desk(desk);
+        let (changes, changed) = sync_channel(CHANGES_MAX);
+        assembly.oms = assembly.oms.with_desk(desk).with_rules(changed);
         let (mut agents, last) = assembly.into_agents();
         let names = agents.iter().map(|agent| agent.name().to_owned());
         let executors = names.filter(|name| name.starts_with("exec:")).collect();
         let incidents = supervision.incidents.clone();
         let mut threads = vec![supervision.start(rest)?];
+        let table = view.instruments().clone();
+        let watch = rules.watch(table, changes, &clock, &lifecycle, log.named("rules"));
+        threads.extend(watch.map(RuleWatch::start).transpose()?);
         for (plan, duty) in plans {
             log.info(clock.now(), format_args!("thread: {plan}"));
             let mut own = Vec::new();

@@ -38,20 +38,15 @@ pub fn load(
     endpoints: &[(VenueId, Endpoints)],
     tls: &Arc<ClientConfig>,
 ) -> Result<InstrumentTable, LoadError> {
-    let mut listed: Vec<(VenueId, InstrumentKind, Vec<InstrumentSpec>)> = Vec::new();
-    for (venue, endpoints) in endpoints {
-        for &kind in VENUES[usize::from(venue.0)].kinds {
-            let symbols = symbols(config, *venue, kind);
-            if !symbols.is_empty() {
-                listed.push((*venue, kind, ask(*venue, kind, endpoints, &symbols, tls)?));
-            }
-        }
+    let mut listed: Vec<(VenueId, Vec<InstrumentSpec>)> = Vec::new();
+    for listing in listings(config, endpoints) {
+        listed.push((listing.venue, list(&listing, tls)?));
     }
     let mut wanted = Vec::new();
     for instrument in &config.instruments {
         let found = InstrumentName::parse(&instrument.name).and_then(|name| {
-            let of_venue = listed.iter().filter(|(venue, ..)| *venue == instrument.venue);
-            of_venue.flat_map(|(_, _, specs)| specs).find(|spec| spec.is(&name))
+            let of_venue = listed.iter().filter(|(venue, _)| *venue == instrument.venue);
+            of_venue.flat_map(|(_, specs)| specs).find(|spec| spec.is(&name))
         });
         let Some(spec) = found else {
             return Err(LoadError::Config(unknown(config, instrument)));
@@ -66,12 +61,31 @@ pub fn load(
     venues::assemble(&wanted, &fee_assets).map_err(|error| LoadError::Venue(error.to_string()))
 }
 
-/// The venue's names of the configured instruments of one kind.
-fn symbols(config: &Config, venue: VenueId, kind: InstrumentKind) -> Vec<String> {
-    let row = &VENUES[usize::from(venue.0)];
-    let names = config.instruments.iter().filter(|instrument| instrument.venue == venue);
-    let names = names.filter_map(|instrument| InstrumentName::parse(&instrument.name));
-    names.filter(|name| name.kind() == kind).map(|name| (row.symbol)(&name)).collect()
+/// What is asked of one venue about instruments of one kind.
+#[derive(Clone, Debug)]
+pub(super) struct Listing {
+    pub venue: VenueId,
+    pub kind: InstrumentKind,
+    pub endpoints: Endpoints,
+    /// The venue's names of the configured ones.
+    pub symbols: Vec<String>,
+}
+
+/// Of all venues and kinds of which something is configured.
+pub(super) fn listings(config: &Config, endpoints: &[(VenueId, Endpoints)]) -> Vec<Listing> {
+    let mut listings = Vec::new();
+    for (venue, endpoints) in endpoints {
+        for &kind in VENUES[usize::from(venue.0)].kinds {
+            let of = |row: &&InstrumentConfig| row.venue == *venue && row.kind() == Some(kind);
+            let rows = config.instruments.iter().filter(of);
+            let symbols: Vec<String> = rows.filter_map(InstrumentConfig::symbol).collect();
+            if !symbols.is_empty() {
+                let (venue, endpoints) = (*venue, endpoints.clone());
+                listings.push(Listing { venue, kind, endpoints, symbols });
+            }
+        }
+    }
+    listings
 }
 
 fn unknown(config: &Config, instrument: &InstrumentConfig) -> ConfigError {
@@ -90,32 +104,47 @@ fn unknown(config: &Config, instrument: &InstrumentConfig) -> ConfigError {
 }
 
 /// Asks for all symbols at once; if the venue refuses that (one of them may not exist), one by one.
-fn ask(
-    venue: VenueId,
-    kind: InstrumentKind,
-    endpoints: &Endpoints,
-    symbols: &[String],
+pub(super) fn list(
+    listing: &Listing,
     tls: &Arc<ClientConfig>,
 ) -> Result<Vec<InstrumentSpec>, LoadError> {
-    let all: Vec<&str> = symbols.iter().map(String::as_str).collect();
-    if let Some(specs) = request(venue, kind, endpoints, &all, tls)? {
+    let all: Vec<&str> = listing.symbols.iter().map(String::as_str).collect();
+    if let Some(specs) = request(listing, &all, tls)? {
         return Ok(specs);
     }
     let mut specs = Vec::new();
     for symbol in all {
-        specs.extend(request(venue, kind, endpoints, &[symbol], tls)?.unwrap_or_default());
+        specs.extend(request(listing, &[symbol], tls)?.unwrap_or_default());
     }
     Ok(specs)
 }
 
+/// Everything of every kind that a venue lists.
+pub fn list_all(
+    venue: VenueId,
+    endpoints: &Endpoints,
+    tls: &Arc<ClientConfig>,
+) -> Result<Vec<InstrumentSpec>, LoadError> {
+    let mut all = Vec::new();
+    for &kind in VENUES[usize::from(venue.0)].kinds {
+        let (endpoints, symbols) = (endpoints.clone(), Vec::new());
+        let listing = Listing { venue, kind, endpoints, symbols };
+        let specs = request(&listing, &[], tls)?;
+        all.extend(specs.ok_or_else(|| {
+            let name = VENUES[usize::from(venue.0)].name;
+            LoadError::Venue(format!("{name} does not list its instruments"))
+        })?);
+    }
+    Ok(all)
+}
+
 /// `None` if the venue refused the question.
 fn request(
-    venue: VenueId,
-    kind: InstrumentKind,
-    endpoints: &Endpoints,
+    Listing { venue, kind, endpoints, .. }: &Listing,
     symbols: &[&str],
     tls: &Arc<ClientConfig>,
 ) -> Result<Option<Vec<InstrumentSpec>>, LoadError> {
+    let kind = *kind;
     let row = &VENUES[usize::from(venue.0)];
     let request = (row.instruments_request)(kind, symbols);
     let url = format!("{}{}", endpoints.rest, request.path);

@@ -26,6 +26,8 @@ mod oms;
 mod operator;
 mod pairs;
 mod ports;
+mod recording;
+mod rules;
 mod session;
 mod silence;
 mod skew;
@@ -43,7 +45,7 @@ pub use executor::{Executor, ExecutorParts};
 pub use feed::{Feed, FeedBook, FeedParts};
 pub use journal::{JournalRecorder, Restored, restore};
 pub use latency::{FeedLatency, OrderLatency, measure_costs};
-pub use load::{LoadError, load};
+pub use load::{LoadError, list_all, load};
 pub use oms::{OmsAgent, OmsParts};
 pub use operator::{
     Ask, AskKind, ClosingRow, OperatorDesk, OrderBoard, OrderRow, Settled, Tell, TellPart,

@@ -12,6 +12,7 @@ use super::log::Log;
 use super::operator::{DeskState, LAST_WORD};
 use super::pairs::PairLog;
 use super::ports::{StrategyPort, VenuePort};
+use super::rules::RuleChange;
 use super::skew::SkewTable;
 use super::threads::{Agent, Lifecycle, Phase};
 use crate::clock::Clock;
@@ -22,7 +23,7 @@ use crate::types::{
     Operator, RejectReason, Request, Scope, Signal, Stamps, StrategyId, VenueId,
 };
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, Sender};
 
 /// What the order manager is made of.
 pub struct OmsParts {
@@ -86,7 +87,9 @@ pub struct OmsAgent {
     /// When refusals of each kind may be told of again.
     pub(super) refusals_at: [Nanos; RiskReject::COUNT],
     pub(super) switch_told: Option<LossSwitch>,
-    journal_told: bool,
+    pub(super) journal_told: bool,
+    /// Rules that venues have changed.
+    rules: Option<Receiver<RuleChange>>,
 }
 
 /// The order manager as it runs.
@@ -165,7 +168,22 @@ impl OmsAgent {
             refusals_at: [Nanos(0); RiskReject::COUNT],
             switch_told: None,
             journal_told: false,
+            rules: None,
         })
+    }
+
+    /// Rules that venues have changed come from here.
+    #[must_use]
+    pub(super) fn with_rules(mut self, rules: Receiver<RuleChange>) -> Self {
+        self.rules = Some(rules);
+        self
+    }
+
+    fn take_rules(&mut self, now: Nanos) {
+        while let Some(change) = self.rules.as_ref().and_then(|rules| rules.try_recv().ok()) {
+            let RuleChange { instrument, rules, status } = change;
+            self.oms.on_rules(instrument, rules, status, now);
+        }
     }
 
     /// Orders, positions and limits, to look at.
@@ -368,6 +386,7 @@ impl OmsAgent {
         for port in &mut self.parts.strategies {
             port.give_waiting();
         }
+        self.take_rules(now);
         self.oms.on_timer(now, &mut self.out);
         self.drain(now);
         self.publish_account(now);
@@ -403,50 +422,6 @@ impl OmsAgent {
             rows.iter().all(|row| row.difference() == Amount::ZERO)
         };
         self.venues.iter().all(agree) || silence > SETTLE_MAX_NS
-    }
-
-    /// New orders stop where the journal has room for cancels and reports only. Where it cannot even
-    /// take those the engine stops: what it did from then on could not be found again.
-    fn watch_journal(&mut self, now: Nanos) {
-        let short = self.oms.recorder().is_short();
-        if short {
-            self.oms.on_journal_full(true, now);
-        }
-        if let (Some((error, _)), false) = (self.oms.recorder().broken(), self.journal_told) {
-            self.journal_told = true;
-            let said = self.oms.recorder().error().map_or(String::new(), |e| format!(" ({e})"));
-            let reason = format!("{error}{said}: give its disk room, then start again");
-            self.parts.log.error(now, format_args!("{reason}: stopping"));
-            self.parts.lifecycle.stop_because(&reason);
-        }
-    }
-
-    /// Every now and then: whether there is room again, and what the journal complains of.
-    fn look_at_journal(&mut self, now: Nanos) {
-        let short = self.oms.recorder().is_short();
-        if !short {
-            self.oms.on_journal_full(false, now);
-        }
-        match self.oms.recorder().error() {
-            Some(error) if !self.journal_told => {
-                self.journal_told = true;
-                self.parts.log.error(now, format_args!("journal: {error}"));
-            }
-            None if self.journal_told && self.oms.recorder().broken().is_none() => {
-                self.journal_told = false;
-                self.parts.log.info(now, format_args!("journal: well again"));
-            }
-            _ => {}
-        }
-    }
-
-    /// Why the journal does not hold everything, if it does not.
-    fn close_journal(&mut self, now: Nanos) -> Option<String> {
-        self.oms.record_hash(now);
-        let kept = self.oms.kept();
-        let error = self.oms.recorder().close(&kept, now).err()?;
-        self.parts.log.error(now, format_args!("journal: {error}"));
-        Some(error)
     }
 
     fn finish(&mut self, now: Nanos) {

@@ -87,11 +87,11 @@ enum Command {
         #[command(flatten)]
         config: ConfigArgument,
     },
-    /// List the configured instruments with their venues' rules
+    /// List the configured instruments, or all of a venue, with the venues' rules and fees
+    #[command(after_help = "Try: stoop instruments --filter BTC")]
     Instruments {
-        /// Print as JSON
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        which: instruments::Which,
         #[command(flatten)]
         config: ConfigArgument,
     },
@@ -262,8 +262,8 @@ pub fn main_with(strategies: Vec<(String, Box<dyn Strategy>)>) -> ExitCode {
         Command::Sim { duration, json, config } => {
             config.load(&own).and_then(|config| sim::sim(&config, duration, json))
         }
-        Command::Instruments { json, config } => {
-            config.load(&own).and_then(|config| instruments::instruments(&config, json))
+        Command::Instruments { which, config } => {
+            config.load(&own).and_then(|config| instruments::instruments(&config, &which))
         }
         Command::Journal { action } => journal::journal(&action, &own),
         Command::Bench(arguments) => bench::run(&arguments),

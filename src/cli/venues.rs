@@ -114,12 +114,43 @@ impl Venues {
         Ok(venues)
     }
 
+    /// One venue for public requests alone: no keys are read. With embedded venues it must be one of
+    /// the configured.
+    pub fn public(config: &Config, venue: VenueId) -> Result<Self, Failure> {
+        if config.mode == Mode::Sim {
+            if !config.venues.iter().any(|row| row.venue == venue) {
+                return Err(Failure::config(format!(
+                    "{} is not among the venues of the configuration, and with mode = \"sim\" only \
+                     those are there: name one of its instruments, or choose mode = \"testnet\"",
+                    name(venue)
+                )));
+            }
+            return Self::start(config);
+        }
+        let extra_ca: Vec<ExtraCa> =
+            config.extra_ca.iter().map(|path| ExtraCa::File(path.clone())).collect();
+        let tls = net::tls::client_config(&extra_ca)
+            .map_err(|error| Failure::config(format!("extra_ca: {error}")))?;
+        let base = base(config, venue);
+        let row = config.venues.iter().find(|row| row.venue == venue);
+        let endpoints = row.map_or_else(|| base.clone(), |row| replaced(base.clone(), row));
+        let endpoints = vec![(venue, endpoints)];
+        Ok(Self { endpoints, credentials: Vec::new(), tls, sim: None })
+    }
+
+    /// Addresses of one of them.
+    pub fn endpoints_of(&self, venue: VenueId) -> Result<&Endpoints, Failure> {
+        let found = self.endpoints.iter().find(|(known, _)| *known == venue);
+        let missing = || Failure::new(format!("{} was not started", name(venue)));
+        found.map(|(_, endpoints)| endpoints).ok_or_else(missing)
+    }
+
     fn add(&mut self, config: &Config, venue: &VenueConfig) -> Result<(), Failure> {
         let row = &VENUES[usize::from(venue.venue.0)];
         let (endpoints, credentials) = match &self.sim {
             Some(sim) => simulated(sim, row.name)?,
             None => {
-                let base = if config.mode == Mode::Live { (row.live)() } else { (row.testnet)() };
+                let base = base(config, venue.venue);
                 let credentials = config
                     .credentials(venue.venue)
                     .map_err(|error| Failure::config(error.to_string()))?;
@@ -202,8 +233,16 @@ fn simulated(sim: &Simulated, name: &str) -> Result<(Endpoints, Credentials), Fa
         trade: urls.trade.clone(),
         private: urls.private.clone(),
     };
-    let secret = Secret::new(account.secret.clone());
-    Ok((endpoints, Credentials { key: account.key.clone(), secret }))
+    let secret = |text: &String| Secret::new(text.clone());
+    let passphrase = Some(&account.passphrase).filter(|text| !text.is_empty()).map(secret);
+    let credentials = Credentials::new(account.key.clone(), secret(&account.secret));
+    Ok((endpoints, Credentials { passphrase, ..credentials }))
+}
+
+/// A real venue's own addresses.
+fn base(config: &Config, venue: VenueId) -> Endpoints {
+    let row = &VENUES[usize::from(venue.0)];
+    if config.mode == Mode::Live { (row.live)() } else { (row.testnet)() }
 }
 
 fn replaced(base: Endpoints, venue: &VenueConfig) -> Endpoints {
@@ -225,6 +264,7 @@ fn fault_of(config: &Config, fault: &FaultConfig) -> Vec<Fault> {
         "restart_without_orders" => vec![Fault::Restart { keep_orders: false }],
         "stale_snapshot" => vec![Fault::StaleSnapshots(1)],
         "fail_replies" => vec![Fault::FailReplies(true)],
+        "reset_books" => vec![Fault::ResetBooks],
         "repeat_events" => vec![Fault::RepeatEvents(500)],
         "ban_10s" => vec![Fault::BanMs(10_000)],
         "lose_replies" => vec![Fault::LoseReplies(true)],

@@ -44,6 +44,7 @@ impl Checker<'_> {
                 None => RECONCILE_EVERY_S,
             } * 1_000_000_000,
             kill_file: engine.kill_file,
+            rules_refresh_s: self.rules_refresh(engine.rules_refresh_s.as_ref())?,
             strategy_silence_max_ns: self.silence(engine.strategy_silence_max_ms.as_ref())?,
             crash_folder: engine.crash_folder.unwrap_or_else(|| "crash".into()),
             instruments,
@@ -219,6 +220,7 @@ impl Checker<'_> {
             venue,
             api_key: raw.api_key.map(Into::into),
             api_secret: raw.api_secret.map(Into::into),
+            passphrase: raw.passphrase.map(Into::into),
             orders_over_rest,
             order_connections,
             feed_connections,
@@ -284,6 +286,14 @@ impl Checker<'_> {
             return Ok(number);
         }
         Err(self.error(value, format!("{key} = {number} must be from {min} to {max}")))
+    }
+
+    fn rules_refresh(&self, value: Option<&Spanned<i64>>) -> Result<u32, ConfigError> {
+        match value {
+            Some(value) if *value.get_ref() == 0 => Ok(0),
+            Some(value) => Ok(self.in_range(value, 1, 86_400, "rules_refresh_s")? as u32),
+            None => Ok(300),
+        }
     }
 
     pub(super) fn positive(

@@ -48,6 +48,7 @@ pub(super) struct RawEngine {
     pub reconcile_every_s: Option<Spanned<i64>>,
     pub kill_file: Option<PathBuf>,
     pub strategy_silence_max_ms: Option<Spanned<i64>>,
+    pub rules_refresh_s: Option<Spanned<i64>>,
     pub crash_folder: Option<PathBuf>,
 }
 
@@ -112,6 +113,7 @@ pub(super) struct RawLatency {
 pub(super) struct RawVenue {
     pub api_key: Option<RawSecret>,
     pub api_secret: Option<RawSecret>,
+    pub passphrase: Option<RawSecret>,
     pub orders: Option<Spanned<String>>,
     pub order_connections: Option<Spanned<i64>>,
     pub feed_connections: Option<Spanned<i64>>,

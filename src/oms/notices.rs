@@ -6,7 +6,10 @@ use super::record::{Record, Recorder};
 use super::transition::Trigger;
 use super::venues::Change;
 use super::{Books, Oms, Output};
-use crate::types::{AssetBalance, Channel, FeeRate, Nanos, Readiness, VenueId, VenueNotice};
+use crate::types::{
+    AssetBalance, Channel, FeeRate, InstrumentId, InstrumentRules, InstrumentStatus, Nanos,
+    Readiness, VenueId, VenueNotice,
+};
 
 impl<R: Recorder, B: Books> Oms<R, B> {
     /// A venue states a balance.
@@ -22,6 +25,21 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.recorder.record(now, &Record::Fee(*fee));
         if let Some(row) = self.state.fees.get_mut(fee.instrument.index()) {
             *row = Some(*fee);
+        }
+    }
+
+    /// A venue has changed the rules of an instrument, or whether it trades it.
+    pub fn on_rules(
+        &mut self,
+        instrument: InstrumentId,
+        rules: InstrumentRules,
+        status: InstrumentStatus,
+        now: Nanos,
+    ) {
+        self.recorder.record(now, &Record::Rules(instrument, rules, status));
+        std::sync::Arc::make_mut(&mut self.instruments).set_rules(instrument, rules);
+        if let Some(row) = self.state.statuses.get_mut(instrument.index()) {
+            *row = status;
         }
     }
 

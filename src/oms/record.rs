@@ -14,9 +14,9 @@ use super::risk::{BookQuote, RiskReject};
 use super::{ClosingState, OmsOptions};
 use crate::types::{
     Amount, AssetBalance, AssetId, ClientOrderId, Command, ExecutionReport, FeeRate,
-    FundingPayment, InstrumentId, InstrumentTable, LimitKey, LossSwitch, MarginReport, Nanos,
-    NewOrder, Operator, OrderState, PairOutcome, PositionReport, Request, Scope, Signal, SignalId,
-    StrategyId, VenueId, VenueNotice,
+    FundingPayment, InstrumentId, InstrumentRules, InstrumentStatus, InstrumentTable, LimitKey,
+    LossSwitch, MarginReport, Nanos, NewOrder, Operator, OrderState, PairOutcome, PositionReport,
+    Request, Scope, Signal, SignalId, StrategyId, VenueId, VenueNotice,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -145,6 +145,8 @@ pub enum Record {
     Funding(VenueId, FundingPayment),
     /// Input: a venue stated what an account has to trade perpetuals with.
     Margin(MarginReport),
+    /// Input: a venue has changed the rules of an instrument, or whether it trades it.
+    Rules(InstrumentId, InstrumentRules, InstrumentStatus),
 }
 
 /// Bytes that are not a record of this version.
@@ -177,6 +179,7 @@ impl Record {
                 | Self::Position(..)
                 | Self::Funding(..)
                 | Self::Margin(_)
+                | Self::Rules(..)
         )
     }
 
@@ -207,6 +210,7 @@ impl Record {
             Self::Position(..) => (36, "position"),
             Self::Funding(..) => (37, "funding"),
             Self::Margin(_) => (38, "margin"),
+            Self::Rules(..) => (39, "rules"),
             Self::Operator(_) => (20, "operator"),
             Self::Limit { .. } => (21, "limit"),
             Self::Closed { .. } => (22, "closed"),

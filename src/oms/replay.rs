@@ -276,6 +276,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Record::Position(venue, position) => self.on_position(*venue, position, now),
             Record::Funding(venue, payment) => self.on_funding(*venue, payment, now),
             Record::Margin(margin) => self.on_margin(margin, now),
+            Record::Rules(id, rules, status) => self.on_rules(*id, *rules, *status, now),
             Record::Notice(venue, notice) => self.on_notice(*venue, notice, now, out),
             Record::Timer => self.on_timer(now, out),
             Record::JournalFull(full) => self.on_journal_full(*full, now),

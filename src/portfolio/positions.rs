@@ -66,7 +66,8 @@ impl Position {
             change = change.checked_add(-fill.fee).ok_or(Overflow)?;
         }
         next.add_fee(instrument, fill)?;
-        next.trade(instrument, fill.price, change)?;
+        let stated = fill.realised.filter(|_| instrument.is_perpetual());
+        next.trade(instrument, fill.price, change, stated)?;
         Ok(next)
     }
 
@@ -77,7 +78,7 @@ impl Position {
         price: Price,
         change: Amount,
     ) -> Result<Self, Overflow> {
-        self.trade(instrument, price, change)?;
+        self.trade(instrument, price, change, None)?;
         Ok(self)
     }
 
@@ -113,12 +114,15 @@ impl Position {
         Ok(())
     }
 
-    /// Changes the quantity by `change` at `price`: first against what is held, the rest opens.
+    /// Changes the quantity by `change` at `price`: first against what is held, the rest opens. Where
+    /// the venue has stated the profit of what is closed, that is the profit, and the cost that is
+    /// released follows from it.
     fn trade(
         &mut self,
         instrument: &Instrument,
         price: Price,
         change: Amount,
+        stated: Option<Amount>,
     ) -> Result<(), Overflow> {
         let closes = self.qty.0.signum() * change.0.signum() < 0;
         let mut rest = change;
@@ -132,11 +136,26 @@ impl Position {
             };
             let closed = Amount(change.0.signum() * closed as i128);
             let proceeds = -value(instrument, price, closed)?;
-            let gain = proceeds.checked_add(-released).ok_or(Overflow)?;
+            let gain = match stated {
+                Some(stated) => stated,
+                None => proceeds.checked_add(-released).ok_or(Overflow)?,
+            };
             self.realised = self.realised.checked_add(gain).ok_or(Overflow)?;
-            self.cost -= released;
             self.qty += closed;
+            self.cost = match self.qty {
+                // What rounding has left over goes with the position.
+                Amount::ZERO => Amount::ZERO,
+                _ => self
+                    .cost
+                    .checked_add(gain)
+                    .and_then(|sum| sum.checked_add(-proceeds))
+                    .ok_or(Overflow)?,
+            };
             rest -= closed;
+        }
+        if !closes && let Some(stated) = stated {
+            // The venue held more for us than we know of; its wallet has the profit all the same.
+            self.realised = self.realised.checked_add(stated).ok_or(Overflow)?;
         }
         if rest != Amount::ZERO {
             let value = value(instrument, price, rest)?;
@@ -225,6 +244,7 @@ mod tests {
             liquidity: Liquidity::Taker,
             fee: Amount(fee),
             fee_asset,
+            realised: None,
         }
     }
 
@@ -233,6 +253,39 @@ mod tests {
         fills.iter().fold(Position::default(), |position, (side, fill)| {
             position.after(&instrument, *side, fill).unwrap()
         })
+    }
+
+    #[test]
+    fn the_profit_that_the_venue_states_is_the_profit() {
+        let perpetual = Instrument {
+            kind: crate::types::InstrumentKind::LinearPerpetual,
+            settle: USDT,
+            ..instrument()
+        };
+        let book = |position: Position, side, price, qty, realised: Option<i128>| {
+            let realised = realised.map(Amount);
+            let fill = Fill { realised, ..fill(price, qty, 0, AssetId::NONE) };
+            position.after(&perpetual, side, &fill).unwrap()
+        };
+        // 3 at 100 and 101, of which a third costs 100.333...
+        let long = book(Position::default(), Side::Buy, 100, 2_000_000, Some(0));
+        let long = book(long, Side::Buy, 101, 1_000_000, Some(0));
+        let rounded = 9_666_666_670_000_000_000; // 9.66666667, where 9.666... would be exact
+        let less = book(long, Side::Sell, 110, 1_000_000, Some(rounded));
+        assert_eq!(less.realised, Amount(rounded));
+        assert_eq!(less.cost, Amount(301 * E18 - 110 * E18 + rounded));
+        let rest = 19_333_333_330_000_000_000;
+        let none = book(less, Side::Sell, 110, 2_000_000, Some(rest));
+        assert_eq!((none.qty, none.cost), (Amount::ZERO, Amount::ZERO));
+        assert_eq!(none.realised, Amount(29 * E18), "330 less 301");
+        let turned = book(less, Side::Sell, 110, 3_000_000, Some(rest));
+        assert_eq!((turned.qty, turned.cost), (Amount(-E18), Amount(-110 * E18)));
+        assert_eq!(turned.realised, Amount(29 * E18));
+        let unknown = book(Position::default(), Side::Sell, 110, 1_000_000, Some(5 * E18));
+        assert_eq!(unknown.realised, Amount(5 * E18), "it closed what we did not know of");
+        let spot = Fill { realised: Some(Amount(7)), ..fill(100, 1_000_000, 0, AssetId::NONE) };
+        let spot = Position::default().after(&instrument(), Side::Buy, &spot).unwrap();
+        assert_eq!(spot.realised, Amount::ZERO);
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub struct SimPosition {
     pub leverage: Decimal,
     /// Amount set aside, of an isolated one.
     pub isolated: Decimal,
+    /// Values of open buy and sell orders that could open a position.
+    pub order_values: [Decimal; 2],
     /// Initial margin of the position at mark.
     pub initial: Decimal,
     /// Initial margin of the open orders on top of it.

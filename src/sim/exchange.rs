@@ -85,6 +85,7 @@ pub struct Exchange {
     pub(super) self_trade: SelfTrade,
     pub(super) perpetuals: Perpetuals,
     pub(super) any_tick: bool,
+    amend_keeps_place: bool,
 }
 
 impl Exchange {
@@ -120,6 +121,7 @@ impl Exchange {
             next_order_id: FIRST_ORDER_ID,
             self_trade: SelfTrade::default(),
             any_tick: false,
+            amend_keeps_place: true,
         }
     }
 
@@ -132,6 +134,11 @@ impl Exchange {
     /// for wires with a rule of their own.
     pub fn take_any_tick(&mut self) {
         self.any_tick = true;
+    }
+
+    /// Chooses whether an amendment to a smaller quantity keeps its place in the queue.
+    pub fn set_amend_keeps_place(&mut self, keeps: bool) {
+        self.amend_keeps_place = keeps;
     }
 
     /// Gives an account one more key.
@@ -163,6 +170,19 @@ impl Exchange {
     #[must_use]
     pub fn key_of(&self, account: AccountId) -> Option<&str> {
         self.accounts.get(account.0)?.first_key()
+    }
+
+    /// Changes the rules of an instrument, for orders from now on. `false` if it is not there, a step
+    /// is not positive, or it would turn from spot to perpetual.
+    pub fn set_rules(&mut self, rules: SymbolRules) -> bool {
+        let positive = rules.tick_size > Decimal::ZERO && rules.lot_size > Decimal::ZERO;
+        let Some(at) = self.listing(&rules.symbol).filter(|_| positive) else { return false };
+        // A spot instrument does not become a contract: what is locked for its orders is another thing.
+        if rules.perpetual.is_some() != self.rules[at].perpetual.is_some() {
+            return false;
+        }
+        self.rules[at] = rules;
+        true
     }
 
     /// The account that a key belongs to.
@@ -244,7 +264,7 @@ impl Exchange {
     }
 
     /// Changes price or quantity (in total, the filled part included) of an open order. A smaller
-    /// quantity at the same price keeps its place in the queue; everything else goes to the back
+    /// quantity at the same price keeps its place in the queue, unless no amendment does; everything else goes to the back
     /// and may match at once.
     pub fn amend(
         &mut self,
@@ -261,7 +281,7 @@ impl Exchange {
         let (price, qty) = (price.unwrap_or(old.price), qty.unwrap_or(old.qty));
         self.admit_amend(&order, listing, lock, price, qty)?;
         let (side, old_price, old_qty) = (old.side, old.price, old.qty);
-        let keeps_place = price == old_price && qty < old_qty;
+        let keeps_place = self.amend_keeps_place && price == old_price && qty < old_qty;
         if keeps_place {
             self.listings[listing].book.take_order(side, price, id, old_qty - qty);
         } else {

@@ -2,7 +2,7 @@
 //! stop it. Every question is answered by the simulator's own thread, so answers are consistent.
 
 use super::faults::Fault;
-use super::{Exchange, FlowOptions, Ledger, PlaceRequest, Refusal, SimOrder, Wire};
+use super::{Exchange, FlowOptions, Ledger, PlaceRequest, Refusal, SimOrder, SymbolRules, Wire};
 use mio::Waker;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -112,6 +112,7 @@ pub(super) enum Control {
     Counters(usize, Sender<SimCounters>),
     Fault(usize, Fault, Sender<()>),
     Place(usize, String, PlaceRequest, Sender<Result<SimOrder, Refusal>>),
+    Rules(usize, Box<SymbolRules>, Sender<bool>),
     Stop,
 }
 
@@ -188,6 +189,13 @@ impl SimHandle {
     ) -> Option<Result<SimOrder, Refusal>> {
         let index = self.index(venue)?;
         self.ask(|reply| Control::Place(index, key.to_owned(), request, reply))
+    }
+
+    /// Changes the rules of a symbol, for orders from now on. `false` if there is no such venue or
+    /// symbol.
+    pub fn set_rules(&self, venue: &str, rules: SymbolRules) -> bool {
+        let Some(index) = self.index(venue) else { return false };
+        self.ask(|reply| Control::Rules(index, Box::new(rules), reply)).unwrap_or(false)
     }
 
     /// Ends the simulator and waits for its thread.

@@ -112,6 +112,9 @@ impl Loop {
                         let _ = reply.send(outcome);
                     }
                 }
+                Control::Rules(index, rules, reply) => {
+                    let _ = reply.send(self.host.venues[index].exchange.set_rules(*rules));
+                }
                 Control::Stop => return false,
             }
         }

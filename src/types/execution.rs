@@ -245,6 +245,9 @@ pub struct Fill {
     pub fee: Amount,
     /// Asset that the fee is taken in; [`AssetId::NONE`] if there is no fee.
     pub fee_asset: AssetId,
+    /// Of a perpetual: profit that the venue says it has realised, before the fee, settle asset. It
+    /// is what the wallet gets, in the venue's own rounding. `None` on spot, or if it does not say.
+    pub realised: Option<Amount>,
 }
 
 impl Fill {

@@ -154,6 +154,33 @@ pub struct InstrumentRules {
     pub notional_max: Amount,
 }
 
+impl InstrumentRules {
+    /// What keeps both of two sets of rules, of which 0 means "none" for the largest values; `None`
+    /// if nothing does: steps of which neither is a multiple of the other.
+    #[must_use]
+    pub fn stricter(&self, other: &Self) -> Option<Self> {
+        fn step(a: i64, b: i64) -> Option<i64> {
+            let (coarse, fine) = (a.max(b), a.min(b));
+            (fine <= 0 || coarse % fine == 0).then_some(coarse)
+        }
+        fn least<T: Ord + Default>(a: T, b: T) -> T {
+            let none = T::default();
+            if a == none || (b != none && b < a) { b } else { a }
+        }
+        Some(Self {
+            tick_size: Price(step(self.tick_size.0, other.tick_size.0)?),
+            lot_size: Qty(step(self.lot_size.0, other.lot_size.0)?),
+            price_min: self.price_min.max(other.price_min),
+            price_max: least(self.price_max, other.price_max),
+            qty_min: self.qty_min.max(other.qty_min),
+            qty_max: least(self.qty_max, other.qty_max),
+            qty_market_max: least(self.qty_market_max, other.qty_market_max),
+            notional_min: self.notional_min.max(other.notional_min),
+            notional_max: least(self.notional_max, other.notional_max),
+        })
+    }
+}
+
 /// Which rule an order breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RuleViolation {
@@ -221,10 +248,12 @@ pub struct Instrument {
 }
 
 impl Instrument {
-    /// Whether what is traded is a position on margin and not the asset itself.
+    /// Whether what is traded is a position on margin, settled in an asset, and not the base asset
+    /// itself. Frames of a contract may be read and traded on spot: the kind says how frames are
+    /// read, this how trades are accounted for.
     #[must_use]
     pub fn is_perpetual(&self) -> bool {
-        self.kind != InstrumentKind::Spot
+        self.kind != InstrumentKind::Spot && self.settle != AssetId::NONE
     }
 
     /// Whether the venue's static rules allow the order; `reference` prices market orders.
@@ -299,6 +328,13 @@ impl InstrumentTable {
     #[must_use]
     pub fn get(&self, id: InstrumentId) -> Option<&Instrument> {
         self.instruments.get(id.index())
+    }
+
+    /// Changes the rules of one.
+    pub fn set_rules(&mut self, id: InstrumentId, rules: InstrumentRules) {
+        if let Some(instrument) = self.instruments.get_mut(id.index()) {
+            instrument.rules = rules;
+        }
     }
 
     /// The instrument with our name `BTC/USDT@binance`.

@@ -23,8 +23,8 @@ pub use account::{
     AssetBalance, FeeRate, FundingPayment, MarginMode, MarginReport, PositionReport,
 };
 pub use event::{
-    Channel, Event, Events, EventsFull, OrderLine, OrderLines, RateLimitUse, Readiness, SentOrder,
-    VenueNotice,
+    AccountFlaw, Channel, Event, Events, EventsFull, OrderLine, OrderLines, RateLimitUse,
+    Readiness, SentOrder, VenueNotice,
 };
 pub use execution::{
     ExecutionReport, Fill, Liquidity, OrderState, RejectReason, ReportKind, ReportOrigin,

@@ -17,8 +17,6 @@ mod flight;
 mod frames;
 mod healthier;
 mod json;
-/// Not in the table yet: it has no trading connector.
-#[allow(dead_code, reason = "it joins the table with its trading connector")]
 mod okx;
 mod outbox;
 mod public;
@@ -31,6 +29,7 @@ mod signing;
 mod sink;
 mod subscriptions;
 mod template;
+mod trading;
 mod universe;
 mod verdict;
 
@@ -42,11 +41,11 @@ pub use setup::{
     VenueSetup,
 };
 pub use signing::{Scheme, signing_schemes};
-pub use universe::{UniverseError, Wanted, assemble};
+pub use universe::{UniverseError, Wanted, assemble, rules_at};
 
 use crate::types::{
     Channel, Command, CommandKind, Costs, Events, EventsFull, InstrumentKind, InstrumentTable,
-    LimitSpec, Nanos, OrderLines, ParseUnitError,
+    LimitSpec, Nanos, OrderLines, ParseUnitError, Ppb,
 };
 use std::fmt;
 
@@ -288,13 +287,16 @@ pub struct VenueRow {
     pub live: fn() -> Endpoints,
     /// Addresses of the venue's test network.
     pub testnet: fn() -> Endpoints,
-    /// Asks for the rules of these symbols, all of one kind.
+    /// Asks for the rules of these symbols, all of one kind; of all that the venue lists if none is
+    /// named.
     pub instruments_request: fn(kind: InstrumentKind, symbols: &[&str]) -> PlainRequest,
     /// Reads the reply to `instruments_request`; unknown symbols are simply not in the list.
     pub decode_instruments:
         fn(kind: InstrumentKind, body: &mut [u8]) -> Result<Vec<InstrumentSpec>, DecodeError>,
     /// The venue's own symbol of an instrument, as it stands in `instruments_request`.
     pub symbol: fn(name: &InstrumentName<'_>) -> String,
+    /// Fee rates of its base tier, maker and taker: what an account without a volume pays.
+    pub base_fees: fn(kind: InstrumentKind) -> [Ppb; 2],
     /// Assets that fees may be taken in besides base and quote: the venue's own token.
     pub fee_assets: &'static [&'static str],
     /// The venue's rate limits.
@@ -311,7 +313,7 @@ pub struct VenueRow {
 }
 
 /// The table of venues; a [`crate::types::VenueId`] is an index into it.
-pub const VENUES: &[VenueRow] = &[binance::ROW, bybit::ROW];
+pub const VENUES: &[VenueRow] = &[binance::ROW, bybit::ROW, okx::ROW];
 
 /// Index of the venue with this name.
 #[must_use]

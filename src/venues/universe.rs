@@ -43,7 +43,7 @@ pub fn assemble(wanted: &[Wanted], fee_assets: &[&str]) -> Result<InstrumentTabl
         let scale = scales[item.spec.base.as_str()];
         let failed =
             |(field, error)| UniverseError(format!("{}: the venue's {field} {error}", item.name));
-        let rules = rules(&item.spec, scale).map_err(failed)?;
+        let rules = rules_at(&item.spec, scale).map_err(failed)?;
         let contract = scale.qty(item.spec.contract);
         let contract = contract.map_err(|error| failed(("contract size", error)))?;
         let instrument = Instrument {
@@ -118,7 +118,8 @@ fn decimals(values: &[Decimal]) -> u8 {
     scale.min(255) as u8
 }
 
-fn rules(
+/// The rules in units of this scale, or which of them cannot be counted in it.
+pub fn rules_at(
     spec: &InstrumentSpec,
     scale: Scale,
 ) -> Result<InstrumentRules, (&'static str, ParseUnitError)> {

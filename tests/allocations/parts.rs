@@ -216,6 +216,7 @@ fn live(oms: &mut Oms<Encoding, Live>, order: &NewOrder, round: u64, now: Nanos,
                 liquidity: Liquidity::Taker,
                 fee: Amount(E18 / 1_000_000),
                 fee_asset: AssetId(report.instrument.0),
+                realised: None,
             };
         }
     };

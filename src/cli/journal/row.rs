@@ -68,8 +68,8 @@ impl Rows {
             Record::Request(strategy, request) => self.request(strategy.0, request, row),
             Record::Report(venue, report) => self.report(*venue, report, row),
             Record::Balance(balance) => self.balance(balance, row),
-            Record::Position(..) | Record::Funding(..) | Record::Margin(_) => {
-                self.perpetual(record, row)
+            Record::Position(..) | Record::Funding(..) | Record::Margin(_) | Record::Rules(..) => {
+                self.contract(record, row)
             }
             Record::Fee(fee) => {
                 let text = format!("maker {} ppb, taker {} ppb", fee.maker.0, fee.taker.0);
@@ -155,8 +155,8 @@ impl Rows {
         }
     }
 
-    /// What a venue says of perpetuals.
-    fn perpetual(&self, record: &Record, row: Row) -> Row {
+    /// What a venue says of its instruments and of positions in them.
+    fn contract(&self, record: &Record, row: Row) -> Row {
         match record {
             Record::Position(venue, position) => {
                 let text = format!(
@@ -181,6 +181,11 @@ impl Rows {
                     margin.maintenance.to_decimal()
                 );
                 Row { venue: venue_name(margin.venue), text, ..row }
+            }
+            Record::Rules(id, rules, status) => {
+                let text =
+                    format!("tick {}, lot {}, {status:?}", rules.tick_size.0, rules.lot_size.0);
+                Row { text, ..self.on(*id, row) }
             }
             _ => row,
         }

@@ -388,6 +388,7 @@ pub(super) fn fill(
         liquidity: Liquidity::Taker,
         fee: Amount::ZERO,
         fee_asset: AssetId::NONE,
+        realised: None,
     };
     report.event_ns = START.plus(1);
     report

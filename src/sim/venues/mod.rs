@@ -20,6 +20,7 @@ use super::{Script, Wire};
 pub fn wire(name: &str) -> Option<Box<dyn Wire>> {
     match name {
         "binance" => Some(Box::new(binance::Binance::new(binance::BinanceOptions::embedded()))),
+        "binance_usdm" => Some(Box::new(binance::BinanceUsdm::embedded())),
         "bybit" => Some(Box::new(bybit::Bybit::new(bybit::BybitOptions::default()))),
         "okx" => Some(Box::new(okx::Okx::new(okx::OkxOptions::default()))),
         "hyperliquid" => {

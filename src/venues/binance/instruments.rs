@@ -23,6 +23,9 @@ const INVALID_SYMBOL: i64 = -1121;
 /// The venue refuses the whole request if it does not know one of them (status 400, code -1121):
 /// to learn which, ask for one at a time.
 pub(super) fn request(_kind: InstrumentKind, symbols: &[&str]) -> PlainRequest {
+    if symbols.is_empty() {
+        return PlainRequest::get("/api/v3/exchangeInfo".to_owned());
+    }
     let mut list = Vec::new();
     list.push(b'[');
     for (index, symbol) in symbols.iter().enumerate() {

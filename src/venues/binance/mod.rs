@@ -37,7 +37,7 @@ pub(super) use frames::Frames;
 pub(super) use signing::schemes as signing_schemes;
 
 use super::{Endpoints, InstrumentName, VenueRow};
-use crate::types::InstrumentKind;
+use crate::types::{InstrumentKind, Ppb};
 
 /// Binance's row in the table of venues.
 pub const ROW: VenueRow = VenueRow {
@@ -49,6 +49,7 @@ pub const ROW: VenueRow = VenueRow {
     instruments_request: instruments::request,
     decode_instruments: instruments::decode,
     symbol,
+    base_fees: |_| [Ppb(1_000_000), Ppb(1_000_000)],
     fee_assets: &["BNB"],
     dead_man_switch: Err("spot orders stay until somebody cancels them"),
     limits: limits::LIMITS,

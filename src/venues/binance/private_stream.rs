@@ -177,6 +177,7 @@ fn fill(fields: &Fields<'_>, scale: Scale, account: &Account) -> Result<Fill, De
         liquidity: liquidity(fields.maker.ok_or(DecodeError::Missing("m"))?),
         fee,
         fee_asset: fee_asset(fee, fields.fee_asset, "N", account)?,
+        realised: None,
     };
     if fill.qty == Qty::ZERO {
         return Err(DecodeError::Invalid("l"));

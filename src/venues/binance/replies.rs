@@ -306,6 +306,7 @@ fn fill(
             "commissionAsset",
             account,
         )?,
+        realised: None,
     };
     report.event_ns = millis(item.field("time")?, "time")?;
     report.recv_ns = now;

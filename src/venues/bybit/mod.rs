@@ -9,7 +9,6 @@
 
 mod auth;
 mod codes;
-mod commands;
 mod dead_man;
 mod fields;
 mod frames;
@@ -18,13 +17,11 @@ mod login;
 mod market_data;
 mod orders;
 mod private_stream;
-mod replies;
 mod rest;
 mod scan;
 mod session;
 mod signing;
 mod streams;
-mod templates;
 mod trading;
 
 #[cfg(test)]
@@ -36,7 +33,7 @@ pub(super) use signing::schemes as signing_schemes;
 use super::{
     Connector, DecodeError, Endpoints, InstrumentName, SetupError, Value, VenueRow, VenueSetup,
 };
-use crate::types::{CommandKind, Costs, InstrumentKind, LIMITS_MAX, LimitSpec};
+use crate::types::{CommandKind, Costs, InstrumentKind, LIMITS_MAX, LimitSpec, Ppb};
 
 /// One product of the venue; everything that differs between them.
 pub(super) struct Product {
@@ -183,7 +180,7 @@ fn product(setup: &VenueSetup) -> Result<&'static Product, SetupError> {
 }
 
 fn trading(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
-    Ok(Box::new(trading::TradingConnector::new(&setup, &SPOT)?))
+    Ok(Box::new(trading::connector(&setup, &SPOT)?))
 }
 
 /// Bybit spot.
@@ -196,6 +193,7 @@ pub const ROW: VenueRow = VenueRow {
     instruments_request: instruments::request,
     decode_instruments: instruments::decode,
     symbol,
+    base_fees: |_| [Ppb(1_000_000), Ppb(1_000_000)],
     fee_assets: &["MNT"],
     // Its own bounds are 3 to 300 s; below two of our pings it could go off while we live.
     dead_man_switch: Ok((40, 300)),

@@ -40,7 +40,10 @@ pub(super) fn verify(
 }
 
 /// The account of a key: 64 letters and digits on the real venue, any number up to that here.
-fn find_key<'a>(key: &str, exchange: &'a Exchange) -> Result<(AccountId, &'a ApiKey), ApiError> {
+pub(super) fn find_key<'a>(
+    key: &str,
+    exchange: &'a Exchange,
+) -> Result<(AccountId, &'a ApiKey), ApiError> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if key.is_empty() || key.len() > 64 || !key.bytes().all(legal) {
         return Err(ApiError::key_format());

@@ -1,11 +1,11 @@
 //! The control protocol of market data connections: SUBSCRIBE and its kin.
 
 use super::json::{Obj, list, text};
-use super::streams::{POLICY, Streams};
+use super::subscribers::{POLICY, Subscribers};
 use crate::sim::{ConnId, WireOut, WsOut};
 use serde_json::Value;
 
-impl Streams {
+impl Subscribers {
     /// A control message.
     pub(super) fn on_text(&mut self, conn: ConnId, source: &str, out: &mut WireOut) {
         let reply = match serde_json::from_str::<Value>(source) {

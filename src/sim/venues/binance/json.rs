@@ -48,6 +48,17 @@ impl Obj {
         self
     }
 
+    /// A decimal as a string with no more digits than it has.
+    pub(super) fn num(self, key: &str, value: Decimal) -> Self {
+        let value = if value.is_zero() { Decimal::ZERO } else { value.normalize() };
+        self.text(key, &value.to_string())
+    }
+
+    /// An amount that was worked out, as a string with eight decimals.
+    pub(super) fn amount(self, key: &str, value: Decimal) -> Self {
+        self.dec(key, value.round_dp(8))
+    }
+
     /// The finished object.
     pub(super) fn end(mut self) -> String {
         self.0.push('}');

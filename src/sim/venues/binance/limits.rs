@@ -18,12 +18,14 @@ const MAKER_REFUND: u32 = 5;
 pub struct BinanceLimits {
     /// Request weight per minute.
     pub weight_per_minute: u32,
-    /// Requests per five minutes, whatever their weight.
+    /// Requests per five minutes, whatever their weight; not published if it is the largest number.
     pub requests_per_5_minutes: u32,
     /// Unfilled orders of an account per ten seconds.
     pub orders_per_10_seconds: u32,
-    /// Unfilled orders of an account per day.
-    pub orders_per_day: u32,
+    /// The same per [`Self::long_window`].
+    pub orders_per_long_window: u32,
+    /// The longer time over which orders are counted.
+    pub long_window: OrderWindow,
     /// New WebSocket connections per five minutes.
     pub connections_per_5_minutes: u32,
     /// Messages a client may send on a market data connection per second; pongs count.
@@ -36,6 +38,25 @@ pub struct BinanceLimits {
     pub ban_ms: u64,
 }
 
+/// A time over which orders are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderWindow {
+    /// One minute, on the market of perpetuals.
+    Minute,
+    /// One day, on the spot market.
+    Day,
+}
+
+impl OrderWindow {
+    /// Interval, header suffix and length.
+    fn words(self) -> (&'static str, &'static str, u64) {
+        match self {
+            Self::Minute => ("MINUTE", "1M", 60_000),
+            Self::Day => ("DAY", "1D", 86_400_000),
+        }
+    }
+}
+
 impl BinanceLimits {
     /// The limits of the venue as its documentation shows them: 6000 weight a minute, 50 orders per
     /// ten seconds, 160 000 a day. How many refusals lead to a ban is not documented.
@@ -45,7 +66,8 @@ impl BinanceLimits {
             weight_per_minute: 6000,
             requests_per_5_minutes: 300_000,
             orders_per_10_seconds: 50,
-            orders_per_day: 160_000,
+            orders_per_long_window: 160_000,
+            long_window: OrderWindow::Day,
             connections_per_5_minutes: 300,
             messages_per_second: 5,
             streams_per_connection: 1024,
@@ -59,7 +81,11 @@ impl BinanceLimits {
     /// orders a second.
     #[must_use]
     pub fn embedded() -> Self {
-        Self { orders_per_10_seconds: 10_000, orders_per_day: 10_000_000, ..Self::documented() }
+        Self {
+            orders_per_10_seconds: 10_000,
+            orders_per_long_window: 10_000_000,
+            ..Self::documented()
+        }
     }
 }
 
@@ -112,9 +138,6 @@ pub(super) struct Limits {
     bans: u32,
 }
 
-/// Names of the two order windows: (interval, number, header suffix).
-const ORDER_WINDOWS: [(&str, u32, &str); 2] = [("SECOND", 10, "10S"), ("DAY", 1, "1D")];
-
 impl Limits {
     pub(super) fn new(options: BinanceLimits) -> Self {
         Self {
@@ -127,6 +150,10 @@ impl Limits {
             bans: 0,
             options,
         }
+    }
+
+    pub(super) fn options(&self) -> &BinanceLimits {
+        &self.options
     }
 
     /// Counts a request and its weight; 429 over the limit, 418 while banned.
@@ -211,15 +238,16 @@ impl Limits {
         self.orders.entry(account).or_insert_with(|| {
             [
                 Window::new(10_000, options.orders_per_10_seconds),
-                Window::new(86_400_000, options.orders_per_day),
+                Window::new(options.long_window.words().2, options.orders_per_long_window),
             ]
         })
     }
 
     /// Counts a new order of an account, or refuses it.
     pub(super) fn take_order(&mut self, account: AccountId, now_ms: u64) -> Result<(), ApiError> {
+        let names = self.order_names();
         let windows = self.order_windows(account);
-        for (window, (interval, number, _)) in windows.iter_mut().zip(ORDER_WINDOWS) {
+        for (window, (interval, number, _)) in windows.iter_mut().zip(names) {
             window.roll(now_ms);
             if window.count >= window.limit {
                 let message = format!(
@@ -255,15 +283,21 @@ impl Limits {
     /// The two order counters as JSON objects.
     pub(super) fn order_usage(&self, account: AccountId, now_ms: u64) -> Vec<String> {
         let options = &self.options;
-        let limits = [options.orders_per_10_seconds, options.orders_per_day];
+        let limits = [options.orders_per_10_seconds, options.orders_per_long_window];
         let counts = self.order_counts(account, now_ms);
-        ORDER_WINDOWS
+        self.order_names()
             .iter()
             .zip(limits.iter().zip(counts))
             .map(|((interval, number, _), (limit, count))| {
                 usage("ORDERS", interval, *number, *limit, Some(count))
             })
             .collect()
+    }
+
+    /// Names of the two order windows: interval, number, header suffix.
+    fn order_names(&self) -> [(&'static str, u32, &'static str); 2] {
+        let (interval, suffix, _) = self.options.long_window.words();
+        [("SECOND", 10, "10S"), (interval, 1, suffix)]
     }
 
     fn order_counts(&self, account: AccountId, now_ms: u64) -> [u32; 2] {
@@ -299,7 +333,7 @@ impl Limits {
         ];
         if let Some(account) = account {
             for ((_, _, suffix), count) in
-                ORDER_WINDOWS.iter().zip(self.order_counts(account, now_ms))
+                self.order_names().iter().zip(self.order_counts(account, now_ms))
             {
                 headers.push((format!("X-MBX-ORDER-COUNT-{suffix}"), count.to_string()));
             }
@@ -314,12 +348,15 @@ impl Limits {
     /// The list `rateLimits` of `exchangeInfo`.
     pub(super) fn published(&self) -> String {
         let options = &self.options;
-        list([
+        let [(second, ten, _), (long, one, _)] = self.order_names();
+        let requests = options.requests_per_5_minutes;
+        let raw = (requests < u32::MAX).then(|| usage("RAW_REQUESTS", "MINUTE", 5, requests, None));
+        let listed = [
             usage("REQUEST_WEIGHT", "MINUTE", 1, options.weight_per_minute, None),
-            usage("ORDERS", "SECOND", 10, options.orders_per_10_seconds, None),
-            usage("ORDERS", "DAY", 1, options.orders_per_day, None),
-            usage("RAW_REQUESTS", "MINUTE", 5, options.requests_per_5_minutes, None),
-        ])
+            usage("ORDERS", second, ten, options.orders_per_10_seconds, None),
+            usage("ORDERS", long, one, options.orders_per_long_window, None),
+        ];
+        list(listed.into_iter().chain(raw))
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod account;
 mod auth;
+mod batches;
 mod conns;
 mod control;
 mod error;
@@ -25,7 +26,9 @@ mod replies;
 mod script;
 mod session;
 mod streams;
+mod subscribers;
 mod trading;
+mod usdm;
 mod user_events;
 mod ws_api;
 
@@ -33,8 +36,9 @@ mod ws_api;
 mod tests;
 
 pub use conns::BinanceKeepAlive;
-pub use limits::BinanceLimits;
+pub use limits::{BinanceLimits, OrderWindow};
 pub use script::BinanceScript;
+pub use usdm::BinanceUsdm;
 
 use crate::sim::{
     AccountId, ConnId, Exchange, ExchangeEvent, HttpReply, HttpRequest, OrderChange, Wire, WireOut,
@@ -46,7 +50,7 @@ use history::History;
 use ids::Ids;
 use json::{Obj, list};
 use limits::Limits;
-use ops::{Op, SIGNED, Spec};
+use ops::{OPS, Op, SIGNED, Spec};
 use params::Params;
 use session::Session;
 use std::collections::BTreeMap;
@@ -145,7 +149,7 @@ impl Binance {
     /// Everything that REST and the ws api have in common.
     fn run(
         &mut self,
-        spec: &Spec,
+        spec: &Spec<Op>,
         params: &Params,
         account: Option<AccountId>,
         exchange: &mut Exchange,
@@ -215,7 +219,7 @@ impl Binance {
 
     fn answer_http(
         &mut self,
-        spec: &Spec,
+        spec: &Spec<Op>,
         request: &HttpRequest,
         exchange: &mut Exchange,
         now_ms: u64,
@@ -228,14 +232,7 @@ impl Binance {
         }
         let mut account = None;
         let answer = params.and_then(|params| {
-            let mut known = spec.params.to_vec();
-            if spec.signed {
-                let key = request.header("x-mbx-apikey").unwrap_or_default();
-                let payload = params::rest_payload(&request.query, &request.body);
-                account = Some(auth::verify(key, &params, &payload, exchange, now_ms)?.0);
-                known.extend(SIGNED.iter().filter(|name| **name != "apiKey"));
-            }
-            params.check_names(&known)?;
+            account = authenticate(spec, request, &params, exchange, now_ms)?;
             self.run(spec, &params, account, exchange, now_ms)
         });
         if answer.is_err() {
@@ -245,19 +242,7 @@ impl Binance {
     }
 
     fn reply(&self, answer: Answer, orders: Option<AccountId>, now_ms: u64) -> HttpReply {
-        match answer {
-            Ok(body) => {
-                HttpReply { status: 200, headers: self.limits.headers(orders, None, now_ms), body }
-            }
-            Err(mut error) => {
-                let headers = self.limits.headers(orders, Some(&error), now_ms);
-                // Only the ws api shows when to try again; REST has a header for it.
-                if error.code == -1003 {
-                    error.data = None;
-                }
-                HttpReply { status: error.status, headers, body: error.json() }
-            }
-        }
+        http_reply(&self.limits, answer, orders, now_ms)
     }
 
     fn tell_account(&self, account: AccountId, event: &str, out: &mut WireOut) {
@@ -268,13 +253,53 @@ impl Binance {
 
     fn forget(&mut self, conn: ConnId) {
         self.conns.close(conn);
-        self.streams.close(conn);
+        self.streams.subscribers.close(conn);
         self.sessions.remove(&conn);
     }
 }
 
+/// Who sends a REST request, if it has to be signed; refuses parameters it does not know.
+fn authenticate<O>(
+    spec: &Spec<O>,
+    request: &HttpRequest,
+    params: &Params,
+    exchange: &Exchange,
+    now_ms: u64,
+) -> Result<Option<AccountId>, ApiError> {
+    let mut known = spec.params.to_vec();
+    let mut account = None;
+    if spec.signed {
+        let key = request.header("x-mbx-apikey").unwrap_or_default();
+        let payload = params::rest_payload(&request.query, &request.body);
+        account = Some(auth::verify(key, params, &payload, exchange, now_ms)?.0);
+        known.extend(SIGNED.iter().filter(|name| **name != "apiKey"));
+    }
+    params.check_names(&known)?;
+    Ok(account)
+}
+
+/// The reply to an HTTP request; `orders` for those whose headers show the order counters.
+fn http_reply(
+    limits: &Limits,
+    answer: Answer,
+    orders: Option<AccountId>,
+    now_ms: u64,
+) -> HttpReply {
+    match answer {
+        Ok(body) => HttpReply { status: 200, headers: limits.headers(orders, None, now_ms), body },
+        Err(mut error) => {
+            let headers = limits.headers(orders, Some(&error), now_ms);
+            // Only the ws api shows when to try again; REST has a header for it.
+            if error.code == -1003 {
+                error.data = None;
+            }
+            HttpReply { status: error.status, headers, body: error.json() }
+        }
+    }
+}
+
 /// The account whose order counters a reply shows.
-fn account_of_orders(spec: &Spec, account: Option<AccountId>) -> Option<AccountId> {
+fn account_of_orders<O>(spec: &Spec<O>, account: Option<AccountId>) -> Option<AccountId> {
     account.filter(|_| spec.counts_orders)
 }
 
@@ -294,8 +319,8 @@ impl Wire for Binance {
         now_ms: u64,
         _out: &mut WireOut,
     ) -> HttpReply {
-        let Some(spec) = ops::by_path(&request.method, &request.path) else {
-            let status = if ops::path_exists(&request.path) { 405 } else { 404 };
+        let Some(spec) = ops::by_path(OPS, &request.method, &request.path) else {
+            let status = if ops::path_exists(OPS, &request.path) { 405 } else { 404 };
             let error = ApiError { status, ..ApiError::unsupported() };
             return self.reply(Err(error), None, now_ms);
         };
@@ -339,13 +364,13 @@ impl Wire for Binance {
     ) {
         if self.sessions.contains_key(&conn) {
             self.on_api_text(conn, text, exchange, now_ms, out);
-        } else if self.streams.count_message(conn, now_ms, out) {
-            self.streams.on_text(conn, text, out);
+        } else if self.streams.subscribers.count_message(conn, now_ms, out) {
+            self.streams.subscribers.on_text(conn, text, out);
         }
     }
 
     fn on_ws_pong(&mut self, conn: ConnId, payload: &[u8], now_ms: u64) {
-        self.streams.count_pong(conn, now_ms);
+        self.streams.subscribers.count_pong(conn, now_ms);
         self.conns.on_pong(conn, payload);
     }
 

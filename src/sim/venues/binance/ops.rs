@@ -34,9 +34,9 @@ pub(super) enum Op {
     Subscriptions,
 }
 
-/// One row of the table.
-pub(super) struct Spec {
-    pub(super) op: Op,
+/// One row of a market's table.
+pub(super) struct Spec<O> {
+    pub(super) op: O,
     /// Method of the ws api.
     pub(super) method: &'static str,
     /// Verb and path of REST, where it has one.
@@ -118,7 +118,7 @@ const fn public(
     method: &'static str,
     rest: (&'static str, &'static str),
     params: &'static [&'static str],
-) -> Spec {
+) -> Spec<Op> {
     Spec { op, method, rest: Some(rest), signed: false, counts_orders: false, params }
 }
 
@@ -127,7 +127,7 @@ const fn signed(
     method: &'static str,
     rest: (&'static str, &'static str),
     params: &'static [&'static str],
-) -> Spec {
+) -> Spec<Op> {
     Spec { op, method, rest: Some(rest), signed: true, counts_orders: false, params }
 }
 
@@ -136,7 +136,7 @@ const fn placing(
     method: &'static str,
     path: &'static str,
     params: &'static [&'static str],
-) -> Spec {
+) -> Spec<Op> {
     Spec { op, method, rest: Some(("POST", path)), signed: true, counts_orders: true, params }
 }
 
@@ -145,12 +145,12 @@ const fn session(
     method: &'static str,
     signed: bool,
     params: &'static [&'static str],
-) -> Spec {
+) -> Spec<Op> {
     Spec { op, method, rest: None, signed, counts_orders: false, params }
 }
 
 /// Every operation. `allOrders` of the ws api has the same name as its REST path.
-pub(super) const OPS: &[Spec] = &[
+pub(super) const OPS: &[Spec<Op>] = &[
     public(Op::Ping, "ping", ("GET", "/api/v3/ping"), NONE),
     public(Op::Time, "time", ("GET", "/api/v3/time"), NONE),
     public(Op::ExchangeInfo, "exchangeInfo", ("GET", "/api/v3/exchangeInfo"), INFO),
@@ -191,19 +191,23 @@ pub(super) const OPS: &[Spec] = &[
 ];
 
 /// By ws api method, with or without the prefix `v3/`.
-pub(super) fn by_method(method: &str) -> Option<&'static Spec> {
+pub(super) fn by_method(method: &str) -> Option<&'static Spec<Op>> {
     let method = method.strip_prefix("v3/").unwrap_or(method);
     OPS.iter().find(|spec| spec.method == method)
 }
 
 /// By REST verb and path.
-pub(super) fn by_path(verb: &str, path: &str) -> Option<&'static Spec> {
-    OPS.iter().find(|spec| spec.rest == Some((verb, path)))
+pub(super) fn by_path<O>(
+    table: &'static [Spec<O>],
+    verb: &str,
+    path: &str,
+) -> Option<&'static Spec<O>> {
+    table.iter().find(|spec| spec.rest == Some((verb, path)))
 }
 
 /// Whether any verb exists for the path: tells 405 from 404.
-pub(super) fn path_exists(path: &str) -> bool {
-    OPS.iter().any(|spec| spec.rest.is_some_and(|(_, known)| known == path))
+pub(super) fn path_exists<O>(table: &[Spec<O>], path: &str) -> bool {
+    table.iter().any(|spec| spec.rest.is_some_and(|(_, known)| known == path))
 }
 
 /// Weight counted when the request arrives, and weight added if it fails. Placing and cancelling
@@ -263,8 +267,9 @@ mod tests {
     #[test]
     fn methods_and_paths() {
         assert_eq!(by_method("v3/order.place").unwrap().op, Op::OrderPlace);
-        assert_eq!(by_path("DELETE", "/api/v3/order").unwrap().op, Op::OrderCancel);
-        assert!(by_path("PUT", "/api/v3/order").is_none() && path_exists("/api/v3/order"));
+        assert_eq!(by_path(OPS, "DELETE", "/api/v3/order").unwrap().op, Op::OrderCancel);
+        assert!(by_path(OPS, "PUT", "/api/v3/order").is_none());
+        assert!(path_exists(OPS, "/api/v3/order"));
         assert!(by_method("nope").is_none());
     }
 }

@@ -10,11 +10,11 @@ use super::{Binance, account_of_orders};
 use crate::sim::{AccountId, ConnId, Exchange, WireOut, WsOut};
 
 /// A request as read.
-struct Request {
+pub(super) struct Request<O: 'static> {
     /// As JSON.
-    id: String,
-    spec: &'static Spec,
-    params: Params,
+    pub(super) id: String,
+    pub(super) spec: &'static Spec<O>,
+    pub(super) params: Params,
 }
 
 impl Binance {
@@ -27,7 +27,7 @@ impl Binance {
         now_ms: u64,
         out: &mut WireOut,
     ) {
-        let request = match read(source) {
+        let request = match read(source, ops::by_method) {
             Ok(request) => request,
             Err((id, error)) => {
                 let charged = self.limits.admit(1, now_ms);
@@ -51,7 +51,7 @@ impl Binance {
     fn answer(
         &mut self,
         conn: ConnId,
-        request: &Request,
+        request: &Request<Op>,
         exchange: &mut Exchange,
         now_ms: u64,
         ended: &mut Vec<u32>,
@@ -80,7 +80,7 @@ impl Binance {
     fn identify(
         &self,
         conn: ConnId,
-        spec: &Spec,
+        spec: &Spec<Op>,
         params: &Params,
         exchange: &Exchange,
         now_ms: u64,
@@ -90,21 +90,12 @@ impl Binance {
         }
         let own_key = matches!(spec.op, Op::Logon | Op::SubscribeSignature);
         let logon = self.sessions.get(&conn).and_then(|session| session.logon.as_ref());
-        match (params.get("apiKey"), logon) {
-            (Some(key), _) => {
-                let payload = params.sorted_payload();
-                let (account, signer) = auth::verify(key, params, &payload, exchange, now_ms)?;
-                if spec.op == Op::Logon && signer != Signer::Ed25519 {
-                    return Err(ApiError::hmac_logon());
-                }
-                Ok(Some(account))
-            }
-            (None, Some(logon)) if !own_key => {
-                auth::check_time(params, now_ms)?;
-                Ok(Some(logon.account))
-            }
-            _ => Err(ApiError::missing("apiKey")),
+        let logon = logon.filter(|_| !own_key);
+        let (account, signer) = signer(params, logon, exchange, now_ms)?;
+        if spec.op == Op::Logon && signer != Some(Signer::Ed25519) {
+            return Err(ApiError::hmac_logon());
         }
+        Ok(Some(account))
     }
 
     /// Operations on the connection itself; `None` for all others.
@@ -142,8 +133,33 @@ impl Binance {
     }
 }
 
+/// The account that a signed request acts for: by its own key, which signs, else by the logon, if it
+/// may.
+pub(super) fn signer(
+    params: &Params,
+    logon: Option<&Logon>,
+    exchange: &Exchange,
+    now_ms: u64,
+) -> Result<(AccountId, Option<Signer>), ApiError> {
+    match (params.get("apiKey"), logon) {
+        (Some(key), _) => {
+            let payload = params.sorted_payload();
+            let (account, signer) = auth::verify(key, params, &payload, exchange, now_ms)?;
+            Ok((account, Some(signer)))
+        }
+        (None, Some(logon)) => {
+            auth::check_time(params, now_ms)?;
+            Ok((logon.account, None))
+        }
+        (None, None) => Err(ApiError::missing("apiKey")),
+    }
+}
+
 /// Reads a request; on failure gives the id to answer with.
-fn read(source: &str) -> Result<Request, (String, ApiError)> {
+pub(super) fn read<O>(
+    source: &str,
+    by_method: impl Fn(&str) -> Option<&'static Spec<O>>,
+) -> Result<Request<O>, (String, ApiError)> {
     let null = || "null".to_owned();
     let fields = members(source).ok_or_else(|| (null(), ApiError::json_request()))?;
     let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw);
@@ -152,7 +168,7 @@ fn read(source: &str) -> Result<Request, (String, ApiError)> {
     let method: String = field("method")
         .and_then(|raw| serde_json::from_str(raw).ok())
         .ok_or_else(|| fail(ApiError::missing("method")))?;
-    let spec = ops::by_method(&method).ok_or_else(|| fail(ApiError::unsupported()))?;
+    let spec = by_method(&method).ok_or_else(|| fail(ApiError::unsupported()))?;
     let params = Params::from_ws(field("params").unwrap_or("{}")).map_err(fail)?;
     Ok(Request { id: id.clone(), spec, params })
 }
@@ -167,7 +183,7 @@ fn request_id(raw: &str) -> Option<String> {
     }
 }
 
-fn check_names(spec: &Spec, params: &Params) -> Result<(), ApiError> {
+pub(super) fn check_names<O>(spec: &Spec<O>, params: &Params) -> Result<(), ApiError> {
     let mut known = [spec.params, WS].concat();
     if spec.signed {
         known.extend_from_slice(SIGNED);
@@ -175,7 +191,7 @@ fn check_names(spec: &Spec, params: &Params) -> Result<(), ApiError> {
     params.check_names(&known)
 }
 
-fn envelope(id: &str, answer: &Answer, limits: Option<&str>) -> String {
+pub(super) fn envelope(id: &str, answer: &Answer, limits: Option<&str>) -> String {
     let head = Obj::new().raw("id", id);
     let object = match answer {
         Ok(result) => head.raw("status", 200).raw("result", result),

@@ -182,6 +182,7 @@ fn fills_are_told_page_by_page() {
             liquidity: Liquidity::Taker,
             fee: Amount(2_000_000_000_000),
             fee_asset: AssetId(0),
+            realised: None,
         };
         assert_eq!(reports[0], expected);
         let second = reports[1].fill;

@@ -39,6 +39,7 @@ fn each_execution_is_exactly_one_report() {
         liquidity: Liquidity::Taker,
         fee: Amount(2_000_000_000_000),
         fee_asset: AssetId(0),
+        realised: None,
     };
     assert_eq!(decoded(fixture!("execution_partial")), partial);
 
@@ -50,6 +51,7 @@ fn each_execution_is_exactly_one_report() {
         liquidity: Liquidity::Maker,
         fee: Amount(5_250_000_000_000),
         fee_asset: AssetId(3),
+        realised: None,
     };
     assert_eq!(decoded(fixture!("execution_filled")), filled);
 

@@ -143,6 +143,7 @@ fn executions_become_fills_with_their_fee_and_its_asset() {
             liquidity,
             fee: amount(fee),
             fee_asset,
+            realised: None,
         };
         let whole = ExecutionReport {
             venue_order_id: venue_id(&(11 + index).to_string()),

@@ -97,8 +97,8 @@ pub(super) fn ed25519_of(payload: &str) -> String {
 }
 
 /// A wire with its exchange; time is given by hand.
-pub(super) struct Venue {
-    pub(super) wire: Binance,
+pub(super) struct Venue<W = Binance> {
+    pub(super) wire: W,
     pub(super) exchange: Exchange,
     pub(super) now_ms: u64,
 }
@@ -114,7 +114,9 @@ impl Venue {
         venue.open(API, "/ws-api/v3", "returnRateLimits=false").unwrap();
         venue
     }
+}
 
+impl<W: Wire> Venue<W> {
     pub(super) fn open(&mut self, conn: ConnId, path: &str, query: &str) -> Result<(), HttpReply> {
         let mut out = Vec::new();
         self.wire.on_ws_open(conn, path, query, &mut self.exchange, self.now_ms, &mut out)

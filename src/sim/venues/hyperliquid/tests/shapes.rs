@@ -1,7 +1,17 @@
 //! Every message has the members of the venue's own, with values of the same type.
 
 use super::*;
-use crate::sim::venues::shapes::{covers, same};
+use crate::sim::venues::shapes;
+
+/// Exactly the members of an example.
+fn same(ours: &Value, theirs: &str) {
+    shapes::same(ours, &parsed(theirs));
+}
+
+/// All members of an example, and perhaps more.
+fn covers(ours: &Value, theirs: &str) {
+    shapes::covers(ours, &parsed(theirs));
+}
 
 /// Text of a fixture.
 macro_rules! fixture {

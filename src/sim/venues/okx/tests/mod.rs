@@ -81,6 +81,7 @@ fn swap() -> SymbolRules {
     SymbolRules {
         lot_size: dec("0.0001"),
         qty_min: dec("0.0001"),
+        notional_max: dec("20000000"),
         maker_fee: dec("0.0002"),
         taker_fee: dec("0.0005"),
         perpetual: Some(perpetual),
@@ -287,7 +288,8 @@ impl Rig {
     pub(super) fn told(&mut self) -> Vec<Value> {
         self.publish();
         let all = self.taken().into_iter().filter(|(conn, _)| *conn == PRIVATE);
-        let rows = all.map(|(_, text)| json(&text)).filter(|one| one["arg"]["channel"] == "orders");
+        let texts = all.map(|(_, text)| text).filter(|text| text.starts_with('{'));
+        let rows = texts.map(|text| json(&text)).filter(|one| one["arg"]["channel"] == "orders");
         rows.map(|message| message["data"][0].clone()).collect()
     }
 }

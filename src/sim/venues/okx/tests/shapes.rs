@@ -1,7 +1,7 @@
 //! Every message has the members of the venue's own, with values of the same type.
 
 use super::*;
-use crate::sim::venues::shapes::differences;
+use crate::sim::venues::shapes as compare;
 
 /// Names of fixtures with their text.
 macro_rules! fixtures {
@@ -21,14 +21,20 @@ const FIXTURES: &[(&str, &str)] = fixtures![
     "rest_books",
     "rest_cancel_all_after_ack",
     "rest_cancel_order_ack",
+    "rest_close_position_ack",
     "rest_fills",
+    "rest_funding_rate",
+    "rest_funding_rate_history",
     "rest_get_order_filled",
     "rest_instruments_spot",
+    "rest_instruments_swap",
     "rest_mark_price",
     "rest_order_ack",
     "rest_orders_history",
     "rest_orders_pending",
+    "rest_positions_swap",
     "rest_price_limit",
+    "rest_set_leverage_ack",
     "rest_set_position_mode_ack",
     "rest_system_status",
     "rest_time",
@@ -52,6 +58,8 @@ const FIXTURES: &[(&str, &str)] = fixtures![
     "ws_channel_conn_count",
     "ws_channel_conn_count_error",
     "ws_fills",
+    "ws_funding_rate",
+    "ws_instruments",
     "ws_login_ack",
     "ws_login_error",
     "ws_mark_price",
@@ -63,6 +71,7 @@ const FIXTURES: &[(&str, &str)] = fixtures![
     "ws_orders_canceled_by_user_derived",
     "ws_orders_canceled_post_only_derived",
     "ws_orders_filled",
+    "ws_orders_liquidation",
     "ws_orders_live_derived",
     "ws_positions",
     "ws_price_limit",
@@ -81,37 +90,14 @@ fn fixture(name: &str) -> Value {
     json(found.unwrap_or_else(|| panic!("no fixture {name}")).1)
 }
 
-fn compare(ours: &Value, name: &str, exact: bool) {
-    let mut out = Vec::new();
-    differences(ours, &fixture(name), exact, "", &mut out);
-    assert!(out.is_empty(), "{name}: {out:#?}\nin {ours}");
-}
-
 /// Exactly the members of the fixture.
 pub(super) fn same(ours: &Value, name: &str) {
-    compare(ours, name, true);
+    compare::same(ours, &fixture(name));
 }
 
 /// All members of the fixture, and perhaps more.
 pub(super) fn covers(ours: &Value, name: &str) {
-    compare(ours, name, false);
-}
-
-#[test]
-fn the_comparison_finds_what_is_missing_added_or_of_another_type() {
-    let theirs = json(r#"{"a":"1","b":[{"c":1}],"d":{"e":true}}"#);
-    let found = |ours: &str, exact| {
-        let mut out = Vec::new();
-        differences(&json(ours), &theirs, exact, "", &mut out);
-        out
-    };
-    assert_eq!(found(r#"{"a":"","b":[],"d":{"e":false}}"#, true), [""; 0]);
-    assert_eq!(found(r#"{"b":[{"c":1}],"d":{"e":false}}"#, true), [".a is missing"]);
-    let number = ".b[].c is \"1\", the venue's is 1";
-    assert_eq!(found(r#"{"a":"","b":[{"c":"1"}],"d":{"e":false}}"#, true), [number]);
-    let more = r#"{"a":"","b":[],"d":{"e":false,"f":1}}"#;
-    assert_eq!(found(more, true), [".d.f is not the venue's"]);
-    assert_eq!(found(more, false), [""; 0]);
+    compare::covers(ours, &fixture(name));
 }
 
 #[test]
@@ -256,17 +242,19 @@ fn private_channels() {
     covers(&of("positions"), "ws_positions");
     let counted = first.iter().find(|one| one["event"] == "channel-conn-count").unwrap();
     same(counted, "ws_channel_conn_count");
-    rig.place(r#""side":"sell","ordType":"limit","px":"66000","sz":"0.003","clOrdId":"e1""#);
-    rig.publish();
-    rig.operate("amend-order", r#""clOrdId":"e1","newSz":"0.002","reqId":"b1""#);
-    rig.publish();
-    rig.operate("cancel-order", r#""clOrdId":"e1""#);
-    rig.publish();
-    rig.place(r#""side":"buy","ordType":"post_only","px":"65000.1","sz":"0.003""#);
-    rig.publish();
-    rig.place(r#""side":"buy","ordType":"ioc","px":"65000.1","sz":"0.003""#);
-    rig.now += 50;
-    rig.publish();
+    let mut all = Vec::new();
+    for (op, arg) in [
+        ("order", r#""side":"sell","ordType":"limit","px":"66000","sz":"0.003","clOrdId":"e1""#),
+        ("amend-order", r#""clOrdId":"e1","newSz":"0.002","reqId":"b1""#),
+        ("cancel-order", r#""clOrdId":"e1""#),
+        ("order", r#""side":"buy","ordType":"post_only","px":"65000.1","sz":"0.003""#),
+        ("order", r#""side":"buy","ordType":"ioc","px":"65000.1","sz":"0.003""#),
+    ] {
+        rig.operate(op, &format!(r#""tdMode":"cash",{arg}"#));
+        rig.now += 50;
+        rig.publish();
+        all.extend(rig.taken().into_iter().filter(|(conn, _)| *conn == PRIVATE));
+    }
     let mut seen = Vec::new();
     let names = |message: &Value| {
         let row = &message["data"][0];
@@ -281,7 +269,6 @@ fn private_channels() {
             _ => "ws_orders_canceled_by_user_derived",
         }
     };
-    let all: Vec<_> = rig.taken().into_iter().filter(|(conn, _)| *conn == PRIVATE).collect();
     for message in all.iter().map(|(_, text)| json(text)) {
         let name = names(&message);
         seen.push(name.to_owned());
@@ -302,10 +289,19 @@ fn private_channels() {
             covers(&message, name);
         }
     }
+    seen.sort_unstable();
     seen.dedup();
-    for name in ["ws_orders_live_derived", "ws_orders_amended_derived", "ws_fills", "update"] {
-        assert!(seen.iter().any(|known| known == name), "{name} in {seen:?}");
-    }
+    let expected = [
+        "update",
+        "ws_balance_and_position",
+        "ws_fills",
+        "ws_orders_amended_derived",
+        "ws_orders_canceled_by_user_derived",
+        "ws_orders_canceled_post_only_derived",
+        "ws_orders_filled",
+        "ws_orders_live_derived",
+    ];
+    assert_eq!(seen, expected);
 }
 
 #[test]

@@ -1,0 +1,269 @@
+//! The venues' rules, asked for again while the engine runs: on a thread of its own, which nothing
+//! waits for.
+//!
+//! What a venue has changed holds for new orders from then on, together with the rules that the run
+//! began with, which strategies and connectors were built with: of tick, lot and bounds the stricter
+//! one each. Where the two cannot be met together, or the new rules cannot be counted in the units of
+//! this run, the instrument takes cancels only until the engine is started anew. An instrument that
+//! the venue lists no more, or has halted, takes no orders either. Every change is told of and
+//! recorded.
+
+use super::engine::EngineSetup;
+use super::load::{Listing, list, listings};
+use super::log::Log;
+use super::threads::{Lifecycle, Phase};
+use crate::clock::Clock;
+use crate::types::{InstrumentId, InstrumentRules, InstrumentStatus, InstrumentTable};
+use crate::venues::{InstrumentName, InstrumentSpec, VENUES, rules_at};
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// What holds for an instrument from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleChange {
+    /// Whose.
+    pub instrument: InstrumentId,
+    /// For new orders.
+    pub rules: InstrumentRules,
+    /// Whether it takes any.
+    pub status: InstrumentStatus,
+}
+
+/// How many changes wait for the order manager: more come with the next round.
+pub(super) const CHANGES_MAX: usize = 256;
+/// How soon the thread notices that the engine stops.
+const NAP: Duration = Duration::from_millis(50);
+
+/// Whom to ask and how often.
+pub(super) struct RulePlan {
+    every: Duration,
+    listings: Vec<Listing>,
+    tls: Arc<rustls::ClientConfig>,
+}
+
+impl RulePlan {
+    /// As the configuration says.
+    pub fn new(setup: &EngineSetup<'_>) -> Self {
+        Self {
+            every: Duration::from_secs(u64::from(setup.config.rules_refresh_s)),
+            listings: listings(setup.config, &setup.endpoints),
+            tls: setup.tls.clone(),
+        }
+    }
+
+    /// The thread that does it, not yet running; `None` if nobody wants it.
+    pub fn watch(
+        self,
+        table: Arc<InstrumentTable>,
+        changes: SyncSender<RuleChange>,
+        clock: &Clock,
+        lifecycle: &Lifecycle,
+        log: Log,
+    ) -> Option<RuleWatch> {
+        let (clock, lifecycle) = (clock.clone(), lifecycle.clone());
+        let wanted = !self.every.is_zero() && !self.listings.is_empty();
+        wanted.then_some(RuleWatch { plan: self, table, changes, clock, lifecycle, log })
+    }
+}
+
+/// The thread.
+pub(super) struct RuleWatch {
+    plan: RulePlan,
+    table: Arc<InstrumentTable>,
+    changes: SyncSender<RuleChange>,
+    clock: Clock,
+    lifecycle: Lifecycle,
+    log: Log,
+}
+
+impl RuleWatch {
+    /// Starts the thread.
+    pub fn start(mut self) -> Result<JoinHandle<()>, String> {
+        let run = move || {
+            let mut known: Vec<RuleChange> = self.table.iter().map(as_loaded).collect();
+            while self.waits() {
+                self.look(&mut known);
+            }
+        };
+        let thread = std::thread::Builder::new().name("rules".to_owned()).spawn(run);
+        thread.map_err(|error| format!("the thread for instrument rules: {error}"))
+    }
+
+    /// Until the next look is due; false once the engine stops.
+    fn waits(&self) -> bool {
+        let due = Instant::now() + self.plan.every;
+        while Instant::now() < due {
+            if self.lifecycle.phase() != Phase::Running {
+                return false;
+            }
+            std::thread::sleep(NAP.min(self.plan.every));
+        }
+        true
+    }
+
+    fn look(&mut self, known: &mut [RuleChange]) {
+        for at in 0..self.plan.listings.len() {
+            let listing = &self.plan.listings[at];
+            let specs = match list(listing, &self.plan.tls) {
+                Ok(specs) => specs,
+                Err(error) => {
+                    // What held before holds on; asked again at the next look.
+                    self.log.warn(self.clock.now(), format_args!("{error}"));
+                    continue;
+                }
+            };
+            let (venue, kind) = (listing.venue, listing.kind);
+            let table = self.table.clone();
+            for instrument in table.of_venue(venue) {
+                if instrument.kind != kind {
+                    continue;
+                }
+                let found = InstrumentName::parse(&instrument.name)
+                    .and_then(|name| specs.iter().find(|spec| spec.is(&name)));
+                let change = judge(as_loaded(instrument), instrument.scale, found);
+                let row = &mut known[instrument.id.index()];
+                if change == *row || self.changes.try_send(change).is_err() {
+                    continue;
+                }
+                *row = change;
+                self.tell(&instrument.name, &change);
+            }
+        }
+    }
+
+    fn tell(&mut self, name: &str, change: &RuleChange) {
+        let now = self.clock.now();
+        let venue = self.table.get(change.instrument).map_or("", |instrument| {
+            VENUES.get(usize::from(instrument.venue.0)).map_or("", |row| row.name)
+        });
+        match change.status {
+            InstrumentStatus::Trading => {
+                let rules = &change.rules;
+                let scale = self.table.get(change.instrument).map(|row| row.scale);
+                let scale = scale.unwrap_or_default();
+                self.log.warn(
+                    now,
+                    format_args!(
+                        "{name}: {venue} has changed its rules: tick {}, lot {}, smallest quantity \
+                         {}, smallest value {} hold from now on",
+                        scale.price_decimal(rules.tick_size).normalize(),
+                        scale.qty_decimal(rules.lot_size).normalize(),
+                        scale.qty_decimal(rules.qty_min).normalize(),
+                        rules.notional_min,
+                    ),
+                );
+            }
+            InstrumentStatus::CancelOnly => self.log.error(
+                now,
+                format_args!(
+                    "{name}: {venue} has changed its rules, and they do not go with those that this \
+                     run began with: no new orders until the engine is started anew"
+                ),
+            ),
+            InstrumentStatus::Halted => {
+                self.log.error(now, format_args!("{name}: {venue} does not trade it any more"));
+            }
+        }
+    }
+}
+
+fn as_loaded(instrument: &crate::types::Instrument) -> RuleChange {
+    let (rules, status) = (instrument.rules, instrument.status);
+    RuleChange { instrument: instrument.id, rules, status }
+}
+
+/// What holds together with the rules that the run began with; without a row the venue lists the
+/// instrument no more.
+fn judge(
+    loaded: RuleChange,
+    scale: crate::types::Scale,
+    spec: Option<&InstrumentSpec>,
+) -> RuleChange {
+    let Some(spec) = spec.filter(|spec| spec.trading) else {
+        return RuleChange { status: InstrumentStatus::Halted, ..loaded };
+    };
+    let both = rules_at(spec, scale).ok().and_then(|rules| loaded.rules.stricter(&rules));
+    match both {
+        Some(rules) => RuleChange { rules, status: InstrumentStatus::Trading, ..loaded },
+        None => RuleChange { status: InstrumentStatus::CancelOnly, ..loaded },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Amount, Price, Qty, Scale};
+    use rust_decimal::Decimal;
+
+    const SCALE: Scale = Scale { price_decimals: 2, qty_decimals: 5 };
+
+    fn loaded() -> RuleChange {
+        let rules = InstrumentRules {
+            tick_size: Price(10),
+            lot_size: Qty(10),
+            price_min: Price(10),
+            price_max: Price(0),
+            qty_min: Qty(20),
+            qty_max: Qty(1_000),
+            qty_market_max: Qty(0),
+            notional_min: Amount(5 * 10i128.pow(18)),
+            notional_max: Amount::ZERO,
+        };
+        let status = InstrumentStatus::Trading;
+        RuleChange { instrument: InstrumentId(0), rules, status }
+    }
+
+    fn spec() -> InstrumentSpec {
+        InstrumentSpec {
+            trading: true,
+            tick_size: Decimal::new(1, 1),
+            lot_size: Decimal::new(1, 4),
+            price_min: Decimal::new(1, 1),
+            qty_min: Decimal::new(2, 4),
+            qty_max: Decimal::new(1, 2),
+            notional_min: Decimal::from(5),
+            ..InstrumentSpec::default()
+        }
+    }
+
+    #[test]
+    fn what_has_not_changed_is_no_change() {
+        assert_eq!(judge(loaded(), SCALE, Some(&spec())), loaded());
+    }
+
+    #[test]
+    fn of_old_and_new_the_stricter_holds() {
+        let of = |spec: InstrumentSpec| judge(loaded(), SCALE, Some(&spec)).rules;
+        let coarser = of(InstrumentSpec { tick_size: Decimal::new(5, 1), ..spec() });
+        assert_eq!(coarser.tick_size, Price(50));
+        let finer = of(InstrumentSpec { tick_size: Decimal::new(1, 2), ..spec() });
+        assert_eq!(finer.tick_size, Price(10), "connectors know the old one");
+        let smaller = of(InstrumentSpec { qty_max: Decimal::new(5, 3), ..spec() });
+        assert_eq!(smaller.qty_max, Qty(500));
+        let larger = of(InstrumentSpec { qty_max: Decimal::ZERO, ..spec() });
+        assert_eq!(larger.qty_max, Qty(1_000));
+        let bounded = of(InstrumentSpec { price_max: Decimal::from(7), ..spec() });
+        assert_eq!(bounded.price_max, Price(700));
+        let dearer = of(InstrumentSpec { notional_min: Decimal::from(10), ..spec() });
+        assert_eq!(dearer.notional_min, Amount(10 * 10i128.pow(18)));
+    }
+
+    #[test]
+    fn rules_that_do_not_go_together_leave_only_cancels() {
+        let status = |spec: InstrumentSpec| judge(loaded(), SCALE, Some(&spec)).status;
+        let across = InstrumentSpec { tick_size: Decimal::new(15, 2), ..spec() };
+        assert_eq!(status(across), InstrumentStatus::CancelOnly);
+        let too_fine = InstrumentSpec { lot_size: Decimal::new(1, 8), ..spec() };
+        assert_eq!(status(too_fine), InstrumentStatus::CancelOnly);
+    }
+
+    #[test]
+    fn what_is_not_listed_or_not_traded_takes_no_orders() {
+        let halted = InstrumentSpec { trading: false, ..spec() };
+        for row in [None, Some(&halted)] {
+            assert_eq!(judge(loaded(), SCALE, row).status, InstrumentStatus::Halted);
+        }
+    }
+}
