@@ -99,7 +99,7 @@ impl Ready {
                             self.now.0
                         ),
                     )),
-                    Output::Reconnect(_) => {}
+                    Output::Reconnect(_) | Output::Connect(..) => {}
                 }
             }
             self.out.clear();

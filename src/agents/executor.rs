@@ -273,39 +273,62 @@ impl Executor {
                 }
                 self.tell_cleared(now);
             }
+            VenueNotice::LoginRefused(..) => {
+                self.parts.lifecycle.refuse_login();
+                self.tell(notice, now);
+            }
+            VenueNotice::ClockOffset { offset_ns, round_trip_ns } => {
+                self.health.clock_offset_ns = offset_ns;
+                self.health.clock_round_trip_ns = round_trip_ns;
+            }
+            _ => self.tell(notice, now),
+        }
+    }
+
+    /// Writes what the venue says of account and requests for people.
+    fn tell(&mut self, notice: VenueNotice, now: Nanos) {
+        let log = self.parts.session.log();
+        match notice {
             VenueNotice::AccountUnfit(flaw) => {
-                self.parts.session.log().error(now, format_args!("{}", flaw.advice()));
+                log.error(now, format_args!("{}", flaw.advice()));
             }
             VenueNotice::LoginRefused(channel, code) => {
-                self.parts.lifecycle.refuse_login();
                 let text =
                     format_args!("{channel:?} login refused with code {code}: check the key");
-                self.parts.session.log().error(now, text);
+                log.error(now, text);
             }
             VenueNotice::RequestFailed(code) => {
                 let text = format_args!("a request failed with code {code}");
-                self.parts.session.log().warn(now, text);
+                log.warn(now, text);
             }
             VenueNotice::CancelAllFailed(instrument, code) => {
                 let text = format_args!("instrument {}: cancel all: code {code}", instrument.0);
-                self.parts.session.log().error(now, text);
+                log.error(now, text);
             }
             VenueNotice::DeadManArmed(seconds) => {
                 let text = format_args!(
                     "dead-man switch armed: the venue cancels our orders {seconds} s after it \
                      last heard of us"
                 );
-                self.parts.session.log().info(now, text);
+                log.info(now, text);
             }
             VenueNotice::DeadManFailed(code) => {
                 let text = format_args!(
                     "dead-man switch NOT armed: code {code}; the venue must allow the account to"
                 );
-                self.parts.session.log().error(now, text);
+                log.error(now, text);
             }
-            VenueNotice::ClockOffset { offset_ns, round_trip_ns } => {
-                self.health.clock_offset_ns = offset_ns;
-                self.health.clock_round_trip_ns = round_trip_ns;
+            VenueNotice::MarginCall(instrument) => {
+                let text = format_args!("instrument {}: margin call", instrument.0);
+                log.error(now, text);
+            }
+            VenueNotice::StopOrders(instrument, count) => {
+                let text = format_args!(
+                    "instrument {}: {count} conditional orders that were not placed here wait at \
+                     the venue",
+                    instrument.0
+                );
+                log.warn(now, text);
             }
             _ => {}
         }

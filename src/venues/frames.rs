@@ -17,6 +17,8 @@ pub enum FrameKind {
     Depth,
     /// One or more trades.
     Trade,
+    /// Mark price, index or funding of a perpetual.
+    Mark,
 }
 
 /// Both readers of one venue's frames: the scanner, and the complete decoder that it stands before.

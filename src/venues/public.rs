@@ -121,7 +121,7 @@ impl<W: PublicWire> Connector for PublicConnector<W> {
                 self.clock.on_open(now);
                 Readiness::Ready
             }
-            Channel::Trade | Channel::TradeSpare | Channel::Private => return,
+            _ => return,
         };
         notice(events, VenueNotice::Readiness(channel, readiness));
         self.run(now, out, events);
@@ -134,7 +134,7 @@ impl<W: PublicWire> Connector for PublicConnector<W> {
                 self.subscriptions.on_close(now);
             }
             Channel::Rest => self.clock.on_close(),
-            Channel::Trade | Channel::TradeSpare | Channel::Private => return,
+            _ => return,
         }
         notice(events, VenueNotice::Readiness(channel, Readiness::Down));
         self.rewake();

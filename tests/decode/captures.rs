@@ -14,7 +14,7 @@ fn check(path: &str, venue: &str, kind: InstrumentKind, depth: u16, expected: [u
             Some(FrameKind::Top) => 0,
             Some(FrameKind::Depth) => 1,
             Some(FrameKind::Trade) => 2,
-            None => 3,
+            Some(FrameKind::Mark) | None => 3,
         }] += 1;
     }
     assert_eq!(counts, expected);

@@ -140,3 +140,17 @@ fn zeros_in_a_streams_name_are_not_read() {
     assert_eq!(usdm.compare(text.replace('\0', "").as_bytes()).0, Some(FrameKind::Trade));
     assert_eq!(usdm.compare(text.as_bytes()).0, None);
 }
+
+/// Orders of futures as they were recorded are read by the scanner.
+#[test]
+fn recorded_orders_of_futures_are_scanned() {
+    let mut usdm = Both::new("binance_usdm", InstrumentKind::LinearPerpetual, 50);
+    let mut scanned = 0;
+    for (name, text) in messages() {
+        if name.starts_with("binance/usdm_user_order_") && name.ends_with("_real.json") {
+            assert!(usdm.compare(text.as_bytes()).1, "{name}");
+            scanned += 1;
+        }
+    }
+    assert!(scanned >= 3);
+}

@@ -246,6 +246,7 @@ impl Bench {
                 std::str::from_utf8(request.body).unwrap()
             ),
             Output::Reconnect(channel) => format!("reconnect {channel:?}"),
+            Output::Connect(channel, url) => format!("connect {channel:?} {url}"),
         });
         let lines = lines.collect();
         self.out.clear();
