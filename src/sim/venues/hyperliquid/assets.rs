@@ -60,6 +60,8 @@ pub(super) struct Assets {
     /// Perpetuals in the order of their numbers, then spot pairs.
     all: Vec<Asset>,
     tokens: Vec<Token>,
+    /// What of the exchange's rules they were made from: sizes and largest leverage.
+    made_from: Vec<(Decimal, Option<Decimal>)>,
 }
 
 /// An asset of the exchange as clients know it: wallets of the same token are told apart there by
@@ -69,11 +71,16 @@ pub(super) fn token_name(asset: &str) -> &str {
 }
 
 impl Assets {
-    /// Reads the instruments of the exchange, once.
+    /// Reads the instruments of the exchange, if they are not what they were.
     pub(super) fn learn(&mut self, exchange: &Exchange) {
-        if !self.all.is_empty() {
+        let source = |rules: &SymbolRules| {
+            (rules.lot_size, rules.perpetual.as_ref().map(|perpetual| perpetual.leverage_max))
+        };
+        if self.made_from.iter().copied().eq(exchange.symbols().iter().map(source)) {
             return;
         }
+        *self = Self::default();
+        self.made_from = exchange.symbols().iter().map(source).collect();
         let (perpetuals, spot): (Vec<_>, Vec<_>) =
             exchange.symbols().iter().partition(|rules| rules.perpetual.is_some());
         let listed = |name: &str| perpetuals.iter().find(|rules| rules.symbol == name);

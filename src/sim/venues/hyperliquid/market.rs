@@ -161,11 +161,13 @@ impl Market {
         match topic {
             Topic::Book { coin, figures, mantissa, fast } => {
                 let limit = if *fast { LEVELS_FAST } else { LEVELS };
-                let (bids, asks) = gathered(coin, (*figures, *mantissa), limit, exchange)?;
+                let (bids, asks) =
+                    gathered(coin, (*figures, *mantissa), limit, exchange).unwrap_or_default();
                 Some(levels(&bids, &asks))
             }
             Topic::Bbo(coin) => {
-                let (_, bids, asks) = exchange.depth(coin, 1)?;
+                // A delisted coin has an empty book.
+                let (_, bids, asks) = exchange.depth(coin, 1).unwrap_or_default();
                 let best = |side: &[SimLevel]| side.first().map_or(String::from("null"), level);
                 Some(array([best(&bids), best(&asks)]))
             }
