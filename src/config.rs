@@ -105,6 +105,8 @@ pub struct VenueConfig {
     pub api_key: Option<SecretSource>,
     /// Where the secret comes from.
     pub api_secret: Option<SecretSource>,
+    /// Where the passphrase of the key comes from, for venues that ask for one.
+    pub passphrase: Option<SecretSource>,
     /// Orders over REST instead of WebSocket.
     pub orders_over_rest: bool,
     /// Connections for orders, 1 or 2, where they go over WebSocket.
@@ -240,6 +242,7 @@ pub const FAULT_KINDS: &[&str] = &[
     "lose_replies",
     "fail_replies",
     "repeat_events",
+    "reset_books",
     "ban_10s",
 ];
 
@@ -333,7 +336,8 @@ impl Config {
         let name = venues::VENUES[usize::from(venue.0)].name;
         let sources = config.and_then(|c| Some((c.api_key.as_ref()?, c.api_secret.as_ref()?)));
         let (key, secret) = sources.ok_or_else(|| SecretError::not_configured(name))?;
-        secrets::read(name, key, secret)
+        let passphrase = config.and_then(|config| config.passphrase.as_ref());
+        secrets::read(name, key, secret, passphrase)
     }
 
     /// An error that points to a place of the file, for checks that need the venue's rules.
@@ -358,6 +362,7 @@ impl VenueConfig {
             venue,
             api_key: None,
             api_secret: None,
+            passphrase: None,
             orders_over_rest: false,
             order_connections: 2,
             feed_connections: 1,

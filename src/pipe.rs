@@ -336,10 +336,10 @@ impl Inner {
         };
         mix(self.now.0);
         mix(who);
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            mix(u64::from_le_bytes(word));
+        let (words, rest) = bytes.as_chunks::<8>();
+        words.iter().for_each(|word| mix(u64::from_le_bytes(*word)));
+        if !rest.is_empty() {
+            mix(rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)));
         }
         self.digest = digest;
     }

@@ -66,13 +66,27 @@ impl Throttle {
     /// Nothing is taken.
     #[inline]
     pub fn check(&mut self, costs: &Costs, priority: Priority, now: Nanos) -> Result<(), Nanos> {
+        self.check_all(costs, 1, priority, now)
+    }
+
+    /// The same for so many commands at once that cost the same.
+    #[inline]
+    pub fn check_all(
+        &mut self,
+        costs: &Costs,
+        count: u32,
+        priority: Priority,
+        now: Nanos,
+    ) -> Result<(), Nanos> {
         let mut when = Nanos(0);
         if now < self.suspended_until && priority != Priority::Cancel {
             when = self.suspended_until;
         }
+        let half_reserves = priority.half_reserves();
         for (limit, &cost) in self.limits.iter_mut().zip(&costs.0) {
+            let cost = u32::from(cost).saturating_mul(count);
             if cost > 0
-                && let Err(later) = limit.check(u32::from(cost), priority, self.slack_ns, now)
+                && let Err(later) = limit.check(cost, half_reserves, self.slack_ns, now)
             {
                 when = when.max(later);
             }
@@ -185,6 +199,9 @@ struct Limit {
     /// Until when time alone changes nothing. Only ever too early.
     #[serde(skip)]
     same_until: Nanos,
+    /// Units for which there is room until then, whatever the priority. Only ever too few.
+    #[serde(skip)]
+    sure: u32,
 }
 
 impl Limit {
@@ -199,6 +216,7 @@ impl Limit {
             taken: VecDeque::new(),
             blocked_until: Nanos(0),
             same_until: Nanos(0),
+            sure: 0,
         };
         limit.taken.reserve_exact(limit.taken_max());
         limit
@@ -227,7 +245,20 @@ impl Limit {
     fn check(
         &mut self,
         cost: u32,
-        priority: Priority,
+        half_reserves: u32,
+        slack_ns: u64,
+        now: Nanos,
+    ) -> Result<(), Nanos> {
+        if cost <= self.sure && now < self.same_until && now >= self.blocked_until {
+            return Ok(());
+        }
+        self.check_now(cost, half_reserves, slack_ns, now)
+    }
+
+    fn check_now(
+        &mut self,
+        cost: u32,
+        half_reserves: u32,
         slack_ns: u64,
         now: Nanos,
     ) -> Result<(), Nanos> {
@@ -235,22 +266,23 @@ impl Limit {
         if now < self.blocked_until {
             return Err(self.blocked_until);
         }
-        let reserve = self.spec.cancel_reserve;
-        let untouched = match priority {
-            Priority::Cancel => 0,
-            Priority::Hedge => reserve,
-            Priority::New => reserve + reserve / 2,
-            Priority::Query => reserve * 2,
-        };
-        // Both the whole and the share of commands have the reserve; the feed's share has none.
-        let whole = self.allowed.saturating_sub(untouched);
-        let share = self.share().saturating_sub(if self.of_feed { 0 } else { untouched });
+        let (whole, share) = self.bounds(Priority::Query.half_reserves());
+        self.sure = whole.saturating_sub(self.used).min(share.saturating_sub(self.own));
+        let (whole, share) = self.bounds(half_reserves);
         let over = self.used.saturating_add(cost).saturating_sub(whole);
         let own_over = self.own.saturating_add(cost).saturating_sub(share);
         if over == 0 && own_over == 0 {
             return Ok(());
         }
         Err(self.free_at(over, own_over, slack_ns, now))
+    }
+
+    /// Units that may be in use by all, and by the owner, where so many halves of the reserve are to
+    /// stay. Both the whole and the share of commands have the reserve; the feed's share has none.
+    fn bounds(&self, half_reserves: u32) -> (u32, u32) {
+        let untouched = self.spec.cancel_reserve.saturating_mul(half_reserves) / 2;
+        let of_share = if self.of_feed { 0 } else { untouched };
+        (self.allowed.saturating_sub(untouched), self.share().saturating_sub(of_share))
     }
 
     /// When so many of all units in use, and so many of our own, will be free again.
@@ -278,6 +310,7 @@ impl Limit {
         }
         self.used = self.used.saturating_add(units);
         self.own = self.own.saturating_add(if foreign { 0 } else { units });
+        self.sure = self.sure.saturating_sub(units);
         if self.taken.len() >= self.taken_max() {
             return self.take_with_last(units, foreign, now);
         }
@@ -291,6 +324,7 @@ impl Limit {
     /// safe side.
     #[cold]
     fn take_with_last(&mut self, units: u32, foreign: bool, now: Nanos) {
+        self.sure = 0;
         let Some(last) = self.taken.back_mut() else { return };
         if last.foreign != foreign {
             self.own = self.own.saturating_add(if foreign { units } else { last.units });
@@ -308,6 +342,7 @@ impl Limit {
     }
 
     fn advance_now(&mut self, slack_ns: u64, now: Nanos) {
+        self.sure = 0;
         let keep_ns = self.keep_ns(slack_ns);
         self.expire(keep_ns, slack_ns, now);
         let oldest = self.taken.front().map_or(Nanos(u64::MAX), |taken| taken.at.plus(keep_ns));
@@ -350,6 +385,7 @@ impl Limit {
     }
 
     fn correct(&mut self, stated: &RateLimitUse, slack_ns: u64, now: Nanos) {
+        self.sure = 0;
         self.advance(slack_ns, now);
         if stated.allowed > 0 {
             self.allowed = stated.allowed;
@@ -739,6 +775,44 @@ mod tests {
                 behind.on_use(&stated, now);
                 if ahead.is_news(&stated, now) {
                     ahead.on_use(&stated, now);
+                }
+            }
+        }
+
+        /// What is kept to ask less changes no answer: without it, as after a restart, the same.
+        #[test]
+        fn what_is_remembered_changes_no_answer(
+            aligned: bool,
+            of_feed: bool,
+            steps in prop::collection::vec(
+                (0u64..2 * SECOND, 0u16..5, 0usize..4, prop::option::weighted(0.2, (0u32..30, 0u32..25, 0u64..12 * SECOND))),
+                1..200,
+            ),
+        ) {
+            let limits = [LimitSpec { feeds: 3, ..spec(20, 4, aligned) }];
+            let mut throttle = Throttle::with(&limits, 1_000_000, of_feed);
+            let mut now = START;
+            for (pause, cost, priority, stated) in steps {
+                now = now.plus(pause);
+                let mut forgetful = throttle.clone();
+                for limit in &mut forgetful.limits {
+                    (limit.same_until, limit.sure) = (Nanos(0), 0);
+                }
+                let priority =
+                    [Priority::Cancel, Priority::Hedge, Priority::New, Priority::Query][priority];
+                let cost = costs(cost, 0);
+                prop_assert_eq!(
+                    throttle.check_all(&cost, 2, priority, now),
+                    forgetful.check_all(&cost, 2, priority, now)
+                );
+                prop_assert_eq!(
+                    throttle.try_take(&cost, priority, now),
+                    forgetful.try_take(&cost, priority, now)
+                );
+                prop_assert_eq!(throttle.used(0, now), forgetful.used(0, now));
+                if let Some((used, allowed, resets)) = stated {
+                    let resets_ns = now.plus(resets);
+                    throttle.on_use(&RateLimitUse { limit: 0, used, allowed, resets_ns }, now);
                 }
             }
         }

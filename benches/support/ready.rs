@@ -39,10 +39,7 @@ pub fn setup(venue: &str, secret: &str) -> VenueSetup {
         venue,
         endpoints: Endpoints::default(),
         instruments: Arc::new(table),
-        credentials: Some(Credentials {
-            key: KEY.to_owned(),
-            secret: Secret::new(secret.to_owned()),
-        }),
+        credentials: Some(Credentials::new(KEY.to_owned(), Secret::new(secret.to_owned()))),
         depth: 50,
         recv_window_ms: 5000,
         orders_over_rest: false,

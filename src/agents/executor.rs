@@ -133,22 +133,29 @@ impl Executor {
         self.health.suspended_until_ns = self.health.suspended_until_ns.max(until);
     }
 
-    /// The command whose turn it is. One that is alone does not wait for anything.
+    /// The command whose turn it is, into `into`; `false` if there is none. One that is alone does
+    /// not wait for anything.
     #[inline]
-    fn next_command(&mut self) -> Option<Command> {
+    fn next_command(&mut self, into: &mut Command) -> bool {
         if self.waiting.is_empty() {
-            let first = self.parts.commands.pop()?;
-            if self.parts.commands.is_empty() {
-                return Some(first);
+            if !self.parts.commands.pop_into(into) {
+                return false;
             }
-            self.waiting.push(first);
+            if self.parts.commands.is_empty() {
+                return true;
+            }
+            self.waiting.push(*into);
         }
         while self.waiting.has_room()
             && let Some(command) = self.parts.commands.pop()
         {
             self.waiting.push(command);
         }
-        self.waiting.take()
+        match self.waiting.take() {
+            Some(command) => *into = command,
+            None => return false,
+        }
+        true
     }
 
     fn on_command(&mut self, command: &Command, now: Nanos) {
@@ -170,8 +177,8 @@ impl Executor {
         }
         match self.parts.session.submit(command, now) {
             Ok(handed_ns) => {
-                if let (CommandKind::New(order), Some(handed_ns)) = (command.kind, handed_ns) {
-                    self.on_sent(command, &order, handed_ns);
+                if let (CommandKind::New(order), Some(handed_ns)) = (&command.kind, handed_ns) {
+                    self.on_sent(command, order, handed_ns);
                 }
             }
             Err(error) => self.on_encode_error(command, error, now),
@@ -406,7 +413,7 @@ impl Agent for Executor {
     }
 
     fn poll(&mut self, now: Nanos) -> usize {
-        let mut work = 0;
+        let (mut work, mut command) = (0, Command::new(CommandKind::Balances, now));
         let emergency = self.parts.lifecycle.has_lost_agent();
         if emergency {
             self.on_emergency(now);
@@ -415,7 +422,9 @@ impl Agent for Executor {
             if !self.has_room() {
                 return work;
             }
-            let Some(command) = self.next_command() else { break };
+            if !self.next_command(&mut command) {
+                break;
+            }
             work += 1;
             self.taken_ns = self.taken(work == 1, now);
             if emergency && matches!(command.kind, CommandKind::New(_) | CommandKind::Replace(_)) {
@@ -452,6 +461,9 @@ impl Agent for Executor {
             self.parts.session.show(wanted, "contradicts itself or what was known");
         }
         self.publish_health(now);
+        if work == 0 {
+            self.parts.latency.flush();
+        }
         work
     }
 }

@@ -1,7 +1,8 @@
 //! What feeds and executors record of the way from tick to order, and what recording costs.
 //!
-//! A stage is recorded after its order has been given to the kernel, or its book published: what is
-//! measured does not wait for the measuring. Nothing here decides anything.
+//! A stage is recorded after its order has been given to the kernel, or its book published, and once
+//! there is nothing else to do: what is measured does not wait for the measuring. Nothing here
+//! decides anything.
 
 #![forbid(unsafe_code)]
 
@@ -150,6 +151,16 @@ const TO_ORDER: [Stage; 8] = [
     Stage::TickToOrder,
 ];
 
+/// Orders of which the stages wait to be recorded at most.
+const ORDERS_WAITING: usize = 16;
+
+/// An order that has left.
+#[derive(Clone, Copy, Default)]
+struct Gone {
+    instrument: InstrumentId,
+    path: Path,
+}
+
 /// What an executor records.
 pub struct OrderLatency {
     detail: Detail,
@@ -159,7 +170,12 @@ pub struct OrderLatency {
     fill: StageWriter,
     worst: WorstWriter,
     sent: SentTable,
-    last: Path,
+    /// Orders that have left and are not in the histograms yet, the first `waiting` of them: the
+    /// next leg of a signal is not to wait for those of the one before.
+    gone: [Gone; ORDERS_WAITING],
+    waiting: usize,
+    /// Which of them left last.
+    newest: usize,
 }
 
 impl OrderLatency {
@@ -174,7 +190,9 @@ impl OrderLatency {
             fill: writer(Stage::Fill)?,
             worst: market.worst_writer(venue)?,
             sent: SentTable::new(),
-            last: Path::default(),
+            gone: [Gone::default(); ORDERS_WAITING],
+            waiting: 0,
+            newest: 0,
         })
     }
 
@@ -188,11 +206,12 @@ impl OrderLatency {
     /// The way of the newest order; nothing is known of it if nothing is stamped.
     #[must_use]
     pub fn last_path(&self) -> &Path {
-        &self.last
+        &self.gone[self.newest % ORDERS_WAITING].path
     }
 
     /// An order's bytes were given to the kernel. `taken_ns` is when its command's turn came, 0 if
-    /// that was not stamped, `encoded_ns` when it was encoded and signed.
+    /// that was not stamped, `encoded_ns` when it was encoded and signed. It is in the histograms after
+    /// [`OrderLatency::flush`].
     pub fn on_sent(
         &mut self,
         command: &Command,
@@ -204,14 +223,16 @@ impl OrderLatency {
         if self.detail == Detail::Off {
             return;
         }
-        let path = path(command, taken_ns, encoded_ns, handed_ns);
-        self.last = path;
-        for (stage, writer) in TO_ORDER.into_iter().zip(&mut self.to_order) {
-            if let Some(ns) = stage.of(&path) {
-                writer.record(order.instrument, ns);
-            }
+        if self.waiting == ORDERS_WAITING {
+            self.record_all();
         }
         let NewOrder { client_id, instrument, .. } = *order;
+        let path = path(command, taken_ns, encoded_ns, handed_ns);
+        if let Some(gone) = self.gone.get_mut(self.waiting) {
+            *gone = Gone { instrument, path };
+            self.newest = self.waiting;
+            self.waiting += 1;
+        }
         // A leg that waited for another one is not the tick's doing: it carries no stamps.
         let total_ns = if command.stamps.is_some() { Stage::TickToOrder.of(&path) } else { None };
         let slot = self.worst.offer(total_ns.unwrap_or(0), || PathRow {
@@ -221,6 +242,26 @@ impl OrderLatency {
             path,
         });
         self.sent.put(Sent { client_id, handed_ns, instrument, slot, acked: false });
+    }
+
+    /// Records what waits: when there is nothing else to do.
+    #[inline]
+    pub fn flush(&mut self) {
+        if self.waiting > 0 {
+            self.record_all();
+        }
+    }
+
+    fn record_all(&mut self) {
+        let gone = &self.gone[..self.waiting];
+        for (stage, writer) in TO_ORDER.into_iter().zip(&mut self.to_order) {
+            for Gone { instrument, path } in gone {
+                if let Some(ns) = stage.of(path) {
+                    writer.record(*instrument, ns);
+                }
+            }
+        }
+        self.waiting = 0;
     }
 
     /// The venue says something about an order: its first word is the acknowledgement, its first
@@ -416,6 +457,9 @@ mod tests {
         assert!(OrderLatency::new(&market, VENUE).is_none(), "one writer");
         let [taken, encoded, handed] = [1_500, 2_100, 3_000].map(|ns| TICK.plus(ns));
         latency.on_sent(&command(7, AT), &order(7), taken, encoded, handed);
+        assert_eq!(recorded(&market), [], "nothing waits for histograms");
+        assert_eq!(latency.last_path().at(Stamp::Handed), handed);
+        latency.flush();
         latency.on_report(&report(ReportKind::Accepted, ReportOrigin::Reply, 7, 203_000));
         latency.on_report(&report(ReportKind::Fill, ReportOrigin::Stream, 7, 403_000));
         latency.on_report(&report(ReportKind::Fill, ReportOrigin::Stream, 7, 903_000));
@@ -453,6 +497,7 @@ mod tests {
         latency.on_report(&report(ReportKind::Unknown, ReportOrigin::Local, 2, 7_000));
         latency.on_report(&report(ReportKind::Accepted, ReportOrigin::Query, 2, 8_000));
         latency.on_report(&report(ReportKind::Fill, ReportOrigin::Stream, 3, 9_000));
+        latency.flush();
         let rows = recorded(&market);
         assert!(rows.ends_with(&[(Stage::Ack, 1, 2_000), (Stage::Fill, 1, 2_000)]), "{rows:?}");
         // The turn came before the command in this round: it waited for nothing.
@@ -468,6 +513,7 @@ mod tests {
         let stamps = Stamps::of(&plain, Nanos(0));
         let command = Command { stamps, ..command(1, AT) };
         latency.on_sent(&command, &order(1), Nanos(0), TICK.plus(500), TICK.plus(800));
+        latency.flush();
         let expected = [(Stage::Send, 1, 300), (Stage::TickToOrder, 1, 800)];
         assert_eq!(recorded(&market), expected);
         assert_eq!(market.view().worst_paths().len(), 1);
@@ -476,8 +522,25 @@ mod tests {
         let mut latency = OrderLatency::new(&market, VENUE).unwrap();
         latency.on_sent(&command, &order(1), TICK, TICK, TICK.plus(800));
         latency.on_report(&report(ReportKind::Fill, ReportOrigin::Stream, 1, 5_000));
+        latency.flush();
         assert_eq!(recorded(&market), []);
         assert_eq!(market.view().worst_paths(), []);
+    }
+
+    #[test]
+    fn a_burst_of_orders_is_recorded_whole() {
+        let market = market(Detail::All);
+        let mut latency = OrderLatency::new(&market, VENUE).unwrap();
+        for number in 1..=2 * ORDERS_WAITING as u64 + 3 {
+            let handed_ns = TICK.plus(3_000 + number);
+            latency.on_sent(&command(number, AT), &order(number), TICK, TICK, handed_ns);
+            assert_eq!(latency.last_path().at(Stamp::Handed), handed_ns);
+        }
+        latency.flush();
+        latency.flush();
+        let (count, longest) = (2 * ORDERS_WAITING as u64 + 3, 3_003 + 2 * ORDERS_WAITING as u64);
+        assert!(recorded(&market).contains(&(Stage::TickToOrder, count, longest)));
+        assert_eq!(latency.last_path().at(Stamp::Handed), TICK.plus(longest));
     }
 
     #[test]
@@ -487,6 +550,7 @@ mod tests {
         let late = Command { stamps: Stamps::NONE, ..command(1, AT) };
         latency.on_sent(&late, &order(1), TICK, TICK, TICK.plus(900_000_000));
         assert_eq!(market.view().worst_paths(), []);
+        latency.flush();
         let count = recorded(&market).iter().find(|row| row.0 == Stage::Send).map(|row| row.1);
         assert_eq!(count, Some(1));
     }

@@ -218,6 +218,9 @@ impl Book {
     #[inline]
     fn on_live_delta(&mut self, update: &DepthUpdate, bids: &[Level], asks: &[Level]) -> Outcome {
         if update.last_id <= self.id {
+            if update.first_id == self.id + 1 {
+                return self.stand(update);
+            }
             self.counters.ignored += 1;
             self.ignored_in_row += 1;
             if self.ignored_in_row > IGNORED_MAX && !self.redundant {
@@ -238,6 +241,14 @@ impl Book {
             return self.check();
         }
         self.continue_held()
+    }
+
+    /// The venue says that the book still stands as it is: that counts as if it had changed.
+    #[cold]
+    fn stand(&mut self, update: &DepthUpdate) -> Outcome {
+        self.event_ns = self.event_ns.max(update.event_ns);
+        self.ignored_in_row = 0;
+        Outcome::Applied
     }
 
     /// Keeps a delta that lies behind a hole, unless it is older than the book: its ids are then those
@@ -308,6 +319,11 @@ impl Book {
     #[cold]
     fn buffer(&mut self, update: &DepthUpdate, bids: &[Level], asks: &[Level]) -> Outcome {
         self.state = BookState::Buffering;
+        if update.is_empty() {
+            // It covers nothing that a snapshot could miss.
+            self.counters.ignored += 1;
+            return Outcome::Ignored;
+        }
         if self.redundant {
             if self.waiting.holds(update.last_id) {
                 self.counters.ignored += 1;
@@ -478,6 +494,27 @@ mod tests {
         let mut book = Book::new(Price(1), SMALL);
         assert_eq!(snapshot(&mut book, DepthKind::Snapshot, 10), Outcome::Applied);
         book
+    }
+
+    /// A venue that says "nothing has changed" keeps a book young, and never takes it for one that
+    /// repeats itself.
+    #[test]
+    fn what_covers_no_id_says_that_the_book_stands() {
+        let mut book = live();
+        for time in 0..200 {
+            let head =
+                DepthUpdate { event_ns: Nanos(1_000 + time), ..update(DepthKind::Delta, 11, 10) };
+            assert_eq!(book.on_depth(&head, &[], &[]), Outcome::Applied);
+        }
+        assert_eq!((book.id(), book.event_ns()), (10, Nanos(1_199)));
+        assert_eq!(book.counters().applied, 1, "nothing was changed");
+        assert_eq!(delta(&mut book, 11, 11), Outcome::Applied, "and it goes on");
+        let old = update(DepthKind::Delta, 11, 10);
+        assert_eq!(book.on_depth(&old, &[], &[]), Outcome::Ignored, "late");
+        let ahead = update(DepthKind::Delta, 15, 14);
+        assert_eq!(book.on_depth(&ahead, &[], &[]), Outcome::NeedResync, "12 to 14 are missing");
+        assert_eq!(book.state(), BookState::Buffering);
+        assert_eq!(book.on_depth(&ahead, &[], &[]), Outcome::Ignored, "nothing to keep");
     }
 
     #[test]

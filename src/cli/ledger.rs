@@ -65,6 +65,13 @@ fn compare(
         let ours = ours.copied().unwrap_or_default();
         let symbol = &instrument.symbol;
         check(format!("{symbol} position"), ours.qty.to_string(), amount(theirs.qty));
+        if instrument.is_perpetual() {
+            // What the venue has paid, in its own rounding; the cost follows from it.
+            let (realised, funding) = (amount(theirs.realised), amount(theirs.funding));
+            check(format!("{symbol} realised"), ours.realised.to_string(), realised);
+            check(format!("{symbol} funding"), ours.funding.to_string(), funding);
+            continue;
+        }
         check(format!("{symbol} cost"), ours.cost.0.to_string(), theirs.cost_e18.to_string());
         let realised = (ours.realised.0.to_string(), theirs.realised_e18.to_string());
         check(format!("{symbol} realised"), realised.0, realised.1);

@@ -88,7 +88,7 @@ enum Command {
         config: ConfigArgument,
     },
     /// List the configured instruments, or all of a venue, with the venues' rules and fees
-    #[command(after_help = "Try: stoop instruments --venue bybit --filter BTC")]
+    #[command(after_help = "Try: stoop instruments --filter BTC")]
     Instruments {
         #[command(flatten)]
         which: instruments::Which,

@@ -52,6 +52,9 @@ fn describe(sim: &Simulated, folder: &Path) -> std::io::Result<Value> {
                 SimKeyKind::Hmac => {
                     row["key"] = json!(account.key);
                     row["secret"] = json!(account.secret);
+                    if !account.passphrase.is_empty() {
+                        row["passphrase"] = json!(account.passphrase);
+                    }
                 }
                 SimKeyKind::Ed25519 => {
                     let file = folder.join(format!("{name}_ed25519.pem"));

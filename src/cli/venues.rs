@@ -233,8 +233,10 @@ fn simulated(sim: &Simulated, name: &str) -> Result<(Endpoints, Credentials), Fa
         trade: urls.trade.clone(),
         private: urls.private.clone(),
     };
-    let secret = Secret::new(account.secret.clone());
-    Ok((endpoints, Credentials { key: account.key.clone(), secret }))
+    let secret = |text: &String| Secret::new(text.clone());
+    let passphrase = Some(&account.passphrase).filter(|text| !text.is_empty()).map(secret);
+    let credentials = Credentials::new(account.key.clone(), secret(&account.secret));
+    Ok((endpoints, Credentials { passphrase, ..credentials }))
 }
 
 /// A real venue's own addresses.
@@ -262,6 +264,7 @@ fn fault_of(config: &Config, fault: &FaultConfig) -> Vec<Fault> {
         "restart_without_orders" => vec![Fault::Restart { keep_orders: false }],
         "stale_snapshot" => vec![Fault::StaleSnapshots(1)],
         "fail_replies" => vec![Fault::FailReplies(true)],
+        "reset_books" => vec![Fault::ResetBooks],
         "repeat_events" => vec![Fault::RepeatEvents(500)],
         "ban_10s" => vec![Fault::BanMs(10_000)],
         "lose_replies" => vec![Fault::LoseReplies(true)],

@@ -220,6 +220,7 @@ impl Checker<'_> {
             venue,
             api_key: raw.api_key.map(Into::into),
             api_secret: raw.api_secret.map(Into::into),
+            passphrase: raw.passphrase.map(Into::into),
             orders_over_rest,
             order_connections,
             feed_connections,

@@ -113,6 +113,7 @@ pub(super) struct RawLatency {
 pub(super) struct RawVenue {
     pub api_key: Option<RawSecret>,
     pub api_secret: Option<RawSecret>,
+    pub passphrase: Option<RawSecret>,
     pub orders: Option<Spanned<String>>,
     pub order_connections: Option<Spanned<i64>>,
     pub feed_connections: Option<Spanned<i64>>,

@@ -35,12 +35,15 @@ pub(super) fn read(
     venue: &str,
     key: &SecretSource,
     secret: &SecretSource,
+    passphrase: Option<&SecretSource>,
 ) -> Result<Credentials, SecretError> {
-    let error = |message| SecretError { venue: venue.to_owned(), message };
-    let key = read_one(key).map_err(error)?;
-    let secret =
-        read_one(secret).map_err(|message| SecretError { venue: venue.to_owned(), message })?;
-    Ok(Credentials { key: key.expose().to_owned(), secret })
+    let read = |source| {
+        read_one(source).map_err(|message| SecretError { venue: venue.to_owned(), message })
+    };
+    Ok(Credentials {
+        passphrase: passphrase.map(read).transpose()?,
+        ..Credentials::new(read(key)?.expose().to_owned(), read(secret)?)
+    })
 }
 
 fn read_one(source: &SecretSource) -> Result<Secret, String> {
@@ -77,6 +80,30 @@ fn read_file(path: &Path) -> Result<Zeroizing<String>, String> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_passphrase_is_read_where_one_is_named() {
+        let path =
+            |name: &str| std::env::temp_dir().join(format!("stoop-{name}-{}", std::process::id()));
+        let file = |name, text| {
+            std::fs::write(path(name), text).unwrap();
+            let owner_only = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(path(name), owner_only).unwrap();
+            SecretSource::File(path(name))
+        };
+        let (key, secret) = (file("key", "k\n"), file("secret", "s\n"));
+        let phrase = file("phrase", " open sesame\n");
+        let with = read("v", &key, &secret, Some(&phrase)).unwrap();
+        assert_eq!(with.passphrase.as_ref().unwrap().expose(), "open sesame");
+        assert!(!format!("{with:?}").contains("sesame"), "never printed");
+        assert!(read("v", &key, &secret, None).unwrap().passphrase.is_none());
+        let missing = SecretSource::Env("STOOP_NO_SUCH_PASSPHRASE".to_owned());
+        let error = read("v", &key, &secret, Some(&missing)).unwrap_err();
+        assert!(error.to_string().contains("STOOP_NO_SUCH_PASSPHRASE is not set"), "{error}");
+        for name in ["key", "secret", "phrase"] {
+            std::fs::remove_file(path(name)).unwrap();
+        }
+    }
 
     #[test]
     fn secret_files_that_others_may_read_are_refused() {

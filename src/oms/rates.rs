@@ -11,8 +11,8 @@ use super::record::{Record, Recorder};
 use super::{Books, Oms, RiskReject};
 use crate::throttle::Throttle;
 use crate::types::{
-    Command, CommandKind, CostTable, Costs, LimitSpec, Nanos, NewOrder, Priority, RateLimitUse,
-    VenueId, VenueNotice,
+    Command, CommandKind, CostTable, LimitSpec, Nanos, NewOrder, Priority, RateLimitUse, VenueId,
+    VenueNotice,
 };
 use serde::{Deserialize, Serialize};
 
@@ -86,14 +86,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
                 continue;
             }
             let Some(rates) = self.options.rates.get(usize::from(venue.0)) else { continue };
-            let mut costs = Costs::default();
-            for order in &orders[at..] {
-                if venue_of(order) == Some(venue) {
-                    costs.add(rates.costs.of(&CommandKind::New(*order)));
-                }
-            }
+            let later = orders[at + 1..].iter();
+            let count = 1 + later.filter(|order| venue_of(order) == Some(venue)).count() as u32;
             let Some(row) = self.state.rates.row(venue) else { continue };
-            if let Err(when) = row.check(&costs, priority, now) {
+            if let Err(when) = row.check_all(rates.costs.of_new(), count, priority, now) {
                 self.state.rates.free_at = when;
                 return Err((at, RiskReject::VenueBusy));
             }

@@ -211,7 +211,7 @@ impl AccountWriter {
             writer.write(|payload| {
                 let PositionRow { qty, cost, realised, fees, unrealised, funding, .. } = *row;
                 let sums = [qty, cost, realised, fees, unrealised, funding];
-                payload.set_pairs(0, sums.into_iter().map(|sum| amount_words(sum).into()));
+                payload.set_pairs(0, &sums, |sum| amount_words(*sum).into());
                 let liquidation = row.liquidation.0 as u64;
                 payload.copy_from(12, &[row.mark.0 as u64, row.updated_ns.0, liquidation]);
             });
@@ -228,7 +228,7 @@ impl AccountWriter {
         if let Some(writer) = self.balances.get_mut(index) {
             writer.write(|payload| {
                 let sums = [balance.free, balance.locked, expected];
-                payload.set_pairs(0, sums.into_iter().map(|sum| amount_words(sum).into()));
+                payload.set_pairs(0, &sums, |sum| amount_words(*sum).into());
                 payload.set(6, balance.event_ns.0);
             });
         }
@@ -239,7 +239,7 @@ impl AccountWriter {
         if let Some(writer) = self.pnl.get_mut(row.quote.index()) {
             writer.write(|payload| {
                 let sums = [row.realised, row.unrealised, row.fees, row.funding];
-                payload.set_pairs(0, sums.into_iter().map(|sum| amount_words(sum).into()));
+                payload.set_pairs(0, &sums, |sum| amount_words(*sum).into());
                 payload.set(8, row.updated_ns.0);
             });
         }
@@ -258,7 +258,7 @@ impl AccountWriter {
         if let Some(writer) = self.margins.get_mut(index) {
             writer.write(|payload| {
                 let sums = [equity, available, initial, maintenance, row.available];
-                payload.set_pairs(0, sums.into_iter().map(|sum| amount_words(sum).into()));
+                payload.set_pairs(0, &sums, |sum| amount_words(*sum).into());
                 payload.set(10, event_ns.0);
             });
         }

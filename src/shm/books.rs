@@ -260,8 +260,8 @@ impl BookWriter {
         let head = [pack(sequence, state), event_ns.0, recv_ns.0, published_ns.0, lens];
         self.depth_writer.write(|payload, _| {
             payload.copy_from(0, &head);
-            payload.set_pairs(DEPTH_HEAD, bids.iter().map(words));
-            payload.set_pairs(DEPTH_HEAD + 2 * depth, asks.iter().map(words));
+            payload.set_pairs(DEPTH_HEAD, bids, words);
+            payload.set_pairs(DEPTH_HEAD + 2 * depth, asks, words);
         });
     }
 

@@ -30,7 +30,7 @@ impl PerpetualWriter {
     pub fn publish(&mut self, state: &Perpetual) {
         self.writer.write(|payload| {
             let sums = [state.mark, state.index];
-            payload.set_pairs(0, sums.into_iter().map(|sum| amount_words(sum).into()));
+            payload.set_pairs(0, &sums, |sum| amount_words(*sum).into());
             payload.copy_from(
                 4,
                 &[

@@ -2,6 +2,7 @@
 
 use super::codec::byte;
 use crate::sync::ring;
+use crate::sync::seqlock::Payload;
 use crate::sync::spsc::{BadIndex, Full};
 use crate::types::{
     BookStamps, BreachAction, ClientOrderId, Contract, InstrumentId, LEGS_MAX, Leg, LegMode,
@@ -137,10 +138,15 @@ fn watched(id: u64, bounds: Bounds) -> Result<InstrumentId, BadRecord> {
     if id.index() < bounds.instruments { Ok(id) } else { Err(BadRecord::Instrument) }
 }
 
-/// A request of its words, which may be anything. They are a private copy: the strategy can no
-/// longer change them between check and use.
+/// A request of its words, which may be anything, into `into`. They are a private copy: the strategy
+/// can no longer change them between check and use. Words of legs that a signal does not have are
+/// not looked at.
 #[inline]
-pub(super) fn decode(words: &[u64; REQUEST_WORDS], bounds: Bounds) -> Result<Request, BadRecord> {
+pub(super) fn decode(
+    words: &[u64; REQUEST_WORDS],
+    bounds: Bounds,
+    into: &mut Request,
+) -> Result<(), BadRecord> {
     let [head, id, tick_ns, stamps, seen_ns, emitted_ns, rest @ ..] = words;
     if head >> 24 != 0 {
         return Err(BadRecord::Kind);
@@ -150,40 +156,70 @@ pub(super) fn decode(words: &[u64; REQUEST_WORDS], bounds: Bounds) -> Result<Req
     }
     let legs_len = byte(*head, 1);
     match byte(*head, 0) {
-        CANCEL_ALL if legs_len == 0 => return Ok(Request::CancelAll),
+        CANCEL_ALL if legs_len == 0 => *into = Request::CancelAll,
         SIGNAL | CANCEL | REPLACE if *id == 0 => return Err(BadRecord::Id),
-        WATCH if legs_len == 0 => return watched(*id, bounds).map(Request::Watch),
-        CANCEL if legs_len == 0 => return Ok(Request::Cancel(ClientOrderId(*id))),
+        WATCH if legs_len == 0 => *into = Request::Watch(watched(*id, bounds)?),
+        CANCEL if legs_len == 0 => *into = Request::Cancel(ClientOrderId(*id)),
         // Price and quantity stand where a signal has its first two stamps.
         REPLACE if legs_len == 0 => {
             let (price, qty) = (Price(*tick_ns as i64), Qty(*stamps as i64));
-            return Ok(Request::Replace { id: ClientOrderId(*id), price, qty });
+            *into = Request::Replace { id: ClientOrderId(*id), price, qty };
         }
-        SIGNAL if (1..=LEGS_MAX).contains(&usize::from(legs_len)) => {}
+        SIGNAL if (1..=LEGS_MAX).contains(&usize::from(legs_len)) => {
+            let (tick_ns, book) = (Nanos(*tick_ns), BookStamps::from_word(*stamps));
+            *into = Request::Signal(Signal {
+                id: SignalId(*id),
+                strategy: bounds.strategy,
+                legs_len,
+                tick_ns,
+                published_ns: book.published_ns(tick_ns),
+                seen_ns: Nanos(*seen_ns),
+                emitted_ns: Nanos(*emitted_ns),
+                book,
+                ..Signal::default()
+            });
+            if let Request::Signal(signal) = into {
+                legs(rest, bounds, signal)?;
+            }
+        }
         SIGNAL | CANCEL | CANCEL_ALL | WATCH | REPLACE => return Err(BadRecord::Legs),
         _ => return Err(BadRecord::Kind),
     }
-    let (tick_ns, book) = (Nanos(*tick_ns), BookStamps::from_word(*stamps));
-    let mut signal = Signal {
-        id: SignalId(*id),
-        strategy: bounds.strategy,
-        legs_len,
-        tick_ns,
-        published_ns: book.published_ns(tick_ns),
-        seen_ns: Nanos(*seen_ns),
-        emitted_ns: Nanos(*emitted_ns),
-        book,
-        ..Signal::default()
-    };
-    let (legs, last) = rest.split_at(LEGS_MAX * LEG_WORDS);
+    Ok(())
+}
+
+/// Copies what a request has: a first part that says how many legs follow.
+#[inline(always)]
+fn copy(payload: &Payload<'_>, words: &mut [u64; REQUEST_WORDS]) {
+    if let Some(head) = words.first_chunk_mut::<LEGS_AT>() {
+        payload.copy_to(0, head);
+    }
+    if let Some(contract) = words.last_chunk_mut::<CONTRACT_WORDS>() {
+        payload.copy_to(CONTRACT_AT, contract);
+    }
+    let legs_len = usize::from(byte(words[0], 1));
+    let (legs, _) = words[LEGS_AT..CONTRACT_AT].as_chunks_mut::<LEG_WORDS>();
+    for (at, leg) in legs.iter_mut().take(legs_len).enumerate() {
+        payload.copy_to(LEGS_AT + at * LEG_WORDS, leg);
+    }
+}
+
+/// Contract and legs of a signal that has so many.
+#[inline]
+fn legs(
+    words: &[u64; REQUEST_WORDS - LEGS_AT],
+    bounds: Bounds,
+    signal: &mut Signal,
+) -> Result<(), BadRecord> {
+    let (legs, last) = words.split_at(LEGS_MAX * LEG_WORDS);
     if let Some(words) = last.first_chunk() {
         signal.contract = contract(words)?;
     }
     let (legs, _) = legs.as_chunks();
-    for (to, words) in signal.legs.iter_mut().zip(legs).take(usize::from(legs_len)) {
+    for (to, words) in signal.legs.iter_mut().zip(legs).take(usize::from(signal.legs_len)) {
         *to = leg(words, bounds)?;
     }
-    Ok(Request::Signal(signal))
+    Ok(())
 }
 
 /// Words of a request that says nothing of legs.
@@ -283,10 +319,9 @@ impl RequestReader {
     #[inline]
     pub(super) fn pop(&mut self, into: &mut Request) -> Result<bool, BadRecord> {
         let mut words = [0; REQUEST_WORDS];
-        let found = self.ring.pop(|payload| payload.copy_to(0, &mut words));
-        match found {
+        match self.ring.pop(|payload| copy(payload, &mut words)) {
             Ok(Some(())) => {
-                *into = decode(&words, self.bounds)?;
+                decode(&words, self.bounds, into)?;
                 Ok(true)
             }
             Ok(None) => Ok(false),
@@ -494,9 +529,12 @@ mod tests {
             [words[0], words[1]] = [4 | 5 << 16, id];
             words
         };
-        assert_eq!(decode(&words(3), BOUNDS), Ok(Request::Watch(InstrumentId(3))));
+        let mut request = Request::CancelAll;
+        assert_eq!(decode(&words(3), BOUNDS, &mut request), Ok(()));
+        assert_eq!(request, Request::Watch(InstrumentId(3)));
         for id in [4, 1 << 16, 1 << 63, u64::MAX] {
-            assert_eq!(decode(&words(id), BOUNDS), Err(BadRecord::Instrument), "{id:#x}");
+            let decoded = decode(&words(id), BOUNDS, &mut request);
+            assert_eq!(decoded, Err(BadRecord::Instrument), "{id:#x}");
         }
     }
 
@@ -557,7 +595,9 @@ mod tests {
         ) {
             words[0] = head;
             words[18] &= 0x0303;
-            if let Ok(Request::Signal(signal)) = decode(&words, BOUNDS) {
+            let mut request = Request::CancelAll;
+            if let (Ok(()), Request::Signal(signal)) = (decode(&words, BOUNDS, &mut request), &request) {
+                let signal = *signal;
                 prop_assert!((1..=LEGS_MAX).contains(&usize::from(signal.legs_len)));
                 prop_assert!(signal.legs().iter().all(|leg| leg.instrument.0 < 4));
                 // What was accepted is written back to the same words.

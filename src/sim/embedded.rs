@@ -4,6 +4,7 @@
 //! The fees are those of a demonstration tier, far below what the venues charge a new customer:
 //! low enough that the spreads of the default flow pay.
 
+use super::venues::bybit::LINEAR;
 use super::{
     AccountId, ApiKey, Exchange, FlowOptions, PerpetualRules, ReduceOnlyPolicy, SelfTrade,
     SimError, SimOptions, SimVenueOptions, SymbolRules, Wire,
@@ -74,6 +75,8 @@ pub struct SimAccount {
     pub key: String,
     /// Private part.
     pub secret: String,
+    /// What the venue asks for besides, or nothing.
+    pub passphrase: String,
 }
 
 /// The embedded venues, ready to start, and the keys to trade on them.
@@ -94,7 +97,10 @@ pub fn embedded(
     let mut accounts = Vec::new();
     for wire in wires {
         let name = wire.name();
-        let mut rules = rules_of(name);
+        let mut rules = wire.instruments();
+        if rules.is_empty() {
+            rules = rules_of(name);
+        }
         for rules in &mut rules {
             (rules.maker_fee, rules.taker_fee) = (options.maker_fee, options.taker_fee);
             if let (Some(perpetual), Some(interval)) =
@@ -104,8 +110,9 @@ pub fn embedded(
             }
         }
         let hmac = hmac_key()?;
-        let shared = account(name, SimKeyKind::Hmac, &hmac, hmac.secret.clone());
-        let exchange = if takes_ed25519(name) {
+        let mut shared = account(name, SimKeyKind::Hmac, &hmac, hmac.secret.clone());
+        wire.passphrase().clone_into(&mut shared.passphrase);
+        let mut exchange = if takes_ed25519(name) {
             let (signing, pem) = ed25519_key()?;
             accounts.push(account(name, SimKeyKind::Ed25519, &signing, pem));
             let mut exchange = Exchange::new(rules, vec![(signing, options.deposits.clone())]);
@@ -120,6 +127,7 @@ pub fn embedded(
         } else {
             Exchange::new(rules, vec![(hmac, options.deposits.clone())])
         };
+        wire.prepare(&mut exchange);
         accounts.push(shared);
         let port = options.ports.get(name).copied().unwrap_or_default();
         venues.push(SimVenueOptions { wire, exchange, port });
@@ -133,7 +141,7 @@ pub fn embedded(
 }
 
 fn account(venue: &'static str, kind: SimKeyKind, key: &ApiKey, secret: String) -> SimAccount {
-    SimAccount { venue, kind, key: key.key.clone(), secret }
+    SimAccount { venue, kind, key: key.key.clone(), secret, passphrase: String::new() }
 }
 
 fn takes_ed25519(venue: &str) -> bool {
@@ -201,6 +209,12 @@ fn rules_of(venue: &str) -> Vec<SymbolRules> {
     let [btc_linear, eth_linear] = linear(&btc);
     match venue {
         "binance_usdm" => vec![named(btc_linear, "BTC", ""), named(eth_linear, "ETH", "")],
+        "bybit" => vec![
+            named(btc, "BTC", ""),
+            named(eth, "ETH", ""),
+            named(btc_linear, "BTC", LINEAR),
+            named(eth_linear, "ETH", LINEAR),
+        ],
         _ => vec![named(btc, "BTC", ""), named(eth, "ETH", "")],
     }
 }
@@ -317,6 +331,19 @@ mod tests {
             (account, &one.accounts[1].secret),
             "both keys, one account"
         );
+    }
+
+    #[test]
+    fn a_wire_may_bring_its_own_instruments_and_policies() {
+        let wires = vec![super::super::venues::wire("okx").unwrap()];
+        let made = embedded(&EmbeddedOptions::default(), wires).unwrap();
+        assert_eq!(made.accounts[0].passphrase, made.options.venues[0].wire.passphrase());
+        assert!(!made.accounts[0].passphrase.is_empty());
+        let exchange = &made.options.venues[0].exchange;
+        let names: Vec<&str> = exchange.symbols().iter().map(|rules| &*rules.symbol).collect();
+        assert_eq!(names, ["BTC-USDT", "ETH-USDT", "BTC-USDT-SWAP", "ETH-USDT-SWAP"]);
+        let fees = exchange.rules("BTC-USDT-SWAP").map(|rules| rules.taker_fee);
+        assert_eq!(fees, Some(Decimal::new(2, 4)), "those of the demonstration");
     }
 
     #[test]

@@ -158,11 +158,15 @@ impl Exchange {
         self.rules.iter().find(|rules| rules.symbol == symbol)
     }
 
-    /// Changes the rules of an instrument, for orders from now on. `false` if it is not there, or a
-    /// step is not positive.
+    /// Changes the rules of an instrument, for orders from now on. `false` if it is not there, a step
+    /// is not positive, or it would turn from spot to perpetual.
     pub fn set_rules(&mut self, rules: SymbolRules) -> bool {
         let positive = rules.tick_size > Decimal::ZERO && rules.lot_size > Decimal::ZERO;
         let Some(at) = self.listing(&rules.symbol).filter(|_| positive) else { return false };
+        // A spot instrument does not become a contract: what is locked for its orders is another thing.
+        if rules.perpetual.is_some() != self.rules[at].perpetual.is_some() {
+            return false;
+        }
         self.rules[at] = rules;
         true
     }

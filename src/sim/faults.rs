@@ -53,6 +53,8 @@ pub enum Fault {
     RepeatEvents(u32),
     /// Answers the next so many requests for a book with an old one, where clients fetch books.
     StaleSnapshots(u32),
+    /// Begins the sequence numbers of books anew, where the venue is known to do so.
+    ResetBooks,
     /// Refuses requests for so many milliseconds, as to an address that asked too often.
     BanMs(u64),
     /// Ends the server and starts it anew: every connection is dropped. Open orders are kept, or
@@ -149,7 +151,7 @@ impl FaultState {
             return false;
         }
         let swallowed = self.skips.iter_mut().any(|skip| {
-            let names = text.contains(&skip.symbol_upper) || text.contains(&skip.symbol_lower);
+            let names = names(text, &skip.symbol_upper) || names(text, &skip.symbol_lower);
             names && skip.pending.remove(&conn)
         });
         self.skips.retain(|skip| !skip.pending.is_empty());
@@ -165,6 +167,16 @@ impl FaultState {
         self.cuts.remove(&conn);
         self.slow = self.slow.filter(|(slow, _)| *slow != conn);
     }
+}
+
+/// Whether a text names this symbol, and not one that its name is a part of.
+fn names(text: &str, symbol: &str) -> bool {
+    let part = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'-');
+    text.match_indices(symbol).any(|(at, _)| {
+        let bytes = text.as_bytes();
+        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+        !part(before) && !part(bytes.get(at + symbol.len()))
+    })
 }
 
 #[cfg(test)]
@@ -185,5 +197,15 @@ mod tests {
         assert!(!faults.swallows(ConnId(3), change, &marks), "opened later");
         assert!(faults.swallows(ConnId(2), change, &marks));
         assert!(faults.skips.is_empty());
+    }
+
+    #[test]
+    fn a_symbol_is_not_named_by_one_that_it_is_a_part_of() {
+        let spot = r#"{"arg":{"channel":"books","instId":"BTC-USDT"}}"#;
+        let swap = spot.replace("USDT", "USDT-SWAP");
+        assert!(names(spot, "BTC-USDT") && names(&swap, "BTC-USDT-SWAP"));
+        assert!(!names(&swap, "BTC-USDT") && !names(spot, "BTC-USDT-SWAP"));
+        assert!(names(r#"{"stream":"btcusdt@depth"}"#, "btcusdt"));
+        assert!(!names(r#"{"stream":"1000btcusdt@depth"}"#, "btcusdt"));
     }
 }

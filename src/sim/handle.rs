@@ -112,7 +112,7 @@ pub(super) enum Control {
     Counters(usize, Sender<SimCounters>),
     Fault(usize, Fault, Sender<()>),
     Place(usize, String, PlaceRequest, Sender<Result<SimOrder, Refusal>>),
-    Rules(usize, SymbolRules, Sender<bool>),
+    Rules(usize, Box<SymbolRules>, Sender<bool>),
     Stop,
 }
 
@@ -195,7 +195,7 @@ impl SimHandle {
     /// symbol.
     pub fn set_rules(&self, venue: &str, rules: SymbolRules) -> bool {
         let Some(index) = self.index(venue) else { return false };
-        self.ask(|reply| Control::Rules(index, rules, reply)).unwrap_or(false)
+        self.ask(|reply| Control::Rules(index, Box::new(rules), reply)).unwrap_or(false)
     }
 
     /// Ends the simulator and waits for its thread.

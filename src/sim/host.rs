@@ -215,10 +215,11 @@ impl Host {
         let mut out = WireOut::new();
         venue.wire.on_ws_text(ConnId(id), text, &mut venue.exchange, now_ms, &mut out);
         if venue.faults.lose_replies {
-            let [_, _, trade, _] = venue.wire.paths();
-            let is_trade =
-                self.connections.get(&id).is_some_and(|conn| conn.path.starts_with(trade));
-            out.retain(|(to, what)| !(is_trade && to.0 == id && matches!(what, WsOut::Text(_))));
+            let path = self.connections.get(&id).map_or("", |conn| &conn.path);
+            out.retain(|(to, what)| match what {
+                WsOut::Text(text) => to.0 != id || !venue.wire.is_order_reply(path, text),
+                _ => true,
+            });
         }
         if self.events_first() {
             self.publish(index);

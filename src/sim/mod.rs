@@ -48,6 +48,7 @@ mod server;
 mod server_tests;
 mod tls;
 pub mod venues;
+mod wire;
 
 pub use contracts::*;
 pub use embedded::{Embedded, EmbeddedOptions, SimAccount, SimKeyKind, embedded};
@@ -61,3 +62,4 @@ pub use model::*;
 pub use random::Dislocations;
 pub use scripted::{OrderSeen, Script, Scripted};
 pub use server::Server;
+pub use wire::*;

@@ -113,7 +113,7 @@ impl Loop {
                     }
                 }
                 Control::Rules(index, rules, reply) => {
-                    let _ = reply.send(self.host.venues[index].exchange.set_rules(rules));
+                    let _ = reply.send(self.host.venues[index].exchange.set_rules(*rules));
                 }
                 Control::Stop => return false,
             }

@@ -87,8 +87,11 @@ impl Writer {
     /// Counts one duration; longer ones than [`LONGEST`] count as that long in quantiles.
     #[inline]
     pub fn record(&mut self, ns: u64) {
-        add(&self.body.atomics()[bucket(ns)], 1);
-        let head = self.head.atomics();
+        let (body, head) = (self.body.atomics(), self.head.atomics());
+        let (Some(bucket), Some(head)) = (body.get(bucket(ns)), head.first_chunk::<4>()) else {
+            return;
+        };
+        add(bucket, 1);
         add(&head[COUNT], 1);
         add(&head[SUM], ns);
         update(&head[MIN_COMPLEMENT], |min| min.max(!ns));

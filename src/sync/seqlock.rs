@@ -53,12 +53,29 @@ impl Payload<'_> {
             .map(|pair| (pair[0].load(Ordering::Relaxed), pair[1].load(Ordering::Relaxed)))
     }
 
-    /// Copies the words from `index` on into `to`.
+    /// Copies the words from `index` on into `to`; what the payload does not have stays as it is.
     #[inline(always)]
     pub fn copy_to(&self, index: usize, to: &mut [u64]) {
-        for (to, from) in to.iter_mut().zip(&self.0[index..]) {
-            *to = from.load(Ordering::Relaxed);
+        let words = self.0.get(index..).unwrap_or(&[]);
+        // Of equal lengths, nearly always: with one that is known beforehand there is no loop.
+        match words.get(..to.len()) {
+            Some(words) => copy(to, words),
+            None => copy(to, words),
         }
+    }
+}
+
+#[inline(always)]
+fn copy(to: &mut [u64], from: &[AtomicU64]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = from.load(Ordering::Relaxed);
+    }
+}
+
+#[inline(always)]
+fn set(to: &[AtomicU64], from: &[u64]) {
+    for (to, from) in to.iter().zip(from) {
+        to.store(*from, Ordering::Relaxed);
     }
 }
 
@@ -76,14 +93,23 @@ impl<'a> PayloadMut<'a> {
         self.0.0[index].store(value, Ordering::Relaxed);
     }
 
-    /// Sets consecutive pairs of words from `index` on; what does not fit is left out.
+    /// Sets consecutive pairs of words from `index` on, one of each item; what does not fit is left
+    /// out.
     #[inline(always)]
-    pub fn set_pairs(&self, index: usize, pairs: impl Iterator<Item = (u64, u64)>) {
-        let words = self.0.0.get(index..).unwrap_or(&[]);
-        for (to, (first, second)) in words.chunks_exact(2).zip(pairs) {
-            to[0].store(first, Ordering::Relaxed);
-            to[1].store(second, Ordering::Relaxed);
+    pub fn set_pairs<T>(&self, index: usize, items: &[T], pair: impl Fn(&T) -> (u64, u64)) {
+        let (words, _) = self.0.0.get(index..).unwrap_or(&[]).as_chunks::<2>();
+        let items = items.get(..words.len()).unwrap_or(items);
+        let set = |[first, second]: &[AtomicU64; 2], item| {
+            let pair = pair(item);
+            first.store(pair.0, Ordering::Relaxed);
+            second.store(pair.1, Ordering::Relaxed);
+        };
+        let words = words.get(..items.len()).unwrap_or(&[]);
+        let ((words, last), (items, last_items)) = (words.as_chunks::<4>(), items.as_chunks::<4>());
+        for (words, items) in words.iter().zip(items) {
+            words.iter().zip(items).for_each(|(words, item)| set(words, item));
         }
+        last.iter().zip(last_items).for_each(|(words, item)| set(words, item));
     }
 
     /// Copies another payload over this one.
@@ -93,11 +119,13 @@ impl<'a> PayloadMut<'a> {
         }
     }
 
-    /// Sets consecutive words from `index` on.
+    /// Sets consecutive words from `index` on; what the payload has no room for is left out.
     #[inline(always)]
     pub fn copy_from(&self, index: usize, from: &[u64]) {
-        for (to, from) in self.0.0[index..].iter().zip(from) {
-            to.store(*from, Ordering::Relaxed);
+        let words = self.0.0.get(index..).unwrap_or(&[]);
+        match words.get(..from.len()) {
+            Some(words) => set(words, from),
+            None => set(words, from),
         }
     }
 }
@@ -251,7 +279,8 @@ mod tests {
     fn pairs_stop_where_the_payload_ends() {
         // A pair of cache lines with the counter, which is what memory comes in.
         let (mut writer, reader) = value(15);
-        writer.write(|p| p.set_pairs(9, (0..9).map(|n| (n, n + 100))));
+        let numbers: Vec<u64> = (0..9).collect();
+        writer.write(|p| p.set_pairs(9, &numbers, |n| (*n, n + 100)));
         let read = reader.read(|p| p.pairs(9, 9).collect::<Vec<_>>()).unwrap().1;
         assert_eq!(read, [(0, 100), (1, 101), (2, 102)]);
         assert_eq!(reader.read(|p| p.pairs(17, 1).count()).unwrap().1, 0);

@@ -295,6 +295,13 @@ impl Events {
         self.levels.truncate(len as usize);
     }
 
+    /// The levels from `start` on came with `asks` asks before the bids: puts the bids first.
+    pub fn bids_first(&mut self, start: u32, asks: u32) {
+        if let Some(levels) = self.levels.get_mut(start as usize..) {
+            levels.rotate_left((asks as usize).min(levels.len()));
+        }
+    }
+
     /// How full it is, for [`Events::rewind`].
     #[must_use]
     pub fn mark(&self) -> EventsMark {

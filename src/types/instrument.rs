@@ -248,10 +248,12 @@ pub struct Instrument {
 }
 
 impl Instrument {
-    /// Whether what is traded is a position on margin and not the asset itself.
+    /// Whether what is traded is a position on margin, settled in an asset, and not the base asset
+    /// itself. Frames of a contract may be read and traded on spot: the kind says how frames are
+    /// read, this how trades are accounted for.
     #[must_use]
     pub fn is_perpetual(&self) -> bool {
-        self.kind != InstrumentKind::Spot
+        self.kind != InstrumentKind::Spot && self.settle != AssetId::NONE
     }
 
     /// Whether the venue's static rules allow the order; `reference` prices market orders.

@@ -60,7 +60,9 @@ pub struct DepthUpdate {
     /// Snapshot or delta.
     pub kind: DepthKind,
     /// First update id that the message covers; a snapshot's own id. A delta may be applied to a
-    /// book at id L if `first_id <= L + 1 <= last_id`; connectors map the venue's rule to this.
+    /// book at id L if `first_id <= L + 1 <= last_id`; connectors map the venue's rule to this. One
+    /// that covers no id (`first_id` is `last_id + 1`) has no levels and says that the book at
+    /// `last_id` still stands.
     pub first_id: u64,
     /// Last update id that the message covers; the book's id afterwards.
     pub last_id: u64,
@@ -74,6 +76,15 @@ pub struct DepthUpdate {
     pub asks: u32,
     /// Venue's time of the event, by the venue's clock; 0 if it sends none.
     pub event_ns: Nanos,
+}
+
+impl DepthUpdate {
+    /// Whether it only says that the book still stands.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.first_id > self.last_id
+    }
 }
 
 /// Best bid and ask with sizes, as a venue's own top-of-book stream states them.

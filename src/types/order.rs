@@ -288,16 +288,33 @@ pub enum Priority {
     Query = 3,
 }
 
+impl Priority {
+    /// How much of the reserve of a rate limit is not for commands of this priority, in halves of it.
+    #[inline]
+    #[must_use]
+    pub fn half_reserves(self) -> u32 {
+        match self {
+            Self::Cancel => 0,
+            Self::Hedge => 2,
+            Self::New => 3,
+            Self::Query => 4,
+        }
+    }
+}
+
 impl CommandKind {
     /// How many kinds there are.
     pub const COUNT: usize = 13;
+
+    /// Index of a new order.
+    pub const NEW: usize = 0;
 
     /// Index into tables.
     #[inline]
     #[must_use]
     pub fn index(&self) -> usize {
         match self {
-            Self::New(_) => 0,
+            Self::New(_) => Self::NEW,
             Self::Cancel(_) => 1,
             Self::Replace(_) => 2,
             Self::CancelAll(_) => 3,

@@ -155,7 +155,12 @@ impl Scale {
     pub fn notional(self, price: Price, qty: Qty) -> Option<Amount> {
         let decimals = u32::from(self.price_decimals) + u32::from(self.qty_decimals);
         let factor = POWERS[AMOUNT_DECIMALS.checked_sub(decimals)? as usize];
-        (i128::from(price.0) * i128::from(qty.0)).checked_mul(factor).map(Amount)
+        let product = i128::from(price.0) * i128::from(qty.0);
+        // Nearly always: 64 bits times 64 bits, which is one instruction and fits.
+        if let (Ok(product), Ok(factor)) = (i64::try_from(product), i64::try_from(factor)) {
+            return Some(Amount(i128::from(product) * i128::from(factor)));
+        }
+        product.checked_mul(factor).map(Amount)
     }
 
     /// The quantity as an amount of the base asset, exact.

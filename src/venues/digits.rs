@@ -32,6 +32,9 @@ fn sixteen(number: u64) -> u128 {
     u128::from(high) | u128::from(low) << 64
 }
 
+/// Bytes of every [`Text`].
+pub(super) const WHOLE: usize = 32;
+
 /// A number as text, kept to be written several times.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Text {
@@ -41,7 +44,7 @@ pub(super) struct Text {
 
 impl Text {
     /// Longest text.
-    const MAX: usize = 32;
+    const MAX: usize = WHOLE;
 
     /// A text that is there already; `None` if it is too long.
     #[inline]
@@ -116,12 +119,16 @@ impl Text {
         }
     }
 
-    /// Appends it: all bytes, and then cut to what counts.
-    #[inline]
-    pub(super) fn append(&self, out: &mut Vec<u8>) {
-        let len = out.len() + self.len;
-        out.extend_from_slice(&self.bytes);
-        out.truncate(len);
+    /// All bytes, of which [`Text::len`] count.
+    #[inline(always)]
+    pub(super) fn whole_bytes(&self) -> &[u8; WHOLE] {
+        &self.bytes
+    }
+
+    /// Bytes of the text.
+    #[inline(always)]
+    pub(super) fn len(&self) -> usize {
+        self.len
     }
 
     /// The text.
@@ -151,17 +158,16 @@ mod tests {
         let text = Text::decimal(mantissa, decimals);
         assert_eq!(text.is_some(), fits(mantissa, decimals));
         let Some(text) = text else { return };
-        let mut out = b">".to_vec();
-        text.append(&mut out);
-        assert_eq!(String::from_utf8(out).unwrap(), format!(">{}", reference(mantissa, decimals)));
+        assert_eq!(shown(&text), reference(mantissa, decimals));
+    }
+
+    fn shown(text: &Text) -> String {
+        assert_eq!(text.as_bytes(), &text.whole_bytes()[..text.len()]);
+        String::from_utf8(text.as_bytes().to_vec()).unwrap()
     }
 
     fn written(number: u64) -> String {
-        let mut out = b">".to_vec();
-        let text = Text::whole(number);
-        text.append(&mut out);
-        assert_eq!(text.as_bytes(), &out[1..]);
-        String::from_utf8(out).unwrap().split_off(1)
+        shown(&Text::whole(number))
     }
 
     #[test]

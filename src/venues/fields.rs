@@ -4,7 +4,10 @@
 #![forbid(unsafe_code)]
 
 use super::{DecodeError, Scalar, decimal};
-use crate::types::{Amount, ClientOrderId, Instrument, Price, Qty, VenueOrderId};
+use crate::types::{
+    AMOUNT_DECIMALS, Amount, ClientOrderId, Instrument, ParseUnitError, Ppb, Price, Qty,
+    VenueOrderId,
+};
 
 /// A member that may be absent.
 pub(super) type Field<'a> = Option<Scalar<'a>>;
@@ -33,7 +36,10 @@ pub(super) fn order_id(field: Field<'_>) -> Result<VenueOrderId, DecodeError> {
 }
 
 /// A number as text; absent or empty means "not applicable".
-fn number<'a>(field: Field<'a>, name: &'static str) -> Result<Option<&'a str>, DecodeError> {
+pub(super) fn number<'a>(
+    field: Field<'a>,
+    name: &'static str,
+) -> Result<Option<&'a str>, DecodeError> {
     match field {
         None | Some(Scalar::Null | Scalar::Text("")) => Ok(None),
         Some(Scalar::Text(text)) => Ok(Some(text)),
@@ -69,4 +75,17 @@ pub(super) fn amount(field: Field<'_>, name: &'static str) -> Result<Option<Amou
 /// Text, empty where there is none.
 pub(super) fn or_empty(field: Field<'_>) -> &str {
     field.and_then(Scalar::str).unwrap_or("")
+}
+
+/// A ratio that must be there, exact in parts per billion.
+pub(super) fn ppb(field: Field<'_>, name: &'static str) -> Result<Ppb, DecodeError> {
+    const UNIT: i128 = 10i128.pow(AMOUNT_DECIMALS - 9);
+    let amount = amount(Some(Scalar::Text(text(field, name)?)), name)?;
+    let amount = amount.ok_or(DecodeError::Number(name, ParseUnitError::Malformed))?;
+    if amount.0 % UNIT != 0 {
+        return Err(DecodeError::Number(name, ParseUnitError::OffScale));
+    }
+    i64::try_from(amount.0 / UNIT)
+        .map(Ppb)
+        .map_err(|_| DecodeError::Number(name, ParseUnitError::Overflow))
 }

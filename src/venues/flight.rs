@@ -6,8 +6,8 @@
 #![forbid(unsafe_code)]
 
 use crate::types::{
-    CancelOrder, Channel, ClientOrderId, InstrumentId, Nanos, NewOrder, Price, Qty, ReplaceOrder,
-    VenueOrderId,
+    CancelOrder, Channel, ClientOrderId, InstrumentId, InstrumentKind, Nanos, NewOrder, Price, Qty,
+    ReplaceOrder, VenueOrderId,
 };
 
 /// Slots; a power of two.
@@ -19,7 +19,16 @@ pub(super) enum Ask {
     New(NewOrder),
     Cancel(CancelOrder),
     Replace(ReplaceOrder),
-    CancelAll(InstrumentId),
+    /// All orders of an instrument; where they are cancelled by a list, the list of this round.
+    CancelAll {
+        instrument: InstrumentId,
+        round: u16,
+    },
+    /// Orders of a list of that kind.
+    CancelListed {
+        instrument: InstrumentId,
+        round: u16,
+    },
     /// One order; first among the recent, then in the history, where a venue keeps them apart.
     Query {
         order: CancelOrder,
@@ -34,6 +43,16 @@ pub(super) enum Ask {
         job: u64,
     },
     Balances,
+    Positions,
+    /// One page of the payments of funding, newest first, back to a time of the venue's.
+    Funding {
+        since_ms: u64,
+        page: u16,
+    },
+    /// How the account is set up.
+    Account,
+    /// The venue's numbers of its instruments of one kind.
+    Rules(InstrumentKind),
     FeeRate(InstrumentId),
     /// Sets the window of the dead-man switch.
     DeadMan {

@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use super::scan::Width;
-use super::{DecodeError, Endpoints, SetupError, VENUES, VenueSetup, binance, bybit};
+use super::{DecodeError, Endpoints, SetupError, VENUES, VenueSetup, binance, bybit, okx};
 use crate::types::{Events, Instrument, InstrumentKind, InstrumentTable, Nanos, Scale, VenueId};
 use std::sync::Arc;
 
@@ -31,6 +31,7 @@ pub struct FrameDecoder {
 enum Inner {
     Binance(Box<binance::Frames>),
     Bybit(Box<bybit::Frames>),
+    Okx(Box<okx::Frames>),
 }
 
 /// Events and levels of one frame, at most, where [`FrameDecoder::compare`] decodes.
@@ -80,6 +81,8 @@ impl FrameDecoder {
         let name = VENUES.get(usize::from(venue.0)).map_or("", |row| row.name);
         let inner = if name == bybit::ROW.name {
             Inner::Bybit(Box::new(bybit::Frames::new(&setup, width)?))
+        } else if name == okx::ROW.name {
+            Inner::Okx(Box::new(okx::Frames::new(&setup)))
         } else {
             Inner::Binance(Box::new(binance::Frames::new(&setup, width)?))
         };
@@ -117,6 +120,7 @@ impl FrameDecoder {
         match &self.inner {
             Inner::Binance(frames) => frames.scan(frame, events),
             Inner::Bybit(frames) => frames.scan(frame, events),
+            Inner::Okx(frames) => frames.scan(frame, events),
         }
     }
 
@@ -129,6 +133,7 @@ impl FrameDecoder {
         match &mut self.inner {
             Inner::Binance(frames) => frames.reference(frame, events),
             Inner::Bybit(frames) => frames.reference(frame, events),
+            Inner::Okx(frames) => frames.reference(frame, events),
         }
     }
 
@@ -141,7 +146,7 @@ impl FrameDecoder {
     ) -> Result<(), DecodeError> {
         match &mut self.inner {
             Inner::Binance(frames) => frames.snapshot(body, symbol, events),
-            Inner::Bybit(_) => Err(DecodeError::UnknownKind),
+            Inner::Bybit(_) | Inner::Okx(_) => Err(DecodeError::UnknownKind),
         }
     }
 
@@ -155,6 +160,7 @@ impl FrameDecoder {
         match &mut self.inner {
             Inner::Binance(frames) => frames.scan_private(frame, now, events),
             Inner::Bybit(frames) => frames.scan_private(frame, now, events),
+            Inner::Okx(frames) => frames.scan_private(frame, now, events),
         }
     }
 
@@ -168,6 +174,7 @@ impl FrameDecoder {
         match &mut self.inner {
             Inner::Binance(frames) => frames.reference_private(frame, now, events),
             Inner::Bybit(frames) => frames.reference_private(frame, now, events),
+            Inner::Okx(frames) => frames.reference_private(frame, now, events),
         }
     }
 

@@ -17,8 +17,6 @@ mod flight;
 mod frames;
 mod healthier;
 mod json;
-/// Not in the table yet: it has no trading connector.
-#[allow(dead_code, reason = "it joins the table with its trading connector")]
 mod okx;
 mod outbox;
 mod public;
@@ -31,6 +29,7 @@ mod signing;
 mod sink;
 mod subscriptions;
 mod template;
+mod trading;
 mod universe;
 mod verdict;
 
@@ -320,7 +319,7 @@ pub struct VenueRow {
 }
 
 /// The table of venues; a [`crate::types::VenueId`] is an index into it.
-pub const VENUES: &[VenueRow] = &[binance::ROW, bybit::ROW, binance::USDM_ROW];
+pub const VENUES: &[VenueRow] = &[binance::ROW, bybit::ROW, okx::ROW, binance::USDM_ROW];
 
 /// Index of the venue with this name.
 #[must_use]

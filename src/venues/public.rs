@@ -17,7 +17,7 @@ use crate::types::{Channel, Command, CommandKind, Event, Events, Nanos, Readines
 pub(super) trait PublicWire: Send {
     /// Reads a data frame of a known shape; `None`, with `events` as before, if it is of another.
     fn scan(
-        &self,
+        &mut self,
         frame: &[u8],
         streams: &Subscriptions,
         events: &mut Events,
@@ -25,7 +25,7 @@ pub(super) trait PublicWire: Send {
 
     /// Reads any other frame. True if a deadline may have moved.
     fn read(
-        &self,
+        &mut self,
         root: Value<'_>,
         streams: &mut Subscriptions,
         now: Nanos,
@@ -155,7 +155,7 @@ impl<W: PublicWire> Connector for PublicConnector<W> {
         if W::is_plain_pong(frame) {
             return Ok(());
         }
-        let (wire, subscriptions) = (&self.wire, &mut self.subscriptions);
+        let (wire, subscriptions) = (&mut self.wire, &mut self.subscriptions);
         let scanned = wire.scan(frame, subscriptions, events);
         let moved = match self.scans.count(scanned) {
             Some((at, scanned)) => subscriptions.on_data(at, scanned, events)?,

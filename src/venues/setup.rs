@@ -71,6 +71,16 @@ pub struct Credentials {
     pub key: String,
     /// Private part.
     pub secret: Secret,
+    /// Chosen by whoever made the key, where a venue asks for one; it goes with every request.
+    pub passphrase: Option<Secret>,
+}
+
+impl Credentials {
+    /// Those of a venue that knows no passphrase.
+    #[must_use]
+    pub fn new(key: String, secret: Secret) -> Self {
+        Self { key, secret, passphrase: None }
+    }
 }
 
 /// Everything a connector needs to know.

@@ -3,7 +3,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::{SetupError, binance, bybit};
+use super::{SetupError, binance, bybit, okx};
 
 /// One way to sign.
 pub struct Scheme {
@@ -19,5 +19,6 @@ pub struct Scheme {
 pub fn signing_schemes() -> Result<Vec<Scheme>, SetupError> {
     let mut all = binance::signing_schemes()?;
     all.extend(bybit::signing_schemes()?);
+    all.extend(okx::signing_schemes()?);
     Ok(all)
 }

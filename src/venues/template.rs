@@ -6,30 +6,66 @@
 
 #![forbid(unsafe_code)]
 
-use super::digits::Text;
+use super::digits::{Text, WHOLE};
 use crate::types::{ClientOrderId, Instrument, NewOrder, OrderType, Price, Qty, Side, TimeInForce};
 
-/// Bytes that are copied at once.
-const CHUNK: usize = 32;
+/// Bytes that are copied at once: those of a value.
+const CHUNK: usize = WHOLE;
 
 /// A text with gaps: the pieces around them, each in chunks that are copied whole and then cut to
 /// what counts, which costs less than copies of varying sizes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Template {
-    chunks: Box<[[u8; CHUNK]]>,
     pieces: Box<[Piece]>,
+    /// What is beyond the first chunk of long pieces.
+    chunks: Box<[[u8; CHUNK]]>,
     /// Bytes that a whole request may take.
     room: usize,
 }
 
-/// The longest value, and the chunk that is cut behind it.
-const VALUE_ROOM: usize = 128;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Piece {
-    first: u16,
-    chunks: u16,
+    first: [u8; CHUNK],
     len: u16,
+    /// Its part of the template's chunks.
+    more: u16,
+    more_end: u16,
+}
+
+/// Chunks that the longest value may take: a signature.
+pub(super) const LONG: usize = 3;
+
+/// Bytes of a page to begin with: more than any request takes.
+pub(super) const PAGE: usize = 2048;
+
+/// What a request is written on: as many bytes as it can take, and how many of them are written.
+pub(super) struct Page<'a> {
+    bytes: &'a mut [u8],
+    len: usize,
+}
+
+impl Page<'_> {
+    /// Writes a chunk of which the first `len` bytes count. There is room: a template counts the
+    /// chunks that are written on its page, see [`Template::fill`].
+    #[inline(always)]
+    fn chunk(&mut self, chunk: &[u8; CHUNK], len: usize) {
+        self.bytes[self.len..][..CHUNK].copy_from_slice(chunk);
+        self.len += len;
+    }
+
+    /// Writes a value.
+    #[inline(always)]
+    pub(super) fn text(&mut self, text: &Text) {
+        self.chunk(text.whole_bytes(), text.len());
+    }
+
+    /// Writes the first `len` bytes of the one value that may be longer.
+    #[inline(always)]
+    pub(super) fn long(&mut self, chunks: &[[u8; CHUNK]; LONG], len: usize) {
+        let end = self.len + len.min(CHUNK * LONG);
+        chunks.iter().for_each(|chunk| self.chunk(chunk, CHUNK));
+        self.len = end;
+    }
 }
 
 impl Template {
@@ -37,14 +73,16 @@ impl Template {
     pub(super) fn new(sample: &[u8], marks: &[Vec<u8>]) -> Option<Self> {
         let (mut chunks, mut pieces) = (Vec::new(), Vec::new());
         let mut add = |text: &[u8]| {
-            let first = u16::try_from(chunks.len()).ok()?;
-            for part in text.chunks(CHUNK) {
+            let mut parts = text.chunks(CHUNK).map(|part| {
                 let mut chunk = [0; CHUNK];
                 chunk[..part.len()].copy_from_slice(part);
-                chunks.push(chunk);
-            }
-            let count = text.len().div_ceil(CHUNK) as u16;
-            pieces.push(Piece { first, chunks: count, len: u16::try_from(text.len()).ok()? });
+                chunk
+            });
+            let first = parts.next().unwrap_or_default();
+            let more = u16::try_from(chunks.len()).ok()?;
+            chunks.extend(parts);
+            let more_end = u16::try_from(chunks.len()).ok()?;
+            pieces.push(Piece { first, len: u16::try_from(text.len()).ok()?, more, more_end });
             Some(())
         };
         let mut rest = sample;
@@ -58,38 +96,58 @@ impl Template {
             rest = &rest[at + mark.len()..];
         }
         add(rest)?;
-        let room = CHUNK * chunks.len() + VALUE_ROOM * pieces.len();
+        // Every piece has a chunk of its own, and a value before it, of which one is the long one.
+        let room = CHUNK * (chunks.len() + 2 * pieces.len() + LONG);
         Some(Self { chunks: chunks.into(), pieces: pieces.into(), room })
     }
 
-    /// Makes room for all of it.
+    /// Writes on a page, which is made large enough, and gives what was written: pieces of this
+    /// template, each at most once and in their order, a value before each, of which one may be a
+    /// long one.
     #[inline]
-    pub(super) fn reserve(&self, out: &mut Vec<u8>) {
-        out.reserve(self.room);
+    pub(super) fn fill<'a>(
+        &self,
+        page: &'a mut Vec<u8>,
+        write: impl FnOnce(&mut Page<'_>),
+    ) -> &'a [u8] {
+        if page.len() < self.room {
+            page.resize(self.room, 0);
+        }
+        let mut begun = Page { bytes: page, len: 0 };
+        write(&mut begun);
+        let len = begun.len;
+        page.get(..len).unwrap_or(&[])
     }
 
-    /// Appends these values, a piece behind each; those begin at `at`. Gives the place of the next.
+    /// Writes these values, a piece behind each; those begin at `at`. Gives the place of the next.
     #[inline]
-    pub(super) fn values(&self, at: usize, values: &[Text], out: &mut Vec<u8>) -> usize {
-        for (value, at) in values.iter().zip(at..) {
-            value.append(out);
-            self.piece(at, out);
+    pub(super) fn values(&self, at: usize, values: &[Text], page: &mut Page<'_>) -> usize {
+        let pieces = self.pieces.get(at..).unwrap_or(&[]);
+        for (value, piece) in values.iter().zip(pieces) {
+            page.text(value);
+            self.write(piece, page);
         }
         at + values.len()
     }
 
-    /// Appends the piece at this place: the first stands before all gaps, the next behind the first
+    /// Writes the piece at this place: the first stands before all gaps, the next behind the first
     /// gap. Nothing if there is none.
-    #[inline]
-    pub(super) fn piece(&self, at: usize, out: &mut Vec<u8>) {
-        let Some(piece) = self.pieces.get(at) else { return };
-        let len = out.len() + usize::from(piece.len);
-        let first = usize::from(piece.first);
-        let chunks = self.chunks.get(first..first + usize::from(piece.chunks));
-        for chunk in chunks.unwrap_or(&[]) {
-            out.extend_from_slice(chunk);
+    #[inline(always)]
+    pub(super) fn piece(&self, at: usize, page: &mut Page<'_>) {
+        if let Some(piece) = self.pieces.get(at) {
+            self.write(piece, page);
         }
-        out.truncate(len);
+    }
+
+    #[inline(always)]
+    fn write(&self, piece: &Piece, page: &mut Page<'_>) {
+        let end = page.len + usize::from(piece.len);
+        page.chunk(&piece.first, CHUNK);
+        if usize::from(piece.len) > CHUNK {
+            let more = self.chunks.get(usize::from(piece.more)..usize::from(piece.more_end));
+            more.unwrap_or(&[]).iter().for_each(|chunk| page.chunk(chunk, CHUNK));
+        }
+        page.len = end;
     }
 }
 
@@ -172,20 +230,37 @@ mod tests {
         let sample = format!("{{\"id\":11,{long}22\"}}33");
         let template = cut(sample.as_bytes(), &[b"11", b"22", b"33"]).unwrap();
         let piece = |at| {
-            let mut out = b">".to_vec();
-            template.piece(at, &mut out);
-            String::from_utf8(out).unwrap()
+            let mut page = b"old".to_vec();
+            let piece = template.fill(&mut page, |page| template.piece(at, page));
+            String::from_utf8(piece.to_vec()).unwrap()
         };
         assert_eq!(
             [0, 1, 2, 3, 4].map(piece),
             [
-                ">{\"id\":".to_owned(),
-                format!(">,{long}"),
-                ">\"}".to_owned(),
-                ">".to_owned(),
-                ">".to_owned(),
+                "{\"id\":".to_owned(),
+                format!(",{long}"),
+                "\"}".to_owned(),
+                String::new(),
+                String::new(),
             ]
         );
+    }
+
+    #[test]
+    fn the_longest_values_have_room() {
+        let template = cut(b"[1,2,3]", &[b"1", b"2", b"3"]).unwrap();
+        let value = Text::new(&[b'v'; WHOLE]).unwrap();
+        let signature = [[b's'; CHUNK]; LONG];
+        let mut page = Vec::new();
+        let written = template.fill(&mut page, |page| {
+            template.piece(0, page);
+            let next = template.values(1, &[value, value], page);
+            page.long(&signature, CHUNK * LONG);
+            template.piece(next, page);
+        });
+        let (value, signature) = ("v".repeat(WHOLE), "s".repeat(CHUNK * LONG));
+        let expected = format!("[{value},{value},{signature}]");
+        assert_eq!(String::from_utf8(written.to_vec()).unwrap(), expected);
     }
 
     #[test]

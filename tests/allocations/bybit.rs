@@ -27,10 +27,10 @@ fn setup(over_rest: bool) -> VenueSetup {
         venue,
         endpoints: venues::Endpoints::default(),
         instruments: Arc::new(table),
-        credentials: Some(Credentials {
-            key: "test_api_key".to_owned(),
-            secret: Secret::new("test_secret".to_owned()),
-        }),
+        credentials: Some(Credentials::new(
+            "test_api_key".to_owned(),
+            Secret::new("test_secret".to_owned()),
+        )),
         depth: 50,
         recv_window_ms: 5000,
         orders_over_rest: over_rest,

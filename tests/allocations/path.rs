@@ -576,7 +576,7 @@ fn side(
     let venue = venues::find(exchange.name()).unwrap();
     let row = &venues::VENUES[usize::from(venue.0)];
     let (key, secret) = exchange.credentials();
-    let credentials = Credentials { key: key.to_owned(), secret: Secret::new(secret.to_owned()) };
+    let credentials = Credentials::new(key.to_owned(), Secret::new(secret.to_owned()));
     let setup = VenueSetup {
         venue,
         endpoints: Endpoints::default(),

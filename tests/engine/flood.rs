@@ -111,7 +111,7 @@ impl Rig {
         let setup = EngineSetup {
             config: &config(),
             endpoints: vec![(VenueId(0), Endpoints { rest, public, trade, private })],
-            credentials: vec![(VenueId(0), Credentials { key: "key".to_owned(), secret })],
+            credentials: vec![(VenueId(0), Credentials::new("key".to_owned(), secret))],
             instruments: Arc::new(instruments()),
             strategies: vec![("taker".to_owned(), Box::new(taker))],
             tls: client_config(&[]).unwrap(),

@@ -132,8 +132,10 @@ fn start_with(
         endpoints.push((venue, Endpoints { rest: urls.rest, public, trade, private }));
         let account = accounts.iter().find(|account| account.venue == *name).unwrap();
         SECRETS.lock().unwrap().extend([account.secret.clone(), account.key.clone()]);
-        let secret = Secret::new(account.secret.clone());
-        credentials.push((venue, Credentials { key: account.key.clone(), secret }));
+        let secret = |text: &String| Secret::new(text.clone());
+        let passphrase = Some(&account.passphrase).filter(|text| !text.is_empty()).map(secret);
+        let keys = Credentials::new(account.key.clone(), secret(&account.secret));
+        credentials.push((venue, Credentials { passphrase, ..keys }));
     }
     let instruments = Arc::new(agents::load(config, &endpoints, &tls).unwrap());
     let (log, lines, _) = log::channel(1024);

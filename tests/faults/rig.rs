@@ -111,8 +111,10 @@ impl Rig {
             let (rest, public) = (urls.rest, urls.public);
             let (trade, private) = (urls.trade, urls.private);
             endpoints.push((venue, Endpoints { rest, public, trade, private }));
-            let secret = Secret::new(account.secret.clone());
-            credentials.push((venue, Credentials { key: account.key.clone(), secret }));
+            let secret = |text: &String| Secret::new(text.clone());
+            let passphrase = Some(&account.passphrase).filter(|text| !text.is_empty()).map(secret);
+            let keys = Credentials::new(account.key.clone(), secret(&account.secret));
+            credentials.push((venue, Credentials { passphrase, ..keys }));
         }
         let config = config(changes);
         let instruments = Arc::new(agents::load(&config, &endpoints, &tls).unwrap());

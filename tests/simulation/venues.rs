@@ -165,7 +165,7 @@ pub fn credentials(plan: &Plan) -> Vec<(VenueId, Credentials)> {
         let signs = venue == 0 && plan.ed25519;
         let (key, secret) = if signs { (SIGNING_KEY, PEM) } else { (KEYS[venue], SECRET) };
         let secret = Secret::new(secret.to_owned());
-        (VenueId(venue as u8), Credentials { key: key.to_owned(), secret })
+        (VenueId(venue as u8), Credentials::new(key.to_owned(), secret))
     };
     (0..2).map(of).collect()
 }

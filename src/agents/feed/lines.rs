@@ -156,6 +156,7 @@ impl Lines {
                 known.repeated = 0;
                 return anew && book.state() == BookState::Live;
             }
+            DepthKind::Delta if update.is_empty() => return false,
             DepthKind::Delta => {}
         }
         if back {
@@ -187,6 +188,7 @@ impl Lines {
     ) {
         let (shared, counts) = (&mut self.books[at], &mut self.counts[line]);
         match update.kind {
+            DepthKind::Delta if update.is_empty() => {}
             DepthKind::Delta => {
                 counts.arrived(shared.depth.note(line, update.last_id, recv_ns));
             }

@@ -199,8 +199,7 @@ impl Rig {
         };
         let (log, lines, _) = log::channel(256);
         let tls = client_tls(&venue)?;
-        let credentials =
-            Credentials { key: KEY.to_owned(), secret: Secret::new(SECRET.to_owned()) };
+        let credentials = Credentials::new(KEY.to_owned(), Secret::new(SECRET.to_owned()));
         let setup = EngineSetup {
             config: &config,
             endpoints: vec![(id, endpoints)],

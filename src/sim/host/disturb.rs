@@ -54,6 +54,7 @@ impl Host {
             Fault::FailReplies(on) => venue.faults.fail_replies = on,
             Fault::RepeatEvents(per_mille) => venue.faults.repeat_per_mille = per_mille,
             Fault::StaleSnapshots(count) => venue.wire.on_stale_snapshots(count),
+            Fault::ResetBooks => venue.wire.on_reset_books(),
             Fault::BanMs(ban_ms) => venue.wire.on_ban(venue.now_ms(self.time) + ban_ms),
             Fault::SetMark { symbol, price } => venue.exchange.set_mark(&symbol, price),
             Fault::SetFundingRate { symbol, rate } => {

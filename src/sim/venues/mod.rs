@@ -6,6 +6,7 @@ pub mod bybit;
 mod day;
 mod fields;
 mod json;
+pub mod okx;
 #[cfg(test)]
 mod shapes;
 mod sides;
@@ -20,6 +21,7 @@ pub fn wire(name: &str) -> Option<Box<dyn Wire>> {
         "binance" => Some(Box::new(binance::Binance::new(binance::BinanceOptions::embedded()))),
         "binance_usdm" => Some(Box::new(binance::BinanceUsdm::embedded())),
         "bybit" => Some(Box::new(bybit::Bybit::new(bybit::BybitOptions::default()))),
+        "okx" => Some(Box::new(okx::Okx::new(okx::OkxOptions::default()))),
         _ => None,
     }
 }

@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 
 /// Longest signature text: 64 bytes in base64 with padding.
 const SIGNATURE_MAX: usize = 88;
+/// Bytes of a chunk of it.
+const CHUNK: usize = 32;
 
 /// SHA-256 takes so many bytes at once.
 const BLOCK: usize = 64;
@@ -46,7 +48,7 @@ pub(super) struct Begun {
 
 /// A signature as it is sent, before any percent-encoding.
 pub(super) struct Signature {
-    text: [u8; SIGNATURE_MAX],
+    text: [[u8; CHUNK]; SIGNATURE_MAX.div_ceil(CHUNK)],
     len: usize,
 }
 
@@ -95,7 +97,8 @@ impl Signer {
 
     /// Signs `payload`.
     pub(super) fn sign(&self, payload: &[u8]) -> Signature {
-        let mut text = [0; SIGNATURE_MAX];
+        let mut text = [[0; CHUNK]; _];
+        let flat = text.as_flattened_mut();
         let len = match self {
             Self::Hmac { plain, begun, next } => {
                 let mut known = [next, begun].into_iter();
@@ -104,11 +107,11 @@ impl Signer {
                     Some((begun, rest)) => begun.signer.sign(&[rest]),
                     None => plain.sign(&[payload]),
                 };
-                text[..64].copy_from_slice(&hex(&signed));
+                flat[..64].copy_from_slice(&hex(&signed));
                 64
             }
             Self::Ed25519(key) => STANDARD
-                .encode_slice(key.sign(payload).as_ref(), &mut text)
+                .encode_slice(key.sign(payload).as_ref(), flat)
                 .expect("64 bytes are 88 characters of base64"),
         };
         Signature { text, len }
@@ -126,7 +129,19 @@ impl Begun {
 impl Signature {
     /// The text, as it goes into a JSON string.
     pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.text[..self.len]
+        &self.text.as_flattened()[..self.len]
+    }
+
+    /// All bytes, of which [`Signature::len`] count.
+    #[inline]
+    pub(super) fn chunks(&self) -> &[[u8; CHUNK]; SIGNATURE_MAX.div_ceil(CHUNK)] {
+        &self.text
+    }
+
+    /// Bytes of the text.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.len
     }
 }
 

@@ -11,7 +11,7 @@ use super::streams::{Product, Stream, Symbol};
 use crate::types::{
     DepthKind, Event, Events, InstrumentId, Level, Nanos, Price, Qty, Scale, Side, TopOfBook, Trade,
 };
-use crate::venues::scan::{Cursor, Name, Names, Width};
+use crate::venues::scan::{Cursor, Name, Names, SideKeys, Width};
 
 /// Scans public frames of one product.
 pub(super) struct Scanner {
@@ -89,6 +89,9 @@ impl Scanner {
     }
 }
 
+/// What stands between the numbers of a top of book.
+const SIDE_KEYS: SideKeys = [*b"\",\"B\":\"", *b"\",\"a\":\"", *b"\",\"A\":\""];
+
 /// The inside of a frame.
 struct Body<'a> {
     scanner: &'a Scanner,
@@ -163,7 +166,7 @@ impl<'a> Body<'a> {
     #[inline(always)]
     fn whole<const N: usize>(&mut self, key: &[u8; N]) -> Option<u64> {
         self.cursor.eat(key)?;
-        self.cursor.whole()
+        self.cursor.whole_by(self.scanner.width)
     }
 
     #[inline(always)]
@@ -192,15 +195,9 @@ impl<'a> Body<'a> {
     /// `,"b":"25.35","B":"31.21","a":"25.36","A":"40.66"`
     #[inline(always)]
     fn both_sides(&mut self, scale: Scale) -> Option<[Level; 2]> {
-        let cursor = &mut self.cursor;
-        cursor.eat(b",\"b\":\"")?;
-        let bid = cursor.price(scale)?;
-        cursor.eat(b",\"B\":\"")?;
-        let bid = Level { price: bid, qty: cursor.qty::<true>(scale)? };
-        cursor.eat(b",\"a\":\"")?;
-        let ask = cursor.price(scale)?;
-        cursor.eat(b",\"A\":\"")?;
-        let ask = Level { price: ask, qty: cursor.qty::<true>(scale)? };
+        self.cursor.eat(b",\"b\":\"")?;
+        let width = self.scanner.width;
+        let [bid, ask] = self.cursor.sides::<true>(width, &SIDE_KEYS, scale)?;
         let sound = |level: Level| level.price != Price(0) || level.qty == Qty::ZERO;
         (sound(bid) && sound(ask)).then_some([bid, ask])
     }
@@ -221,7 +218,7 @@ impl<'a> Body<'a> {
         let sequence = self.whole(b"{\"e\":\"bookTicker\",\"u\":")?;
         let mut time = None;
         if self.cursor.eat_if(b",\"E\":") {
-            self.cursor.whole()?;
+            self.cursor.whole_by(self.scanner.width)?;
             time = Some(self.time(b",\"T\":")?);
         }
         let symbol = self.name()?;

@@ -15,7 +15,7 @@ use crate::types::{
     VenueOrderId,
 };
 use crate::venues::digits::Text;
-use crate::venues::template::{KINDS, SAMPLES, Sample, Template, kind};
+use crate::venues::template::{KINDS, PAGE, SAMPLES, Sample, Template, kind};
 
 /// One request.
 struct Request {
@@ -46,7 +46,8 @@ struct Maker<'a> {
 pub(super) struct Templates {
     /// By instrument; none where the wire is REST.
     rows: Vec<Row>,
-    query: Vec<u8>,
+    /// What requests are written on.
+    page: Vec<u8>,
     /// The newest order, until the id behind its own was foreseen.
     newest: Option<Newest>,
 }
@@ -74,7 +75,7 @@ impl Templates {
                 rows[instrument.id.index()] = maker.row(instrument);
             }
         }
-        Self { rows, query: Vec::with_capacity(512), newest: None }
+        Self { rows, page: vec![0; PAGE], newest: None }
     }
 
     /// Lets the signer absorb the beginning that the next order's text will have if it takes the id
@@ -92,11 +93,10 @@ impl Templates {
         let request = row.and_then(|row| row.new[newest.kind].as_ref());
         let Some(query) = request.and_then(|request| request.query.as_ref()) else { return };
         let next = ClientOrderId(newest.client_id.0.wrapping_add(1));
-        self.query.clear();
-        query.piece(0, &mut self.query);
-        self.query.extend_from_slice(&next.encode());
-        query.piece(1, &mut self.query);
-        signer.foresee(&self.query);
+        signer.foresee(query.fill(&mut self.page, |page| {
+            query.piece(0, page);
+            query.values(1, &[Text::fixed(&next.encode())], page);
+        }));
     }
 
     /// Signs the request for a command, which is then ready to be written; `None` if [`Params`] has
@@ -109,37 +109,53 @@ impl Templates {
         account: &Account,
         signer: &Signer,
     ) -> Option<impl FnOnce(&mut Vec<u8>) + use<'a>> {
-        let Self { rows, query, newest } = self;
+        let Self { rows, page, newest } = self;
         let (request, values) = values(rows, command, account)?;
         if let CommandKind::New(order) = command {
             let NewOrder { client_id, instrument, .. } = *order;
             *newest = Some(Newest { client_id, instrument, kind: kind(order) });
         }
         let values = values.texts(timestamp_ms);
-        let signature = request.query.as_ref().map(|template| {
-            query.clear();
-            template.reserve(query);
-            template.piece(0, query);
-            template.values(1, values.list(), query);
-            signer.sign(query)
-        });
-        Some(move |out: &mut Vec<u8>| request.write(id, &values, signature.as_ref(), out))
+        let signature = request
+            .query
+            .as_ref()
+            .map(|template| signer.sign(signed_text(template, &values, page)));
+        Some(move |out: &mut Vec<u8>| {
+            out.extend_from_slice(request.write(id, &values, signature.as_ref(), page));
+        })
     }
 }
 
 impl Request {
     #[inline]
-    fn write(&self, id: u64, values: &Texts, signature: Option<&Signature>, out: &mut Vec<u8>) {
-        self.frame.reserve(out);
-        self.frame.piece(0, out);
-        Text::whole(id).append(out);
-        self.frame.piece(1, out);
-        let next = self.frame.values(2, values.list(), out);
-        if let Some(signature) = signature {
-            out.extend_from_slice(signature.as_bytes());
-            self.frame.piece(next, out);
-        }
+    fn write<'a>(
+        &self,
+        id: u64,
+        values: &Texts,
+        signature: Option<&Signature>,
+        page: &'a mut Vec<u8>,
+    ) -> &'a [u8] {
+        let frame = &self.frame;
+        frame.fill(page, |page| {
+            frame.piece(0, page);
+            page.text(&Text::whole(id));
+            frame.piece(1, page);
+            let next = frame.values(2, values.list(), page);
+            if let Some(signature) = signature {
+                page.long(signature.chunks(), signature.len());
+                frame.piece(next, page);
+            }
+        })
     }
+}
+
+/// What is signed.
+#[inline]
+fn signed_text<'a>(template: &Template, values: &Texts, page: &'a mut Vec<u8>) -> &'a [u8] {
+    template.fill(page, |page| {
+        template.piece(0, page);
+        template.values(1, values.list(), page);
+    })
 }
 
 /// What changes from order to order, but for request number, time and signature.
@@ -322,13 +338,12 @@ impl Maker<'_> {
         command: &CommandKind,
     ) -> Option<(Vec<u8>, Vec<u8>)> {
         let values = self.own_values(command)?.texts(sample.timestamp_ms);
-        let (mut frame, mut query) = (Vec::new(), Vec::new());
+        let (mut page, mut query) = (Vec::new(), Vec::new());
         let signature = request.query.as_ref().map(|template| {
-            template.piece(0, &mut query);
-            template.values(1, values.list(), &mut query);
+            query.extend_from_slice(signed_text(template, &values, &mut page));
             self.signer.sign(&query)
         });
-        request.write(sample.id, &values, signature.as_ref(), &mut frame);
+        let frame = request.write(sample.id, &values, signature.as_ref(), &mut page).to_vec();
         Some((frame, query))
     }
 }

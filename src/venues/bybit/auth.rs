@@ -97,8 +97,7 @@ mod tests {
     use super::*;
 
     fn signer(key: &str, secret: &str, window: u32) -> Signer {
-        let credentials =
-            Credentials { key: key.to_owned(), secret: Secret::new(secret.to_owned()) };
+        let credentials = Credentials::new(key.to_owned(), Secret::new(secret.to_owned()));
         Signer::new(Some(&credentials), window).unwrap()
     }
 
@@ -194,8 +193,7 @@ mod tests {
     #[test]
     fn unusable_credentials_are_refused() {
         let refuse = |key: &str, secret: &str| {
-            let credentials =
-                Credentials { key: key.to_owned(), secret: Secret::new(secret.to_owned()) };
+            let credentials = Credentials::new(key.to_owned(), Secret::new(secret.to_owned()));
             Signer::new(Some(&credentials), 5000).err()
         };
         assert_eq!(Signer::new(None, 5000).err(), Some(SetupError::NoCredentials));

@@ -6,25 +6,10 @@
 
 #![forbid(unsafe_code)]
 
-pub(super) use super::super::verdict::Verdict;
+use super::super::trading::Effect;
+use super::super::verdict::Verdict;
+use super::FORBIDDEN;
 use crate::types::RejectReason;
-
-/// What a code demands besides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Effect {
-    /// Nothing.
-    Nothing,
-    /// Measure the venue's clock anew.
-    ProbeClock,
-    /// Send nothing until the reset time that the headers state, a second if they state none.
-    Suspend,
-    /// The same for requests of the whole address: ten minutes if no time is stated.
-    Block,
-    /// The trade socket is about to restart.
-    Drain,
-    /// The key is refused: a person must act.
-    Alert,
-}
 
 /// Code of a reply to an order request.
 pub(super) fn verdict(code: i32) -> Verdict {
@@ -65,6 +50,16 @@ pub(super) fn effect(code: i32) -> Effect {
         10003 | 10004 | 10005 | 10010 | 33004 | -2015 | 10009 | 10024 | 10027 | 10028 | 10029 => {
             Effect::Alert
         }
+        _ => Effect::Nothing,
+    }
+}
+
+/// What an HTTP status demands besides.
+pub(super) fn http_effect(status: u16) -> Effect {
+    match status {
+        FORBIDDEN => Effect::Block,
+        429 => Effect::Suspend,
+        401 => Effect::Alert,
         _ => Effect::Nothing,
     }
 }

@@ -2,8 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+use super::Product;
 use super::market_data::{self, Topic};
-use super::private_stream::{self, Names};
+use super::private_stream::{self, Context};
 use super::scan::{self, Scanner};
 use super::streams::depth_topic;
 use crate::types::{Event, Events, Instrument, Nanos};
@@ -11,6 +12,7 @@ use crate::venues::flight::Flights;
 use crate::venues::scan::Width;
 use crate::venues::sink::Sink;
 use crate::venues::subscriptions::Scanned;
+use crate::venues::trading::{Desk, Names};
 use crate::venues::{DecodeError, FrameKind, Parser, SetupError, Value, VenueSetup};
 use std::collections::VecDeque;
 
@@ -20,6 +22,7 @@ pub(in crate::venues) struct Frames {
     depth: &'static str,
     scanner: Scanner,
     parser: Parser,
+    product: &'static Product,
     names: Names,
     /// What each reader of private frames has learnt.
     scanned: Flights,
@@ -40,7 +43,8 @@ impl Frames {
             scanner,
             instruments,
             parser: Parser::new(),
-            names: Names::new(product, setup.venue, &setup.instruments),
+            product,
+            names: Names::new(setup.venue, &setup.instruments),
             scanned: Flights::new(),
             read: Flights::new(),
             backlog: VecDeque::new(),
@@ -88,9 +92,10 @@ impl Frames {
         events: &mut Events,
     ) -> Option<Result<(), DecodeError>> {
         let frame = scan::private(frame)?;
-        let mut sink = Sink { events, backlog: &mut self.backlog };
-        let flights = &mut self.scanned;
-        let result = private_stream::on_scanned(&frame, &self.names, flights, now, &mut sink);
+        let sink = Sink { events, backlog: &mut self.backlog };
+        let mut desk = Desk { flights: &mut self.scanned, sink, now };
+        let context = Context { product: self.product, names: &self.names };
+        let result = private_stream::on_scanned(&frame, context, &mut desk);
         self.backlog.clear();
         Some(result)
     }
@@ -101,11 +106,12 @@ impl Frames {
         now: Nanos,
         events: &mut Events,
     ) -> Result<(), DecodeError> {
-        let Self { parser, names, read, backlog, .. } = self;
+        let Self { parser, product, names, read, backlog, .. } = self;
         let result = parser.read(frame, |root| {
             let topic = root.get("topic").and_then(Value::str).ok_or(DecodeError::UnknownKind)?;
-            let mut sink = Sink { events, backlog };
-            private_stream::decode(root, topic, names, read, now, &mut sink)
+            let mut desk = Desk { flights: read, sink: Sink { events, backlog }, now };
+            let context = Context { product, names };
+            private_stream::decode(root, topic, context, &mut desk)
         });
         self.backlog.clear();
         result

@@ -9,7 +9,6 @@
 
 mod auth;
 mod codes;
-mod commands;
 mod dead_man;
 mod fields;
 mod frames;
@@ -18,13 +17,11 @@ mod login;
 mod market_data;
 mod orders;
 mod private_stream;
-mod replies;
 mod rest;
 mod scan;
 mod session;
 mod signing;
 mod streams;
-mod templates;
 mod trading;
 
 #[cfg(test)]
@@ -183,7 +180,7 @@ fn product(setup: &VenueSetup) -> Result<&'static Product, SetupError> {
 }
 
 fn trading(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
-    Ok(Box::new(trading::TradingConnector::new(&setup, &SPOT)?))
+    Ok(Box::new(trading::connector(&setup, &SPOT)?))
 }
 
 /// Bybit spot.

@@ -7,128 +7,109 @@
 
 #![forbid(unsafe_code)]
 
+use super::super::digits::Text;
+use super::super::trading::{Action, LimitState, Mark, Message, Reply, Values};
 use super::super::{DecodeError, EncodeError, Value, decimal};
 use super::{Product, whole, write_u64};
 use crate::types::{
-    CancelOrder, ClientOrderId, Instrument, NewOrder, OrderType, Price, Qty, ReplaceOrder, Side,
-    TimeInForce, VenueOrderId,
+    ClientOrderId, Instrument, NewOrder, OrderType, Price, Qty, Side, TimeInForce, VenueOrderId,
 };
 
-/// One of the three things that can be done to an order.
-#[derive(Clone, Copy)]
-pub(super) enum Action<'a> {
-    New(&'a NewOrder),
-    Cancel(&'a CancelOrder),
-    Replace(&'a ReplaceOrder),
+/// `op` of an action on the trade socket.
+fn op(action: Action<'_>) -> &'static str {
+    match action {
+        Action::New(_) => "order.create",
+        Action::Cancel(_) => "order.cancel",
+        Action::Replace(_) => "order.amend",
+    }
 }
 
-impl Action<'_> {
-    /// `op` on the trade socket.
-    fn op(self) -> &'static str {
-        match self {
-            Self::New(_) => "order.create",
-            Self::Cancel(_) => "order.cancel",
-            Self::Replace(_) => "order.amend",
+/// Path of an action over REST.
+pub(super) fn path(action: Action<'_>) -> &'static str {
+    match action {
+        Action::New(_) => "/v5/order/create",
+        Action::Cancel(_) => "/v5/order/cancel",
+        Action::Replace(_) => "/v5/order/amend",
+    }
+}
+
+/// Refuses what the venue could not express; nothing is written before this passes.
+pub(super) fn check(action: Action<'_>) -> Result<(), EncodeError> {
+    match action {
+        Action::New(order) if order.reduce_only => {
+            Err(EncodeError::NotExpressible("spot knows no reduce-only"))
+        }
+        _ => action.check(),
+    }
+}
+
+/// Appends the object that both transports carry.
+pub(super) fn write(
+    action: Action<'_>,
+    product: &Product,
+    instrument: &Instrument,
+    out: &mut Vec<u8>,
+) {
+    write_instrument(product, instrument, out);
+    match action {
+        Action::New(order) => write_new(order, instrument, out),
+        Action::Cancel(order) => write_id(order.client_id, order.venue_order_id, out),
+        Action::Replace(order) => {
+            write_id(order.client_id, order.venue_order_id, out);
+            write_terms(order.price, order.qty, instrument, out);
         }
     }
+    out.push(b'}');
+}
 
-    /// Path over REST.
-    pub(super) fn path(self) -> &'static str {
-        match self {
-            Self::New(_) => "/v5/order/create",
-            Self::Cancel(_) => "/v5/order/cancel",
-            Self::Replace(_) => "/v5/order/amend",
-        }
-    }
+/// Appends a frame of the trade socket.
+///
+/// ```json
+/// {"reqId":"1711001595207000000","header":{"X-BAPI-TIMESTAMP":"1711001595207",
+///  "X-BAPI-RECV-WINDOW":"5000"},"op":"order.create","args":[{"category":"spot",..}]}
+/// ```
+pub(super) fn write_frame(
+    action: Action<'_>,
+    mark: Mark,
+    recv_window: &str,
+    product: &Product,
+    instrument: &Instrument,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(br#"{"reqId":""#);
+    write_u64(out, mark.id);
+    out.extend_from_slice(br#"","header":{"X-BAPI-TIMESTAMP":""#);
+    write_u64(out, mark.venue_ms);
+    out.extend_from_slice(br#"","X-BAPI-RECV-WINDOW":""#);
+    out.extend_from_slice(recv_window.as_bytes());
+    out.extend_from_slice(br#""},"op":""#);
+    out.extend_from_slice(op(action).as_bytes());
+    out.extend_from_slice(br#"","args":["#);
+    write(action, product, instrument, out);
+    out.extend_from_slice(b"]}");
+}
 
-    /// Refuses what the venue could not express; nothing is written before this passes.
-    pub(super) fn check(self) -> Result<(), EncodeError> {
-        match self {
-            Self::New(order) => check_new(order),
-            Self::Cancel(order) => check_id(order.client_id, order.venue_order_id),
-            Self::Replace(order) => {
-                if order.price.0 == 0 && order.qty.0 == 0 {
-                    return Err(EncodeError::NotExpressible("the replace changes nothing"));
-                }
-                check_id(order.client_id, order.venue_order_id)
+/// The values of an action in the order in which a frame has them; `None` if no template serves it.
+#[inline]
+pub(super) fn values(action: Action<'_>, instrument: &Instrument, mark: Mark) -> Option<Values> {
+    let scale = instrument.scale;
+    let (id, time) = (Text::whole(mark.id), Text::whole(mark.venue_ms));
+    Some(match action {
+        Action::New(order) => {
+            let client_id = Text::fixed(&order.client_id.encode());
+            let qty = Text::decimal(order.qty.0, scale.qty_decimals)?;
+            if order.order_type == OrderType::Market {
+                Values::new([id, time, qty, client_id])
+            } else {
+                let price = Text::decimal(order.price.0, scale.price_decimals)?;
+                Values::new([id, time, qty, price, client_id])
             }
         }
-    }
-
-    /// Appends the object that both transports carry.
-    pub(super) fn write(self, product: &Product, instrument: &Instrument, out: &mut Vec<u8>) {
-        write_instrument(product, instrument, out);
-        match self {
-            Self::New(order) => write_new(order, instrument, out),
-            Self::Cancel(order) => write_id(order.client_id, order.venue_order_id, out),
-            Self::Replace(order) => {
-                write_id(order.client_id, order.venue_order_id, out);
-                write_terms(order.price, order.qty, instrument, out);
-            }
+        Action::Cancel(order) if order.client_id.is_some() => {
+            Values::new([id, time, Text::fixed(&order.client_id.encode())])
         }
-        out.push(b'}');
-    }
-
-    /// Appends a frame of the trade socket.
-    ///
-    /// ```json
-    /// {"reqId":"1711001595207000000","header":{"X-BAPI-TIMESTAMP":"1711001595207",
-    ///  "X-BAPI-RECV-WINDOW":"5000"},"op":"order.create","args":[{"category":"spot",..}]}
-    /// ```
-    pub(super) fn write_frame(
-        self,
-        id: u64,
-        timestamp_ms: u64,
-        recv_window: &str,
-        product: &Product,
-        instrument: &Instrument,
-        out: &mut Vec<u8>,
-    ) {
-        out.extend_from_slice(br#"{"reqId":""#);
-        write_u64(out, id);
-        out.extend_from_slice(br#"","header":{"X-BAPI-TIMESTAMP":""#);
-        write_u64(out, timestamp_ms);
-        out.extend_from_slice(br#"","X-BAPI-RECV-WINDOW":""#);
-        out.extend_from_slice(recv_window.as_bytes());
-        out.extend_from_slice(br#""},"op":""#);
-        out.extend_from_slice(self.op().as_bytes());
-        out.extend_from_slice(br#"","args":["#);
-        self.write(product, instrument, out);
-        out.extend_from_slice(b"]}");
-    }
-}
-
-fn check_new(order: &NewOrder) -> Result<(), EncodeError> {
-    let market = order.order_type == OrderType::Market;
-    let refuse = |why| Err(EncodeError::NotExpressible(why));
-    if order.reduce_only {
-        return refuse("spot knows no reduce-only");
-    }
-    if order.post_only && (market || order.time_in_force != TimeInForce::Gtc) {
-        return refuse("post-only is for limit orders that rest");
-    }
-    if order.qty.0 <= 0 {
-        return refuse("the quantity is not positive");
-    }
-    if !market && order.price.0 <= 0 {
-        return refuse("a limit order needs a positive price");
-    }
-    if !order.client_id.is_some() {
-        return refuse("an order needs a client id");
-    }
-    Ok(())
-}
-
-fn check_id(client_id: ClientOrderId, venue_order_id: VenueOrderId) -> Result<(), EncodeError> {
-    let id = venue_order_id.as_str();
-    if !client_id.is_some() && id.is_empty() {
-        return Err(EncodeError::NotExpressible("the order has no id"));
-    }
-    // It goes into JSON and into a query as it is.
-    if !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-        return Err(EncodeError::NotExpressible("not an order id of this venue"));
-    }
-    Ok(())
+        Action::Cancel(_) | Action::Replace(_) => return None,
+    })
 }
 
 /// `{"category":"spot","symbol":"BTCUSDT"`, left open.
@@ -189,50 +170,17 @@ fn write_terms(price: Price, qty: Qty, instrument: &Instrument, out: &mut Vec<u8
     }
 }
 
-/// State of the rate limit that a reply belongs to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct LimitState {
-    /// Allowed per second, and left of it.
-    pub(super) counts: Option<(u32, u32)>,
-    /// End of the window by the venue's clock.
-    pub(super) reset_ms: Option<u64>,
-    /// The venue's clock when it wrote that.
-    pub(super) now_ms: Option<u64>,
-    /// A pause that a gateway asks for, seconds.
-    pub(super) retry_s: Option<u64>,
-}
-
-impl LimitState {
-    /// From header values by name.
-    pub(super) fn read<'a>(header: impl Fn(&'static str) -> Option<&'a str>) -> Self {
-        let number = |name| header(name).and_then(|text| text.parse().ok());
-        let allowed = number("X-Bapi-Limit").and_then(|n: u64| u32::try_from(n).ok());
-        let left = number("X-Bapi-Limit-Status").and_then(|n| u32::try_from(n).ok());
-        Self {
-            counts: allowed.zip(left),
-            reset_ms: number("X-Bapi-Limit-Reset-Timestamp"),
-            now_ms: number("Timenow"),
-            retry_s: number("Retry-After"),
-        }
+/// State of a limit from header values by name.
+pub(super) fn limits<'a>(header: impl Fn(&'static str) -> Option<&'a str>) -> LimitState {
+    let number = |name| header(name).and_then(|text| text.parse().ok());
+    let allowed = number("X-Bapi-Limit").and_then(|n: u64| u32::try_from(n).ok());
+    let left = number("X-Bapi-Limit-Status").and_then(|n| u32::try_from(n).ok());
+    LimitState {
+        counts: allowed.zip(left),
+        reset_ms: number("X-Bapi-Limit-Reset-Timestamp"),
+        now_ms: number("Timenow"),
+        retry_s: number("Retry-After"),
     }
-}
-
-/// What a reply says, whichever way it came.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Reply {
-    pub(super) code: i32,
-    /// HTTP status other than 200; the code is then its negative.
-    pub(super) http: Option<u16>,
-    pub(super) venue_order_id: VenueOrderId,
-    pub(super) limit: LimitState,
-}
-
-/// A frame of the trade socket.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum TradeFrame {
-    Pong,
-    Login { code: i32 },
-    Reply { id: Option<u64>, reply: Reply },
 }
 
 /// Reads a frame of the trade socket.
@@ -243,13 +191,13 @@ pub(super) enum TradeFrame {
 ///  "retExtInfo":{},"header":{"X-Bapi-Limit":"20","X-Bapi-Limit-Status":"19",
 ///  "X-Bapi-Limit-Reset-Timestamp":"1759432560940","Timenow":"1759432560940"},"connId":".."}
 /// ```
-pub(super) fn decode_trade_frame(root: Value<'_>) -> Result<TradeFrame, DecodeError> {
+pub(super) fn decode_trade_frame(root: Value<'_>) -> Result<Message<'static>, DecodeError> {
     if super::session::is_pong(root) {
-        return Ok(TradeFrame::Pong);
+        return Ok(Message::Nothing);
     }
     let code = ret_code(root)?;
     if root.get("op").and_then(Value::str) == Some("auth") {
-        return Ok(TradeFrame::Login { code });
+        return Ok(Message::Login(code));
     }
     // Zero is never a number of ours: a foreign one is then found nowhere.
     let id = match root.get("reqId") {
@@ -257,9 +205,9 @@ pub(super) fn decode_trade_frame(root: Value<'_>) -> Result<TradeFrame, DecodeEr
         _ => None,
     };
     let header = root.get("header");
-    let limit = LimitState::read(|name| header.and_then(|h| h.get(name)).and_then(Value::str));
+    let limit = limits(|name| header.and_then(|h| h.get(name)).and_then(Value::str));
     let venue_order_id = order_id(root.get("data"))?;
-    Ok(TradeFrame::Reply { id, reply: Reply { code, http: None, venue_order_id, limit } })
+    Ok(Message::Reply { id, reply: Reply { code, http: None, venue_order_id, limit } })
 }
 
 /// `retCode`, which every reply carries.

@@ -9,59 +9,47 @@
 #![forbid(unsafe_code)]
 
 use super::super::fields::{Field, amount, client_id, or_empty, order_id, price, qty, text, whole};
-use super::super::flight::{Flights, Sighting};
 use super::super::sink::Sink;
-use super::super::{DecodeError, Scalar, SymbolMap, Value, decimal};
+use super::super::trading::{Desk, Names, OrderRow};
+use super::super::{DecodeError, Scalar, Value, decimal};
 use super::codes::reject_reason;
 use super::fields::{ExecutionFields, OrderFields, side};
-use super::{Product, field_whole, scan};
+use super::scan::{self, PrivateRows};
+use super::{Product, field_whole};
 use crate::types::{
-    Amount, AssetBalance, AssetId, ClientOrderId, Event, ExecutionReport, Fill, FillId, Instrument,
-    InstrumentTable, Liquidity, Nanos, OrderState, Price, Qty, RejectReason, ReportKind,
-    ReportOrigin, Side, VenueId, VenueOrderId,
+    Amount, AssetBalance, AssetId, Event, ExecutionReport, Fill, FillId, Instrument, Liquidity,
+    Nanos, OrderState, Qty, RejectReason, ReportKind, ReportOrigin, Side,
 };
-use std::sync::Arc;
 
 /// What rows are read against.
-pub(super) struct Names {
-    product: &'static Product,
-    venue: VenueId,
-    pub(super) instruments: Arc<InstrumentTable>,
-    symbols: SymbolMap,
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) product: &'static Product,
+    pub(super) names: &'a Names,
 }
 
-impl Names {
-    pub(super) fn new(
-        product: &'static Product,
-        venue: VenueId,
-        instruments: &Arc<InstrumentTable>,
-    ) -> Self {
-        let symbols = SymbolMap::new(instruments, venue);
-        Self { product, venue, instruments: Arc::clone(instruments), symbols }
-    }
-
+impl<'a> Context<'a> {
     /// The instrument of a row. Rows of other products share the symbol: the category decides.
     fn instrument(
-        &self,
+        self,
         category: Field<'_>,
         symbol: Field<'_>,
-    ) -> Result<&Instrument, DecodeError> {
-        self.check(category)?;
-        let id = self.symbols.find(text(symbol, "symbol")?)?;
-        self.instruments.get(id).ok_or(DecodeError::UnknownSymbol)
+    ) -> Result<&'a Instrument, DecodeError> {
+        check(self.product, category)?;
+        self.names.of_row(symbol, "symbol")
     }
+}
 
-    /// REST states the category once per result, the stream in each row.
-    pub(super) fn check_category(&self, object: Value<'_>) -> Result<(), DecodeError> {
-        self.check(object.get("category").map(Scalar::from))
-    }
+/// REST states the category once per result, the stream in each row.
+pub(super) fn check_category(product: &Product, object: Value<'_>) -> Result<(), DecodeError> {
+    check(product, object.get("category").map(Scalar::from))
+}
 
-    fn check(&self, category: Field<'_>) -> Result<(), DecodeError> {
-        match category.map(Scalar::str) {
-            None => Ok(()),
-            Some(Some(category)) if category == self.product.category => Ok(()),
-            Some(_) => Err(DecodeError::Invalid("category")),
-        }
+fn check(product: &Product, category: Field<'_>) -> Result<(), DecodeError> {
+    match category.map(Scalar::str) {
+        None => Ok(()),
+        Some(Some(category)) if category == product.category => Ok(()),
+        Some(_) => Err(DecodeError::Invalid("category")),
     }
 }
 
@@ -70,12 +58,10 @@ impl Names {
 pub(super) fn decode(
     root: Value<'_>,
     topic: &str,
-    names: &Names,
-    flights: &mut Flights,
-    now: Nanos,
-    sink: &mut Sink<'_>,
+    context: Context<'_>,
+    desk: &mut Desk<'_>,
 ) -> Result<(), DecodeError> {
-    let kind = check_topic(topic, names)?;
+    let kind = check_topic(topic, context.product)?;
     let rows = root.field("data")?;
     if !rows.is_array() {
         return Err(DecodeError::Invalid("data"));
@@ -83,11 +69,11 @@ pub(super) fn decode(
     let mut result = Ok(());
     for row in rows.items() {
         let outcome = match kind {
-            "order" => on_order(&OrderFields::of(row), names, flights, now, sink),
-            "execution" => on_execution(&ExecutionFields::of(row), names, now, sink),
+            "order" => on_order(&OrderFields::of(row), context, desk),
+            "execution" => on_execution(&ExecutionFields::of(row), context, desk),
             "wallet" => {
                 let at = field_whole(root, "creationTime")?;
-                wallet(row, names, Nanos::from_millis(at), sink)
+                wallet(row, context.names, Nanos::from_millis(at), &mut desk.sink)
             }
             // The switch went off or on; what it did to orders comes as rows of theirs.
             "dcp" => Ok(()),
@@ -101,111 +87,55 @@ pub(super) fn decode(
 /// The same of a frame that was scanned.
 pub(super) fn on_scanned(
     frame: &scan::Private<'_>,
-    names: &Names,
-    flights: &mut Flights,
-    now: Nanos,
-    sink: &mut Sink<'_>,
+    context: Context<'_>,
+    desk: &mut Desk<'_>,
 ) -> Result<(), DecodeError> {
-    check_topic(frame.topic, names)?;
-    let mut take = |row: &scan::Rows<'_>| match row {
-        scan::Rows::Order(fields) => on_order(fields, names, flights, now, sink),
-        scan::Rows::Execution(fields) => on_execution(fields, names, now, sink),
-    };
-    let result = take(&frame.first);
-    frame.rest().fold(result, |result, row| result.and(take(&row)))
-}
-
-/// All-in-one topics carry every product, categorised ones (`order.spot`) name theirs.
-fn check_topic<'a>(topic: &'a str, names: &Names) -> Result<&'a str, DecodeError> {
-    let (kind, category) = topic.split_once('.').unwrap_or((topic, names.product.category));
-    if category == names.product.category {
-        Ok(kind)
-    } else {
-        Err(DecodeError::Invalid("category"))
-    }
-}
-
-fn on_execution(
-    row: &ExecutionFields<'_>,
-    names: &Names,
-    now: Nanos,
-    sink: &mut Sink<'_>,
-) -> Result<(), DecodeError> {
-    let (report, flaw) = execution_of(row, names, ReportOrigin::Stream, now)?;
-    sink.report(report).and(flaw)
-}
-
-fn on_order(
-    row: &OrderFields<'_>,
-    names: &Names,
-    flights: &mut Flights,
-    now: Nanos,
-    sink: &mut Sink<'_>,
-) -> Result<(), DecodeError> {
-    let row = order_row_of(row, names)?;
-    let replaced = flights.sight(&Sighting {
-        client_id: row.client_id,
-        venue_order_id: row.venue_order_id,
-        price: row.price,
-        qty: row.qty,
-        ended: row.state.is_terminal(),
-    });
-    let kind = match row.state {
-        _ if replaced => ReportKind::Replaced,
-        OrderState::Open => ReportKind::Accepted,
-        OrderState::Canceled => ReportKind::Canceled,
-        OrderState::Rejected => ReportKind::Rejected,
-        OrderState::Expired => ReportKind::Expired,
-        // The fills themselves come on the other topic, before or after.
-        _ => ReportKind::Progress,
-    };
-    sink.report(row.report(kind, ReportOrigin::Stream, now))
-}
-
-/// An order in the engine's words.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct OrderRow {
-    instrument: crate::types::InstrumentId,
-    pub(super) client_id: ClientOrderId,
-    pub(super) venue_order_id: VenueOrderId,
-    side: Side,
-    state: OrderState,
-    reason: RejectReason,
-    price: Price,
-    qty: Qty,
-    cumulative_qty: Option<Qty>,
-    event_ns: Nanos,
-}
-
-impl OrderRow {
-    pub(super) fn report(
-        &self,
-        kind: ReportKind,
-        origin: ReportOrigin,
-        now: Nanos,
-    ) -> ExecutionReport {
-        ExecutionReport {
-            venue_order_id: self.venue_order_id,
-            side: self.side,
-            state: self.state,
-            price: self.price,
-            qty: self.qty,
-            cumulative_qty: self.cumulative_qty,
-            reason: self.reason,
-            event_ns: self.event_ns,
-            recv_ns: now,
-            ..ExecutionReport::new(kind, origin, self.client_id, self.instrument)
+    check_topic(frame.topic, context.product)?;
+    match &frame.rows {
+        PrivateRows::Order(rows) => {
+            let first = on_order(&rows.first, context, desk);
+            rows.rest().fold(first, |result, row| result.and(on_order(&row, context, desk)))
+        }
+        PrivateRows::Execution(rows) => {
+            let first = on_execution(&rows.first, context, desk);
+            rows.rest().fold(first, |result, row| result.and(on_execution(&row, context, desk)))
         }
     }
 }
 
-/// Reads an order row of REST.
-pub(super) fn order_row(row: Value<'_>, names: &Names) -> Result<OrderRow, DecodeError> {
-    order_row_of(&OrderFields::of(row), names)
+/// All-in-one topics carry every product, categorised ones (`order.spot`) name theirs.
+fn check_topic<'a>(topic: &'a str, product: &Product) -> Result<&'a str, DecodeError> {
+    let (kind, category) = topic.split_once('.').unwrap_or((topic, product.category));
+    if category == product.category { Ok(kind) } else { Err(DecodeError::Invalid("category")) }
 }
 
-fn order_row_of(row: &OrderFields<'_>, names: &Names) -> Result<OrderRow, DecodeError> {
-    let instrument = names.instrument(row.category, row.symbol)?;
+fn on_execution(
+    row: &ExecutionFields<'_>,
+    context: Context<'_>,
+    desk: &mut Desk<'_>,
+) -> Result<(), DecodeError> {
+    let (report, flaw) = execution_of(row, context, ReportOrigin::Stream, desk.now)?;
+    desk.sink.report(report).and(flaw)
+}
+
+/// The fills themselves come on the other topic, before or after.
+fn on_order(
+    row: &OrderFields<'_>,
+    context: Context<'_>,
+    desk: &mut Desk<'_>,
+) -> Result<(), DecodeError> {
+    let row = order_row_of(row, context)?;
+    let replaced = desk.flights.sight(&row.sighting());
+    desk.sink.report(row.report(row.kind(replaced), ReportOrigin::Stream, desk.now))
+}
+
+/// Reads an order row of REST.
+pub(super) fn order_row(row: Value<'_>, context: Context<'_>) -> Result<OrderRow, DecodeError> {
+    order_row_of(&OrderFields::of(row), context)
+}
+
+fn order_row_of(row: &OrderFields<'_>, context: Context<'_>) -> Result<OrderRow, DecodeError> {
+    let instrument = context.instrument(row.category, row.symbol)?;
     let venue_order_id = order_id(row.order_id)?;
     let side = side(row.side, "side")?;
     let in_quote = is_in_quote(row, side);
@@ -287,20 +217,20 @@ fn ended(
 /// reported after it.
 pub(super) fn execution(
     row: Value<'_>,
-    names: &Names,
+    context: Context<'_>,
     origin: ReportOrigin,
     now: Nanos,
 ) -> Result<(ExecutionReport, Result<(), DecodeError>), DecodeError> {
-    execution_of(&ExecutionFields::of(row), names, origin, now)
+    execution_of(&ExecutionFields::of(row), context, origin, now)
 }
 
 fn execution_of(
     row: &ExecutionFields<'_>,
-    names: &Names,
+    context: Context<'_>,
     origin: ReportOrigin,
     now: Nanos,
 ) -> Result<(ExecutionReport, Result<(), DecodeError>), DecodeError> {
-    let instrument = names.instrument(row.category, row.symbol)?;
+    let instrument = context.instrument(row.category, row.symbol)?;
     if text(row.kind, "execType")? != "Trade" {
         return Err(DecodeError::Invalid("execType"));
     }
@@ -316,7 +246,7 @@ fn execution_of(
     if qty.0 <= 0 {
         return Err(DecodeError::Invalid("execQty"));
     }
-    let (fee, fee_asset, flaw) = fee(row, names, instrument, side, maker)?;
+    let (fee, fee_asset, flaw) = fee(row, context.names, instrument, side, maker)?;
     let fill = Fill {
         fill_id: fill_id.ok_or(DecodeError::Invalid("execId"))?,
         price,

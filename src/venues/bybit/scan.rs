@@ -9,7 +9,7 @@ use super::fields::{ExecutionFields, OrderFields};
 use crate::types::{
     DepthKind, DepthUpdate, Event, Events, Instrument, Level, Nanos, Side, TopOfBook, Trade,
 };
-use crate::venues::scan::{Cursor, Name, Names, Width};
+use crate::venues::scan::{Cursor, Name, Names, Rows, Width};
 use crate::venues::subscriptions::Scanned;
 
 /// Scans public frames.
@@ -304,39 +304,16 @@ fn trade_side(cursor: &mut Cursor<'_>) -> Option<Side> {
     cursor.eat(b"Sell\"").map(|()| Side::Sell)
 }
 
-/// A private frame of order rows or executions, checked to its end: what its topic says, the first
-/// row, and the rows behind that.
+/// A private frame of order rows or executions, checked to its end.
 pub(super) struct Private<'a> {
     pub(super) topic: &'a str,
-    pub(super) first: Rows<'a>,
-    /// Behind the first row, which was read already.
-    more: Cursor<'a>,
+    pub(super) rows: PrivateRows<'a>,
 }
 
-/// A row.
-pub(super) enum Rows<'a> {
-    Order(OrderFields<'a>),
-    Execution(ExecutionFields<'a>),
-}
-
-impl Rows<'_> {
-    fn read<'a>(&self, cursor: &mut Cursor<'a>) -> Option<Rows<'a>> {
-        match self {
-            Self::Order(_) => order(cursor).map(Rows::Order),
-            Self::Execution(_) => execution(cursor).map(Rows::Execution),
-        }
-    }
-}
-
-impl<'a> Private<'a> {
-    /// The rows behind the first.
-    pub(super) fn rest(&self) -> impl Iterator<Item = Rows<'a>> {
-        let mut cursor = self.more;
-        std::iter::from_fn(move || {
-            cursor.eat(b",")?;
-            self.first.read(&mut cursor)
-        })
-    }
+/// Its rows.
+pub(super) enum PrivateRows<'a> {
+    Order(Rows<'a, OrderFields<'a>>),
+    Execution(Rows<'a, ExecutionFields<'a>>),
 }
 
 /// `{"topic":"order","id":"1_BTCUSDT_1","creationTime":1737725795599,"data":[{..}]}`
@@ -350,19 +327,14 @@ pub(super) fn private(frame: &[u8]) -> Option<Private<'_>> {
     cursor.eat(b",\"creationTime\":")?;
     cursor.whole()?;
     cursor.eat(b",\"data\":[")?;
-    let first = match topic.split_once('.').map_or(topic, |(kind, _)| kind) {
-        "order" => Rows::Order(order(&mut cursor)?),
-        "execution" => Rows::Execution(execution(&mut cursor)?),
+    let rows = match topic.split_once('.').map_or(topic, |(kind, _)| kind) {
+        "order" => PrivateRows::Order(Rows::new(&mut cursor, order)?),
+        "execution" => PrivateRows::Execution(Rows::new(&mut cursor, execution)?),
         _ => return None,
     };
-    let more = cursor;
-    // All of it is checked before anything is done.
-    while cursor.eat_if(b",") {
-        first.read(&mut cursor)?;
-    }
-    cursor.eat(b"]}")?;
+    cursor.eat(b"}")?;
     cursor.end()?;
-    Some(Private { topic, first, more })
+    Some(Private { topic, rows })
 }
 
 fn order<'a>(cursor: &mut Cursor<'a>) -> Option<OrderFields<'a>> {

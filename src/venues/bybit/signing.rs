@@ -9,10 +9,10 @@ const BODY: &[u8] = b"{\"category\":\"spot\",\"symbol\":\"BTCUSDT\",\"side\":\"S
     \"qty\":\"0.00847\",\"price\":\"61685.99\",\"timeInForce\":\"IOC\",\"orderLinkId\":\"st0000000000000001\"}";
 
 pub(in crate::venues) fn schemes() -> Result<Vec<Scheme>, SetupError> {
-    let credentials = Credentials {
-        key: "XXXXXXXXXXXXXXXXXX".to_owned(),
-        secret: Secret::new("YYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYY".to_owned()),
-    };
+    let credentials = Credentials::new(
+        "XXXXXXXXXXXXXXXXXX".to_owned(),
+        Secret::new("YYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYY".to_owned()),
+    );
     let (login, request) =
         (Signer::new(Some(&credentials), 5_000)?, Signer::new(Some(&credentials), 5_000)?);
     let (mut text, mut head) = (Vec::with_capacity(512), Vec::with_capacity(512));

@@ -34,7 +34,7 @@ pub(super) fn connector(setup: &VenueSetup, product: &'static Product) -> Public
 
 impl PublicWire for Wire {
     fn scan(
-        &self,
+        &mut self,
         frame: &[u8],
         streams: &Subscriptions,
         events: &mut Events,
@@ -43,7 +43,7 @@ impl PublicWire for Wire {
     }
 
     fn read(
-        &self,
+        &mut self,
         root: Value<'_>,
         streams: &mut Subscriptions,
         now: Nanos,

@@ -7,26 +7,28 @@
 #![forbid(unsafe_code)]
 
 use super::super::signature::HmacSigner;
-use super::super::{Credentials, Method, SecretKind, SetupError};
+use super::super::{Credentials, Method, Secret, SecretKind, SetupError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 /// Length of a signature in base64.
 const SIGNATURE_LEN: usize = 44;
 
+/// What requests for demo trading carry besides.
+const DEMO: &[u8] = b"\r\nx-simulated-trading: 1\r\n";
+
 /// Signs for one account. The key's state is set up once; signing allocates nothing.
 pub(super) struct Signer {
     key: String,
     hmac: HmacSigner,
-    passphrase: String,
+    passphrase: Secret,
+    /// Requests over REST are for demo trading.
+    demo: bool,
 }
 
 impl Signer {
     /// Refuses what could never sign, or could not stand in a header line or in JSON.
-    pub(super) fn new(
-        credentials: Option<&Credentials>,
-        passphrase: &str,
-    ) -> Result<Self, SetupError> {
+    pub(super) fn new(credentials: Option<&Credentials>, demo: bool) -> Result<Self, SetupError> {
         let credentials = credentials.ok_or(SetupError::NoCredentials)?;
         if credentials.key.is_empty() || credentials.secret.expose().is_empty() {
             return Err(SetupError::NoCredentials);
@@ -39,13 +41,16 @@ impl Signer {
             return Err(SetupError::BadSecret("the API key holds characters that no key has"));
         }
         let printable = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
-        if passphrase.is_empty() || !passphrase.bytes().all(printable) {
-            return Err(SetupError::BadSecret("OKX needs the passphrase of the key, plain ASCII"));
-        }
+        let plain =
+            |text: &&Secret| !text.expose().is_empty() && text.expose().bytes().all(printable);
+        let passphrase = credentials.passphrase.as_ref().filter(plain).ok_or(
+            SetupError::BadSecret("OKX needs the passphrase of the key too, in plain ASCII"),
+        )?;
         Ok(Self {
             key: credentials.key.clone(),
             hmac: HmacSigner::new(credentials.secret.expose().as_bytes()),
-            passphrase: passphrase.to_owned(),
+            passphrase: passphrase.clone(),
+            demo,
         })
     }
 
@@ -64,13 +69,13 @@ impl Signer {
             ("OK-ACCESS-KEY: ", self.key.as_bytes()),
             ("\r\nOK-ACCESS-SIGN: ", &sign),
             ("\r\nOK-ACCESS-TIMESTAMP: ", &time),
-            ("\r\nOK-ACCESS-PASSPHRASE: ", self.passphrase.as_bytes()),
+            ("\r\nOK-ACCESS-PASSPHRASE: ", self.passphrase.expose().as_bytes()),
             ("\r\nContent-Type: ", b"application/json"),
         ] {
             head.extend_from_slice(name.as_bytes());
             head.extend_from_slice(value);
         }
-        head.extend_from_slice(b"\r\n");
+        head.extend_from_slice(if self.demo { DEMO } else { b"\r\n" });
     }
 
     /// Appends the login of a socket; valid for 30 s around its time, which is in seconds.
@@ -84,7 +89,7 @@ impl Signer {
         let sign = self.sign(&[seconds, b"GET/users/self/verify"]);
         for (name, value) in [
             (r#"{"op":"login","args":[{"apiKey":""#, self.key.as_bytes()),
-            (r#"","passphrase":""#, self.passphrase.as_bytes()),
+            (r#"","passphrase":""#, self.passphrase.expose().as_bytes()),
             (r#"","timestamp":""#, seconds),
             (r#"","sign":""#, &sign),
         ] {
@@ -139,13 +144,13 @@ fn civil(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Secret;
     use super::*;
 
     fn signer() -> Signer {
         let secret = Secret::new("22582BD0CFF14C41EDBF1AB98506286D".to_owned());
-        let credentials = Credentials { key: "985d5b66-57ce".to_owned(), secret };
-        Signer::new(Some(&credentials), "phrase").unwrap()
+        let passphrase = Some(Secret::new("phrase".to_owned()));
+        let key = "985d5b66-57ce".to_owned();
+        Signer::new(Some(&Credentials { key, secret, passphrase }), false).unwrap()
     }
 
     /// All vectors of `tests/fixtures/okx/signing_vectors.json`.
@@ -184,6 +189,11 @@ mod tests {
                  Content-Type: application/json\r\n",
                 text("signature")
             );
+            assert_eq!(String::from_utf8(out.clone()).unwrap(), expected);
+            out.clear();
+            let demo = Signer { demo: true, ..signer() };
+            demo.write_headers(1_607_418_537_715, method, text("path"), body, &mut out);
+            let expected = format!("{expected}x-simulated-trading: 1\r\n");
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
     }
@@ -206,10 +216,14 @@ mod tests {
     fn unusable_credentials_are_refused() {
         let refuse = |key: &str, secret: &str, passphrase: &str| {
             let secret = Secret::new(secret.to_owned());
-            let credentials = Credentials { key: key.to_owned(), secret };
-            Signer::new(Some(&credentials), passphrase).err()
+            let passphrase = Some(Secret::new(passphrase.to_owned()));
+            let credentials = Credentials { key: key.to_owned(), secret, passphrase };
+            Signer::new(Some(&credentials), false).err()
         };
-        assert_eq!(Signer::new(None, "p").err(), Some(SetupError::NoCredentials));
+        assert_eq!(Signer::new(None, false).err(), Some(SetupError::NoCredentials));
+        let no_phrase = Credentials::new("key".to_owned(), Secret::new("secret".to_owned()));
+        let refused = Signer::new(Some(&no_phrase), false).err();
+        assert!(matches!(refused, Some(SetupError::BadSecret(_))), "{refused:?}");
         assert_eq!(refuse("", "secret", "p"), Some(SetupError::NoCredentials));
         assert_eq!(refuse("key", "", "p"), Some(SetupError::NoCredentials));
         for (key, secret, passphrase) in [

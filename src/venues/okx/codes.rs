@@ -6,11 +6,15 @@
 
 #![forbid(unsafe_code)]
 
+use super::super::trading::Effect;
 use super::super::verdict::Verdict;
 use crate::types::{OrderState, RejectReason};
 
+/// The connection will be closed within a minute.
+pub(super) const CLOSING: i32 = 64008;
+
 /// Code of a reply to an order request: the `sCode` of its row where there is one, else `code`.
-pub(super) fn verdict(code: u32) -> Verdict {
+pub(super) fn verdict(code: i32) -> Verdict {
     use RejectReason::*;
     Verdict::Refused(match code {
         0 => return Verdict::Done,
@@ -30,6 +34,50 @@ pub(super) fn verdict(code: u32) -> Verdict {
         51511 => WouldTake,
         _ => Other,
     })
+}
+
+/// What the code demands besides.
+pub(super) fn effect(code: i32) -> Effect {
+    match code {
+        50102 | 60004 | 60006 => Effect::ProbeClock,
+        50011 | 50040 | 50061 | 60014 => Effect::Suspend,
+        50100 | 50101 | 50103..=50107 | 50110..=50114 | 50119 => Effect::Alert,
+        60005 | 60007 | 60009 | 60024 | 60032 => Effect::Alert,
+        // The instrument or its number is not known: numbers change when something is listed anew.
+        51001 => Effect::Relearn,
+        // Not logged in, although we believe to be.
+        60011 => Effect::Drain,
+        _ => Effect::Nothing,
+    }
+}
+
+/// What an HTTP status without a code demands besides.
+pub(super) fn http_effect(status: u16) -> Effect {
+    match status {
+        401 => Effect::Alert,
+        429 => Effect::Suspend,
+        _ => Effect::Nothing,
+    }
+}
+
+/// Whether an error is the answer to a login.
+pub(super) fn is_login(code: i32) -> bool {
+    matches!(code, 60004..=60009 | 60022 | 60024 | 60032 | 63999)
+}
+
+/// Whether an error is the answer to a subscription.
+pub(super) fn is_subscription(code: i32) -> bool {
+    matches!(code, 60012 | 60013 | 60018 | 60019 | 60027 | 60033 | 64001..=64004)
+}
+
+/// Whether a query finds no such order.
+pub(super) fn is_absent(code: i32) -> bool {
+    code == 51603
+}
+
+/// Whether a cancel finds its order ended, or about to.
+pub(super) fn is_gone(code: i32) -> bool {
+    matches!(code, 51400 | 51402 | 51410 | 51603)
 }
 
 /// Verdict over an order request that was answered with this HTTP status and without a code.

@@ -9,7 +9,12 @@ use crate::types::{Instrument, ParseUnitError, Qty};
 
 /// Base units of a text that counts contracts, or base units where the instrument has no contract.
 pub(super) fn qty(text: &str, instrument: &Instrument) -> Result<Qty, ParseUnitError> {
-    let counted = decimal::qty(text, instrument.scale)?;
+    base_units(decimal::qty(text, instrument.scale)?, instrument)
+}
+
+/// Base units of a number of contracts in the instrument's quantity scale.
+#[inline]
+pub(super) fn base_units(counted: Qty, instrument: &Instrument) -> Result<Qty, ParseUnitError> {
     if instrument.contract == Qty(0) {
         return Ok(counted);
     }

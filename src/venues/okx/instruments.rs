@@ -13,7 +13,8 @@ use rust_decimal::Decimal;
 /// The reply to a symbol that does not exist.
 const UNKNOWN_INSTRUMENT: &str = "51001";
 
-fn inst_type(kind: InstrumentKind) -> &'static str {
+/// The venue's word for a kind.
+pub(super) fn inst_type(kind: InstrumentKind) -> &'static str {
     match kind {
         InstrumentKind::Spot => "SPOT",
         InstrumentKind::LinearPerpetual => "SWAP",

@@ -9,10 +9,11 @@
 
 use super::super::subscriptions::Control;
 use super::super::{DecodeError, Value, decimal};
-use super::contracts;
+use super::sequence::Ids;
+use super::{contracts, fields};
 use crate::types::{
-    DepthKind, DepthUpdate, Event, Events, Instrument, Level, Nanos, Price, Qty, Side, TopOfBook,
-    Trade,
+    Amount, DepthKind, DepthUpdate, Event, Events, Instrument, Level, Nanos, PerpetualUpdate,
+    Price, Qty, Side, TopOfBook, Trade,
 };
 
 /// A data frame's channel.
@@ -21,6 +22,10 @@ pub(super) enum Topic {
     Depth,
     Top,
     Trades,
+    /// What there is of a perpetual besides its book.
+    Mark,
+    Index,
+    Funding,
 }
 
 /// Channel and symbol of a data frame; `None` of a frame that has an `event` instead.
@@ -33,6 +38,9 @@ pub(super) fn topic(root: Value<'_>) -> Result<Option<(Topic, &str)>, DecodeErro
         "books" => Topic::Depth,
         "bbo-tbt" => Topic::Top,
         "trades" => Topic::Trades,
+        "mark-price" => Topic::Mark,
+        "index-tickers" => Topic::Index,
+        "funding-rate" => Topic::Funding,
         _ => return Err(DecodeError::UnknownKind),
     };
     Ok(Some((topic, arg.field_str("instId")?)))
@@ -50,27 +58,23 @@ fn array<'a>(row: Value<'a>, name: &'static str) -> Result<Value<'a>, DecodeErro
     if value.is_array() { Ok(value) } else { Err(DecodeError::Invalid(name)) }
 }
 
-/// A time in milliseconds, which the venue writes as text.
 fn time(row: Value<'_>) -> Result<Nanos, DecodeError> {
-    let millis = row.field_str("ts")?.parse().map_err(|_| DecodeError::Invalid("ts"))?;
-    Ok(Nanos::from_millis(millis))
+    fields::time(row, "ts")
 }
 
-/// Depth; `None` of a keep-alive, which repeats the last id and changes nothing.
+/// Depth. A keep-alive, which repeats the last id and changes nothing, is an update that covers no id.
 ///
 /// ```json
 /// {"arg":{"channel":"books","instId":"BTC-USDT"},"action":"update","data":[{
 ///  "asks":[["62571.2","0.60583592","0","6"],["62572.1","0","0","0"]],"bids":[],
 ///  "ts":"1784016942108","checksum":0,"seqId":110,"prevSeqId":100}]}
 /// ```
-///
-/// After maintenance the ids may go back (`seqId` below `prevSeqId`). The engine's ids only rise, so
-/// such an update is made a hole, behind which the book is asked for anew.
 pub(super) fn depth(
     root: Value<'_>,
     instrument: &Instrument,
+    ids: &mut Ids,
     events: &mut Events,
-) -> Result<Option<DepthUpdate>, DecodeError> {
+) -> Result<DepthUpdate, DecodeError> {
     let kind = match root.field_str("action")? {
         "snapshot" => DepthKind::Snapshot,
         "update" => DepthKind::Delta,
@@ -79,20 +83,13 @@ pub(super) fn depth(
     let row = only_row(root)?;
     let id = row.field_u64("seqId")?;
     let (bids, asks) = (array(row, "bids")?, array(row, "asks")?);
-    let first_id = match kind {
-        DepthKind::Delta => row.field_u64("prevSeqId")?.saturating_add(1),
-        _ => id,
-    };
-    let empty = bids.items().next().is_none() && asks.items().next().is_none();
-    if kind == DepthKind::Delta && id.checked_add(1) == Some(first_id) && empty {
-        return Ok(None);
-    }
-    // Ids that go back, or stand while levels change, are no continuation that can be counted.
-    let hole = kind == DepthKind::Delta && id < first_id;
-    let (first_id, last_id) = if hole {
-        (first_id.saturating_add(1), first_id.saturating_add(1))
-    } else {
-        (first_id, id)
+    let mut next = *ids;
+    let (first_id, last_id) = match kind {
+        DepthKind::Delta => {
+            let empty = bids.items().next().is_none() && asks.items().next().is_none();
+            next.update(row.field_u64("prevSeqId")?, id, empty)
+        }
+        _ => next.snapshot(id),
     };
     let event_ns = time(row)?;
     let start = events.levels_len();
@@ -102,17 +99,18 @@ pub(super) fn depth(
             kind,
             first_id,
             last_id,
-            sequence: id,
+            sequence: next.of(id),
             levels_start: start,
             bids: levels(bids, instrument, events)?,
             asks: levels(asks, instrument, events)?,
             event_ns,
         };
         events.push(Event::Depth(update))?;
-        Ok(Some(update))
+        Ok(update)
     })();
-    if result.is_err() {
-        events.truncate_levels(start);
+    match result {
+        Ok(_) => *ids = next,
+        Err(_) => events.truncate_levels(start),
     }
     result
 }
@@ -155,6 +153,7 @@ fn qty(text: &str, name: &'static str, of: &Instrument) -> Result<Qty, DecodeErr
 pub(super) fn top(
     root: Value<'_>,
     instrument: &Instrument,
+    ids: &Ids,
     events: &mut Events,
 ) -> Result<(), DecodeError> {
     let row = only_row(root)?;
@@ -164,7 +163,7 @@ pub(super) fn top(
     };
     let top = TopOfBook {
         instrument: instrument.id,
-        sequence: row.field_u64("seqId")?,
+        sequence: ids.of(row.field_u64("seqId")?),
         bid: best("bids")?,
         ask: best("asks")?,
         event_ns: time(row)?,
@@ -210,6 +209,55 @@ fn trade(row: Value<'_>, instrument: &Instrument) -> Result<Trade, DecodeError> 
         trade_id: row.field_str("tradeId")?.parse().map_err(|_| DecodeError::Invalid("tradeId"))?,
         event_ns: time(row)?,
     })
+}
+
+/// Mark price, price of the index, or funding of a perpetual. Funding is the forecast of the running
+/// period; its length is the time between two payments.
+///
+/// ```json
+/// {"arg":{"channel":"funding-rate","instId":"BTC-USDT-SWAP"},"data":[{
+///  "fundingRate":"0.0001875391284828","fundingTime":"1700726400000",
+///  "instId":"BTC-USDT-SWAP","instType":"SWAP","nextFundingTime":"1700755200000",
+///  "ts":"1700724675402"}]}
+/// {"arg":{"channel":"mark-price","instId":"BTC-USDT-SWAP"},"data":[{"instType":"SWAP",
+///  "instId":"BTC-USDT-SWAP","markPx":"42310.6","ts":"1630049139746"}]}
+/// {"arg":{"channel":"index-tickers","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT",
+///  "idxPx":"42309.9","ts":"1630049139746"}]}
+/// ```
+pub(super) fn perpetual(
+    topic: Topic,
+    root: Value<'_>,
+    instrument: &Instrument,
+    events: &mut Events,
+) -> Result<(), DecodeError> {
+    let row = only_row(root)?;
+    let mut update = PerpetualUpdate {
+        instrument: instrument.id,
+        event_ns: time(row)?,
+        ..PerpetualUpdate::default()
+    };
+    match topic {
+        Topic::Mark => update.mark = Some(positive(row, "markPx")?),
+        Topic::Index => update.index = Some(positive(row, "idxPx")?),
+        _ => {
+            let rate = decimal::rate(row.field_str("fundingRate")?);
+            update.funding_rate =
+                Some(rate.map_err(|error| DecodeError::Number("fundingRate", error))?);
+            let next = fields::time(row, "fundingTime")?;
+            update.next_funding_ns = Some(next);
+            if row.get("nextFundingTime").and_then(Value::str).is_some_and(|text| !text.is_empty())
+            {
+                let seconds = fields::time(row, "nextFundingTime")?.since(next) / 1_000_000_000;
+                update.funding_interval_s = u32::try_from(seconds).ok().filter(|s| *s > 0);
+            }
+        }
+    }
+    Ok(events.push(Event::Perpetual(update))?)
+}
+
+fn positive(row: Value<'_>, name: &'static str) -> Result<Amount, DecodeError> {
+    let amount = fields::amount(row, name)?;
+    if amount > Amount::ZERO { Ok(amount) } else { Err(DecodeError::Invalid(name)) }
 }
 
 /// The end of the connection is announced a minute ahead.

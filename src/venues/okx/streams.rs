@@ -6,11 +6,12 @@
 #![forbid(unsafe_code)]
 
 use super::super::public::{PublicConnector, PublicWire};
-use super::super::session::{Heartbeat, VenueClock};
 use super::super::subscriptions::{Ask, Dialect, Scanned, Subscriptions};
 use super::super::{DecodeError, Value, VenueSetup};
 use super::market_data::{self, Topic};
-use super::{PING_EVERY_NS, PUBLIC_PATH, SECOND_NS, with_path};
+use super::scan::Scanner;
+use super::sequence::Ids;
+use super::{PUBLIC_PATH, SECOND_NS, session, with_path};
 use crate::types::{Events, Instrument, Nanos};
 
 /// Instruments of one request: its arguments stay far below the 64 KB allowed.
@@ -19,30 +20,62 @@ const GROUP_MAX: usize = 100;
 const TOO_MANY_REQUESTS: u16 = 429;
 
 /// This venue's frames.
-pub(super) struct Wire;
+pub(super) struct Wire {
+    scanner: Scanner,
+    /// Of each instrument, by its index.
+    ids: Vec<Ids>,
+    /// Index of the instrument of each index price, in order of the names: that is of the swap.
+    indices: Vec<(String, usize)>,
+}
 
 /// The market-data connector, for spot and swaps at once: what a symbol is, its instrument says.
 pub(super) fn connector(setup: &VenueSetup) -> PublicConnector<Wire> {
     // `books` always holds 400 levels a side: there is nothing to choose.
     let dialect = Dialect { group_max: GROUP_MAX, depth: "books", write: write_request };
     let urls = [with_path(&setup.endpoints.public, PUBLIC_PATH), setup.endpoints.rest.clone()];
-    let heartbeat = Heartbeat::new("ping", PING_EVERY_NS);
-    let clock = VenueClock::new("/api/v5/public/time");
-    PublicConnector::new(Wire, Subscriptions::new(setup, dialect), urls, heartbeat, clock)
+    let streams = Subscriptions::new(setup, dialect);
+    let perpetual = |symbol: &str| {
+        let mut ours = setup.instruments.of_venue(setup.venue);
+        ours.any(|instrument| instrument.is_perpetual() && instrument.symbol == symbol)
+    };
+    let symbols = streams.symbols().enumerate();
+    let swaps = symbols.filter(|(_, symbol)| perpetual(symbol));
+    let mut indices: Vec<_> =
+        swaps.map(|(at, symbol)| (super::index_of(symbol).to_owned(), at)).collect();
+    indices.sort_unstable();
+    let ids = vec![Ids::default(); streams.symbols().count()];
+    let wire = Wire { scanner: Scanner::new(streams.symbols()), ids, indices };
+    PublicConnector::new(wire, streams, urls, session::heartbeat(), session::clock())
+}
+
+impl Wire {
+    fn find(
+        &self,
+        topic: Topic,
+        symbol: &str,
+        streams: &Subscriptions,
+    ) -> Result<usize, DecodeError> {
+        if topic != Topic::Index {
+            return streams.find(symbol);
+        }
+        let found = self.indices.binary_search_by(|(known, _)| known.as_str().cmp(symbol));
+        found.map(|place| self.indices[place].1).map_err(|_| DecodeError::UnknownSymbol)
+    }
 }
 
 impl PublicWire for Wire {
     fn scan(
-        &self,
-        _frame: &[u8],
-        _streams: &Subscriptions,
-        _events: &mut Events,
+        &mut self,
+        frame: &[u8],
+        streams: &Subscriptions,
+        events: &mut Events,
     ) -> Option<(usize, Scanned)> {
-        None
+        let ids = &mut self.ids;
+        self.scanner.scan(frame, |at| ids.get_mut(at), |at| streams.wanted(at), events)
     }
 
     fn read(
-        &self,
+        &mut self,
         root: Value<'_>,
         streams: &mut Subscriptions,
         now: Nanos,
@@ -53,40 +86,36 @@ impl PublicWire for Wire {
             streams.on_control(control, now, events)?;
             return Ok(true);
         };
-        let at = streams.find(symbol)?;
+        let at = self.find(topic, symbol, streams)?;
+        let ids = self.ids.get_mut(at).ok_or(DecodeError::UnknownSymbol)?;
         let Some(instrument) = streams.wanted(at) else {
             // The tail of a stream that was stopped.
             return Ok(false);
         };
         let scanned = match topic {
-            Topic::Depth => match market_data::depth(root, instrument, events)? {
-                Some(update) => Scanned::Depth(update),
-                None => return Ok(false),
-            },
+            Topic::Depth => Scanned::Depth(market_data::depth(root, instrument, ids, events)?),
             Topic::Top => {
-                market_data::top(root, instrument, events)?;
+                market_data::top(root, instrument, ids, events)?;
                 Scanned::Top
             }
             Topic::Trades => {
                 market_data::trades(root, instrument, events)?;
                 Scanned::Trades
             }
+            Topic::Mark | Topic::Index | Topic::Funding => {
+                market_data::perpetual(topic, root, instrument, events)?;
+                return Ok(false);
+            }
         };
         streams.on_data(at, scanned, events)
     }
 
     fn is_plain_pong(frame: &[u8]) -> bool {
-        frame == b"pong"
+        session::is_pong(frame)
     }
 
-    /// `{"code":"0","msg":"","data":[{"ts":"1597026383085"}]}`
     fn server_ns(root: Value<'_>) -> Result<u64, DecodeError> {
-        if root.field_str("code")? != "0" {
-            return Err(DecodeError::Invalid("code"));
-        }
-        let row = root.field("data")?.items().next().ok_or(DecodeError::Missing("data"))?;
-        let millis: u64 = row.field_str("ts")?.parse().map_err(|_| DecodeError::Invalid("ts"))?;
-        Ok(Nanos::from_millis(millis).0)
+        session::server_ns(root)
     }
 
     /// No time is stated: a whole window of the limit.
@@ -106,17 +135,28 @@ fn write_request(
     frame.extend_from_slice(br#"","op":""#);
     frame.extend_from_slice(ask.op.as_bytes());
     frame.extend_from_slice(br#"","args":["#);
-    let channels = [ask.depth, "bbo-tbt", "trades"];
-    let channels = if ask.depth_only { &channels[..1] } else { &channels[..] };
-    for (index, instrument) in instruments.enumerate() {
-        for (place, channel) in channels.iter().enumerate() {
-            if index + place > 0 {
+    let mut first = true;
+    for instrument in instruments {
+        let symbol = instrument.symbol.as_str();
+        let swap = [
+            ("mark-price", symbol),
+            ("funding-rate", symbol),
+            ("index-tickers", super::index_of(symbol)),
+        ];
+        let book = [(ask.depth, symbol), ("bbo-tbt", symbol), ("trades", symbol)];
+        let (book, swap) = match (ask.depth_only, instrument.is_perpetual()) {
+            (true, _) => (&book[..1], &swap[..0]),
+            (false, false) => (&book[..], &swap[..0]),
+            (false, true) => (&book[..], &swap[..]),
+        };
+        for (channel, name) in book.iter().chain(swap) {
+            if !std::mem::take(&mut first) {
                 frame.push(b',');
             }
             frame.extend_from_slice(br#"{"channel":""#);
             frame.extend_from_slice(channel.as_bytes());
             frame.extend_from_slice(br#"","instId":""#);
-            frame.extend_from_slice(instrument.symbol.as_bytes());
+            frame.extend_from_slice(name.as_bytes());
             frame.extend_from_slice(br#""}"#);
         }
     }

@@ -13,10 +13,12 @@ mod cursor;
 mod levels;
 mod names;
 mod number;
+mod rows;
 mod scalars;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod wide;
 
 pub use cursor::Cursor;
-pub use levels::Width;
+pub use levels::{SideKeys, Width};
 pub use names::{Name, Names};
+pub use rows::Rows;

@@ -90,10 +90,7 @@ pub(super) fn setup(secret: &str, orders_over_rest: bool) -> VenueSetup {
             private: String::new(),
         },
         instruments: Arc::new(table()),
-        credentials: Some(Credentials {
-            key: KEY.to_owned(),
-            secret: Secret::new(secret.to_owned()),
-        }),
+        credentials: Some(Credentials::new(KEY.to_owned(), Secret::new(secret.to_owned()))),
         depth: 1000,
         recv_window_ms: 5000,
         orders_over_rest,

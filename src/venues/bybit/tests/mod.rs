@@ -11,6 +11,7 @@ mod public;
 mod reads;
 mod rows;
 mod suspension;
+mod templates;
 mod two_lines;
 
 use super::super::{
@@ -71,10 +72,10 @@ fn setup() -> VenueSetup {
             private: url("wss"),
         },
         instruments: Arc::new(instruments()),
-        credentials: Some(Credentials {
-            key: "test_api_key".to_owned(),
-            secret: Secret::new("test_secret".to_owned()),
-        }),
+        credentials: Some(Credentials::new(
+            "test_api_key".to_owned(),
+            Secret::new("test_secret".to_owned()),
+        )),
         depth: 50,
         recv_window_ms: 5000,
         orders_over_rest: false,

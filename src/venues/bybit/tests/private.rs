@@ -267,9 +267,9 @@ fn unknown_frames_are_refused_by_name() {
 fn trading_needs_usable_credentials() {
     let refuse = |credentials| (ROW.trading)(VenueSetup { credentials, ..setup() }).err();
     assert_eq!(refuse(None), Some(super::super::super::SetupError::NoCredentials));
-    let pem = Credentials {
-        key: "key".to_owned(),
-        secret: Secret::new("-----BEGIN PRIVATE KEY-----\nMII".to_owned()),
-    };
+    let pem = Credentials::new(
+        "key".to_owned(),
+        Secret::new("-----BEGIN PRIVATE KEY-----\nMII".to_owned()),
+    );
     assert!(matches!(refuse(Some(pem)), Some(super::super::super::SetupError::BadSecret(_))));
 }

@@ -1,129 +1,14 @@
 //! The market-data connector.
 
-use super::super::{live, market, market_data, testnet};
-use super::fixture;
+use super::super::sequence::Ids;
+use super::super::{live, market_data, testnet};
+use super::*;
 use crate::book::{Book, BookOptions, Outcome};
 use crate::types::{
-    BookState, Channel, Command, CommandKind, DepthKind, DepthUpdate, Event, Events, Instrument,
-    InstrumentId, InstrumentKind, InstrumentTable, Level, Nanos, ParseUnitError, Price, Qty,
-    Readiness, Scale, Side, TopOfBook, Trade, VenueId, VenueNotice,
+    BookState, DepthKind, DepthUpdate, Level, ParseUnitError, PerpetualUpdate, Rate, Side,
+    TopOfBook, Trade,
 };
-use crate::venues::{
-    Connector, DecodeError, Endpoints, Outbox, Output, Parser, RequestId, Response, VenueSetup,
-};
-use std::sync::Arc;
-
-const OKX: VenueId = VenueId(2);
-const BTC: InstrumentId = InstrumentId(0);
-const SWAP: InstrumentId = InstrumentId(1);
-const BCH: InstrumentId = InstrumentId(2);
-const MS: u64 = 1_000_000;
-const START: Nanos = Nanos(1_700_000_000_000 * MS);
-
-/// Spot and swaps of one venue at the same time.
-fn instruments() -> InstrumentTable {
-    let mut table = InstrumentTable::default();
-    for (symbol, kind, contract) in [
-        ("BTC-USDT", InstrumentKind::Spot, 0),
-        ("BTC-USDT-SWAP", InstrumentKind::LinearPerpetual, 1_000_000),
-        ("BCH-USDT-SWAP", InstrumentKind::LinearPerpetual, 10_000_000),
-    ] {
-        table.add(Instrument {
-            venue: OKX,
-            symbol: symbol.to_owned(),
-            kind,
-            scale: Scale { price_decimals: 2, qty_decimals: 8 },
-            contract: Qty(contract),
-            ..Instrument::default()
-        });
-    }
-    table
-}
-
-struct Bench {
-    connector: Box<dyn Connector>,
-    out: Outbox,
-    events: Events,
-    now: Nanos,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let setup = VenueSetup {
-            venue: OKX,
-            endpoints: Endpoints {
-                rest: "https://localhost:9443".to_owned(),
-                public: "wss://localhost:9443".to_owned(),
-                ..Endpoints::default()
-            },
-            instruments: Arc::new(instruments()),
-            credentials: None,
-            depth: 50,
-            recv_window_ms: 5000,
-            orders_over_rest: false,
-            order_connections: 1,
-            feed_connections: 1,
-            dead_man_switch_s: None,
-            reply_timeout_ms: 1000,
-            first_message_timeout_ms: 3000,
-        };
-        let connector = market(setup).unwrap();
-        let out = Outbox::with_capacity(64, 4096);
-        Self { connector, out, events: Events::with_capacity(64, 1024), now: START }
-    }
-
-    /// Asked for one instrument, and open.
-    fn subscribed(id: InstrumentId) -> Self {
-        let mut bench = Self::new();
-        bench.submit(CommandKind::Subscribe(id));
-        bench.open(Channel::Public);
-        bench
-    }
-
-    fn submit(&mut self, kind: CommandKind) {
-        let command = Command::new(kind, self.now);
-        let (out, events) = (&mut self.out, &mut self.events);
-        self.connector.submit(&command, self.now, out, events).unwrap();
-    }
-
-    fn open(&mut self, channel: Channel) {
-        self.connector.on_open(channel, self.now, &mut self.out, &mut self.events);
-    }
-
-    fn text(&mut self, text: &str) -> Result<(), DecodeError> {
-        let mut bytes = text.as_bytes().to_vec();
-        let (out, events) = (&mut self.out, &mut self.events);
-        self.connector.on_frame(Channel::Public, &mut bytes, self.now, out, events)
-    }
-
-    fn take(&mut self) -> Vec<Event> {
-        let events = self.events.list().to_vec();
-        self.events.clear();
-        events
-    }
-
-    fn sent(&mut self) -> Vec<String> {
-        let lines = self.out.outputs().map(|output| match output {
-            Output::Frame(_, payload) => std::str::from_utf8(payload).unwrap().to_owned(),
-            Output::Request(request) => request.path.to_owned(),
-            Output::Reconnect(channel) => format!("reconnect {channel:?}"),
-            Output::Connect(channel, url) => format!("connect {channel:?} {url}"),
-        });
-        let lines = lines.collect();
-        self.out.clear();
-        lines
-    }
-
-    /// Moves the time and calls the deadlines on the way.
-    fn pass(&mut self, millis: u64) {
-        let end = self.now.plus(millis * MS);
-        while let Some(due) = self.connector.deadline().filter(|&due| due <= end) {
-            self.now = self.now.max(due);
-            self.connector.on_deadline(self.now, &mut self.out, &mut self.events);
-        }
-        self.now = end;
-    }
-}
+use crate::venues::Parser;
 
 fn level(price: i64, qty: i64) -> Level {
     Level { price: Price(price), qty: Qty(qty) }
@@ -137,7 +22,7 @@ fn frames(name: &str) -> Vec<String> {
 
 #[test]
 fn addresses_are_completed() {
-    let bench = Bench::new();
+    let bench = Bench::market();
     let urls: Vec<_> = bench.connector.channels().iter().map(|spec| spec.url.as_str()).collect();
     assert_eq!(urls, ["wss://localhost:9443/ws/v5/public", "https://localhost:9443"]);
     assert_eq!(live().public, "wss://ws.okx.com:8443/ws/v5/public");
@@ -146,9 +31,9 @@ fn addresses_are_completed() {
 
 #[test]
 fn spot_and_swaps_are_subscribed_in_one_request() {
-    let mut bench = Bench::new();
-    bench.submit(CommandKind::Subscribe(BTC));
-    bench.submit(CommandKind::Subscribe(SWAP));
+    let mut bench = Bench::market();
+    bench.submit(CommandKind::Subscribe(BTC)).unwrap();
+    bench.submit(CommandKind::Subscribe(SWAP)).unwrap();
     bench.open(Channel::Public);
     assert_eq!(
         bench.sent(),
@@ -157,7 +42,10 @@ fn spot_and_swaps_are_subscribed_in_one_request() {
             r#"{"channel":"bbo-tbt","instId":"BTC-USDT"},{"channel":"trades","instId":"BTC-USDT"},"#,
             r#"{"channel":"books","instId":"BTC-USDT-SWAP"},"#,
             r#"{"channel":"bbo-tbt","instId":"BTC-USDT-SWAP"},"#,
-            r#"{"channel":"trades","instId":"BTC-USDT-SWAP"}]}"#
+            r#"{"channel":"trades","instId":"BTC-USDT-SWAP"},"#,
+            r#"{"channel":"mark-price","instId":"BTC-USDT-SWAP"},"#,
+            r#"{"channel":"funding-rate","instId":"BTC-USDT-SWAP"},"#,
+            r#"{"channel":"index-tickers","instId":"BTC-USDT"}]}"#
         )]
     );
 }
@@ -169,7 +57,7 @@ fn books_are_linked_by_their_ids() {
     let mut book = Book::new(Price(10), BookOptions::default());
     let mut outcomes = Vec::new();
     for frame in frames("ws_books_sequence_live_2026") {
-        bench.text(&frame).unwrap();
+        bench.public(&frame).unwrap();
         for event in bench.events.list() {
             if let Event::Depth(update) = event {
                 let (bids, asks) = bench.events.levels(update);
@@ -209,13 +97,14 @@ fn book_frame(action: &str, ids: (i64, u64), asks: &str) -> String {
     )
 }
 
-/// The worked sequence of the documentation: keep-alives change nothing, a reset costs a snapshot.
+/// The worked sequence of the documentation: a keep-alive says that the book stands, and after a step
+/// back it goes on.
 #[test]
-fn keep_alives_are_silent_and_a_reset_is_never_traded_on() {
+fn keep_alives_count_and_a_step_back_continues() {
     let mut bench = Bench::subscribed(BTC);
     let mut book = Book::new(Price(10), BookOptions::default());
     let mut feed = |bench: &mut Bench, action, ids, asks| {
-        bench.text(&book_frame(action, ids, asks)).unwrap();
+        bench.public(&book_frame(action, ids, asks)).unwrap();
         let outcome = bench.events.list().iter().find_map(|event| match event {
             Event::Depth(update) => {
                 let (bids, asks) = bench.events.levels(update);
@@ -229,10 +118,12 @@ fn keep_alives_are_silent_and_a_reset_is_never_traded_on() {
     let one = r#"[["8477","7","0","2"]]"#;
     assert_eq!(feed(&mut bench, "snapshot", (-1, 10), one), Some(Outcome::Applied));
     assert_eq!(feed(&mut bench, "update", (10, 15), one), Some(Outcome::Applied));
-    assert_eq!(feed(&mut bench, "update", (15, 15), "[]"), None);
-    assert_eq!(feed(&mut bench, "update", (15, 3), one), Some(Outcome::NeedResync));
+    assert_eq!(feed(&mut bench, "update", (15, 15), "[]"), Some(Outcome::Applied));
+    assert_eq!(feed(&mut bench, "update", (15, 3), one), Some(Outcome::Applied));
+    assert_eq!(feed(&mut bench, "update", (3, 5), one), Some(Outcome::Applied));
+    assert_eq!(feed(&mut bench, "update", (8, 9), one), Some(Outcome::NeedResync), "a gap");
     bench.sent();
-    bench.submit(CommandKind::Resync(BTC));
+    bench.submit(CommandKind::Resync(BTC)).unwrap();
     let arg = r#""args":[{"channel":"books","instId":"BTC-USDT"}]}"#;
     assert_eq!(
         bench.sent(),
@@ -247,7 +138,7 @@ fn keep_alives_are_silent_and_a_reset_is_never_traded_on() {
 #[test]
 fn documented_books_are_read_whole() {
     let mut bench = Bench::subscribed(BTC);
-    bench.text(&fixture("ws_books_snapshot")).unwrap();
+    bench.public(&fixture("ws_books_snapshot")).unwrap();
     let Some(Event::Depth(update)) =
         bench.events.list().iter().find(|event| matches!(event, Event::Depth(_))).copied()
     else {
@@ -264,7 +155,7 @@ fn documented_books_are_read_whole() {
     );
     assert_eq!(asks[7], level(850_696, 10_000_000_000));
     bench.take();
-    bench.text(&fixture("ws_books_update")).unwrap();
+    bench.public(&fixture("ws_books_update")).unwrap();
     let Some(Event::Depth(update)) = bench.take().first().copied() else { panic!("no depth") };
     assert_eq!(
         (update.kind, update.first_id, update.last_id),
@@ -277,7 +168,7 @@ fn documented_books_are_read_whole() {
 fn tops_of_swaps_are_in_base_units() {
     let mut bench = Bench::subscribed(BCH);
     bench.take();
-    bench.text(&fixture("ws_bbo_tbt")).unwrap();
+    bench.public(&fixture("ws_bbo_tbt")).unwrap();
     let top = TopOfBook {
         instrument: BCH,
         sequence: 363_996_337,
@@ -296,7 +187,7 @@ fn trades_are_read() {
         ("ws_trades", 4_221_990, 12_060_306, 130_639_474, 1_630_048_897_897),
         ("ws_trades_live_2026", 6_257_120, 7_990_896, 1_032_787_952, 1_784_016_942_060),
     ] {
-        bench.text(&fixture(name)).unwrap();
+        bench.public(&fixture(name)).unwrap();
         let trade = Trade {
             instrument: BTC,
             taker: Side::Buy,
@@ -310,19 +201,67 @@ fn trades_are_read() {
 }
 
 #[test]
+fn marks_indices_and_funding_are_read() {
+    let mut bench = Bench::subscribed(SWAP);
+    bench.take();
+    let update = |ms: u64| PerpetualUpdate {
+        instrument: SWAP,
+        event_ns: Nanos(ms * MS),
+        ..PerpetualUpdate::default()
+    };
+    let index = r#"{"arg":{"channel":"index-tickers","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","idxPx":"42309.9","ts":"1630049139747"}]}"#;
+    let mark = fixture("ws_mark_price").replace("\"BTC-USDT\"", "\"BTC-USDT-SWAP\"");
+    let funding = fixture("ws_funding_rate").replace("BTC-USD-SWAP", "BTC-USDT-SWAP");
+    for (frame, expected) in [
+        (
+            mark.as_str(),
+            PerpetualUpdate { mark: Some(amount("42310.6")), ..update(1_630_049_139_746) },
+        ),
+        (index, PerpetualUpdate { index: Some(amount("42309.9")), ..update(1_630_049_139_747) }),
+        (
+            funding.as_str(),
+            PerpetualUpdate {
+                funding_rate: Some(Rate(187_539_128_482_800)),
+                funding_interval_s: Some(8 * 3600),
+                next_funding_ns: Some(Nanos(1_700_726_400_000 * MS)),
+                ..update(1_700_724_675_402)
+            },
+        ),
+    ] {
+        bench.public(frame).unwrap();
+        assert_eq!(bench.take(), [Event::Perpetual(expected)], "{frame}");
+    }
+    for (frame, from, to, error) in [
+        (mark.as_str(), "42310.6", "0", DecodeError::Invalid("markPx")),
+        (index, "\"BTC-USDT\"", "\"XYZ-USDT\"", DecodeError::UnknownSymbol),
+        (
+            funding.as_str(),
+            "0.0001875391284828",
+            "x",
+            DecodeError::Number("fundingRate", ParseUnitError::Malformed),
+        ),
+        (funding.as_str(), "fundingTime", "time", DecodeError::Missing("fundingTime")),
+    ] {
+        assert!(frame.contains(from), "{from}");
+        assert_eq!(bench.public(&frame.replacen(from, to, 1)), Err(error), "{to}");
+        assert_eq!(bench.take(), []);
+    }
+}
+
+#[test]
 fn control_frames_say_what_became_of_a_request() {
     let mut bench = Bench::subscribed(BTC);
     bench.take();
     let ready = VenueNotice::Readiness(Channel::Public, Readiness::Ready);
-    bench.text(&fixture("ws_subscribe_ack")).unwrap();
+    bench.public(&fixture("ws_subscribe_ack")).unwrap();
     assert_eq!(bench.take(), [Event::Notice(ready)]);
-    bench.text(&fixture("ws_unsubscribe_ack")).unwrap();
+    bench.public(&fixture("ws_unsubscribe_ack")).unwrap();
     assert_eq!(bench.take(), []);
-    bench.text(&fixture("ws_notice_service_upgrade")).unwrap();
+    bench.public(&fixture("ws_notice_service_upgrade")).unwrap();
     let closing = VenueNotice::ShutdownAnnounced(Channel::Public);
     assert_eq!(bench.take(), [Event::Notice(closing)]);
     let error = fixture("ws_subscribe_error").replace("1512", "1");
-    bench.text(&error).unwrap();
+    bench.public(&error).unwrap();
     // Nobody is named: the instrument is asked for by itself, and only then given up for a while.
     assert_eq!(bench.take(), [Event::Notice(VenueNotice::SubscriptionFailed(BTC))]);
 }
@@ -330,13 +269,13 @@ fn control_frames_say_what_became_of_a_request() {
 #[test]
 fn silence_is_answered_with_a_plain_ping_and_then_a_new_connection() {
     let mut bench = Bench::subscribed(BTC);
-    bench.text(&fixture("ws_books_snapshot")).unwrap();
+    bench.public(&fixture("ws_books_snapshot")).unwrap();
     let top = fixture("ws_bbo_tbt").replace("BCH-USDT-SWAP", "BTC-USDT");
-    bench.text(&top).unwrap();
+    bench.public(&top).unwrap();
     bench.sent();
     bench.pass(20_000);
     assert_eq!(bench.sent(), ["ping"]);
-    bench.text("pong").unwrap();
+    bench.public("pong").unwrap();
     bench.pass(20_000);
     assert_eq!(bench.sent(), ["ping"]);
     bench.pass(20_000);
@@ -345,9 +284,9 @@ fn silence_is_answered_with_a_plain_ping_and_then_a_new_connection() {
 
 #[test]
 fn the_clock_is_asked_over_rest() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::market();
     bench.open(Channel::Rest);
-    assert_eq!(bench.sent(), ["/api/v5/public/time"]);
+    assert_eq!(bench.sent(), ["GET /api/v5/public/time"]);
     bench.take();
     bench.now = bench.now.plus(10 * MS);
     let mut body = fixture("rest_time").replace("1597026383085", "1700000000008").into_bytes();
@@ -386,11 +325,11 @@ fn bad_frames_are_refused_by_name_and_leave_nothing() {
         (&trade, "\"42219.9\"", "\"\"", DecodeError::Number("px", ParseUnitError::Malformed)),
     ] {
         assert!(frame.contains(from), "{from}");
-        assert_eq!(bench.text(&frame.replacen(from, to, 1)), Err(error), "{to}");
+        assert_eq!(bench.public(&frame.replacen(from, to, 1)), Err(error), "{to}");
         assert_eq!((bench.take(), bench.events.levels_len()), (Vec::new(), 0), "{to}");
     }
     for text in ["", "{", "pong!", r#"{"event":"dance"}"#, r#"{"event":"channel-conn-count"}"#] {
-        assert!(bench.text(text).is_err(), "{text}");
+        assert!(bench.public(text).is_err(), "{text}");
     }
 }
 
@@ -403,8 +342,10 @@ fn frames_cut_short_are_refused() {
     let whole = book_frame("snapshot", (-1, 2), r#"[["8477","7","0","2"]]"#);
     for end in 0..whole.len() {
         let mut frame = whole.as_bytes()[..end].to_vec();
+        let mut ids = Ids::default();
         let result = Parser::new()
-            .read(&mut frame, |root| market_data::depth(root, instrument, &mut events));
+            .read(&mut frame, |root| market_data::depth(root, instrument, &mut ids, &mut events));
+        assert!(ids == Ids::default());
         assert!(result.is_err() && events.list().is_empty() && events.levels_len() == 0);
     }
 }

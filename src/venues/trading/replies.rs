@@ -6,53 +6,52 @@
 #![forbid(unsafe_code)]
 
 use super::super::flight::{Ask, Flight, Phase};
-use super::super::sink::Sink;
+use super::super::verdict::Verdict;
 use super::super::{DecodeError, Outbox, Parser, RequestId, Response, Value};
-use super::codes::{self, Effect, Verdict};
-use super::orders::{self, LimitState, Reply};
-use super::rest::{self, NextPage, PAGES_MAX};
-use super::trading::{Core, Login};
-use super::{BLOCKED_NS, FORBIDDEN, SECOND_NS, limit};
+use super::Core;
+use super::sockets::Login;
+use super::wire::{Effect, LimitState, Reply, TradingWire};
 use crate::types::{
-    CancelOrder, Channel, CommandKind, Event, Events, ExecutionReport, Nanos, RateLimitUse,
-    Readiness, RejectReason, ReportKind, ReportOrigin, VenueNotice, VenueOrderId,
+    Channel, CommandKind, Events, ExecutionReport, Nanos, RateLimitUse, Readiness, RejectReason,
+    ReportKind, ReportOrigin, VenueNotice, VenueOrderId,
 };
 
-/// How long to hold back when the venue states no time.
-const HOLD_NS: u64 = SECOND_NS;
+const SECOND_NS: u64 = 1_000_000_000;
+
 /// No stated reset is believed beyond this.
 const HOLD_MAX_NS: u64 = 3600 * SECOND_NS;
 /// No window of a limit ends later than this.
 const WINDOW_MAX_NS: u64 = 10 * SECOND_NS;
-/// An order that was sent this recently may not be listed yet: its absence proves nothing.
-const LISTED_AFTER_NS: u64 = 5 * SECOND_NS;
-
-impl Core {
-    /// What a code demands beyond its own request.
+impl<W: TradingWire> Core<W> {
+    /// What a reply demands beyond its own request.
     pub(super) fn on_effect(
         &mut self,
         reply: &Reply,
         channel: Channel,
         now: Nanos,
+        out: &mut Outbox,
         events: &mut Events,
     ) {
         let stated = self.pause_ns(reply, now);
-        match (reply.http, codes::effect(reply.code)) {
-            (Some(FORBIDDEN), _) => self.block(now.plus(stated.max(BLOCKED_NS)), events),
-            (None, Effect::Block) => {
-                let pause = if stated > 0 { stated } else { BLOCKED_NS };
-                self.block(now.plus(pause), events);
+        let or = |usual: u64| now.plus(if stated > 0 { stated } else { usual });
+        let effect = match reply.http {
+            Some(status) => W::http_effect(status),
+            None => W::effect(reply.code),
+        };
+        match effect {
+            Effect::Nothing => {}
+            // The address is blocked for the usual time at least.
+            Effect::Block if reply.http.is_some() => {
+                self.block(now.plus(stated.max(W::HABITS.blocked_ns)), events);
             }
-            (Some(429), _) | (None, Effect::Suspend) => {
-                let pause = if stated > 0 { stated } else { HOLD_NS };
-                self.notice(events, VenueNotice::Suspended(now.plus(pause)));
+            Effect::Block => self.block(or(W::HABITS.blocked_ns), events),
+            Effect::Suspend => {
+                self.notice(events, VenueNotice::Suspended(or(W::HABITS.hold_ns)));
             }
-            (Some(401), _) | (None, Effect::Alert) => {
-                self.notice(events, VenueNotice::LoginRefused(channel, reply.code));
-            }
-            (None, Effect::ProbeClock) => self.clock.doubt(now),
-            (None, Effect::Drain) => self.drain(channel, now, events),
-            (Some(_), _) | (None, Effect::Nothing) => {}
+            Effect::Alert => self.notice(events, VenueNotice::LoginRefused(channel, reply.code)),
+            Effect::ProbeClock => self.clock.doubt(now),
+            Effect::Drain => self.drain(channel, now, out, events),
+            Effect::Relearn => self.relearn(now),
         }
     }
 
@@ -89,8 +88,8 @@ impl Core {
             self.healthier.on_reply(flight.channel, flight.sent_ns, now);
         }
         let verdict = match reply.http {
-            Some(status) => codes::http_verdict(status),
-            None => codes::verdict(reply.code),
+            Some(status) => W::http_verdict(status),
+            None => W::verdict(reply.code),
         };
         let (kind, reason) = match (verdict, &flight.ask) {
             (Verdict::Done, Ask::New(_)) => {
@@ -149,17 +148,9 @@ impl Core {
 
     /// Use of the limit that a reply belongs to.
     fn limit_notice(&mut self, flight: &Flight, reply: &Reply, now: Nanos, events: &mut Events) {
-        let index = match flight.ask {
-            Ask::New(_) => limit::CREATE,
-            Ask::Cancel(_) => limit::CANCEL,
-            Ask::Replace(_) => limit::AMEND,
-            Ask::CancelAll(_) => limit::CANCEL_ALL,
-            // Its own limit is a tenth of the other reads': not a statement about them.
-            Ask::FeeRate(_) | Ask::DeadMan { .. } => return,
-            _ => limit::QUERY,
-        };
+        let Some(index) = W::limit_of(&flight.ask) else { return };
         let Some((allowed, left)) = reply.limit.counts else { return };
-        // Windows are a second long: what lies far beyond is no end of one.
+        // Windows are seconds long: what lies far beyond is no end of one.
         let resets_ns = now.plus(self.pause_ns(reply, now).min(WINDOW_MAX_NS));
         let used = allowed.saturating_sub(left);
         let usage = RateLimitUse { limit: index, used, allowed, resets_ns };
@@ -218,10 +209,22 @@ impl Core {
     }
 
     /// A request that is not an order failed: nothing that it asked for is complete.
-    fn on_read_failed(&mut self, flight: &Flight, code: i32, now: Nanos, events: &mut Events) {
+    pub(super) fn on_read_failed(
+        &mut self,
+        flight: &Flight,
+        code: i32,
+        now: Nanos,
+        events: &mut Events,
+    ) {
         match flight.ask {
-            Ask::CancelAll(id) => self.notice(events, VenueNotice::CancelAllFailed(id, code)),
+            Ask::CancelAll { instrument, .. } | Ask::CancelListed { instrument, .. } => {
+                self.notice(events, VenueNotice::CancelAllFailed(instrument, code));
+            }
             Ask::DeadMan { .. } => self.on_dead_man(Some(code), now, events),
+            Ask::Account | Ask::Rules(_) => {
+                self.on_lesson_failed(now);
+                self.notice(events, VenueNotice::RequestFailed(code));
+            }
             Ask::Query { .. } => {
                 let origin = ReportOrigin::Reply;
                 if let Some(report) = order_report(ReportKind::Unknown, origin, &flight.ask, now) {
@@ -247,7 +250,7 @@ impl Core {
         out: &mut Outbox,
         events: &mut Events,
     ) -> Result<(), DecodeError> {
-        let limit = LimitState::read(|name| response.header(name));
+        let limit = W::limits(|name| response.header(name));
         let status = response.status;
         if self.clock.is_probe(id) {
             return self.on_clock_reply(parser, response, now, events);
@@ -256,17 +259,10 @@ impl Core {
         let Some(flight) = flight.filter(|flight| flight.channel == Channel::Rest) else {
             return Err(DecodeError::UnknownRequest);
         };
-        if status != 200 {
-            let code = -i32::from(status);
-            let venue_order_id = VenueOrderId::EMPTY;
-            let reply = Reply { code, http: Some(status), venue_order_id, limit };
-            self.on_effect(&reply, Channel::Rest, now, events);
-            if flight.ask.is_order() {
-                return self.on_order_reply(&flight, &reply, now, events);
-            }
-            self.flights.remove(id.0);
-            self.on_read_failed(&flight, code, now, events);
-            return Ok(());
+        if status != 200
+            && !(W::HABITS.codes_with_status && has_code::<W>(parser, &flight.ask, response.body))
+        {
+            return self.on_status(&flight, status, limit, now, out, events);
         }
         let result = parser
             .read(response.body, |root| self.on_rest_body(&flight, root, limit, now, out, events));
@@ -275,6 +271,28 @@ impl Core {
             self.on_lost(id.0, now, events);
         }
         result
+    }
+
+    /// A status other than 200, without a code of the venue's own.
+    fn on_status(
+        &mut self,
+        flight: &Flight,
+        status: u16,
+        limit: LimitState,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        let code = -i32::from(status);
+        let venue_order_id = VenueOrderId::EMPTY;
+        let reply = Reply { code, http: Some(status), venue_order_id, limit };
+        self.on_effect(&reply, Channel::Rest, now, out, events);
+        if flight.ask.is_order() {
+            return self.on_order_reply(flight, &reply, now, events);
+        }
+        self.flights.remove(flight.id);
+        self.on_read_failed(flight, code, now, events);
+        Ok(())
     }
 
     fn on_clock_reply(
@@ -287,26 +305,22 @@ impl Core {
         let first = !self.clock.is_known();
         let status = response.status;
         let result = if status == 200 {
-            parser.read(response.body, |root| {
-                self.clock.on_reply(super::session::server_ns(root), now)
-            })
+            parser.read(response.body, |root| self.clock.on_reply(W::server_ns(root), now))
         } else {
             Err(DecodeError::Invalid("HTTP status"))
         };
         match result {
             Ok(offset) => {
                 self.notice(events, offset);
-                if first {
+                if first && self.is_taught() {
                     self.notice(events, VenueNotice::Readiness(Channel::Rest, Readiness::Ready));
                 }
                 Ok(())
             }
             Err(error) => {
                 self.clock.on_lost(now);
-                if status == FORBIDDEN {
-                    let until = now.plus(BLOCKED_NS);
-                    self.clock.pause(until);
-                    self.notice(events, VenueNotice::Suspended(until));
+                if W::http_effect(status) == Effect::Block {
+                    self.block(now.plus(W::HABITS.blocked_ns), events);
                 }
                 Err(error)
             }
@@ -322,17 +336,15 @@ impl Core {
         out: &mut Outbox,
         events: &mut Events,
     ) -> Result<(), DecodeError> {
-        let code = orders::ret_code(root)?;
-        let told_ms = root.get("time").and_then(|time| super::whole(time, "time").ok());
-        let limit = LimitState { now_ms: limit.now_ms.or(told_ms), ..limit };
-        let venue_order_id = orders::order_id(root.get("result"))?;
-        let reply = Reply { code, http: None, venue_order_id, limit };
-        self.on_effect(&reply, Channel::Rest, now, events);
+        let reply = W::reply(&flight.ask, root, limit)?;
+        let code = reply.code;
+        self.on_effect(&reply, Channel::Rest, now, out, events);
         if flight.ask.is_order() {
             return self.on_order_reply(flight, &reply, now, events);
         }
         self.limit_notice(flight, &reply, now, events);
-        if code != 0 {
+        let absent = matches!(flight.ask, Ask::Query { .. }) && W::is_absent(code);
+        if code != 0 && !absent {
             self.flights.remove(flight.id);
             self.on_read_failed(flight, code, now, events);
             return Ok(());
@@ -341,130 +353,18 @@ impl Core {
         self.flights.remove(flight.id);
         Ok(())
     }
+}
 
-    /// The data of a read; on an error the caller fails the whole of it.
-    fn on_read(
-        &mut self,
-        flight: &Flight,
-        root: Value<'_>,
-        now: Nanos,
-        out: &mut Outbox,
-        events: &mut Events,
-    ) -> Result<(), DecodeError> {
-        match flight.ask {
-            Ask::CancelAll(id) => self.notice(events, VenueNotice::CancelAllDone(id)),
-            Ask::Query { order, history } => {
-                return self.on_query(&order, history, root, now, out, events);
-            }
-            Ask::OpenOrders { instrument, page } => {
-                let (rows, cursor) = rest::list(root, &self.names)?;
-                let mut sink = Sink { events, backlog: &mut self.backlog };
-                rest::open_orders(rows, &self.names, now, &mut sink)?;
-                if cursor.is_empty() {
-                    self.notice(events, VenueNotice::OpenOrdersEnd(instrument));
-                } else if page >= PAGES_MAX {
-                    return Err(DecodeError::TooLarge);
-                } else {
-                    let next = Ask::OpenOrders { instrument, page: page + 1 };
-                    self.next_page(flight, next, cursor, now, out, events);
-                }
-            }
-            Ask::Fills { job } => return self.on_fills(flight, job, root, now, out, events),
-            Ask::Balances => {
-                let mut sink = Sink { events, backlog: &mut self.backlog };
-                rest::balances(root, &self.names, &mut sink)?;
-                self.notice(events, VenueNotice::BalancesEnd);
-            }
-            Ask::FeeRate(id) => {
-                let instrument = self.names.instruments.get(id);
-                let instrument = instrument.ok_or(DecodeError::UnknownSymbol)?;
-                let rate = rest::fee_rate(root, instrument)?;
-                self.sink(events).push(Event::Fee(rate))?;
-            }
-            Ask::DeadMan { .. } => self.on_dead_man(None, now, events),
-            Ask::New(_) | Ask::Cancel(_) | Ask::Replace(_) => {}
-        }
-        Ok(())
-    }
-
-    /// A list that cannot be continued must not look complete.
-    fn next_page(
-        &mut self,
-        flight: &Flight,
-        ask: Ask,
-        cursor: &str,
-        now: Nanos,
-        out: &mut Outbox,
-        events: &mut Events,
-    ) {
-        if self.send_read(ask, cursor, now, out).is_err() {
-            self.on_read_failed(flight, 0, now, events);
-        }
-    }
-
-    /// One order: looked for among the recent ones, then in the history. Absence proves something
-    /// only when the order was not sent just now.
-    fn on_query(
-        &mut self,
-        order: &CancelOrder,
-        history: bool,
-        root: Value<'_>,
-        now: Nanos,
-        out: &mut Outbox,
-        events: &mut Events,
-    ) -> Result<(), DecodeError> {
-        let (rows, _) = rest::list(root, &self.names)?;
-        if let Some(row) = rest::find_order(rows, order, &self.names)? {
-            let report = row.report(ReportKind::Status, ReportOrigin::Query, now);
-            return self.sink(events).report(report);
-        }
-        let ask = Ask::Query { order: *order, history: true };
-        if !history && self.send_read(ask, "", now, out).is_ok() {
-            return Ok(());
-        }
-        let since = Nanos(now.0.saturating_sub(LISTED_AFTER_NS));
-        let unproven = !history || self.flights.unproven_new(order.client_id, since);
-        let kind = if unproven { ReportKind::Unknown } else { ReportKind::NotFound };
-        match order_report(kind, ReportOrigin::Query, &ask, now) {
-            Some(report) => self.sink(events).report(report),
-            None => Ok(()),
-        }
-    }
-
-    fn on_fills(
-        &mut self,
-        flight: &Flight,
-        key: u64,
-        root: Value<'_>,
-        now: Nanos,
-        out: &mut Outbox,
-        events: &mut Events,
-    ) -> Result<(), DecodeError> {
-        let (rows, cursor) = rest::list(root, &self.names)?;
-        let job = self.jobs.iter_mut().find(|job| job.key == key);
-        let job = job.ok_or(DecodeError::UnknownRequest)?;
-        match job.on_page(rows, cursor, &self.names, now)? {
-            NextPage::More(cursor) => {
-                let ask = job.ask();
-                self.next_page(flight, ask, cursor, now, out, events);
-            }
-            NextPage::End => {
-                let instrument = job.instrument;
-                let fills = std::mem::take(&mut job.done);
-                self.jobs.retain(|open| open.key != key);
-                let mut sink = self.sink(events);
-                for fill in fills {
-                    sink.report(fill)?;
-                }
-                self.notice(events, VenueNotice::FillsEnd(instrument));
-            }
-        }
-        Ok(())
-    }
+/// Whether a body holds a code that says something. It is read twice then, which replies with a
+/// status other than 200 are rare enough for.
+fn has_code<W: TradingWire>(parser: &mut Parser, ask: &Ask, body: &[u8]) -> bool {
+    let mut copy = body.to_vec();
+    let code = parser.read(&mut copy, |root| W::reply(ask, root, LimitState::default()));
+    code.is_ok_and(|reply| reply.code != 0)
 }
 
 /// A report about the order that a request is about.
-fn order_report(
+pub(super) fn order_report(
     kind: ReportKind,
     origin: ReportOrigin,
     ask: &Ask,

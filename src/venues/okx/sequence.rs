@@ -1,0 +1,86 @@
+//! The venue's ids of book messages as ids that only rise, which is what books count with.
+//!
+//! Each update names the id before it. After maintenance an update may link to the last id and go
+//! back itself; it counts, and what follows counts from there. Here every id is raised by what was
+//! lost in such steps, so that the link still holds. Where the link does not hold the book finds the
+//! hole, as everywhere.
+//! <https://www.okx.com/docs-v5/en/#order-book-trading-market-data-ws-order-book-channel>
+
+#![forbid(unsafe_code)]
+
+/// Ids of one instrument, for the life of its connector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ids {
+    /// What is added to the venue's ids.
+    raised: u64,
+    /// The venue's last id of the depth.
+    last: u64,
+}
+
+/// First and last id that a message covers, as [`crate::types::DepthUpdate`] has them.
+pub(super) type Covered = (u64, u64);
+
+impl Ids {
+    /// The id of a message that names no other.
+    pub(super) fn of(&self, id: u64) -> u64 {
+        self.raised.saturating_add(id)
+    }
+
+    /// A snapshot. One that is older than what came before it began behind a step back.
+    pub(super) fn snapshot(&mut self, id: u64) -> Covered {
+        if id < self.last {
+            self.raise(self.last, id);
+        }
+        self.last = id;
+        (self.of(id), self.of(id))
+    }
+
+    /// An update behind `before`; `empty` if it changes no level.
+    pub(super) fn update(&mut self, before: u64, id: u64, empty: bool) -> Covered {
+        let first = self.of(before).saturating_add(1);
+        if id == before {
+            // A keep-alive covers nothing. Levels that change without an id are no continuation
+            // that can be counted: they become a hole.
+            return if empty { (first, first - 1) } else { (first + 1, first + 1) };
+        }
+        if id < before {
+            self.raise(before, id);
+        }
+        self.last = id;
+        (first, self.of(id))
+    }
+
+    fn raise(&mut self, from: u64, to: u64) {
+        self.raised = self.raised.saturating_add(from - to).saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The worked sequence of the documentation: snapshot, update, heartbeat, reset, update.
+    #[test]
+    fn a_step_back_continues_and_a_gap_stays_one() {
+        let mut ids = Ids::default();
+        assert_eq!(ids.snapshot(10), (10, 10));
+        assert_eq!(ids.update(10, 15, false), (11, 15));
+        assert_eq!(ids.update(15, 15, true), (16, 15), "covers nothing");
+        assert_eq!(ids.update(15, 3, false), (16, 16), "the next one");
+        assert_eq!(ids.of(3), 16, "a top of that id is of that book");
+        assert_eq!(ids.update(3, 5, false), (17, 18));
+        assert_eq!(ids.update(8, 10, false), (22, 23), "19 to 21 are missing");
+        assert_eq!(ids.update(10, 10, false), (25, 25), "levels without an id: a hole");
+    }
+
+    #[test]
+    fn a_snapshot_that_goes_back_is_newer_all_the_same() {
+        let mut ids = Ids::default();
+        ids.snapshot(1000);
+        assert_eq!(ids.snapshot(7), (1001, 1001));
+        assert_eq!(ids.update(7, 9, false), (1002, 1003));
+        assert_eq!(ids.snapshot(9), (1003, 1003), "the same again");
+        ids.snapshot(u64::MAX);
+        assert_eq!(ids.update(u64::MAX, 0, false).1, u64::MAX, "no overflow");
+    }
+}
