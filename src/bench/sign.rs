@@ -55,7 +55,7 @@ mod tests {
         };
         let measured = sign(&options).unwrap();
         for row in crate::venues::VENUES {
-            assert!(measured.series.iter().any(|series| series.name.starts_with(row.name)));
+            assert!(measured.series.iter().any(|series| series.name.starts_with(row.exchange)));
         }
         assert!(measured.series.len() >= 3, "{:?}", measured.series.len());
         assert!(measured.series.iter().all(|series| series.figure().count == 100));

@@ -74,12 +74,16 @@ pub(super) fn connect(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupErro
 impl MarketConnector {
     /// Endpoints and instruments of `setup` are those of `product`.
     pub(super) fn new(setup: &VenueSetup, product: Product) -> Self {
-        // Without its group in the path a connection stays silent for most streams of futures.
-        let paths = match product {
-            Product::Spot => &[(Channel::Public, "/stream")][..],
-            Product::UsdM => {
+        // Without its group in the path a connection stays silent for most streams of futures. Where
+        // the path is configured, one connection is for all.
+        let url = &setup.endpoints.public;
+        let split = product == Product::UsdM && super::with_path(url, "/x") != *url;
+        let paths = match (product, split) {
+            (Product::Spot, _) => &[(Channel::Public, "/stream")][..],
+            (Product::UsdM, true) => {
                 &[(Channel::Public, "/public/stream"), (Channel::PublicMore, "/market/stream")]
             }
+            (Product::UsdM, false) => &[(Channel::Public, "")],
         };
         let spec = |(channel, path): &(Channel, &str)| ChannelSpec {
             channel: *channel,
@@ -96,7 +100,7 @@ impl MarketConnector {
         let core = Core {
             product,
             channels,
-            subscriptions: Subscriptions::new(setup, product),
+            subscriptions: Subscriptions::new(setup, product, split),
             sockets: paths.iter().map(socket).collect(),
             rest_open: false,
             next_id: 1,

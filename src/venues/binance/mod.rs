@@ -84,7 +84,7 @@ pub const USDM_ROW: VenueRow = VenueRow {
     limits: limits::USDM_LIMITS,
     costs: limits::usdm_costs,
     market: market::connect,
-    trading: trading::connect,
+    trading: trading::connect_usdm,
 };
 
 fn usdm_live() -> Endpoints {

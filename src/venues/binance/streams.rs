@@ -48,10 +48,10 @@ impl Stream {
         self != Self::Mark || product == Product::UsdM
     }
 
-    /// The connection that brings it: futures are split in books and the rest, and either
-    /// connection stays silent for what belongs to the other.
-    pub(super) fn channel(self) -> Channel {
-        if self == Self::Mark { Channel::PublicMore } else { Channel::Public }
+    /// The connection that brings it. Futures are split in books and the rest, and either connection
+    /// stays silent for what belongs to the other; an address that names its path is one for all.
+    pub(super) fn channel(self, split: bool) -> Channel {
+        if split && self == Self::Mark { Channel::PublicMore } else { Channel::Public }
     }
 
     /// What follows the lower-case symbol in the stream's name.

@@ -75,6 +75,8 @@ struct Book {
 /// All symbols of the venue.
 pub(super) struct Subscriptions {
     product: Product,
+    /// Whether there are two connections for them.
+    split: bool,
     /// Sorted by name; `books` has the same order.
     symbols: Vec<Symbol>,
     books: Vec<Book>,
@@ -89,7 +91,7 @@ pub(super) struct Subscriptions {
 }
 
 impl Subscriptions {
-    pub(super) fn new(setup: &VenueSetup, product: Product) -> Self {
+    pub(super) fn new(setup: &VenueSetup, product: Product, split: bool) -> Self {
         let symbols = streams::symbols(setup);
         let book = |_: &Symbol| Book {
             wanted: false,
@@ -99,6 +101,7 @@ impl Subscriptions {
         };
         Self {
             product,
+            split,
             books: symbols.iter().map(book).collect(),
             symbols,
             on_request: setup.feed_connections > 1,
@@ -130,7 +133,7 @@ impl Subscriptions {
         for book in &mut self.books {
             let renewed = fresh(book.wanted, self.product).into_iter().zip(Stream::ALL);
             for (stream, (renewed, kind)) in book.streams.iter_mut().zip(renewed) {
-                if kind.channel() == channel {
+                if kind.channel(self.split) == channel {
                     *stream = renewed;
                 }
             }
@@ -213,7 +216,7 @@ impl Subscriptions {
     ) -> bool {
         for (book, symbol) in self.books.iter_mut().zip(&self.symbols) {
             let mut failed = false;
-            for stream in streams_of(book, channel) {
+            for stream in streams_of(book, channel, self.split) {
                 if stream.request == 0 || id.is_some_and(|id| id != stream.request) {
                     continue;
                 }
@@ -236,7 +239,7 @@ impl Subscriptions {
     pub(super) fn find_silent(&mut self, channel: Channel, now: Nanos, events: &mut Events) {
         for (book, symbol) in self.books.iter_mut().zip(&self.symbols) {
             let mut silent = false;
-            for stream in streams_of(book, channel) {
+            for stream in streams_of(book, channel, self.split) {
                 match stream.state {
                     State::Waiting { until } if now >= until => {
                         stream.state = State::Due;
@@ -256,7 +259,9 @@ impl Subscriptions {
     /// The streams of a connection, each with its state.
     fn of_channel(&self, channel: Channel) -> impl Iterator<Item = &Subscription> {
         let streams = self.books.iter().flat_map(|book| book.streams.iter().zip(Stream::ALL));
-        streams.filter(move |(_, kind)| kind.channel() == channel).map(|(stream, _)| stream)
+        let split = self.split;
+        let those = streams.filter(move |(_, kind)| kind.channel(split) == channel);
+        those.map(|(stream, _)| stream)
     }
 
     /// Whether everything wanted of a connection is subscribed and acknowledged.
@@ -307,7 +312,8 @@ impl Subscriptions {
         bytes.extend_from_slice(b"\",\"params\":[");
         for (book, symbol) in self.books.iter().zip(&self.symbols) {
             for (stream, kind) in book.streams.iter().zip(Stream::ALL) {
-                if stream.state != state || kind.channel() != channel || names == NAMES_MAX {
+                let here = kind.channel(self.split) == channel;
+                if stream.state != state || !here || names == NAMES_MAX {
                     continue;
                 }
                 bytes.extend_from_slice(if names == 0 { b"\"" } else { b",\"" });
@@ -325,11 +331,11 @@ impl Subscriptions {
 
     /// The first `names` streams in `state` were named in control message `id`.
     fn mark_sent(&mut self, (channel, state): (Channel, State), names: usize, id: u64, now: Nanos) {
-        let first_message_ns = self.first_message_ns;
+        let (first_message_ns, split) = (self.first_message_ns, self.split);
         let streams =
             self.books.iter_mut().flat_map(|book| book.streams.iter_mut().zip(Stream::ALL));
         let named = |(stream, kind): &(&mut Subscription, Stream)| {
-            stream.state == state && kind.channel() == channel
+            stream.state == state && kind.channel(split) == channel
         };
         for (stream, kind) in streams.filter(named).take(names) {
             stream.request = id;
@@ -435,9 +441,14 @@ fn fresh(wanted: bool, product: Product) -> [Subscription; STREAMS] {
     })
 }
 
-fn streams_of(book: &mut Book, channel: Channel) -> impl Iterator<Item = &mut Subscription> {
+fn streams_of(
+    book: &mut Book,
+    channel: Channel,
+    split: bool,
+) -> impl Iterator<Item = &mut Subscription> {
     let streams = book.streams.iter_mut().zip(Stream::ALL);
-    streams.filter(move |(_, kind)| kind.channel() == channel).map(|(stream, _)| stream)
+    let those = streams.filter(move |(_, kind)| kind.channel(split) == channel);
+    those.map(|(stream, _)| stream)
 }
 
 /// Index of a connection for market data.

@@ -80,9 +80,14 @@ pub(super) struct Core {
     pub(super) banned: Nanos,
 }
 
-/// Builds it.
+/// Builds it for the account of the spot market.
 pub(super) fn connect(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
-    Ok(Box::new(TradingConnector::new(&setup, Product::of(&setup)?)?))
+    Ok(Box::new(TradingConnector::new(&setup, Product::Spot)?))
+}
+
+/// The same for that of USD-M futures.
+pub(super) fn connect_usdm(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
+    Ok(Box::new(TradingConnector::new(&setup, Product::UsdM)?))
 }
 
 impl TradingConnector {
