@@ -20,6 +20,9 @@ pub fn sign(options: &BenchOptions) -> Result<Measured, String> {
                 }
                 for event in 0..options.events + options.events / 10 {
                     for scheme in &mut schemes {
+                        if let Some(prepare) = &mut scheme.prepare {
+                            prepare();
+                        }
                         let (ps, len) = timer.time(|| (scheme.sign)(event as u64));
                         if len == 0 {
                             return Err(format!("{} gave no signature", scheme.name));

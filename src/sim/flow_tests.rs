@@ -113,9 +113,9 @@ fn update_ids_of_a_book_have_no_holes_and_books_are_deep_and_uncrossed() {
             }
         }
     }
-    // 4 books at 100 changes a second over 3 s, trades and dislocations besides.
-    assert!((1_200..2_200).contains(&books), "{books}");
-    assert!((150..450).contains(&trades), "{trades}");
+    // 6 books at 100 changes a second over 3 s, trades and dislocations besides.
+    assert!((1_800..3_200).contains(&books), "{books}");
+    assert!((225..675).contains(&trades), "{trades}");
 }
 
 /// Dislocations of one symbol: how long each lasted (ms) and its largest edge (bp).
@@ -160,6 +160,36 @@ fn the_default_flow_parts_the_venues_often_enough_and_long_enough() {
     // Nearly all are what the settings say; noise may add or take a little at the rims.
     let within = all.iter().filter(|(ms, edge)| (25..=75).contains(ms) && *edge >= 4.5).count();
     assert!(within * 100 >= count * 97, "{within} of {count}");
+}
+
+#[test]
+fn perpetuals_move_with_their_pair_seeded_or_recorded() {
+    let mut stage = Stage::new(&FlowOptions::default());
+    let path = capture("perpetual", &CAPTURE);
+    let mut taped = Stage::new(&recorded(path.clone()));
+    let middle = |stage: &Stage, symbol: &str| {
+        let (bid, ask) = stage.best(1, symbol);
+        assert!(bid < ask, "{symbol} {bid} {ask}");
+        f64::midpoint(bid, ask)
+    };
+    let mut trades = 0;
+    for passed in 0..2_000 {
+        let events = stage.step(passed * MS);
+        trades += events
+            .iter()
+            .filter(|(_, event)| matches!(event, ExchangeEvent::Trade { symbol, .. } if symbol == "ETHUSDT.P"))
+            .count();
+        for pair in ["BTCUSDT", "ETHUSDT"] {
+            let (spot, contract) = (middle(&stage, pair), middle(&stage, &format!("{pair}.P")));
+            assert!((contract / spot - 1.0).abs() < 50e-4, "{pair} {spot} {contract}");
+        }
+        taped.step(passed * MS);
+    }
+    assert!(trades > 20, "{trades}");
+    // One capture moves the pair; the other pair has the seeded flow.
+    assert!((middle(&taped, "BTCUSDT.P") - 100.0).abs() < 1.0);
+    assert!(middle(&taped, "ETHUSDT.P") > 2_000.0);
+    std::fs::remove_file(path).unwrap();
 }
 
 #[test]

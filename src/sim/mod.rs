@@ -25,6 +25,7 @@ mod faults;
 mod flow;
 #[cfg(test)]
 mod flow_tests;
+mod frames;
 mod funding;
 mod handle;
 mod host;

@@ -7,12 +7,12 @@
 //! begins again from its start, whose snapshot then replaces the book.
 
 use super::flow::{FlowOptions, Stage};
+use super::frames::{Frame, parse};
 use super::random::{DislocationClock, Noise, Random};
 use super::{SimLevel, SymbolRules};
 use crate::types::Side;
 use flate2::read::MultiGzDecoder;
 use rust_decimal::Decimal;
-use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -26,30 +26,6 @@ const LOOP_PAUSE_NS: u64 = 100_000_000;
 const DERIVED_LEVELS: usize = 60;
 /// Half the distance between bid and ask that a dislocation has to jump, as a ratio.
 const DERIVED_SPREAD: f64 = 0.2e-4;
-
-/// What one line says.
-#[derive(Clone, Debug, PartialEq)]
-enum Frame {
-    /// The capture begins: what follows up to the snapshot is early.
-    Begin,
-    Snapshot {
-        last_id: u64,
-        levels: Vec<(Side, SimLevel)>,
-    },
-    Depth {
-        last_id: u64,
-        levels: Vec<(Side, SimLevel)>,
-    },
-    Best {
-        id: u64,
-        bid: SimLevel,
-        ask: SimLevel,
-    },
-    Trade {
-        taker: Side,
-        level: SimLevel,
-    },
-}
 
 /// Both sides as recorded, and what of them the venue's tick and lot leave.
 #[derive(Clone, Debug, Default)]
@@ -161,15 +137,24 @@ impl Tape {
             });
         }
         tape.source = Some((source, rules_here));
-        let candidates = (0..tape.followers.len()).collect();
+        let parts = tape.parting();
         let mut pairs: Vec<String> =
             venues.iter().flat_map(|(_, rules)| rules).map(SymbolRules::pair).collect();
         pairs.sort_unstable();
         pairs.dedup();
         let random = Random::new(options.seed, 0x7a9d);
-        tape.dislocations =
-            DislocationClock::new(options.dislocations, pairs.len(), candidates, random);
+        tape.dislocations = DislocationClock::new(options.dislocations, pairs.len(), parts, random);
         Ok(tape)
+    }
+
+    /// Places of the followers that part: those of the recorded kind, if there are any.
+    fn parting(&self) -> Vec<usize> {
+        let is_perpetual = |rules: &SymbolRules| rules.perpetual.is_some();
+        let kind = self.source.as_ref().is_some_and(|(_, rules)| is_perpetual(rules));
+        let all = self.followers.iter().enumerate();
+        let same = all.filter(|(_, one)| is_perpetual(&one.rules) == kind).map(|(at, _)| at);
+        let same: Vec<usize> = same.collect();
+        if same.is_empty() { (0..self.followers.len()).collect() } else { same }
     }
 
     pub(super) fn pair(&self) -> &str {
@@ -448,49 +433,4 @@ fn to_lot(qty: Decimal, lot: Decimal) -> Decimal {
 fn reader(path: &Path) -> Result<BufReader<MultiGzDecoder<File>>, String> {
     let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file)))
-}
-
-/// What a line says; `symbol` is taken from the first line that names one, lines of other symbols
-/// mean nothing.
-fn parse(json: &Value, symbol: &mut String) -> Option<Frame> {
-    let number = |value: &Value| value.as_str().and_then(|text| text.parse::<Decimal>().ok());
-    let levels = |bids: &Value, asks: &Value| -> Option<Vec<(Side, SimLevel)>> {
-        let mut levels = Vec::new();
-        for (side, rows) in [(Side::Buy, bids), (Side::Sell, asks)] {
-            for row in rows.as_array()? {
-                levels.push((side, (number(row.get(0)?)?, number(row.get(1)?)?)));
-            }
-        }
-        Some(levels)
-    };
-    if let Some(last_id) = json.get("lastUpdateId").and_then(Value::as_u64) {
-        return Some(Frame::Snapshot {
-            last_id,
-            levels: levels(json.get("bids")?, json.get("asks")?)?,
-        });
-    }
-    let (stream, data) = (json.get("stream")?.as_str()?, json.get("data")?);
-    let name = data.get("s")?.as_str()?;
-    if symbol.is_empty() {
-        name.clone_into(symbol);
-    }
-    if symbol != name {
-        return None;
-    }
-    let field = |key: &str| data.get(key).and_then(number);
-    let kind = stream.split('@').nth(1)?;
-    if kind == "depth" {
-        let last_id = data.get("u")?.as_u64()?;
-        return Some(Frame::Depth { last_id, levels: levels(data.get("b")?, data.get("a")?)? });
-    }
-    if kind == "bookTicker" {
-        let (bid, ask) = ((field("b")?, field("B")?), (field("a")?, field("A")?));
-        return Some(Frame::Best { id: data.get("u")?.as_u64()?, bid, ask });
-    }
-    if kind == "trade" {
-        let buyer_rests = data.get("m")?.as_bool()?;
-        let taker = if buyer_rests { Side::Sell } else { Side::Buy };
-        return Some(Frame::Trade { taker, level: (field("p")?, field("q")?) });
-    }
-    None
 }

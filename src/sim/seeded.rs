@@ -35,7 +35,7 @@ struct Pair {
     start: f64,
     fair: f64,
     fair_ns: u64,
-    /// Of spot and of perpetuals: books part from others of their kind.
+    /// Of spot and of perpetuals: each kind parts as often as if it were alone.
     dislocations: [DislocationClock; 2],
     books: Vec<Book>,
 }
@@ -120,7 +120,8 @@ impl Pair {
             let all = books.iter().enumerate();
             let same = all.filter(|(_, book): &(usize, &Book)| book.is_perpetual == is_perpetual);
             let mut candidates: Vec<usize> = same.map(|(at, _)| at).collect();
-            if candidates.len() == 1 {
+            // Alone it has nobody to part from.
+            if books.len() == 1 {
                 candidates.clear();
             }
             DislocationClock::new(options.dislocations, pairs, candidates, random)

@@ -22,13 +22,30 @@ fn every_message_is_read_alike() {
 /// What a venue sends all day is read by a scanner, whatever it is recorded in.
 #[test]
 fn shapes_of_every_product_are_scanned() {
-    let [mut spot, mut usdm, mut bybit, mut linear] = all();
+    let [mut spot, mut usdm, mut bybit, mut linear, mut coins] = all();
     let mut is = |which: usize, kind: FrameKind, text: &str| {
-        let decoder: &mut Both =
-            [&mut spot, &mut usdm, &mut bybit, &mut linear].into_iter().nth(which).unwrap();
+        let decoder: &mut Both = [&mut spot, &mut usdm, &mut bybit, &mut linear, &mut coins]
+            .into_iter()
+            .nth(which)
+            .unwrap();
         assert_eq!(decoder.compare(text.as_bytes()).0, Some(kind), "{text}");
     };
     use FrameKind::{Depth, Top, Trade};
+    is(
+        4,
+        Top,
+        r#"{"channel":"bbo","data":{"coin":"@107","time":1785251522090,"bbo":[null,{"px":"38.12","sz":"0.5","n":2}]}}"#,
+    );
+    is(
+        4,
+        Depth,
+        r#"{"channel":"l2Book","data":{"coin":"BTC","time":1785251521889,"levels":[[{"px":"63460.0","sz":"0.02666","n":2}],[]]}}"#,
+    );
+    is(
+        4,
+        Trade,
+        r#"{"channel":"trades","data":[{"coin":"BTC","side":"A","px":"80639.0","sz":"0.00022","time":1788490042052,"hash":"0x00","tid":1095884267920331,"users":["0xa6","0x8a"]}]}"#,
+    );
     is(
         0,
         Top,
@@ -139,4 +156,18 @@ fn zeros_in_a_streams_name_are_not_read() {
     let mut usdm = Both::new("binance", InstrumentKind::LinearPerpetual, 50);
     assert_eq!(usdm.compare(text.replace('\0', "").as_bytes()).0, Some(FrameKind::Trade));
     assert_eq!(usdm.compare(text.as_bytes()).0, None);
+}
+
+/// Orders of futures as they were recorded are read by the scanner.
+#[test]
+fn recorded_orders_of_futures_are_scanned() {
+    let mut usdm = Both::new("binance_usdm", InstrumentKind::LinearPerpetual, 50);
+    let mut scanned = 0;
+    for (name, text) in messages() {
+        if name.starts_with("binance/usdm_user_order_") && name.ends_with("_real.json") {
+            assert!(usdm.compare(text.as_bytes()).1, "{name}");
+            scanned += 1;
+        }
+    }
+    assert!(scanned >= 3);
 }

@@ -119,7 +119,7 @@ fn swap_members(text: &mut Vec<u8>, one: &Index, other: &Index) {
 }
 
 thread_local! {
-    static DECODERS: RefCell<[Both; 4]> = RefCell::new(all());
+    static DECODERS: RefCell<[Both; 5]> = RefCell::new(all());
     /// Without those that are far from any scanner and long.
     static MESSAGES: Vec<String> =
         messages().into_iter().map(|(_, text)| text).filter(|text| text.len() < 4_000).collect();

@@ -18,6 +18,10 @@ const SYMBOLS: &[(&str, Scale)] = &[
     ("XRPUSDT", Scale { price_decimals: 4, qty_decimals: 0 }),
     ("SOLUSDT", SCALE),
     ("BTCPERP", SCALE),
+    ("BTC", SCALE),
+    ("HYPE", FINE),
+    ("MATIC", FINE),
+    ("@107", FINE),
 ];
 
 /// A decoder in both ways of reading lists.
@@ -48,12 +52,13 @@ impl Both {
 }
 
 /// One decoder for each venue and product.
-pub fn all() -> [Both; 4] {
+pub fn all() -> [Both; 5] {
     [
         Both::new("binance", InstrumentKind::Spot, 50),
         Both::new("binance", InstrumentKind::LinearPerpetual, 50),
         Both::new("bybit", InstrumentKind::Spot, 50),
         Both::new("bybit", InstrumentKind::LinearPerpetual, 50),
+        Both::new("hyperliquid", InstrumentKind::LinearPerpetual, 50),
     ]
 }
 
@@ -64,7 +69,7 @@ pub fn messages() -> Vec<(String, String)> {
         .map_or_else(|| root.join("../shared/fixtures"), PathBuf::from);
     let mut found = Vec::new();
     for folder in [root.join("tests/fixtures"), more] {
-        for venue in ["binance", "bybit"] {
+        for venue in ["binance", "bybit", "hyperliquid"] {
             let Ok(files) = fs::read_dir(folder.join(venue)) else {
                 println!("skipped: no messages in {} (set STOOP_FIXTURES)", folder.display());
                 continue;

@@ -273,6 +273,18 @@ impl Limits {
         self.give_back(account, if maker { MAKER_REFUND } else { 1 }, now_ms);
     }
 
+    /// Orders of an account in the running longer window.
+    pub(super) fn long_count(&self, account: AccountId, now_ms: u64) -> u32 {
+        self.order_counts(account, now_ms)[1]
+    }
+
+    /// Lets the orders since the count was `before` be one over the longer window, as a batch is.
+    pub(super) fn join_batch(&mut self, account: AccountId, before: u32, now_ms: u64) {
+        let [_, long] = self.order_windows(account);
+        long.roll(now_ms);
+        long.count = long.count.min(before.saturating_add(1));
+    }
+
     fn give_back(&mut self, account: AccountId, orders: u32, now_ms: u64) {
         for window in self.order_windows(account) {
             window.roll(now_ms);

@@ -4,6 +4,7 @@
 //! `u` counts the messages of the topic, `seq` the matches of the symbol. Who subscribes is not
 //! known here.
 
+use super::category::{Category, wire_symbol};
 use super::json::{Object, array, decimal};
 use crate::sim::venues::sides::differences;
 use crate::sim::{Exchange, SimLevel};
@@ -124,26 +125,29 @@ impl DepthStream {
         asks: &[SimLevel],
         now_ms: u64,
     ) -> String {
+        let linear = Category::of(symbol) == Category::Linear;
+        let symbol = wire_symbol(symbol);
         let data = Object::new()
             .text("s", symbol)
             .raw("b", &levels(bids))
             .raw("a", &levels(asks))
             .number("u", self.u)
             .number("seq", self.mark.seq);
-        Object::new()
-            .text("topic", &format!("orderbook.{}.{symbol}", self.depth))
-            .number("ts", now_ms)
-            .text("type", kind)
-            .raw("data", &data.done())
-            .number("cts", self.mark.cts)
-            .done()
+        let head = Object::new().text("topic", &format!("orderbook.{}.{symbol}", self.depth));
+        // Deeper levels of linear contracts have these two the other way round.
+        let head = if linear && self.depth > 1 {
+            head.text("type", kind).number("ts", now_ms)
+        } else {
+            head.number("ts", now_ms).text("type", kind)
+        };
+        head.raw("data", &data.done()).number("cts", self.mark.cts).done()
     }
 
     /// The REST form: the first `limit` levels.
     pub(super) fn result(&self, symbol: &str, limit: usize, now_ms: u64) -> String {
         let first = |side: &[SimLevel]| levels(&side[..limit.min(side.len())]);
         Object::new()
-            .text("s", symbol)
+            .text("s", wire_symbol(symbol))
             .raw("b", &first(&self.bids))
             .raw("a", &first(&self.asks))
             .number("ts", now_ms)

@@ -1,5 +1,6 @@
 //! The venue's error codes and texts.
 
+use super::category::Category;
 use crate::sim::venues::fields::BadField;
 use crate::sim::{Refusal, SimOrderState, SymbolRules};
 use rust_decimal::Decimal;
@@ -38,6 +39,22 @@ impl VenueError {
         Self::new(10006, "Too many visits. Exceeded the API Rate Limit.")
     }
 
+    /// The same of an order of this category.
+    pub(super) fn unknown_in(category: Category) -> Self {
+        match category {
+            Category::Spot => Self::unknown_order(),
+            Category::Linear => Self::new(110001, "order not exists or too late to cancel"),
+        }
+    }
+
+    /// A symbol that this category does not have.
+    pub(super) fn symbol_in(category: Category) -> Self {
+        match category {
+            Category::Spot => Self::symbol(),
+            Category::Linear => Self::new(10001, "params error: symbol invalid"),
+        }
+    }
+
     /// An order that can no longer be cancelled or amended.
     pub(super) fn ended(state: SimOrderState) -> Self {
         match state {
@@ -61,6 +78,9 @@ pub(super) fn refused(
     price: Decimal,
     qty: Decimal,
 ) -> VenueError {
+    if rules.perpetual.is_some() {
+        return refused_linear(refusal, rules, qty);
+    }
     let (code, text) = match refusal {
         Refusal::UnknownSymbol => return VenueError::symbol(),
         Refusal::PriceBounds if !rules.price_max.is_zero() && price > rules.price_max => {
@@ -75,23 +95,51 @@ pub(super) fn refused(
         Refusal::QtyLot => (170137, "Order volume decimal too long."),
         Refusal::NotionalMin => (170140, "Order value exceeded lower limit."),
         Refusal::NotionalMax => (170124, "Order amount too large."),
-        Refusal::InsufficientBalance | Refusal::InsufficientMargin => {
-            (170131, "Insufficient balance.")
-        }
+        Refusal::InsufficientBalance => (170131, "Insufficient balance."),
         Refusal::WouldTake => (170218, "The LIMIT-MAKER order is rejected due to invalid price."),
-        Refusal::NotFillable
-        | Refusal::NoLiquidity
-        | Refusal::ReduceOnly
-        | Refusal::Leverage
-        | Refusal::HasPosition
-        | Refusal::HasOrders
-        | Refusal::NoPosition => (170210, "New order rejected."),
         Refusal::DuplicateClientId => (170141, "Duplicate clientOrderId."),
         Refusal::UnknownOrder => return VenueError::unknown_order(),
         Refusal::BadAmend => (
             10001,
             "The order remains unchanged as the parameters entered match the existing ones.",
         ),
+        _ => (170210, "New order rejected."),
+    };
+    VenueError::new(code, text)
+}
+
+/// The same for linear contracts, which have other codes.
+fn refused_linear(refusal: Refusal, rules: &SymbolRules, qty: Decimal) -> VenueError {
+    let (code, text) = match refusal {
+        Refusal::UnknownSymbol => return VenueError::symbol_in(Category::Linear),
+        Refusal::PriceBounds => (110003, "Order price exceeds the allowable range."),
+        Refusal::PriceTick => (10001, "params error: price invalid"),
+        Refusal::QtyBounds if qty > rules.qty_min => {
+            (10001, "The number of contracts exceeds maximum limit allowed")
+        }
+        Refusal::QtyBounds => (10001, "The number of contracts below the minimum limit allowed"),
+        Refusal::QtyLot => (10001, "Qty invalid"),
+        Refusal::NotionalMin | Refusal::NotionalMax => {
+            let least = rules.notional_min.normalize();
+            let text = format!("Order does not meet minimum order value {least}USDT");
+            return VenueError::new(110094, text);
+        }
+        Refusal::InsufficientMargin | Refusal::InsufficientBalance => {
+            (110007, "ab not enough for new order")
+        }
+        Refusal::DuplicateClientId => (110072, "OrderLinkedID is duplicate"),
+        Refusal::UnknownOrder => return VenueError::unknown_in(Category::Linear),
+        Refusal::BadAmend => (10001, "order not modified"),
+        Refusal::ReduceOnly => {
+            (110017, "current position is zero, cannot fix reduce-only order qty")
+        }
+        Refusal::Leverage => (110013, "cannot set leverage due to risk limit"),
+        Refusal::HasPosition => (110024, "You have an existing position."),
+        Refusal::HasOrders => (110028, "You have existing open orders."),
+        Refusal::NoPosition => (110017, "position is zero"),
+        Refusal::WouldTake | Refusal::NotFillable | Refusal::NoLiquidity => {
+            (110003, "Order price exceeds the allowable range.")
+        }
     };
     VenueError::new(code, text)
 }

@@ -1,18 +1,20 @@
 //! Parameters of a JSON request, with the venue's errors for what is missing or malformed.
 
+use super::category::Category;
 use super::errors::VenueError;
 pub(super) use crate::sim::venues::fields::Fields;
 use crate::sim::{PlaceRequest, SimOrderType, SymbolRules};
 use crate::types::{Side, TimeInForce};
 use rust_decimal::Decimal;
+use serde_json::Value;
 
 /// Longest client id.
 const LINK_LENGTH_MAX: usize = 36;
 
 impl<'a> Fields<'a> {
-    /// The category must be spot.
-    pub(super) fn spot(self) -> Result<(), VenueError> {
-        if self.required("category")? == "spot" { Ok(()) } else { Err(VenueError::category()) }
+    /// The category of the request.
+    pub(super) fn category(self) -> Result<Category, VenueError> {
+        Category::read(Some(self.required("category")?))
     }
 
     /// The client id, if one was sent.
@@ -53,9 +55,23 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A flag that may be missing.
+    fn flag(self, name: &str) -> Result<bool, VenueError> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(set)) => Ok(*set),
+            Some(_) => Err(VenueError::parameter(name)),
+        }
+    }
+
     /// A new order. The client id is left empty if none was sent.
-    pub(super) fn new_order(self) -> Result<PlaceRequest, VenueError> {
-        let symbol = self.required("symbol")?.to_owned();
+    pub(super) fn new_order(self, category: Category) -> Result<PlaceRequest, VenueError> {
+        let symbol = category.symbol(self.required("symbol")?);
+        let linear = category == Category::Linear;
+        // Positions are net: there is no other index.
+        if linear && self.0.get("positionIdx").is_some_and(|index| index.as_u64() != Some(0)) {
+            return Err(VenueError::new(10001, "position idx not match position mode"));
+        }
         let side = self.side()?;
         if !matches!(self.text("orderFilter")?, None | Some("Order")) {
             return Err(VenueError::parameter("orderFilter"));
@@ -67,6 +83,7 @@ impl<'a> Fields<'a> {
                 let price = self.decimal("price")?;
                 (kind, time_in_force, price.ok_or_else(|| VenueError::parameter("price"))?)
             }
+            "Market" if linear => (SimOrderType::Market, TimeInForce::Ioc, Decimal::ZERO),
             "Market" => (self.market_kind(side)?, TimeInForce::Ioc, Decimal::ZERO),
             _ => return Err(VenueError::new(170116, "Invalid orderType.")),
         };
@@ -79,7 +96,7 @@ impl<'a> Fields<'a> {
             time_in_force,
             price,
             qty,
-            reduce_only: false,
+            reduce_only: linear && self.flag("reduceOnly")?,
         })
     }
 }
@@ -108,6 +125,14 @@ pub(super) fn check_venue_rules(
     let in_bounds = price > Decimal::ZERO && price >= rules.price_min && below;
     let Some(last) = last_price.filter(|_| limited && in_bounds) else { return Ok(()) };
     let quote = &rules.quote;
+    if rules.perpetual.is_some() {
+        let outside = match side {
+            Side::Buy => price > last * (Decimal::ONE + band),
+            Side::Sell => price < last * (Decimal::ONE - band),
+        };
+        let error = || VenueError::new(110003, "Order price exceeds the allowable range.");
+        return if outside { Err(error()) } else { Ok(()) };
+    }
     match side {
         Side::Buy if price > last * (Decimal::ONE + band) => {
             let most = cut(last * (Decimal::ONE + band), rules);

@@ -56,15 +56,26 @@ pub(super) enum Endpoint {
     Wallet,
     Account,
     FeeRate,
+    Positions,
+    SetLeverage,
+    SwitchMode,
+    MarginMode,
+    TransactionLog,
+    Dcp,
+    DcpInfo,
 }
 
 impl Endpoint {
     fn allowed(self, limits: &BybitLimits) -> u32 {
         match self {
-            Self::FeeRate => limits.fee_rate,
-            Self::Realtime | Self::History | Self::Executions | Self::Wallet | Self::Account => {
-                limits.reads
-            }
+            Self::FeeRate | Self::MarginMode | Self::Dcp | Self::DcpInfo => limits.fee_rate,
+            Self::Realtime
+            | Self::History
+            | Self::Executions
+            | Self::Wallet
+            | Self::Account
+            | Self::Positions => limits.reads,
+            Self::TransactionLog => limits.reads / 2,
             _ => limits.orders,
         }
     }

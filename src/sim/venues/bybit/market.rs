@@ -1,20 +1,23 @@
 //! Public data: trades, order books and tickers of every symbol, and who subscribes to what.
 
+use super::category::{Category, wire_symbol};
 use super::depth::{DEPTHS, DepthStream, Mark};
-use super::json::{Object, array, decimal};
+use super::json::{Object, array};
 use super::records::exec_id;
 use super::rows::side;
+use super::ticker::{self, Ticker, best};
 use crate::sim::venues::day::Day;
-use crate::sim::{ConnId, Exchange, SimLevel, WireOut, WsOut};
+use crate::sim::{ConnId, Exchange, SimLevel, SimLiquidation, WireOut, WsOut};
 use crate::types::Side;
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Trades kept for `market/recent-trade` of spot.
-const TRADES_MAX: usize = 60;
+/// Trades kept for `market/recent-trade`, of spot and of linear.
+const TRADES_MAX: [usize; 2] = [60, 1_000];
 /// Trades of one message.
 const TRADES_PER_MESSAGE: usize = 1_024;
-const TICKER_EVERY_MS: u64 = 50;
+/// Time between two tickers, of spot and of linear.
+const TICKER_EVERY_MS: [u64; 2] = [50, 100];
 /// Starts high, as counters of years do.
 const FIRST_SEQ: u64 = 2_000_000_000;
 
@@ -33,6 +36,7 @@ pub(super) struct Print {
 #[derive(Debug)]
 struct Listing {
     symbol: String,
+    category: Category,
     index: usize,
     mark: Mark,
     /// Prints were seen whose book change has not come yet.
@@ -42,14 +46,17 @@ struct Listing {
     /// Prints not sent yet.
     unsent: Vec<Print>,
     day: Option<Day>,
+    ticker: Ticker,
     ticker_dirty: bool,
     ticker_ms: u64,
+    liquidations: Vec<SimLiquidation>,
 }
 
 impl Listing {
     fn new(symbol: &str, index: usize) -> Self {
         Self {
             symbol: symbol.to_owned(),
+            category: Category::of(symbol),
             index,
             mark: Mark { seq: FIRST_SEQ, cts: 0 },
             in_match: false,
@@ -57,8 +64,10 @@ impl Listing {
             trades: VecDeque::new(),
             unsent: Vec::new(),
             day: None,
+            ticker: Ticker::default(),
             ticker_dirty: false,
             ticker_ms: 0,
+            liquidations: Vec::new(),
         }
     }
 
@@ -77,7 +86,7 @@ impl Listing {
         let print = Print { exec_id, time_ms, price, qty, taker, seq: self.mark.seq };
         self.unsent.push(print.clone());
         self.trades.push_back(print);
-        if self.trades.len() > TRADES_MAX {
+        if self.trades.len() > TRADES_MAX[usize::from(self.is_linear())] {
             self.trades.pop_front();
         }
         self.day.get_or_insert(Day::new(price)).trade(price, qty);
@@ -89,6 +98,7 @@ impl Listing {
             self.step(time_ms);
         }
         self.in_match = false;
+        self.ticker_dirty |= self.is_linear();
         self.streams.iter_mut().for_each(DepthStream::touch);
     }
 
@@ -108,7 +118,18 @@ impl Listing {
         )
     }
 
-    fn ticker(&self, now_ms: u64) -> Option<String> {
+    fn is_linear(&self) -> bool {
+        self.category == Category::Linear
+    }
+
+    /// The ticker, whole where a subscription begins.
+    fn ticker(&mut self, exchange: &Exchange, whole: bool, now_ms: u64) -> Option<String> {
+        if self.is_linear() {
+            let day = self.day.unwrap_or_default();
+            let members = ticker::linear(&self.symbol, &day, exchange, now_ms);
+            let marks = (self.mark.seq, now_ms);
+            return self.ticker.message(&self.symbol, members, whole, marks);
+        }
         let message = Object::new()
             .text("topic", &format!("tickers.{}", self.symbol))
             .number("ts", now_ms)
@@ -118,25 +139,43 @@ impl Listing {
     }
 
     fn trades(&self, prints: &[Print], now_ms: u64) -> String {
+        let symbol = wire_symbol(&self.symbol);
         let row = |print: &Print| {
+            let id = self.category.exec_id(print.exec_id);
+            let (price, qty) = (print.price, print.qty);
+            if self.is_linear() {
+                return Object::new()
+                    .number("T", print.time_ms)
+                    .text("s", symbol)
+                    .text("S", side(print.taker))
+                    .decimal("v", qty)
+                    .decimal("p", price)
+                    .text("L", "ZeroPlusTick")
+                    .text("i", &id)
+                    .flag("BT", false)
+                    .flag("RPI", false)
+                    .number("seq", print.seq)
+                    .done();
+            }
             Object::new()
-                .digits("i", print.exec_id)
+                .text("i", &id)
                 .number("T", print.time_ms)
                 .decimal("p", print.price)
                 .decimal("v", print.qty)
                 .text("S", side(print.taker))
                 .number("seq", print.seq)
-                .text("s", &self.symbol)
+                .text("s", symbol)
                 .flag("BT", false)
                 .flag("RPI", false)
                 .done()
         };
-        Object::new()
-            .text("topic", &format!("publicTrade.{}", self.symbol))
-            .number("ts", now_ms)
-            .text("type", "snapshot")
-            .raw("data", &array(prints.iter().map(row)))
-            .done()
+        let head = Object::new().text("topic", &format!("publicTrade.{symbol}"));
+        let head = if self.is_linear() {
+            head.text("type", "snapshot").number("ts", now_ms)
+        } else {
+            head.number("ts", now_ms).text("type", "snapshot")
+        };
+        head.raw("data", &array(prints.iter().map(row))).done()
     }
 }
 
@@ -147,7 +186,7 @@ enum Topic {
     Book(usize, usize),
     Trades,
     Ticker(usize),
-    /// Taken and never pushed: candles.
+    /// Pushed when they happen, and taken and never pushed: liquidations, candles, price limits.
     Silent,
 }
 
@@ -209,10 +248,29 @@ impl Market {
         }
     }
 
+    /// A position is being liquidated.
+    pub(super) fn on_liquidation(&mut self, liquidation: &SimLiquidation) {
+        if let Some(listing) = self.listing_mut(&liquidation.symbol) {
+            listing.liquidations.push(liquidation.clone());
+        }
+    }
+
+    /// A mark was made.
+    pub(super) fn on_mark(&mut self, symbol: &str) {
+        if let Some(listing) = self.listing_mut(symbol) {
+            listing.ticker_dirty = true;
+        }
+    }
+
     fn topic(&self, text: &str) -> Result<Topic, TopicError> {
-        let mut parts = text.splitn(3, '.');
+        // The symbol of a linear contract has a suffix with a point.
+        let is_linear = Category::of(text) == Category::Linear;
+        let bare = wire_symbol(text);
+        let mut parts = bare.splitn(3, '.');
         let (kind, second, third) = (parts.next(), parts.next(), parts.next());
+        let category = Category::of(text);
         let find = |symbol: &str| {
+            let symbol = category.symbol(symbol);
             let position = self.listings.iter().position(|listing| listing.symbol == symbol);
             position.ok_or(TopicError::NoSuchSymbol)
         };
@@ -225,6 +283,10 @@ impl Market {
             (Some("publicTrade"), Some(symbol), None) => find(symbol).map(|_| Topic::Trades),
             (Some("tickers"), Some(symbol), None) => find(symbol).map(Topic::Ticker),
             (Some("kline"), Some(_), Some(symbol)) => find(symbol).map(|_| Topic::Silent),
+            (Some("allLiquidation" | "priceLimit"), Some(_), _) if is_linear => {
+                let symbol = bare.split_once('.').map_or("", |(_, symbol)| symbol);
+                find(symbol).map(|_| Topic::Silent)
+            }
             _ => Err(TopicError::NoSuchTopic),
         }
     }
@@ -258,7 +320,7 @@ impl Market {
                 }
                 Some(streams[depth].snapshot(symbol, now_ms))
             }
-            Ok(Topic::Ticker(listing)) => self.listings[listing].ticker(now_ms),
+            Ok(Topic::Ticker(listing)) => self.listings[listing].ticker(exchange, true, now_ms),
             _ => None,
         };
         if let Some(message) = message {
@@ -297,10 +359,15 @@ impl Market {
                 let topic = format!("publicTrade.{}", listing.symbol);
                 send(&topic, &mut || Some(listing.trades(part, now_ms)));
             }
-            if listing.ticker_dirty && now_ms.abs_diff(listing.ticker_ms) >= TICKER_EVERY_MS {
+            let every_ms = TICKER_EVERY_MS[usize::from(listing.is_linear())];
+            if listing.ticker_dirty && now_ms.abs_diff(listing.ticker_ms) >= every_ms {
                 (listing.ticker_dirty, listing.ticker_ms) = (false, now_ms);
                 let topic = format!("tickers.{}", listing.symbol);
-                send(&topic, &mut || listing.ticker(now_ms));
+                send(&topic, &mut || listing.ticker(exchange, false, now_ms));
+            }
+            for liquidation in std::mem::take(&mut listing.liquidations) {
+                let topic = format!("allLiquidation.{}", listing.symbol);
+                send(&topic, &mut || Some(ticker::liquidation(&liquidation, now_ms)));
             }
             let Listing { streams, symbol, mark, .. } = listing;
             for stream in streams {
@@ -332,8 +399,8 @@ impl Market {
         let listing = self.listing(symbol)?;
         let row = |print: &Print| {
             Object::new()
-                .digits("execId", print.exec_id)
-                .text("symbol", symbol)
+                .text("execId", &listing.category.exec_id(print.exec_id))
+                .text("symbol", wire_symbol(symbol))
                 .decimal("price", print.price)
                 .decimal("size", print.qty)
                 .text("side", side(print.taker))
@@ -344,19 +411,24 @@ impl Market {
                 .done()
         };
         let rows = array(listing.trades.iter().rev().take(limit).map(row));
-        Some(Object::new().text("category", "spot").raw("list", &rows).done())
+        Some(Object::new().text("category", listing.category.word()).raw("list", &rows).done())
     }
 
     /// One row of `market/tickers`.
-    pub(super) fn ticker_row(&self, symbol: &str, exchange: &Exchange) -> Option<String> {
+    pub(super) fn ticker_row(
+        &self,
+        symbol: &str,
+        exchange: &Exchange,
+        now_ms: u64,
+    ) -> Option<String> {
         let listing = self.listing(symbol)?;
         let (_, bids, asks) = exchange.depth(symbol, 1)?;
-        let best = |side: &[SimLevel]| {
-            let level = side.first().map(|&(price, qty)| (decimal(price), decimal(qty)));
-            level.unwrap_or_default()
-        };
         let ((bid, bid_qty), (ask, ask_qty)) = (best(&bids), best(&asks));
         let day = listing.day.unwrap_or_default();
+        if listing.is_linear() {
+            let members = ticker::linear(symbol, &day, exchange, now_ms);
+            return Some(ticker::linear_row(symbol, &members));
+        }
         let row = Object::new()
             .text("symbol", symbol)
             .text("bid1Price", &bid)

@@ -1,32 +1,44 @@
-//! The simulated wire of Bybit v5, spot: REST, the public, private and trade sockets.
+//! The simulated wire of Bybit v5, spot and linear perpetuals in one unified account: REST, the public,
+//! private and trade sockets.
 //!
-//! Written from the venue's documentation and recorded frames of it. Not here: derivatives,
-//! conditional orders, margin, candles. Whether the streams or the reply tell an outcome first is
+//! Written from the venue's documentation and recorded frames of it. Not here: inverse contracts and
+//! options, hedge mode, conditional orders, borrowing, candles. Whether the streams or the reply tell an outcome first is
 //! the server's choice: replies leave [`Wire::on_http`] and [`Wire::on_ws_text`], stream messages
 //! leave [`Wire::on_exchange`].
 
 mod auth;
+mod category;
+mod dcp;
 mod depth;
 mod desk;
 mod errors;
 mod fields;
 mod limits;
 mod market;
+mod positions;
 mod private;
+mod public;
 mod records;
+mod replies;
 mod rest;
 mod rows;
 mod sockets;
 #[cfg(test)]
 mod tests;
+mod ticker;
+mod wallet;
 
+pub use category::LINEAR;
 pub use limits::BybitLimits;
 
 use super::json;
 use crate::sim::{
-    ConnId, Exchange, ExchangeEvent, HttpReply, HttpRequest, SimFill, SimOrder, Wire, WireOut,
-    WsOut,
+    Cause, ConnId, Exchange, ExchangeEvent, HttpReply, HttpRequest, PlaceRequest, SimFill,
+    SimFunding, SimOrder, SimOrderType, Wire, WireOut, WsOut,
 };
+use crate::types::{Side, TimeInForce};
+use category::Category;
+use dcp::Dcp;
 use desk::Desk;
 use market::Market;
 use private::{Listener, News};
@@ -36,6 +48,7 @@ use sockets::{Kind, Socket};
 use std::collections::BTreeMap;
 
 const PUBLIC: &str = "/v5/public/spot";
+const PUBLIC_LINEAR: &str = "/v5/public/linear";
 const PRIVATE: &str = "/v5/private";
 const TRADE: &str = "/v5/trade";
 
@@ -72,6 +85,7 @@ pub struct Bybit {
     desk: Desk,
     market: Market,
     sockets: BTreeMap<ConnId, Socket>,
+    dcp: Dcp,
 }
 
 impl Default for Bybit {
@@ -89,6 +103,7 @@ impl Bybit {
             desk: Desk::new(&options),
             market: Market::default(),
             sockets: BTreeMap::new(),
+            dcp: Dcp::default(),
         }
     }
 
@@ -125,10 +140,26 @@ impl Bybit {
         let symbol = &order.request.symbol;
         let seq = self.market.seq(symbol);
         news.order(order.account, order.order_id, symbol, seq);
-        let (Some(fill), Some(rules)) = (fill, exchange.rules(symbol)) else { return };
+        let linear = Category::of(symbol) == Category::Linear;
+        let perpetual = exchange.rules(symbol).and_then(|rules| rules.perpetual.as_ref());
+        if let Some(perpetual) = perpetual {
+            // The margin of its orders is part of the wallet.
+            news.balance(order.account, &perpetual.settle);
+        }
+        let position = exchange.position(order.account, symbol).filter(|_| linear);
+        let mark = position.as_ref().map_or(Decimal::ZERO, |position| position.mark);
+        let (Some(fill), Some(rules)) = (fill, exchange.rules(symbol)) else {
+            if let Some(position) = position {
+                news.position(position, seq);
+            }
+            return;
+        };
         let execution = Execution {
             serial: 0,
             exec_id: exec_id(self.market.index(symbol), fill.trade_id),
+            kind: if order.cause == Cause::Liquidation { "BustTrade" } else { "Trade" },
+            mark,
+            wallet: exchange.margin(order.account, &fill.fee_asset).wallet,
             fill: fill.clone(),
             request: order.request.clone(),
             leaves: order.leaves(),
@@ -136,6 +167,70 @@ impl Bybit {
             seq,
         };
         news.execution(self.desk.records.executed(execution));
+    }
+
+    /// Funding is told as an execution of no order.
+    fn on_funding(&mut self, paid: &SimFunding, exchange: &Exchange, news: &mut News) {
+        let seq = self.market.seq(&paid.symbol);
+        let side = if paid.qty.is_sign_negative() { Side::Sell } else { Side::Buy };
+        let qty = paid.qty.abs();
+        let request = PlaceRequest {
+            symbol: paid.symbol.clone(),
+            client_id: String::new(),
+            side,
+            order_type: SimOrderType::Market,
+            time_in_force: TimeInForce::Ioc,
+            price: Decimal::ZERO,
+            qty: Decimal::ZERO,
+            reduce_only: false,
+        };
+        let fill = SimFill {
+            trade_id: paid.id,
+            order_id: 0,
+            account: paid.account,
+            symbol: paid.symbol.clone(),
+            client_id: String::new(),
+            side,
+            price: paid.mark,
+            qty,
+            fee: -paid.amount,
+            fee_asset: paid.asset.clone(),
+            closed: Decimal::ZERO,
+            realised: Decimal::ZERO,
+            position: paid.qty,
+            maker: false,
+            time_ms: paid.time_ms,
+        };
+        let execution = Execution {
+            serial: 0,
+            exec_id: exec_id(self.market.index(&paid.symbol), paid.id),
+            kind: "Funding",
+            mark: paid.mark,
+            wallet: exchange.margin(paid.account, &paid.asset).wallet,
+            fill,
+            request,
+            leaves: Decimal::ZERO,
+            fee_rate: paid.rate,
+            seq,
+        };
+        news.funding(self.desk.records.executed(execution));
+    }
+
+    /// Cancels the orders of accounts whose protected sockets are all gone.
+    fn protect(&mut self, exchange: &mut Exchange, now_ms: u64) {
+        let sockets = &self.sockets;
+        let listens = |account, topic: &str| {
+            let live =
+                |socket: &Socket| socket.account == Some(account) && socket.topics.contains(topic);
+            sockets.values().any(live)
+        };
+        for (account, category) in self.dcp.due(listens, now_ms) {
+            let symbols = exchange.symbols().iter().map(|rules| rules.symbol.clone());
+            let symbols = symbols.filter(|symbol| Category::of(symbol) == category);
+            for symbol in symbols.collect::<Vec<_>>() {
+                exchange.cancel_all(account, Some(&symbol), now_ms);
+            }
+        }
     }
 
     /// The server is about to go: trade sockets that are open take no new requests, the query
@@ -197,7 +292,7 @@ impl Wire for Bybit {
         self.market.learn(exchange);
         let refuse = |status| HttpReply { status, ..HttpReply::default() };
         let kind = match path {
-            PUBLIC => Kind::Public,
+            PUBLIC | PUBLIC_LINEAR => Kind::Public,
             PRIVATE => Kind::Private,
             TRADE => Kind::Trade,
             _ => return Err(refuse(404)),
@@ -206,7 +301,9 @@ impl Wire for Bybit {
             Kind::Public => None,
             _ => Some(idle_ms(query, self.options.idle_ms).ok_or_else(|| refuse(400))?),
         };
-        self.sockets.insert(conn, Socket::new(kind, idle, now_ms));
+        let linear = path == PUBLIC_LINEAR;
+        let category = if linear { Category::Linear } else { Category::Spot };
+        self.sockets.insert(conn, Socket::new((kind, category), idle, now_ms));
         Ok(())
     }
 
@@ -253,10 +350,15 @@ impl Wire for Bybit {
                 ExchangeEvent::Order { order, fill, .. } => {
                     self.on_order(order, fill.as_ref(), exchange, &mut news);
                 }
-                ExchangeEvent::Position { .. }
-                | ExchangeEvent::Mark(_)
-                | ExchangeEvent::Funding(_)
-                | ExchangeEvent::Liquidation(_) => {}
+                ExchangeEvent::Position { position, .. } => {
+                    let seq = self.market.seq(&position.symbol);
+                    news.position(position.clone(), seq);
+                }
+                ExchangeEvent::Mark(mark) => self.market.on_mark(&mark.symbol),
+                ExchangeEvent::Funding(paid) => self.on_funding(paid, exchange, &mut news),
+                ExchangeEvent::Liquidation(liquidation) => {
+                    self.market.on_liquidation(liquidation);
+                }
                 ExchangeEvent::Balance { account, assets, .. } => {
                     for (asset, ..) in assets {
                         news.balance(*account, asset);
@@ -280,6 +382,7 @@ impl Wire for Bybit {
 
     fn on_timer(&mut self, exchange: &mut Exchange, now_ms: u64, out: &mut WireOut) {
         self.market.push(exchange, now_ms, out);
+        self.protect(exchange, now_ms);
         for (&conn, socket) in &self.sockets {
             let silent = now_ms.saturating_sub(socket.heard_ms);
             if socket.idle_ms.is_some_and(|limit| silent >= limit) {

@@ -1,13 +1,14 @@
-//! The private topics of spot: what an account is told about its orders, fills and balances.
+//! The private topics: what an account is told about its orders, fills, positions and balances.
 //!
 //! No topic begins with a snapshot, and no order between topics is promised: it varies here from
 //! order to order.
 
+use super::category::{Category, wire_symbol};
 use super::json::{Object, array};
 use super::records::{Execution, Record};
-use super::rows::{self, Coin};
-use crate::sim::{AccountId, ConnId, Exchange, WireOut, WsOut};
-use rust_decimal::Decimal;
+use super::wallet::{self, Coin, coins};
+use super::{positions, rows};
+use crate::sim::{AccountId, ConnId, Exchange, SimPosition, WireOut, WsOut};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Topics of all categories in one.
@@ -74,6 +75,10 @@ struct OrderNews {
 #[derive(Default)]
 pub(super) struct News {
     orders: Vec<OrderNews>,
+    /// Positions with the cross sequence of their symbol, by account and symbol.
+    positions: BTreeMap<(AccountId, String), (SimPosition, u64)>,
+    /// Executions that belong to no order.
+    funding: Vec<Execution>,
     balances: BTreeMap<AccountId, BTreeSet<String>>,
 }
 
@@ -100,6 +105,17 @@ impl News {
         }
     }
 
+    /// A position changed, or an order on it.
+    pub(super) fn position(&mut self, position: SimPosition, seq: u64) {
+        let key = (position.account, position.symbol.clone());
+        self.positions.insert(key, (position, seq));
+    }
+
+    /// Funding was paid.
+    pub(super) fn funding(&mut self, execution: Execution) {
+        self.funding.push(execution);
+    }
+
     /// A balance changed.
     pub(super) fn balance(&mut self, account: AccountId, asset: &str) {
         self.balances.entry(account).or_default().insert(asset.to_owned());
@@ -114,7 +130,7 @@ impl News {
         now_ms: u64,
         out: &mut WireOut,
     ) {
-        let mut wallets = self.balances;
+        let mut wallets = self.balances.clone();
         for news in &self.orders {
             // One order in four hears of its balances first.
             if news.order_id % 4 == 3
@@ -124,9 +140,10 @@ impl News {
             }
             let Some(record) = record(news.account, news.order_id) else { continue };
             let order_row = rows::order_on_stream(record, false);
+            let trades = news.executions.iter().filter(|execution| execution.kind == "Trade");
             let mut topics = [
                 ("order", vec![order_row]),
-                ("execution.fast", news.executions.iter().map(rows::execution_fast).collect()),
+                ("execution.fast", trades.map(rows::execution_fast).collect()),
                 ("execution", news.executions.iter().map(rows::execution_on_stream).collect()),
             ];
             // And one in two of its fills before its state.
@@ -136,12 +153,32 @@ impl News {
             for (topic, rows) in &topics {
                 if !rows.is_empty() {
                     let id = message_id(news.account, &news.symbol, news.seq);
-                    send(listeners, news.account, topic, &id, rows, now_ms, out);
+                    let category = Category::of(&news.symbol);
+                    send(listeners, news.account, (topic, category), &id, rows, now_ms, out);
                 }
             }
         }
+        self.send_linear(listeners, now_ms, out);
         for (account, assets) in &wallets {
             send_wallet(listeners, *account, assets, exchange, now_ms, out);
+        }
+    }
+}
+
+impl News {
+    fn send_linear(&self, listeners: &[Listener<'_>], now_ms: u64, out: &mut WireOut) {
+        let mut tell = |account: AccountId, topic: &str, id: &str, row: String| {
+            let topic = (topic, Category::Linear);
+            send(listeners, account, topic, id, &[row], now_ms, out);
+        };
+        for execution in &self.funding {
+            let fill = &execution.fill;
+            let id = message_id(fill.account, &fill.symbol, execution.seq);
+            tell(fill.account, "execution", &id, rows::execution_on_stream(execution));
+        }
+        for ((account, _), (position, seq)) in &self.positions {
+            let id = format!("{}_position_{now_ms}", 100_000_001 + account.0);
+            tell(*account, "position", &id, positions::row(position, *seq, true));
         }
     }
 }
@@ -157,18 +194,19 @@ pub(super) fn send_raced(
     let account = record.order.account;
     let id = message_id(account, &record.order.request.symbol, seq);
     let rows = [rows::order_on_stream(record, true)];
-    send(listeners, account, "order", &id, &rows, now_ms, out);
+    let topic = ("order", Category::of(&record.order.request.symbol));
+    send(listeners, account, topic, &id, &rows, now_ms, out);
 }
 
 fn message_id(account: AccountId, symbol: &str, seq: u64) -> String {
-    format!("{}_{symbol}_{seq}", 100_000_001 + account.0)
+    format!("{}_{}_{seq}", 100_000_001 + account.0, wire_symbol(symbol))
 }
 
 /// Sends rows of a topic to those who subscribed to it, in either form.
 fn send(
     listeners: &[Listener<'_>],
     account: AccountId,
-    topic: &str,
+    (topic, category): (&str, Category),
     id: &str,
     rows: &[String],
     now_ms: u64,
@@ -176,7 +214,7 @@ fn send(
 ) {
     let data = array(rows);
     for listener in listeners.iter().filter(|listener| listener.account == account) {
-        for topic in [topic.to_owned(), format!("{topic}.spot")] {
+        for topic in [topic.to_owned(), format!("{topic}.{}", category.word())] {
             if !listener.topics.contains(&topic) {
                 continue;
             }
@@ -201,20 +239,8 @@ fn send_wallet(
     let changed: Vec<Coin> =
         all.iter().filter(|coin| assets.contains(&coin.name)).cloned().collect();
     let id = format!("{}_{now_ms}", 100_000_001 + account.0);
-    let rows = [rows::wallet(&all, &changed)];
-    send(listeners, account, "wallet", &id, &rows, now_ms, out);
-}
-
-/// An account's coins with their value in USD.
-pub(super) fn coins(exchange: &Exchange, account: AccountId) -> Vec<Coin> {
-    let price = |asset: &str| match asset {
-        "USDT" | "USDC" | "USD" => Decimal::ONE,
-        _ => exchange.last_price(&format!("{asset}USDT")).unwrap_or_default(),
-    };
-    let balances = exchange.balances(account).into_iter();
-    balances
-        .map(|(name, (free, locked))| Coin { price: price(&name), name, free, locked })
-        .collect()
+    let rows = [wallet::wallet(&all, &changed)];
+    send(listeners, account, ("wallet", Category::Spot), &id, &rows, now_ms, out);
 }
 
 #[cfg(test)]

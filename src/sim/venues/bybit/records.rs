@@ -3,6 +3,7 @@
 //! The exchange knows open orders and forgets ended ones early; this is the longer memory behind
 //! `order/realtime`, `order/history` and `execution/list`. All of it is bounded.
 
+use super::category::uuid_number;
 use crate::sim::{AccountId, PlaceRequest, SimFill, SimOrder};
 use rust_decimal::Decimal;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -22,18 +23,26 @@ const EXEC_ID_BASE: u64 = 2_100_000_000_000_000_000;
 const EXEC_ID_SYMBOL_STEP: u64 = 100_000_000_000_000;
 
 /// The venue's id of an order.
-pub(super) fn order_id(id: u64) -> u64 {
+pub(super) fn order_number(id: u64) -> u64 {
     ORDER_ID_BASE + id
 }
 
-/// The exchange's number of a venue id.
+/// The exchange's number of a venue id of either form.
 pub(super) fn exchange_id(text: &str) -> Option<u64> {
+    if text.contains('-') {
+        return uuid_number(text);
+    }
     text.parse::<u64>().ok()?.checked_sub(ORDER_ID_BASE)
 }
 
-/// The venue's id of a trade, public or private.
+/// A trade's number among all symbols, public or private.
 pub(super) fn exec_id(symbol_index: usize, trade_id: u64) -> u64 {
-    EXEC_ID_BASE + symbol_index as u64 * EXEC_ID_SYMBOL_STEP + trade_id
+    symbol_index as u64 * EXEC_ID_SYMBOL_STEP + trade_id
+}
+
+/// The venue's number of it.
+pub(super) fn exec_number(id: u64) -> u64 {
+    EXEC_ID_BASE + id
 }
 
 /// An order and what the exchange does not keep of it.
@@ -49,8 +58,14 @@ pub(super) struct Record {
 pub(super) struct Execution {
     /// Position in the account's list, counted from one.
     pub(super) serial: u64,
-    /// Venue's id.
+    /// Number among all symbols.
     pub(super) exec_id: u64,
+    /// `Trade`, `BustTrade` or `Funding`.
+    pub(super) kind: &'static str,
+    /// Mark price then; zero for spot.
+    pub(super) mark: Decimal,
+    /// Wallet of the fee's asset after it.
+    pub(super) wallet: Decimal,
     pub(super) fill: SimFill,
     /// What was asked.
     pub(super) request: PlaceRequest,

@@ -1,62 +1,68 @@
-//! The REST endpoints of spot.
+//! The REST endpoints that need a key, and the frame of all.
 //!
 //! HTTP status is 200 for all but unknown paths and shut-out addresses; success and failure are in
 //! `retCode`.
 
 use super::Bybit;
 use super::auth::check_request;
+use super::category::{Category, wire_symbol};
 use super::desk::{Action, Call, Reply};
 use super::errors::VenueError;
-use super::fields::quote_precision;
 use super::json::{Object, array, escaped, query, quoted};
 use super::limits::{Budget, Endpoint};
-use super::private::coins;
 use super::records::{Execution, Record, exchange_id};
-use super::rows;
 use super::sockets::trace_id;
-use crate::sim::{AccountId, Exchange, HttpReply, HttpRequest, SymbolRules};
-use rust_decimal::Decimal;
+use super::wallet::{self, coins};
+use super::{positions, rows};
+use crate::sim::{AccountId, Exchange, HttpReply, HttpRequest};
 use serde_json::Value;
 
 /// Query or body of a request, by name.
-struct Params(Vec<(String, String)>);
+pub(super) struct Params(Vec<(String, String)>);
 
 impl Params {
-    fn of(request: &HttpRequest) -> Self {
+    pub(super) fn of(request: &HttpRequest) -> Self {
         Self(query(&request.query))
     }
 
     /// An empty value is as good as none.
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    fn spot(&self) -> Result<(), VenueError> {
-        if self.get("category") == Some("spot") { Ok(()) } else { Err(VenueError::category()) }
+    pub(super) fn category(&self) -> Result<Category, VenueError> {
+        Category::read(self.get("category"))
     }
 
-    fn number(&self, name: &str) -> Result<Option<u64>, VenueError> {
+    /// The exchange's name of the symbol, if one was sent.
+    pub(super) fn named_symbol(&self, category: Category) -> Option<String> {
+        self.get("symbol").map(|symbol| category.symbol(symbol))
+    }
+
+    pub(super) fn number(&self, name: &str) -> Result<Option<u64>, VenueError> {
         let Some(text) = self.get(name) else { return Ok(None) };
         let invalid = || VenueError::new(10001, format!("params error: {name} invalid"));
         text.parse().map(Some).map_err(|_| invalid())
     }
 
-    fn limit(&self, default: u64, max: u64) -> Result<usize, VenueError> {
+    pub(super) fn limit(&self, default: u64, max: u64) -> Result<usize, VenueError> {
         match self.number("limit")?.unwrap_or(default) {
             limit if (1..=max).contains(&limit) => Ok(limit as usize),
             _ => Err(VenueError::new(10001, "params error: limit invalid")),
         }
     }
 
-    fn symbol(&self) -> Result<&str, VenueError> {
-        self.get("symbol").ok_or_else(|| VenueError::new(10001, "params error: symbol is required"))
+    /// The exchange's name of the symbol, which must be there.
+    pub(super) fn symbol(&self, category: Category) -> Result<String, VenueError> {
+        self.named_symbol(category)
+            .ok_or_else(|| VenueError::new(10001, "params error: symbol is required"))
     }
 }
 
-type Answer = Result<Reply, VenueError>;
+pub(super) type Answer = Result<Reply, VenueError>;
 
-fn not_supported() -> VenueError {
+pub(super) fn not_supported() -> VenueError {
     VenueError::new(10001, "Not supported symbols")
 }
 
@@ -103,6 +109,13 @@ fn private_endpoint(method: &str, path: &str) -> Option<Option<Endpoint>> {
         ("GET", "/v5/account/wallet-balance") => Some(Endpoint::Wallet),
         ("GET", "/v5/account/info") => Some(Endpoint::Account),
         ("GET", "/v5/account/fee-rate") => Some(Endpoint::FeeRate),
+        ("GET", "/v5/position/list") => Some(Endpoint::Positions),
+        ("POST", "/v5/position/set-leverage") => Some(Endpoint::SetLeverage),
+        ("POST", "/v5/position/switch-mode") => Some(Endpoint::SwitchMode),
+        ("POST", "/v5/account/set-margin-mode") => Some(Endpoint::MarginMode),
+        ("GET", "/v5/account/transaction-log") => Some(Endpoint::TransactionLog),
+        ("POST", "/v5/order/disconnected-cancel-all") => Some(Endpoint::Dcp),
+        ("GET", "/v5/account/query-dcp-info") => Some(Endpoint::DcpInfo),
         _ => return None,
     })
 }
@@ -146,79 +159,6 @@ impl Bybit {
         reply(&answer, Some(budget), now_ms)
     }
 
-    /// Endpoints without a key; `None` if it is not one of them.
-    fn public(
-        &mut self,
-        request: &HttpRequest,
-        exchange: &Exchange,
-        now_ms: u64,
-    ) -> Option<Answer> {
-        if request.method != "GET" {
-            return None;
-        }
-        let params = Params::of(request);
-        let answer = match request.path.as_str() {
-            "/v5/market/time" => {
-                let seconds = Object::new().digits("timeSecond", now_ms / 1_000);
-                return Some(Ok(Reply::of(seconds.digits("timeNano", now_ms * 1_000_000).done())));
-            }
-            "/v5/market/instruments-info" => {
-                params.spot().and_then(|()| self.instruments(&params, exchange))
-            }
-            "/v5/market/orderbook" => {
-                params.spot().and_then(|()| self.order_book(&params, exchange, now_ms))
-            }
-            "/v5/market/recent-trade" => params.spot().and_then(|()| self.recent_trades(&params)),
-            "/v5/market/tickers" => params.spot().and_then(|()| self.tickers(&params, exchange)),
-            "/v5/market/kline" => params.spot().and_then(|()| candles(&params, exchange)),
-            _ => return None,
-        };
-        Some(answer.map(Reply::of))
-    }
-
-    fn instruments(&self, params: &Params, exchange: &Exchange) -> Result<String, VenueError> {
-        let wanted = params.get("symbol");
-        let base = params.get("baseCoin");
-        let rows: Vec<String> = exchange
-            .symbols()
-            .iter()
-            .enumerate()
-            .filter(|(_, rules)| wanted.is_none_or(|symbol| rules.symbol == symbol))
-            .filter(|(_, rules)| base.is_none_or(|base| rules.base == base))
-            .filter(|_| params.get("status").is_none_or(|status| status == "Trading"))
-            .map(|(index, rules)| instrument(index, rules, self.options.price_band))
-            .collect();
-        if rows.is_empty() && wanted.is_some() {
-            return Err(not_supported());
-        }
-        Ok(category_list(rows))
-    }
-
-    fn order_book(
-        &mut self,
-        params: &Params,
-        exchange: &Exchange,
-        now_ms: u64,
-    ) -> Result<String, VenueError> {
-        let (symbol, limit) = (params.symbol()?, params.limit(1, 1_000)?);
-        self.market.book(symbol, limit, exchange, now_ms).ok_or_else(not_supported)
-    }
-
-    fn recent_trades(&self, params: &Params) -> Result<String, VenueError> {
-        let (symbol, limit) = (params.symbol()?, params.limit(60, 60)?);
-        self.market.recent_trades(symbol, limit).ok_or_else(not_supported)
-    }
-
-    fn tickers(&self, params: &Params, exchange: &Exchange) -> Result<String, VenueError> {
-        let wanted = params.get("symbol");
-        let symbols = exchange.symbols().iter().map(|rules| rules.symbol.as_str());
-        let rows: Vec<String> = symbols
-            .filter(|symbol| wanted.is_none_or(|wanted| *symbol == wanted))
-            .filter_map(|symbol| self.market.ticker_row(symbol, exchange))
-            .collect();
-        if rows.is_empty() { Err(not_supported()) } else { Ok(category_list(rows)) }
-    }
-
     fn batch(
         &mut self,
         request: &HttpRequest,
@@ -251,17 +191,43 @@ impl Bybit {
             Endpoint::Executions => self.executions(&params, account, call.now_ms)?,
             Endpoint::Wallet => wallet(&params, account, call.exchange)?,
             Endpoint::FeeRate => fee_rates(&params, call.exchange)?,
-            _ => account_info(call.now_ms),
+            Endpoint::Positions => self.positions(&params, call)?,
+            Endpoint::SetLeverage => positions::set_leverage(&body_of(request)?, call)?,
+            Endpoint::SwitchMode => positions::switch_mode(&body_of(request)?)?,
+            Endpoint::MarginMode => positions::set_margin_mode(&body_of(request)?, call)?,
+            Endpoint::TransactionLog => self.transactions(&params, account, call.now_ms)?,
+            Endpoint::Dcp => {
+                self.dcp.set(&body_of(request)?, account, call.now_ms)?;
+                "{}".to_owned()
+            }
+            Endpoint::DcpInfo => self.dcp.info(account),
+            _ => account_info(call),
         };
         Ok(Reply::of(result))
+    }
+
+    fn positions(&self, params: &Params, call: &Call<'_>) -> Result<String, VenueError> {
+        if params.category()? != Category::Linear {
+            return Err(VenueError::category());
+        }
+        let symbol = params.named_symbol(Category::Linear);
+        let seq = |symbol: &str| self.market.seq(symbol);
+        positions::list(symbol.as_deref(), params.get("settleCoin"), call, seq)
     }
 
     /// Open orders; with `openOnly=1` the last ended ones. An order that is named is shown
     /// whichever it is.
     fn realtime(&self, params: &Params, account: AccountId) -> Result<String, VenueError> {
-        params.spot()?;
+        let category = params.category()?;
         let records = &self.desk.records;
-        let found: Vec<&Record> = if params.get("orderId").or(params.get("orderLinkId")).is_some() {
+        let named_one = params.get("orderId").or(params.get("orderLinkId")).is_some();
+        let narrowed = ["symbol", "baseCoin", "settleCoin"];
+        let narrowed = narrowed.iter().any(|name| params.get(name).is_some());
+        if category == Category::Linear && !named_one && !narrowed {
+            let text = "params error: symbol, baseCoin or settleCoin is required";
+            return Err(VenueError::new(10001, text));
+        }
+        let found: Vec<&Record> = if named_one {
             let lately = records.ended_lately(account);
             records.open(account).chain(lately).filter(|record| named(params, record)).collect()
         } else if params.get("openOnly") == Some("1") {
@@ -273,7 +239,7 @@ impl Bybit {
     }
 
     fn history(&self, params: &Params, account: AccountId) -> Result<String, VenueError> {
-        params.spot()?;
+        params.category()?;
         let (from, to) = (params.number("startTime")?, params.number("endTime")?);
         let ended = self.desk.records.ended(account);
         let found = ended
@@ -293,7 +259,8 @@ impl Bybit {
         account: AccountId,
         now_ms: u64,
     ) -> Result<String, VenueError> {
-        params.spot()?;
+        let category = params.category()?;
+        let symbol = params.named_symbol(category);
         let limit = params.limit(50, 100)?;
         let (from, to) = time_window(params, now_ms)?;
         let before = cursor(params, |text| text.split(':').next()?.parse().ok())?;
@@ -302,10 +269,11 @@ impl Bybit {
             let fill = &execution.fill;
             before.is_none_or(|before: u64| execution.serial < before)
                 && (from..=to).contains(&fill.time_ms)
-                && params.get("symbol").is_none_or(|symbol| fill.symbol == symbol)
+                && Category::of(&fill.symbol) == category
+                && symbol.as_ref().is_none_or(|symbol| fill.symbol == *symbol)
                 && params.get("orderLinkId").is_none_or(|link| fill.client_id == link)
                 && order_id.is_none_or(|id| id == Some(fill.order_id))
-                && params.get("execType").is_none_or(|kind| kind == "Trade")
+                && params.get("execType").is_none_or(|kind| kind == execution.kind)
         };
         let mut found = self.desk.records.executions(account).filter(wanted);
         let page: Vec<&Execution> = found.by_ref().take(limit).collect();
@@ -315,9 +283,36 @@ impl Bybit {
         let rows = array(page.iter().map(|execution| rows::execution_in_list(execution)));
         let result = Object::new()
             .text("nextPageCursor", &next.unwrap_or_default())
-            .text("category", "spot")
+            .text("category", category.word())
             .raw("list", &rows);
         Ok(result.done())
+    }
+
+    /// `account/transaction-log`: trades and funding of linear contracts, newest first.
+    fn transactions(
+        &self,
+        params: &Params,
+        account: AccountId,
+        now_ms: u64,
+    ) -> Result<String, VenueError> {
+        let limit = params.limit(20, 50)?;
+        let (from, to) = time_window(params, now_ms)?;
+        let before = cursor(params, |text| text.split(':').next()?.parse().ok())?;
+        let kind = params.get("type");
+        let wanted = |execution: &&Execution| {
+            Category::of(&execution.fill.symbol) == Category::Linear
+                && before.is_none_or(|before: u64| execution.serial < before)
+                && (from..=to).contains(&execution.fill.time_ms)
+                && params.get("currency").is_none_or(|coin| coin == execution.fill.fee_asset)
+                && kind.is_none_or(|kind| kind == rows::transaction_type(execution))
+        };
+        let mut found = self.desk.records.executions(account).filter(wanted);
+        let page: Vec<&Execution> = found.by_ref().take(limit).collect();
+        let last = page.last().filter(|_| found.next().is_some());
+        let next = last.map(|last| escaped(&format!("{0}:1,{0}:1", last.serial)));
+        let rows = array(page.iter().map(|execution| rows::transaction(execution)));
+        let result = Object::new().text("nextPageCursor", &next.unwrap_or_default());
+        Ok(result.raw("list", &rows).done())
     }
 }
 
@@ -341,51 +336,11 @@ fn body_of(request: &HttpRequest) -> Result<Value, VenueError> {
     serde_json::from_str(&request.body).map_err(invalid)
 }
 
-fn category_list(rows: Vec<String>) -> String {
-    Object::new().text("category", "spot").raw("list", &array(rows)).done()
-}
-
-fn instrument(index: usize, rules: &SymbolRules, band: Decimal) -> String {
-    let lot = Object::new()
-        .decimal("basePrecision", rules.lot_size)
-        .decimal("quotePrecision", quote_precision(rules))
-        .decimal("minOrderQty", rules.qty_min)
-        .decimal("maxOrderQty", rules.qty_max)
-        .decimal("minOrderAmt", rules.notional_min)
-        .decimal("maxOrderAmt", rules.notional_max)
-        .decimal("maxLimitOrderQty", rules.qty_max)
-        .decimal("maxMarketOrderQty", rules.qty_market_max)
-        .decimal("postOnlyMaxLimitOrderSize", rules.qty_max);
-    let risk =
-        Object::new().decimal("priceLimitRatioX", band).decimal("priceLimitRatioY", band).done();
-    Object::new()
-        .number("symbolId", index as u64 + 1)
-        .text("symbol", &rules.symbol)
-        .text("baseCoin", &rules.base)
-        .text("quoteCoin", &rules.quote)
-        .text("innovation", "0")
-        .text("status", "Trading")
-        .text("marginTrading", "utaOnly")
-        .text("stTag", "0")
-        .raw("lotSizeFilter", &lot.done())
-        .raw("priceFilter", &Object::new().decimal("tickSize", rules.tick_size).done())
-        .raw("riskParameters", &risk)
-        .text("symbolType", "")
-        .done()
-}
-
-/// Candles are not kept: the list is always empty.
-fn candles(params: &Params, exchange: &Exchange) -> Result<String, VenueError> {
-    let symbol = params.symbol()?;
-    exchange.rules(symbol).ok_or_else(not_supported)?;
-    Ok(Object::new().text("category", "spot").text("symbol", symbol).raw("list", "[]").done())
-}
-
 /// Whether the query's ids and symbol are those of the order.
 fn named(params: &Params, record: &Record) -> bool {
     let (order, request) = (&record.order, &record.order.request);
     let id = params.get("orderId").map(exchange_id);
-    params.get("symbol").is_none_or(|symbol| request.symbol == symbol)
+    params.get("symbol").is_none_or(|symbol| wire_symbol(&request.symbol) == symbol)
         && id.is_none_or(|id| id == Some(order.order_id))
         && params.get("orderLinkId").is_none_or(|link| request.client_id == link)
 }
@@ -405,6 +360,7 @@ fn order_page(params: &Params, found: Vec<&Record>) -> Result<String, VenueError
         exchange_id(rest)
     })?;
     let base = params.get("baseCoin");
+    let category = params.category()?;
     let skipped = match after {
         None => 0,
         Some(id) => {
@@ -414,21 +370,21 @@ fn order_page(params: &Params, found: Vec<&Record>) -> Result<String, VenueError
     };
     let wanted = |record: &&&Record| {
         let request = &record.order.request;
-        params.get("symbol").is_none_or(|symbol| request.symbol == symbol)
+        Category::of(&request.symbol) == category
+            && params.get("symbol").is_none_or(|symbol| wire_symbol(&request.symbol) == symbol)
             && base.is_none_or(|base| request.symbol.starts_with(base))
     };
     let mut rest = found.iter().skip(skipped).filter(wanted);
     let page: Vec<&&Record> = rest.by_ref().take(limit).collect();
     let last = page.last().filter(|_| rest.next().is_some());
     let token = |record: &&&Record| {
-        let id = super::records::order_id(record.order.order_id);
+        let id = category.order_id(record.order.order_id);
         escaped(&format!("page_token={id}&"))
     };
     let next = last.map(token).unwrap_or_default();
     let rows = array(page.iter().map(|record| rows::order_in_list(record)));
-    let result =
-        Object::new().raw("list", &rows).text("nextPageCursor", &next).text("category", "spot");
-    Ok(result.done())
+    let result = Object::new().raw("list", &rows).text("nextPageCursor", &next);
+    Ok(result.text("category", category.word()).done())
 }
 
 fn wallet(params: &Params, account: AccountId, exchange: &Exchange) -> Result<String, VenueError> {
@@ -439,18 +395,19 @@ fn wallet(params: &Params, account: AccountId, exchange: &Exchange) -> Result<St
     let wanted: Option<Vec<&str>> = params.get("coin").map(|list| list.split(',').collect());
     let shown = |name: &str| wanted.as_ref().is_none_or(|wanted| wanted.contains(&name));
     let chosen: Vec<_> = all.iter().filter(|coin| shown(&coin.name)).cloned().collect();
-    Ok(Object::new().raw("list", &array([rows::wallet(&all, &chosen)])).done())
+    Ok(Object::new().raw("list", &array([wallet::wallet(&all, &chosen)])).done())
 }
 
 fn fee_rates(params: &Params, exchange: &Exchange) -> Result<String, VenueError> {
-    params.spot()?;
-    let wanted = params.get("symbol");
+    let category = params.category()?;
+    let wanted = params.named_symbol(category);
     let rows: Vec<String> = exchange
         .symbols()
         .iter()
-        .filter(|rules| wanted.is_none_or(|symbol| rules.symbol == symbol))
+        .filter(|rules| Category::of(&rules.symbol) == category)
+        .filter(|rules| wanted.as_ref().is_none_or(|symbol| rules.symbol == *symbol))
         .map(|rules| {
-            let row = Object::new().text("symbol", &rules.symbol);
+            let row = Object::new().text("symbol", wire_symbol(&rules.symbol));
             let row = row.decimal("takerFeeRate", rules.taker_fee);
             row.decimal("makerFeeRate", rules.maker_fee).done()
         })
@@ -461,10 +418,10 @@ fn fee_rates(params: &Params, exchange: &Exchange) -> Result<String, VenueError>
     Ok(Object::new().raw("list", &array(rows)).done())
 }
 
-fn account_info(now_ms: u64) -> String {
+fn account_info(call: &Call<'_>) -> String {
     Object::new()
-        .text("marginMode", "REGULAR_MARGIN")
-        .digits("updatedTime", now_ms)
+        .text("marginMode", positions::margin_mode(call))
+        .digits("updatedTime", call.now_ms)
         .number("unifiedMarginStatus", 5)
         .text("dcpStatus", "OFF")
         .number("timeWindow", 10)

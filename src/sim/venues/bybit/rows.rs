@@ -1,11 +1,11 @@
-//! Rows of orders, executions and wallets as the venue writes them for spot.
+//! Rows of orders and executions as the venue writes them.
 //!
-//! Field order follows recorded frames; fields that belong to derivatives stay empty, as they are
-//! for spot.
+//! Field order follows recorded frames; fields that belong to derivatives stay empty for spot.
 
-use super::json::{Object, array, decimal};
-use super::records::{Execution, Record, order_id};
-use crate::sim::{SimOrder, SimOrderState, SimOrderType};
+use super::category::{Category, wire_symbol};
+use super::json::{Object, decimal};
+use super::records::{Execution, Record};
+use crate::sim::{Cause, SimOrder, SimOrderState, SimOrderType};
 use crate::types::{Side, TimeInForce};
 use rust_decimal::Decimal;
 
@@ -33,7 +33,12 @@ fn leaves_change(order: &SimOrder) -> bool {
 }
 
 pub(super) fn status(order: &SimOrder) -> &'static str {
+    let linear = Category::of(&order.request.symbol) == Category::Linear;
     match order.state {
+        // One word for everything that ended unfilled or half filled, refused makers included.
+        SimOrderState::Canceled | SimOrderState::Expired | SimOrderState::Rejected if linear => {
+            "Cancelled"
+        }
         SimOrderState::New => "New",
         SimOrderState::PartiallyFilled => "PartiallyFilled",
         SimOrderState::Filled if leaves_change(order) => "PartiallyFilledCanceled",
@@ -67,8 +72,9 @@ fn order_type(kind: SimOrderType) -> &'static str {
     if is_market(kind) { "Market" } else { "Limit" }
 }
 
-fn market_unit(kind: SimOrderType) -> &'static str {
+fn market_unit(category: Category, kind: SimOrderType) -> &'static str {
     match kind {
+        _ if category == Category::Linear => "",
         SimOrderType::Market => "baseCoin",
         SimOrderType::MarketQuote => "quoteCoin",
         _ => "",
@@ -81,6 +87,33 @@ fn time_in_force(order: &SimOrder) -> &'static str {
         (SimOrderType::Market | SimOrderType::MarketQuote, _) | (_, TimeInForce::Ioc) => "IOC",
         (_, TimeInForce::Fok) => "FOK",
         (_, TimeInForce::Gtc) => "GTC",
+    }
+}
+
+fn cancel_type(cause: Cause) -> &'static str {
+    match cause {
+        Cause::None => "CancelByUser",
+        Cause::SelfTrade => "CancelBySmp",
+        Cause::ReduceOnly => "CancelByReduceOnly",
+        Cause::Liquidation => "CancelByPrepareLiq",
+    }
+}
+
+fn is_leverage(category: Category) -> &'static str {
+    if category == Category::Spot { "0" } else { "" }
+}
+
+/// A number that means nothing for spot.
+fn linear_only(category: Category, value: Decimal) -> String {
+    if category == Category::Spot { String::new() } else { decimal(value) }
+}
+
+/// Id of an execution's order; funding belongs to none and has one of its own.
+fn execution_order(execution: &Execution) -> String {
+    let fill = &execution.fill;
+    match execution.kind {
+        "Funding" => format!("{}-8-{}-0-2", fill.time_ms / 1_000, 100_000_001 + fill.account.0),
+        _ => Category::of(&fill.symbol).order_id(fill.order_id),
     }
 }
 
@@ -103,7 +136,7 @@ fn figures(record: &Record, raced: bool) -> Figures {
     let leaves = if open { order.leaves() } else { Decimal::ZERO };
     let (cancel_type, reason) = match order.state {
         _ if raced => ("CancelByUser", "EC_OrigClOrdIDDoesNotExist"),
-        SimOrderState::Canceled => ("CancelByUser", reject_reason(order)),
+        SimOrderState::Canceled => (cancel_type(order.cause), reject_reason(order)),
         _ => ("UNKNOWN", reject_reason(order)),
     };
     let detail =
@@ -129,11 +162,12 @@ fn figures(record: &Record, raced: bool) -> Figures {
 /// Row of the `order` topic. `raced`: the notice that a cancel came too late.
 pub(super) fn order_on_stream(record: &Record, raced: bool) -> String {
     let (order, request) = (&record.order, &record.order.request);
+    let category = Category::of(&request.symbol);
     let figures = figures(record, raced);
     Object::new()
-        .text("category", "spot")
-        .text("symbol", &request.symbol)
-        .digits("orderId", order_id(order.order_id))
+        .text("category", category.word())
+        .text("symbol", wire_symbol(&request.symbol))
+        .text("orderId", &category.order_id(order.order_id))
         .text("orderLinkId", &request.client_id)
         .text("blockTradeId", "")
         .text("side", side(request.side))
@@ -142,7 +176,7 @@ pub(super) fn order_on_stream(record: &Record, raced: bool) -> String {
         .text("cancelType", figures.cancel_type)
         .text("rejectReason", figures.reason)
         .text("timeInForce", time_in_force(order))
-        .text("isLeverage", "0")
+        .text("isLeverage", is_leverage(category))
         .decimal("price", request.price)
         .decimal("qty", request.qty)
         .text("avgPrice", &figures.average.map(decimal).unwrap_or_default())
@@ -158,16 +192,16 @@ pub(super) fn order_on_stream(record: &Record, raced: bool) -> String {
         .text("placeType", "")
         .text("lastPriceOnCreated", &figures.last_price)
         .flag("closeOnTrigger", false)
-        .flag("reduceOnly", false)
+        .flag("reduceOnly", request.reduce_only)
         .number("smpGroup", 0)
         .text("smpType", "None")
         .blanks(&["smpOrderId", "slLimitPrice", "tpLimitPrice", "tpslMode"])
         .text("createType", "CreateByUser")
-        .text("marketUnit", market_unit(request.order_type))
+        .text("marketUnit", market_unit(category, request.order_type))
         .digits("createdTime", order.created_ms)
         .digits("updatedTime", order.updated_ms)
         .text("feeCurrency", &figures.fee_currency)
-        .text("closedPnl", "0")
+        .decimal("closedPnl", order.realised)
         .raw("cumFeeDetail", &figures.fee_detail)
         .done()
 }
@@ -175,16 +209,17 @@ pub(super) fn order_on_stream(record: &Record, raced: bool) -> String {
 /// Row of `order/realtime` and `order/history`.
 pub(super) fn order_in_list(record: &Record) -> String {
     let (order, request) = (&record.order, &record.order.request);
+    let category = Category::of(&request.symbol);
     let figures = figures(record, false);
     Object::new()
-        .digits("orderId", order_id(order.order_id))
+        .text("orderId", &category.order_id(order.order_id))
         .text("orderLinkId", &request.client_id)
         .text("blockTradeId", "")
-        .text("symbol", &request.symbol)
+        .text("symbol", wire_symbol(&request.symbol))
         .decimal("price", request.price)
         .decimal("qty", request.qty)
         .text("side", side(request.side))
-        .text("isLeverage", "0")
+        .text("isLeverage", is_leverage(category))
         .number("positionIdx", 0)
         .text("orderStatus", status(order))
         .text("cancelType", figures.cancel_type)
@@ -198,12 +233,12 @@ pub(super) fn order_in_list(record: &Record) -> String {
         .text("timeInForce", time_in_force(order))
         .text("orderType", order_type(request.order_type))
         .blanks(&["stopOrderType", "orderIv"])
-        .text("marketUnit", market_unit(request.order_type))
+        .text("marketUnit", market_unit(category, request.order_type))
         .blanks(&["triggerPrice", "takeProfit", "stopLoss", "tpTriggerBy", "slTriggerBy"])
         .number("triggerDirection", 0)
         .text("triggerBy", "")
         .text("lastPriceOnCreated", &figures.last_price)
-        .flag("reduceOnly", false)
+        .flag("reduceOnly", request.reduce_only)
         .flag("closeOnTrigger", false)
         .text("smpType", "None")
         .number("smpGroup", 0)
@@ -225,21 +260,24 @@ fn order_qty(execution: &Execution) -> Decimal {
 /// Row of the `execution` topic.
 pub(super) fn execution_on_stream(execution: &Execution) -> String {
     let (fill, request) = (&execution.fill, &execution.request);
+    let category = Category::of(&fill.symbol);
     Object::new()
-        .text("category", "spot")
-        .text("symbol", &fill.symbol)
-        .text("closedSize", "")
+        .text("category", category.word())
+        .text("symbol", wire_symbol(&fill.symbol))
+        .text("closedSize", &linear_only(category, fill.closed))
         .decimal("execFee", fill.fee)
-        .digits("execId", execution.exec_id)
+        .text("execId", &category.exec_id(execution.exec_id))
         .decimal("execPrice", fill.price)
         .decimal("execQty", fill.qty)
-        .text("execType", "Trade")
+        .text("execType", execution.kind)
         .decimal("execValue", fill.price * fill.qty)
         .decimal("feeRate", execution.fee_rate)
-        .blanks(&["tradeIv", "markIv", "blockTradeId", "markPrice", "indexPrice"])
+        .blanks(&["tradeIv", "markIv", "blockTradeId"])
+        .text("markPrice", &linear_only(category, execution.mark))
+        .text("indexPrice", "")
         .text("underlyingPrice", "")
         .decimal("leavesQty", execution.leaves)
-        .digits("orderId", order_id(fill.order_id))
+        .text("orderId", &execution_order(execution))
         .text("orderLinkId", &fill.client_id)
         .decimal("orderPrice", request.price)
         .decimal("orderQty", order_qty(execution))
@@ -250,8 +288,8 @@ pub(super) fn execution_on_stream(execution: &Execution) -> String {
         .text("isLeverage", "0")
         .flag("isMaker", fill.maker)
         .number("seq", execution.seq)
-        .text("marketUnit", market_unit(request.order_type))
-        .text("execPnl", "0")
+        .text("marketUnit", market_unit(category, request.order_type))
+        .decimal("execPnl", fill.realised)
         .text("createType", "CreateByUser")
         .raw("extraFees", "[]")
         .text("feeCurrency", &fill.fee_asset)
@@ -261,13 +299,14 @@ pub(super) fn execution_on_stream(execution: &Execution) -> String {
 /// Row of the `execution.fast` topic: no fees, and no client id of a maker.
 pub(super) fn execution_fast(execution: &Execution) -> String {
     let fill = &execution.fill;
+    let category = Category::of(&fill.symbol);
     Object::new()
-        .text("category", "spot")
-        .text("symbol", &fill.symbol)
-        .digits("execId", execution.exec_id)
+        .text("category", category.word())
+        .text("symbol", wire_symbol(&fill.symbol))
+        .text("execId", &category.exec_id(execution.exec_id))
         .decimal("execPrice", fill.price)
         .decimal("execQty", fill.qty)
-        .digits("orderId", order_id(fill.order_id))
+        .text("orderId", &execution_order(execution))
         .flag("isMaker", fill.maker)
         .text("orderLinkId", if fill.maker { "" } else { &fill.client_id })
         .text("side", side(fill.side))
@@ -279,14 +318,15 @@ pub(super) fn execution_fast(execution: &Execution) -> String {
 /// Row of `execution/list`.
 pub(super) fn execution_in_list(execution: &Execution) -> String {
     let (fill, request) = (&execution.fill, &execution.request);
+    let category = Category::of(&fill.symbol);
     Object::new()
-        .text("symbol", &fill.symbol)
+        .text("symbol", wire_symbol(&fill.symbol))
         .text("orderType", order_type(request.order_type))
         .text("underlyingPrice", "")
         .text("orderLinkId", &fill.client_id)
         .text("side", side(fill.side))
         .text("indexPrice", "")
-        .digits("orderId", order_id(fill.order_id))
+        .text("orderId", &execution_order(execution))
         .text("stopOrderType", "")
         .decimal("leavesQty", execution.leaves)
         .digits("execTime", fill.time_ms)
@@ -294,79 +334,59 @@ pub(super) fn execution_in_list(execution: &Execution) -> String {
         .flag("isMaker", fill.maker)
         .decimal("execFee", fill.fee)
         .decimal("feeRate", execution.fee_rate)
-        .digits("execId", execution.exec_id)
-        .blanks(&["tradeIv", "blockTradeId", "markPrice"])
+        .text("execId", &category.exec_id(execution.exec_id))
+        .blanks(&["tradeIv", "blockTradeId"])
+        .text("markPrice", &linear_only(category, execution.mark))
         .decimal("execPrice", fill.price)
         .text("markIv", "")
         .decimal("orderQty", order_qty(execution))
         .decimal("orderPrice", request.price)
         .decimal("execValue", fill.price * fill.qty)
-        .text("execType", "Trade")
+        .text("execType", execution.kind)
         .decimal("execQty", fill.qty)
         .blanks(&["closedSize", "extraFees"])
         .number("seq", execution.seq)
         .done()
 }
 
-/// One coin of a wallet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Coin {
-    pub(super) name: String,
-    pub(super) free: Decimal,
-    pub(super) locked: Decimal,
-    /// Value of one in USD.
-    pub(super) price: Decimal,
-}
-
-impl Coin {
-    fn balance(&self) -> Decimal {
-        self.free + self.locked
-    }
-
-    fn value(&self) -> Decimal {
-        (self.balance() * self.price).trunc_with_scale(8)
+/// Kind of a row of `account/transaction-log`.
+pub(super) fn transaction_type(execution: &Execution) -> &'static str {
+    match execution.kind {
+        "Funding" => "SETTLEMENT",
+        "BustTrade" => "LIQUIDATION",
+        _ => "TRADE",
     }
 }
 
-fn coin(coin: &Coin) -> String {
+/// Row of `account/transaction-log`.
+pub(super) fn transaction(execution: &Execution) -> String {
+    let fill = &execution.fill;
+    let category = Category::of(&fill.symbol);
+    let funds = execution.kind == "Funding";
+    let (fee, funding) = if funds { (Decimal::ZERO, -fill.fee) } else { (fill.fee, Decimal::ZERO) };
+    let account = 100_000_001 + fill.account.0;
     Object::new()
-        .text("coin", &coin.name)
-        .decimal("equity", coin.balance())
-        .decimal("usdValue", coin.value())
-        .decimal("walletBalance", coin.balance())
-        .blanks(&["availableToWithdraw", "availableToBorrow"])
-        .text("borrowAmount", "0")
-        .text("accruedInterest", "0")
-        .text("totalOrderIM", "0")
-        .text("totalPositionIM", "0")
-        .text("totalPositionMM", "0")
-        .text("unrealisedPnl", "0")
-        .text("cumRealisedPnl", "0")
-        .text("bonus", "0")
-        .decimal("locked", coin.locked)
-        .flag("collateralSwitch", true)
-        .flag("marginCollateral", true)
-        .text("spotHedgingQty", "0")
-        .text("spotBorrow", "0")
-        .done()
-}
-
-/// A wallet with totals over `all` coins and rows of `shown`.
-pub(super) fn wallet(all: &[Coin], shown: &[Coin]) -> String {
-    let total: Decimal = all.iter().map(Coin::value).sum();
-    let free: Decimal = all.iter().map(|coin| (coin.free * coin.price).trunc_with_scale(8)).sum();
-    Object::new()
-        .text("accountIMRate", "0")
-        .text("accountMMRate", "0")
-        .decimal("totalEquity", total)
-        .decimal("totalWalletBalance", total)
-        .decimal("totalMarginBalance", total)
-        .decimal("totalAvailableBalance", free)
-        .text("totalPerpUPL", "0")
-        .text("totalInitialMargin", "0")
-        .text("totalMaintenanceMargin", "0")
-        .raw("coin", &array(shown.iter().map(coin)))
-        .text("accountLTV", "0")
-        .text("accountType", "UNIFIED")
+        .text("transSubType", "")
+        .text("id", &format!("{account}_{}_{}", wire_symbol(&fill.symbol), execution.seq))
+        .text("symbol", wire_symbol(&fill.symbol))
+        .text("side", side(fill.side))
+        .text("funding", &if funds { decimal(funding) } else { String::new() })
+        .text("orderLinkId", &fill.client_id)
+        .text("orderId", &execution_order(execution))
+        .decimal("fee", fee)
+        .decimal("change", fill.realised - fee + funding)
+        .decimal("cashFlow", fill.realised)
+        .digits("transactionTime", fill.time_ms)
+        .text("type", transaction_type(execution))
+        .decimal("feeRate", execution.fee_rate)
+        .text("bonusChange", "")
+        .decimal("size", fill.position.abs())
+        .decimal("qty", fill.qty)
+        .decimal("cashBalance", execution.wallet)
+        .text("currency", &fill.fee_asset)
+        .text("category", category.word())
+        .decimal("tradePrice", fill.price)
+        .text("tradeId", &category.exec_id(execution.exec_id))
+        .text("extraFees", "")
         .done()
 }

@@ -5,13 +5,17 @@
 
 use super::Bybit;
 use super::auth::{RECV_WINDOW_MS, SocketAuthError, check_socket, check_time};
+use super::category::{Category, LINEAR};
 use super::desk::{Action, Call, Reply};
 use super::errors::VenueError;
-use super::json::{Object, loose, quoted};
+use super::json::{Object, loose};
 use super::limits::Budget;
 use super::market::TopicError;
 use super::private::check_topics;
-use crate::sim::{AccountId, ConnId, Exchange, WireOut, WsOut};
+use super::replies::{
+    Message, conn_id, internal, private_reply, public_ack, public_reply, say, with_id,
+};
+use crate::sim::{AccountId, ConnId, Exchange, WireOut};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashSet};
 
@@ -34,6 +38,8 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub(super) struct Socket {
     pub(super) kind: Kind,
+    /// Of a public one: what it carries.
+    category: Category,
     pub(super) account: Option<AccountId>,
     /// Private topics.
     pub(super) topics: BTreeSet<String>,
@@ -48,9 +54,14 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    pub(super) fn new(kind: Kind, idle_ms: Option<u64>, now_ms: u64) -> Self {
+    pub(super) fn new(
+        (kind, category): (Kind, Category),
+        idle_ms: Option<u64>,
+        now_ms: u64,
+    ) -> Self {
         Self {
             kind,
+            category,
             account: None,
             topics: BTreeSet::new(),
             heard_ms: now_ms,
@@ -59,40 +70,6 @@ impl Socket {
             req_ids: HashSet::new(),
             requests: 0,
         }
-    }
-}
-
-/// Name of a connection as its replies give it.
-fn conn_id(conn: ConnId) -> String {
-    format!("sim{:012x}-{:04x}", conn.0, conn.0 % 0xffff)
-}
-
-fn say(conn: ConnId, object: Object, out: &mut WireOut) {
-    out.push((conn, WsOut::Text(object.done())));
-}
-
-/// A message of a client: its operation and arguments.
-struct Message<'a> {
-    op: &'a str,
-    /// `req_id`, or `reqId` on the trade socket; empty if there is none.
-    req_id: String,
-    body: &'a Value,
-}
-
-impl<'a> Message<'a> {
-    fn of(body: &'a Value, kind: Kind) -> Self {
-        let name = if kind == Kind::Trade { "reqId" } else { "req_id" };
-        let op = body.get("op").and_then(Value::as_str).unwrap_or_default();
-        Self { op, req_id: loose(body.get(name)).unwrap_or_default(), body }
-    }
-
-    fn args(&self) -> &'a [Value] {
-        self.body.get("args").and_then(Value::as_array).map_or(&[], Vec::as_slice)
-    }
-
-    /// Arguments that are texts.
-    fn topics(&self) -> Vec<&'a str> {
-        self.args().iter().filter_map(Value::as_str).collect()
     }
 }
 
@@ -112,7 +89,10 @@ impl Bybit {
         let body: Value = serde_json::from_str(text).unwrap_or(Value::Null);
         let message = Message::of(&body, kind);
         match kind {
-            Kind::Public => self.on_public(conn, &message, exchange, now_ms, out),
+            Kind::Public => {
+                let message = Message { category: socket.category, ..message };
+                self.on_public(conn, &message, exchange, now_ms, out);
+            }
             Kind::Private => self.on_private(conn, &message, exchange, now_ms, out),
             Kind::Trade => self.on_trade(conn, &message, exchange, now_ms, out),
         }
@@ -127,16 +107,16 @@ impl Bybit {
         out: &mut WireOut,
     ) {
         match message.op {
-            "ping" => say(conn, spot_reply(conn, true, "pong", message), out),
+            "ping" => say(conn, public_ack(conn, true, "pong", message), out),
             "subscribe" => self.subscribe_public(conn, message, exchange, now_ms, out),
             "unsubscribe" => {
                 for topic in message.topics() {
-                    self.market.unsubscribe(conn, topic);
+                    self.market.unsubscribe(conn, &internal(message.category, topic));
                 }
-                say(conn, spot_reply(conn, true, "unsubscribe", message), out);
+                say(conn, public_ack(conn, true, "unsubscribe", message), out);
             }
             op => {
-                say(conn, spot_reply(conn, false, &format!("error:unknown op,{op}"), message), out)
+                say(conn, public_ack(conn, false, &format!("error:unknown op,{op}"), message), out)
             }
         }
     }
@@ -152,15 +132,25 @@ impl Bybit {
     ) {
         let topics = message.topics();
         if topics.is_empty() || topics.len() != message.args().len() {
-            let reply = spot_reply(conn, false, "error:invalid args", message);
+            let reply = public_ack(conn, false, "error:invalid args", message);
             return say(conn, reply, out);
         }
-        if topics.len() > ARGS_MAX {
-            let reply = spot_reply(conn, false, "args size >10", message);
+        let linear = message.category == Category::Linear;
+        if topics.len() > ARGS_MAX && !linear {
+            let reply = public_ack(conn, false, "args size >10", message);
             return say(conn, reply, out);
         }
         for topic in &topics {
-            match self.market.check(topic) {
+            // What a spot client calls so does not exist.
+            let foreign = !linear && topic.ends_with(LINEAR);
+            let name = internal(message.category, topic);
+            let checked =
+                if foreign { Err(TopicError::NoSuchSymbol) } else { self.market.check(&name) };
+            match checked {
+                Err(TopicError::NoSuchSymbol) if linear => {
+                    let text = format!("error:handler not found,topic:{topic}");
+                    return say(conn, public_ack(conn, false, &text, message), out);
+                }
                 // This refusal does not name the request.
                 Err(TopicError::NoSuchSymbol) => {
                     let text = format!("Invalid symbol :[{topic}]");
@@ -169,11 +159,11 @@ impl Bybit {
                 }
                 Err(TopicError::NoSuchTopic) => {
                     let text = format!("error:handler not found,topic:{topic}");
-                    return say(conn, spot_reply(conn, false, &text, message), out);
+                    return say(conn, public_ack(conn, false, &text, message), out);
                 }
-                Ok(()) if self.market.is_subscribed(conn, topic) => {
+                Ok(()) if self.market.is_subscribed(conn, &name) => {
                     let text = format!("error:already subscribed,topic:{topic}");
-                    return say(conn, spot_reply(conn, false, &text, message), out);
+                    return say(conn, public_ack(conn, false, &text, message), out);
                 }
                 Ok(()) => {}
             }
@@ -182,7 +172,10 @@ impl Bybit {
         socket.requests += 1;
         // Data may come before the acknowledgement: here on every second request.
         let ack_first = socket.requests % 2 == 1;
-        let ack = spot_reply(conn, true, "subscribe", message);
+        let ack = public_ack(conn, true, "subscribe", message);
+        let names: Vec<String> =
+            topics.iter().map(|topic| internal(message.category, topic)).collect();
+        let topics: Vec<&str> = names.iter().map(String::as_str).collect();
         if ack_first {
             say(conn, ack, out);
             self.begin(conn, &topics, exchange, now_ms, out);
@@ -308,7 +301,7 @@ impl Bybit {
         };
         let Some((action, batch)) = operation(message.op) else { return none(bad_op()) };
         let [args] = message.args() else { return none(VenueError::parameter("args")) };
-        if args.get("category").and_then(Value::as_str) != Some("spot") {
+        if Category::read(args.get("category").and_then(Value::as_str)).is_err() {
             return none(bad_op());
         }
         let mut call = Call { account, exchange, now_ms };
@@ -454,25 +447,4 @@ fn trade_auth_error(error: SocketAuthError) -> VenueError {
         SocketAuthError::UnknownKey => VenueError::new(10003, "API key is invalid."),
         SocketAuthError::BadSignature => VenueError::new(10004, "error sign!"),
     }
-}
-
-/// Echoes the request's id, if it had one.
-fn with_id(object: Object, name: &str, message: &Message<'_>) -> Object {
-    if message.req_id.is_empty() { object } else { object.raw(name, &quoted(&message.req_id)) }
-}
-
-fn public_reply(conn: ConnId, success: bool, text: &str) -> Object {
-    let reply = Object::new().flag("success", success).text("ret_msg", text);
-    reply.text("conn_id", &conn_id(conn))
-}
-
-/// The spot form: the id of the request only if it had one; the pong names the op `ping`.
-fn spot_reply(conn: ConnId, success: bool, text: &str, message: &Message<'_>) -> Object {
-    with_id(public_reply(conn, success, text), "req_id", message).text("op", message.op)
-}
-
-/// The private form: an empty id where the request had none.
-fn private_reply(conn: ConnId, success: bool, text: &str, message: &Message<'_>) -> Object {
-    let reply = public_reply(conn, success, text).text("req_id", &message.req_id);
-    reply.text("op", message.op)
 }

@@ -67,6 +67,14 @@ impl Algo {
         }
     }
 
+    fn time_in_force(&self) -> &'static str {
+        match self.request.time_in_force {
+            TimeInForce::Gtc => "GTC",
+            TimeInForce::Ioc => "IOC",
+            TimeInForce::Fok => "FOK",
+        }
+    }
+
     fn json(&self) -> String {
         let request = &self.request;
         Obj::new()
@@ -77,7 +85,7 @@ impl Algo {
             .text("symbol", &request.symbol)
             .text("side", side(request.side))
             .text("positionSide", "BOTH")
-            .text("timeInForce", "GTC")
+            .text("timeInForce", self.time_in_force())
             .num("quantity", request.qty)
             .text("algoStatus", self.status)
             .num("triggerPrice", self.trigger)
@@ -107,7 +115,7 @@ impl Algo {
             .text("s", &request.symbol)
             .text("S", side(request.side))
             .text("ps", "BOTH")
-            .text("f", "GTC")
+            .text("f", self.time_in_force())
             .num("q", request.qty)
             .text("X", self.status)
             .text("ai", &order)

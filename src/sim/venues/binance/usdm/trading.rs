@@ -209,11 +209,14 @@ impl Desk<'_> {
         if items.is_empty() || items.len() > BATCH_MAX {
             return Err(malformed());
         }
+        let before = self.limits.long_count(self.account, self.now_ms);
         let answers = items.iter().map(|item| {
             let answer = Params::from_ws(&item.to_string()).and_then(|params| one(self, &params));
             answer.unwrap_or_else(|error| error.json())
         });
-        Ok(list(answers.collect::<Vec<_>>()))
+        let answers: Vec<String> = answers.collect();
+        self.limits.join_batch(self.account, before, self.now_ms);
+        Ok(list(answers))
     }
 
     /// `batchOrders` with `DELETE`: by venue ids or by client ids.

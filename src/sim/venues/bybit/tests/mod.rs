@@ -1,6 +1,7 @@
 //! Whole conversations with the wire: exact requests, exact replies.
 
 mod books;
+mod linear;
 mod noise;
 mod orders;
 mod private;
@@ -72,6 +73,11 @@ impl Rig {
     }
 
     pub(super) fn with(options: BybitOptions) -> Self {
+        let rules = vec![rules("BTCUSDT", "BTC", "0.1"), rules("ETHUSDT", "ETH", "0.01")];
+        Self::of(options, rules)
+    }
+
+    fn of(options: BybitOptions, rules: Vec<SymbolRules>) -> Self {
         let funds = || {
             let coin = |name: &str, amount: &str| (name.to_owned(), dec(amount));
             BTreeMap::from([coin("USDT", "100000"), coin("BTC", "10")])
@@ -81,7 +87,6 @@ impl Rig {
             secret: SECRET.to_owned(),
             ed25519_public: Vec::new(),
         };
-        let rules = vec![rules("BTCUSDT", "BTC", "0.1"), rules("ETHUSDT", "ETH", "0.01")];
         let accounts = vec![(key(KEY), funds()), (key("other_key"), funds())];
         let exchange = Exchange::new(rules, accounts);
         let mut rig = Self { wire: Bybit::new(options), exchange, now: NOW, out: Vec::new() };

@@ -167,5 +167,5 @@ fn silent_sockets_are_closed() {
     ] {
         assert_eq!(rig.open(ConnId(8), "/v5/private", query), result, "{query}");
     }
-    assert_eq!(rig.open(ConnId(8), "/v5/public/linear", ""), Err(404));
+    assert_eq!(rig.open(ConnId(8), "/v5/public/inverse", ""), Err(404));
 }

@@ -40,8 +40,8 @@ fn instruments_are_listed_with_their_rules() {
     assert!(all.contains(row) && all.contains(r#""symbol":"ETHUSDT""#));
     let unknown = rig.public("/v5/market/instruments-info", "category=spot&symbol=NOPE");
     assert_eq!(unknown, failure(10001, "Not supported symbols"));
-    let linear = rig.public("/v5/market/instruments-info", "category=linear");
-    assert_eq!(linear, failure(10001, "Illegal category"));
+    let inverse = rig.public("/v5/market/instruments-info", "category=inverse");
+    assert_eq!(inverse, failure(10001, "Illegal category"));
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn signed_requests_are_checked_over_what_was_sent() {
         let mut request = rig.signed(method, path, content);
         assert_eq!(request.header("x-bapi-sign"), Some(signature), "{path}");
         let body = rig.send(&request).body;
-        assert_eq!(code(&body), (10001, "Illegal category".to_owned()), "{path}");
+        assert!([0, 10001].contains(&code(&body).0), "{path}: past the signature: {body}");
         let bent = format!("{}{}", &signature[..63], if signature.ends_with('1') { 0 } else { 1 });
         request.headers[3].1 = bent;
         let body = rig.send(&request).body;

@@ -93,8 +93,8 @@ fn requests_are_checked_before_orders_are() {
     assert_eq!(ask(&create("1234567890123456789012345678901234567")).0, 170130);
     let op = "op type is not found or category is not correct/supported".to_owned();
     assert_eq!(ask(&request("4", "order.explode", "{}")), (10404, op.clone()));
-    let linear = order("q2", RESTS).replace("spot", "linear");
-    assert_eq!(ask(&request("5", "order.create", &linear)), (10404, op));
+    let inverse = order("q2", RESTS).replace("spot", "inverse");
+    assert_eq!(ask(&request("5", "order.create", &inverse)), (10404, op));
     assert_eq!(ask(&request("6", "order.create", "")).0, 170130);
     assert_eq!(ask(&request("7", "order.create", "{},{}")).0, 170130);
     assert_eq!(ask("broken").0, 10404);

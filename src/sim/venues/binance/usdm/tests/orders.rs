@@ -135,11 +135,13 @@ fn batches_answer_in_order_whatever_comes_of_each() {
             r#"{{"symbol":"BTCUSDT","side":"BUY","type":"LIMIT","timeInForce":"GTC","quantity":"0.1","price":"{price}"}}"#
         )
     };
-    let list = format!("[{},{}]", one("98.5"), one("98.55"));
+    let list = format!("[{},{},{}]", one("98.5"), one("98.55"), one("98.4"));
     let list = list.replace('"', "%22").replace('{', "%7B").replace('}', "%7D").replace(',', "%2C");
     let (status, reply) = venue.post("/fapi/v1/batchOrders", &format!("batchOrders={list}"));
     assert_eq!(status, 200);
     assert_eq!((&reply[0]["status"], &reply[1]["code"]), (&"NEW".into(), &(-4014).into()));
+    let counts = venue.get("/fapi/v1/rateLimit/order", "");
+    assert_eq!((&counts[0]["count"], &counts[1]["count"]), (&3.into(), &1.into()));
     let id = reply[0]["orderId"].as_u64().unwrap();
     let query = format!("symbol=BTCUSDT&orderIdList=%5B{id}%2C7%5D");
     let cancelled = venue.rest("DELETE", "/fapi/v1/batchOrders", &query);
