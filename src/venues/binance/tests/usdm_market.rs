@@ -294,6 +294,7 @@ fn rules_of_perpetuals() {
         kind: InstrumentKind::LinearPerpetual,
         settle: "USDT".to_owned(),
         contract: Decimal::ZERO,
+        figures_max: 0,
         trading: true,
         tick_size: dec("0.0001"),
         lot_size: dec("1"),

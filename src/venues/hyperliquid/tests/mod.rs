@@ -287,6 +287,7 @@ impl Bench {
             }
             Output::Request(request) => (Channel::Rest, request.path.to_owned()),
             Output::Reconnect(channel) => (channel, "reconnect".to_owned()),
+            Output::Connect(channel, url) => (channel, format!("connect {url}")),
         };
         let lines = self.out.outputs().map(line).collect();
         self.out.clear();
