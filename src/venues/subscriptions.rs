@@ -194,7 +194,7 @@ impl Subscriptions {
         }
         let request = self.next_request();
         if self.open {
-            self.write_topics("unsubscribe", request, &[at], out)?;
+            self.write("unsubscribe", request, false, &[at], out)?;
         }
         self.streams[at].phase = Phase::Off;
         Ok(())
@@ -270,9 +270,9 @@ impl Subscriptions {
                 .take(if alone { 1 } else { self.dialect.group_max.max(1) })
                 .collect();
             if clean == Some(true) {
-                self.write_topics("unsubscribe", request, &chosen, out)?;
+                self.write("unsubscribe", request, false, &chosen, out)?;
             }
-            self.write_topics("subscribe", request, &chosen, out)?;
+            self.write("subscribe", request, false, &chosen, out)?;
             let by = now.plus(self.first_message_ns);
             for at in chosen {
                 let stream = &mut self.streams[at];
@@ -282,16 +282,6 @@ impl Subscriptions {
             }
         }
         Ok(())
-    }
-
-    fn write_topics(
-        &self,
-        op: &str,
-        request: u64,
-        chosen: &[usize],
-        out: &mut Outbox,
-    ) -> Result<(), OutboxFull> {
-        self.write(op, request, false, chosen, out)
     }
 
     fn write(

@@ -96,27 +96,28 @@ impl Bench {
         let mut bench = Self::new((row.trading)(setup(prepared)).unwrap());
         bench.open(Channel::Rest);
         loop {
-            let asked = bench.out.outputs().find_map(|output| match output {
+            let asked = bench.out.outputs().filter_map(|output| match output {
                 Output::Request(request) => {
                     Some((request.id, String::from_utf8_lossy(request.body).into_owned()))
                 }
                 _ => None,
             });
+            let asked: Vec<_> = asked.collect();
             bench.drain();
-            let Some((id, body)) = asked else { break };
-            let answer = match body.split('"').nth(3).unwrap() {
-                "exchangeStatus" => r#"{"time":1785000000000}"#,
-                "meta" => r#"{"universe":[{"szDecimals":5,"name":"BTC"}]}"#,
-                "userRole" => r#"{"role":"user"}"#,
-                _ => "null",
-            };
-            let mut body = answer.as_bytes().to_vec();
-            let response = Response { status: 200, head: b"", body: &mut body };
-            let (out, events) = (&mut bench.out, &mut bench.events);
-            let _ = bench.connector.on_response(id, response, NOW, out, events);
-            // The clock and the first question are asked for at once.
-            if bench.out.is_empty() {
-                bench.connector.on_deadline(NOW, &mut bench.out, &mut bench.events);
+            if asked.is_empty() {
+                break;
+            }
+            for (id, body) in asked {
+                let answer = match body.split('"').nth(3).unwrap() {
+                    "exchangeStatus" => r#"{"time":1785000000000}"#,
+                    "meta" => r#"{"universe":[{"szDecimals":5,"name":"BTC"}]}"#,
+                    "userRole" => r#"{"role":"user"}"#,
+                    _ => "null",
+                };
+                let mut body = answer.as_bytes().to_vec();
+                let response = Response { status: 200, head: b"", body: &mut body };
+                let (out, events) = (&mut bench.out, &mut bench.events);
+                let _ = bench.connector.on_response(id, response, NOW, out, events);
             }
         }
         bench.open(Channel::Trade);

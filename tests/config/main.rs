@@ -256,8 +256,8 @@ fn unknown_venues_and_instruments_are_named() {
     assert_eq!(
         complaint(&with("\"BTC/USDT@bybit\"]", "\"BTC/USDT@bybitt\"]")),
         format!(
-            "engine.toml:{at}:36: unknown venue \"bybitt\"; known: \"binance\" or \"bybit\"; \
-             did you mean \"bybit\"?"
+            "engine.toml:{at}:36: unknown venue \"bybitt\"; known: \"binance\", \"bybit\", \
+             \"okx\" or \"hyperliquid\"; did you mean \"bybit\"?"
         )
     );
     assert_eq!(
