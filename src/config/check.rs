@@ -151,7 +151,15 @@ impl Checker<'_> {
         name: &Spanned<String>,
     ) -> Result<VenueId, ConfigError> {
         venues::find_for(parts).or_else(|error| match error {
-            NoVenue::UnknownExchange => self.venue(parts.exchange, name),
+            NoVenue::UnknownExchange => {
+                let mut known: Vec<&str> = Vec::new();
+                for row in venues::VENUES {
+                    if !known.contains(&row.exchange) {
+                        known.push(row.exchange);
+                    }
+                }
+                Err(self.unknown_venue(parts.exchange, &known, name))
+            }
             NoVenue::KindNotTraded => {
                 let what = match parts.kind() {
                     InstrumentKind::Spot => "spot",
@@ -167,13 +175,15 @@ impl Checker<'_> {
     pub(super) fn venue<T>(&self, name: &str, at: &Spanned<T>) -> Result<VenueId, ConfigError> {
         venues::find(name).ok_or_else(|| {
             let known: Vec<&str> = venues::VENUES.iter().map(|row| row.name).collect();
-            let hint = error::closest(name, known.iter().copied())
-                .map_or(String::new(), |name| format!("; did you mean \"{name}\"?"));
-            self.error(
-                at,
-                format!("unknown venue \"{name}\"; known: {}{hint}", error::list(&known)),
-            )
+            self.unknown_venue(name, &known, at)
         })
+    }
+
+    fn unknown_venue<T>(&self, name: &str, known: &[&str], at: &Spanned<T>) -> ConfigError {
+        let hint = error::closest(name, known.iter().copied())
+            .map_or(String::new(), |name| format!("; did you mean \"{name}\"?"));
+        let text = format!("unknown venue \"{name}\"; known: {}{hint}", error::list(known));
+        self.error(at, text)
     }
 
     fn venues(

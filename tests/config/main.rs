@@ -268,9 +268,9 @@ fn unknown_venues_and_instruments_are_named() {
         )
     );
     assert_eq!(
-        complaint(&with("[\"BTC/USDT@binance\"", "[\"BTC/USDT:USDT@binance\"")),
+        complaint(&with("[\"BTC/USDT@binance\"", "[\"BTC/USDT:USDT@bybit\"")),
         format!(
-            "engine.toml:{at}:16: \"BTC/USDT:USDT@binance\": perpetuals of binance cannot be traded"
+            "engine.toml:{at}:16: \"BTC/USDT:USDT@bybit\": perpetuals of bybit cannot be traded"
         )
     );
     let text = DEFAULT_TOML.replace("cooldown_ms = 20", "cooldown_ms = 20 # x");
