@@ -167,7 +167,11 @@ fn each(
     rows: Value<'_>,
     mut take: impl FnMut(Value<'_>) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
-    rows.items().fold(Ok(()), |result, row| result.and(take(row)).and(result))
+    let mut result = Ok(());
+    for row in rows.items() {
+        result = result.and(take(row));
+    }
+    result
 }
 
 /// Rows of a stream that names its account and begins with history.
