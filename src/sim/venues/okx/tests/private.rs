@@ -104,8 +104,8 @@ fn a_position_is_opened_reduced_and_closed() {
     rig.publish();
     let told = rig.taken();
     let find = |channel: &str| {
-        let all = told.iter().map(|(_, text)| json(text));
-        all.filter(|one| one["arg"]["channel"] == channel).next_back().unwrap()
+        let mut all = told.iter().map(|(_, text)| json(text));
+        all.rfind(|one| one["arg"]["channel"] == channel).unwrap()
     };
     let row = &find("orders")["data"][0];
     let names =
