@@ -105,6 +105,7 @@ fn serde_json(kind: FrameKind, frame: &[u8], out: &mut Out) {
         FrameKind::Trade => {
             out.trade(&serde_json::from_slice::<Envelope<Trade>>(frame).unwrap().data);
         }
+        FrameKind::Mark | FrameKind::Other => {}
     }
 }
 
@@ -118,6 +119,7 @@ fn sonic(kind: FrameKind, frame: &[u8], out: &mut Out) {
         FrameKind::Trade => {
             out.trade(&sonic_rs::from_slice::<Envelope<Trade>>(frame).unwrap().data);
         }
+        FrameKind::Mark | FrameKind::Other => {}
     }
 }
 

@@ -125,6 +125,8 @@ pub struct VenueConfig {
     pub private: Option<String>,
     /// After how long without us the venue cancels our orders by itself; off if `None`.
     pub dead_man_switch_s: Option<u32>,
+    /// One-time numbers of signatures that are made beforehand; 0: none.
+    pub prepared_nonces: u16,
 }
 
 /// Where a key or secret is kept.
@@ -372,6 +374,7 @@ impl VenueConfig {
             trade: None,
             private: None,
             dead_man_switch_s: None,
+            prepared_nonces: 0,
         }
     }
 }

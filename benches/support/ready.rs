@@ -46,6 +46,7 @@ pub fn setup(venue: &str, secret: &str) -> VenueSetup {
         order_connections: 1,
         feed_connections: 1,
         dead_man_switch_s: None,
+        prepared_nonces: 0,
         reply_timeout_ms: 2000,
         first_message_timeout_ms: 5000,
     }
@@ -99,7 +100,7 @@ impl Ready {
                             self.now.0
                         ),
                     )),
-                    Output::Reconnect(_) => {}
+                    Output::Reconnect(_) | Output::Connect(..) => {}
                 }
             }
             self.out.clear();

@@ -218,6 +218,7 @@ impl Builder<'_> {
             credentials: keys.filter(|_| trading).map(|(_, keys)| keys.clone()),
             depth: 50,
             dead_man_switch_s: config.dead_man_switch_s,
+            prepared_nonces: config.prepared_nonces,
             recv_window_ms: config.recv_window_ms,
             orders_over_rest: config.orders_over_rest,
             order_connections: config.order_connections,

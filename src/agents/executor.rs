@@ -133,22 +133,29 @@ impl Executor {
         self.health.suspended_until_ns = self.health.suspended_until_ns.max(until);
     }
 
-    /// The command whose turn it is. One that is alone does not wait for anything.
+    /// The command whose turn it is, into `into`; `false` if there is none. One that is alone does
+    /// not wait for anything.
     #[inline]
-    fn next_command(&mut self) -> Option<Command> {
+    fn next_command(&mut self, into: &mut Command) -> bool {
         if self.waiting.is_empty() {
-            let first = self.parts.commands.pop()?;
-            if self.parts.commands.is_empty() {
-                return Some(first);
+            if !self.parts.commands.pop_into(into) {
+                return false;
             }
-            self.waiting.push(first);
+            if self.parts.commands.is_empty() {
+                return true;
+            }
+            self.waiting.push(*into);
         }
         while self.waiting.has_room()
             && let Some(command) = self.parts.commands.pop()
         {
             self.waiting.push(command);
         }
-        self.waiting.take()
+        match self.waiting.take() {
+            Some(command) => *into = command,
+            None => return false,
+        }
+        true
     }
 
     fn on_command(&mut self, command: &Command, now: Nanos) {
@@ -170,8 +177,8 @@ impl Executor {
         }
         match self.parts.session.submit(command, now) {
             Ok(handed_ns) => {
-                if let (CommandKind::New(order), Some(handed_ns)) = (command.kind, handed_ns) {
-                    self.on_sent(command, &order, handed_ns);
+                if let (CommandKind::New(order), Some(handed_ns)) = (&command.kind, handed_ns) {
+                    self.on_sent(command, order, handed_ns);
                 }
             }
             Err(error) => self.on_encode_error(command, error, now),
@@ -266,39 +273,62 @@ impl Executor {
                 }
                 self.tell_cleared(now);
             }
+            VenueNotice::LoginRefused(..) => {
+                self.parts.lifecycle.refuse_login();
+                self.tell(notice, now);
+            }
+            VenueNotice::ClockOffset { offset_ns, round_trip_ns } => {
+                self.health.clock_offset_ns = offset_ns;
+                self.health.clock_round_trip_ns = round_trip_ns;
+            }
+            _ => self.tell(notice, now),
+        }
+    }
+
+    /// Writes what the venue says of account and requests for people.
+    fn tell(&mut self, notice: VenueNotice, now: Nanos) {
+        let log = self.parts.session.log();
+        match notice {
             VenueNotice::AccountUnfit(flaw) => {
-                self.parts.session.log().error(now, format_args!("{}", flaw.advice()));
+                log.error(now, format_args!("{}", flaw.advice()));
             }
             VenueNotice::LoginRefused(channel, code) => {
-                self.parts.lifecycle.refuse_login();
                 let text =
                     format_args!("{channel:?} login refused with code {code}: check the key");
-                self.parts.session.log().error(now, text);
+                log.error(now, text);
             }
             VenueNotice::RequestFailed(code) => {
                 let text = format_args!("a request failed with code {code}");
-                self.parts.session.log().warn(now, text);
+                log.warn(now, text);
             }
             VenueNotice::CancelAllFailed(instrument, code) => {
                 let text = format_args!("instrument {}: cancel all: code {code}", instrument.0);
-                self.parts.session.log().error(now, text);
+                log.error(now, text);
             }
             VenueNotice::DeadManArmed(seconds) => {
                 let text = format_args!(
                     "dead-man switch armed: the venue cancels our orders {seconds} s after it \
                      last heard of us"
                 );
-                self.parts.session.log().info(now, text);
+                log.info(now, text);
             }
             VenueNotice::DeadManFailed(code) => {
                 let text = format_args!(
                     "dead-man switch NOT armed: code {code}; the venue must allow the account to"
                 );
-                self.parts.session.log().error(now, text);
+                log.error(now, text);
             }
-            VenueNotice::ClockOffset { offset_ns, round_trip_ns } => {
-                self.health.clock_offset_ns = offset_ns;
-                self.health.clock_round_trip_ns = round_trip_ns;
+            VenueNotice::MarginCall(instrument) => {
+                let text = format_args!("instrument {}: margin call", instrument.0);
+                log.error(now, text);
+            }
+            VenueNotice::StopOrders(instrument, count) => {
+                let text = format_args!(
+                    "instrument {}: {count} conditional orders that were not placed here wait at \
+                     the venue",
+                    instrument.0
+                );
+                log.warn(now, text);
             }
             _ => {}
         }
@@ -383,7 +413,7 @@ impl Agent for Executor {
     }
 
     fn poll(&mut self, now: Nanos) -> usize {
-        let mut work = 0;
+        let (mut work, mut command) = (0, Command::new(CommandKind::Balances, now));
         let emergency = self.parts.lifecycle.has_lost_agent();
         if emergency {
             self.on_emergency(now);
@@ -392,7 +422,9 @@ impl Agent for Executor {
             if !self.has_room() {
                 return work;
             }
-            let Some(command) = self.next_command() else { break };
+            if !self.next_command(&mut command) {
+                break;
+            }
             work += 1;
             self.taken_ns = self.taken(work == 1, now);
             if emergency && matches!(command.kind, CommandKind::New(_) | CommandKind::Replace(_)) {

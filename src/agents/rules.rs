@@ -210,6 +210,7 @@ mod tests {
             qty_market_max: Qty(0),
             notional_min: Amount(5 * 10i128.pow(18)),
             notional_max: Amount::ZERO,
+            figures_max: 0,
         };
         let status = InstrumentStatus::Trading;
         RuleChange { instrument: InstrumentId(0), rules, status }

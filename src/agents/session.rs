@@ -5,7 +5,9 @@
 use super::frames::Frames;
 use super::log::Log;
 use crate::clock::Clock;
-use crate::net::{HttpRequest, LinkId, LinkOptions, Net, NetEvent, NetOptions, Transport};
+use crate::net::{
+    HttpRequest, LinkId, LinkOptions, Net, NetEvent, NetOptions, SendError, Transport,
+};
 use crate::types::{Channel, Command, Event, Events, Nanos, OrderLines, Readiness, VenueNotice};
 use crate::venues::{
     Connector, DecodeError, EncodeError, Outbox, Output, Request, RequestId, Response, Scans,
@@ -101,10 +103,13 @@ impl Session {
             busy_poll_told: false,
         };
         for spec in session.connector.channels().to_vec() {
-            let link = session
-                .net
-                .open(&spec.url, LinkOptions::default())
-                .map_err(|error| format!("{}: {error}", spec.url))?;
+            let link = match spec.url.is_empty() {
+                true => session.net.reserve(LinkOptions::default()),
+                false => session
+                    .net
+                    .open(&spec.url, LinkOptions::default())
+                    .map_err(|error| format!("{}: {error}", spec.url))?,
+            };
             session.links.push((link, spec.channel));
         }
         Ok(session)
@@ -170,7 +175,9 @@ impl Session {
             NetEvent::Response { id, status, head, body, recv_ns, .. } => {
                 step.recv_ns = recv_ns;
                 self.counters.frames += 1;
-                keep(&mut self.frames, recv_ns, body);
+                if connector.may_show(RequestId(id)) {
+                    keep(&mut self.frames, recv_ns, body);
+                }
                 let response = Response { status, head, body };
                 connector.on_response(RequestId(id), response, recv_ns, out, events)
             }
@@ -242,7 +249,9 @@ impl Session {
         while let Some(output) = self.out.get(at) {
             at += 1;
             let (channel, request) = match output {
-                Output::Frame(channel, _) | Output::Reconnect(channel) => (channel, None),
+                Output::Frame(channel, _)
+                | Output::Reconnect(channel)
+                | Output::Connect(channel, _) => (channel, None),
                 Output::Request(request) => (Channel::Rest, Some(request.id)),
             };
             let Some(link) = link_of(&self.links, channel) else {
@@ -258,6 +267,10 @@ impl Session {
                 Output::Reconnect(_) => {
                     self.net.reconnect(link);
                     Ok(())
+                }
+                // The address may hold a key: what is wrong with it is not shown.
+                Output::Connect(_, url) => {
+                    self.net.open_at(link, url).map_err(|_| SendError::WrongKind)
                 }
             };
             let handed_ns = self.net.handed_ns(link);

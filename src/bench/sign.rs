@@ -20,6 +20,9 @@ pub fn sign(options: &BenchOptions) -> Result<Measured, String> {
                 }
                 for event in 0..options.events + options.events / 10 {
                     for scheme in &mut schemes {
+                        if let Some(prepare) = &mut scheme.prepare {
+                            prepare();
+                        }
                         let (ps, len) = timer.time(|| (scheme.sign)(event as u64));
                         if len == 0 {
                             return Err(format!("{} gave no signature", scheme.name));
@@ -52,7 +55,7 @@ mod tests {
         };
         let measured = sign(&options).unwrap();
         for row in crate::venues::VENUES {
-            assert!(measured.series.iter().any(|series| series.name.starts_with(row.name)));
+            assert!(measured.series.iter().any(|series| series.name.starts_with(row.exchange)));
         }
         assert!(measured.series.len() >= 3, "{:?}", measured.series.len());
         assert!(measured.series.iter().all(|series| series.figure().count == 100));

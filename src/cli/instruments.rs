@@ -108,6 +108,7 @@ fn of_table(table: &InstrumentTable, instrument: &Instrument) -> Row {
         qty_market_max: qty(rules.qty_market_max),
         notional_min: amount(rules.notional_min),
         notional_max: amount(rules.notional_max),
+        figures_max: rules.figures_max,
         kind: instrument.kind,
         trading: instrument.status == InstrumentStatus::Trading,
     };
@@ -192,6 +193,7 @@ fn row_json(config: &Config, row: &Row) -> Value {
         "qty_market_max": text(spec.qty_market_max),
         "notional_min": text(spec.notional_min),
         "notional_max": text(spec.notional_max),
+        "figures_max": (spec.figures_max > 0).then_some(spec.figures_max),
         "maker_fee": text(maker),
         "taker_fee": text(taker),
         "status": status(row.status),

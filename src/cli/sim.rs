@@ -49,6 +49,10 @@ fn describe(sim: &Simulated, folder: &Path) -> std::io::Result<Value> {
         });
         for account in sim.accounts.iter().filter(|account| account.venue == name) {
             match account.kind {
+                SimKeyKind::Secp256k1 => {
+                    row["address"] = json!(account.key);
+                    row["private_key"] = json!(account.secret);
+                }
                 SimKeyKind::Hmac => {
                     row["key"] = json!(account.key);
                     row["secret"] = json!(account.secret);

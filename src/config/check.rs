@@ -216,6 +216,10 @@ impl Checker<'_> {
             Some(count) => self.in_range(count, 1, 2, "feed_connections")? as u8,
             None => 1,
         };
+        let prepared_nonces = match &raw.prepared_nonces {
+            Some(count) => self.in_range(count, 0, 4_096, "prepared_nonces")? as u16,
+            None => 0,
+        };
         Ok(VenueConfig {
             venue,
             api_key: raw.api_key.map(Into::into),
@@ -230,6 +234,7 @@ impl Checker<'_> {
             trade: self.url(raw.trade, "wss")?,
             private: self.url(raw.private, "wss")?,
             dead_man_switch_s: self.dead_man_switch(venue, raw.dead_man_switch_s.as_ref())?,
+            prepared_nonces,
         })
     }
 

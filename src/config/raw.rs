@@ -123,6 +123,7 @@ pub(super) struct RawVenue {
     pub trade: Option<Spanned<String>>,
     pub private: Option<Spanned<String>>,
     pub dead_man_switch_s: Option<Spanned<i64>>,
+    pub prepared_nonces: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize)]

@@ -30,9 +30,10 @@ pub(super) fn of(bytes: &[u8]) -> u32 {
 fn short(crc: u32, bytes: &[u8]) -> u32 {
     let (words, rest) = bytes.as_chunks::<8>();
     let mut sum = u64::from(!crc);
-    for word in words {
-        sum = _mm_crc32_u64(sum, u64::from_le_bytes(*word));
-    }
+    let mut add = |word: &[u8; 8]| sum = _mm_crc32_u64(sum, u64::from_le_bytes(*word));
+    let (fours, words) = words.as_chunks::<4>();
+    fours.iter().for_each(|four| four.iter().for_each(&mut add));
+    words.iter().for_each(&mut add);
     // The upper half is zero: the instruction gives 32 bits.
     let mut sum = sum as u32;
     for byte in rest {

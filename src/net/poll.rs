@@ -147,6 +147,21 @@ impl Net {
         Ok(id)
     }
 
+    /// A WebSocket that is opened once [`Net::open_at`] says where.
+    pub fn reserve(&mut self, options: LinkOptions) -> LinkId {
+        let id = LinkId(u32::try_from(self.links.len()).expect("far fewer connections"));
+        let link = Link::new(id.0, Target::none(), options, self.context.options.read_max);
+        self.links.push(link.stopped());
+        id
+    }
+
+    /// Closes the connection, if it is open, and opens it anew at another address of the same kind.
+    pub fn open_at(&mut self, link: LinkId, url: &str) -> Result<(), UrlError> {
+        let target = Target::parse(url)?;
+        let moved = self.links.get_mut(link.index()).is_some_and(|link| link.move_to(target));
+        if moved { Ok(()) } else { Err(UrlError::Scheme(url.to_owned())) }
+    }
+
     /// All connections in the order of [`Net::open`].
     pub fn links(&self) -> impl Iterator<Item = LinkId> + use<> {
         (0..self.links.len() as u32).map(LinkId)
@@ -347,5 +362,35 @@ mod tests {
             }
         }
         panic!("it never opened");
+    }
+
+    /// A connection whose address comes later does nothing before, and follows every address that it
+    /// is given.
+    #[test]
+    fn a_reserved_connection_is_opened_where_it_is_told_to() {
+        let servers = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let ports = [0, 1].map(|at: usize| servers[at].local_addr().unwrap().port());
+        servers.iter().for_each(|server| server.set_nonblocking(true).unwrap());
+        let tls = super::super::tls::client_config(&[]).unwrap();
+        let mut net = Net::new(tls, NetOptions::default(), Clock::manual(Nanos(1)), 0).unwrap();
+        let link = net.reserve(LinkOptions::default());
+        let mut now = 1;
+        let mut comes = |net: &mut Net, at: usize, tries: usize| {
+            (0..tries).any(|_| {
+                now += 100_000_000;
+                net.poll_for(Nanos(now), Duration::from_millis(2));
+                while net.next_event().is_some() {}
+                servers[at].accept().is_ok()
+            })
+        };
+        assert!(!comes(&mut net, 0, 5) && !net.is_open(link));
+        assert_eq!(net.counters(link), Counters::default());
+        net.open_at(link, &format!("ws://127.0.0.1:{}/a?key=b", ports[0])).unwrap();
+        assert!(comes(&mut net, 0, 1000));
+        net.open_at(link, &format!("ws://127.0.0.1:{}/a?key=c", ports[1])).unwrap();
+        assert!(comes(&mut net, 1, 1000));
+        for wrong in ["http://127.0.0.1:1", "ws://", "wss://a b"] {
+            assert!(net.open_at(link, wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -53,6 +53,18 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// That of a WebSocket which is not known yet.
+    pub(super) fn none() -> Self {
+        Self {
+            websocket: true,
+            encrypted: true,
+            host: String::new(),
+            port: 443,
+            authority: String::new(),
+            path: String::new(),
+        }
+    }
+
     pub(super) fn parse(url: &str) -> Result<Self, UrlError> {
         let fail = |error: fn(String) -> UrlError| error(url.to_owned());
         if url.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {

@@ -416,15 +416,15 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             _ => Command::WHENEVER,
         };
         let command = Command { signal, tick_ns, leave_by_ns, ..Command::new(kind, now) };
-        self.hand_over(venue, command, now, out);
+        self.hand_over(venue, &command, now, out);
     }
 
-    fn hand_over(&mut self, venue: VenueId, command: Command, now: Nanos, out: &mut Output) {
-        self.take_rate(venue, &command, now);
+    fn hand_over(&mut self, venue: VenueId, command: &Command, now: Nanos, out: &mut Output) {
+        self.take_rate(venue, command, now);
         if !matches!(command.kind, CommandKind::New(_)) {
-            self.recorder.record(now, &Record::Command(venue, command));
+            self.recorder.record(now, &Record::Command(venue, *command));
         }
-        out.commands.push((venue, command));
+        out.commands.push((venue, *command));
     }
 
     /// Makes the reserved exposure and capital of an order what they are now.

@@ -278,7 +278,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let kind = CommandKind::New(*order);
         let leave_by_ns = self.state.risk.limits.leave_by(now);
         let command = Command { priority, signal, tick_ns, leave_by_ns, ..Command::new(kind, now) };
-        self.hand_over(venue, command, now, out);
+        self.hand_over(venue, &command, now, out);
         true
     }
 

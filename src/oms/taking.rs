@@ -76,7 +76,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         best: Price,
     ) -> Price {
         let Some(own) = self.best_own(instrument.id, side.opposite()) else { return price };
-        let tick = instrument.rules.tick_size.0.max(1);
+        let tick = instrument.tick_at(own).0.max(1);
         match side {
             Side::Buy if own > best => price.min(Price(own.0 - tick)),
             Side::Sell if own < best => price.max(Price(own.0 + tick)),
@@ -117,8 +117,8 @@ fn moved(price: Price, ppb: i64, side: Side) -> Price {
 fn bounded(instrument: &Instrument, price: Price, side: Side) -> Price {
     let rules = &instrument.rules;
     let rounding = if side == Side::Buy { Rounding::Down } else { Rounding::Up };
-    let price = match rules.tick_size {
-        Price(tick) if tick > 0 => price.round_to(rules.tick_size, rounding),
+    let price = match instrument.tick_at(price) {
+        tick if tick > Price(0) => price.round_to(tick, rounding),
         _ => price,
     };
     let price = price.max(rules.price_min);

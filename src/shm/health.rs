@@ -172,7 +172,7 @@ pub(super) const FIELDS: &str = "feed: state books_live books offset round_trip 
     decode_errors gaps resyncs reconnects subscriptions_failed last_recv updated scanned fallback \
     lines 2(state reconnects frames last_recv first late missed filled p50 p99 max); \
     executor: \
-    channels5|line<<48|ready<<56 offset round_trip commands refused reports decode_errors \
+    channels6|line<<48|ready<<56 offset round_trip commands refused reports decode_errors \
     reply_timeouts reconnects suspended_until updated lines2(reply|unanswered<<40) \
     limits6(used|allowed<<32)";
 

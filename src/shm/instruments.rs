@@ -37,7 +37,7 @@ pub(super) fn encode(instrument: &Instrument) -> Option<[u64; WORDS]> {
         instrument.status as u8,
         price_decimals,
         qty_decimals,
-        0,
+        instrument.rules.figures_max,
         0,
         0,
     ]);
@@ -94,6 +94,7 @@ pub(super) fn decode(words: &[u64; WORDS]) -> Option<Instrument> {
             qty_market_max: qty(6),
             notional_min: sum(7),
             notional_max: sum(9),
+            figures_max: byte(codes, 5),
         },
         status: InstrumentStatus::from_u8(byte(codes, 2))?,
     })
@@ -150,6 +151,7 @@ pub(super) mod tests {
                         qty_market_max: Qty(6),
                         notional_min: Amount(7 << 70),
                         notional_max: Amount(i128::MAX),
+                        figures_max: 5,
                     },
                     status: InstrumentStatus::CancelOnly,
                     ..Instrument::default()

@@ -285,6 +285,7 @@ fn venue_health() -> VenueHealth {
             Readiness::Joining,
             Readiness::Ready,
             Readiness::Joining,
+            Readiness::Ready,
         ],
         ready: true,
         clock_offset_ns: -1,

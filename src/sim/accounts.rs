@@ -57,6 +57,10 @@ impl Account {
         self.keys.iter().find(|known| known.key == key)
     }
 
+    pub(super) fn first_key(&self) -> Option<&str> {
+        self.keys.first().map(|key| &*key.key)
+    }
+
     pub(super) fn free(&self, asset: &str) -> Decimal {
         self.balances.get(asset).map_or(Decimal::ZERO, |balance| balance.free)
     }

@@ -16,7 +16,7 @@ impl Exchange {
         let (rules, book) = (&self.rules[listing], &self.listings[listing].book);
         let opposite = book.best(request.side.opposite());
         let reference = self.listings[listing].last_price.or(opposite);
-        rules::check_new(rules, request, reference)?;
+        rules::check_new(rules, request, self.tick_of(listing), reference)?;
         let known = self.by_client.get(&(account, request.client_id.clone()));
         if known.is_some_and(|id| self.orders[id].order.state.is_open()) {
             return Err(Refusal::DuplicateClientId);
@@ -50,6 +50,11 @@ impl Exchange {
             return Err(Refusal::WouldTake);
         }
         Ok((lock, target))
+    }
+
+    /// The price step that orders have to keep; zero where the wire looks after that.
+    fn tick_of(&self, listing: usize) -> Decimal {
+        if self.any_tick { Decimal::ZERO } else { self.rules[listing].tick_size }
     }
 
     /// What a limit order of this price and quantity locks: of spot what it pays with, of a perpetual
@@ -96,7 +101,7 @@ impl Exchange {
         if (price == old.price && qty == old.qty) || qty <= order.filled {
             return Err(Refusal::BadAmend);
         }
-        rules::check_price(rules, price)?;
+        rules::check_price(rules, self.tick_of(listing), price)?;
         rules::check_qty(rules, qty, rules.qty_max)?;
         if !old.reduce_only {
             rules::check_notional(rules, price, qty)?;

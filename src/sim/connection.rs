@@ -251,6 +251,8 @@ impl Connection {
         match out {
             WsOut::Text(text) => is_alive(&socket.write(Message::text(text))),
             WsOut::Ping(payload) => is_alive(&socket.write(Message::Ping(payload.into()))),
+            // The code of a connection that was lost: no frame says so.
+            WsOut::Close(1006, _) => false,
             WsOut::Close(code, reason) => {
                 self.close_by_ms = Some(now_ms + 1_000);
                 let frame = CloseFrame { code: code.into(), reason: reason.into() };

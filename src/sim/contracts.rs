@@ -168,7 +168,7 @@ pub struct SimFunding {
     pub rate: Decimal,
     /// Position, negative when short.
     pub qty: Decimal,
-    /// Mark price.
+    /// Price that the position was valued at.
     pub mark: Decimal,
     /// Due time, ms.
     pub time_ms: u64,

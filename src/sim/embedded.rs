@@ -62,6 +62,9 @@ pub enum SimKeyKind {
     Hmac,
     /// Ed25519; the secret is the private key, PKCS#8 in PEM.
     Ed25519,
+    /// ECDSA on secp256k1; the key is the address of the account and the secret the private key, both
+    /// `0x` and digits.
+    Secp256k1,
 }
 
 /// Key and secret of an account of a simulated venue.
@@ -112,6 +115,17 @@ pub fn embedded(
         let hmac = hmac_key()?;
         let mut shared = account(name, SimKeyKind::Hmac, &hmac, hmac.secret.clone());
         wire.passphrase().clone_into(&mut shared.passphrase);
+        if signs_with_secp256k1(name) {
+            let (key, secret) = secp256k1_key()?;
+            accounts.push(account(name, SimKeyKind::Secp256k1, &key, secret));
+            let mut exchange = Exchange::new(rules, vec![(key, two_wallets(&options.deposits))]);
+            exchange.set_self_trade(SelfTrade::ExpireMaker);
+            exchange.take_any_tick();
+            exchange.fund_on_index();
+            let port = options.ports.get(name).copied().unwrap_or_default();
+            venues.push(SimVenueOptions { wire, exchange, port });
+            continue;
+        }
         let mut exchange = if takes_ed25519(name) {
             let (signing, pem) = ed25519_key()?;
             accounts.push(account(name, SimKeyKind::Ed25519, &signing, pem));
@@ -148,8 +162,15 @@ fn takes_ed25519(venue: &str) -> bool {
     venue.starts_with("binance")
 }
 
+fn signs_with_secp256k1(venue: &str) -> bool {
+    venue == "hyperliquid"
+}
+
 /// Rules as the venue of this name has them; a venue that is not known has the finer ones.
 fn rules_of(venue: &str) -> Vec<SymbolRules> {
+    if signs_with_secp256k1(venue) {
+        return dollar_rules();
+    }
     let number = |mantissa: i64, decimals: u32| Decimal::new(mantissa, decimals);
     let whole = Decimal::from;
     let common = SymbolRules {
@@ -256,6 +277,82 @@ fn linear(common: &SymbolRules) -> [SymbolRules; 2] {
         ..btc.clone()
     };
     [btc, eth]
+}
+
+/// Wallet of spot pairs where it is not that of perpetuals.
+const SPOT_WALLET: &str = "USDC:spot";
+
+/// Perpetuals settled in USDC and spot pairs paid from a wallet of their own. Tick sizes are what five
+/// significant figures leave at the start prices of the default flow.
+fn dollar_rules() -> Vec<SymbolRules> {
+    let common = SymbolRules {
+        symbol: String::new(),
+        base: String::new(),
+        quote: String::from("USD"),
+        tick_size: Decimal::ONE,
+        lot_size: Decimal::ONE,
+        price_min: Decimal::ZERO,
+        price_max: Decimal::ZERO,
+        qty_min: Decimal::ZERO,
+        qty_max: Decimal::ZERO,
+        qty_market_max: Decimal::ZERO,
+        notional_min: Decimal::TEN,
+        notional_max: Decimal::ZERO,
+        maker_fee: Decimal::ZERO,
+        taker_fee: Decimal::ZERO,
+        fee_decimals: 6,
+        perpetual: None,
+    };
+    // Base, decimals of prices and of sizes, largest leverage.
+    let perpetuals = [("BTC", 0, 5, 40), ("ETH", 1, 4, 25), ("SOL", 2, 2, 20), ("HYPE", 3, 2, 10)];
+    let perpetual = |(base, price, size, leverage): (&str, u32, u32, i64)| SymbolRules {
+        symbol: base.to_owned(),
+        base: base.to_owned(),
+        tick_size: Decimal::new(1, price),
+        lot_size: Decimal::new(1, size),
+        perpetual: Some(PerpetualRules {
+            settle: String::from("USDC"),
+            contract_size: Decimal::ONE,
+            leverage_initial: Decimal::from(leverage.min(20)),
+            leverage_max: Decimal::from(leverage),
+            maintenance_rate: Decimal::ONE / Decimal::from(2 * leverage),
+            funding_interval_ms: 3_600_000,
+            funding_rate_max: Decimal::new(4, 2),
+        }),
+        ..common.clone()
+    };
+    let spot = [("@107", "HYPE", 3, 2), ("PURR/USDC", "PURR", 5, 0)];
+    let pair = |(symbol, base, price, size): (&str, &str, u32, u32)| SymbolRules {
+        symbol: symbol.to_owned(),
+        base: base.to_owned(),
+        quote: SPOT_WALLET.to_owned(),
+        tick_size: Decimal::new(1, price),
+        lot_size: Decimal::new(1, size),
+        fee_decimals: 8,
+        ..common.clone()
+    };
+    perpetuals.map(perpetual).into_iter().chain(spot.map(pair)).collect()
+}
+
+/// Dollars for both wallets, and tokens of the spot pairs.
+fn two_wallets(deposits: &BTreeMap<String, Decimal>) -> BTreeMap<String, Decimal> {
+    let given = |asset: &str| deposits.get(asset).copied();
+    let dollars = given("USDC").or_else(|| given("USDT")).unwrap_or_default();
+    let tokens = [("HYPE", 10_000), ("PURR", 1_000_000)];
+    let tokens = tokens.map(|(name, amount)| (name, given(name).unwrap_or(Decimal::from(amount))));
+    let wallets = [("USDC", dollars), (SPOT_WALLET, dollars)];
+    wallets.into_iter().chain(tokens).map(|(name, amount)| (name.to_owned(), amount)).collect()
+}
+
+/// A private key, and the address of its account as key.
+fn secp256k1_key() -> Result<(ApiKey, String), SimError> {
+    let failed = || SimError::Keys("cannot make a secp256k1 key".to_owned());
+    let mut bytes = [0; 32];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| failed())?;
+    let address = super::venues::hyperliquid::address_of(&bytes).ok_or_else(failed)?;
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = ApiKey { key: address, secret: String::new(), ed25519_public: Vec::new() };
+    Ok((key, format!("0x{digits}")))
 }
 
 /// A shared secret and the name it goes by, from the system's random source.

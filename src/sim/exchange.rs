@@ -85,6 +85,7 @@ pub struct Exchange {
     pub(super) self_trade: SelfTrade,
     pub(super) perpetuals: Perpetuals,
     amend_keeps_place: bool,
+    pub(super) any_tick: bool,
 }
 
 impl Exchange {
@@ -120,6 +121,7 @@ impl Exchange {
             next_order_id: FIRST_ORDER_ID,
             self_trade: SelfTrade::default(),
             amend_keeps_place: true,
+            any_tick: false,
         }
     }
 
@@ -131,6 +133,12 @@ impl Exchange {
     /// Chooses whether an amendment to a smaller quantity keeps its place in the queue.
     pub fn set_amend_keeps_place(&mut self, keeps: bool) {
         self.amend_keeps_place = keeps;
+    }
+
+    /// Takes prices that are no multiple of the tick size, which then is the step of the flow alone:
+    /// for wires with a rule of their own.
+    pub fn take_any_tick(&mut self) {
+        self.any_tick = true;
     }
 
     /// Gives an account one more key.
@@ -169,6 +177,12 @@ impl Exchange {
         }
         self.rules[at] = rules;
         true
+    }
+
+    /// The first key of an account.
+    #[must_use]
+    pub fn key_of(&self, account: AccountId) -> Option<&str> {
+        self.accounts.get(account.0)?.first_key()
     }
 
     /// The account that a key belongs to.

@@ -197,7 +197,8 @@ impl Exchange {
             return;
         }
         let down = RoundingStrategy::ToNegativeInfinity;
-        let amount = (-qty * mark.mark * mark.rate).round_dp_with_strategy(decimals, down);
+        let price = if self.perpetuals.funds_index { mark.index } else { mark.mark };
+        let amount = (-qty * price * mark.rate).round_dp_with_strategy(decimals, down);
         holding.funding += amount;
         if holding.mode == SimMarginMode::Isolated {
             holding.isolated += amount;
@@ -213,7 +214,7 @@ impl Exchange {
             amount,
             rate: mark.rate,
             qty,
-            mark: mark.mark,
+            mark: price,
             time_ms: due_ms,
         };
         self.perpetuals.payment_ids += 1;

@@ -13,6 +13,9 @@ use super::{
 use crate::types::Side;
 use rust_decimal::Decimal;
 
+/// Digits of what positions need.
+const DECIMALS: u32 = 12;
+
 /// What a holding needs and is worth at a mark price.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Needs {
@@ -25,12 +28,14 @@ pub(super) struct Needs {
 impl Needs {
     pub(super) fn of(holding: &Holding, rules: &PerpetualRules, mark: Decimal) -> Self {
         let value = holding.qty * mark;
-        let initial = value.abs() / holding.leverage;
+        // Venues calculate with so many digits; no wire writes more.
+        let of = |value: Decimal| (value / holding.leverage).round_dp(DECIMALS);
+        let initial = of(value.abs());
         let with_orders = (value + holding.bids).abs().max((value - holding.asks).abs());
         Self {
             unrealised: value - holding.cost,
             initial,
-            order_initial: with_orders / holding.leverage - initial,
+            order_initial: of(with_orders) - initial,
             maintenance: value.abs() * rules.maintenance_rate,
         }
     }

@@ -60,7 +60,9 @@ impl SymbolRules {
     /// price.
     #[must_use]
     pub fn pair(&self) -> String {
-        let quote = if matches!(&*self.quote, "USD" | "USDC") { "USDT" } else { &*self.quote };
+        // What follows a colon tells wallets of one asset apart.
+        let quote = self.quote.split(':').next().unwrap_or_default();
+        let quote = if matches!(quote, "USD" | "USDC") { "USDT" } else { quote };
         format!("{}{quote}", self.base)
     }
 }

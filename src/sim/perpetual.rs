@@ -125,6 +125,8 @@ pub(super) struct Perpetuals {
     /// Marks have moved: look at every position.
     pub(super) moved: bool,
     pub(super) policy: ReduceOnlyPolicy,
+    /// Funding is paid on the value at index, not at mark.
+    pub(super) funds_index: bool,
     /// Newest payments of each account, newest last.
     pub(super) payments: BTreeMap<usize, VecDeque<SimFunding>>,
     pub(super) payment_ids: u64,
@@ -143,6 +145,11 @@ impl Exchange {
     /// Chooses what happens to reduce-only orders that are larger than the position.
     pub fn set_reduce_only(&mut self, policy: ReduceOnlyPolicy) {
         self.perpetuals.policy = policy;
+    }
+
+    /// Pays funding on the value of positions at the index price instead of at mark.
+    pub fn fund_on_index(&mut self) {
+        self.perpetuals.funds_index = true;
     }
 
     /// What the other side of all payments of perpetuals has come to in an asset: with the wallets
@@ -180,6 +187,14 @@ impl Exchange {
         match self.perpetuals.house.get_mut(asset) {
             Some(house) => *house -= amount,
             None => drop(self.perpetuals.house.insert(asset.to_owned(), -amount)),
+        }
+    }
+
+    /// Takes a price for a service from an account, which has been checked to have it.
+    pub fn charge(&mut self, account: AccountId, asset: &str, price: Decimal, now_ms: u64) {
+        if self.accounts.get(account.0).is_some() {
+            self.pay(account.0, asset, -price);
+            self.finish(now_ms);
         }
     }
 

@@ -3,15 +3,17 @@
 use super::{PlaceRequest, Refusal, SimOrderType, SymbolRules};
 use rust_decimal::Decimal;
 
-/// Checks a new order. `reference` prices market orders: the last trade, or the best quote.
+/// Checks a new order. `tick` is the price step that is demanded, zero for none; `reference` prices
+/// market orders: the last trade, or the best quote.
 pub(super) fn check_new(
     rules: &SymbolRules,
     request: &PlaceRequest,
+    tick: Decimal,
     reference: Option<Decimal>,
 ) -> Result<(), Refusal> {
     match request.order_type {
         SimOrderType::Limit | SimOrderType::PostOnly => {
-            check_price(rules, request.price)?;
+            check_price(rules, tick, request.price)?;
             check_qty(rules, request.qty, rules.qty_max)?;
             // However small a position is, it can be closed.
             if request.reduce_only {
@@ -43,12 +45,16 @@ pub(super) fn check_new(
 }
 
 /// Checks the price of a limit order. A minimum, maximum or step of zero is switched off.
-pub(super) fn check_price(rules: &SymbolRules, price: Decimal) -> Result<(), Refusal> {
+pub(super) fn check_price(
+    rules: &SymbolRules,
+    tick: Decimal,
+    price: Decimal,
+) -> Result<(), Refusal> {
     let above = !rules.price_max.is_zero() && price > rules.price_max;
     if price <= Decimal::ZERO || price < rules.price_min || above {
         return Err(Refusal::PriceBounds);
     }
-    if is_multiple(price, rules.tick_size) { Ok(()) } else { Err(Refusal::PriceTick) }
+    if is_multiple(price, tick) { Ok(()) } else { Err(Refusal::PriceTick) }
 }
 
 /// Checks a base quantity against the minimum, this maximum and the lot size.

@@ -84,6 +84,7 @@ impl Wire for EchoWire {
         out: &mut WireOut,
     ) {
         match text {
+            "cut" => out.push((conn, WsOut::Close(1006, String::new()))),
             "bye" => out.push((conn, WsOut::Close(4_001, "as you wish".to_owned()))),
             "time" => out.push((conn, WsOut::Text(now_ms.to_string()))),
             "buy" => {
@@ -266,6 +267,9 @@ fn websockets_echo_pong_close_and_refuse_unknown_paths() {
     say(&mut socket, "bye");
     let Message::Close(Some(frame)) = socket.read().unwrap() else { panic!("no close") };
     assert_eq!((u16::from(frame.code), frame.reason.as_str()), (4_001, "as you wish"));
+    let mut socket = running.open("/trade");
+    say(&mut socket, "cut");
+    assert!(!matches!(socket.read(), Ok(Message::Close(_))), "no word");
     let refused = tungstenite::client("wss://localhost/nowhere", running.connect().unwrap());
     let Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Http(reply))) = refused else {
         panic!("not refused")

@@ -47,7 +47,7 @@ pub enum WsOut {
     Text(String),
     /// Send a ping with this payload.
     Ping(Vec<u8>),
-    /// Close with code and reason.
+    /// Close with code and reason; 1006 cuts the connection without a word.
     Close(u16, String),
 }
 

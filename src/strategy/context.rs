@@ -6,9 +6,9 @@ use crate::shm::{
     Best, ChangeReader, Depth, MarketView, Status, StrategyEnd, TradeReader, VenueHealth,
 };
 use crate::types::{
-    Amount, BookStamps, ClientOrderId, Detail, Instrument, InstrumentId, InstrumentTable, Nanos,
-    Perpetual, Price, Qty, Request, Rounding, Scale, Signal, SignalId, StrategyId, StrategyReport,
-    Trade, VenueId,
+    Amount, BookStamps, ClientOrderId, Detail, Instrument, InstrumentId, InstrumentRules,
+    InstrumentTable, Nanos, Perpetual, Price, Qty, Request, Rounding, Scale, Signal, SignalId,
+    StrategyId, StrategyReport, Trade, VenueId,
 };
 use rust_decimal::Decimal;
 use std::sync::Arc;
@@ -20,8 +20,10 @@ pub struct InstrumentRef {
     pub id: InstrumentId,
     /// Decimals of its prices and quantities.
     pub scale: Scale,
-    /// Smallest price step.
+    /// Smallest price step; see [`InstrumentRef::tick_at`].
     pub tick_size: Price,
+    /// Most significant figures of a price that is not whole; 0: any.
+    pub figures_max: u8,
     /// Smallest quantity step.
     pub lot_size: Qty,
     /// Smallest quantity.
@@ -36,6 +38,7 @@ impl InstrumentRef {
             id: instrument.id,
             scale: instrument.scale,
             tick_size: instrument.rules.tick_size,
+            figures_max: instrument.rules.figures_max,
             lot_size: instrument.rules.lot_size,
             qty_min: instrument.rules.qty_min,
             notional_min: instrument.rules.notional_min,
@@ -52,6 +55,14 @@ impl InstrumentRef {
     #[must_use]
     pub fn price(&self, value: Decimal) -> Option<Price> {
         self.scale.price(value).ok()
+    }
+
+    /// The price step at a price: coarser than the tick size where the venue limits the figures.
+    #[must_use]
+    pub fn tick_at(&self, price: Price) -> Price {
+        let Self { tick_size, figures_max, .. } = *self;
+        let rules = InstrumentRules { tick_size, figures_max, ..InstrumentRules::default() };
+        rules.tick_at(price, self.scale)
     }
 
     /// The quantity cut down to whole lots.

@@ -237,13 +237,24 @@ impl<T: Copy + Send> Consumer<T> {
     /// Takes the oldest value.
     #[inline]
     pub fn pop(&mut self) -> Option<T> {
+        self.take(|value| *value)
+    }
+
+    /// The same to where it is wanted, for large values: whether there was one.
+    #[inline]
+    pub fn pop_into(&mut self, into: &mut T) -> bool {
+        self.take(|value| *into = *value).is_some()
+    }
+
+    #[inline]
+    fn take<R>(&mut self, copy: impl FnOnce(&T) -> R) -> Option<R> {
         let Ok(Some(slot)) = self.cursor.ready(&self.shared.tail.0) else {
             return None;
         };
         let value = self.shared.slots[slot].0.with(|cell| {
             // SAFETY: `ready` found the slot below the tail, so the producer has written it and will
-            // not touch it before `release`. `T: Copy`, so reading leaves nothing to drop twice.
-            unsafe { (*cell).assume_init_read() }
+            // not touch it before `release`. `T: Copy`, so copying leaves nothing to drop twice.
+            copy(unsafe { (*cell).assume_init_ref() })
         });
         self.cursor.release(&self.shared.head.0);
         Some(value)
@@ -322,7 +333,10 @@ mod tests {
         assert!(!producer.is_abandoned() && !consumer.is_abandoned());
         drop(producer);
         assert!(consumer.is_abandoned());
-        assert_eq!((consumer.pop(), consumer.pop()), (Some(1), None));
+        let mut value = 0;
+        assert!(consumer.pop_into(&mut value));
+        assert_eq!(value, 1);
+        assert!(!consumer.pop_into(&mut value) && consumer.pop().is_none());
     }
 
     #[test]

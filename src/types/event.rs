@@ -21,14 +21,17 @@ pub enum Channel {
     Rest = 3,
     /// Second connection for order entry beside [`Channel::Trade`], WebSocket.
     TradeSpare = 4,
+    /// Second connection for public market data, for what the venue does not send on
+    /// [`Channel::Public`], WebSocket.
+    PublicMore = 5,
 }
 
 impl Channel {
     /// How many channels there are.
-    pub const COUNT: usize = 5;
+    pub const COUNT: usize = 6;
     /// All of them, by index.
     pub const ALL: [Self; Self::COUNT] =
-        [Self::Public, Self::Trade, Self::Private, Self::Rest, Self::TradeSpare];
+        [Self::Public, Self::Trade, Self::Private, Self::Rest, Self::TradeSpare, Self::PublicMore];
 
     /// Whether all that are needed are ready. Of the two connections for order entry, where both
     /// are there, one is enough.
@@ -186,6 +189,10 @@ pub enum VenueNotice {
     FundingEnd,
     /// The account is set up in a way that the engine does not trade with.
     AccountUnfit(AccountFlaw),
+    /// The venue warns that a position in this instrument is close to its liquidation.
+    MarginCall(InstrumentId),
+    /// So many conditional orders of this instrument wait at the venue, none of them placed here.
+    StopOrders(InstrumentId, u32),
 }
 
 /// An order's bytes were handed to the socket.

@@ -152,9 +152,27 @@ pub struct InstrumentRules {
     pub notional_min: Amount,
     /// Largest price x quantity in quote units.
     pub notional_max: Amount,
+    /// Most significant figures of a price that is not whole.
+    pub figures_max: u8,
 }
 
 impl InstrumentRules {
+    /// The price step at a price: the tick size, or a coarser one where figures are limited. Whatever
+    /// is rounded to it has few enough of them.
+    #[must_use]
+    pub fn tick_at(&self, price: Price, scale: Scale) -> Price {
+        if self.figures_max == 0 {
+            return self.tick_size;
+        }
+        let limit = 10u64.saturating_pow(self.figures_max.into());
+        let (mut left, mut step) = (price.0.unsigned_abs(), 1i64);
+        while left >= limit {
+            (left, step) = (left / 10, step.saturating_mul(10));
+        }
+        let whole = 10i64.saturating_pow(scale.price_decimals.into());
+        Price(step.min(whole).max(self.tick_size.0))
+    }
+
     /// What keeps both of two sets of rules, of which 0 means "none" for the largest values; `None`
     /// if nothing does: steps of which neither is a multiple of the other.
     #[must_use]
@@ -177,6 +195,7 @@ impl InstrumentRules {
             qty_market_max: least(self.qty_market_max, other.qty_market_max),
             notional_min: self.notional_min.max(other.notional_min),
             notional_max: least(self.notional_max, other.notional_max),
+            figures_max: least(self.figures_max, other.figures_max),
         })
     }
 }
@@ -279,13 +298,19 @@ impl Instrument {
         self.check_notional(if market { reference } else { order.price }, order.qty)
     }
 
+    /// The price step at a price.
+    #[must_use]
+    pub fn tick_at(&self, price: Price) -> Price {
+        self.rules.tick_at(price, self.scale)
+    }
+
     fn check_price(&self, price: Price) -> Result<(), RuleViolation> {
         let rules = &self.rules;
         let above = rules.price_max > Price(0) && price > rules.price_max;
         if price <= Price(0) || price < rules.price_min || above {
             return Err(RuleViolation::PriceOutOfBounds);
         }
-        if price.is_multiple_of(rules.tick_size) {
+        if price.is_multiple_of(self.tick_at(price)) {
             Ok(())
         } else {
             Err(RuleViolation::PriceOffTick)
@@ -384,6 +409,7 @@ mod tests {
                 qty_market_max: Qty(500_000),
                 notional_min: Amount(5 * 10i128.pow(18)),
                 notional_max: Amount::ZERO,
+                figures_max: 0,
             },
             ..Instrument::default()
         }
@@ -401,6 +427,29 @@ mod tests {
             price: Price(price),
             qty: Qty(qty),
         }
+    }
+
+    #[test]
+    fn few_figures_make_the_step_coarser() {
+        let scale = Scale { price_decimals: 2, qty_decimals: 5 };
+        let rules = InstrumentRules { tick_size: Price(10), figures_max: 5, ..Default::default() };
+        for (price, step) in [
+            (1, 10),
+            (99_999, 10),
+            (999_990, 10),
+            (1_000_000, 100),
+            (8_063_900, 100),
+            (12_345_600, 100),
+            (i64::MAX, 100),
+        ] {
+            assert_eq!(rules.tick_at(Price(price), scale), Price(step), "{price}");
+        }
+        let any = InstrumentRules { figures_max: 0, ..rules };
+        assert_eq!(any.tick_at(Price(8_063_900), scale), Price(10));
+        let instrument = Instrument { scale, rules, ..Instrument::default() };
+        assert_eq!(instrument.check_price(Price(8_063_950)), Err(RuleViolation::PriceOffTick));
+        assert_eq!(instrument.check_price(Price(8_063_900)), Ok(()));
+        assert_eq!(instrument.check_price(Price(999_990)), Ok(()));
     }
 
     #[test]

@@ -44,6 +44,20 @@ pub fn amount(text: &str) -> Result<Amount, ParseUnitError> {
     Ok(Amount(amount))
 }
 
+/// The same of what a venue has calculated (a margin, a profit, an average): digits behind the last
+/// that is held are cut.
+pub fn calculated(text: &str) -> Result<Amount, ParseUnitError> {
+    match text.split_once('.') {
+        Some((whole, decimals)) if decimals.len() > AMOUNT_DECIMALS as usize => {
+            if !decimals.bytes().all(|digit| digit.is_ascii_digit()) {
+                return Err(ParseUnitError::Malformed);
+            }
+            amount(&text[..whole.len() + 1 + AMOUNT_DECIMALS as usize])
+        }
+        _ => amount(text),
+    }
+}
+
 /// Rate from a venue's decimal text.
 pub fn rate(text: &str) -> Result<Rate, ParseUnitError> {
     narrow(text, AMOUNT_DECIMALS as u8).map(Rate)
@@ -223,6 +237,22 @@ mod tests {
             write(&mut out, mantissa, decimals);
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn what_was_calculated_is_cut_not_refused() {
+        for (text, expected) in [
+            ("1640.6382533333333333333333333", Ok(1_640_638_253_333_333_333_333)),
+            ("-0.0000000000000000019", Ok(-1)),
+            ("0.1234567890123456789", Ok(123_456_789_012_345_678)),
+            ("7", Ok(7 * 10i128.pow(18))),
+            ("1.23456789012345678x9", Err(ParseUnitError::Malformed)),
+            ("1.234567890123456789x", Err(ParseUnitError::Malformed)),
+            ("x.2345678901234567890", Err(ParseUnitError::Malformed)),
+        ] {
+            assert_eq!(calculated(text), expected.map(Amount), "{text}");
+        }
+        assert_eq!(amount("0.1234567890123456789"), Err(ParseUnitError::OffScale));
     }
 
     #[test]

@@ -6,11 +6,11 @@
 #![forbid(unsafe_code)]
 
 use crate::types::{
-    CancelOrder, Channel, ClientOrderId, InstrumentId, InstrumentKind, Nanos, NewOrder, Price, Qty,
-    ReplaceOrder, VenueOrderId,
+    CancelOrder, Channel, ClientOrderId, ExecutionReport, InstrumentId, InstrumentKind, Nanos,
+    NewOrder, Price, Qty, ReplaceOrder, ReportKind, ReportOrigin, VenueOrderId,
 };
 
-/// Slots; a power of two.
+/// Slots where a venue says nothing of how many requests it takes at once.
 const SLOTS: usize = 256;
 
 /// What was asked.
@@ -73,6 +73,24 @@ impl Ask {
         }
     }
 
+    /// A report about the one order that it is about.
+    pub(super) fn report(
+        &self,
+        kind: ReportKind,
+        origin: ReportOrigin,
+        now: Nanos,
+    ) -> Option<ExecutionReport> {
+        let (client_id, venue_order_id, instrument) = self.order()?;
+        let report = ExecutionReport::new(kind, origin, client_id, instrument);
+        let report = ExecutionReport { venue_order_id, recv_ns: now, ..report };
+        Some(match self {
+            Self::New(NewOrder { side, price, qty, .. }) => {
+                ExecutionReport { side: *side, price: *price, qty: *qty, ..report }
+            }
+            _ => report,
+        })
+    }
+
     /// Whether it changes an order: its reply is timed, and its loss makes the outcome unknown.
     pub(super) fn is_order(&self) -> bool {
         matches!(self, Self::New(_) | Self::Cancel(_) | Self::Replace(_))
@@ -132,20 +150,26 @@ const NEVER: Nanos = Nanos(u64::MAX);
 
 impl Flights {
     pub(super) fn new() -> Self {
-        let slots = vec![None; SLOTS].into_boxed_slice();
+        Self::with(SLOTS)
+    }
+
+    /// At most so many at once, a power of two.
+    pub(super) fn with(slots: usize) -> Self {
+        debug_assert!(slots.is_power_of_two());
+        let slots = vec![None; slots].into_boxed_slice();
         Self { slots, last_id: 0, next: NEVER, changes: 0 }
     }
 
-    fn slot(id: u64) -> usize {
-        id as usize & (SLOTS - 1)
+    fn slot(&self, id: u64) -> usize {
+        id as usize & (self.slots.len() - 1)
     }
 
     /// A number whose slot is free; failing that, one whose slot holds a request that was given up.
     /// `None` if all wait.
     pub(super) fn reserve(&mut self, now: Nanos) -> Option<u64> {
         let first = self.last_id.saturating_add(1).max(now.0);
-        let mut ids = first..first.saturating_add(SLOTS as u64);
-        let slot = |id: u64| self.slots[Self::slot(id)];
+        let mut ids = first..first.saturating_add(self.slots.len() as u64);
+        let slot = |id: u64| self.slots[self.slot(id)];
         // What was given up may still be needed as a proof: it goes last.
         let id = ids
             .clone()
@@ -157,23 +181,26 @@ impl Flights {
 
     /// Puts a request under a reserved number, once it was written.
     pub(super) fn insert(&mut self, flight: Flight) {
-        self.remove(self.slots[Self::slot(flight.id)].map_or(0, |old| old.id));
+        let slot = self.slot(flight.id);
+        self.remove(self.slots[slot].map_or(0, |old| old.id));
         self.changes += usize::from(flight.ask.is_change());
         self.next = self.next.min(flight.deadline);
-        self.slots[Self::slot(flight.id)] = Some(flight);
+        self.slots[slot] = Some(flight);
     }
 
     pub(super) fn get(&self, id: u64) -> Option<&Flight> {
-        self.slots[Self::slot(id)].as_ref().filter(|flight| flight.id == id)
+        self.slots[self.slot(id)].as_ref().filter(|flight| flight.id == id)
     }
 
     pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut Flight> {
-        self.slots[Self::slot(id)].as_mut().filter(|flight| flight.id == id)
+        let slot = self.slot(id);
+        self.slots[slot].as_mut().filter(|flight| flight.id == id)
     }
 
     pub(super) fn remove(&mut self, id: u64) -> Option<Flight> {
         let flight = *self.get(id)?;
-        self.slots[Self::slot(id)] = None;
+        let slot = self.slot(id);
+        self.slots[slot] = None;
         self.changes -= usize::from(flight.ask.is_change());
         Some(flight)
     }
@@ -218,6 +245,30 @@ impl Flights {
             matches!(flight.ask, Ask::New(new) if new.client_id == client_id)
                 && flight.sent_ns > since
         })
+    }
+
+    /// Whether a replace of this order was sent that nothing has settled yet; and when.
+    pub(super) fn replacing(&self, client_id: ClientOrderId) -> Option<Nanos> {
+        if self.changes == 0 {
+            return None;
+        }
+        let sent = self.slots.iter().flatten().filter_map(|flight| match flight.ask {
+            Ask::Replace(terms) if terms.client_id == client_id => Some(flight.sent_ns),
+            _ => None,
+        });
+        sent.max()
+    }
+
+    /// What became of a replaced order is proved: nothing of it is awaited any more.
+    pub(super) fn settle_replaces(&mut self, client_id: ClientOrderId) {
+        for at in 0..self.slots.len() {
+            if let Some(Flight { id, ask: Ask::Replace(terms), phase, .. }) = self.slots[at]
+                && terms.client_id == client_id
+                && phase != Phase::Waiting
+            {
+                self.remove(id);
+            }
+        }
     }
 
     /// Tells the changes of an order what the stream shows of it. True if it now stands at the

@@ -4,7 +4,10 @@
 #![forbid(unsafe_code)]
 
 use super::scan::Width;
-use super::{DecodeError, Endpoints, SetupError, VENUES, VenueSetup, binance, bybit, okx};
+use super::subscriptions::Scanned;
+use super::{
+    DecodeError, Endpoints, SetupError, VENUES, VenueSetup, binance, bybit, hyperliquid, okx,
+};
 use crate::types::{Events, Instrument, InstrumentKind, InstrumentTable, Nanos, Scale, VenueId};
 use std::sync::Arc;
 
@@ -17,6 +20,22 @@ pub enum FrameKind {
     Depth,
     /// One or more trades.
     Trade,
+    /// Mark price, index or funding of a perpetual.
+    Mark,
+    /// Depth that is no news.
+    Other,
+}
+
+impl From<Scanned> for FrameKind {
+    fn from(scanned: Scanned) -> Self {
+        match scanned {
+            Scanned::Depth(_) | Scanned::Suspect(_) => Self::Depth,
+            Scanned::Top => Self::Top,
+            Scanned::Trades => Self::Trade,
+            Scanned::Perpetual => Self::Mark,
+            Scanned::Repeated => Self::Other,
+        }
+    }
 }
 
 /// Both readers of one venue's frames: the scanner, and the complete decoder that it stands before.
@@ -30,6 +49,7 @@ enum Inner {
     Binance(Box<binance::Frames>),
     Bybit(Box<bybit::Frames>),
     Okx(Box<okx::Frames>),
+    Hyperliquid(Box<hyperliquid::Frames>),
 }
 
 /// Events and levels of one frame, at most, where [`FrameDecoder::compare`] decodes.
@@ -73,6 +93,7 @@ impl FrameDecoder {
             order_connections: 1,
             feed_connections: 1,
             dead_man_switch_s: None,
+            prepared_nonces: 0,
             reply_timeout_ms: 1_000,
             first_message_timeout_ms: 1_000,
         };
@@ -81,6 +102,8 @@ impl FrameDecoder {
             Inner::Bybit(Box::new(bybit::Frames::new(&setup, width)?))
         } else if name == okx::ROW.name {
             Inner::Okx(Box::new(okx::Frames::new(&setup)))
+        } else if name == hyperliquid::ROW.name {
+            Inner::Hyperliquid(Box::new(hyperliquid::Frames::new(&setup)))
         } else {
             Inner::Binance(Box::new(binance::Frames::new(&setup, width)?))
         };
@@ -119,6 +142,7 @@ impl FrameDecoder {
             Inner::Binance(frames) => frames.scan(frame, events),
             Inner::Bybit(frames) => frames.scan(frame, events),
             Inner::Okx(frames) => frames.scan(frame, events),
+            Inner::Hyperliquid(frames) => frames.scan(frame, events),
         }
     }
 
@@ -132,6 +156,7 @@ impl FrameDecoder {
             Inner::Binance(frames) => frames.reference(frame, events),
             Inner::Bybit(frames) => frames.reference(frame, events),
             Inner::Okx(frames) => frames.reference(frame, events),
+            Inner::Hyperliquid(frames) => frames.reference(frame, events),
         }
     }
 
@@ -144,7 +169,9 @@ impl FrameDecoder {
     ) -> Result<(), DecodeError> {
         match &mut self.inner {
             Inner::Binance(frames) => frames.snapshot(body, symbol, events),
-            Inner::Bybit(_) | Inner::Okx(_) => Err(DecodeError::UnknownKind),
+            Inner::Bybit(_) | Inner::Okx(_) | Inner::Hyperliquid(_) => {
+                Err(DecodeError::UnknownKind)
+            }
         }
     }
 
@@ -159,6 +186,8 @@ impl FrameDecoder {
             Inner::Binance(frames) => frames.scan_private(frame, now, events),
             Inner::Bybit(frames) => frames.scan_private(frame, now, events),
             Inner::Okx(frames) => frames.scan_private(frame, now, events),
+            // Its private frames have no scanner.
+            Inner::Hyperliquid(_) => None,
         }
     }
 
@@ -173,6 +202,7 @@ impl FrameDecoder {
             Inner::Binance(frames) => frames.reference_private(frame, now, events),
             Inner::Bybit(frames) => frames.reference_private(frame, now, events),
             Inner::Okx(frames) => frames.reference_private(frame, now, events),
+            Inner::Hyperliquid(_) => Err(DecodeError::UnknownKind),
         }
     }
 

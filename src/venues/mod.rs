@@ -16,12 +16,14 @@ mod fields;
 mod flight;
 mod frames;
 mod healthier;
+mod hyperliquid;
 mod json;
 mod okx;
 mod outbox;
 mod public;
 mod rules;
 mod scan;
+mod secp256k1;
 mod session;
 mod setup;
 mod signature;
@@ -54,7 +56,8 @@ use std::fmt;
 pub struct ChannelSpec {
     /// Its name towards the connector.
     pub channel: Channel,
-    /// `wss://host:port/path?query` or `https://host:port`.
+    /// `wss://host:port/path?query` or `https://host:port`. Empty for a WebSocket whose address the
+    /// connector learns first: it is opened once [`Output::Connect`] names it.
     pub url: String,
 }
 
@@ -138,6 +141,11 @@ pub trait Connector: Send {
         out: &mut Outbox,
         events: &mut Events,
     ) -> Result<(), EncodeError>;
+
+    /// Whether the reply to this open request may be shown to people: not if it holds a key.
+    fn may_show(&self, _id: RequestId) -> bool {
+        true
+    }
 
     /// How many frames its scanners have read; none if it has no scanner.
     fn scans(&self) -> Scans {
@@ -313,7 +321,8 @@ pub struct VenueRow {
 }
 
 /// The table of venues; a [`crate::types::VenueId`] is an index into it.
-pub const VENUES: &[VenueRow] = &[binance::ROW, bybit::ROW, okx::ROW];
+pub const VENUES: &[VenueRow] =
+    &[binance::ROW, bybit::ROW, okx::ROW, hyperliquid::ROW, binance::USDM_ROW];
 
 /// Index of the venue with this name.
 #[must_use]

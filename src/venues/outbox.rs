@@ -59,6 +59,8 @@ pub enum Output<'a> {
     Request(Request<'a>),
     /// Close the channel and open it anew.
     Reconnect(Channel),
+    /// Close the channel and open it anew at this address, from now on.
+    Connect(Channel, &'a str),
 }
 
 /// The outbox is full; the caller did not drain it.
@@ -78,6 +80,7 @@ enum Item {
         body: Range<usize>,
     },
     Reconnect(Channel),
+    Connect(Channel, Range<usize>),
 }
 
 /// Bounded buffer of outputs. Filled by a connector, drained by its agent after every input.
@@ -144,6 +147,18 @@ impl Outbox {
         Ok(())
     }
 
+    /// The same at another address, which `write` writes: one that the venue names as it goes.
+    pub fn connect(
+        &mut self,
+        channel: Channel,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), OutboxFull> {
+        self.room()?;
+        let url = self.append(write);
+        self.items.push(Item::Connect(channel, url));
+        Ok(())
+    }
+
     /// The outputs, in order.
     pub fn outputs(&self) -> impl Iterator<Item = Output<'_>> {
         self.items.iter().map(|item| self.output(item))
@@ -179,6 +194,9 @@ impl Outbox {
                 body: &self.bytes[body.clone()],
             }),
             Item::Reconnect(channel) => Output::Reconnect(*channel),
+            Item::Connect(channel, url) => {
+                Output::Connect(*channel, utf8(&self.bytes[url.clone()]))
+            }
         }
     }
 
@@ -217,7 +235,7 @@ mod tests {
 
     #[test]
     fn outputs_come_back_in_order() {
-        let mut out = Outbox::with_capacity(3, 64);
+        let mut out = Outbox::with_capacity(4, 64);
         out.frame(Channel::Trade, |bytes| bytes.extend_from_slice(b"one")).unwrap();
         out.request(
             RequestId(7),
@@ -228,6 +246,7 @@ mod tests {
         )
         .unwrap();
         out.reconnect(Channel::Public).unwrap();
+        out.connect(Channel::Private, |url| url.extend_from_slice(b"wss://a/b")).unwrap();
         assert_eq!(out.reconnect(Channel::Public), Err(OutboxFull));
         let outputs: Vec<_> = out.outputs().collect();
         assert_eq!(outputs[0], Output::Frame(Channel::Trade, b"one"));
@@ -240,12 +259,13 @@ mod tests {
         };
         assert_eq!(outputs[1], Output::Request(request));
         assert_eq!(outputs[2], Output::Reconnect(Channel::Public));
+        assert_eq!(outputs[3], Output::Connect(Channel::Private, "wss://a/b"));
         let (channel, room) = out.frame_room(0).unwrap();
         assert_eq!((channel, room.len()), (Channel::Trade, HEADROOM + 3));
         assert_eq!(&room[HEADROOM..], b"one");
         room.fill(b'x');
         assert_eq!(out.get(1), Some(Output::Request(request)), "untouched");
         assert!(out.frame_room(1).is_none() && out.frame_room(3).is_none());
-        assert_eq!(out.get(3), None);
+        assert_eq!(out.get(4), None);
     }
 }

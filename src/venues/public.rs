@@ -121,7 +121,7 @@ impl<W: PublicWire> Connector for PublicConnector<W> {
                 self.clock.on_open(now);
                 Readiness::Ready
             }
-            Channel::Trade | Channel::TradeSpare | Channel::Private => return,
+            _ => return,
         };
         notice(events, VenueNotice::Readiness(channel, readiness));
         self.run(now, out, events);
@@ -134,7 +134,7 @@ impl<W: PublicWire> Connector for PublicConnector<W> {
                 self.subscriptions.on_close(now);
             }
             Channel::Rest => self.clock.on_close(),
-            Channel::Trade | Channel::TradeSpare | Channel::Private => return,
+            _ => return,
         }
         notice(events, VenueNotice::Readiness(channel, Readiness::Down));
         self.rewake();
@@ -158,7 +158,10 @@ impl<W: PublicWire> Connector for PublicConnector<W> {
         let (wire, subscriptions) = (&mut self.wire, &mut self.subscriptions);
         let scanned = wire.scan(frame, subscriptions, events);
         let moved = match self.scans.count(scanned) {
-            Some((at, scanned)) => subscriptions.on_data(at, scanned, events)?,
+            Some((at, scanned)) => {
+                subscriptions.on_heard(at, &scanned, now);
+                subscriptions.on_data(at, scanned, events)?
+            }
             None => self.parser.read(frame, |root| wire.read(root, subscriptions, now, events))?,
         };
         if moved {

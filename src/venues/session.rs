@@ -11,6 +11,9 @@ const SECOND_NS: u64 = 1_000_000_000;
 const PROBE_EVERY_NS: u64 = 30 * SECOND_NS;
 const PROBE_RETRY_NS: u64 = SECOND_NS;
 
+/// Header of a request whose body is JSON.
+pub(super) const JSON: &[u8] = b"Content-Type: application/json\r\n";
+
 /// The venue's clock against ours, measured by asking for its time over REST.
 ///
 /// A probe proves that venue minus ours lies in `[server - received, server - sent]`. Intervals
@@ -21,6 +24,8 @@ const PROBE_RETRY_NS: u64 = SECOND_NS;
 pub(super) struct VenueClock {
     /// Path that tells the venue's time.
     path: &'static str,
+    /// What is posted to it; empty where it is only read.
+    body: &'static str,
     bounds: Option<(i64, i64)>,
     doubted: bool,
     probe: Option<(RequestId, Nanos)>,
@@ -30,8 +35,14 @@ pub(super) struct VenueClock {
 
 impl VenueClock {
     pub(super) fn new(path: &'static str) -> Self {
+        Self::posting(path, "")
+    }
+
+    /// Asks by posting this JSON.
+    pub(super) fn posting(path: &'static str, body: &'static str) -> Self {
         Self {
             path,
+            body,
             bounds: None,
             doubted: false,
             probe: None,
@@ -72,9 +83,14 @@ impl VenueClock {
         if self.next_probe.is_none_or(|due| due > now) {
             return Ok(false);
         }
-        let text = self.path.as_bytes();
+        let (text, body) = (self.path.as_bytes(), self.body.as_bytes());
         let path = |path: &mut Vec<u8>| path.extend_from_slice(text);
-        out.request(id, Method::Get, path, |_| {}, |_, _, _| {})?;
+        if body.is_empty() {
+            out.request(id, Method::Get, path, |_| {}, |_, _, _| {})?;
+        } else {
+            let json = |_: &str, _: &[u8], head: &mut Vec<u8>| head.extend_from_slice(JSON);
+            out.request(id, Method::Post, path, |to| to.extend_from_slice(body), json)?;
+        }
         self.probe = Some((id, now));
         self.last_probe = now;
         self.next_probe = None;

@@ -108,6 +108,9 @@ pub struct VenueSetup {
     pub feed_connections: u8,
     /// After how many seconds without us the venue is to cancel our orders; none: never.
     pub dead_man_switch_s: Option<u32>,
+    /// One-time numbers of signatures to make beforehand, where the venue's signatures have any; 0:
+    /// none.
+    pub prepared_nonces: u16,
     /// How long a reply to an order may take before its outcome is unknown.
     pub reply_timeout_ms: u32,
     /// How long a subscribed stream may stay silent at first.
@@ -184,6 +187,8 @@ pub struct InstrumentSpec {
     pub notional_min: Decimal,
     /// Largest value in quote units.
     pub notional_max: Decimal,
+    /// Most significant figures of a price that is not whole.
+    pub figures_max: u8,
 }
 
 /// The parts of an instrument's name: `BTC/USDT@venue` for spot, `BTC/USDT:USDT@venue` for a

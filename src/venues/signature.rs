@@ -42,24 +42,14 @@ impl HmacSigner {
 /// Lower-case hexadecimal.
 #[inline]
 pub(super) fn hex(bytes: &[u8; 32]) -> [u8; 64] {
+    // Without a table, so that the compiler does many bytes at once.
+    let digit = |value: u8| value + b'0' + if value > 9 { b'a' - b'0' - 10 } else { 0 };
     let mut text = [0; 64];
     for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
-        *pair = HEX[usize::from(*byte)];
+        *pair = [digit(byte >> 4), digit(byte & 15)];
     }
     text
 }
-
-/// The two digits of every byte.
-const HEX: [[u8; 2]; 256] = {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut table = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
-        byte += 1;
-    }
-    table
-};
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::{SetupError, binance, bybit, okx};
+use super::{SetupError, binance, bybit, hyperliquid, okx};
 
 /// One way to sign.
 pub struct Scheme {
@@ -11,6 +11,8 @@ pub struct Scheme {
     pub name: &'static str,
     /// For people.
     pub what: &'static str,
+    /// What may be done beforehand and is not timed.
+    pub prepare: Option<Box<dyn FnMut() + Send>>,
     /// Signs something as long as an order at this time (ms); gives the length of what it wrote.
     pub sign: Box<dyn FnMut(u64) -> usize + Send>,
 }
@@ -20,5 +22,6 @@ pub fn signing_schemes() -> Result<Vec<Scheme>, SetupError> {
     let mut all = binance::signing_schemes()?;
     all.extend(bybit::signing_schemes()?);
     all.extend(okx::signing_schemes()?);
+    all.extend(hyperliquid::signing_schemes()?);
     Ok(all)
 }

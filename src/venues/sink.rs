@@ -28,6 +28,16 @@ impl Sink<'_> {
         Ok(())
     }
 
+    /// Hands on what did not fit before.
+    pub(super) fn flush(&mut self) {
+        while let Some(event) = self.backlog.front() {
+            if self.events.push(*event).is_err() {
+                break;
+            }
+            self.backlog.pop_front();
+        }
+    }
+
     pub(super) fn report(&mut self, report: ExecutionReport) -> Result<(), DecodeError> {
         self.push(Event::Report(report))
     }

@@ -1,8 +1,9 @@
 //! Subscriptions of the public socket: what was asked for, what came, what to ask for again.
 //!
 //! For venues that push snapshot and deltas on one socket. How a request is written is the venue's
-//! affair ([`Dialect`]). Several instruments share a request. One refused topic can void its request, so the others of a refused request are asked for again,
-//! each instrument by itself. Data is never gated on an acknowledgement: it can come first.
+//! affair ([`Dialect`]). Several instruments share a request, or one needs several ([`Habits`]). One
+//! refused topic can void its request, so the others of a refused request are asked for again, each
+//! instrument by itself. Data is never gated on an acknowledgement: it can come first.
 
 #![forbid(unsafe_code)]
 
@@ -25,6 +26,24 @@ pub(super) struct Dialect {
     pub(super) write: fn(&mut Vec<u8>, &Ask<'_>, &mut dyn Iterator<Item = &Instrument>),
 }
 
+/// What venues do differently besides.
+#[derive(Clone, Copy)]
+pub(super) struct Habits {
+    /// Frames that ask for all of one instrument, the first of them for its depth. More than one only
+    /// where a request holds one instrument.
+    pub(super) parts: fn(&Instrument) -> usize,
+    /// The top comes at once; elsewhere only when it changes.
+    pub(super) sends_top: bool,
+    /// Depth that is silent for longer is asked for anew; 0: it may be silent.
+    pub(super) quiet_ns: u64,
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        Self { parts: |_| 1, sends_top: true, quiet_ns: 0 }
+    }
+}
+
 /// What a request asks for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ask<'a> {
@@ -34,14 +53,22 @@ pub(super) struct Ask<'a> {
     pub(super) depth: &'static str,
     /// The depth alone, without top and trades.
     pub(super) depth_only: bool,
+    /// Which of the frames that ask together, from 0.
+    pub(super) part: usize,
 }
 
 /// What a frame of market data was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scanned {
     Depth(DepthUpdate),
+    /// The same, but the top that came before it must have been told of anew and was not.
+    Suspect(DepthUpdate),
+    /// Depth that is no news.
+    Repeated,
     Top,
     Trades,
+    /// Mark price, index or funding.
+    Perpetual,
 }
 
 /// What a frame without data says about a subscription.
@@ -84,6 +111,10 @@ struct Stream {
     alone: bool,
     halted: bool,
     retry_ns: u64,
+    /// When it was last asked for.
+    asked: Nanos,
+    /// When it was last heard of, where that is watched.
+    heard: Nanos,
 }
 
 /// All of them.
@@ -91,6 +122,7 @@ pub(super) struct Subscriptions {
     /// In order of their symbols.
     streams: Vec<Stream>,
     dialect: Dialect,
+    habits: Habits,
     first_message_ns: u64,
     open: bool,
     ready: bool,
@@ -107,17 +139,25 @@ impl Subscriptions {
             alone: false,
             halted: false,
             retry_ns: RETRY_MIN_NS,
+            asked: Nanos(0),
+            heard: Nanos(0),
         });
         let mut streams: Vec<Stream> = streams.collect();
         streams.sort_by(|a, b| a.instrument.symbol.cmp(&b.instrument.symbol));
         Self {
             streams,
             dialect,
+            habits: Habits::default(),
             first_message_ns: u64::from(setup.first_message_timeout_ms) * 1_000_000,
             open: false,
             ready: false,
             last_request: 0,
         }
+    }
+
+    /// The same for a venue of other habits.
+    pub(super) fn with(self, habits: Habits) -> Self {
+        Self { habits, ..self }
     }
 
     /// The socket is open: everything wanted is due. Without anything wanted it is ready.
@@ -180,11 +220,22 @@ impl Subscriptions {
     /// When [`Subscriptions::run`] has something to do.
     pub(super) fn deadline(&self) -> Option<Nanos> {
         let deadlines = self.streams.iter().filter_map(|stream| match stream.phase {
-            Phase::Off | Phase::Live => None,
+            Phase::Off => None,
             Phase::Due { at, .. } => Some(at),
-            Phase::Asked { by, .. } | Phase::Resyncing { by } => Some(by),
+            _ => self.silent_at(stream),
         });
         if self.open { deadlines.min() } else { None }
+    }
+
+    /// When a stream that brings nothing will have been silent for too long.
+    fn silent_at(&self, stream: &Stream) -> Option<Nanos> {
+        match stream.phase {
+            Phase::Asked { by, .. } | Phase::Resyncing { by } => Some(by),
+            Phase::Live if self.habits.quiet_ns > 0 => {
+                Some(stream.heard.plus(self.habits.quiet_ns))
+            }
+            _ => None,
+        }
     }
 
     /// Everything that is due. A full outbox leaves it due: the agent drains it and calls again.
@@ -197,13 +248,9 @@ impl Subscriptions {
 
     /// Streams that stayed silent are reported and asked for anew.
     fn fail_silent(&mut self, now: Nanos, events: &mut Events) {
-        for stream in &mut self.streams {
-            let silent = match stream.phase {
-                Phase::Asked { by, .. } | Phase::Resyncing { by } => by <= now,
-                _ => false,
-            };
-            if silent {
-                fail(stream, now, true, events);
+        for at in 0..self.streams.len() {
+            if self.silent_at(&self.streams[at]).is_some_and(|by| by <= now) {
+                fail(&mut self.streams[at], now, true, events);
             }
         }
     }
@@ -230,6 +277,7 @@ impl Subscriptions {
             for at in chosen {
                 let stream = &mut self.streams[at];
                 stream.phase = Phase::Asked { request, by };
+                (stream.asked, stream.heard) = (now, now);
                 (stream.depth_seen, stream.top_seen) = (false, false);
             }
         }
@@ -255,9 +303,17 @@ impl Subscriptions {
         out: &mut Outbox,
     ) -> Result<(), OutboxFull> {
         let Dialect { depth, write, .. } = self.dialect;
-        let ask = Ask { op, request, depth, depth_only };
-        let mut instruments = chosen.iter().map(|&at| &self.streams[at].instrument);
-        out.frame(Channel::Public, |frame| write(frame, &ask, &mut instruments))
+        let first = chosen.first().map(|&at| &self.streams[at].instrument);
+        let parts = match first {
+            Some(first) if !depth_only => (self.habits.parts)(first),
+            _ => 1,
+        };
+        for part in 0..parts {
+            let ask = Ask { op, request, depth, depth_only, part };
+            let mut instruments = chosen.iter().map(|&at| &self.streams[at].instrument);
+            out.frame(Channel::Public, |frame| write(frame, &ask, &mut instruments))?;
+        }
+        Ok(())
     }
 
     /// Stops and starts the depth topic alone: the venue answers with a snapshot.
@@ -348,6 +404,21 @@ impl Subscriptions {
         (stream.phase != Phase::Off).then_some(&stream.instrument)
     }
 
+    /// Something of it came: depth is what must not be silent.
+    #[inline]
+    pub(super) fn on_heard(&mut self, at: usize, scanned: &Scanned, now: Nanos) {
+        let depth = matches!(scanned, Scanned::Depth(_) | Scanned::Suspect(_) | Scanned::Repeated);
+        if let Some(stream) = self.streams.get_mut(at).filter(|_| depth) {
+            stream.heard = now;
+        }
+    }
+
+    /// When the instrument was last asked for.
+    #[inline]
+    pub(super) fn asked(&self, at: usize) -> Nanos {
+        self.streams.get(at).map_or(Nanos(0), |stream| stream.asked)
+    }
+
     /// Symbols in order of their index.
     pub(super) fn symbols(&self) -> impl Iterator<Item = &str> + Clone {
         self.streams.iter().map(|stream| stream.instrument.symbol.as_str())
@@ -368,9 +439,13 @@ impl Subscriptions {
     ) -> Result<bool, DecodeError> {
         let stream = &mut self.streams[at];
         let first = match scanned {
-            Scanned::Trades => false,
+            Scanned::Trades | Scanned::Repeated | Scanned::Perpetual => false,
+            Scanned::Suspect(_) if stream.phase == Phase::Live => {
+                fail(stream, stream.heard, true, events);
+                return Ok(true);
+            }
             Scanned::Top => !std::mem::replace(&mut stream.top_seen, true),
-            Scanned::Depth(update) => {
+            Scanned::Depth(update) | Scanned::Suspect(update) => {
                 let snapshot = update.kind == DepthKind::Snapshot;
                 // Before an auction and after a delisting the venue sends an empty book.
                 let halted = update.bids + update.asks == 0;
@@ -391,7 +466,7 @@ impl Subscriptions {
     /// A topic that was waited for has come.
     fn on_first_message(&mut self, at: usize) {
         let stream = &mut self.streams[at];
-        if stream.depth_seen && stream.top_seen {
+        if stream.depth_seen && (stream.top_seen || !self.habits.sends_top) {
             stream.phase = Phase::Live;
             stream.retry_ns = RETRY_MIN_NS;
             stream.alone = false;
@@ -420,6 +495,10 @@ pub(super) fn notice(events: &mut Events, notice: VenueNotice) {
 
 /// Whether the text holds the symbol as a word of its own: `BTCUSDT` is not named by `WBTCUSDT`.
 fn names_symbol(text: &str, symbol: &str) -> bool {
+    let outside = |c: Option<char>| c.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '-');
     !symbol.is_empty()
-        && text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(|word| word == symbol)
+        && text.match_indices(symbol).any(|(at, _)| {
+            let (before, behind) = (&text[..at], &text[at + symbol.len()..]);
+            outside(before.chars().next_back()) && outside(behind.chars().next())
+        })
 }

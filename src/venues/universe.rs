@@ -136,6 +136,7 @@ pub fn rules_at(
         qty_market_max: qty("largest market quantity", spec.qty_market_max)?,
         notional_min: amount("smallest value", spec.notional_min)?,
         notional_max: amount("largest value", spec.notional_max)?,
+        figures_max: spec.figures_max,
     })
 }
 

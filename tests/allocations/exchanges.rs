@@ -90,7 +90,7 @@ const PEM: &str = "-----BEGIN PRIVATE KEY-----\n\
 fn body(output: &Output<'_>) -> Value {
     match output {
         Output::Frame(_, bytes) => serde_json::from_slice(bytes).unwrap(),
-        Output::Request(_) | Output::Reconnect(_) => Value::Null,
+        Output::Request(_) | Output::Reconnect(_) | Output::Connect(..) => Value::Null,
     }
 }
 

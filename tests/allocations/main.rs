@@ -5,6 +5,7 @@ mod bybit;
 mod counting;
 mod exchanges;
 mod feed;
+mod hyperliquid;
 mod journal;
 mod net;
 mod parts;

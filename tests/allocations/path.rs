@@ -588,6 +588,7 @@ fn side(
         order_connections: 1,
         feed_connections: 1,
         dead_man_switch_s: None,
+        prepared_nonces: 0,
         reply_timeout_ms: 2000,
         first_message_timeout_ms: 5000,
     };

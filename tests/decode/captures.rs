@@ -14,7 +14,7 @@ fn check(path: &str, venue: &str, kind: InstrumentKind, depth: u16, expected: [u
             Some(FrameKind::Top) => 0,
             Some(FrameKind::Depth) => 1,
             Some(FrameKind::Trade) => 2,
-            None => 3,
+            Some(FrameKind::Mark | FrameKind::Other) | None => 3,
         }] += 1;
     }
     assert_eq!(counts, expected);
@@ -49,6 +49,13 @@ fn binance_usdm_eth() {
 fn bybit_spot() {
     let path = "bybit/spot_testnet_btcusdt_20260913_first_half.jsonl.gz";
     check(path, "bybit", InstrumentKind::Spot, 50, [7, 8, 4, 2]);
+}
+
+/// Nothing: the recording has the order of keys of its day, which is the complete decoder's.
+#[test]
+fn hyperliquid_btc() {
+    let (kind, expected) = (InstrumentKind::LinearPerpetual, [0, 0, 0, 27]);
+    check("hyperliquid/btcusd_20250126_first_half.gz", "hyperliquid", kind, 20, expected);
 }
 
 /// A depth that the venue has given up, written as the ones of today.

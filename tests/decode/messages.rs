@@ -22,13 +22,51 @@ fn every_message_is_read_alike() {
 /// What a venue sends all day is read by a scanner, whatever it is recorded in.
 #[test]
 fn shapes_of_every_product_are_scanned() {
-    let [mut spot, mut usdm, mut bybit, mut linear] = all();
+    let [mut spot, mut usdm, mut bybit, mut linear, mut coins, mut okx] = all();
     let mut is = |which: usize, kind: FrameKind, text: &str| {
         let decoder: &mut Both =
-            [&mut spot, &mut usdm, &mut bybit, &mut linear].into_iter().nth(which).unwrap();
+            [&mut spot, &mut usdm, &mut bybit, &mut linear, &mut coins, &mut okx]
+                .into_iter()
+                .nth(which)
+                .unwrap();
         assert_eq!(decoder.compare(text.as_bytes()).0, Some(kind), "{text}");
     };
     use FrameKind::{Depth, Top, Trade};
+    is(
+        4,
+        Top,
+        r#"{"channel":"bbo","data":{"coin":"@107","time":1785251522090,"bbo":[null,{"px":"38.12","sz":"0.5","n":2}]}}"#,
+    );
+    is(
+        4,
+        Depth,
+        r#"{"channel":"l2Book","data":{"coin":"BTC","time":1785251521889,"levels":[[{"px":"63460.0","sz":"0.02666","n":2}],[]]}}"#,
+    );
+    is(
+        4,
+        Trade,
+        r#"{"channel":"trades","data":[{"coin":"BTC","side":"A","px":"80639.0","sz":"0.00022","time":1788490042052,"hash":"0x00","tid":1095884267920331,"users":["0xa6","0x8a"]}]}"#,
+    );
+    is(
+        5,
+        Top,
+        r#"{"arg":{"channel":"bbo-tbt","instId":"BCH-USDT-SWAP"},"data":[{"asks":[["111.06","55154","0","2"]],"bids":[["111.05","57745","0","2"]],"ts":"1670324386802","seqId":363996337}]}"#,
+    );
+    is(
+        5,
+        Depth,
+        r#"{"arg":{"channel":"books","instId":"BTC-USDT"},"action":"snapshot","data":[{"asks":[["8476.98","415","0","13"],["8477","7","0","2"]],"bids":[["8476.97","256","0","12"]],"ts":"1597026383085","checksum":0,"prevSeqId":-1,"seqId":123456}]}"#,
+    );
+    is(
+        5,
+        Depth,
+        r#"{"arg":{"channel":"books","instId":"BTC-USDT-SWAP"},"action":"update","data":[{"asks":[["62571.2","0.5","0","6"],["62572.1","0","0","0"]],"bids":[],"ts":"1784016942108","checksum":0,"seqId":110,"prevSeqId":100}]}"#,
+    );
+    is(
+        5,
+        Trade,
+        r#"{"arg":{"channel":"trades","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","tradeId":"1032787952","px":"62571.2","sz":"0.07990896","side":"buy","ts":"1784016942060","count":"1","source":"0","seqId":78755034232}]}"#,
+    );
     is(
         0,
         Top,
@@ -139,4 +177,18 @@ fn zeros_in_a_streams_name_are_not_read() {
     let mut usdm = Both::new("binance", InstrumentKind::LinearPerpetual, 50);
     assert_eq!(usdm.compare(text.replace('\0', "").as_bytes()).0, Some(FrameKind::Trade));
     assert_eq!(usdm.compare(text.as_bytes()).0, None);
+}
+
+/// Orders of futures as they were recorded are read by the scanner.
+#[test]
+fn recorded_orders_of_futures_are_scanned() {
+    let mut usdm = Both::new("binance_usdm", InstrumentKind::LinearPerpetual, 50);
+    let mut scanned = 0;
+    for (name, text) in messages() {
+        if name.starts_with("binance/usdm_user_order_") && name.ends_with("_real.json") {
+            assert!(usdm.compare(text.as_bytes()).1, "{name}");
+            scanned += 1;
+        }
+    }
+    assert!(scanned >= 3);
 }

@@ -57,6 +57,10 @@ const PIECES: &[&str] = &[
     ",\"X\":\"ADL\"",
     ",[\"1\",\"2\"]",
     ",[\"1\",\"2\",\"3\"]",
+    ",[\"1\",\"2\",\"0\",\"4\"]",
+    ",\"seqId\":7",
+    ",\"prevSeqId\":-1",
+    ",\"tradeId\":\"8\"",
     "12345678901234567",
     "0000000000000000",
     ".0000000000000001",
@@ -119,7 +123,7 @@ fn swap_members(text: &mut Vec<u8>, one: &Index, other: &Index) {
 }
 
 thread_local! {
-    static DECODERS: RefCell<[Both; 4]> = RefCell::new(all());
+    static DECODERS: RefCell<[Both; 6]> = RefCell::new(all());
     /// Without those that are far from any scanner and long.
     static MESSAGES: Vec<String> =
         messages().into_iter().map(|(_, text)| text).filter(|text| text.len() < 4_000).collect();
@@ -196,7 +200,11 @@ fn hard_numbers_are_read_alike() {
     ];
     let mut decoders = all();
     for (name, text) in messages().iter().filter(|(_, text)| text.len() < 1_200) {
-        let of_venue = if name.starts_with("binance") { 0..2 } else { 2..4 };
+        let of_venue = match name.split('/').next() {
+            Some("binance") => 0..2,
+            Some("bybit") => 2..4,
+            _ => 4..5,
+        };
         let mut at = 0;
         while let Some(start) = text[at..].find(|c: char| c.is_ascii_digit()).map(|by| at + by) {
             let number = |c: char| !c.is_ascii_digit() && c != '.';

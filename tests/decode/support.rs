@@ -4,7 +4,8 @@ use flate2::read::GzDecoder;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use stoop::types::{InstrumentKind, Scale, VenueId};
+use std::sync::Arc;
+use stoop::types::{Instrument, InstrumentKind, InstrumentTable, Qty, Scale, VenueId};
 use stoop::venues::{FrameDecoder, FrameKind, find};
 
 pub const SCALE: Scale = Scale { price_decimals: 2, qty_decimals: 8 };
@@ -18,6 +19,10 @@ const SYMBOLS: &[(&str, Scale)] = &[
     ("XRPUSDT", Scale { price_decimals: 4, qty_decimals: 0 }),
     ("SOLUSDT", SCALE),
     ("BTCPERP", SCALE),
+    ("BTC", SCALE),
+    ("HYPE", FINE),
+    ("MATIC", FINE),
+    ("@107", FINE),
 ];
 
 /// A decoder in both ways of reading lists.
@@ -30,6 +35,38 @@ impl Both {
         Self([
             FrameDecoder::new(venue, table.clone(), depth).unwrap(),
             FrameDecoder::portable(venue, table, depth).unwrap(),
+        ])
+    }
+
+    /// Spot and swaps of one account: swaps are counted in contracts.
+    fn okx() -> Self {
+        let venue: VenueId = find("okx").unwrap();
+        let mut table = InstrumentTable::default();
+        let quote = table.assets.intern("USDT");
+        for (symbol, contract) in
+            [("BTC-USDT", 0), ("BTC-USDT-SWAP", 1_000_000), ("BCH-USDT-SWAP", 10_000_000)]
+        {
+            let base = table.assets.intern(&symbol[..3]);
+            let kind = match contract {
+                0 => InstrumentKind::Spot,
+                _ => InstrumentKind::LinearPerpetual,
+            };
+            table.add(Instrument {
+                venue,
+                symbol: symbol.to_owned(),
+                kind,
+                base,
+                quote,
+                settle: quote,
+                contract: Qty(contract),
+                scale: SCALE,
+                ..Instrument::default()
+            });
+        }
+        let table = Arc::new(table);
+        Self([
+            FrameDecoder::new(venue, table.clone(), 50).unwrap(),
+            FrameDecoder::portable(venue, table, 50).unwrap(),
         ])
     }
 
@@ -48,12 +85,14 @@ impl Both {
 }
 
 /// One decoder for each venue and product.
-pub fn all() -> [Both; 4] {
+pub fn all() -> [Both; 6] {
     [
         Both::new("binance", InstrumentKind::Spot, 50),
         Both::new("binance", InstrumentKind::LinearPerpetual, 50),
         Both::new("bybit", InstrumentKind::Spot, 50),
         Both::new("bybit", InstrumentKind::LinearPerpetual, 50),
+        Both::new("hyperliquid", InstrumentKind::LinearPerpetual, 50),
+        Both::okx(),
     ]
 }
 
@@ -64,7 +103,7 @@ pub fn messages() -> Vec<(String, String)> {
         .map_or_else(|| root.join("../shared/fixtures"), PathBuf::from);
     let mut found = Vec::new();
     for folder in [root.join("tests/fixtures"), more] {
-        for venue in ["binance", "bybit"] {
+        for venue in ["binance", "bybit", "hyperliquid", "okx"] {
             let Ok(files) = fs::read_dir(folder.join(venue)) else {
                 println!("skipped: no messages in {} (set STOOP_FIXTURES)", folder.display());
                 continue;

@@ -58,6 +58,22 @@ fn orders_go_over_rest_when_they_are_told_to() {
 }
 
 #[test]
+fn perpetuals_of_an_exchange_run_beside_its_spot_market() {
+    let folder = Folder::new();
+    let instruments = r#"instruments = ["BTC/USDT@binance", "BTC/USDT@bybit""#;
+    let with = format!("{instruments}, \"BTC/USDT:USDT@binance\"");
+    folder.config(&[(instruments, &with)], "[venue.binance_usdm]\ndead_man_switch_s = 30\n");
+    let output = stoop(&folder, &["run", "--for", "6s", "--json", "--plain"]);
+    let (summary, log) = (summary(&output), stderr(&output));
+    assert!(output.status.success(), "{summary}\n{log}");
+    assert_accounted(&summary);
+    assert!(number(&summary, "orders_filled") >= 10, "{summary}");
+    for said in ["binance_usdm is reconciled", "dead-man switch armed"] {
+        assert!(log.contains(said), "{log}");
+    }
+}
+
+#[test]
 fn recorded_prices_trade_like_any_other() {
     let Some(captures) = captures() else { return };
     let folder = Folder::new();

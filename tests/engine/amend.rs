@@ -1,10 +1,11 @@
 //! Orders that a strategy changes, through everything: its ring, the limits, the venue's own way of
 //! saying it, and back.
 
-use super::{PATIENCE, config, start, stop};
+use super::{PATIENCE, config, futures_config, start, stop};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+use stoop::config::Config;
 use stoop::strategy::prelude::*;
 use stoop::types::{ClientOrderId, OrderState, ReportKind};
 
@@ -72,7 +73,7 @@ impl Strategy for Amender {
     }
 }
 
-fn an_order_is_made_smaller(name: &'static str) {
+fn an_order_is_made_smaller(name: &'static str, config: &Config) {
     let done = Arc::new(AtomicU64::new(0));
     let amender = Amender {
         name,
@@ -82,9 +83,8 @@ fn an_order_is_made_smaller(name: &'static str) {
         price: Price(0),
         done: done.clone(),
     };
-    let config = config("", &["amender"]);
     let own: super::Own = vec![("amender".to_owned(), Box::new(amender))];
-    let (engine, sim) = start(&config, own).unwrap();
+    let (engine, sim) = start(config, own).unwrap();
     let begun = Instant::now();
     while done.load(Ordering::Relaxed) != 1234 && begun.elapsed() < PATIENCE {
         std::thread::sleep(std::time::Duration::from_millis(2));
@@ -97,10 +97,15 @@ fn an_order_is_made_smaller(name: &'static str) {
 
 #[test]
 fn an_order_at_binance_is_made_smaller() {
-    an_order_is_made_smaller("BTC/USDT@binance");
+    an_order_is_made_smaller("BTC/USDT@binance", &config("", &["amender"]));
 }
 
 #[test]
 fn an_order_at_bybit_is_made_smaller() {
-    an_order_is_made_smaller("BTC/USDT@bybit");
+    an_order_is_made_smaller("BTC/USDT@bybit", &config("", &["amender"]));
+}
+
+#[test]
+fn an_order_for_a_perpetual_is_made_smaller() {
+    an_order_is_made_smaller("BTC/USDT:USDT@binance", &futures_config(&["amender"]));
 }

@@ -3,6 +3,7 @@
 
 mod amend;
 mod flood;
+mod futures;
 mod hung;
 mod legs;
 mod rules;
@@ -37,6 +38,30 @@ fn config(more: &str, own: &[&str]) -> Config {
     let to = DEFAULT_TOML.find("# Limits that").unwrap();
     let text = [&DEFAULT_TOML[..from], &DEFAULT_TOML[to..], more].concat();
     let text = text.replacen("name = \"stoop\"", &name, 1);
+    Config::parse_with("engine.toml", &text, own).unwrap()
+}
+
+/// The same for one venue of Binance's perpetuals.
+fn futures_config(own: &[&str]) -> Config {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let from = DEFAULT_TOML.find("[[strategy]]").unwrap();
+    let to = DEFAULT_TOML.find("# Limits that").unwrap();
+    let mut text = [&DEFAULT_TOML[..from], &DEFAULT_TOML[to..]].concat();
+    for (from, to) in [
+        ("name = \"stoop\"", format!("name = \"futures-{}-{number}\"", std::process::id())),
+        (
+            "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\"]",
+            "instruments = [\"BTC/USDT:USDT@binance\"]".to_owned(),
+        ),
+        (
+            "watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]",
+            "watchlist = [\"ETH/USDT:USDT@binance\"]".to_owned(),
+        ),
+    ] {
+        assert!(text.contains(from), "the default holds no {from:?}");
+        text = text.replacen(from, &to, 1);
+    }
     Config::parse_with("engine.toml", &text, own).unwrap()
 }
 
@@ -79,6 +104,7 @@ fn venue_setup(
         order_connections: 1,
         feed_connections: 1,
         dead_man_switch_s: None,
+        prepared_nonces: 0,
         reply_timeout_ms: 2_000,
         first_message_timeout_ms: 5_000,
     }

@@ -3,8 +3,8 @@
 #
 #   run.sh [STOOP | SIM]
 #
-# STOOP is the program, which is then started as `STOOP sim --json` and stopped at the end (default:
-# target/release/stoop). SIM is a file with the line that it prints, for a simulator that runs
+# STOOP is the program, which is then started as `STOOP sim --json` with venues.toml, and stopped at
+# the end (default: target/release/stoop). SIM is a file with the line that it prints, for a simulator that runs
 # already. Every *_spot.py beside this file is one judge and is given that line as a file.
 #
 # Exit code 0 if all judges are content, or if they cannot run here, which is said in a line that
@@ -50,7 +50,7 @@ prepare() {
 
 start() {
     sim=$(mktemp)
-    "$subject" sim --json >"$sim" &
+    "$subject" sim --json --config "$here/venues.toml" >"$sim" &
     pid=$!
     tries=0
     while [ "$(wc -l <"$sim")" -eq 0 ]; do

@@ -9,6 +9,8 @@ const SYMBOLS: &[(&str, Scale)] = &[
     ("ETHUSDT", Scale { price_decimals: 2, qty_decimals: 5 }),
     ("BNBUSDT", Scale { price_decimals: 8, qty_decimals: 8 }),
     ("XRPUSDT", Scale { price_decimals: 4, qty_decimals: 0 }),
+    ("BTC", Scale { price_decimals: 1, qty_decimals: 8 }),
+    ("@107", Scale { price_decimals: 6, qty_decimals: 8 }),
 ];
 
 thread_local! {

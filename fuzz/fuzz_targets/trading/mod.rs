@@ -40,7 +40,10 @@ fn instruments(venue: VenueId) -> InstrumentTable {
         let rules =
             InstrumentRules { tick_size: Price(1), lot_size: Qty(1), ..InstrumentRules::default() };
         let symbol = format!("{name}USDT");
-        table.add(Instrument { venue, base, quote, scale, rules, symbol, ..Instrument::default() });
+        let kind = VENUES[usize::from(venue.0)].kinds[0];
+        let settle = if kind == InstrumentKind::Spot { AssetId::NONE } else { quote };
+        let instrument = Instrument { venue, base, quote, settle, kind, scale, ..Instrument::default() };
+        table.add(Instrument { rules, symbol, ..instrument });
     }
     table
 }
@@ -50,7 +53,7 @@ fn connector(name: &str, options: &str) -> Box<dyn Connector> {
     let url = "wss://localhost:1".to_owned();
     let rest = "https://localhost:1".to_owned();
     let endpoints = Endpoints { rest, public: url.clone(), trade: url.clone(), private: url };
-    let pem = options.contains('e') && name == "binance";
+    let pem = options.contains('e') && name != "bybit";
     let secret = if pem { PEM } else { "secret" }.to_owned();
     let setup = VenueSetup {
         venue,
@@ -292,7 +295,7 @@ impl Desk {
                             self.number = number;
                         }
                     }
-                    Output::Reconnect(_) => {}
+                    Output::Reconnect(_) | Output::Connect(..) => {}
                 }
                 replies.extend(reply);
             }

@@ -176,6 +176,13 @@ impl Link {
         }
     }
 
+    /// The same, closed until it is told otherwise.
+    pub(super) fn stopped(mut self) -> Self {
+        self.state = State::Stopped;
+        self.recompute_wake();
+        self
+    }
+
     /// Whether frames or requests may be sent.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.state, State::Open(_)) && self.ended.is_none()

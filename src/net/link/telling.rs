@@ -1,5 +1,6 @@
 //! From received bytes to what the caller is told, up to the end of the connection.
 
+use super::super::url::Target;
 use super::super::websocket::{self, Opcode};
 use super::super::{CloseReason, random};
 use super::{Context, Link, Side, State, Step, after};
@@ -209,6 +210,19 @@ impl Link {
         }
         self.discard();
         self.end(CloseReason::Requested);
+    }
+
+    /// Closes it and opens it anew at another address; false if that is of another kind.
+    pub(in super::super) fn move_to(&mut self, target: Target) -> bool {
+        if target.websocket != self.target.websocket {
+            return false;
+        }
+        if target.host != self.target.host {
+            self.addresses.clear();
+        }
+        self.target = target;
+        self.close(false);
+        true
     }
 
     /// Forgets what has arrived.

@@ -77,6 +77,7 @@ pub(super) fn table() -> InstrumentTable {
                 qty_market_max: Qty(1_000),
                 notional_min: Amount(5 * E18),
                 notional_max: Amount(1_000_000 * E18),
+                figures_max: 0,
             },
             ..Instrument::default()
         });

@@ -5,6 +5,7 @@ pub mod binance;
 pub mod bybit;
 mod day;
 mod fields;
+pub mod hyperliquid;
 mod json;
 pub mod okx;
 #[cfg(test)]
@@ -22,6 +23,10 @@ pub fn wire(name: &str) -> Option<Box<dyn Wire>> {
         "binance_usdm" => Some(Box::new(binance::BinanceUsdm::embedded())),
         "bybit" => Some(Box::new(bybit::Bybit::new(bybit::BybitOptions::default()))),
         "okx" => Some(Box::new(okx::Okx::new(okx::OkxOptions::default()))),
+        "hyperliquid" => {
+            let options = hyperliquid::HyperliquidOptions::default();
+            Some(Box::new(hyperliquid::Hyperliquid::new(options)))
+        }
         _ => None,
     }
 }

@@ -6,6 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+use super::contracts::Contracts;
+use super::streams::Product;
 use crate::types::{
     AssetId, ClientOrderId, Event, Events, EventsFull, ExecutionReport, InstrumentId,
     InstrumentTable, OrderState, Price, Qty, ReportKind, Scale, Side, VenueId,
@@ -17,9 +19,10 @@ use std::sync::Arc;
 /// Most working orders whose terms are kept.
 const WORKING_MAX: usize = 1024;
 
-/// Price and total quantity of a working order.
+/// Side, price and total quantity of a working order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Terms {
+    pub(super) side: Side,
     pub(super) price: Price,
     pub(super) qty: Qty,
 }
@@ -27,24 +30,28 @@ pub(super) struct Terms {
 /// The account's instruments, assets and working orders.
 pub(super) struct Account {
     pub(super) venue: VenueId,
+    pub(super) product: Product,
     pub(super) instruments: Arc<InstrumentTable>,
     symbols: SymbolMap,
-    /// Base and quote assets of this venue's instruments.
+    /// Base and quote assets of this venue's instruments, or what they are settled in.
     pub(super) assets: Vec<AssetId>,
+    pub(super) contracts: Contracts,
     working: HashMap<ClientOrderId, Terms>,
 }
 
 impl Account {
-    pub(super) fn new(setup: &VenueSetup) -> Self {
-        let mut assets: Vec<AssetId> = setup
-            .instruments
-            .of_venue(setup.venue)
-            .flat_map(|instrument| [instrument.base, instrument.quote])
-            .collect();
+    pub(super) fn new(setup: &VenueSetup, product: Product) -> Self {
+        let of_venue = setup.instruments.of_venue(setup.venue);
+        let mut assets: Vec<AssetId> = match product {
+            Product::Spot => of_venue.flat_map(|row| [row.base, row.quote]).collect(),
+            Product::UsdM => of_venue.map(|row| row.settle).collect(),
+        };
         assets.sort_unstable();
         assets.dedup();
         Self {
             venue: setup.venue,
+            product,
+            contracts: Contracts::new(setup.instruments.len(), assets.len()),
             instruments: Arc::clone(&setup.instruments),
             symbols: SymbolMap::new(&setup.instruments, setup.venue),
             assets,
@@ -80,15 +87,18 @@ impl Account {
     ) -> Result<(), EventsFull> {
         events.push(Event::Report(report))?;
         let id = report.client_id;
+        // Not every reply names the side.
+        let side = self.terms(id).map_or(report.side, |terms| terms.side);
+        let terms = Terms { side, price: report.price, qty: report.qty };
         let filled = report.cumulative_qty.is_some_and(|done| done >= report.qty);
         match report.kind {
             ReportKind::Replaced => {
-                self.remember(id, Terms { price: report.price, qty: report.qty });
+                self.remember(id, terms);
             }
             ReportKind::Status
                 if matches!(report.state, OrderState::Open | OrderState::PartiallyFilled) =>
             {
-                self.remember(id, Terms { price: report.price, qty: report.qty });
+                self.remember(id, terms);
             }
             ReportKind::Canceled
             | ReportKind::Rejected

@@ -9,12 +9,14 @@
 
 use super::account::Terms;
 use super::auth::Signer;
+use super::calls::{self, Call};
 use super::orders::{self, Stamp};
 use super::params::Wire;
 use super::pending::Asked;
 use super::session::{Line, Phase};
+use super::streams::Product;
 use super::trading::Core;
-use crate::types::{Channel, CommandKind, Nanos, OrderType, TimeInForce};
+use crate::types::{Channel, CommandKind, Nanos, NewOrder, OrderType, TimeInForce};
 use crate::venues::{EncodeError, Outbox, OutboxFull, RequestId};
 
 /// How commands travel and prove who sent them.
@@ -38,7 +40,8 @@ impl Core {
         now: Nanos,
         out: &mut Outbox,
     ) -> Result<(), EncodeError> {
-        let channel = self.channel_for(command, now)?;
+        let call = calls::of(self.product).of(command).ok_or(EncodeError::Unsupported)?;
+        let channel = self.channel_for(command, call, now)?;
         let asked = Asked::Command(*command);
         let id = self.pending.next_id(&asked).ok_or(EncodeError::Full)?;
         let timestamp_ms = self.clock.timestamp_ms(now).ok_or(EncodeError::NotReady)?;
@@ -46,7 +49,7 @@ impl Core {
         let prepared = self.templates.prepare(command, place, &self.account, &self.signer);
         match prepared.map(|write| out.frame(channel, write)) {
             Some(written) => written?,
-            None => self.encode(command, channel, place, out)?,
+            None => self.encode(&asked, channel, place, out)?,
         }
         self.pending.insert(asked, channel, now);
         if is_order(command) {
@@ -56,30 +59,54 @@ impl Core {
             && order.order_type == OrderType::Limit
             && order.time_in_force == TimeInForce::Gtc
         {
-            self.account.remember(order.client_id, Terms { price: order.price, qty: order.qty });
+            let NewOrder { side, price, qty, .. } = *order;
+            let terms = Terms { side, price, qty };
+            self.account.remember(order.client_id, terms);
         }
         Ok(())
     }
 
-    /// The complete encoder.
+    /// The complete encoder, of whatever is signed like a command.
     fn encode(
         &mut self,
-        command: &CommandKind,
+        asked: &Asked,
         channel: Channel,
         (id, timestamp_ms): (u64, u64),
         out: &mut Outbox,
     ) -> Result<(), EncodeError> {
         let stamp = Stamp { recv_window_ms: self.recv_window_ms, timestamp_ms };
-        self.params.start(wire(self.commands, &self.signer), &self.key);
-        let call = orders::encode(command, &self.account, stamp, &mut self.params)?;
+        self.params.start(wire(channel, &self.signer), &self.key);
+        let call = match asked {
+            Asked::Command(command) => {
+                orders::encode(command, &self.account, stamp, &mut self.params)?
+            }
+            own => orders::encode_own(own, &self.account, stamp, &mut self.params)
+                .ok_or(EncodeError::Unsupported)?,
+        };
         Ok(self.send(id, channel, call, out)?)
+    }
+
+    /// Sends a request of the connector's own over REST. False if there is no room.
+    pub(super) fn ask(&mut self, asked: Asked, now: Nanos, out: &mut Outbox) -> bool {
+        let place = self.pending.next_id(&asked).zip(self.clock.timestamp_ms(now));
+        let sent =
+            place.is_some_and(|place| self.encode(&asked, Channel::Rest, place, out).is_ok());
+        if sent {
+            self.pending.insert(asked, Channel::Rest, now);
+        }
+        sent
+    }
+
+    /// Whether requests of its own may be sent.
+    pub(super) fn can_ask(&self, now: Nanos) -> bool {
+        self.rest_open && self.clock.is_known() && now >= self.suspended.max(self.banned)
     }
 
     fn send(
         &self,
         id: u64,
         channel: Channel,
-        call: &orders::Call,
+        call: &Call,
         out: &mut Outbox,
     ) -> Result<(), OutboxFull> {
         let signature = self.params.sign(&self.signer);
@@ -98,25 +125,40 @@ impl Core {
         )
     }
 
-    /// Whether commands can be sent at all.
-    pub(super) fn is_open(&self) -> bool {
-        match self.commands {
-            Channel::Rest => self.rest_open,
-            _ => self.lines.iter().any(Line::is_open),
-        }
+    /// Whether the venue's clock is measured over REST.
+    pub(super) fn clocks_over_rest(&self) -> bool {
+        self.commands == Channel::Rest || self.product == Product::UsdM
     }
 
-    /// Where a command goes. Orders need the private stream, or their fills would be missed; the
+    /// Whether the venue's clock can be measured.
+    pub(super) fn is_open(&self) -> bool {
+        if self.clocks_over_rest() {
+            return self.rest_open;
+        }
+        self.lines.iter().any(Line::is_open)
+    }
+
+    /// Where a command goes. Orders need the account's events, or their fills would be missed; the
     /// rest does not, and takes a connection that is not quite ready if there is no other.
-    fn channel_for(&mut self, command: &CommandKind, now: Nanos) -> Result<Channel, EncodeError> {
+    fn channel_for(
+        &mut self,
+        command: &CommandKind,
+        call: &Call,
+        now: Nanos,
+    ) -> Result<Channel, EncodeError> {
         let orders = matches!(command, CommandKind::New(_) | CommandKind::Replace(_));
         let cancels = matches!(command, CommandKind::Cancel(_) | CommandKind::CancelAll(_));
         let ready = self.usable(Line::is_ready);
-        let channel = match self.commands {
-            Channel::Rest if !self.rest_open || (orders && ready == [false; 2]) => None,
-            Channel::Rest => Some(Channel::Rest),
-            _ if orders || ready != [false; 2] => self.healthier.pick(ready, now),
-            _ => {
+        let told = match self.product {
+            Product::Spot => ready != [false; 2],
+            Product::UsdM => self.stream.is_ready(),
+        };
+        let over_rest = self.commands == Channel::Rest || call.name.is_empty();
+        let channel = match over_rest {
+            _ if orders && !told => None,
+            true => self.rest_open.then_some(Channel::Rest),
+            false if orders || ready != [false; 2] => self.healthier.pick(ready, now),
+            false => {
                 let logs_on = self.signer.can_log_on();
                 let open = self.usable(|line| match logs_on {
                     true => matches!(line.phase, Phase::Subscribing | Phase::Ready),

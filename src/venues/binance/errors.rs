@@ -1,10 +1,12 @@
 //! The venue's error codes in the engine's words.
 //!
 //! The one question that matters first: was the request refused, or is its outcome unknown? Only
-//! then: why. Codes: <https://developers.binance.com/docs/binance-spot-api-docs/errors>.
+//! then: why. Codes: <https://developers.binance.com/docs/binance-spot-api-docs/errors> and
+//! <https://developers.binance.com/docs/derivatives/usds-margined-futures/error-code>.
 
 #![forbid(unsafe_code)]
 
+use super::streams::Product;
 use crate::types::RejectReason;
 
 /// What an error reply says about the request.
@@ -16,13 +18,40 @@ pub(super) enum Verdict {
     Unknown,
 }
 
-/// Judges an error reply. A server error proves nothing, whatever its text.
-pub(super) fn judge(status: u16, code: i32, message: &str) -> Verdict {
-    if status >= 500 || matches!(code, -1000 | -1001 | -1006 | -1007) {
+/// Judges an error reply. A server error proves nothing, whatever its text, but for those of futures
+/// that the venue calls certain failures.
+pub(super) fn judge(product: Product, status: u16, code: i32, message: &str) -> Verdict {
+    if product == Product::UsdM {
+        return judge_usdm(status, code, message);
+    }
+    if status >= 500 || is_unknown(code) {
         return Verdict::Unknown;
     }
     Verdict::Refused(reason(status, code, message))
 }
+
+fn is_unknown(code: i32) -> bool {
+    matches!(code, -1000 | -1001 | -1006 | -1007)
+}
+
+/// An order whose id is known already (-4116) may be the one that was asked for.
+fn judge_usdm(status: u16, code: i32, message: &str) -> Verdict {
+    let overload = code == OVERLOAD || message.starts_with("Service Unavailable");
+    match status {
+        503 if overload => Verdict::Refused(RejectReason::RateLimit),
+        503 if message.starts_with("Internal error") => Verdict::Refused(RejectReason::Other),
+        500.. => Verdict::Unknown,
+        _ if is_unknown(code) || code == DUPLICATE => Verdict::Unknown,
+        _ => Verdict::Refused(reason(status, code, message)),
+    }
+}
+
+/// The venue is overloaded.
+const OVERLOAD: i32 = -1008;
+/// `ClientOrderId is duplicated.`, of futures.
+const DUPLICATE: i32 = -4116;
+/// The key of the account's stream does not exist (any more), of futures.
+pub(super) const NO_LISTEN_KEY: i32 = -1125;
 
 /// Whether the venue refuses our key, so that trying again is of no use.
 pub(super) fn is_login_refusal(code: i32) -> bool {
@@ -39,6 +68,14 @@ fn reason(status: u16, code: i32, message: &str) -> RejectReason {
         -1016 | -2016 => RejectReason::MarketClosed,
         -2010 => refusal(message),
         -2011 | -2013 | -2026 => RejectReason::UnknownOrder,
+        -2018 | -2019 | -2028 => RejectReason::InsufficientBalance,
+        -4005..=-4003 | -4023 => RejectReason::BadQty,
+        -4013 | -4014 | -4016 | -4024 | -4131 => RejectReason::BadPrice,
+        -4164 => RejectReason::BelowMinNotional,
+        -4140 | -4141 | -4400 | -4401 => RejectReason::MarketClosed,
+        -5021 => RejectReason::TimeInForce,
+        -5022 => RejectReason::WouldTake,
+        -5028 => RejectReason::BadTimestamp,
         0 if matches!(status, 403 | 418 | 429) => RejectReason::RateLimit,
         0 if status == 401 => RejectReason::Unauthorized,
         _ => RejectReason::Other,
@@ -97,7 +134,8 @@ pub(super) fn stream_reject(text: &str) -> RejectReason {
     }
 }
 
-/// Reason of an expiry: field `eR`, and the order's time in force where that is absent.
+/// Reason of an expiry: field `eR` of spot, `er` of futures (a number as text), and the order's time
+/// in force where there is none.
 pub(super) fn expiry(text: &str, time_in_force: &str, status: &str) -> RejectReason {
     match text {
         _ if status == "EXPIRED_IN_MATCH" => RejectReason::SelfTrade,
@@ -105,7 +143,11 @@ pub(super) fn expiry(text: &str, time_in_force: &str, status: &str) -> RejectRea
         | "UNFILLED_FOK_ORDER_EXPIRED"
         | "INSUFFICIENT_LIQUIDITY" => RejectReason::TimeInForce,
         "EXECUTION_RULE_PRICE_RANGE_EXCEEDED" => RejectReason::BadPrice,
-        "" if matches!(time_in_force, "IOC" | "FOK") => RejectReason::TimeInForce,
+        "1" => RejectReason::SelfTrade,
+        // What is left of IOC orders, of those that met our own, and of market orders.
+        "2" | "3" | "9" => RejectReason::TimeInForce,
+        "" | "0" if time_in_force == "GTX" => RejectReason::WouldTake,
+        "" | "0" if matches!(time_in_force, "IOC" | "FOK") => RejectReason::TimeInForce,
         _ => RejectReason::Other,
     }
 }
@@ -165,7 +207,67 @@ mod tests {
             (400, -2013, "Order does not exist.", Refused(UnknownOrder)),
             (401, -2015, "Invalid API-key, IP, or permissions for action.", Refused(Unauthorized)),
         ] {
-            assert_eq!(judge(status, code, message), expected, "{status} {code} {message}");
+            assert_eq!(
+                judge(Product::Spot, status, code, message),
+                expected,
+                "{status} {code} {message}"
+            );
+        }
+    }
+
+    #[test]
+    fn codes_of_futures() {
+        use RejectReason::*;
+        use Verdict::{Refused, Unknown};
+        for (status, code, message, expected) in [
+            (503, 0, "Unknown error, please check your request or try again later.", Unknown),
+            (503, 0, "Service Unavailable.", Refused(RateLimit)),
+            (503, -1008, "Server is currently overloaded with other requests.", Refused(RateLimit)),
+            (400, -1008, "Server is currently overloaded with other requests.", Refused(RateLimit)),
+            (
+                503,
+                -1001,
+                "Internal error; unable to process your request. Please try again.",
+                Refused(Other),
+            ),
+            (400, -1001, "Internal error; unable to process your request.", Unknown),
+            (504, 0, "", Unknown),
+            (408, -1007, "Timeout waiting for response from backend server.", Unknown),
+            (400, -4116, "ClientOrderId is duplicated.", Unknown),
+            (400, -2019, "Margin is insufficient.", Refused(InsufficientBalance)),
+            (400, -2018, "Balance is insufficient.", Refused(InsufficientBalance)),
+            (400, -2022, "ReduceOnly Order is rejected.", Refused(Other)),
+            (400, -2025, "Reach max open order limit.", Refused(Other)),
+            (400, -4003, "Quantity less than or equal to zero.", Refused(BadQty)),
+            (400, -4014, "Price not increased by tick size.", Refused(BadPrice)),
+            (400, -4023, "Quantity not increased by step size.", Refused(BadQty)),
+            (400, -4061, "Order's position side does not match user's setting.", Refused(Other)),
+            (400, -4120, "Order type not supported for this endpoint.", Refused(Other)),
+            (400, -4140, "Invalid symbol status for opening position.", Refused(MarketClosed)),
+            (400, -4164, "Order's notional must be no smaller than 5.", Refused(BelowMinNotional)),
+            (400, -5021, "The FOK order could not be filled.", Refused(TimeInForce)),
+            (400, -5022, "The post-only order would take.", Refused(WouldTake)),
+            (400, -5027, "No need to modify the order.", Refused(Other)),
+            (400, -5028, "Timestamp for this request is outside.", Refused(BadTimestamp)),
+            (400, -2011, "Unknown order sent.", Refused(UnknownOrder)),
+            (400, -2013, "Order does not exist.", Refused(UnknownOrder)),
+        ] {
+            assert_eq!(judge(Product::UsdM, status, code, message), expected, "{code} {message}");
+        }
+    }
+
+    #[test]
+    fn expiries_of_futures_are_numbers() {
+        for (text, time_in_force, status, expected) in [
+            ("2", "IOC", "EXPIRED", RejectReason::TimeInForce),
+            ("1", "GTC", "EXPIRED", RejectReason::SelfTrade),
+            ("0", "GTX", "EXPIRED", RejectReason::WouldTake),
+            ("", "IOC", "EXPIRED", RejectReason::TimeInForce),
+            ("0", "GTC", "EXPIRED", RejectReason::Other),
+            ("4", "GTC", "EXPIRED", RejectReason::Other),
+            ("0", "GTC", "EXPIRED_IN_MATCH", RejectReason::SelfTrade),
+        ] {
+            assert_eq!(expiry(text, time_in_force, status), expected, "{text} {time_in_force}");
         }
     }
 }

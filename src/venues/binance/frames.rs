@@ -29,6 +29,7 @@ impl From<Stream> for FrameKind {
             Stream::Top => Self::Top,
             Stream::Depth => Self::Depth,
             Stream::Trade => Self::Trade,
+            Stream::Mark => Self::Mark,
         }
     }
 }
@@ -43,8 +44,8 @@ impl Frames {
             symbols,
             scanner,
             parser: Parser::new(),
-            scanned: Account::new(setup),
-            read: Account::new(setup),
+            scanned: Account::new(setup, product),
+            read: Account::new(setup, product),
         })
     }
 
@@ -86,7 +87,10 @@ impl Frames {
         now: Nanos,
         events: &mut Events,
     ) -> Option<Result<(), DecodeError>> {
-        let fields = scan::execution(frame)?;
+        let fields = match self.product {
+            Product::Spot => scan::execution(frame)?,
+            Product::UsdM => scan::order_update(frame)?,
+        };
         Some(private_stream::execution(&fields, &mut self.scanned, now, events))
     }
 
@@ -96,10 +100,14 @@ impl Frames {
         now: Nanos,
         events: &mut Events,
     ) -> Result<(), DecodeError> {
-        let account = &mut self.read;
-        self.parser.read(frame, |root| match envelope::frame(Channel::Trade, root)? {
-            Frame::Event(event) => private_stream::decode(event, account, now, events).map(|_| ()),
-            Frame::Reply { .. } => Err(DecodeError::UnknownKind),
-        })
+        let Self { product, parser, read, .. } = self;
+        let told = parser.read(frame, |root| match product {
+            Product::UsdM => private_stream::decode_usdm(root, read, now, events),
+            Product::Spot => match envelope::frame(Channel::Trade, root)? {
+                Frame::Event(event) => private_stream::decode(event, read, now, events),
+                Frame::Reply { .. } => Err(DecodeError::UnknownKind),
+            },
+        });
+        told.map(drop)
     }
 }

@@ -1,5 +1,6 @@
-//! `exchangeInfo` to instrument rules, both generations of filters. Spot only: rows of futures are
-//! refused, because their filters mean something else.
+//! `exchangeInfo` to instrument rules, both generations of filters of spot, and those of perpetuals.
+//! Each product has a list of its own, and refuses rows of the other's: filters of the same name mean
+//! something else.
 //!
 //! ```json
 //! {"symbols":[{"symbol":"BTCUSDT","status":"TRADING","baseAsset":"BTC","baseAssetPrecision":8,
@@ -22,7 +23,11 @@ const INVALID_SYMBOL: i64 = -1121;
 ///
 /// The venue refuses the whole request if it does not know one of them (status 400, code -1121):
 /// to learn which, ask for one at a time.
-pub(super) fn request(_kind: InstrumentKind, symbols: &[&str]) -> PlainRequest {
+/// Futures have one list of all.
+pub(super) fn request(kind: InstrumentKind, symbols: &[&str]) -> PlainRequest {
+    if kind == InstrumentKind::LinearPerpetual {
+        return PlainRequest::get("/fapi/v1/exchangeInfo".to_owned());
+    }
     if symbols.is_empty() {
         return PlainRequest::get("/api/v3/exchangeInfo".to_owned());
     }
@@ -42,7 +47,7 @@ pub(super) fn request(_kind: InstrumentKind, symbols: &[&str]) -> PlainRequest {
 
 /// Reads the reply. The refusal of an unknown symbol is an empty list.
 pub(super) fn decode(
-    _kind: InstrumentKind,
+    kind: InstrumentKind,
     body: &mut [u8],
 ) -> Result<Vec<InstrumentSpec>, DecodeError> {
     Parser::new().read(body, |root| {
@@ -53,8 +58,62 @@ pub(super) fn decode(
         if !symbols.is_array() {
             return Err(DecodeError::Invalid("symbols"));
         }
-        symbols.items().map(symbol).collect()
+        match kind {
+            InstrumentKind::Spot => symbols.items().map(symbol).collect(),
+            InstrumentKind::LinearPerpetual => {
+                symbols.items().filter_map(|row| perpetual(row).transpose()).collect()
+            }
+        }
     })
+}
+
+/// A perpetual; contracts of other types (with a delivery, on shares and goods) are left out.
+///
+/// Prices are counted in ticks from the smallest one, quantities in lots from theirs. Where those are
+/// no multiples themselves, no rule of ours can say what is allowed, and none is stated: such an
+/// instrument is refused by name.
+fn perpetual(row: Value<'_>) -> Result<Option<InstrumentSpec>, DecodeError> {
+    if row.field_str("contractType")? != "PERPETUAL" {
+        return Ok(None);
+    }
+    let filters = filters(row)?;
+    let step = |step: Decimal, from: Decimal| match step.is_zero() || !(from % step).is_zero() {
+        true => Decimal::ZERO,
+        false => step,
+    };
+    Ok(Some(InstrumentSpec {
+        kind: InstrumentKind::LinearPerpetual,
+        settle: row.field_str("marginAsset")?.to_owned(),
+        trading: row.field_str("status")? == "TRADING",
+        tick_size: step(filters.tick_size, filters.price_min),
+        lot_size: step(filters.lot_size, filters.qty_min),
+        ..rules(row, &filters)?
+    }))
+}
+
+/// What is the same of all instruments.
+fn rules(row: Value<'_>, filters: &Filters) -> Result<InstrumentSpec, DecodeError> {
+    Ok(InstrumentSpec {
+        symbol: row.field_str("symbol")?.to_owned(),
+        base: row.field_str("baseAsset")?.to_owned(),
+        quote: row.field_str("quoteAsset")?.to_owned(),
+        price_min: filters.price_min,
+        price_max: filters.price_max,
+        qty_min: filters.qty_min,
+        qty_max: filters.qty_max,
+        qty_market_max: tighter(filters.qty_market_max, filters.qty_max),
+        notional_min: filters.notional_min,
+        notional_max: filters.notional_max,
+        ..InstrumentSpec::default()
+    })
+}
+
+fn filters(row: Value<'_>) -> Result<Filters, DecodeError> {
+    let mut filters = Filters::default();
+    for filter in row.field("filters")?.items() {
+        read_filter(filter, &mut filters)?;
+    }
+    Ok(filters)
 }
 
 /// The filters that matter, zero where absent or switched off.
@@ -75,26 +134,13 @@ fn symbol(row: Value<'_>) -> Result<InstrumentSpec, DecodeError> {
     if row.get("contractType").is_some() {
         return Err(DecodeError::UnknownKind);
     }
-    let mut filters = Filters::default();
-    for filter in row.field("filters")?.items() {
-        read_filter(filter, &mut filters)?;
-    }
+    let filters = filters(row)?;
     let spot = row.get("isSpotTradingAllowed").and_then(Value::bool).unwrap_or(true);
     Ok(InstrumentSpec {
-        symbol: row.field_str("symbol")?.to_owned(),
-        base: row.field_str("baseAsset")?.to_owned(),
-        quote: row.field_str("quoteAsset")?.to_owned(),
         trading: row.field_str("status")? == "TRADING" && spot,
         tick_size: or_smallest(filters.tick_size, row, "quoteAssetPrecision")?,
         lot_size: or_smallest(filters.lot_size, row, "baseAssetPrecision")?,
-        price_min: filters.price_min,
-        price_max: filters.price_max,
-        qty_min: filters.qty_min,
-        qty_max: filters.qty_max,
-        qty_market_max: tighter(filters.qty_market_max, filters.qty_max),
-        notional_min: filters.notional_min,
-        notional_max: filters.notional_max,
-        ..InstrumentSpec::default()
+        ..rules(row, &filters)?
     })
 }
 
@@ -117,7 +163,10 @@ fn read_filter(filter: Value<'_>, to: &mut Filters) -> Result<(), DecodeError> {
             to.notional_min = number(filter, "minNotional")?;
             to.notional_max = number(filter, "maxNotional")?;
         }
-        // The older generation of the same filter, without a maximum.
+        // Of futures; and the older generation of the same filter of spot, without a maximum.
+        "MIN_NOTIONAL" if filter.get("notional").is_some() => {
+            to.notional_min = number(filter, "notional")?;
+        }
         "MIN_NOTIONAL" => to.notional_min = number(filter, "minNotional")?,
         _ => {}
     }

@@ -1,4 +1,5 @@
-//! The market-data connector: one combined-stream socket, and REST for snapshots and the clock.
+//! The market-data connector: one combined-stream socket, for futures a second one for what is no
+//! book, and REST for snapshots, the clock and the intervals of funding.
 //!
 //! Its requests share the allowance of the address with those of the executor: they keep to the
 //! feed's part of it, and wait for the next minute where that is used up.
@@ -9,8 +10,9 @@
 #![forbid(unsafe_code)]
 
 use super::envelope::Reply;
-use super::limits::{self, Stop};
+use super::limits::{self, Stop, Windows};
 use super::market_data::{self, Parts};
+use super::marks::{self, Intervals};
 use super::rest;
 use super::scan::Scanner;
 use super::server_clock::ServerClock;
@@ -38,18 +40,25 @@ pub(super) struct MarketConnector {
     core: Core,
 }
 
+/// One connection for streams.
+struct Socket {
+    channel: Channel,
+    open: bool,
+    ready: bool,
+}
+
 struct Core {
     product: Product,
     channels: Vec<ChannelSpec>,
     subscriptions: Subscriptions,
-    public_open: bool,
-    public_ready: bool,
+    sockets: Vec<Socket>,
     rest_open: bool,
     /// Number of the next control message or request.
     next_id: u64,
     clock: ServerClock,
     /// Number and sending time of the clock probe in flight.
     probe: Option<(u64, Nanos)>,
+    intervals: Intervals,
     /// No requests before this time.
     suspended: Nanos,
     /// The feed's part of the venue's limits.
@@ -65,26 +74,39 @@ pub(super) fn connect(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupErro
 impl MarketConnector {
     /// Endpoints and instruments of `setup` are those of `product`.
     pub(super) fn new(setup: &VenueSetup, product: Product) -> Self {
-        let path = match product {
-            Product::Spot => "/stream",
-            // Without its group in the path a connection stays silent for most streams.
-            Product::UsdM => "/public/stream",
+        // Without its group in the path a connection stays silent for most streams of futures. Where
+        // the path is configured, one connection is for all.
+        let url = &setup.endpoints.public;
+        let split = product == Product::UsdM && super::with_path(url, "/x") != *url;
+        let paths = match (product, split) {
+            (Product::Spot, _) => &[(Channel::Public, "/stream")][..],
+            (Product::UsdM, true) => {
+                &[(Channel::Public, "/public/stream"), (Channel::PublicMore, "/market/stream")]
+            }
+            (Product::UsdM, false) => &[(Channel::Public, "")],
         };
-        let public = super::with_path(&setup.endpoints.public, path);
-        let channels = vec![
-            ChannelSpec { channel: Channel::Public, url: public },
-            ChannelSpec { channel: Channel::Rest, url: setup.endpoints.rest.clone() },
-        ];
+        let spec = |(channel, path): &(Channel, &str)| ChannelSpec {
+            channel: *channel,
+            url: super::with_path(&setup.endpoints.public, path),
+        };
+        let mut channels: Vec<ChannelSpec> = paths.iter().map(spec).collect();
+        let url = setup.endpoints.rest.clone();
+        channels.push(ChannelSpec { channel: Channel::Rest, url });
+        let socket = |(channel, _): &(Channel, &str)| Socket {
+            channel: *channel,
+            open: false,
+            ready: false,
+        };
         let core = Core {
             product,
             channels,
-            subscriptions: Subscriptions::new(setup, product),
-            public_open: false,
-            public_ready: false,
+            subscriptions: Subscriptions::new(setup, product, split),
+            sockets: paths.iter().map(socket).collect(),
             rest_open: false,
             next_id: 1,
             clock: ServerClock::new(),
             probe: None,
+            intervals: Intervals::default(),
             suspended: Nanos(0),
             budget: budget(product, setup.feed_connections),
             wake: None,
@@ -126,7 +148,7 @@ impl Connector for MarketConnector {
         events: &mut Events,
     ) -> Result<(), DecodeError> {
         let Self { parser, scanner, scans, core } = self;
-        if channel != Channel::Public {
+        if core.socket(channel).is_none() {
             return Err(DecodeError::UnknownKind);
         }
         let subscriptions = &core.subscriptions;
@@ -136,7 +158,7 @@ impl Connector for MarketConnector {
             core.on_message(symbol, stream, now, out, events);
             return Ok(());
         }
-        parser.read(frame, |root| core.on_frame(root, now, out, events))
+        parser.read(frame, |root| core.on_frame(channel, root, now, out, events))
     }
 
     fn on_response(
@@ -190,51 +212,56 @@ impl Connector for MarketConnector {
     }
 
     fn on_deadline(&mut self, now: Nanos, out: &mut Outbox, events: &mut Events) {
-        if self.core.public_open {
-            self.core.subscriptions.find_silent(now, events);
+        let Core { sockets, subscriptions, .. } = &mut self.core;
+        for socket in sockets.iter().filter(|socket| socket.open) {
+            subscriptions.find_silent(socket.channel, now, events);
         }
         self.core.advance(now, out, events);
     }
 }
 
 impl Core {
+    fn windows(&self) -> Windows<'_> {
+        Windows { product: self.product, clock: &self.clock }
+    }
+
+    fn socket(&mut self, channel: Channel) -> Option<&mut Socket> {
+        self.sockets.iter_mut().find(|socket| socket.channel == channel)
+    }
+
     fn on_open(&mut self, channel: Channel, now: Nanos, events: &mut Events) {
-        match channel {
-            Channel::Public => {
-                self.public_open = true;
-                self.public_ready = false;
-                self.subscriptions.interrupt(now);
-                notice(events, VenueNotice::Readiness(channel, Readiness::Joining));
-            }
-            Channel::Rest => {
-                self.rest_open = true;
-                self.clock.restart(now, false);
-                notice(events, VenueNotice::Readiness(channel, Readiness::Ready));
-            }
-            _ => {}
-        }
+        let readiness = if channel == Channel::Rest {
+            self.rest_open = true;
+            self.clock.restart(now, false);
+            self.intervals.start(self.product, now);
+            Readiness::Ready
+        } else {
+            let Some(socket) = self.socket(channel) else { return };
+            (socket.open, socket.ready) = (true, false);
+            self.subscriptions.interrupt(channel, now);
+            Readiness::Joining
+        };
+        notice(events, VenueNotice::Readiness(channel, readiness));
     }
 
     fn on_close(&mut self, channel: Channel, now: Nanos, events: &mut Events) {
-        match channel {
-            Channel::Public => {
-                self.public_open = false;
-                self.public_ready = false;
-                self.subscriptions.interrupt(now);
-            }
-            Channel::Rest => {
-                self.rest_open = false;
-                self.clock.stop();
-                self.probe = None;
-                self.subscriptions.lose_snapshots(now);
-            }
-            _ => return,
+        if channel == Channel::Rest {
+            self.rest_open = false;
+            self.clock.stop();
+            self.intervals.stop();
+            self.probe = None;
+            self.subscriptions.lose_snapshots(now);
+        } else {
+            let Some(socket) = self.socket(channel) else { return };
+            (socket.open, socket.ready) = (false, false);
+            self.subscriptions.interrupt(channel, now);
         }
         notice(events, VenueNotice::Readiness(channel, Readiness::Down));
     }
 
     fn on_frame(
         &mut self,
+        channel: Channel,
         root: Value<'_>,
         now: Nanos,
         out: &mut Outbox,
@@ -253,7 +280,7 @@ impl Core {
                 Ok(())
             }
             Parts::Control { id, refusal } => {
-                let known = subscriptions.on_control(id, refusal.is_some(), now, events);
+                let known = subscriptions.on_control(channel, id, refusal.is_some(), now, events);
                 if let Some(code) = refusal {
                     notice(events, VenueNotice::RequestFailed(code));
                 }
@@ -261,9 +288,9 @@ impl Core {
                 if known { Ok(()) } else { Err(DecodeError::UnknownRequest) }
             }
             Parts::Shutdown => {
-                notice(events, VenueNotice::ShutdownAnnounced(Channel::Public));
+                notice(events, VenueNotice::ShutdownAnnounced(channel));
                 // Nothing is lost by leaving at once, and the new connection resynchronises.
-                let _ = out.reconnect(Channel::Public);
+                let _ = out.reconnect(channel);
                 Ok(())
             }
         }
@@ -293,7 +320,7 @@ impl Core {
         events: &mut Events,
     ) -> Result<(), DecodeError> {
         let told = events.list().len();
-        limits::from_headers(&response, &self.clock, now, events);
+        limits::from_headers(&response, self.windows(), now, events);
         for event in &events.list()[told..] {
             if let Event::Notice(VenueNotice::RateLimit(used)) = event {
                 self.budget.on_use(used, now);
@@ -314,7 +341,7 @@ impl Core {
         let stop = limits::stop(status, code);
         let suspended = stop != Stop::Nothing;
         if suspended {
-            let until = now.plus(limits::pause_ns(stop, retry, &self.clock, now));
+            let until = now.plus(limits::pause_ns(stop, retry, self.windows(), now));
             self.suspended = self.suspended.max(until);
             notice(events, VenueNotice::Suspended(until));
         }
@@ -341,6 +368,9 @@ impl Core {
             return Ok(());
         }
         let subscriptions = &mut self.subscriptions;
+        if self.intervals.take(id, false, now) {
+            return parser.read(body, |root| marks::intervals(root, subscriptions.symbols_mut()));
+        }
         let (symbol, stale) = subscriptions.snapshot_of(id).ok_or(DecodeError::UnknownRequest)?;
         if stale {
             subscriptions.snapshot_failed(symbol, now);
@@ -368,6 +398,9 @@ impl Core {
             self.clock.lost(now, self.suspended);
             return Ok(());
         }
+        if self.intervals.take(id, true, now) {
+            return Ok(());
+        }
         let (symbol, _) = self.subscriptions.snapshot_of(id).ok_or(DecodeError::UnknownRequest)?;
         let pause = if passing { SNAPSHOT_SPACING_NS } else { SNAPSHOT_REFUSED_NS };
         self.subscriptions.snapshot_failed(symbol, now.plus(pause).max(self.suspended));
@@ -382,6 +415,8 @@ impl Core {
         if self.probe.is_some_and(|(probe, _)| probe == id) {
             self.probe = None;
             self.clock.lost(now, self.suspended);
+        } else if self.intervals.take(id, true, now) {
+            // Asked for again when that is due.
         } else if let Some((symbol, _)) = self.subscriptions.snapshot_of(id) {
             self.subscriptions.snapshot_failed(symbol, now.plus(SNAPSHOT_SPACING_NS));
         }
@@ -389,16 +424,18 @@ impl Core {
 
     /// Sends what is due and works out when to be woken next.
     fn advance(&mut self, now: Nanos, out: &mut Outbox, events: &mut Events) {
-        if self.public_open {
-            self.subscriptions.send_control(now, &mut self.next_id, out);
-            if !self.public_ready && self.subscriptions.is_settled() {
-                self.public_ready = true;
-                notice(events, VenueNotice::Readiness(Channel::Public, Readiness::Ready));
+        let Self { sockets, subscriptions, next_id, .. } = self;
+        for socket in sockets.iter_mut().filter(|socket| socket.open) {
+            subscriptions.send_control(socket.channel, now, next_id, out);
+            if !socket.ready && subscriptions.is_settled(socket.channel) {
+                socket.ready = true;
+                notice(events, VenueNotice::Readiness(socket.channel, Readiness::Ready));
             }
         }
         if self.rest_open && now >= self.suspended {
             self.subscriptions.fetch_snapshots(now, &mut self.next_id, &mut self.budget, out);
             self.probe_clock(now, out);
+            self.ask_intervals(now, out);
         }
         self.plan();
     }
@@ -407,7 +444,7 @@ impl Core {
         if !self.clock.is_due(now) {
             return;
         }
-        let costs = limits::time_costs();
+        let costs = limits::time_costs(self.product);
         if let Err(later) = self.budget.try_take(&costs, Priority::Query, now) {
             self.clock.lost(now, later);
         } else if rest::request_time(self.next_id, self.product, out).is_ok() {
@@ -417,11 +454,23 @@ impl Core {
         }
     }
 
+    /// It has a limit of its own, far above what is asked here.
+    fn ask_intervals(&mut self, now: Nanos, out: &mut Outbox) {
+        let due = self.intervals.due().is_some_and(|due| now >= due);
+        if due && rest::request_intervals(self.next_id, out).is_ok() {
+            self.intervals.sent(self.next_id);
+            self.next_id += 1;
+        }
+    }
+
     /// The earliest of everything that waits for a time on a channel that is open.
     fn plan(&mut self) {
-        let control = self.subscriptions.wake_control().filter(|_| self.public_open);
+        let open = self.sockets.iter().filter(|socket| socket.open);
+        let control = open.filter_map(|socket| self.subscriptions.wake_control(socket.channel));
+        let control = control.min();
         let snapshot = self.subscriptions.wake_snapshots();
-        let requests = [snapshot, self.clock.due()].into_iter().flatten().min();
+        let requests = [snapshot, self.clock.due(), self.intervals.due()];
+        let requests = requests.into_iter().flatten().min();
         let requests = requests.filter(|_| self.rest_open).map(|at| at.max(self.suspended));
         self.wake = [control, requests].into_iter().flatten().min();
     }

@@ -1,4 +1,5 @@
-//! Public frames to events: top of book, depth and trades of spot or of USD-M futures.
+//! Public frames to events: top of book, depth and trades of spot or of USD-M futures; what these
+//! have besides stands in `marks.rs`.
 //!
 //! Frames come from a combined stream, `{"stream":"btcusdt@trade","data":{..}}`, or bare. The spot
 //! top of book names neither its kind nor a time. Frames of the two products look alike and mean
@@ -60,6 +61,7 @@ fn bare<'a>(
         Some("depthUpdate") => Stream::Depth,
         Some("trade") => Stream::Trade,
         Some("bookTicker") if product == Product::UsdM => Stream::Top,
+        Some("markPriceUpdate") if product == Product::UsdM => Stream::Mark,
         Some("serverShutdown") => return shutdown(root),
         Some(_) => return Err(DecodeError::UnknownKind),
         None if product == Product::Spot && root.get("B").is_some() && root.get("A").is_some() => {
@@ -122,6 +124,8 @@ pub(super) fn decode(
         (Stream::Depth, Product::UsdM) => usdm_depth(data, symbol, events),
         (Stream::Trade, Product::Spot) => trade(data, symbol, events),
         (Stream::Trade, Product::UsdM) => usdm_trade(data, symbol, events),
+        (Stream::Mark, Product::UsdM) => super::marks::decode(data, symbol, events),
+        (Stream::Mark, Product::Spot) => Err(DecodeError::UnknownKind),
     }
 }
 
@@ -176,7 +180,7 @@ fn top(
 }
 
 /// Futures margined in a stable coin are type 1; those margined in the coin itself are not meant.
-fn usdm_only(value: Value<'_>) -> Result<(), DecodeError> {
+pub(super) fn usdm_only(value: Value<'_>) -> Result<(), DecodeError> {
     if value.u64() == Some(1) { Ok(()) } else { Err(DecodeError::UnknownKind) }
 }
 

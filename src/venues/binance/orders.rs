@@ -1,46 +1,28 @@
-//! Commands to requests. The same parameters go over the socket and over REST.
+//! Commands to requests, and the requests of the connector's own. The same parameters go over the
+//! socket and over REST.
 //!
 //! Prices and quantities are written exactly or the command is refused. Placing asks for the short
 //! reply (`ACK`): fills come from the private stream alone, so none can be counted twice.
-//! Methods: <https://developers.binance.com/docs/binance-spot-api-docs/websocket-api/trading-requests>.
+//! Methods: <https://developers.binance.com/docs/binance-spot-api-docs/websocket-api/trading-requests>
+//! and <https://developers.binance.com/docs/derivatives/usds-margined-futures/trade/websocket-api>.
 
 #![forbid(unsafe_code)]
 
-use super::account::Account;
+use super::account::{Account, Terms};
+use super::calls::{self, Call};
 use super::params::Params;
+use super::pending::Asked;
+use super::streams::Product;
 use crate::types::{
     CancelOrder, ClientOrderId, CommandKind, FillId, Instrument, InstrumentId, Nanos, NewOrder,
     OrderType, Price, Qty, ReplaceOrder, Side, TimeInForce, VenueOrderId,
 };
-use crate::venues::{EncodeError, Method};
+use crate::venues::EncodeError;
 
 /// Fills in one reply; a full reply is followed by a request for the next page.
 pub(super) const FILLS_PAGE: usize = 500;
-
-/// One kind of request, on both wires.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Call {
-    /// Method on the socket.
-    pub(super) name: &'static str,
-    /// Method and path on REST.
-    pub(super) method: Method,
-    pub(super) path: &'static str,
-}
-
-const fn call(name: &'static str, method: Method, path: &'static str) -> Call {
-    Call { name, method, path }
-}
-
-const NEW: Call = call("order.place", Method::Post, "/api/v3/order");
-const CANCEL: Call = call("order.cancel", Method::Delete, "/api/v3/order");
-const REPLACE: Call =
-    call("order.amend.keepPriority", Method::Put, "/api/v3/order/amend/keepPriority");
-const CANCEL_ALL: Call = call("openOrders.cancelAll", Method::Delete, "/api/v3/openOrders");
-const QUERY: Call = call("order.status", Method::Get, "/api/v3/order");
-const OPEN_ORDERS: Call = call("openOrders.status", Method::Get, "/api/v3/openOrders");
-const FILLS: Call = call("myTrades", Method::Get, "/api/v3/myTrades");
-const BALANCES: Call = call("account.status", Method::Get, "/api/v3/account");
-const FEE_RATE: Call = call("account.commission", Method::Get, "/api/v3/account/commission");
+/// Payments in one reply, as many as the venue gives.
+pub(super) const FUNDING_PAGE: usize = 1000;
 
 /// What every signed request carries.
 #[derive(Clone, Copy)]
@@ -67,44 +49,63 @@ pub(super) fn encode(
     stamp: Stamp,
     params: &mut Params,
 ) -> Result<&'static Call, EncodeError> {
+    let product = account.product;
+    let call = calls::of(product).of(command).ok_or(EncodeError::Unsupported)?;
     match command {
         CommandKind::New(order) => {
-            new(order, instrument(account, order.instrument)?, stamp, params)
+            new(order, instrument(account, order.instrument)?, product, stamp, params)?;
         }
-        CommandKind::Cancel(order) => {
+        CommandKind::Cancel(order) | CommandKind::Query(order) => {
             by_id(order, instrument(account, order.instrument)?, stamp, params)?;
-            Ok(&CANCEL)
         }
-        CommandKind::Query(order) => {
-            by_id(order, instrument(account, order.instrument)?, stamp, params)?;
-            Ok(&QUERY)
-        }
-        CommandKind::Replace(order) => replace(order, account, stamp, params),
-        CommandKind::CancelAll(id) => {
+        CommandKind::Replace(order) => match product {
+            Product::Spot => amend(order, account, stamp, params)?,
+            Product::UsdM => modify(order, account, stamp, params)?,
+        },
+        CommandKind::CancelAll(id) | CommandKind::OpenOrders(id) | CommandKind::FeeRate(id) => {
             whole(instrument(account, *id)?, stamp, params);
-            Ok(&CANCEL_ALL)
-        }
-        CommandKind::OpenOrders(id) => {
-            whole(instrument(account, *id)?, stamp, params);
-            Ok(&OPEN_ORDERS)
-        }
-        CommandKind::FeeRate(id) => {
-            whole(instrument(account, *id)?, stamp, params);
-            Ok(&FEE_RATE)
         }
         CommandKind::FillsSince { instrument: id, from_id, from_ns } => {
-            fills(instrument(account, *id)?, from_id, *from_ns, stamp, params)
+            let range = (from_id, *from_ns, product);
+            fills(instrument(account, *id)?, range, stamp, params)?;
         }
-        CommandKind::Balances => {
-            recv_window(stamp, params);
-            params.number("timestamp", stamp.timestamp_ms);
-            Ok(&BALANCES)
+        CommandKind::Balances => time(stamp, params),
+        CommandKind::FundingSince(from) => funding(*from, stamp, params),
+        CommandKind::Subscribe(_) | CommandKind::Unsubscribe(_) | CommandKind::Resync(_) => {
+            return Err(EncodeError::Unsupported);
         }
-        CommandKind::Subscribe(_)
-        | CommandKind::Unsubscribe(_)
-        | CommandKind::Resync(_)
-        | CommandKind::FundingSince(_) => Err(EncodeError::Unsupported),
     }
+    Ok(call)
+}
+
+/// The same for what the connector asks by itself; none if that is not signed so.
+pub(super) fn encode_own(
+    asked: &Asked,
+    account: &Account,
+    stamp: Stamp,
+    params: &mut Params,
+) -> Option<&'static Call> {
+    let call = match *asked {
+        Asked::AccountConfig => &calls::ACCOUNT_CONFIG,
+        Asked::SymbolConfig => &calls::SYMBOL_CONFIG,
+        Asked::Wallets => &calls::WALLETS,
+        Asked::Payments(from) => {
+            funding(from, stamp, params);
+            return calls::of(account.product).of(&CommandKind::FundingSince(from));
+        }
+        Asked::StopOrders(id) => {
+            whole(instrument(account, id).ok()?, stamp, params);
+            return Some(&calls::STOP_ORDERS);
+        }
+        Asked::DeadMan(id, window_ms) => {
+            params.number("countdownTime", window_ms);
+            whole(instrument(account, id).ok()?, stamp, params);
+            return Some(&calls::DEAD_MAN);
+        }
+        _ => return None,
+    };
+    time(stamp, params);
+    Some(call)
 }
 
 fn instrument(account: &Account, id: InstrumentId) -> Result<&Instrument, EncodeError> {
@@ -112,47 +113,60 @@ fn instrument(account: &Account, id: InstrumentId) -> Result<&Instrument, Encode
     instrument.ok_or(EncodeError::UnknownInstrument)
 }
 
-/// `LIMIT`, `LIMIT_MAKER` for post-only, or `MARKET`; only the first has a time in force.
+/// `LIMIT` or `MARKET`; only the first has a time in force. Post-only is a type of spot
+/// (`LIMIT_MAKER`) and a time in force of futures (`GTX`), which also name the position that they
+/// are about: the only one there is.
 fn new(
     order: &NewOrder,
     instrument: &Instrument,
+    product: Product,
     stamp: Stamp,
     params: &mut Params,
-) -> Result<&'static Call, EncodeError> {
-    check(order, instrument)?;
-    let limit = order.order_type == OrderType::Limit;
+) -> Result<(), EncodeError> {
+    check(order, instrument, product)?;
+    let (limit, futures) = (order.order_type == OrderType::Limit, product == Product::UsdM);
     params.client_id("newClientOrderId", order.client_id);
     params.text("newOrderRespType", "ACK");
+    if futures {
+        params.text("positionSide", "BOTH");
+    }
     if limit {
         params.price("price", order.price, instrument.scale);
     }
     params.qty("quantity", order.qty, instrument.scale);
     recv_window(stamp, params);
+    if order.reduce_only {
+        params.text("reduceOnly", "true");
+    }
     params.text("side", side(order.side));
     params.text("symbol", &instrument.symbol);
-    if limit && !order.post_only {
-        params.text("timeInForce", time_in_force(order.time_in_force));
+    if limit && (futures || !order.post_only) {
+        params.text("timeInForce", time_in_force(order));
     }
     params.number("timestamp", stamp.timestamp_ms);
     params.text(
         "type",
-        match (limit, order.post_only) {
+        match (limit, order.post_only && !futures) {
             (false, _) => "MARKET",
             (true, false) => "LIMIT",
             (true, true) => "LIMIT_MAKER",
         },
     );
-    Ok(&NEW)
+    Ok(())
 }
 
 /// Refuses what the venue could not express or would not take.
-pub(super) fn check(order: &NewOrder, instrument: &Instrument) -> Result<(), EncodeError> {
+pub(super) fn check(
+    order: &NewOrder,
+    instrument: &Instrument,
+    product: Product,
+) -> Result<(), EncodeError> {
     let refuse = |why| Err(EncodeError::NotExpressible(why));
     let rules = &instrument.rules;
     if !order.client_id.is_some() {
         return refuse("the order has no client id");
     }
-    if order.reduce_only {
+    if order.reduce_only && product == Product::Spot {
         return refuse("spot orders cannot be reduce-only");
     }
     if order.qty <= Qty::ZERO || off_step(order.qty.0, rules.lot_size.0) {
@@ -207,31 +221,67 @@ fn by_id(
 
 /// The amendment keeps the order's place in the queue and can only make it smaller. The client id
 /// is sent again because the venue would otherwise give the amended order a new one.
-fn replace(
+fn amend(
     order: &ReplaceOrder,
     account: &Account,
     stamp: Stamp,
     params: &mut Params,
-) -> Result<&'static Call, EncodeError> {
+) -> Result<(), EncodeError> {
     let refuse = |why| Err(EncodeError::NotExpressible(why));
     let instrument = instrument(account, order.instrument)?;
-    let Some(terms) = account.terms(order.client_id) else {
-        return refuse("the order's working price and quantity are not known");
-    };
+    let terms = terms(order, account)?;
     if order.price != terms.price {
         return refuse("the price of an order cannot be changed");
     }
     if order.qty >= terms.qty {
         return refuse("the quantity of an order can only be made smaller");
     }
-    if order.qty <= Qty::ZERO || off_step(order.qty.0, instrument.rules.lot_size.0) {
-        return refuse("the quantity is not a positive multiple of the lot size");
-    }
+    check_qty(order, instrument)?;
     params.client_id("newClientOrderId", order.client_id);
     params.qty("newQty", order.qty, instrument.scale);
     id_params(order.client_id, &order.venue_order_id, params)?;
     whole(instrument, stamp, params);
-    Ok(&REPLACE)
+    Ok(())
+}
+
+/// Price and quantity are both sent, changed or not; the order loses its place in the queue.
+fn modify(
+    order: &ReplaceOrder,
+    account: &Account,
+    stamp: Stamp,
+    params: &mut Params,
+) -> Result<(), EncodeError> {
+    let refuse = |why| Err(EncodeError::NotExpressible(why));
+    let instrument = instrument(account, order.instrument)?;
+    let terms = terms(order, account)?;
+    check_qty(order, instrument)?;
+    if order.price <= Price(0) || off_step(order.price.0, instrument.rules.tick_size.0) {
+        return refuse("the price is not a positive multiple of the tick size");
+    }
+    if (order.price, order.qty) == (terms.price, terms.qty) {
+        return refuse("the order has these terms already");
+    }
+    id_params(order.client_id, &order.venue_order_id, params)?;
+    params.price("price", order.price, instrument.scale);
+    params.qty("quantity", order.qty, instrument.scale);
+    recv_window(stamp, params);
+    params.text("side", side(terms.side));
+    params.text("symbol", &instrument.symbol);
+    params.number("timestamp", stamp.timestamp_ms);
+    Ok(())
+}
+
+fn terms(order: &ReplaceOrder, account: &Account) -> Result<Terms, EncodeError> {
+    let unknown = "the order's working price and quantity are not known";
+    account.terms(order.client_id).ok_or(EncodeError::NotExpressible(unknown))
+}
+
+fn check_qty(order: &ReplaceOrder, instrument: &Instrument) -> Result<(), EncodeError> {
+    if order.qty <= Qty::ZERO || off_step(order.qty.0, instrument.rules.lot_size.0) {
+        let why = "the quantity is not a positive multiple of the lot size";
+        return Err(EncodeError::NotExpressible(why));
+    }
+    Ok(())
 }
 
 /// Requests that name a symbol and nothing else.
@@ -241,15 +291,29 @@ fn whole(instrument: &Instrument, stamp: Stamp, params: &mut Params) {
     params.number("timestamp", stamp.timestamp_ms);
 }
 
+/// Requests that name nothing.
+fn time(stamp: Stamp, params: &mut Params) {
+    recv_window(stamp, params);
+    params.number("timestamp", stamp.timestamp_ms);
+}
+
+/// Payments of funding of all symbols.
+fn funding(from: Nanos, stamp: Stamp, params: &mut Params) {
+    params.text("incomeType", "FUNDING_FEE");
+    params.number("limit", FUNDING_PAGE as u64);
+    recv_window(stamp, params);
+    params.number("startTime", from.as_millis());
+    params.number("timestamp", stamp.timestamp_ms);
+}
+
 fn fills(
     instrument: &Instrument,
-    from_id: &FillId,
-    from_ns: Nanos,
+    (from_id, from_ns, product): (&FillId, Nanos, Product),
     stamp: Stamp,
     params: &mut Params,
-) -> Result<&'static Call, EncodeError> {
+) -> Result<(), EncodeError> {
     let by_time = from_id.is_empty() && from_ns.0 > 0;
-    if by_time && let Some(end_ms) = fills_end(from_ns, stamp.timestamp_ms) {
+    if by_time && let Some(end_ms) = fills_end(from_ns, stamp.timestamp_ms, product) {
         params.number("endTime", end_ms);
     }
     if !by_time {
@@ -264,13 +328,15 @@ fn fills(
     }
     params.text("symbol", &instrument.symbol);
     params.number("timestamp", stamp.timestamp_ms);
-    Ok(&FILLS)
+    Ok(())
 }
 
-/// A list by time covers a day at most: where it must end if it begins longer ago than that.
-pub(super) fn fills_end(from_ns: Nanos, now_ms: u64) -> Option<u64> {
+/// A list by time covers a day at most, of futures a week: where it must end if it begins longer
+/// ago than that.
+pub(super) fn fills_end(from_ns: Nanos, now_ms: u64, product: Product) -> Option<u64> {
     const DAY_MS: u64 = 86_400_000;
-    let end_ms = from_ns.as_millis().saturating_add(DAY_MS);
+    let days = if product == Product::Spot { 1 } else { 7 };
+    let end_ms = from_ns.as_millis().saturating_add(days * DAY_MS);
     (end_ms < now_ms).then_some(end_ms)
 }
 
@@ -281,8 +347,10 @@ fn side(side: Side) -> &'static str {
     }
 }
 
-fn time_in_force(time_in_force: TimeInForce) -> &'static str {
-    match time_in_force {
+/// Only futures have post-only orders with a time in force.
+fn time_in_force(order: &NewOrder) -> &'static str {
+    match order.time_in_force {
+        _ if order.post_only => "GTX",
         TimeInForce::Gtc => "GTC",
         TimeInForce::Ioc => "IOC",
         TimeInForce::Fok => "FOK",

@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::types::{Channel, CommandKind, EventsFull, Nanos};
+use crate::types::{Channel, CommandKind, EventsFull, InstrumentId, Nanos};
 
 /// Most open requests. The low byte of a request's number is its place.
 const CAPACITY: usize = 256;
@@ -25,6 +25,33 @@ pub(super) enum Asked {
     Logon,
     /// `userDataStream.subscribe`, with or without signature.
     Subscribe,
+    /// How a futures account is set up.
+    AccountConfig,
+    /// Leverage and margin mode of its symbols.
+    SymbolConfig,
+    /// A key for the stream of its events.
+    ListenKey,
+    /// More life for that key.
+    KeepAlive,
+    /// What it has of each asset: the second part of the answer to [`CommandKind::Balances`].
+    Wallets,
+    /// Funding from this time on, of which the stream has told.
+    Payments(Nanos),
+    /// Conditional orders.
+    StopOrders(InstrumentId),
+    /// The dead-man switch, and its time in milliseconds.
+    DeadMan(InstrumentId, u64),
+}
+
+impl Asked {
+    /// The command that it answers, in part at least.
+    pub(super) fn command(&self) -> Option<CommandKind> {
+        match self {
+            Self::Command(command) => Some(*command),
+            Self::Wallets => Some(CommandKind::Balances),
+            _ => None,
+        }
+    }
 }
 
 /// One open request.
@@ -160,7 +187,6 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::InstrumentId;
 
     const QUERY: Asked = Asked::Command(CommandKind::OpenOrders(InstrumentId(0)));
 

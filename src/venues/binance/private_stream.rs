@@ -1,21 +1,28 @@
 //! Events of the account: executions, balances, and the end of the stream.
 //!
-//! Every event arrives wrapped, `{"subscriptionId":0,"event":{"e":"executionReport",..}}`. Nothing
-//! is replayed after a subscription: what happened before must be asked for.
-//! Events: <https://developers.binance.com/docs/binance-spot-api-docs/user-data-stream>.
+//! Every event of spot arrives wrapped, `{"subscriptionId":0,"event":{"e":"executionReport",..}}`;
+//! those of futures have a socket of their own and come bare. Nothing is replayed after a
+//! subscription: what happened before must be asked for.
+//! Events: <https://developers.binance.com/docs/binance-spot-api-docs/user-data-stream> and
+//! <https://developers.binance.com/docs/derivatives/usds-margined-futures/user-data-streams>.
 
 #![forbid(unsafe_code)]
 
 use super::account::{self, Account};
+use super::contracts;
 use super::errors;
 use super::market_data::{millis, time};
-use super::replies::{fee, fee_asset, liquidity, push_balance};
+use super::replies::{amount, fee_asset, liquidity, push_balance};
 use super::seen::Identity;
+use super::streams::Product;
 use crate::types::{
     Amount, ClientOrderId, Events, ExecutionReport, Fill, FillId, Nanos, Price, Qty, ReportKind,
     ReportOrigin, Scale, VenueOrderId,
 };
 use crate::venues::{DecodeError, Scalar, Value, decimal};
+
+/// An execution of an account that keeps long and short positions apart.
+pub(super) const HEDGED: DecodeError = DecodeError::Invalid("ps");
 
 /// What an event was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +33,10 @@ pub(super) enum Told {
     Terminated,
     /// The venue will close this connection.
     Shutdown,
+    /// Funding was paid at this time; the stream does not say for what.
+    Funding(Nanos),
+    /// The account is set up in another way than it was.
+    Changed,
 }
 
 /// Decodes the inside of an event.
@@ -49,7 +60,43 @@ pub(super) fn decode(
     Ok(Told::Account)
 }
 
-/// Fields of an `executionReport`, under the venue's names.
+/// Decodes an event of a futures account: bare, or as `{"stream":"..","data":{..}}`.
+pub(super) fn decode_usdm(
+    root: Value<'_>,
+    account: &mut Account,
+    now: Nanos,
+    events: &mut Events,
+) -> Result<Told, DecodeError> {
+    let event = inside(root);
+    match event.field_str("e")? {
+        "ORDER_TRADE_UPDATE" => {
+            execution(&Fields::of(event.field("o")?)?, account, now, events)?;
+        }
+        "ACCOUNT_UPDATE" => {
+            let funding = contracts::update(event, account, events)?;
+            return Ok(funding.map_or(Told::Account, Told::Funding));
+        }
+        "ACCOUNT_CONFIG_UPDATE" => {
+            let changed = contracts::changed(event, account, events)?;
+            return Ok(if changed { Told::Changed } else { Told::Account });
+        }
+        "MARGIN_CALL" => contracts::margin_call(event, account, events)?,
+        "listenKeyExpired" => return Ok(Told::Terminated),
+        // Fills in short, which follow in full; and conditional orders, of which there are none of
+        // ours: what they place when they are triggered reports itself.
+        "TRADE_LITE" | "ALGO_UPDATE" | "CONDITIONAL_ORDER_TRIGGER_REJECT" => {}
+        _ => return Err(DecodeError::UnknownKind),
+    }
+    Ok(Told::Account)
+}
+
+/// An event without what may be around it.
+pub(super) fn inside(root: Value<'_>) -> Value<'_> {
+    root.get("data").filter(|_| root.get("stream").is_some()).unwrap_or(root)
+}
+
+/// Fields of an `executionReport`, and of the order in an `ORDER_TRADE_UPDATE`, under the venue's
+/// names, which are the same for the most part.
 #[derive(Default)]
 pub(super) struct Fields<'a> {
     s: Option<&'a str>,
@@ -63,6 +110,7 @@ pub(super) struct Fields<'a> {
     status: &'a str,
     r: &'a str,
     expiry: &'a str,
+    position_side: &'a str,
     i: Option<u64>,
     z: Option<&'a str>,
     time: Nanos,
@@ -73,6 +121,7 @@ pub(super) struct Fields<'a> {
     fee: Option<&'a str>,
     fee_asset: Option<&'a str>,
     maker: Option<bool>,
+    realised: Option<&'a str>,
 }
 
 impl<'a> Fields<'a> {
@@ -103,7 +152,8 @@ impl<'a> Fields<'a> {
             "x" => self.x = value.str(),
             "X" => self.status = value.str().unwrap_or(""),
             "r" => self.r = value.str().unwrap_or(""),
-            "eR" => self.expiry = value.str().unwrap_or(""),
+            "eR" | "er" => self.expiry = value.str().unwrap_or(""),
+            "ps" => self.position_side = value.str().unwrap_or(""),
             "i" => self.i = value.u64(),
             "z" => self.z = value.str(),
             "T" => self.time = value.u64().and_then(time).ok_or(DecodeError::Invalid("T"))?,
@@ -114,13 +164,37 @@ impl<'a> Fields<'a> {
             "n" => self.fee = value.str(),
             "N" => self.fee_asset = value.str(),
             "m" => self.maker = value.bool(),
+            // Of futures.
+            "rp" => self.realised = value.str(),
             _ => {}
         }
         Ok(())
     }
 }
 
-/// Turns one `executionReport` into exactly one report.
+/// What an execution is. A liquidation that names its trade is a fill like any other; else its fills
+/// have to be asked for.
+fn kind(fields: &Fields<'_>, product: Product) -> Result<ReportKind, DecodeError> {
+    let traded = fields.t.is_some_and(|id| id > 0);
+    Ok(match (fields.x.ok_or(DecodeError::Missing("x"))?, product) {
+        ("NEW", _) => ReportKind::Accepted,
+        ("TRADE", _) => ReportKind::Fill,
+        ("CANCELED", _) => ReportKind::Canceled,
+        ("EXPIRED", _) => ReportKind::Expired,
+        ("REPLACED", Product::Spot) | ("AMENDMENT", Product::UsdM) => ReportKind::Replaced,
+        ("REJECTED", Product::Spot) => ReportKind::Rejected,
+        ("TRADE_PREVENTION", Product::Spot) if fields.status == "EXPIRED_IN_MATCH" => {
+            ReportKind::Expired
+        }
+        // The order was made smaller and works on.
+        ("TRADE_PREVENTION", Product::Spot) => ReportKind::Progress,
+        ("CALCULATED", Product::UsdM) if traded => ReportKind::Fill,
+        ("CALCULATED", Product::UsdM) => ReportKind::Progress,
+        _ => return Err(DecodeError::Invalid("x")),
+    })
+}
+
+/// Turns one execution into exactly one report.
 pub(super) fn execution(
     fields: &Fields<'_>,
     account: &mut Account,
@@ -128,18 +202,11 @@ pub(super) fn execution(
     events: &mut Events,
 ) -> Result<(), DecodeError> {
     let (instrument, scale) = account.symbol(fields.s.ok_or(DecodeError::Missing("s"))?)?;
-    let kind = match fields.x.ok_or(DecodeError::Missing("x"))? {
-        "NEW" => ReportKind::Accepted,
-        "TRADE" => ReportKind::Fill,
-        "CANCELED" => ReportKind::Canceled,
-        "REPLACED" => ReportKind::Replaced,
-        "REJECTED" => ReportKind::Rejected,
-        "EXPIRED" => ReportKind::Expired,
-        "TRADE_PREVENTION" if fields.status == "EXPIRED_IN_MATCH" => ReportKind::Expired,
-        // The order was made smaller and works on.
-        "TRADE_PREVENTION" => ReportKind::Progress,
-        _ => return Err(DecodeError::Invalid("x")),
-    };
+    let kind = kind(fields, account.product)?;
+    // Of an account with positions of both sides apart nothing can be told here.
+    if account.product == Product::UsdM && fields.position_side != "BOTH" {
+        return Err(HEDGED);
+    }
     // A cancel or an amendment has an id of its own in `c`; the order's is then in `C`.
     let id = if fields.original.is_empty() { fields.c } else { fields.original };
     let client_id = ClientOrderId::decode(id);
@@ -169,7 +236,7 @@ fn fill(fields: &Fields<'_>, scale: Scale, account: &Account) -> Result<Fill, De
     let id = u64::try_from(id).map_err(|_| DecodeError::Invalid("t"))?;
     let price = fields.last_price.ok_or(DecodeError::Missing("L"))?;
     let qty = fields.last_qty.ok_or(DecodeError::Missing("l"))?;
-    let fee = fee(fields.fee.ok_or(DecodeError::Missing("n"))?, "n")?;
+    let fee = amount(fields.fee.ok_or(DecodeError::Missing("n"))?, "n")?;
     let fill = Fill {
         fill_id: FillId::from_u64(id),
         price: account::price(price, scale, "L")?,
@@ -177,7 +244,7 @@ fn fill(fields: &Fields<'_>, scale: Scale, account: &Account) -> Result<Fill, De
         liquidity: liquidity(fields.maker.ok_or(DecodeError::Missing("m"))?),
         fee,
         fee_asset: fee_asset(fee, fields.fee_asset, "N", account)?,
-        realised: None,
+        realised: fields.realised.map(|text| amount(text, "rp")).transpose()?,
     };
     if fill.qty == Qty::ZERO {
         return Err(DecodeError::Invalid("l"));

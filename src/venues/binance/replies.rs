@@ -13,12 +13,14 @@
 #![forbid(unsafe_code)]
 
 use super::account::{self, Account};
+use super::contracts;
 use super::market_data::millis;
 use super::orders::{self, FILLS_PAGE};
+use super::streams::Product;
 use crate::types::{
     Amount, AssetBalance, AssetId, CancelOrder, ClientOrderId, CommandKind, Event, Events,
-    ExecutionReport, FeeRate, Fill, FillId, InstrumentId, Liquidity, Nanos, OrderState, Ppb, Price,
-    Qty, RejectReason, ReportKind, ReportOrigin, Side, VenueNotice, VenueOrderId,
+    ExecutionReport, FeeRate, Fill, FillId, InstrumentId, Liquidity, Nanos, NewOrder, OrderState,
+    Ppb, Price, Qty, ReplaceOrder, ReportKind, ReportOrigin, Side, VenueNotice, VenueOrderId,
 };
 use crate::venues::{DecodeError, Value, decimal};
 
@@ -31,6 +33,12 @@ pub(super) enum Then {
     NextFills(FillId),
     /// The list ended before now: ask for fills from this time on.
     LaterFills(Nanos),
+    /// The page was full: ask for payments from this time on.
+    LaterFunding(Nanos),
+    /// Ask what the account has of each asset.
+    Wallets,
+    /// Ask for conditional orders, which are listed apart.
+    StopOrders(InstrumentId),
 }
 
 /// Decodes the result of a command that succeeded.
@@ -42,25 +50,9 @@ pub(super) fn decode(
     events: &mut Events,
 ) -> Result<Then, DecodeError> {
     match command {
-        CommandKind::New(order) => {
-            let row = row_of(result, order.instrument, account)?;
-            if row.client_id != order.client_id {
-                return Err(DecodeError::Invalid("clientOrderId"));
-            }
-            let mut report = row.report(placed(&row), ReportOrigin::Reply, now);
-            report.side = order.side;
-            account.report(report, events)?;
-        }
+        CommandKind::New(order) => accepted(result, order, account, now, events)?,
         CommandKind::Cancel(order) => canceled(result, order, account, now, events)?,
-        CommandKind::Replace(order) => {
-            let row = row_of(result.field("amendedOrder")?, order.instrument, account)?;
-            let mut report = row.report(ReportKind::Replaced, ReportOrigin::Reply, now);
-            report.client_id = order.client_id;
-            if report.qty == Qty::ZERO {
-                return Err(DecodeError::Missing("qty"));
-            }
-            account.report(report, events)?;
-        }
+        CommandKind::Replace(order) => replaced(result, order, account, now, events)?,
         CommandKind::CancelAll(instrument) => {
             canceled_all(result, *instrument, account, now, events)?;
         }
@@ -77,20 +69,30 @@ pub(super) fn decode(
                 account.report(row.status(now)?, events)?;
             }
             events.push(Event::Notice(VenueNotice::OpenOrdersEnd(*instrument)))?;
+            if account.product == Product::UsdM {
+                return Ok(Then::StopOrders(*instrument));
+            }
         }
         CommandKind::FillsSince { instrument, from_id, from_ns } => {
             let by_time = from_id.is_empty() && from_ns.0 > 0;
             let from = by_time.then_some(*from_ns);
             return fills(result, *instrument, from, account, now, events);
         }
-        CommandKind::Balances => balances(result, account, events)?,
-        CommandKind::FeeRate(instrument) => {
-            events.push(Event::Fee(fee_rate(result, *instrument)?))?;
+        CommandKind::Balances => match account.product {
+            Product::Spot => balances(result, account, events)?,
+            Product::UsdM => return contracts::positions(result, account, events),
+        },
+        CommandKind::FundingSince(from) => {
+            return contracts::funding(result, *from, account, events);
         }
-        CommandKind::Subscribe(_)
-        | CommandKind::Unsubscribe(_)
-        | CommandKind::Resync(_)
-        | CommandKind::FundingSince(_) => {
+        CommandKind::FeeRate(instrument) => {
+            let fee = match account.product {
+                Product::Spot => fee_rate(result, *instrument)?,
+                Product::UsdM => usdm_fee_rate(result, *instrument)?,
+            };
+            events.push(Event::Fee(fee))?;
+        }
+        CommandKind::Subscribe(_) | CommandKind::Unsubscribe(_) | CommandKind::Resync(_) => {
             return Err(DecodeError::UnknownRequest);
         }
     }
@@ -200,6 +202,49 @@ impl Row<'_> {
     }
 }
 
+/// An order was placed; the reply must be about it.
+fn accepted(
+    result: Value<'_>,
+    order: &NewOrder,
+    account: &mut Account,
+    now: Nanos,
+    events: &mut Events,
+) -> Result<(), DecodeError> {
+    let row = row_of(result, order.instrument, account)?;
+    if row.client_id != order.client_id {
+        return Err(DecodeError::Invalid("clientOrderId"));
+    }
+    let mut report = row.report(placed(&row), ReportOrigin::Reply, now);
+    report.side = order.side;
+    Ok(account.report(report, events)?)
+}
+
+/// An order was changed, or the change has ended it: if nothing would be left of it, or if it may not
+/// take and would. Of spot the reply tells of the amendment too.
+fn replaced(
+    result: Value<'_>,
+    order: &ReplaceOrder,
+    account: &mut Account,
+    now: Nanos,
+    events: &mut Events,
+) -> Result<(), DecodeError> {
+    let value = match account.product {
+        Product::Spot => result.field("amendedOrder")?,
+        Product::UsdM => result,
+    };
+    let row = row_of(value, order.instrument, account)?;
+    let kind = match placed(&row) {
+        ReportKind::Accepted => ReportKind::Replaced,
+        ended => ended,
+    };
+    let mut report = row.report(kind, ReportOrigin::Reply, now);
+    report.client_id = order.client_id;
+    if report.qty == Qty::ZERO {
+        return Err(DecodeError::Missing("qty"));
+    }
+    Ok(account.report(report, events)?)
+}
+
 /// What a placement's reply says. The short form has no status: the order was accepted.
 fn placed(row: &Row<'_>) -> ReportKind {
     match row.status {
@@ -225,7 +270,8 @@ fn canceled(
     Ok(account.report(row.report(ReportKind::Canceled, ReportOrigin::Reply, now), events)?)
 }
 
-/// A list of orders and of order lists, which hold their orders in `orderReports`.
+/// A list of orders and of order lists, which hold their orders in `orderReports`; of futures
+/// `{"code":200,"msg":"The operation of cancel all open order is done."}`, and the stream tells which.
 fn canceled_all(
     result: Value<'_>,
     instrument: InstrumentId,
@@ -233,6 +279,12 @@ fn canceled_all(
     now: Nanos,
     events: &mut Events,
 ) -> Result<(), DecodeError> {
+    if account.product == Product::UsdM {
+        return match result.field("code")?.i64() {
+            Some(200) => Ok(events.push(Event::Notice(VenueNotice::CancelAllDone(instrument)))?),
+            _ => Err(DecodeError::Invalid("code")),
+        };
+    }
     for item in array(result)?.items() {
         let Some(reports) = item.get("orderReports") else {
             let row = row_of(item, instrument, account)?;
@@ -271,7 +323,7 @@ fn fills(
         return Ok(Then::NextFills(FillId::from_u64(last.saturating_add(1))));
     }
     let now_ms = now.as_millis().saturating_add(CLOCK_MARGIN_MS);
-    if let Some(end_ms) = from.and_then(|from| orders::fills_end(from, now_ms)) {
+    if let Some(end_ms) = from.and_then(|from| orders::fills_end(from, now_ms, account.product)) {
         return Ok(Then::LaterFills(Nanos::from_millis(end_ms)));
     }
     events.push(Event::Notice(VenueNotice::FillsEnd(instrument)))?;
@@ -288,17 +340,21 @@ fn fill(
     if symbol != instrument {
         return Err(DecodeError::Invalid("symbol"));
     }
+    let (buyer, maker) = match account.product {
+        Product::Spot => ("isBuyer", "isMaker"),
+        Product::UsdM => ("buyer", "maker"),
+    };
     let id = item.field_u64("id")?;
     let (kind, origin) = (ReportKind::Fill, ReportOrigin::Query);
     let mut report = ExecutionReport::new(kind, origin, ClientOrderId::NONE, instrument);
     report.venue_order_id = VenueOrderId::from_u64(item.field_u64("orderId")?);
-    report.side = if item.field_bool("isBuyer")? { Side::Buy } else { Side::Sell };
-    let fee = fee(item.field_str("commission")?, "commission")?;
+    report.side = if item.field_bool(buyer)? { Side::Buy } else { Side::Sell };
+    let fee = amount(item.field_str("commission")?, "commission")?;
     report.fill = Fill {
         fill_id: FillId::from_u64(id),
         price: account::price(item.field_str("price")?, scale, "price")?,
         qty: account::qty(item.field_str("qty")?, scale, "qty")?,
-        liquidity: liquidity(item.field_bool("isMaker")?),
+        liquidity: liquidity(item.field_bool(maker)?),
         fee,
         fee_asset: fee_asset(
             fee,
@@ -306,7 +362,10 @@ fn fill(
             "commissionAsset",
             account,
         )?,
-        realised: None,
+        realised: match account.product {
+            Product::Spot => None,
+            Product::UsdM => Some(amount(item.field_str("realizedPnl")?, "realizedPnl")?),
+        },
     };
     report.event_ns = millis(item.field("time")?, "time")?;
     report.recv_ns = now;
@@ -318,8 +377,8 @@ pub(super) fn liquidity(maker: bool) -> Liquidity {
     if maker { Liquidity::Maker } else { Liquidity::Taker }
 }
 
-/// A commission.
-pub(super) fn fee(text: &str, name: &'static str) -> Result<Amount, DecodeError> {
+/// A commission or a profit.
+pub(super) fn amount(text: &str, name: &'static str) -> Result<Amount, DecodeError> {
     decimal::amount(text).map_err(|error| DecodeError::Number(name, error))
 }
 
@@ -351,13 +410,21 @@ fn balances(result: Value<'_>, account: &Account, events: &mut Events) -> Result
             push_balance(account, asset, (free, "free"), (locked, "locked"), event_ns, events)?;
         }
     }
-    for asset in &account.assets {
-        let name = account.instruments.assets.name(*asset);
-        if !rows.items().any(|row| row.get("asset").and_then(Value::str) == Some(name)) {
-            push_balance(account, *asset, ("0", "free"), ("0", "locked"), event_ns, events)?;
-        }
+    for asset in unlisted(rows, account) {
+        push_balance(account, asset, ("0", "free"), ("0", "locked"), event_ns, events)?;
     }
     Ok(events.push(Event::Notice(VenueNotice::BalancesEnd))?)
+}
+
+/// Assets of the account that a list of balances does not name.
+pub(super) fn unlisted<'a>(
+    rows: Value<'a>,
+    account: &'a Account,
+) -> impl Iterator<Item = AssetId> + 'a {
+    account.assets.iter().copied().filter(move |asset| {
+        let name = account.instruments.assets.name(*asset);
+        !rows.items().any(|row| row.get("asset").and_then(Value::str) == Some(name))
+    })
 }
 
 /// Adds the balance of one asset.
@@ -369,7 +436,6 @@ pub(super) fn push_balance(
     event_ns: Nanos,
     events: &mut Events,
 ) -> Result<(), DecodeError> {
-    let amount = |text, name| decimal::amount(text).map_err(|e| DecodeError::Number(name, e));
     let (free, locked) = (amount(free, free_name)?, amount(locked, locked_name)?);
     let balance = AssetBalance { venue: account.venue, asset, free, locked, event_ns };
     Ok(events.push(Event::Balance(balance))?)
@@ -395,90 +461,22 @@ fn fee_rate(result: Value<'_>, instrument: InstrumentId) -> Result<FeeRate, Deco
     Ok(FeeRate { instrument, maker: Ppb(maker), taker: Ppb(taker) })
 }
 
+/// `{"symbol":"BTCUSDT","makerCommissionRate":"0.0002","takerCommissionRate":"0.0004",..}`
+fn usdm_fee_rate(result: Value<'_>, instrument: InstrumentId) -> Result<FeeRate, DecodeError> {
+    let maker = Ppb(ppb(result, "makerCommissionRate")?);
+    let taker = Ppb(ppb(result, "takerCommissionRate")?);
+    Ok(FeeRate { instrument, maker, taker })
+}
+
 /// A rate below one, rounded up to whole parts per billion.
 fn ppb(rates: Value<'_>, name: &'static str) -> Result<i64, DecodeError> {
     const PER_PPB: i128 = 1_000_000_000;
-    let rate = fee(rates.field_str(name)?, name)?.0;
+    let rate = amount(rates.field_str(name)?, name)?.0;
     let rounded = rate.div_euclid(PER_PPB) + i128::from(rate.rem_euclid(PER_PPB) > 0);
     let fits = i64::try_from(rounded).ok().filter(|rate| rate.abs() <= 1_000_000_000);
     fits.ok_or(DecodeError::Invalid(name))
 }
 
-fn array(value: Value<'_>) -> Result<Value<'_>, DecodeError> {
+pub(super) fn array(value: Value<'_>) -> Result<Value<'_>, DecodeError> {
     if value.is_array() { Ok(value) } else { Err(DecodeError::Invalid("result")) }
-}
-
-/// The venue refused a command: what that means for the order or the request.
-pub(super) fn refused(
-    command: &CommandKind,
-    reason: RejectReason,
-    code: i32,
-    account: &mut Account,
-    now: Nanos,
-    events: &mut Events,
-) -> Result<(), DecodeError> {
-    let gone = reason == RejectReason::UnknownOrder;
-    let (kind, origin, client_id, venue_order_id, instrument) = match command {
-        CommandKind::New(order) => {
-            let none = VenueOrderId::EMPTY;
-            (ReportKind::Rejected, ReportOrigin::Reply, order.client_id, none, order.instrument)
-        }
-        CommandKind::Cancel(order) => {
-            let (id, venue_id) = (order.client_id, order.venue_order_id);
-            (ReportKind::CancelRejected, ReportOrigin::Reply, id, venue_id, order.instrument)
-        }
-        CommandKind::Replace(order) => {
-            let (id, venue_id) = (order.client_id, order.venue_order_id);
-            (ReportKind::ReplaceRejected, ReportOrigin::Reply, id, venue_id, order.instrument)
-        }
-        CommandKind::Query(order) if gone => {
-            let (id, venue_id) = (order.client_id, order.venue_order_id);
-            (ReportKind::NotFound, ReportOrigin::Query, id, venue_id, order.instrument)
-        }
-        // There was nothing to cancel.
-        CommandKind::CancelAll(instrument) if gone => {
-            return Ok(events.push(Event::Notice(VenueNotice::CancelAllDone(*instrument)))?);
-        }
-        CommandKind::CancelAll(instrument) => {
-            let failed = VenueNotice::CancelAllFailed(*instrument, code);
-            return Ok(events.push(Event::Notice(failed))?);
-        }
-        _ => return Ok(events.push(Event::Notice(VenueNotice::RequestFailed(code)))?),
-    };
-    let mut report = ExecutionReport::new(kind, origin, client_id, instrument);
-    if let CommandKind::New(order) = command {
-        report.side = order.side;
-    }
-    report.venue_order_id = venue_order_id;
-    report.reason = reason;
-    report.venue_code = code;
-    report.recv_ns = now;
-    Ok(account.report(report, events)?)
-}
-
-/// The outcome of a command is not known: no reply, or one that proves nothing.
-pub(super) fn unknown(
-    command: &CommandKind,
-    origin: ReportOrigin,
-    code: i32,
-    now: Nanos,
-    events: &mut Events,
-) -> Result<(), crate::types::EventsFull> {
-    let (client_id, venue_order_id, instrument) = match command {
-        CommandKind::New(order) => (order.client_id, VenueOrderId::EMPTY, order.instrument),
-        CommandKind::Cancel(order) => (order.client_id, order.venue_order_id, order.instrument),
-        CommandKind::Replace(order) => (order.client_id, order.venue_order_id, order.instrument),
-        CommandKind::CancelAll(instrument) => {
-            return events.push(Event::Notice(VenueNotice::CancelAllFailed(*instrument, code)));
-        }
-        _ => return events.push(Event::Notice(VenueNotice::RequestFailed(code))),
-    };
-    let mut report = ExecutionReport::new(ReportKind::Unknown, origin, client_id, instrument);
-    if let CommandKind::New(order) = command {
-        report.side = order.side;
-    }
-    report.venue_order_id = venue_order_id;
-    report.venue_code = code;
-    report.recv_ns = now;
-    events.push(Event::Report(report))
 }

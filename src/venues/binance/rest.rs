@@ -32,6 +32,23 @@ pub(super) fn request_time(id: u64, product: Product, out: &mut Outbox) -> Resul
     })
 }
 
+/// Asks how often funding is paid.
+pub(super) fn request_intervals(id: u64, out: &mut Outbox) -> Result<(), OutboxFull> {
+    get(id, out, |path| path.extend_from_slice(b"/fapi/v1/fundingInfo"))
+}
+
+/// Asks for the key of the account's stream, or for more life of it. `header` names the account; there
+/// is no signature.
+pub(super) fn listen_key(
+    id: u64,
+    method: Method,
+    header: &[u8],
+    out: &mut Outbox,
+) -> Result<(), OutboxFull> {
+    let path = |path: &mut Vec<u8>| path.extend_from_slice(super::calls::LISTEN_KEY.as_bytes());
+    out.request(RequestId(id), method, path, |_| {}, |_, _, head| head.extend_from_slice(header))
+}
+
 fn prefix(product: Product) -> &'static [u8] {
     match product {
         Product::Spot => b"/api/v3",

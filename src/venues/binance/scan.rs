@@ -60,6 +60,7 @@ impl Scanner {
             (Some((_, Stream::Top)), Product::UsdM) => body.usdm_top(events),
             (Some((_, Stream::Depth)), _) => body.depth(events),
             (Some((_, Stream::Trade)), _) => body.trade(events),
+            (Some((_, Stream::Mark)), _) => None,
             (None, _) => body.bare(&wanted, events),
         };
         if found.is_none() {
@@ -345,4 +346,21 @@ pub(super) fn execution<'a>(frame: &'a [u8]) -> Option<Fields<'a>> {
     cursor.end()?;
     // An event without members has no kind either.
     (!first).then_some(fields)
+}
+
+/// The fields of the order in an `ORDER_TRADE_UPDATE`.
+///
+/// `{"e":"ORDER_TRADE_UPDATE","T":1742585119595,"E":1742585119596,"o":{"s":"BTCUSDT","c":"..",..}}`
+pub(super) fn order_update<'a>(frame: &'a [u8]) -> Option<Fields<'a>> {
+    let mut cursor = Cursor::new(frame);
+    cursor.eat(b"{\"e\":\"ORDER_TRADE_UPDATE\",\"T\":")?;
+    cursor.whole()?;
+    cursor.eat(b",\"E\":")?;
+    cursor.whole()?;
+    cursor.eat(b",\"o\":")?;
+    let mut fields = Fields::default();
+    cursor.members(|key, value| fields.set(key, value).ok())?;
+    cursor.eat(b"}")?;
+    cursor.end()?;
+    Some(fields)
 }

@@ -1,7 +1,8 @@
 //! The session on a trading socket: measure the venue's clock, log on, subscribe to the account's
 //! events, and again from the start whenever one of them is lost.
 //!
-//! Ed25519 keys log on once and then subscribe; other keys sign the subscription. A refused key is
+//! Ed25519 keys log on once and then subscribe; other keys sign the subscription. (What is different
+//! for futures stands in `user_stream.rs`.) A refused key is
 //! final; every other failure is repeated with growing pauses. Where there are two sockets each has a
 //! session of its own. What was lost before it left is told here too.
 
@@ -95,6 +96,11 @@ impl Line {
         self.retry_at.filter(|_| self.waits())
     }
 
+    fn reach_ready(&mut self, events: &mut Events) {
+        (self.phase, self.retry_at, self.retries) = (Phase::Ready, None, 0);
+        notice(events, VenueNotice::Readiness(self.channel, Readiness::Ready));
+    }
+
     fn retry_later(&mut self, now: Nanos, earliest: Nanos) {
         let wait = RETRY_NS << self.retries.min(RETRY_DOUBLINGS_MAX);
         self.retries = self.retries.saturating_add(1);
@@ -112,13 +118,13 @@ impl Core {
     /// A request never left: refused here, if it was about one order. False if it was not, or if
     /// there is no room to tell.
     pub(super) fn on_unsent(&mut self, id: u64, now: Nanos, events: &mut Events) -> bool {
-        let Some(Asked::Command(command)) = self.pending.get(id, self.commands) else {
+        let Some(Asked::Command(command)) = self.pending.get(id, Channel::Rest) else {
             return false;
         };
         let report = ExecutionReport::refused_here(&command, RejectReason::NotSent, now);
         let told = report.is_some_and(|report| self.account.report(report, events).is_ok());
         if told {
-            self.pending.take(id, self.commands);
+            self.pending.take(id, Channel::Rest);
         }
         told
     }
@@ -147,7 +153,7 @@ impl Core {
         let Some(line) = self.line(channel) else { return Ok(()) };
         let was_ready = line.phase == Phase::Ready;
         match told {
-            Told::Account => return Ok(()),
+            Told::Account | Told::Funding(_) | Told::Changed => return Ok(()),
             Told::Terminated => {
                 if line.is_open() {
                     line.phase = Phase::Waiting;
@@ -241,11 +247,9 @@ impl Core {
         };
         if reply.success().is_some() || reply.code == ALREADY_SUBSCRIBED {
             if awaited == Phase::LoggingOn {
-                self.subscribe(channel, now, out);
+                self.subscribe(channel, now, out, events);
             } else {
-                line.phase = Phase::Ready;
-                line.retries = 0;
-                notice(events, VenueNotice::Readiness(channel, Readiness::Ready));
+                line.reach_ready(events);
             }
             return Ok(());
         }
@@ -283,7 +287,7 @@ impl Core {
     /// Status 429 stops everything but cancels, 418 everything.
     pub(super) fn suspend(&mut self, reply: &Reply<'_>, now: Nanos, events: &mut Events) {
         if reply.code == limits::TOO_MANY_ORDERS {
-            limits::too_many_orders(reply.message, &self.clock, now, events);
+            limits::too_many_orders(reply.message, self.windows(), now, events);
         }
         let stop = limits::stop(reply.status, reply.code);
         if stop == Stop::Nothing {
@@ -295,7 +299,7 @@ impl Core {
             // The venue does not announce what is over: our clock is not where it was.
             self.clock.restart(now, true);
         }
-        let until = now.plus(limits::pause_ns(stop, reply.retry, &self.clock, now));
+        let until = now.plus(limits::pause_ns(stop, reply.retry, self.windows(), now));
         self.suspended = self.suspended.max(until);
         if stop == Stop::Everything {
             self.banned = self.banned.max(until);
@@ -322,15 +326,18 @@ impl Core {
             notice(events, VenueNotice::Readiness(Channel::Rest, Readiness::Ready));
         }
         for at in 0..self.lines.len() {
-            self.advance_line(at, now, out);
+            self.advance_line(at, now, out, events);
         }
+        self.advance_stream(now, out);
+        self.advance_dead_man(now, out);
+        self.advance_payments(now, out);
     }
 
-    fn advance_line(&mut self, at: usize, now: Nanos, out: &mut Outbox) {
+    fn advance_line(&mut self, at: usize, now: Nanos, out: &mut Outbox, events: &mut Events) {
         let line = self.lines[at];
         let rested = line.retry_at.is_none_or(|at| now >= at);
         if line.waits() && rested && self.clock.is_known() {
-            self.log_in(line.channel, now, out);
+            self.log_in(line.channel, now, out, events);
         }
         if line.draining && !self.pending.has_commands(line.channel) {
             self.lines[at].draining = out.reconnect(line.channel).is_err();
@@ -347,10 +354,10 @@ impl Core {
 
     fn probe_clock(&mut self, now: Nanos, out: &mut Outbox) {
         let Some(id) = self.pending.next_id(&Asked::Time) else { return };
-        let over_rest = (self.commands == Channel::Rest).then_some(Channel::Rest);
+        let over_rest = self.clocks_over_rest().then_some(Channel::Rest);
         let Some(channel) = over_rest.or_else(|| self.probe_channel()) else { return };
         let sent = if channel == Channel::Rest {
-            rest::request_time(id, Product::Spot, out)
+            rest::request_time(id, self.product, out)
         } else {
             self.params.start(Wire::Session, &self.key);
             let params = &self.params;
@@ -365,9 +372,9 @@ impl Core {
     }
 
     /// Ed25519 keys log on once, then subscribe; others subscribe with a signature.
-    fn log_in(&mut self, channel: Channel, now: Nanos, out: &mut Outbox) {
+    fn log_in(&mut self, channel: Channel, now: Nanos, out: &mut Outbox, events: &mut Events) {
         if !self.signer.can_log_on() {
-            return self.subscribe(channel, now, out);
+            return self.subscribe(channel, now, out, events);
         }
         let Some(timestamp_ms) = self.clock.timestamp_ms(now) else { return };
         self.params.start(Wire::Signed, &self.key);
@@ -375,7 +382,14 @@ impl Core {
         self.send_login(channel, Asked::Logon, "session.logon", now, out);
     }
 
-    fn subscribe(&mut self, channel: Channel, now: Nanos, out: &mut Outbox) {
+    /// The events of futures come on a socket of their own: there is nothing more to do on this one.
+    fn subscribe(&mut self, channel: Channel, now: Nanos, out: &mut Outbox, events: &mut Events) {
+        if self.product == Product::UsdM {
+            if let Some(line) = self.line(channel) {
+                line.reach_ready(events);
+            }
+            return;
+        }
         let Some(timestamp_ms) = self.clock.timestamp_ms(now) else { return };
         let name = if self.signer.can_log_on() {
             self.params.start(Wire::Session, &self.key);

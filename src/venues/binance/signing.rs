@@ -25,11 +25,13 @@ pub(in crate::venues) fn schemes() -> Result<Vec<Scheme>, SetupError> {
         Scheme {
             name: "binance.hmac",
             what: "Binance: HMAC-SHA256 of an order, in hexadecimal; once per request",
+            prepare: None,
             sign: signs(Signer::new(&Secret::new(SECRET.to_owned()), KEY)?),
         },
         Scheme {
             name: "binance.ed25519",
             what: "Binance: Ed25519 of an order's length, in base64; once per session",
+            prepare: None,
             sign: signs(Signer::new(&Secret::new(pem), KEY)?),
         },
     ])

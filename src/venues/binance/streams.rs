@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::types::{Instrument, InstrumentId, InstrumentKind, Scale};
+use crate::types::{Channel, Instrument, InstrumentId, InstrumentKind, Scale};
 use crate::venues::{SetupError, VenueSetup};
 
 /// What is traded: it decides paths, fields and the rule of the update ids.
@@ -33,10 +33,26 @@ pub(super) enum Stream {
     Depth,
     /// `@trade`
     Trade,
+    /// `@markPrice@1s`, of futures.
+    Mark,
 }
 
+/// How many streams an instrument may have.
+pub(super) const STREAMS: usize = 4;
+
 impl Stream {
-    pub(super) const ALL: [Self; 3] = [Self::Top, Self::Depth, Self::Trade];
+    pub(super) const ALL: [Self; STREAMS] = [Self::Top, Self::Depth, Self::Trade, Self::Mark];
+
+    /// Whether instruments of this product have it.
+    pub(super) fn is_of(self, product: Product) -> bool {
+        self != Self::Mark || product == Product::UsdM
+    }
+
+    /// The connection that brings it. Futures are split in books and the rest, and either connection
+    /// stays silent for what belongs to the other; an address that names its path is one for all.
+    pub(super) fn channel(self, split: bool) -> Channel {
+        if split && self == Self::Mark { Channel::PublicMore } else { Channel::Public }
+    }
 
     /// What follows the lower-case symbol in the stream's name.
     pub(super) fn suffix(self) -> &'static str {
@@ -44,6 +60,7 @@ impl Stream {
             Self::Top => "@bookTicker",
             Self::Depth => "@depth@100ms",
             Self::Trade => "@trade",
+            Self::Mark => "@markPrice@1s",
         }
     }
 
@@ -52,7 +69,10 @@ impl Stream {
     pub(super) fn from_suffix(text: &str, product: Product) -> Option<Self> {
         match text {
             "depth@0ms" if product == Product::UsdM => Some(Self::Depth),
-            _ => Self::ALL.into_iter().find(|stream| stream.suffix()[1..] == *text),
+            _ => {
+                let mut known = Self::ALL.into_iter().filter(|stream| stream.is_of(product));
+                known.find(|stream| stream.suffix()[1..] == *text)
+            }
         }
     }
 }
@@ -66,6 +86,8 @@ pub(super) struct Symbol {
     pub(super) lower: String,
     pub(super) instrument: InstrumentId,
     pub(super) scale: Scale,
+    /// Time between two payments of funding; none until the venue has said.
+    pub(super) funding_interval_s: Option<u32>,
 }
 
 /// The symbols of a setup, sorted by name.
@@ -76,6 +98,7 @@ pub(super) fn symbols(setup: &VenueSetup) -> Vec<Symbol> {
         lower: instrument.symbol.to_lowercase(),
         instrument: instrument.id,
         scale: instrument.scale,
+        funding_interval_s: None,
     };
     let mut symbols: Vec<Symbol> = of_venue.map(symbol).collect();
     symbols.sort_by(|one, other| one.name.cmp(&other.name));

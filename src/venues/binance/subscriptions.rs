@@ -9,7 +9,7 @@
 
 use super::limits;
 use super::rest;
-use super::streams::{self, Product, Stream, Symbol};
+use super::streams::{self, Product, STREAMS, Stream, Symbol};
 use crate::throttle::Throttle;
 use crate::types::{Channel, Event, Events, InstrumentId, Nanos, Priority, VenueNotice};
 use crate::venues::{EncodeError, Outbox, VenueSetup};
@@ -67,7 +67,7 @@ enum Snapshot {
 /// What is wanted of one symbol, and how far it has come.
 struct Book {
     wanted: bool,
-    streams: [Subscription; 3],
+    streams: [Subscription; STREAMS],
     snapshot: Snapshot,
     fetched: Nanos,
 }
@@ -75,6 +75,8 @@ struct Book {
 /// All symbols of the venue.
 pub(super) struct Subscriptions {
     product: Product,
+    /// Whether there are two connections for them.
+    split: bool,
     /// Sorted by name; `books` has the same order.
     symbols: Vec<Symbol>,
     books: Vec<Book>,
@@ -82,28 +84,29 @@ pub(super) struct Subscriptions {
     /// brings the same streams.
     on_request: bool,
     first_message_ns: u64,
-    next_control: Nanos,
+    /// When each connection may send its next control message.
+    next_control: [Nanos; 2],
     /// Number of the newest control message.
     newest: u64,
 }
 
 impl Subscriptions {
-    pub(super) fn new(setup: &VenueSetup, product: Product) -> Self {
+    pub(super) fn new(setup: &VenueSetup, product: Product, split: bool) -> Self {
         let symbols = streams::symbols(setup);
-        let off = Subscription { state: State::Off, request: 0, silences: 0 };
         let book = |_: &Symbol| Book {
             wanted: false,
-            streams: [off; 3],
+            streams: fresh(false, product),
             snapshot: Snapshot::Idle,
             fetched: Nanos(0),
         };
         Self {
             product,
+            split,
             books: symbols.iter().map(book).collect(),
             symbols,
             on_request: setup.feed_connections > 1,
             first_message_ns: u64::from(setup.first_message_timeout_ms).max(1) * MS,
-            next_control: Nanos(0),
+            next_control: [Nanos(0); 2],
             newest: 0,
         }
     }
@@ -113,19 +116,29 @@ impl Subscriptions {
         &self.symbols
     }
 
+    /// The same, for what is learnt of them later.
+    pub(super) fn symbols_mut(&mut self) -> &mut [Symbol] {
+        &mut self.symbols
+    }
+
     /// Whether the symbol's market data is wanted. Frames may still arrive after leaving.
     pub(super) fn is_wanted(&self, symbol: usize) -> bool {
         self.books[symbol].wanted
     }
 
-    /// The stream was cut or is new: subscribe to everything, and no snapshot counts any more, unless
-    /// it may be for another stream.
-    pub(super) fn interrupt(&mut self, now: Nanos) {
-        self.next_control = now;
+    /// The connection was cut or is new: subscribe to everything that it brings. If that is the
+    /// books, no snapshot counts any more, unless it may be for another stream.
+    pub(super) fn interrupt(&mut self, channel: Channel, now: Nanos) {
+        self.next_control[place(channel)] = now;
         for book in &mut self.books {
-            let state = if book.wanted { State::Due } else { State::Off };
-            book.streams = [Subscription { state, request: 0, silences: 0 }; 3];
+            let renewed = fresh(book.wanted, self.product).into_iter().zip(Stream::ALL);
+            for (stream, (renewed, kind)) in book.streams.iter_mut().zip(renewed) {
+                if kind.channel(self.split) == channel {
+                    *stream = renewed;
+                }
+            }
             match book.snapshot {
+                _ if channel != Channel::Public => {}
                 Snapshot::InFlight { .. } if self.on_request => {}
                 _ => book.restart_snapshot(self.on_request),
             }
@@ -133,11 +146,11 @@ impl Subscriptions {
     }
 
     pub(super) fn subscribe(&mut self, instrument: InstrumentId) -> Result<(), EncodeError> {
-        let on_request = self.on_request;
+        let (on_request, product) = (self.on_request, self.product);
         let book = self.book_mut(instrument)?;
         if !book.wanted {
             book.wanted = true;
-            book.streams = [Subscription { state: State::Due, request: 0, silences: 0 }; 3];
+            book.streams = fresh(true, product);
             book.restart_snapshot(on_request);
         }
         Ok(())
@@ -192,9 +205,10 @@ impl Subscriptions {
     }
 
     /// The reply to a control message; `false` if none with this number was ever sent. An error
-    /// without a number concerns whatever is open.
+    /// without a number concerns whatever is open on its connection.
     pub(super) fn on_control(
         &mut self,
+        channel: Channel,
         id: Option<u64>,
         refused: bool,
         now: Nanos,
@@ -202,7 +216,7 @@ impl Subscriptions {
     ) -> bool {
         for (book, symbol) in self.books.iter_mut().zip(&self.symbols) {
             let mut failed = false;
-            for stream in &mut book.streams {
+            for stream in streams_of(book, channel, self.split) {
                 if stream.request == 0 || id.is_some_and(|id| id != stream.request) {
                     continue;
                 }
@@ -221,11 +235,11 @@ impl Subscriptions {
         id.is_none_or(|id| id <= self.newest)
     }
 
-    /// Streams that stayed silent past their deadline are to be subscribed again.
-    pub(super) fn find_silent(&mut self, now: Nanos, events: &mut Events) {
+    /// Streams of a connection that stayed silent past their deadline are to be subscribed again.
+    pub(super) fn find_silent(&mut self, channel: Channel, now: Nanos, events: &mut Events) {
         for (book, symbol) in self.books.iter_mut().zip(&self.symbols) {
             let mut silent = false;
-            for stream in &mut book.streams {
+            for stream in streams_of(book, channel, self.split) {
                 match stream.state {
                     State::Waiting { until } if now >= until => {
                         stream.state = State::Due;
@@ -242,42 +256,64 @@ impl Subscriptions {
         }
     }
 
-    /// Whether everything wanted is subscribed and acknowledged.
-    pub(super) fn is_settled(&self) -> bool {
-        let mut streams = self.books.iter().flat_map(|book| &book.streams);
+    /// The streams of a connection, each with its state.
+    fn of_channel(&self, channel: Channel) -> impl Iterator<Item = &Subscription> {
+        let streams = self.books.iter().flat_map(|book| book.streams.iter().zip(Stream::ALL));
+        let split = self.split;
+        let those = streams.filter(move |(_, kind)| kind.channel(split) == channel);
+        those.map(|(stream, _)| stream)
+    }
+
+    /// Whether everything wanted of a connection is subscribed and acknowledged.
+    pub(super) fn is_settled(&self, channel: Channel) -> bool {
+        let mut streams = self.of_channel(channel);
         streams.all(|stream| stream.request == 0 && stream.state != State::Due)
     }
 
     /// Sends the control messages that are due, as the pace allows.
-    pub(super) fn send_control(&mut self, now: Nanos, next_id: &mut u64, out: &mut Outbox) {
+    pub(super) fn send_control(
+        &mut self,
+        channel: Channel,
+        now: Nanos,
+        next_id: &mut u64,
+        out: &mut Outbox,
+    ) {
         for (state, method) in [(State::Leaving, "UNSUBSCRIBE"), (State::Due, "SUBSCRIBE")] {
-            let mut streams = self.books.iter().flat_map(|book| &book.streams);
-            if now < self.next_control || !streams.any(|stream| stream.state == state) {
+            let wanted = self.of_channel(channel).any(|stream| stream.state == state);
+            if now < self.next_control[place(channel)] || !wanted {
                 continue;
             }
-            let mut names = 0;
-            let write =
-                |bytes: &mut Vec<u8>| names = self.write_control(state, method, *next_id, bytes);
-            if out.frame(Channel::Public, write).is_err() {
+            let (id, mut names) = (*next_id, 0);
+            let write = |bytes: &mut Vec<u8>| {
+                names = self.write_control((channel, state), method, id, bytes)
+            };
+            if out.frame(channel, write).is_err() {
                 return;
             }
-            self.mark_sent(state, names, *next_id, now);
-            self.newest = *next_id;
+            self.mark_sent((channel, state), names, id, now);
+            self.newest = id;
             *next_id += 1;
-            self.next_control = now.plus(CONTROL_SPACING_NS);
+            self.next_control[place(channel)] = now.plus(CONTROL_SPACING_NS);
         }
     }
 
     /// `{"method":"SUBSCRIBE","params":["btcusdt@bookTicker","btcusdt@depth@100ms"],"id":1}`;
     /// returns the number of names.
-    fn write_control(&self, state: State, method: &str, id: u64, bytes: &mut Vec<u8>) -> usize {
+    fn write_control(
+        &self,
+        (channel, state): (Channel, State),
+        method: &str,
+        id: u64,
+        bytes: &mut Vec<u8>,
+    ) -> usize {
         let mut names = 0;
         bytes.extend_from_slice(b"{\"method\":\"");
         bytes.extend_from_slice(method.as_bytes());
         bytes.extend_from_slice(b"\",\"params\":[");
         for (book, symbol) in self.books.iter().zip(&self.symbols) {
             for (stream, kind) in book.streams.iter().zip(Stream::ALL) {
-                if stream.state != state || names == NAMES_MAX {
+                let here = kind.channel(self.split) == channel;
+                if stream.state != state || !here || names == NAMES_MAX {
                     continue;
                 }
                 bytes.extend_from_slice(if names == 0 { b"\"" } else { b",\"" });
@@ -294,11 +330,14 @@ impl Subscriptions {
     }
 
     /// The first `names` streams in `state` were named in control message `id`.
-    fn mark_sent(&mut self, state: State, names: usize, id: u64, now: Nanos) {
-        let first_message_ns = self.first_message_ns;
+    fn mark_sent(&mut self, (channel, state): (Channel, State), names: usize, id: u64, now: Nanos) {
+        let (first_message_ns, split) = (self.first_message_ns, self.split);
         let streams =
             self.books.iter_mut().flat_map(|book| book.streams.iter_mut().zip(Stream::ALL));
-        for (stream, kind) in streams.filter(|(stream, _)| stream.state == state).take(names) {
+        let named = |(stream, kind): &(&mut Subscription, Stream)| {
+            stream.state == state && kind.channel(split) == channel
+        };
+        for (stream, kind) in streams.filter(named).take(names) {
             stream.request = id;
             stream.state = if state == State::Leaving {
                 State::Off
@@ -374,12 +413,11 @@ impl Subscriptions {
         }
     }
 
-    /// When something is due on the public channel.
-    pub(super) fn wake_control(&self) -> Option<Nanos> {
-        let streams = self.books.iter().flat_map(|book| &book.streams);
-        let times = streams.filter_map(|stream| match stream.state {
+    /// When something is due on a connection.
+    pub(super) fn wake_control(&self, channel: Channel) -> Option<Nanos> {
+        let times = self.of_channel(channel).filter_map(|stream| match stream.state {
             State::Waiting { until } | State::Refused { until } => Some(until),
-            State::Due | State::Leaving => Some(self.next_control),
+            State::Due | State::Leaving => Some(self.next_control[place(channel)]),
             State::Off | State::Live => None,
         });
         times.min()
@@ -393,6 +431,29 @@ impl Subscriptions {
         });
         times.min()
     }
+}
+
+/// Every stream of a product, wanted or not.
+fn fresh(wanted: bool, product: Product) -> [Subscription; STREAMS] {
+    Stream::ALL.map(|stream| {
+        let state = if wanted && stream.is_of(product) { State::Due } else { State::Off };
+        Subscription { state, request: 0, silences: 0 }
+    })
+}
+
+fn streams_of(
+    book: &mut Book,
+    channel: Channel,
+    split: bool,
+) -> impl Iterator<Item = &mut Subscription> {
+    let streams = book.streams.iter_mut().zip(Stream::ALL);
+    let those = streams.filter(move |(_, kind)| kind.channel(split) == channel);
+    those.map(|(stream, _)| stream)
+}
+
+/// Index of a connection for market data.
+fn place(channel: Channel) -> usize {
+    usize::from(channel == Channel::PublicMore)
 }
 
 impl Book {

@@ -209,7 +209,11 @@ fn values<'a>(
         CommandKind::New(order) => {
             let row = rows.get(order.instrument.index())?;
             let instrument = account.instruments.get(order.instrument)?;
-            orders::check(order, instrument).ok()?;
+            orders::check(order, instrument, account.product).ok()?;
+            // There is none for orders that only reduce.
+            if order.reduce_only {
+                return None;
+            }
             Some((row.new[kind(order)].as_ref()?, new_values(order, instrument)?))
         }
         CommandKind::Cancel(order) => {
@@ -346,6 +350,7 @@ impl Maker<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::streams::Product;
     use super::super::tests::{KEY, PEM, SECRET, setup};
     use super::*;
     use crate::types::{
@@ -363,7 +368,7 @@ mod tests {
         ("XUSDT", 4, 8, 100, 1_000_000_000_000_000_000),
     ];
 
-    fn account() -> Account {
+    fn account(product: Product) -> Account {
         let mut table = InstrumentTable::default();
         for (symbol, price_decimals, qty_decimals, tick, lot) in SYMBOLS {
             table.add(Instrument {
@@ -380,12 +385,18 @@ mod tests {
         }
         let mut setup = setup(SECRET, false);
         setup.instruments = Arc::new(table);
-        Account::new(&setup)
+        Account::new(&setup, product)
     }
 
     /// Template and reference for one command; `None` where there is no template for it.
-    fn both(wire: Wire, command: &CommandKind, id: u64, time: u64) -> Option<(Vec<u8>, Vec<u8>)> {
-        let account = account();
+    fn both(
+        product: Product,
+        wire: Wire,
+        command: &CommandKind,
+        id: u64,
+        time: u64,
+    ) -> Option<(Vec<u8>, Vec<u8>)> {
+        let account = account(product);
         let secret = if wire == Wire::Session { PEM } else { SECRET };
         let signer = Signer::new(&Secret::new(secret.to_owned()), KEY).unwrap();
         let mut templates = Templates::new(&account, &signer, KEY, wire, 5000);
@@ -403,7 +414,12 @@ mod tests {
 
     #[test]
     fn every_kind_of_order_has_its_template() {
-        let account = account();
+        let products = [Product::Spot, Product::UsdM];
+        products.into_iter().for_each(every_kind_of);
+    }
+
+    fn every_kind_of(product: Product) {
+        let account = account(product);
         for (wire, secret) in [(Wire::Session, PEM), (Wire::Signed, SECRET)] {
             let signer = Signer::new(&Secret::new(secret.to_owned()), KEY).unwrap();
             let templates = Templates::new(&account, &signer, KEY, wire, 5000);
@@ -420,6 +436,10 @@ mod tests {
         }
         let signer = Signer::new(&Secret::new(SECRET.to_owned()), KEY).unwrap();
         assert!(Templates::new(&account, &signer, KEY, Wire::Rest, 5000).rows.is_empty());
+    }
+
+    fn product(futures: bool) -> Product {
+        if futures { Product::UsdM } else { Product::Spot }
     }
 
     fn orders() -> impl Strategy<Value = NewOrder> {
@@ -449,9 +469,10 @@ mod tests {
         #[test]
         fn templates_write_what_the_complete_encoder_writes(
             order in orders(), id in any::<u64>(), time in 0u64..9_999_999_999_999, signed: bool,
+            futures: bool,
         ) {
             let wire = if signed { Wire::Signed } else { Wire::Session };
-            if let Some((written, reference)) = both(wire, &CommandKind::New(order), id, time) {
+            if let Some((written, reference)) = both(product(futures), wire, &CommandKind::New(order), id, time) {
                 prop_assert_eq!(String::from_utf8(written), String::from_utf8(reference));
             }
         }
@@ -459,7 +480,7 @@ mod tests {
         #[test]
         fn cancels_too(
             at in 0usize..SYMBOLS.len(), client: u64, number in "[0-9]{0,20}|[+]5|x", id: u64,
-            signed: bool,
+            signed: bool, futures: bool,
         ) {
             let order = CancelOrder {
                 client_id: ClientOrderId(client),
@@ -467,7 +488,7 @@ mod tests {
                 instrument: InstrumentId(at as u16),
             };
             let wire = if signed { Wire::Signed } else { Wire::Session };
-            let both = both(wire, &CommandKind::Cancel(order), id, 1_795_161_256_000);
+            let both = both(product(futures), wire, &CommandKind::Cancel(order), id, 1_795_161_256_000);
             if let Some((written, reference)) = both {
                 prop_assert_eq!(String::from_utf8(written), String::from_utf8(reference));
             }

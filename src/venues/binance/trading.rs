@@ -12,21 +12,23 @@
 use super::account::Account;
 use super::auth::Signer;
 use super::commands::{is_order, wire};
+use super::dead_man::DeadMan;
 use super::envelope::{self, Frame, Reply};
-use super::errors::{self, Verdict};
-use super::limits;
+use super::limits::{self, Windows};
+use super::outcomes;
 use super::params::Params;
-use super::pending::{Asked, Entry, Pending};
-use super::replies::{self, Then};
+use super::payments::Payments;
+use super::pending::{Asked, Pending};
 use super::scan;
 use super::seen::Seen;
 use super::server_clock::ServerClock;
 use super::session::Line;
+use super::streams::Product;
 use super::subscriptions::notice;
 use super::templates::Templates;
+use super::user_stream::UserStream;
 use crate::types::{
-    Channel, Command, CommandKind, Events, FillId, Nanos, OrderLines, Readiness, RejectReason,
-    ReportOrigin, VenueNotice,
+    Channel, Command, Events, Nanos, OrderLines, Readiness, ReportOrigin, VenueNotice,
 };
 use crate::venues::healthier::Healthier;
 use crate::venues::{
@@ -49,6 +51,7 @@ pub(super) struct TradingConnector {
 
 /// The connector without its parser, so that a message being read can change it.
 pub(super) struct Core {
+    pub(super) product: Product,
     pub(super) channels: Vec<ChannelSpec>,
     /// The channel of commands and clock probes.
     pub(super) commands: Channel,
@@ -65,6 +68,10 @@ pub(super) struct Core {
     pub(super) lines: Vec<Line>,
     pub(super) healthier: Healthier,
     pub(super) seen: Seen,
+    /// Of futures, like the two below.
+    pub(super) stream: UserStream,
+    pub(super) dead_man: DeadMan,
+    pub(super) payments: Payments,
     pub(super) rest_open: bool,
     pub(super) rest_ready: bool,
     /// Until then only cancels may be sent.
@@ -73,13 +80,19 @@ pub(super) struct Core {
     pub(super) banned: Nanos,
 }
 
-/// Builds it.
+/// Builds it for the account of the spot market.
 pub(super) fn connect(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
-    Ok(Box::new(TradingConnector::new(&setup)?))
+    Ok(Box::new(TradingConnector::new(&setup, Product::Spot)?))
+}
+
+/// The same for that of USD-M futures.
+pub(super) fn connect_usdm(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
+    Ok(Box::new(TradingConnector::new(&setup, Product::UsdM)?))
 }
 
 impl TradingConnector {
-    pub(super) fn new(setup: &VenueSetup) -> Result<Self, SetupError> {
+    /// Endpoints and instruments of `setup` are those of `product`.
+    pub(super) fn new(setup: &VenueSetup, product: Product) -> Result<Self, SetupError> {
         let credentials = setup.credentials.as_ref().ok_or(SetupError::NoCredentials)?;
         let key = credentials.key.trim().to_owned();
         if key.is_empty() {
@@ -88,21 +101,21 @@ impl TradingConnector {
         if !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
             return Err(SetupError::BadSecret("the API key is not made of letters and digits"));
         }
-        let trade = super::with_path(&setup.endpoints.trade, "/ws-api/v3");
-        let both = setup.order_connections > 1 && !setup.orders_over_rest;
-        let names =
-            if both { &[Channel::Trade, Channel::TradeSpare][..] } else { &[Channel::Trade] };
-        let spec = |channel: &Channel| ChannelSpec { channel: *channel, url: trade.clone() };
-        let mut channels: Vec<ChannelSpec> = names.iter().map(spec).collect();
+        let channels = channels(setup, product);
         let commands = if setup.orders_over_rest { Channel::Rest } else { Channel::Trade };
-        if setup.orders_over_rest {
-            let url = setup.endpoints.rest.clone();
-            channels.push(ChannelSpec { channel: Channel::Rest, url });
-        }
-        let (account, signer) = (Account::new(setup), Signer::new(&credentials.secret, &key)?);
+        let stream = match product {
+            Product::Spot => String::new(),
+            Product::UsdM => super::stream_url(&setup.endpoints.private),
+        };
+        let is_line =
+            |spec: &&ChannelSpec| matches!(spec.channel, Channel::Trade | Channel::TradeSpare);
+        let lines = channels.iter().filter(is_line).map(|spec| Line::new(spec.channel)).collect();
+        let account = Account::new(setup, product);
+        let signer = Signer::new(&credentials.secret, &key)?;
         let recv_window_ms = u64::from(setup.recv_window_ms).clamp(1, RECV_WINDOW_MAX_MS);
         let wire = wire(commands, &signer);
         let core = Core {
+            product,
             channels,
             commands,
             templates: Templates::new(&account, &signer, &key, wire, recv_window_ms),
@@ -114,9 +127,12 @@ impl TradingConnector {
             pending: Pending::new(u64::from(setup.reply_timeout_ms).max(1) * MS),
             clock: ServerClock::new(),
             recv_window_ms,
-            lines: names.iter().map(|channel| Line::new(*channel)).collect(),
+            lines,
             healthier: Healthier::default(),
             seen: Seen::new(),
+            stream: UserStream::new(stream),
+            dead_man: DeadMan::new(setup),
+            payments: Payments::default(),
             rest_open: false,
             rest_ready: false,
             suspended: Nanos(0),
@@ -124,6 +140,29 @@ impl TradingConnector {
         };
         Ok(Self { parser: Parser::new(), scans: Scans::default(), core })
     }
+}
+
+/// The connections: for orders one or two, of futures one for the account's events, and REST where
+/// anything goes over it.
+fn channels(setup: &VenueSetup, product: Product) -> Vec<ChannelSpec> {
+    let path = match product {
+        Product::Spot => "/ws-api/v3",
+        Product::UsdM => "/ws-fapi/v1",
+    };
+    let trade = super::with_path(&setup.endpoints.trade, path);
+    let both = setup.order_connections > 1 && !setup.orders_over_rest;
+    let names = if both { &[Channel::Trade, Channel::TradeSpare][..] } else { &[Channel::Trade] };
+    let spec = |channel: &Channel| ChannelSpec { channel: *channel, url: trade.clone() };
+    let mut channels: Vec<ChannelSpec> = names.iter().map(spec).collect();
+    if product == Product::UsdM {
+        // Its address has a key in it, which comes later.
+        channels.push(ChannelSpec { channel: Channel::Private, url: String::new() });
+    }
+    if setup.orders_over_rest || product == Product::UsdM {
+        let url = setup.endpoints.rest.clone();
+        channels.push(ChannelSpec { channel: Channel::Rest, url });
+    }
+    channels
 }
 
 impl Connector for TradingConnector {
@@ -150,12 +189,18 @@ impl Connector for TradingConnector {
         events: &mut Events,
     ) -> Result<(), DecodeError> {
         let Self { parser, scans, core } = self;
-        if core.line(channel).is_none() {
+        let result = if channel == Channel::Private && core.product == Product::UsdM {
+            match scans.count(scan::order_update(frame)) {
+                Some(fields) => core.on_order_update(&fields, now, events),
+                None => parser.read(frame, |root| core.on_stream_event(root, now, events)),
+            }
+        } else if core.line(channel).is_none() {
             return Err(DecodeError::UnknownKind);
-        }
-        let result = match scans.count(scan::execution(frame)) {
-            Some(fields) => core.on_execution(channel, &fields, now, events),
-            None => parser.read(frame, |root| core.on_frame(channel, root, now, out, events)),
+        } else {
+            match scans.count(scan::execution(frame)) {
+                Some(fields) => core.on_execution(channel, &fields, now, events),
+                None => parser.read(frame, |root| core.on_frame(channel, root, now, out, events)),
+            }
         };
         core.advance(now, out, events);
         core.templates.foresee(&mut core.signer);
@@ -210,6 +255,11 @@ impl Connector for TradingConnector {
         self.core.submit(&command.kind, now, out)
     }
 
+    fn may_show(&self, id: RequestId) -> bool {
+        let asked = self.core.pending.get(id.0, Channel::Rest);
+        !matches!(asked, Some(Asked::ListenKey | Asked::KeepAlive))
+    }
+
     fn scans(&self) -> Scans {
         self.scans
     }
@@ -230,32 +280,35 @@ impl Connector for TradingConnector {
 
 impl Core {
     fn on_open(&mut self, channel: Channel, now: Nanos, events: &mut Events) {
-        if channel == Channel::Rest {
-            self.rest_open = true;
-        } else {
-            let Some(line) = self.line(channel) else { return };
-            if !line.open() {
-                return;
+        match channel {
+            Channel::Rest => self.rest_open = true,
+            Channel::Private => return self.on_stream_open(events),
+            _ => {
+                let Some(line) = self.line(channel) else { return };
+                if !line.open() {
+                    return;
+                }
+                self.healthier.reset(channel);
             }
-            self.healthier.reset(channel);
         }
         notice(events, VenueNotice::Readiness(channel, Readiness::Joining));
         // One that is there already measures the clock, or has.
         let first = self.lines.iter().filter(|line| line.is_open()).count() == 1;
-        let commands = self.commands == Channel::Rest;
-        if commands == (channel == Channel::Rest) && (commands || first) {
+        let over_rest = self.clocks_over_rest();
+        if over_rest == (channel == Channel::Rest) && (over_rest || first) {
             self.clock.restart(now, false);
         }
     }
 
     fn on_close(&mut self, channel: Channel, now: Nanos, events: &mut Events) {
-        if channel == Channel::Rest {
-            self.rest_open = false;
-            self.rest_ready = false;
-        } else {
-            let Some(line) = self.line(channel) else { return };
-            line.close();
-            self.healthier.reset(channel);
+        match channel {
+            Channel::Rest => (self.rest_open, self.rest_ready) = (false, false),
+            Channel::Private => return self.on_stream_close(now, events),
+            _ => {
+                let Some(line) = self.line(channel) else { return };
+                line.close();
+                self.healthier.reset(channel);
+            }
         }
         if !self.is_open() {
             self.clock.stop();
@@ -265,31 +318,49 @@ impl Core {
     }
 
     /// Reports what is overdue. Commands become unknown; a login without reply is tried again on a
-    /// new connection.
+    /// new connection, everything else by and by.
     fn expire(&mut self, now: Nanos, mut out: Option<&mut Outbox>, events: &mut Events) {
         let (mut probe_lost, mut logins_lost) = (false, [None; 2]);
-        let healthier = &mut self.healthier;
-        self.pending.expire(now, |entry| {
+        let (mut step_lost, mut payments_lost) = (false, false);
+        let Self { pending, healthier, dead_man, .. } = self;
+        pending.expire(now, |entry| {
+            if let Some(command) = entry.asked.command() {
+                outcomes::unknown(&command, ReportOrigin::Local, 0, now, events)?;
+                if is_order(&command) && !entry.lost {
+                    healthier.on_overdue(entry.channel, entry.sent, now);
+                }
+                return Ok(());
+            }
             match &entry.asked {
                 Asked::Time => probe_lost = true,
                 Asked::Logon | Asked::Subscribe => {
                     logins_lost[usize::from(entry.channel != Channel::Trade)] = Some(entry.channel);
                 }
-                Asked::Command(command) => {
-                    replies::unknown(command, ReportOrigin::Local, 0, now, events)?;
-                    if is_order(command) && !entry.lost {
-                        healthier.on_overdue(entry.channel, entry.sent, now);
-                    }
-                }
+                Asked::DeadMan(instrument, _) => dead_man.on_lost(*instrument, now),
+                Asked::Payments(_) => payments_lost = true,
+                // Asked for with the next list of orders.
+                Asked::StopOrders(_) => {}
+                _ => step_lost = true,
             }
             Ok(())
         });
         if probe_lost && self.clock.is_waiting() {
             self.clock.lost(now, self.suspended);
         }
+        if step_lost {
+            self.stream.on_lost(now);
+        }
+        if payments_lost {
+            self.payments.on_lost(now);
+        }
         for channel in logins_lost.into_iter().flatten() {
             self.on_login_lost(channel, now, &mut out);
         }
+    }
+
+    /// What the limits are counted by.
+    pub(super) fn windows(&self) -> Windows<'_> {
+        Windows { product: self.product, clock: &self.clock }
     }
 
     fn on_frame(
@@ -315,7 +386,7 @@ impl Core {
             },
         };
         if let Some(limits) = limits {
-            limits::from_array(limits, &self.clock, now, events);
+            limits::from_array(limits, self.windows(), now, events);
         }
         outcome
     }
@@ -329,7 +400,7 @@ impl Core {
         out: &mut Outbox,
         events: &mut Events,
     ) -> Result<(), DecodeError> {
-        limits::from_headers(&response, &self.clock, now, events);
+        limits::from_headers(&response, self.windows(), now, events);
         let entry = self.pending.take(id, Channel::Rest).ok_or(DecodeError::UnknownRequest)?;
         let (status, retry) = (response.status, limits::retry_after(&response));
         let mut read = false;
@@ -347,101 +418,13 @@ impl Core {
         if status == 200 { outcome } else { result }
     }
 
-    fn on_reply(
-        &mut self,
-        entry: &Entry,
-        reply: &Reply<'_>,
-        now: Nanos,
-        out: &mut Outbox,
-        events: &mut Events,
-    ) -> Result<(), DecodeError> {
-        self.suspend(reply, now, events);
-        if !entry.late && matches!(&entry.asked, Asked::Command(command) if is_order(command)) {
-            self.healthier.on_reply(entry.channel, entry.sent, now);
-        }
-        match &entry.asked {
-            Asked::Time => self.on_time(entry, reply, now, events),
-            Asked::Logon | Asked::Subscribe => self.on_login(entry, reply, now, out, events),
-            Asked::Command(command) => self.on_command(command, entry, reply, now, out, events),
-        }
-    }
-
-    fn on_command(
-        &mut self,
-        command: &CommandKind,
-        entry: &Entry,
-        reply: &Reply<'_>,
-        now: Nanos,
-        out: &mut Outbox,
-        events: &mut Events,
-    ) -> Result<(), DecodeError> {
-        let code = reply.own_code();
-        if let Some(result) = reply.success() {
-            let then = replies::decode(command, result, &mut self.account, now, events);
-            if matches!(command, CommandKind::Balances) {
-                self.seen.take_balances(entry.channel);
-            }
-            match then {
-                Ok(Then::NextFills(id)) => {
-                    self.next_fills(command, id, Nanos(0), now, out, events);
-                }
-                Ok(Then::LaterFills(from)) => {
-                    self.next_fills(command, FillId::EMPTY, from, now, out, events);
-                }
-                _ => {}
-            }
-            if then.is_err() && !entry.late {
-                replies::unknown(command, ReportOrigin::Local, 0, now, events)?;
-            }
-            return then.map(drop);
-        }
-        match errors::judge(reply.status, reply.code, reply.message) {
-            // A success without a result says as little as a server error.
-            Verdict::Refused(_) if reply.status == 200 => {
-                if !entry.late {
-                    replies::unknown(command, ReportOrigin::Local, 0, now, events)?;
-                }
-                Err(DecodeError::Missing("result"))
-            }
-            Verdict::Unknown if entry.late => Ok(()),
-            Verdict::Unknown => {
-                Ok(replies::unknown(command, ReportOrigin::Reply, code, now, events)?)
-            }
-            Verdict::Refused(reason) => {
-                if reply.code == BAD_TIMESTAMP {
-                    self.clock.restart(now, true);
-                }
-                let account = &mut self.account;
-                replies::refused(command, reason, code, account, now, events)?;
-                if reason == RejectReason::Unauthorized && errors::is_login_refusal(reply.code) {
-                    notice(events, VenueNotice::LoginRefused(reply.channel, reply.code));
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Asks for the next page of fills.
-    fn next_fills(
-        &mut self,
-        command: &CommandKind,
-        from_id: FillId,
-        from_ns: Nanos,
-        now: Nanos,
-        out: &mut Outbox,
-        events: &mut Events,
-    ) {
-        let CommandKind::FillsSince { instrument, .. } = *command else { return };
-        let next = CommandKind::FillsSince { instrument, from_id, from_ns };
-        if self.submit(&next, now, out).is_err() {
-            notice(events, VenueNotice::RequestFailed(0));
-        }
-    }
-
     fn deadline(&self) -> Option<Nanos> {
         let probe = self.clock.due().filter(|_| self.is_open()).map(|at| at.max(self.suspended));
         let known = self.clock.is_known();
         let retry = self.lines.iter().filter_map(Line::deadline).min().filter(|_| known);
-        [self.pending.wake(), probe, retry].into_iter().flatten().min()
+        let own = [self.stream.deadline(), self.dead_man.deadline(), self.payments.deadline()];
+        let own = own.into_iter().flatten().min().filter(|_| self.rest_open && known);
+        let own = own.map(|at| at.max(self.suspended).max(self.banned));
+        [self.pending.wake(), probe, retry, own].into_iter().flatten().min()
     }
 }

@@ -11,7 +11,6 @@ use crate::types::{Event, Events, Instrument, Nanos};
 use crate::venues::flight::Flights;
 use crate::venues::scan::Width;
 use crate::venues::sink::Sink;
-use crate::venues::subscriptions::Scanned;
 use crate::venues::trading::{Desk, Names};
 use crate::venues::{DecodeError, FrameKind, Parser, SetupError, Value, VenueSetup};
 use std::collections::VecDeque;
@@ -54,11 +53,7 @@ impl Frames {
     #[inline]
     pub(in crate::venues) fn scan(&self, frame: &[u8], events: &mut Events) -> Option<FrameKind> {
         let (_, scanned) = self.scanner.scan(frame, |at| self.instruments.get(at), events)?;
-        Some(match scanned {
-            Scanned::Depth(_) => FrameKind::Depth,
-            Scanned::Top => FrameKind::Top,
-            Scanned::Trades => FrameKind::Trade,
-        })
+        Some(scanned.into())
     }
 
     pub(in crate::venues) fn reference(

@@ -20,6 +20,7 @@ pub(in crate::venues) fn schemes() -> Result<Vec<Scheme>, SetupError> {
         Scheme {
             name: "bybit.login",
             what: "Bybit: arguments of a login, HMAC-SHA256 in hexadecimal; once per session",
+            prepare: None,
             sign: Box::new(move |now_ms| {
                 text.clear();
                 login.write_login_args(now_ms, &mut text);
@@ -29,6 +30,7 @@ pub(in crate::venues) fn schemes() -> Result<Vec<Scheme>, SetupError> {
         Scheme {
             name: "bybit.request",
             what: "Bybit: head of a signed HTTP request, HMAC-SHA256 in hexadecimal; per request",
+            prepare: None,
             sign: Box::new(move |now_ms| {
                 head.clear();
                 request.write_headers(now_ms, BODY, &mut head);

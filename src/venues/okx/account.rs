@@ -10,7 +10,7 @@ use super::super::fields::{or_empty, ppb};
 use super::super::sink::Sink;
 use super::super::trading::Names;
 use super::super::{DecodeError, Scalar, Value, decimal};
-use super::fields::{amount, amount_or_none, time};
+use super::fields::{amount, amount_or_none, calculated_or_none, time};
 use crate::types::{
     AccountFlaw, Amount, AssetBalance, AssetId, Event, FeeRate, FundingPayment, Instrument,
     InstrumentKind, MarginMode, MarginReport, PositionReport, Ppb,
@@ -85,7 +85,7 @@ pub(super) fn modes(
     })
 }
 
-/// Balances and margins of one account; only of assets that we trade.
+/// Balances and margins of one account; of assets that have a name here.
 ///
 /// ```json
 /// {"uTime":"1705474164160","imr":"0","mmr":"0","details":[{"ccy":"USDT",
@@ -104,8 +104,8 @@ pub(super) fn balances(
     }
     let mut result = Ok(());
     for detail in details.items() {
-        let asset = names.instruments.assets.find(detail.field_str("ccy")?);
-        let Some(asset) = asset.filter(|asset| assets.traded.contains(asset)) else { continue };
+        let name = detail.field_str("ccy")?;
+        let Some(asset) = names.instruments.assets.find(name) else { continue };
         let outcome = balance(detail, names, asset, sink).and_then(|()| {
             if assets.settle.contains(&asset) {
                 margin(row, detail, names, asset, sink)
@@ -156,7 +156,7 @@ fn balance(
     sink: &mut Sink<'_>,
 ) -> Result<(), DecodeError> {
     let total = amount(detail, "cashBal")?;
-    let locked = match amount_or_none(detail, "availBal")? {
+    let locked = match calculated_or_none(detail, "availBal")? {
         // More than there is may be available: profit that is not realised.
         Some(free) => total.0.checked_sub(free.0).ok_or(DecodeError::Invalid("availBal"))?.max(0),
         None => amount_or_none(detail, "ordFrozen")?.unwrap_or_default().0,
@@ -180,18 +180,18 @@ fn margin(
     asset: AssetId,
     sink: &mut Sink<'_>,
 ) -> Result<(), DecodeError> {
-    let Some(available) = amount_or_none(detail, "availEq")? else {
+    let Some(available) = calculated_or_none(detail, "availEq")? else {
         // An account that trades no perpetuals.
         return Ok(());
     };
-    let bound = |name| match amount_or_none(detail, name)? {
+    let bound = |name| match calculated_or_none(detail, name)? {
         Some(own) => Ok(own),
-        None => Ok::<_, DecodeError>(amount_or_none(account, name)?.unwrap_or_default()),
+        None => Ok::<_, DecodeError>(calculated_or_none(account, name)?.unwrap_or_default()),
     };
     sink.push(Event::Margin(MarginReport {
         venue: names.venue,
         asset,
-        equity: amount(detail, "eq")?,
+        equity: calculated_or_none(detail, "eq")?.ok_or(DecodeError::Missing("eq"))?,
         available,
         initial: bound("imr")?,
         maintenance: bound("mmr")?,
@@ -222,7 +222,7 @@ pub(super) fn position(
         "isolated" => MarginMode::Isolated,
         _ => return Err(DecodeError::Invalid("mgnMode")),
     };
-    let or_zero = |name| Ok::<_, DecodeError>(amount_or_none(row, name)?.unwrap_or_default());
+    let or_zero = |name| Ok::<_, DecodeError>(calculated_or_none(row, name)?.unwrap_or_default());
     let margin = if mode == MarginMode::Cross { "imr" } else { "margin" };
     sink.push(Event::Position(PositionReport {
         instrument: instrument.id,

@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use super::super::fields::{self, Field, text};
-use super::super::{DecodeError, Scalar, Value};
+use super::super::{DecodeError, Scalar, Value, decimal};
 use super::contracts;
 use crate::types::{Amount, Instrument, Nanos, Qty, Side};
 
@@ -128,4 +128,16 @@ pub(super) fn amount_or_none(
     name: &'static str,
 ) -> Result<Option<Amount>, DecodeError> {
     fields::amount(row.get(name).map(Scalar::from), name)
+}
+
+/// What the venue has calculated; `None` if it says nothing.
+pub(super) fn calculated_or_none(
+    row: Value<'_>,
+    name: &'static str,
+) -> Result<Option<Amount>, DecodeError> {
+    let Some(text) = row.get(name).and_then(Value::str).filter(|text| !text.is_empty()) else {
+        return amount_or_none(row, name);
+    };
+    let calculated = decimal::calculated(text);
+    calculated.map(Some).map_err(|error| DecodeError::Number(name, error))
 }

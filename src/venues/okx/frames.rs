@@ -10,7 +10,6 @@ use super::sequence::Ids;
 use crate::types::{Event, Events, Instrument, Nanos};
 use crate::venues::flight::Flights;
 use crate::venues::sink::Sink;
-use crate::venues::subscriptions::Scanned;
 use crate::venues::trading::{Desk, Names};
 use crate::venues::{DecodeError, FrameKind, Parser, VenueSetup};
 use std::collections::VecDeque;
@@ -51,11 +50,7 @@ impl Frames {
         let mut ids = Ids::default();
         let instrument = |at| self.instruments.get(at);
         let (_, scanned) = self.scanner.scan(frame, |_| Some(&mut ids), instrument, events)?;
-        Some(match scanned {
-            Scanned::Depth(_) => FrameKind::Depth,
-            Scanned::Top => FrameKind::Top,
-            Scanned::Trades => FrameKind::Trade,
-        })
+        Some(scanned.into())
     }
 
     pub(in crate::venues) fn reference(

@@ -22,6 +22,7 @@ pub(in crate::venues) fn schemes() -> Result<Vec<Scheme>, SetupError> {
         Scheme {
             name: "okx.login",
             what: "OKX: a login, HMAC-SHA256 in base64; once per connection",
+            prepare: None,
             sign: Box::new(move |now_ms| {
                 text.clear();
                 login.write_login(now_ms, &mut text);
@@ -31,6 +32,7 @@ pub(in crate::venues) fn schemes() -> Result<Vec<Scheme>, SetupError> {
         Scheme {
             name: "okx.request",
             what: "OKX: head of a signed HTTP request, HMAC-SHA256 in base64; per request",
+            prepare: None,
             sign: Box::new(move |now_ms| {
                 head.clear();
                 let path = "/api/v5/trade/order";

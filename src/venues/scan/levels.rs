@@ -2,8 +2,7 @@
 //! book.
 //!
 //! Where the processor has the vector instructions both decimals of a level are read in one step
-//! (`wide.rs`); the last levels of a frame, and levels of unusual length, are read one decimal at a
-//! time, as they are everywhere else.
+//! (`wide.rs`); levels of unusual length are read one decimal at a time, as they are everywhere else.
 
 #![deny(unsafe_code)]
 
@@ -87,52 +86,38 @@ impl Cursor<'_> {
     pub fn sides<const CUT: bool>(
         &mut self,
         width: Width,
-        keys: &SideKeys,
-        scale: Scale,
-    ) -> Option<[Level; 2]> {
-        #[cfg(all(target_arch = "x86_64", not(miri)))]
-        if width.wide
-            && let Some(sides) = self.sides_wide::<CUT>(keys, scale)
-        {
-            return Some(sides);
-        }
-        let _ = width;
-        self.sides_narrow::<CUT>(keys, scale)
-    }
-
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    #[allow(unsafe_code)]
-    #[inline]
-    fn sides_wide<const CUT: bool>(&mut self, keys: &SideKeys, scale: Scale) -> Option<[Level; 2]> {
-        let mut copy = [0; super::wide::SIDES];
-        let window = match self.rest.first_chunk() {
-            Some(window) => window,
-            None => {
-                // The end of the frame is near; zeros are in no number.
-                copy.get_mut(..self.rest.len())?.copy_from_slice(self.rest);
-                &copy
-            }
-        };
-        // SAFETY: the caller has asked whether the processor has what is needed.
-        let (sides, len) = unsafe { super::wide::sides::<CUT>(window, keys, scale) }?;
-        self.skip(len)?;
-        Some(sides)
-    }
-
-    #[inline(never)]
-    fn sides_narrow<const CUT: bool>(
-        &mut self,
         [qty, ask, ask_qty]: &SideKeys,
         scale: Scale,
     ) -> Option<[Level; 2]> {
-        let bid = self.side::<CUT>(qty, scale)?;
+        let bid = self.side::<CUT>(width, qty, scale)?;
+        // The closing quote was stepped over.
         self.eat(ask.last_chunk::<{ KEY - 1 }>()?)?;
-        Some([bid, self.side::<CUT>(ask_qty, scale)?])
+        Some([bid, self.side::<CUT>(width, ask_qty, scale)?])
     }
 
     /// A price, and the quantity behind this key, whose first quote is the price's.
     #[inline(always)]
-    fn side<const CUT: bool>(&mut self, key: &[u8; KEY], scale: Scale) -> Option<Level> {
+    #[allow(unsafe_code)]
+    fn side<const CUT: bool>(
+        &mut self,
+        width: Width,
+        key: &[u8; KEY],
+        scale: Scale,
+    ) -> Option<Level> {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        if width.wide
+            // SAFETY: a `Width` is wide only where the processor said that it has what is needed.
+            && let Some((side, len)) = unsafe { super::wide::side::<CUT>(self.rest, key, scale) }
+        {
+            self.skip(len)?;
+            return Some(side);
+        }
+        let _ = width;
+        self.side_narrow::<CUT>(key, scale)
+    }
+
+    #[inline(never)]
+    fn side_narrow<const CUT: bool>(&mut self, key: &[u8; KEY], scale: Scale) -> Option<Level> {
         let price = self.price(scale)?;
         self.eat(key.last_chunk::<{ KEY - 1 }>()?)?;
         Some(Level { price, qty: self.qty::<CUT>(scale)? })

@@ -132,7 +132,7 @@ impl<W: TradingWire> Core<W> {
             Channel::Trade => self.trade.first_mut(),
             Channel::TradeSpare => self.trade.get_mut(1),
             Channel::Private => Some(&mut self.private),
-            Channel::Public | Channel::Rest => None,
+            Channel::Public | Channel::PublicMore | Channel::Rest => None,
         }
     }
 

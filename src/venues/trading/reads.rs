@@ -11,7 +11,6 @@ use super::super::sink::Sink;
 use super::super::{DecodeError, Outbox, Value};
 use super::Core;
 use super::fills::{NextPage, PAGES_MAX};
-use super::replies::order_report;
 use super::wire::TradingWire;
 use crate::types::{
     CancelOrder, Event, Events, InstrumentId, Nanos, ReportKind, ReportOrigin, VenueNotice,
@@ -200,7 +199,7 @@ impl<W: TradingWire> Core<W> {
         let since = Nanos(now.0.saturating_sub(LISTED_AFTER_NS));
         let unproven = !history || self.flights.unproven_new(order.client_id, since);
         let kind = if unproven { ReportKind::Unknown } else { ReportKind::NotFound };
-        match order_report(kind, ReportOrigin::Query, &ask, now) {
+        match ask.report(kind, ReportOrigin::Query, now) {
             Some(report) => self.sink(events).report(report),
             None => Ok(()),
         }

@@ -117,7 +117,7 @@ impl<W: TradingWire> Core<W> {
                 (ReportKind::Unknown, reason)
             }
         };
-        let Some(report) = order_report(kind, ReportOrigin::Reply, &flight.ask, now) else {
+        let Some(report) = flight.ask.report(kind, ReportOrigin::Reply, now) else {
             return Ok(());
         };
         let known = report.venue_order_id;
@@ -176,7 +176,7 @@ impl<W: TradingWire> Core<W> {
             _ if flight.phase == Phase::Seen => {}
             Ask::New(_) | Ask::Cancel(_) | Ask::Replace(_) | Ask::Query { .. } => {
                 let local = ReportOrigin::Local;
-                if let Some(report) = order_report(ReportKind::Unknown, local, &flight.ask, now) {
+                if let Some(report) = flight.ask.report(ReportKind::Unknown, local, now) {
                     let _ = self.sink(events).report(report);
                 }
             }
@@ -227,7 +227,7 @@ impl<W: TradingWire> Core<W> {
             }
             Ask::Query { .. } => {
                 let origin = ReportOrigin::Reply;
-                if let Some(report) = order_report(ReportKind::Unknown, origin, &flight.ask, now) {
+                if let Some(report) = flight.ask.report(ReportKind::Unknown, origin, now) {
                     let report = ExecutionReport { venue_code: code, ..report };
                     let _ = self.sink(events).report(report);
                 }
@@ -361,25 +361,4 @@ fn has_code<W: TradingWire>(parser: &mut Parser, ask: &Ask, body: &[u8]) -> bool
     let mut copy = body.to_vec();
     let code = parser.read(&mut copy, |root| W::reply(ask, root, LimitState::default()));
     code.is_ok_and(|reply| reply.code != 0)
-}
-
-/// A report about the order that a request is about.
-pub(super) fn order_report(
-    kind: ReportKind,
-    origin: ReportOrigin,
-    ask: &Ask,
-    now: Nanos,
-) -> Option<ExecutionReport> {
-    let (client_id, venue_order_id, instrument) = ask.order()?;
-    let report = ExecutionReport::new(kind, origin, client_id, instrument);
-    Some(match ask {
-        Ask::New(order) => ExecutionReport {
-            side: order.side,
-            price: order.price,
-            qty: order.qty,
-            recv_ns: now,
-            ..report
-        },
-        _ => ExecutionReport { venue_order_id, recv_ns: now, ..report },
-    })
 }

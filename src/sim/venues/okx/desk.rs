@@ -229,14 +229,20 @@ impl Desk {
         if request.client_id.is_empty() {
             request.client_id = self.records.make_name();
         }
-        let refuse = |refusal| refused(refusal, rules, locked_asset(rules, &request), request.qty);
+        // Of an order sized in quote what it would buy at the last price.
+        let last = call.exchange.last_price(&instrument.id).filter(|last| !last.is_zero());
+        let base = match (request.order_type, last) {
+            (SimOrderType::MarketQuote, Some(last)) => request.qty / last,
+            _ => request.qty,
+        };
+        let asset = locked_asset(rules, &request);
         let order = match call.exchange.place(call.account, request.clone(), call.now_ms) {
             Ok(order) => order,
             // The venue accepts it and then cancels it.
             Err(Refusal::WouldTake) => {
                 call.exchange.record_rejected(call.account, request, call.now_ms)
             }
-            Err(refusal) => return Err(refuse(refusal)),
+            Err(refusal) => return Err(refused(refusal, rules, asset, base)),
         };
         self.records.created(&order, asked);
         Ok(order.order_id)

@@ -39,11 +39,12 @@ pub(super) fn request_name(fields: Fields<'_>) -> Result<&str, VenueError> {
     name(fields, "reqId", NAME_LENGTH_MAX)
 }
 
-/// A flag that must be a JSON boolean; false if it was not sent.
+/// A flag that must be a JSON boolean; false if it was not sent or is an empty text.
 pub(super) fn flag(fields: Fields<'_>, key: &str) -> Result<bool, VenueError> {
     match fields.0.get(key) {
         None | Some(Value::Null) => Ok(false),
         Some(Value::Bool(flag)) => Ok(*flag),
+        Some(Value::String(text)) if text.is_empty() => Ok(false),
         Some(_) => Err(VenueError::parameter(key)),
     }
 }
@@ -83,7 +84,8 @@ pub(super) fn new_order(fields: Fields<'_>, instrument: &Instrument) -> Result<W
     one_of(fields, "stpMode", &["", "cancel_maker"])?;
     let moves_price = one_of(fields, "pxAmendType", &["", "0", "1"])? == "1";
     let tag = name(fields, "tag", TAG_LENGTH_MAX)?.to_owned();
-    let reduce_only = flag(fields, "reduceOnly")?;
+    // Spot has no position: the flag means nothing there.
+    let reduce_only = flag(fields, "reduceOnly")? && !spot;
     let size = fields.decimal("sz")?.ok_or_else(|| VenueError::parameter("sz"))?;
     let kinds = ["limit", "market", "post_only", "fok", "ioc", "optimal_limit_ioc"];
     let order_type = one_of(fields, "ordType", &kinds)?;
@@ -113,7 +115,7 @@ pub(super) fn new_order(fields: Fields<'_>, instrument: &Instrument) -> Result<W
         time_in_force,
         price,
         qty,
-        reduce_only: reduce_only && !spot,
+        reduce_only,
     };
     let lever = String::new();
     let category = "normal";

@@ -102,15 +102,12 @@ impl Instruments {
     }
 }
 
-/// Price limits as the instrument rows state them.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bands {
-    pub(super) float: Decimal,
-    pub(super) hard: Decimal,
-}
+/// The hard price limit that rows state, as a ratio: it is not enforced.
+const HARD_BAND: Decimal = Decimal::from_parts(15, 0, 0, false, 2);
 
 /// Row of `public/instruments` and of the `instruments` channel.
-pub(super) fn row(instrument: &Instrument, rules: &SymbolRules, bands: Bands) -> String {
+/// `band`: how far a price may be from the mark, as a ratio.
+pub(super) fn row(instrument: &Instrument, rules: &SymbolRules, band: Decimal) -> String {
     let spot = instrument.kind == Kind::Spot;
     let only = |wanted: bool, text: &str| if wanted { text.to_owned() } else { String::new() };
     let size = |qty: Decimal| instrument.to_wire(qty);
@@ -153,9 +150,9 @@ pub(super) fn row(instrument: &Instrument, rules: &SymbolRules, bands: Bands) ->
         .text("uly", &only(!spot, &instrument.index))
         .number("instIdCode", instrument.code)
         .text("instCategory", "1")
-        .decimal("initPxLmtPct", bands.float)
-        .decimal("floatPxLmtPct", bands.float)
-        .decimal("maxPxLmtPct", bands.hard)
+        .decimal("initPxLmtPct", band)
+        .decimal("floatPxLmtPct", band)
+        .decimal("maxPxLmtPct", HARD_BAND)
         .raw("upcChg", "[]")
         .done()
 }

@@ -3,11 +3,11 @@
 #![forbid(unsafe_code)]
 
 use super::depth::{BOOKS, DepthStream, Mark, sides};
-use super::instruments::{Instrument, Instruments, Kind};
+use super::instruments::{self, Instrument, Instruments, Kind};
 use super::tickers::{self, Prices, Print};
 use crate::sim::venues::day::Day;
 use crate::sim::venues::json::{Object, array};
-use crate::sim::{ConnId, Exchange, ExchangeEvent, WireOut, WsOut};
+use crate::sim::{ConnId, Exchange, ExchangeEvent, SymbolRules, WireOut, WsOut};
 use crate::types::Side;
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -62,6 +62,8 @@ struct Listing {
     limit: Pace,
     funding: Pace,
     prices: Prices,
+    /// As they were last told.
+    rules: Option<SymbolRules>,
 }
 
 impl Listing {
@@ -81,6 +83,7 @@ impl Listing {
             limit: Pace::default(),
             funding: Pace::default(),
             prices: Prices::default(),
+            rules: None,
         }
     }
 
@@ -293,6 +296,12 @@ impl Market {
                     stream.push(instrument, exchange, *mark, now_ms).into_iter().collect()
                 });
             }
+            if let Some(row) = listing.changed_rules(exchange, *band) {
+                let kind = listing.instrument.kind;
+                let arg = Object::new().text("channel", "instruments");
+                let arg = arg.text("instType", kind.name()).done();
+                send(Topic::Instruments(kind), &mut || vec![data(&arg, &row)]);
+            }
             for topic in listing.due(place, now_ms) {
                 send(topic, &mut || {
                     listing.message(topic, exchange, *band, now_ms).into_iter().collect()
@@ -348,6 +357,16 @@ impl Market {
 }
 
 impl Listing {
+    /// The instrument's row, if its rules are others than before.
+    fn changed_rules(&mut self, exchange: &Exchange, band: Decimal) -> Option<String> {
+        let rules = exchange.rules(&self.instrument.id)?;
+        if self.rules.as_ref() == Some(rules) {
+            return None;
+        }
+        let first = self.rules.replace(rules.clone()).is_none();
+        (!first).then(|| instruments::row(&self.instrument, rules, band))
+    }
+
     /// Topics other than books and trades whose time has come.
     fn due(&mut self, place: usize, now_ms: u64) -> Vec<Topic> {
         let mut due = Vec::new();

@@ -32,9 +32,9 @@ pub(super) fn exchange_id(text: &str) -> Option<u64> {
     text.parse::<u64>().ok()?.checked_sub(ORDER_ID_BASE)
 }
 
-/// A client id as the wire shows it: empty if the client chose none.
+/// A client id as the wire shows it: empty if it is none that a client could have chosen.
 pub(super) fn client_id(name: &str) -> &str {
-    if name.starts_with(UNNAMED) { "" } else { name }
+    if name.bytes().all(|byte| byte.is_ascii_alphanumeric()) { name } else { "" }
 }
 
 /// What was asked for and is not in the exchange's request.

@@ -8,18 +8,15 @@ use super::Okx;
 use super::auth::check_request;
 use super::desk::Call;
 use super::errors::VenueError;
-use super::instruments::{Bands, Kind, row};
+use super::instruments::{Kind, row};
 use super::limits::Action;
 use super::market::Topic;
 use super::sockets::{check_expiry, stamped};
 use super::subscriptions::of_index;
 use crate::sim::venues::json::{Object, array, query, quoted};
 use crate::sim::{AccountId, Exchange, HttpReply, HttpRequest};
-use rust_decimal::Decimal;
 use serde_json::Value;
 
-/// The hard price limit of the instrument rows, as a ratio.
-const HARD_BAND: (i64, u32) = (15, 2);
 /// Levels a side of `market/books` at most, and unless asked for more.
 const BOOK_LEVELS: (u64, u64) = (400, 1);
 const FULL_BOOK_LEVELS: u64 = 5_000;
@@ -335,12 +332,11 @@ impl Okx {
 
     fn instrument_rows(&self, params: &Params, exchange: &Exchange) -> Rows {
         let (kind, id) = (params.kind()?, params.get("instId"));
-        let (number, scale) = HARD_BAND;
-        let bands = Bands { float: self.options.price_band, hard: Decimal::new(number, scale) };
+        let band = self.options.price_band;
         let all = self.desk.instruments.all().iter();
         let rows: Vec<String> = all
             .filter(|one| Some(one.kind) == kind && id.is_none_or(|id| one.id == id))
-            .filter_map(|one| Some(row(one, exchange.rules(&one.id)?, bands)))
+            .filter_map(|one| Some(row(one, exchange.rules(&one.id)?, band)))
             .collect();
         if rows.is_empty() && id.is_some() { Err(VenueError::instrument()) } else { Ok(rows) }
     }

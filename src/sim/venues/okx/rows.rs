@@ -76,8 +76,6 @@ fn common(shown: Shown<'_>, state: &str, fill: Option<&SimFill>) -> Object {
     let fill_size = fill.map_or(Decimal::ZERO, |fill| instrument.to_wire(fill.qty));
     let spot = instrument.kind == Kind::Spot;
     let price = if is_market(order) { String::new() } else { decimal(request.price) };
-    // An order of the venue itself has no name.
-    let own = asked.category == "normal";
     // The other asset: rebates are paid in it.
     let rebate_asset = fee_asset(instrument, rules, request.side.opposite());
     Object::new()
@@ -89,7 +87,7 @@ fn common(shown: Shown<'_>, state: &str, fill: Option<&SimFill>) -> Object {
         .text("cancelSource", cancel_source)
         .text("category", asked.category)
         .text("ccy", if spot { "" } else { &instrument.settle })
-        .text("clOrdId", if own { client_id(&request.client_id) } else { "" })
+        .text("clOrdId", client_id(&request.client_id))
         .decimal("fee", -order.fees.values().sum::<Decimal>())
         .text("feeCcy", fee_asset(instrument, rules, request.side))
         .text("fillPx", &fill_text(&|fill| decimal(fill.price)))

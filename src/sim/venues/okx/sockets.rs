@@ -9,7 +9,7 @@ use super::errors::VenueError;
 use super::limits::Action;
 use super::market::Topic;
 use super::subscriptions::{Address, Asker, Sub, Subscription, echo, parse};
-use crate::sim::venues::json::{Object, quoted};
+use crate::sim::venues::json::{Object, loose, quoted};
 use crate::sim::venues::window::Window;
 use crate::sim::{AccountId, ConnId, Exchange, WireOut, WsOut};
 use serde_json::Value;
@@ -199,10 +199,12 @@ impl Okx {
     ) {
         let arg = &message.args()[0];
         let text = |name| arg.get(name).and_then(Value::as_str).unwrap_or_default();
+        // The venue's own client sends a number.
+        let timestamp = loose(arg.get("timestamp")).unwrap_or_default();
         let login = Login {
             key: text("apiKey"),
             passphrase: text("passphrase"),
-            timestamp: text("timestamp"),
+            timestamp: &timestamp,
             sign: text("sign"),
         };
         match check_login(login, self.demand(), exchange, now_ms) {

@@ -132,12 +132,12 @@ impl Okx {
         let body = body_of(request)?;
         let fields = Fields(&body);
         let instrument = self.swap_of(fields)?.clone();
-        margin_mode(fields)?;
+        let margin_mode = margin_mode(fields)?;
         let (name, tag) =
             (fields::client_name(fields)?.to_owned(), fields::tag(fields)?.to_owned());
         let no_position = || VenueError::new(51023, "Position does not exist");
         let position = exchange.position(account, &instrument.id).ok_or_else(no_position)?;
-        if position.qty.is_zero() {
+        if position.qty.is_zero() || mode(position.mode) != margin_mode {
             return Err(no_position());
         }
         if fields::flag(fields, "autoCxl")? {

@@ -102,6 +102,8 @@ impl Okx {
                     PositionChange::Order => news.because(account, "filled"),
                     PositionChange::Liquidation => news.because(account, "liquidation"),
                     PositionChange::Funding => news.because(account, "funding_fee"),
+                    // Settings without a position are none.
+                    _ if position.qty.is_zero() => return,
                     PositionChange::Leverage | PositionChange::Mode | PositionChange::Margin => {}
                 }
                 news.position(position);

@@ -56,7 +56,7 @@ fn commands() -> [(CommandKind, &'static str); 8] {
 }
 
 /// Flips bits and cuts the end.
-fn damage(text: &str, flips: &[(usize, u8)], cut: usize) -> Vec<u8> {
+pub(super) fn damage(text: &str, flips: &[(usize, u8)], cut: usize) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();
     for (at, bit) in flips {
         let at = at % bytes.len();
@@ -201,7 +201,7 @@ fn recorded_messages_decode_or_are_refused_by_name() {
         market.submit(&command, NOW, &mut out, &mut events).unwrap();
     }
     market.on_open(Channel::Public, NOW, &mut out, &mut events);
-    let mut trading = super::TradingConnector::new(&wide_setup()).unwrap();
+    let mut trading = super::TradingConnector::new(&wide_setup(), super::Product::Spot).unwrap();
     trading.on_open(Channel::Trade, NOW, &mut out, &mut events);
     let mut files = 0;
     for entry in std::fs::read_dir(folder).unwrap() {

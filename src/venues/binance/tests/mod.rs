@@ -1,6 +1,7 @@
 //! Tests of the connectors as their agents see them: inputs in, outputs and events out.
 
 mod bad_input;
+mod futures;
 mod instruments;
 mod market;
 mod orders;
@@ -12,6 +13,11 @@ mod suspension;
 mod two_feeds;
 mod two_lines;
 mod usdm;
+mod usdm_account;
+mod usdm_bad_input;
+mod usdm_market;
+mod usdm_orders;
+mod usdm_stream;
 
 use super::market::MarketConnector;
 use super::streams::Product;
@@ -91,6 +97,7 @@ pub(super) fn setup(secret: &str, orders_over_rest: bool) -> VenueSetup {
         order_connections: 1,
         feed_connections: 1,
         dead_man_switch_s: None,
+        prepared_nonces: 0,
         reply_timeout_ms: 2000,
         first_message_timeout_ms: 1000,
     }
@@ -118,7 +125,9 @@ impl Rig {
     }
 
     pub(super) fn trading(secret: &str, over_rest: bool) -> Self {
-        Self::new(Box::new(TradingConnector::new(&setup(secret, over_rest)).unwrap()))
+        Self::new(Box::new(
+            TradingConnector::new(&setup(secret, over_rest), Product::Spot).unwrap(),
+        ))
     }
 
     /// A trading connector that is ready for orders.
@@ -128,7 +137,7 @@ impl Rig {
 
     /// The same with all of its setup.
     pub(super) fn ready_as(setup: &VenueSetup) -> Self {
-        let mut rig = Self::new(Box::new(TradingConnector::new(setup).unwrap()));
+        let mut rig = Self::new(Box::new(TradingConnector::new(setup, Product::Spot).unwrap()));
         if setup.orders_over_rest {
             rig.open(Channel::Rest);
             rig.answer_probes_over_rest();

@@ -306,11 +306,12 @@ fn costs_are_the_documented_weights() {
 
 #[test]
 fn fills_of_longer_ago_than_a_day_are_listed_day_by_day() {
+    use super::super::streams::Product;
     use super::{MS, NOW};
     use crate::types::Nanos;
     const DAY_NS: u64 = 86_400_000 * MS;
     let from = Nanos(NOW.0 - 2 * DAY_NS - 5 * MS);
-    let end = |from: Nanos| super::super::orders::fills_end(from, NOW.as_millis());
+    let end = |from: Nanos| super::super::orders::fills_end(from, NOW.as_millis(), Product::Spot);
     assert_eq!(end(from), Some(NOW.as_millis() - 86_400_000 - 5));
     assert_eq!(end(Nanos(from.0 + DAY_NS)), Some(NOW.as_millis() - 5));
     assert_eq!(end(Nanos(NOW.0 - DAY_NS)), None, "what is left is within a day");

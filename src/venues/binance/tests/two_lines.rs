@@ -1,5 +1,6 @@
 //! Two order connections: which takes what, and what the loss of one means.
 
+use super::super::streams::Product;
 use super::super::trading::TradingConnector;
 use super::{NOW, PEM, Rig, SECRET, cancel, id_of, order, setup};
 use crate::types::{
@@ -45,7 +46,7 @@ fn log_in(rig: &mut Rig, channel: Channel) {
 
 fn two_lines(secret: &str) -> Rig {
     let setup = VenueSetup { order_connections: 2, ..setup(secret, false) };
-    let mut rig = Rig::new(Box::new(TradingConnector::new(&setup).unwrap()));
+    let mut rig = Rig::new(Box::new(TradingConnector::new(&setup, Product::Spot).unwrap()));
     for channel in BOTH {
         rig.open(channel);
         log_in(&mut rig, channel);

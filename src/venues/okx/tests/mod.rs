@@ -95,6 +95,7 @@ fn setup() -> VenueSetup {
         order_connections: 1,
         feed_connections: 1,
         dead_man_switch_s: None,
+        prepared_nonces: 0,
         reply_timeout_ms: 1000,
         first_message_timeout_ms: 3000,
     }
@@ -246,6 +247,7 @@ impl Bench {
                 std::str::from_utf8(request.body).unwrap()
             ),
             Output::Reconnect(channel) => format!("reconnect {channel:?}"),
+            Output::Connect(channel, url) => format!("connect {channel:?} {url}"),
         });
         let lines = lines.collect();
         self.out.clear();

@@ -220,6 +220,23 @@ fn price_limits_are_a_band_around_the_mark() {
     assert_eq!(texts(&row, ["buyLmt", "sellLmt"]), ["66950.1", "63050.1"]);
 }
 
+#[test]
+fn changed_rules_of_an_instrument_are_pushed() {
+    let mut rig = Rig::with_book();
+    let answers = rig.subscribe(PUBLIC, r#"{"channel":"instruments","instType":"SPOT"}"#);
+    assert_eq!(answers.len(), 1, "it begins with nothing");
+    rig.pass(10);
+    assert_eq!(of(&mut rig, "instruments"), [""; 0]);
+    let mut rules = rig.exchange.rules("BTC-USDT").unwrap().clone();
+    rules.tick_size = dec("0.5");
+    assert!(rig.exchange.set_rules(rules));
+    rig.pass(10);
+    let told = of(&mut rig, "instruments");
+    assert_eq!(told.len(), 1);
+    shapes::covers(&json(&told[0]), "ws_instruments");
+    assert_eq!(texts(&data(&told[0]), ["instId", "tickSz"]), ["BTC-USDT", "0.5"]);
+}
+
 proptest! {
     /// Whatever happens, a client that follows the rules has the venue's book.
     #[test]

@@ -26,6 +26,24 @@ const GETS: [(&str, &str); 8] = [
     ("/public/funding-rate-history", "instId=BTC-USDT-SWAP&limit=5&before=1"),
 ];
 
+const POSTS: [(&str, &str); 6] = [
+    (
+        "/trade/order",
+        r#"{"instId":"BTC-USDT-SWAP","tdMode":"isolated","side":"buy","ordType":"optimal_limit_ioc","sz":"1.5","clOrdId":"n"}"#,
+    ),
+    (
+        "/trade/batch-orders",
+        r#"[{"instId":"BTC-USDT","tdMode":"cash","side":"sell","ordType":"post_only","px":"65000.1","sz":"0.1"},{"instId":"BTC-USDT"}]"#,
+    ),
+    ("/trade/cancel-batch-orders", r#"[{"instId":"BTC-USDT","clOrdId":"z"}]"#),
+    ("/trade/cancel-all-after", r#"{"timeOut":"60","tag":"t"}"#),
+    (
+        "/trade/close-position",
+        r#"{"instId":"BTC-USDT-SWAP","mgnMode":"cross","autoCxl":true,"clOrdId":"c"}"#,
+    ),
+    ("/account/set-leverage", r#"{"instId":"BTC-USDT-SWAP","lever":"5","mgnMode":"cross"}"#),
+];
+
 /// One byte replaced, or the text cut there.
 fn bent(text: &str, at: prop::sample::Index, byte: Option<u8>) -> String {
     let mut bytes = text.as_bytes().to_vec();
@@ -48,6 +66,10 @@ proptest! {
             (0..GETS.len(), any::<prop::sample::Index>(), any::<Option<u8>>()),
             1..10,
         ),
+        posts in prop::collection::vec(
+            (0..POSTS.len(), any::<prop::sample::Index>(), any::<Option<u8>>()),
+            1..10,
+        ),
     ) {
         let mut rig = Rig::with_book();
         rig.login(TRADE);
@@ -56,6 +78,12 @@ proptest! {
             let answers = rig.say(conn, &bent(SOCKET_TEXTS[text], at, byte));
             prop_assert!(!answers.is_empty());
             rig.publish();
+        }
+        for (post, at, byte) in posts {
+            let (path, body) = POSTS[post];
+            let reply = rig.post(path, &bent(body, at, byte));
+            prop_assert!(reply["code"].is_string() && reply["data"].is_array(), "{}", reply);
+            rig.pass(1);
         }
         for (get, at, byte) in gets {
             let (path, query) = GETS[get];

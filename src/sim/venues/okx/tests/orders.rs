@@ -206,6 +206,17 @@ fn what_is_wrong_with_an_order_is_said_in_its_row() {
 }
 
 #[test]
+fn market_orders_are_checked_in_what_they_are_sized_in() {
+    let mut rig = Rig::with_book();
+    rig.login(TRADE);
+    let buy = |quote: &str| format!(r#""side":"buy","ordType":"market","sz":"{quote}""#);
+    assert_eq!(codes(&rig.place(&buy("0.0000001"))).0, "51020");
+    assert_eq!(codes(&rig.place(&buy("99999999"))).0, "51005");
+    assert_eq!(codes(&rig.place(r#""side":"sell","ordType":"market","sz":"101""#)).0, "51005");
+    assert_eq!(codes(&rig.place(r#""side":"sell","ordType":"market","sz":"50""#)).0, "0");
+}
+
+#[test]
 fn client_ids_are_unique_among_open_orders_only() {
     let mut rig = Rig::with_book();
     rig.login(TRADE);

@@ -180,6 +180,10 @@ fn leverage_is_set_and_told() {
     assert_eq!(texts(&set["data"][0], ["lever", "mgnMode", "instId"]), ["5", "cross", SWAP]);
     let told = rig.get("/account/leverage-info", "instId=BTC-USDT-SWAP&mgnMode=cross");
     assert_eq!(told["data"][0]["lever"], "5");
+    let quiet = r#"{"channel":"positions","instType":"SWAP"}"#;
+    rig.subscribe(PRIVATE, quiet);
+    rig.now += 50;
+    assert_eq!(of(&mut rig, "positions").len(), 0, "there is no position to tell of");
     let too_much = rig.post("/account/set-leverage", &body.replace("\"5\"", "\"101\""));
     assert_eq!(too_much["code"], "59102");
     let spot = rig.post("/account/set-leverage", &body.replace("-SWAP", ""));
@@ -244,8 +248,10 @@ fn a_position_is_closed_at_the_market() {
     let mut rig = with_swap();
     let body = r#"{"instId":"BTC-USDT-SWAP","mgnMode":"cross","autoCxl":true}"#;
     assert_eq!(rig.post("/trade/close-position", body)["code"], "51023");
+    let isolated = body.replace("cross", "isolated");
     order(&mut rig, r#""side":"sell","ordType":"market","sz":"100""#);
     order(&mut rig, r#""side":"buy","ordType":"limit","px":"64000","sz":"100","reduceOnly":true"#);
+    assert_eq!(rig.post("/trade/close-position", &isolated)["code"], "51023");
     let closed = rig.post("/trade/close-position", body);
     shapes::same(&closed, "rest_close_position_ack");
     let told = rig.told();

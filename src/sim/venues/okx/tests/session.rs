@@ -37,6 +37,9 @@ fn a_login_is_acknowledged_and_a_bad_one_closes() {
         assert_eq!(refused(&answers[0]), (code.to_owned(), msg.to_owned()));
         assert_eq!(answers[1], r#"Close(4001, "Login failed")"#);
     }
+    // The venue's own client sends the time as a number.
+    let number = good.replace("\"1700000000\"", "1700000000");
+    assert_eq!(json(&rig.say(TRADE, &number)[0])["event"], "login");
     rig.now += 30_000;
     assert_eq!(json(&rig.say(TRADE, &good)[0])["event"], "login", "30 s are allowed");
     rig.now += 1;

@@ -1,29 +1,7 @@
 //! Every message has the members of the venue's own, with values of the same type.
 
 use super::*;
-
-/// Where `ours` is not shaped like `theirs`. Members that only we have are named if `exact`.
-fn differences(ours: &Value, theirs: &Value, exact: bool, path: &str, out: &mut Vec<String>) {
-    match (ours, theirs) {
-        (Value::Object(mine), Value::Object(wanted)) => {
-            for (name, value) in wanted {
-                match mine.get(name) {
-                    Some(own) => differences(own, value, exact, &format!("{path}.{name}"), out),
-                    None => out.push(format!("{path}.{name} is missing")),
-                }
-            }
-            let more = mine.keys().filter(|name| exact && !wanted.contains_key(*name));
-            out.extend(more.map(|name| format!("{path}.{name} is not the venue's")));
-        }
-        (Value::Array(mine), Value::Array(wanted)) => {
-            if let (Some(first), Some(wanted)) = (mine.first(), wanted.first()) {
-                differences(first, wanted, exact, &format!("{path}[]"), out);
-            }
-        }
-        _ if std::mem::discriminant(ours) == std::mem::discriminant(theirs) => {}
-        _ => out.push(format!("{path} is {ours}, the venue's is {theirs}")),
-    }
-}
+use crate::sim::venues::shapes as compare;
 
 /// Names of fixtures with their text.
 macro_rules! fixtures {
@@ -81,6 +59,7 @@ const FIXTURES: &[(&str, &str)] = fixtures![
     "ws_channel_conn_count_error",
     "ws_fills",
     "ws_funding_rate",
+    "ws_instruments",
     "ws_login_ack",
     "ws_login_error",
     "ws_mark_price",
@@ -111,37 +90,14 @@ fn fixture(name: &str) -> Value {
     json(found.unwrap_or_else(|| panic!("no fixture {name}")).1)
 }
 
-fn compare(ours: &Value, name: &str, exact: bool) {
-    let mut out = Vec::new();
-    differences(ours, &fixture(name), exact, "", &mut out);
-    assert!(out.is_empty(), "{name}: {out:#?}\nin {ours}");
-}
-
 /// Exactly the members of the fixture.
 pub(super) fn same(ours: &Value, name: &str) {
-    compare(ours, name, true);
+    compare::same(ours, &fixture(name));
 }
 
 /// All members of the fixture, and perhaps more.
 pub(super) fn covers(ours: &Value, name: &str) {
-    compare(ours, name, false);
-}
-
-#[test]
-fn the_comparison_finds_what_is_missing_added_or_of_another_type() {
-    let theirs = json(r#"{"a":"1","b":[{"c":1}],"d":{"e":true}}"#);
-    let found = |ours: &str, exact| {
-        let mut out = Vec::new();
-        differences(&json(ours), &theirs, exact, "", &mut out);
-        out
-    };
-    assert_eq!(found(r#"{"a":"","b":[],"d":{"e":false}}"#, true), [""; 0]);
-    assert_eq!(found(r#"{"b":[{"c":1}],"d":{"e":false}}"#, true), [".a is missing"]);
-    let number = ".b[].c is \"1\", the venue's is 1";
-    assert_eq!(found(r#"{"a":"","b":[{"c":"1"}],"d":{"e":false}}"#, true), [number]);
-    let more = r#"{"a":"","b":[],"d":{"e":false,"f":1}}"#;
-    assert_eq!(found(more, true), [".d.f is not the venue's"]);
-    assert_eq!(found(more, false), [""; 0]);
+    compare::covers(ours, &fixture(name));
 }
 
 #[test]

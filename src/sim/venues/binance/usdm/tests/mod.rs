@@ -172,7 +172,7 @@ macro_rules! fixture {
     ($name:literal) => {
         include_str!(concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/tests/fixtures/binance_usdm/usdm_",
+            "/tests/fixtures/binance/usdm_",
             $name,
             ".json"
         ))
