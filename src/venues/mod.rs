@@ -29,6 +29,7 @@ mod signing;
 mod sink;
 mod subscriptions;
 mod template;
+mod text;
 mod trading;
 mod universe;
 mod verdict;
