@@ -31,6 +31,7 @@ mod signing;
 mod sink;
 mod subscriptions;
 mod template;
+mod text;
 mod trading;
 mod universe;
 mod verdict;

@@ -114,6 +114,43 @@ fn pulled_plugs_are_put_back_and_nothing_is_counted_twice() {
     assert!(log.contains("resync"), "{log}");
 }
 
+/// A swap against spot of another venue, while connections break, book messages are missing, the
+/// venue's ids go back and orders lose their replies: positions, wallets and fees are the venue's own
+/// in the end.
+#[test]
+fn a_swap_is_traded_against_spot_through_every_fault() {
+    let folder = Folder::new();
+    let fault = |after: u32, kind: &str| {
+        format!("\n[[sim.fault]]\nafter_s = {after}\nvenue = \"okx\"\nkind = \"{kind}\"\n")
+    };
+    let faults = [
+        fault(2, "cut"),
+        fault(4, "skip_book_event"),
+        fault(5, "reset_books"),
+        fault(6, "repeat_events"),
+        fault(7, "lose_replies"),
+    ];
+    let instruments = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\"]\n";
+    let all = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@okx\", \"BTC/USDT:USDT@okx\"]\n";
+    let pair = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT:USDT@okx\"]\n";
+    let changes = [
+        (format!("{instruments}\n"), format!("{all}\n")),
+        (
+            "watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]".to_owned(),
+            "watchlist = [\"ETH/USDT@okx\"]".to_owned(),
+        ),
+        (format!("{instruments}spread_min"), format!("{pair}spread_min")),
+    ];
+    let changes: Vec<_> = changes.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    folder.config(&changes, &faults.concat());
+    let output = stoop(&folder, &["run", "--for", "12s", "--json"]);
+    let (summary, log) = (summary(&output), stderr(&output));
+    assert!(output.status.success(), "{summary}\n{log}");
+    assert_accounted(&summary);
+    assert!(number(&summary, "orders_filled") >= 10, "{summary}\n{log}");
+    assert!(log.contains("resync"), "{log}");
+}
+
 #[test]
 fn a_venue_clock_five_seconds_ahead_is_followed() {
     let folder = Folder::new();

@@ -30,6 +30,7 @@ mod tests;
 pub(super) use frames::Frames;
 pub(super) use signing::schemes as signing_schemes;
 
+use super::text::{with_path, write_u64};
 use super::{
     Connector, DecodeError, Endpoints, InstrumentName, SetupError, Value, VenueRow, VenueSetup,
 };
@@ -203,12 +204,6 @@ pub const ROW: VenueRow = VenueRow {
     trading,
 };
 
-/// Address of a socket: an endpoint may name the host alone or the whole path.
-fn with_path(endpoint: &str, path: &str) -> String {
-    let base = endpoint.trim_end_matches('/');
-    if base.ends_with(path) { base.to_owned() } else { format!("{base}{path}") }
-}
-
 /// A whole number that the venue writes as text in one place and as a number in another.
 fn whole(value: Value<'_>, name: &'static str) -> Result<u64, DecodeError> {
     match value.str() {
@@ -220,9 +215,4 @@ fn whole(value: Value<'_>, name: &'static str) -> Result<u64, DecodeError> {
 /// A member that holds a whole number as text or as a number.
 fn field_whole(object: Value<'_>, name: &'static str) -> Result<u64, DecodeError> {
     whole(object.field(name)?, name)
-}
-
-/// Appends the decimal digits of a number.
-fn write_u64(out: &mut Vec<u8>, number: u64) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }

@@ -31,6 +31,7 @@ mod tests;
 pub(super) use frames::Frames;
 pub(super) use signing::schemes as signing_schemes;
 
+use super::text::{with_path, write_u64};
 use super::{Connector, Endpoints, InstrumentName, SetupError, VenueRow, VenueSetup};
 use crate::types::{CommandKind, Costs, InstrumentKind, LIMITS_MAX, LimitSpec, Ppb};
 
@@ -159,15 +160,4 @@ fn market(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
 
 fn trading(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
     Ok(Box::new(trading::connector(&setup)?))
-}
-
-/// Appends the decimal digits of a number.
-fn write_u64(out: &mut Vec<u8>, number: u64) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-}
-
-/// Address of a socket: an endpoint may name the host alone or the whole path.
-fn with_path(endpoint: &str, path: &str) -> String {
-    let base = endpoint.trim_end_matches('/');
-    if base.ends_with(path) { base.to_owned() } else { format!("{base}{path}") }
 }

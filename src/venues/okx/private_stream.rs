@@ -56,8 +56,8 @@ pub(super) fn on_scanned(
     frame.rest().fold(first, |result, row| result.and(on_order(&row, names, desk)))
 }
 
-/// One row: the terms it shows, the fill it reports, and what the order has come to. A fill is
-/// reported whatever else is wrong with the row.
+/// One row: the terms it shows, the fill it reports, and what the order has come to. A fill is not
+/// lost for a fee that cannot be told.
 fn on_order(
     fields: &OrderFields<'_>,
     names: &Names,

@@ -113,6 +113,20 @@ fn write_fee(instrument: &Instrument, query: &mut Vec<u8>) {
     }
 }
 
+fn fills_path(since_ms: u64, mark: Mark) -> &'static str {
+    match mark.venue_ms.saturating_sub(since_ms) > FILLS_RECENT_MS {
+        true => "/api/v5/trade/fills-history",
+        false => "/api/v5/trade/fills",
+    }
+}
+
+fn bills_path(since_ms: u64, mark: Mark) -> &'static str {
+    match mark.venue_ms.saturating_sub(since_ms) > BILLS_RECENT_MS {
+        true => "/api/v5/account/bills-archive",
+        false => "/api/v5/account/bills",
+    }
+}
+
 /// Sends a request that is not an order.
 pub(super) fn send(
     ask: &Ask,
@@ -121,7 +135,6 @@ pub(super) fn send(
     mark: Mark,
     out: &mut Outbox,
 ) -> Result<(), EncodeError> {
-    let older = |since_ms: u64, recent_ms: u64| mark.venue_ms.saturating_sub(since_ms) > recent_ms;
     match *ask {
         Ask::CancelAll { instrument, .. } | Ask::OpenOrders { instrument, .. } => {
             let instrument = names.of_command(instrument)?;
@@ -140,11 +153,7 @@ pub(super) fn send(
         Ask::Fills { .. } => {
             let job = job.ok_or(EncodeError::Unsupported)?;
             let instrument = names.of_command(job.instrument)?;
-            let path = match older(job.start_ms, FILLS_RECENT_MS) {
-                true => "/api/v5/trade/fills-history",
-                false => "/api/v5/trade/fills",
-            };
-            get(out, mark, signer, path, |query| {
+            get(out, mark, signer, fills_path(job.start_ms, mark), |query| {
                 write_instrument(instrument, query);
                 write_page(Some(job.start_ms), cursor, query);
             })?;
@@ -154,11 +163,7 @@ pub(super) fn send(
             query.extend_from_slice(b"instType=SWAP");
         })?,
         Ask::Funding { since_ms, .. } => {
-            let path = match older(since_ms, BILLS_RECENT_MS) {
-                true => "/api/v5/account/bills-archive",
-                false => "/api/v5/account/bills",
-            };
-            get(out, mark, signer, path, |query| {
+            get(out, mark, signer, bills_path(since_ms, mark), |query| {
                 query.extend_from_slice(b"instType=SWAP&type=");
                 query.extend_from_slice(FUNDING.as_bytes());
                 write_page(Some(since_ms), cursor, query);
