@@ -123,7 +123,7 @@ fn venues_are_named_in_their_own_folders_only() {
         }
         for (number, line) in text.lines().enumerate() {
             let code = without_comment(line).to_lowercase();
-            if ["binance", "bybit", "okx"].iter().any(|name| code.contains(name)) {
+            if ["binance", "bybit", "okx", "hyperliquid"].iter().any(|name| code.contains(name)) {
                 problems.push(format!("src/{path}:{}: {}", number + 1, line.trim()));
             }
         }
