@@ -93,8 +93,8 @@ impl Assets {
             }
         }
         self.token(DOLLAR, 8);
-        for (place, rules) in spot.into_iter().enumerate() {
-            self.add_spot(rules, place as u32);
+        for rules in spot {
+            self.add_spot(rules);
         }
     }
 
@@ -115,9 +115,10 @@ impl Assets {
         });
     }
 
-    fn add_spot(&mut self, rules: &SymbolRules, place: u32) {
+    fn add_spot(&mut self, rules: &SymbolRules) {
+        // Only the first pair of all is named otherwise.
         let number = rules.symbol.strip_prefix('@').and_then(|text| text.parse().ok());
-        let index: u32 = number.unwrap_or(place);
+        let index: u32 = number.unwrap_or(0);
         let size_decimals = size_decimals(rules);
         let base = self.token(&rules.base, size_decimals);
         let quote = self.token(token_name(&rules.quote), 8);

@@ -1,5 +1,6 @@
 //! Whole conversations with the wire: exact requests, exact replies.
 
+mod embedded;
 mod info;
 mod limits;
 mod noise;
