@@ -192,27 +192,7 @@ fn rules_of(venue: &str) -> Vec<SymbolRules> {
         perpetual: None,
     };
     let (btc, eth) = if venue == "bybit" {
-        let btc = SymbolRules {
-            tick_size: number(1, 1),
-            lot_size: number(1, 6),
-            price_min: number(1, 1),
-            qty_min: number(11, 6),
-            qty_max: whole(83),
-            qty_market_max: number(415, 1),
-            notional_max: whole(8_000_000),
-            fee_decimals: 10,
-            ..common
-        };
-        let eth = SymbolRules {
-            tick_size: number(1, 2),
-            lot_size: number(1, 5),
-            price_min: number(1, 2),
-            qty_min: number(10, 5),
-            qty_max: whole(2_000),
-            qty_market_max: whole(1_000),
-            ..btc.clone()
-        };
-        (btc, eth)
+        finer(common)
     } else {
         let eth = SymbolRules {
             lot_size: number(1, 4),
@@ -238,6 +218,33 @@ fn rules_of(venue: &str) -> Vec<SymbolRules> {
         ],
         _ => vec![named(btc, "BTC", ""), named(eth, "ETH", "")],
     }
+}
+
+/// Spot of BTC and ETH with coarser prices and finer quantities.
+fn finer(common: SymbolRules) -> (SymbolRules, SymbolRules) {
+    let number = |mantissa: i64, decimals: u32| Decimal::new(mantissa, decimals);
+    let whole = Decimal::from;
+    let btc = SymbolRules {
+        tick_size: number(1, 1),
+        lot_size: number(1, 6),
+        price_min: number(1, 1),
+        qty_min: number(11, 6),
+        qty_max: whole(83),
+        qty_market_max: number(415, 1),
+        notional_max: whole(8_000_000),
+        fee_decimals: 10,
+        ..common
+    };
+    let eth = SymbolRules {
+        tick_size: number(1, 2),
+        lot_size: number(1, 5),
+        price_min: number(1, 2),
+        qty_min: number(10, 5),
+        qty_max: whole(2_000),
+        qty_market_max: whole(1_000),
+        ..btc.clone()
+    };
+    (btc, eth)
 }
 
 /// Perpetuals of these two, settled in USDT, with the rules that the venues have for them.
