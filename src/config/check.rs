@@ -150,7 +150,7 @@ impl Checker<'_> {
         parts: &InstrumentName<'_>,
         name: &Spanned<String>,
     ) -> Result<VenueId, ConfigError> {
-        venues::find_for(parts).or_else(|error| match error {
+        venues::find_for(parts).map_err(|error| match error {
             NoVenue::UnknownExchange => {
                 let mut known: Vec<&str> = Vec::new();
                 for row in venues::VENUES {
@@ -158,7 +158,7 @@ impl Checker<'_> {
                         known.push(row.exchange);
                     }
                 }
-                Err(self.unknown_venue(parts.exchange, &known, name))
+                self.unknown_venue(parts.exchange, &known, name)
             }
             NoVenue::KindNotTraded => {
                 let what = match parts.kind() {
@@ -167,7 +167,7 @@ impl Checker<'_> {
                 };
                 let text = name.get_ref();
                 let message = format!("{text:?}: {what} of {} cannot be traded", parts.exchange);
-                Err(self.error(name, message))
+                self.error(name, message)
             }
         })
     }
