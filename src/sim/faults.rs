@@ -175,7 +175,9 @@ fn names(text: &str, symbol: &str) -> bool {
     text.match_indices(symbol).any(|(at, _)| {
         let bytes = text.as_bytes();
         let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-        !part(before) && !part(bytes.get(at + symbol.len()))
+        let after = bytes.get(at + symbol.len());
+        // A point stands before a symbol in topics, and in the middle of longer ones.
+        !part(before) && !part(after) && after != Some(&b'.')
     })
 }
 
