@@ -4,6 +4,7 @@ use crate::support::{Folder, captures, stderr, stoop, summary};
 use serde_json::Value;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+use stoop::config::DEFAULT_TOML;
 
 fn number(summary: &Value, key: &str) -> u64 {
     summary[key].as_u64().unwrap_or_else(|| panic!("{key}: {summary}"))
@@ -149,6 +150,29 @@ fn a_swap_is_traded_against_spot_through_every_fault() {
     assert_accounted(&summary);
     assert!(number(&summary, "orders_filled") >= 10, "{summary}\n{log}");
     assert!(log.contains("resync"), "{log}");
+}
+
+/// The strategy that stands in comments in the example file, as it stands there but for a smaller
+/// edge: a few seconds have to do.
+#[test]
+fn the_example_of_cash_and_carry_trades_and_the_ledgers_agree() {
+    let folder = Folder::new();
+    let block = DEFAULT_TOML.find("# [[strategy]]").unwrap();
+    let lines = DEFAULT_TOML[block..].lines().take_while(|line| line.starts_with("# "));
+    let example: Vec<&str> = lines.map(|line| &line[2..]).collect();
+    let example = example.join("\n").replace("entry_bps = 8", "entry_bps = 4");
+    let instruments = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\"]\n\n";
+    let all = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\", \"BTC/USDT:USDT@okx\"]\n\n";
+    let eth = "watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]";
+    folder.config(&[(instruments, all), (eth, "watchlist = []")], &format!("\n{example}\n"));
+    let output = stoop(&folder, &["run", "--for", "12s", "--json"]);
+    let (summary, log) = (summary(&output), stderr(&output));
+    assert!(output.status.success(), "{summary}\n{log}");
+    assert_accounted(&summary);
+    let pairs = number(&summary["pairs"], "count");
+    assert!(pairs > 0 && number(&summary, "orders_filled") >= 10, "{summary}\n{log}");
+    let held = summary["pnl"]["USDT"]["unrealised"].as_str().unwrap();
+    assert!(held != "0" || number(&summary, "fills") > 20, "{summary}");
 }
 
 #[test]
