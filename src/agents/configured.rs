@@ -91,18 +91,16 @@ fn built_in(
     let legs = match &config.kind {
         StrategyKind::SpreadArb { legs, .. } | StrategyKind::Basis { legs, .. } => legs,
     };
-    let of = markets(config, legs.equal_quotes, instruments)?;
+    let of = markets(whole, config, legs.equal_quotes, instruments)?;
     let place = config.places;
     let qty = whole_lots(whole, config, ("qty", legs.qty), place.qty, &of)?;
     let naked = ("naked_qty_max", legs.contract.naked_qty_max);
     let naked_qty_max = scaled(whole, config, naked, place.naked_qty_max, of[0])?;
     let contract = built_contract(&legs.contract, naked_qty_max)?;
     if contract.naked_time_max_ns > 0 && of.iter().any(|row| row.quote != of[0].quote) {
-        return Err(format!(
-            "strategy {}: a contract between legs adds up what they cost, and they are priced in \
-             different assets: set naked_ms_max = 0 and watch them yourself",
-            config.name
-        ));
+        let text = "a contract between legs adds up what they cost, and they are priced in \
+                    different assets: set naked_ms_max = 0 and watch them yourself";
+        return Err(complaint(whole, config, place.instruments, text));
     }
     let (cooldown_ns, book_age_max_ns) = (legs.cooldown_ns, whole.limits.book_age_max_ns);
     Ok(match &config.kind {
@@ -126,8 +124,8 @@ fn built_in(
         } => {
             let [spot, perpetual] = of.as_slice() else { return Err(unnamed(config)) };
             if spot.is_perpetual() || !perpetual.is_perpetual() {
-                let why = "basis needs spot first, then a perpetual";
-                return Err(format!("strategy {}: {why}", config.name));
+                let text = "basis needs spot first, then a perpetual";
+                return Err(complaint(whole, config, place.instruments, text));
             }
             let qty_max = whole_lots(whole, config, ("qty_max", *qty_max), place.qty_max, &of)?;
             Box::new(Basis::new(BasisOptions {
@@ -154,6 +152,7 @@ fn unnamed(config: &StrategyConfig) -> String {
 /// The instruments of a strategy, of one underlying and, unless it says that they are as good as
 /// one, of one quote asset.
 fn markets<'t>(
+    whole: &Config,
     config: &StrategyConfig,
     equal_quotes: bool,
     instruments: &'t InstrumentTable,
@@ -161,17 +160,17 @@ fn markets<'t>(
     let found = config.instruments.iter().map(|name| instruments.by_name(name));
     let found: Option<Vec<&Instrument>> = found.collect();
     let found = found.filter(|found| !found.is_empty()).ok_or_else(|| unnamed(config))?;
-    let name = &config.name;
+    let wrong = |text: String| complaint(whole, config, config.places.instruments, &text);
     for other in &found[1..] {
-        let pair = format!("strategy {name}: {} and {}", found[0].name, other.name);
+        let pair = format!("{} and {}", found[0].name, other.name);
         if other.base != found[0].base {
-            return Err(format!("{pair} are of different underlyings"));
+            return Err(wrong(format!("{pair} are of different underlyings")));
         }
         if other.quote != found[0].quote && !equal_quotes {
-            return Err(format!(
+            return Err(wrong(format!(
                 "{pair} are priced in different assets: if those are as good as one to you, say \
                  equal_quotes = true"
-            ));
+            )));
         }
     }
     Ok(found)

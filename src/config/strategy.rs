@@ -57,6 +57,8 @@ pub struct StrategyPlaces {
     pub naked_qty_max: Place,
     /// `qty_max`, likewise.
     pub qty_max: Place,
+    /// `instruments`
+    pub instruments: Place,
 }
 
 const KINDS: [&str; 2] = ["spread_arb", "basis"];
@@ -85,6 +87,7 @@ impl Checker<'_> {
             qty: place(Some(&raw.qty)),
             naked_qty_max: place(raw.naked_qty_max.as_ref()),
             qty_max: place(raw.qty_max.as_ref()),
+            instruments: self.source.place(raw.instruments.span().start),
         };
         let instruments = raw.instruments.into_inner();
         let instruments = instruments.into_iter().map(Spanned::into_inner).collect();

@@ -50,6 +50,37 @@ fn a_cpu_that_is_not_there_is_named_with_its_line() {
 }
 
 #[test]
+fn instruments_that_a_strategy_cannot_pair_are_named_with_their_place() {
+    let all = "[\"BTC/USDT@binance\", \"BTC/USDT:USDT@okx\", \"BTC/USD:USDC@hyperliquid\", \
+               \"BTC/USDT@bybit\"]\n\n";
+    for (pair, more, what) in [
+        ("\"BTC/USDT:USDT@okx\", \"BTC/USDT@binance\"", "", "basis needs spot first"),
+        ("\"BTC/USDT@binance\", \"BTC/USD:USDC@hyperliquid\"", "", "BTC/USDT@binance and BTC/USD:"),
+        (
+            "\"BTC/USDT@binance\", \"BTC/USD:USDC@hyperliquid\"",
+            "equal_quotes = true\n",
+            "a contract between legs adds up",
+        ),
+    ] {
+        let folder = Folder::new();
+        let carry = format!(
+            "\n[[strategy]]\nname = \"carry\"\nkind = \"basis\"\ninstruments = [{pair}]\n\
+             entry_bps = 8\nexit_bps = 1\nqty = \"0.01\"\nqty_max = \"0.1\"\n\
+             cooldown_ms = 100\n{more}"
+        );
+        let two = "[\"BTC/USDT@binance\", \"BTC/USDT@bybit\"]\n\n";
+        let config = folder.config(&[(two, all)], &carry);
+        let text = std::fs::read_to_string(config).unwrap();
+        let line = 1 + text.lines().position(|line| line.contains(pair)).unwrap();
+        let output = stoop(&folder, &["check"]);
+        assert_eq!(code(&output), 3);
+        let said = stderr(&output);
+        let place = format!("error: engine.toml:{line}:15: strategy carry: {what}");
+        assert!(said.starts_with(&place), "{said}\n{place}");
+    }
+}
+
+#[test]
 fn a_quantity_finer_than_its_instrument_is_named_with_its_place() {
     for (from, to, what) in [
         (
