@@ -10,6 +10,7 @@
 
 mod arrivals;
 mod lines;
+mod pace;
 mod state;
 
 use super::latency::FeedLatency;
@@ -25,6 +26,7 @@ use crate::types::{
     Perpetual, PerpetualUpdate, TopOfBook, Trade,
 };
 use lines::Lines;
+use pace::Pace;
 
 /// Where one instrument's market data goes.
 pub struct FeedBook {
@@ -72,6 +74,8 @@ pub struct Feed {
     index: Vec<Option<usize>>,
     /// Books to fetch anew once the events of this message are done.
     resync: Vec<InstrumentId>,
+    /// By book.
+    paces: Vec<Pace>,
     /// What is kept where there are two connections.
     lines: Option<Lines>,
     /// Which of two is read first in this poll.
@@ -105,6 +109,7 @@ impl Feed {
             parts,
             index,
             resync: Vec::with_capacity(books),
+            paces: vec![Pace::default(); books],
             lines,
             turn: 0,
             started: false,
@@ -202,6 +207,8 @@ impl Feed {
             && lines.restarts(at, line, update, &book.book)
         {
             anew = book.book.start_anew() == Outcome::NeedResync;
+            // What is shown counts with the old ids.
+            book.top_sequence = 0;
         }
         let outcome = book.book.on_depth(update, bids, asks);
         if let Some(lines) = &mut self.lines {
@@ -264,10 +271,19 @@ impl Feed {
         new
     }
 
-    /// Asks for the snapshots that are wanted, each of one connection.
+    /// Asks for the snapshots that are wanted, each of one connection, and none too often.
     fn ask(&mut self, now: Nanos) {
-        while let Some(instrument) = self.resync.pop() {
-            let Some(at) = self.at(instrument) else { continue };
+        let mut index = 0;
+        while let Some(&instrument) = self.resync.get(index) {
+            let Some(at) = self.at(instrument) else {
+                self.resync.swap_remove(index);
+                continue;
+            };
+            if !self.paces[at].take(now) {
+                index += 1;
+                continue;
+            }
+            self.resync.swap_remove(index);
             let line = self.lines.as_mut().map_or(Some(0), |lines| lines.ask(at));
             if let Some(line) = line {
                 self.command_on(line, CommandKind::Resync(instrument), now);

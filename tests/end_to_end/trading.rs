@@ -189,7 +189,6 @@ fn one_strategy_trades_over_four_venues_and_the_ledgers_agree() {
         (two, four),
         ("watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]", "watchlist = []"),
         (&strategy.0, &strategy.1),
-        ("naked_ms_max = 500 ", "naked_ms_max = 0 "),
         ("# funding_every_s = 60", "funding_every_s = 3"),
     ];
     folder.config(&changes, "");

@@ -16,7 +16,8 @@ use crate::types::{BookState, DepthKind, DepthUpdate, Nanos};
 /// How long what lies behind a hole is held back for the other connection to close it. Copies come
 /// within milliseconds of each other; a book that stands still for longer had better be fetched.
 pub(super) const HOLD_NS: u64 = 100_000_000;
-/// A connection repeats itself now and then; one that does nothing else has started its ids anew.
+/// A connection repeats itself now and then, or what the other one has brought before it was lost; one
+/// that does nothing else counts with other ids.
 const REPEATED_MAX: u32 = 64;
 
 /// How far the deltas of one instrument have come on one connection since it was opened.
@@ -159,22 +160,33 @@ impl Lines {
             DepthKind::Delta if update.is_empty() => return false,
             DepthKind::Delta => {}
         }
-        if back {
+        // The connection that made the book may have counted on from other ids: once it is lost, all
+        // that comes stays behind the book.
+        let alone = !self.open[1 - line.min(1)];
+        let behind = alone && book.state() == BookState::Live && update.last_id <= book.id();
+        if back || behind {
             let applied = book.counters().applied;
             if known.repeated == 0 || known.applied != applied {
                 // Where the book goes on, the other connection was here before this one.
                 (known.repeated, known.applied) = (0, applied);
             }
             known.repeated += 1;
-            if known.repeated <= REPEATED_MAX {
-                return false;
-            }
-            shared.depth.clear();
-        } else if known.newest > 0 && update.first_id > known.newest + 1 {
+        } else {
+            known.repeated = 0;
+        }
+        let anew = known.repeated > REPEATED_MAX;
+        if back && !anew {
+            return false;
+        }
+        if !back && known.newest > 0 && update.first_id > known.newest + 1 {
             self.counts[line].missed += 1;
         }
-        (known.newest, known.sequence, known.repeated) = (update.last_id, update.sequence, 0);
-        back
+        if anew {
+            shared.depth.clear();
+            known.repeated = 0;
+        }
+        (known.newest, known.sequence) = (update.last_id, update.sequence);
+        anew
     }
 
     /// What became of a depth message; `recv_ns` is when it arrived.

@@ -67,6 +67,7 @@ impl TradingWire for Wire {
         history_apart: true,
         cancels_by_list: false,
         codes_with_status: false,
+        crowded: 10003,
         already_logged_in: login::ALREADY_LOGGED_IN,
         dead_man: dead_man::HABITS,
     };

@@ -291,7 +291,8 @@ pub(super) fn listings(
 }
 
 /// Fee rates; the venue writes costs as negative numbers. They stand by group of instruments; what
-/// has no group of its own pays what the kind pays.
+/// has no group of its own pays what the kind pays, a swap by what it settles in (`settle`, empty for
+/// spot).
 ///
 /// ```json
 /// {"feeGroup":[{"groupId":"1","maker":"-0.0008","taker":"-0.001"}],"instType":"SPOT",
@@ -301,14 +302,30 @@ pub(super) fn fee_rate(
     root: Value<'_>,
     of: &Instrument,
     listing: Option<&Listing>,
+    settle: &str,
 ) -> Result<FeeRate, DecodeError> {
     let row = root.field("data")?.items().next().ok_or(DecodeError::Missing("data"))?;
     let group = listing.map_or("", |listing| &listing.group);
     let is = |row: &Value<'_>| row.get("groupId").and_then(Value::str) == Some(group);
     let groups = row.get("feeGroup").filter(|_| !group.is_empty());
-    let row = groups.and_then(|groups| groups.items().find(is)).unwrap_or(row);
-    let rate = |name| ppb(row.get(name).map(Scalar::from), name).map(|rate| Ppb(-rate.0));
-    Ok(FeeRate { instrument: of.id, maker: rate("maker")?, taker: rate("taker")? })
+    let group = groups.and_then(|groups| groups.items().find(is));
+    // Without a group: of swaps the first two rates are those of coin-margined ones.
+    let stated =
+        |name: &str| row.get(name).and_then(Value::str).is_some_and(|rate| !rate.is_empty());
+    let [maker, taker] = match settle {
+        "USDC" if stated("makerUSDC") => ["makerUSDC", "takerUSDC"],
+        "USDT" if stated("makerU") => ["makerU", "takerU"],
+        _ => ["maker", "taker"],
+    };
+    let (row, maker, taker) = match group {
+        Some(group) => (group, "maker", "taker"),
+        None => (row, maker, taker),
+    };
+    let rate = |name| {
+        let cost = ppb(row.get(name).map(Scalar::from), name)?;
+        cost.0.checked_neg().map(Ppb).ok_or(DecodeError::Invalid(name))
+    };
+    Ok(FeeRate { instrument: of.id, maker: rate(maker)?, taker: rate(taker)? })
 }
 
 /// One bill, if it is funding of an instrument of ours.

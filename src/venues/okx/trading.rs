@@ -124,6 +124,7 @@ impl TradingWire for Wire {
         cancels_by_list: true,
         codes_with_status: true,
         already_logged_in: 0,
+        crowded: 0,
         dead_man: DeadManHabits {
             subscribe: None,
             // Three may be lost before it goes off.
@@ -293,7 +294,9 @@ impl TradingWire for Wire {
     }
 
     fn fee_rate(&self, root: Value<'_>, of: &Instrument) -> Result<FeeRate, DecodeError> {
-        account::fee_rate(root, of, self.listings.get(of.id.index()))
+        let assets = &self.names.instruments.assets;
+        let settle = if of.is_perpetual() { assets.name(of.settle) } else { "" };
+        account::fee_rate(root, of, self.listings.get(of.id.index()), settle)
     }
 
     fn funding_row(&self, row: Value<'_>) -> Result<Option<FundingPayment>, DecodeError> {

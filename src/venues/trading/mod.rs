@@ -212,7 +212,8 @@ impl<W: TradingWire> Core<W> {
                 self.on_dead_man_subscribed(code, now, events);
                 Ok(())
             }
-            Message::Closing => {
+            Message::Missing if channel != Channel::Private => Err(DecodeError::UnknownKind),
+            Message::Closing | Message::Missing => {
                 self.drain(channel, now, out, events);
                 Ok(())
             }
@@ -222,7 +223,12 @@ impl<W: TradingWire> Core<W> {
                 // A code that concerns the connection may come without a request.
                 let flight = match flight {
                     Some(flight) if flight.channel == channel => flight,
-                    _ if id.is_none() && reply.code != 0 => return Ok(()),
+                    _ if id.is_none() && reply.code != 0 => {
+                        if W::effect(reply.code) == Effect::Nothing {
+                            self.notice(events, VenueNotice::RequestFailed(reply.code));
+                        }
+                        return Ok(());
+                    }
                     _ => return Err(DecodeError::UnknownRequest),
                 };
                 self.on_order_reply(&flight, &reply, now, events)

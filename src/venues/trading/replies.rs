@@ -100,6 +100,11 @@ impl<W: TradingWire> Core<W> {
                 self.on_change_taken(flight);
                 return Ok(());
             }
+            // The stream has told of it already.
+            (Verdict::Refused(_), Ask::Replace(_)) if flight.phase == Phase::Seen => {
+                self.flights.remove(flight.id);
+                return Ok(());
+            }
             (Verdict::Refused(reason), ask) => {
                 self.flights.remove(flight.id);
                 let kind = match ask {
@@ -264,8 +269,9 @@ impl<W: TradingWire> Core<W> {
         {
             return self.on_status(&flight, status, limit, now, out, events);
         }
-        let result = parser
-            .read(response.body, |root| self.on_rest_body(&flight, root, limit, now, out, events));
+        let result = parser.read(response.body, |root| {
+            self.on_rest_body(&flight, (status, root), limit, now, out, events)
+        });
         // Whatever the reply was, it settles its request; an order's outcome is then unknown.
         if result.is_err() {
             self.on_lost(id.0, now, events);
@@ -330,7 +336,7 @@ impl<W: TradingWire> Core<W> {
     fn on_rest_body(
         &mut self,
         flight: &Flight,
-        root: Value<'_>,
+        (status, root): (u16, Value<'_>),
         limit: LimitState,
         now: Nanos,
         out: &mut Outbox,
@@ -339,6 +345,12 @@ impl<W: TradingWire> Core<W> {
         let reply = W::reply(&flight.ask, root, limit)?;
         let code = reply.code;
         self.on_effect(&reply, Channel::Rest, now, out, events);
+        let broken = status == 408 || status >= 500;
+        if flight.ask.is_order() && broken && matches!(W::verdict(code), Verdict::Refused(_)) {
+            // The venue did not finish, whatever else it says: it may have acted.
+            self.on_lost(flight.id, now, events);
+            return Ok(());
+        }
         if flight.ask.is_order() {
             return self.on_order_reply(flight, &reply, now, events);
         }

@@ -64,6 +64,9 @@ pub(in crate::venues) enum Message<'a> {
     Data(&'a str),
     /// The venue will close the connection soon.
     Closing,
+    /// Something of what the socket subscribes to will not come: no private socket is ready without
+    /// it, and no order socket needs it.
+    Missing,
 }
 
 /// What a code demands besides.
@@ -124,6 +127,9 @@ pub(in crate::venues) struct Habits {
     pub(in crate::venues) codes_with_status: bool,
     /// Code of a second login on one socket, which is none the worse for it; 0 if there is none.
     pub(in crate::venues) already_logged_in: i32,
+    /// Code of a refused login that may mean a wrong key, or too many sockets of the account; 0 if there
+    /// is none.
+    pub(in crate::venues) crowded: i32,
     pub(in crate::venues) dead_man: DeadManHabits,
 }
 

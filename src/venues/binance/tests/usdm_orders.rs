@@ -372,6 +372,37 @@ fn orders_wait_for_the_stream_and_cancels_do_not() {
 }
 
 #[test]
+fn cancels_and_queries_go_over_rest_while_no_order_connection_is_there() {
+    for secret in [PEM, SECRET] {
+        let mut rig = Rig::futures_ready(&futures_setup(secret, false));
+        rig.close(Channel::Trade);
+        assert_eq!(rig.submit(CommandKind::New(order())), Err(EncodeError::NotReady));
+        assert_eq!(rig.submit(change(1, 1)), Err(EncodeError::NotReady));
+        rig.submit(CommandKind::Cancel(id("325078477"))).unwrap();
+        let cancel = rig.requested();
+        assert!(cancel.line.starts_with("DELETE /fapi/v1/order?"), "{}", cancel.line);
+        assert!(cancel.line.contains("&signature="), "{}", cancel.line);
+        rig.submit(CommandKind::Query(id("325078477"))).unwrap();
+        assert!(rig.requested().line.starts_with("GET /fapi/v1/order?"));
+        rig.close(Channel::Rest);
+        assert_eq!(rig.submit(CommandKind::Cancel(id("1"))), Err(EncodeError::NotReady));
+    }
+}
+
+#[test]
+fn a_dead_man_switch_of_many_instruments_needs_a_longer_window() {
+    use super::super::dead_man::DeadMan;
+    let mut setup = futures_setup(PEM, false);
+    let count = setup.instruments.of_venue(setup.venue).count() as u32;
+    setup.dead_man_switch_s = Some(3 * count);
+    assert!(DeadMan::new(&setup).is_ok());
+    setup.dead_man_switch_s = Some(3 * count - 1);
+    let error = DeadMan::new(&setup).err().unwrap();
+    assert_eq!(error, crate::venues::SetupError::DeadManTooShort(3 * count));
+    assert!(error.to_string().contains(&format!("at least {}", 3 * count)), "{error}");
+}
+
+#[test]
 fn costs_are_the_documented_weights() {
     for (kind, expected) in [
         (CommandKind::New(order()), [0, 1, 1]),
