@@ -202,6 +202,8 @@ pub struct SimConfig {
     pub taker_fee: Decimal,
     /// Asset to balance at each venue.
     pub balances: BTreeMap<String, Decimal>,
+    /// Time between payments of funding of all perpetuals, ms; as the venues have it without.
+    pub funding_interval_ms: Option<u64>,
     /// Recorded frames to replay.
     pub capture: Option<PathBuf>,
     /// Venue that was recorded.

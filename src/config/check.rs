@@ -437,6 +437,9 @@ impl Checker<'_> {
         for fault in &raw.fault {
             faults.push(self.fault(fault, used)?);
         }
+        let funding = raw.funding_every_s.as_ref();
+        let funding =
+            funding.map(|every| self.in_range(every, 1, 86_400, "funding_every_s")).transpose()?;
         let flow = &raw.flow;
         self.number(&flow.speed, 1e6, "speed")?;
         self.number(&flow.spreads_per_second, 1000.0, "spreads_per_second")?;
@@ -447,6 +450,7 @@ impl Checker<'_> {
             maker_fee: ratio(raw.maker_fee_bps),
             taker_fee: ratio(raw.taker_fee_bps),
             balances: raw.balances,
+            funding_interval_ms: funding.map(|every| every as u64 * 1_000),
             capture: raw.flow.capture,
             capture_venue,
             speed: *raw.flow.speed.get_ref(),
