@@ -274,7 +274,7 @@ class Judge:
         """A limit order larger than the best ask fills in part, rests, and is cancelled."""
         before, last = self.balances(), self.rest.my_trades(SYMBOL, limit=1)
         start = last[0]["id"] + 1 if last else 0
-        for attempt in range(20):
+        for attempt in range(60):
             ticker = self.rest.book_ticker(SYMBOL)
             price = Decimal(ticker["askPrice"])
             # The rest is large, so that it is still there when its cancel arrives.
@@ -289,7 +289,7 @@ class Judge:
                 note = self.check_partial(number, placed["result"], cancel["result"])
                 self.check_books(before, start)
                 return f"{note}, attempt {attempt + 1}"
-        raise Failed("no order out of 20 was filled in part")
+        raise Failed("no order out of 60 was filled in part")
 
     def check_partial(self, number, placed, cancelled):
         first = self.api.event("executionReport", "first fill", i=number, x="TRADE")

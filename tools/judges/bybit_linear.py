@@ -135,7 +135,7 @@ class Judge(Bybit):
         guard.exit()
         row = self.state(link, "Cancelled")
         check(time.monotonic() - started > 2, "the protection came early")
-        return row["cancelType"]
+        equal(row["cancelType"], "CancelByDCP", "cancelType")
 
     # Positions.
 

@@ -99,7 +99,7 @@ class Judge(Bybit):
         """A buy for more than the best ask holds: fills in part, rests, is cancelled."""
         before = self.balances()
         links = []
-        for _ in range(20):
+        for _ in range(60):
             ask, size = self.best("a")
             qty, link = floor(size + Decimal("20"), self.lot), new_id()
             links.append(link)
@@ -118,7 +118,7 @@ class Judge(Bybit):
                 equal(last["cancelType"], "CancelByUser", "cancelType")
                 break
         else:
-            raise Failed("20 orders for more than the best ask: none filled in part")
+            raise Failed("60 orders for more than the best ask: none filled in part")
         self.compare_fills(links, before)
 
     def compare_fills(self, links, before):
