@@ -10,6 +10,8 @@
 
 mod binance;
 mod bybit;
+#[cfg(test)]
+mod client_signed;
 pub mod decimal;
 mod digits;
 mod fields;

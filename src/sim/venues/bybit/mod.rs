@@ -228,7 +228,7 @@ impl Bybit {
             let symbols = exchange.symbols().iter().map(|rules| rules.symbol.clone());
             let symbols = symbols.filter(|symbol| Category::of(symbol) == category);
             for symbol in symbols.collect::<Vec<_>>() {
-                exchange.cancel_all(account, Some(&symbol), now_ms);
+                exchange.cancel_all_for(account, Some(&symbol), Cause::Unattended, now_ms);
             }
         }
     }

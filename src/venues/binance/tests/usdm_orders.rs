@@ -10,7 +10,7 @@ use crate::types::{
 };
 use crate::venues::{DecodeError, EncodeError};
 
-fn order() -> NewOrder {
+pub(super) fn order() -> NewOrder {
     NewOrder {
         client_id: ORDER,
         instrument: BTC,
@@ -24,12 +24,12 @@ fn order() -> NewOrder {
     }
 }
 
-fn id(number: &str) -> CancelOrder {
+pub(super) fn id(number: &str) -> CancelOrder {
     let venue_order_id = VenueOrderId::new(number).unwrap();
     CancelOrder { client_id: ORDER, venue_order_id, instrument: BTC }
 }
 
-fn change(price: i64, qty: i64) -> CommandKind {
+pub(super) fn change(price: i64, qty: i64) -> CommandKind {
     let CancelOrder { client_id, venue_order_id, instrument } = id("325078477");
     let (price, qty) = (Price(price), Qty(qty));
     CommandKind::Replace(ReplaceOrder { client_id, venue_order_id, instrument, price, qty })

@@ -2,6 +2,7 @@
 //!
 //! The messages are written after the venue's documentation and stand in `tests/fixtures/bybit`.
 
+mod client;
 mod dead_man;
 mod orders;
 mod outside;
