@@ -1,4 +1,4 @@
-//! Subscriptions of the public socket: what was asked for, what came, what to ask for again.
+//! Subscriptions of a public socket: what was asked for, what came, what to ask for again.
 //!
 //! For venues that push snapshot and deltas on one socket. How a request is written is the venue's
 //! affair ([`Dialect`]). Several instruments share a request, or one needs several ([`Habits`]). One
@@ -121,6 +121,7 @@ struct Stream {
 pub(super) struct Subscriptions {
     /// In order of their symbols.
     streams: Vec<Stream>,
+    channel: Channel,
     dialect: Dialect,
     habits: Habits,
     first_message_ns: u64,
@@ -130,8 +131,20 @@ pub(super) struct Subscriptions {
 }
 
 impl Subscriptions {
+    /// Of all instruments of the venue.
     pub(super) fn new(setup: &VenueSetup, dialect: Dialect) -> Self {
-        let streams = setup.instruments.of_venue(setup.venue).map(|instrument| Stream {
+        Self::of(setup, dialect, Channel::Public, |_| true)
+    }
+
+    /// Of those that this channel brings.
+    pub(super) fn of(
+        setup: &VenueSetup,
+        dialect: Dialect,
+        channel: Channel,
+        brings: impl Fn(&Instrument) -> bool,
+    ) -> Self {
+        let ours = setup.instruments.of_venue(setup.venue).filter(|row| brings(row));
+        let streams = ours.map(|instrument| Stream {
             instrument: instrument.clone(),
             phase: Phase::Off,
             depth_seen: false,
@@ -146,6 +159,7 @@ impl Subscriptions {
         streams.sort_by(|a, b| a.instrument.symbol.cmp(&b.instrument.symbol));
         Self {
             streams,
+            channel,
             dialect,
             habits: Habits::default(),
             first_message_ns: u64::from(setup.first_message_timeout_ms) * 1_000_000,
@@ -153,6 +167,12 @@ impl Subscriptions {
             ready: false,
             last_request: 0,
         }
+    }
+
+    /// Where they come from.
+    #[inline]
+    pub(super) fn channel(&self) -> Channel {
+        self.channel
     }
 
     /// The same for a venue of other habits.
@@ -301,7 +321,7 @@ impl Subscriptions {
         for part in 0..parts {
             let ask = Ask { op, request, depth, depth_only, part };
             let mut instruments = chosen.iter().map(|&at| &self.streams[at].instrument);
-            out.frame(Channel::Public, |frame| write(frame, &ask, &mut instruments))?;
+            out.frame(self.channel, |frame| write(frame, &ask, &mut instruments))?;
         }
         Ok(())
     }
@@ -341,7 +361,7 @@ impl Subscriptions {
         match control {
             Control::Subscribed(_) => self.set_ready(events)?,
             Control::Pong | Control::Unsubscribed => {}
-            Control::Closing => notice(events, VenueNotice::ShutdownAnnounced(Channel::Public)),
+            Control::Closing => notice(events, VenueNotice::ShutdownAnnounced(self.channel)),
             Control::Refused(request, text) => self.on_refused(request, text, now, events),
         }
         Ok(())
@@ -384,7 +404,7 @@ impl Subscriptions {
             return Ok(());
         }
         self.ready = true;
-        Ok(events.push(Event::Notice(VenueNotice::Readiness(Channel::Public, Readiness::Ready)))?)
+        Ok(events.push(Event::Notice(VenueNotice::Readiness(self.channel, Readiness::Ready)))?)
     }
 
     /// The instrument with this index, if its data is wanted.
