@@ -9,7 +9,8 @@ use crate::net::{
     HttpRequest, LinkId, LinkOptions, Net, NetEvent, NetOptions, SendError, Transport,
 };
 use crate::types::{
-    Channel, Command, Event, Events, InstrumentId, Nanos, OrderLines, Readiness, VenueNotice};
+    Channel, Command, Event, Events, InstrumentId, Nanos, OrderLines, Readiness, VenueNotice,
+};
 use crate::venues::{
     Connector, DecodeError, EncodeError, Outbox, Output, Request, RequestId, Response, Scans,
 };

@@ -11,6 +11,7 @@
 mod binance;
 mod bybit;
 pub mod decimal;
+mod dialect;
 mod digits;
 mod fields;
 mod flight;
@@ -307,6 +308,9 @@ pub struct VenueRow {
     /// Reads the reply to `instruments_request`; unknown symbols are simply not in the list.
     pub decode_instruments:
         fn(kind: InstrumentKind, body: &mut [u8]) -> Result<Vec<InstrumentSpec>, DecodeError>,
+    /// Asks for what follows such a reply, where the venue lists in pages; none behind the last.
+    pub next_instruments:
+        fn(kind: InstrumentKind, body: &mut [u8]) -> Result<Option<PlainRequest>, DecodeError>,
     /// The venue's own symbol of an instrument, as it stands in `instruments_request`.
     pub symbol: fn(name: &InstrumentName<'_>) -> String,
     /// Fee rates of its base tier, maker and taker: what an account without a volume pays.
@@ -324,6 +328,11 @@ pub struct VenueRow {
     pub market: fn(VenueSetup) -> Result<Box<dyn Connector>, SetupError>,
     /// Connector for orders, private stream and account.
     pub trading: fn(VenueSetup) -> Result<Box<dyn Connector>, SetupError>,
+}
+
+/// [`VenueRow::next_instruments`] of venues that list everything at once.
+fn all_at_once(_: InstrumentKind, _: &mut [u8]) -> Result<Option<PlainRequest>, DecodeError> {
+    Ok(None)
 }
 
 /// The table of venues; a [`crate::types::VenueId`] is an index into it.
