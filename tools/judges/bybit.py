@@ -51,7 +51,7 @@ class Bybit:
         from pybit.exceptions import InvalidRequestError
 
         pybit._http_manager.HTTP_URL = self.venue["rest"]
-        unified.PUBLIC_WSS = self.venue["public"].replace("/spot", "/" + self.category)
+        unified.PUBLIC_WSS = self.venue["public"].rstrip("/") + "/v5/public/" + self.category
         unified.PRIVATE_WSS = self.venue["private"]
         pybit._websocket_trading.TRADE_WSS = self.venue["trade"]
         self.unified, self.refusal = unified, InvalidRequestError
