@@ -242,6 +242,11 @@ fn wrong_limits_have_their_place() {
         assert!(complaint.starts_with(&format!("engine.toml:{}:", line(strategy))), "{complaint}");
         assert!(complaint.ends_with(message), "{complaint}");
     }
+    let seed = "seed = 7 ";
+    assert_eq!(
+        complaint(&with(seed, &format!("funding_every_s = 0\n{seed}"))),
+        format!("engine.toml:{}:19: funding_every_s = 0 must be from 1 to 86400", line(seed))
+    );
     let not_limited = Config::embedded().unwrap().not_limited().unwrap();
     assert_eq!(
         not_limited,
