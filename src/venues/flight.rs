@@ -51,6 +51,11 @@ pub(super) enum Ask {
     },
     /// How the account is set up.
     Account,
+    /// What positions stand on: of the whole account, then of one perpetual.
+    MarginMode,
+    Margin(InstrumentId),
+    /// Makes the latter what is configured.
+    SetMargin(InstrumentId),
     /// The venue's numbers of its instruments of one kind.
     Rules(InstrumentKind),
     FeeRate(InstrumentId),
@@ -94,6 +99,11 @@ impl Ask {
     /// Whether it changes an order: its reply is timed, and its loss makes the outcome unknown.
     pub(super) fn is_order(&self) -> bool {
         matches!(self, Self::New(_) | Self::Cancel(_) | Self::Replace(_))
+    }
+
+    /// Whether it asks what positions stand on.
+    pub(super) fn is_margin(&self) -> bool {
+        matches!(self, Self::MarginMode | Self::Margin(_))
     }
 
     fn is_change(&self) -> bool {

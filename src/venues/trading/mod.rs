@@ -32,7 +32,7 @@ pub(super) use templates::Values;
 #[cfg(test)]
 pub(super) use templates::{Templates, tests as template_tests};
 pub(super) use wire::{
-    DeadManHabits, Desk, Effect, Habits, LimitState, Mark, Message, Reply, TradingWire,
+    DeadManHabits, Desk, Effect, Habits, Lesson, LimitState, Mark, Message, Reply, TradingWire,
 };
 
 use super::flight::{Ask, Flights};

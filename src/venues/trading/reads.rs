@@ -83,9 +83,10 @@ impl<W: TradingWire> Core<W> {
                 self.sink(events).push(Event::Fee(rate))?;
             }
             Ask::DeadMan { .. } => self.on_dead_man(None, now, events),
-            Ask::Account | Ask::Rules(_) => {
+            Ask::Account | Ask::Rules(_) | Ask::MarginMode | Ask::Margin(_) => {
                 return self.on_lesson(&flight.ask, root, now, events);
             }
+            Ask::SetMargin(_) => self.on_changed(now),
             Ask::New(_) | Ask::Cancel(_) | Ask::Replace(_) => {}
         }
         Ok(())

@@ -221,7 +221,8 @@ impl<W: TradingWire> Core<W> {
                 self.notice(events, VenueNotice::CancelAllFailed(instrument, code));
             }
             Ask::DeadMan { .. } => self.on_dead_man(Some(code), now, events),
-            Ask::Account | Ask::Rules(_) => {
+            Ask::SetMargin(_) => self.on_change_failed(code, now, events),
+            Ask::Account | Ask::Rules(_) | Ask::MarginMode | Ask::Margin(_) => {
                 self.on_lesson_failed(now);
                 self.notice(events, VenueNotice::RequestFailed(code));
             }
