@@ -2,7 +2,7 @@
 //!
 //! The books are private to this agent; the region gets the top of book and the best levels. A
 //! gap costs a resync of that book, never of the connection; a lost connection makes every book
-//! stale in the poll that notices it.
+//! that it brought stale in the poll that notices it.
 //!
 //! With two connections to the same streams whatever comes first is taken and the other one is a
 //! copy. A book then has a gap only if neither brings what is missing, and is stale only if neither
@@ -25,6 +25,7 @@ use crate::types::{
     Perpetual, PerpetualUpdate, TopOfBook, Trade,
 };
 use lines::Lines;
+use state::Sources;
 
 /// Where one instrument's market data goes.
 pub struct FeedBook {
@@ -74,6 +75,7 @@ pub struct Feed {
     resync: Vec<InstrumentId>,
     /// What is kept where there are two connections.
     lines: Option<Lines>,
+    sources: Sources,
     /// Which of two is read first in this poll.
     turn: usize,
     started: bool,
@@ -100,12 +102,16 @@ impl Feed {
         if lines.is_some() {
             parts.books.iter_mut().for_each(|book| book.book.set_redundant());
         }
+        let first = parts.sessions.first();
+        let channel_of = |id| first.map_or(Channel::Public, |session| session.brings(id));
+        let sources = Sources::new(parts.books.iter().map(|book| book.instrument), channel_of);
         let health = FeedHealth { line_count: parts.sessions.len() as u64, ..Default::default() };
         Self {
             parts,
             index,
             resync: Vec::with_capacity(books),
             lines,
+            sources,
             turn: 0,
             started: false,
             health,
@@ -390,8 +396,8 @@ impl Feed {
         let Some(step) = self.parts.sessions[line].step(now) else { return false };
         self.health.last_recv_ns = step.recv_ns;
         self.health.lines[line].last_recv_ns = step.recv_ns;
-        if step.closed == Some(Channel::Public) {
-            self.on_lost(line, now);
+        if let Some(closed) = step.closed.filter(|channel| self.sources.has(*channel)) {
+            self.on_lost(line, closed, now);
         }
         self.on_events(line, step.recv_ns);
         self.ask(now);

@@ -138,6 +138,8 @@ pub enum SetupError {
     NoCredentials,
     /// The secret is not what its first line says.
     BadSecret(&'static str),
+    /// An address that cannot serve what is configured.
+    BadAddress(&'static str),
 }
 
 impl fmt::Display for SetupError {
@@ -145,6 +147,7 @@ impl fmt::Display for SetupError {
         match self {
             Self::MixedKinds => f.write_str("spot and perpetuals of one venue at the same time"),
             Self::NoCredentials => f.write_str("no API key and secret are configured"),
+            Self::BadAddress(why) => write!(f, "the address cannot be used: {why}"),
             Self::BadSecret(why) => write!(f, "the API secret cannot be used: {why}"),
         }
     }

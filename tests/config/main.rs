@@ -267,12 +267,6 @@ fn unknown_venues_and_instruments_are_named() {
              BASE/QUOTE@venue, or BASE/QUOTE:SETTLE@venue for a perpetual"
         )
     );
-    assert_eq!(
-        complaint(&with("[\"BTC/USDT@binance\"", "[\"BTC/USDT:USDT@bybit\"")),
-        format!(
-            "engine.toml:{at}:16: \"BTC/USDT:USDT@bybit\": perpetuals of bybit cannot be traded"
-        )
-    );
     let text = DEFAULT_TOML.replace("cooldown_ms = 20", "cooldown_ms = 20 # x");
     let text = text.replacen(
         "kind = \"spread_arb\"     # buys where the ask is below the other venue's bid, sells there\n\

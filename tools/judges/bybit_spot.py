@@ -5,7 +5,7 @@
 
 CONFIG is a JSON file, `-` for standard input, or the JSON itself:
 
-    {"bybit": {"rest": "https://localhost:1234", "public": "wss://localhost:1234/v5/public/spot",
+    {"bybit": {"rest": "https://localhost:1234", "public": "wss://localhost:1234",
                "private": "wss://localhost:1234/v5/private", "trade": "wss://localhost:1234/v5/trade",
                "key": "...", "secret": "..."},
      "ca": "/path/to/ca.pem"}
@@ -132,7 +132,8 @@ class Judge:
         import pybit.unified_trading as unified
 
         pybit._http_manager.HTTP_URL = self.venue["rest"]
-        unified.PUBLIC_WSS = self.venue["public"]
+        host = self.venue["public"].rstrip("/").removesuffix("/v5/public/spot")
+        unified.PUBLIC_WSS = host + "/v5/public/spot"
         unified.PRIVATE_WSS = self.venue["private"]
         pybit._websocket_trading.TRADE_WSS = self.venue["trade"]
         self.unified = unified

@@ -38,6 +38,8 @@ struct Shared {
     depth: Arrivals,
     tops: Arrivals,
     prints: Prints,
+    /// Connections that bring it are open.
+    open: [bool; FEED_LINES],
     /// Whose top is shown: it alone may repeat its sequence.
     top_line: usize,
     /// Who was asked for a snapshot that has not come yet.
@@ -80,8 +82,7 @@ struct Hold {
 pub(super) struct Lines {
     books: Vec<Shared>,
     counts: [Counts; FEED_LINES],
-    /// Connections that are open, and those whose requests have a way.
-    open: [bool; FEED_LINES],
+    /// Connections whose requests have a way.
     rest: [bool; FEED_LINES],
     holding: Vec<Hold>,
 }
@@ -94,6 +95,7 @@ impl Lines {
             depth: Arrivals::default(),
             tops: Arrivals::default(),
             prints: Prints::default(),
+            open: [false; FEED_LINES],
             top_line: 0,
             fetcher: None,
             filled: 0,
@@ -101,7 +103,6 @@ impl Lines {
         Self {
             books: (0..books).map(shared).collect(),
             counts: Default::default(),
-            open: [false; FEED_LINES],
             rest: [false; FEED_LINES],
             holding: Vec::with_capacity(books),
         }
@@ -112,18 +113,18 @@ impl Lines {
         self.rest[line] = up;
     }
 
-    /// Its market data flows, or is about to.
-    pub fn set_open(&mut self, line: usize) {
-        self.open[line] = true;
+    /// Market data of a book flows there, or is about to.
+    pub fn set_open(&mut self, at: usize, line: usize) {
+        self.books[at].open[line] = true;
     }
 
-    /// A connection is lost. What it has brought stays known: copies of it may still come.
-    pub fn on_lost(&mut self, line: usize) {
-        self.open[line] = false;
-        for book in &mut self.books {
-            book.progress[line] = Progress::default();
-            book.prints.on_lost(line);
-        }
+    /// A connection brings a book no more. What it has brought stays known: copies of it may still
+    /// come.
+    pub fn on_lost(&mut self, at: usize, line: usize) {
+        let book = &mut self.books[at];
+        book.open[line] = false;
+        book.progress[line] = Progress::default();
+        book.prints.on_lost(line);
     }
 
     /// Whether some connection has brought deltas of this book since it was opened.
@@ -236,7 +237,7 @@ impl Lines {
     ) -> bool {
         let shared = &mut self.books[at];
         self.counts[line].arrived(shared.tops.note(line, sequence, recv_ns));
-        let own = shared.top_line == line || !self.open[shared.top_line];
+        let own = shared.top_line == line || !shared.open[shared.top_line];
         let taken = sequence > shown || (sequence == shown && own);
         if taken {
             shared.top_line = line;
@@ -271,7 +272,7 @@ impl Lines {
             .fetcher
             .or_else(|| all.clone().filter(brings).find(|line| self.rest[*line]))
             .or_else(|| all.clone().find(brings))
-            .or_else(|| all.clone().find(|line| self.open[*line]));
+            .or_else(|| all.clone().find(|line| shared.open[*line]));
         shared.fetcher = chosen;
         chosen
     }

@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use super::super::flight::Ask;
-use super::super::trading::{Lesson, Mark, Names};
+use super::super::trading::{Lesson, Mark, Names, leverage_lesson};
 use super::super::{DecodeError, EncodeError, Outbox, Value};
 use super::auth::Signer;
 use super::fields::amount;
@@ -20,17 +20,6 @@ pub(super) fn mode(settings: MarginSettings) -> &'static str {
         Some(MarginMode::Isolated) => "isolated",
         Some(MarginMode::Cross) | None => "cross",
     }
-}
-
-/// What is to be learnt of it.
-pub(super) fn lessons(settings: MarginSettings, names: &Names) -> Vec<Ask> {
-    let swaps = names.instruments.of_venue(names.venue).filter(|row| row.is_perpetual());
-    let swaps: Vec<InstrumentId> = swaps.map(|row| row.id).collect();
-    if swaps.is_empty() || !settings.is_any() {
-        return Vec::new();
-    }
-    let leverages = swaps.into_iter().filter(|_| settings.leverage.is_some()).map(Ask::Margin);
-    [Ask::MarginMode].into_iter().chain(leverages).collect()
 }
 
 /// Sends one of these requests.
@@ -114,17 +103,11 @@ fn leverage(
     settings: MarginSettings,
     names: &Names,
 ) -> Result<Lesson, DecodeError> {
-    let (mut seen, mut agrees) = (false, true);
-    for row in rows(root)?.items() {
+    leverage_lesson(rows(root)?, id, |row| {
         let of = names.find(row.field_str("instId")?);
         if of.is_none_or(|of| of.id != id) || row.field_str("mgnMode")? != mode(settings) {
             return Err(DecodeError::Invalid("instId"));
         }
-        (seen, agrees) = (true, agrees && settings.agrees_times(amount(row, "lever")?));
-    }
-    match (seen, agrees) {
-        (false, _) => Err(DecodeError::Missing("data")),
-        (true, true) => Ok(Lesson::Learnt),
-        (true, false) => Ok(Lesson::Change(Ask::SetMargin(id))),
-    }
+        Ok(settings.agrees_times(amount(row, "lever")?))
+    })
 }

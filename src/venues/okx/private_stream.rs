@@ -10,10 +10,10 @@
 
 use super::super::fields::{Field, amount, client_id, or_empty, order_id, price, text, whole};
 use super::super::flight::Ask;
-use super::super::trading::{Desk, Names, OrderRow};
+use super::super::trading::{Assets, Desk, Names, OrderRow};
 use super::super::verdict::Verdict;
 use super::super::{DecodeError, Scalar, Value};
-use super::account::{self, Assets};
+use super::account;
 use super::fields::{OrderFields, qty, side};
 use super::{codes, scan};
 use crate::types::{

@@ -166,7 +166,7 @@ pub(super) fn send(
             })?;
         }
         Ask::Balances => get(out, mark, signer, "/api/v5/account/balance", |_| {})?,
-        Ask::Positions => get(out, mark, signer, POSITIONS, write_swaps)?,
+        Ask::Positions { .. } => get(out, mark, signer, POSITIONS, write_swaps)?,
         Ask::Funding { since_ms, .. } => {
             get(out, mark, signer, bills_path(since_ms, mark), |query| {
                 query.extend_from_slice(b"instType=SWAP&type=");
@@ -188,7 +188,7 @@ pub(super) fn send(
             })?;
         }
         // `{"timeOut":"60"}`; it counts down from here.
-        Ask::DeadMan { window_s } => {
+        Ask::DeadMan { window_s, .. } => {
             post(out, mark, signer, ("/api/v5/trade/cancel-all-after", None), |body| {
                 body.extend_from_slice(br#"{"timeOut":""#);
                 write_u64(body, u64::from(window_s));

@@ -10,12 +10,12 @@
 use super::super::flight::Ask;
 use super::super::sink::Sink;
 use super::super::trading::{
-    Action, DeadManHabits, Desk, Effect, FillJob, Habits, Lesson, LimitState, Mark, Message, Names,
-    OrderRow, Reply, TradingConnector, TradingWire, Values,
+    Action, Assets, DeadManHabits, Desk, Effect, FillJob, Habits, Lesson, LimitState, Mark,
+    Message, Names, OrderRow, Reply, TradingConnector, TradingWire, Values, margin_lessons,
 };
 use super::super::verdict::Verdict;
 use super::super::{DecodeError, EncodeError, Outbox, OutboxFull, SetupError, Value, VenueSetup};
-use super::account::{self, Assets, Listing, Modes};
+use super::account::{self, Listing, Modes};
 use super::auth::Signer;
 use super::fields::OrderFields;
 use super::orders::{self, Terms};
@@ -23,8 +23,8 @@ use super::{
     PRIVATE_PATH, SECOND_NS, codes, margin, private_stream, rest, scan, session, with_path,
 };
 use crate::types::{
-    Channel, ExecutionReport, FeeRate, FundingPayment, Instrument, InstrumentKind, MarginSettings,
-    Nanos,
+    Channel, ExecutionReport, FeeRate, FundingPayment, Instrument, InstrumentId, InstrumentKind,
+    MarginSettings, Nanos,
 };
 
 /// Orders of a kind that we never send, without a snapshot: a subscription that keeps an order socket
@@ -58,7 +58,7 @@ impl Wire {
         };
         let kinds: Vec<_> = super::KINDS.iter().copied().filter(has).collect();
         let rules = kinds.iter().map(|&kind| Ask::Rules(kind));
-        let rules = rules.chain(margin::lessons(setup.margin, &names));
+        let rules = rules.chain(margin_lessons(setup.margin, &names));
         // Keys of demo trading are for other addresses.
         let demo = setup.endpoints.private.contains(super::DEMO_SOCKETS);
         Ok(Self {
@@ -128,10 +128,12 @@ impl TradingWire for Wire {
         fills_begin: false,
         history_apart: false,
         cancels_by_list: true,
+        lesson_gap_ns: 0,
+        funding_window_ms: 0,
         codes_with_status: true,
         already_logged_in: 0,
         dead_man: DeadManHabits {
-            subscribe: None,
+            by_socket: false,
             // Three may be lost before it goes off.
             refresh_ns: |window_s| SECOND_NS * (window_s as u64) / 4,
             retry_ns: 2 * SECOND_NS,
@@ -217,7 +219,7 @@ impl TradingWire for Wire {
         out: &mut Outbox,
     ) -> Result<(), EncodeError> {
         let place = (&self.names, &self.signer);
-        if ask.is_margin() || matches!(ask, Ask::SetMargin(_)) {
+        if ask.is_margin() || ask.sets_margin() {
             return margin::send(ask, self.margin, place, mark, out);
         }
         rest::send(ask, (cursor, job), place, mark, out)
@@ -256,7 +258,7 @@ impl TradingWire for Wire {
     }
 
     fn next(&self, ask: &Ask) -> Option<Ask> {
-        (*ask == Ask::Balances && self.has_perpetuals()).then_some(Ask::Positions)
+        (*ask == Ask::Balances && self.has_perpetuals()).then_some(Ask::POSITIONS)
     }
 
     fn server_ns(root: Value<'_>) -> Result<u64, DecodeError> {
@@ -291,17 +293,22 @@ impl TradingWire for Wire {
         rest::rows(ask, root)
     }
 
-    fn order_row(&self, row: Value<'_>) -> Result<OrderRow, DecodeError> {
+    fn order_row(&self, _: InstrumentId, row: Value<'_>) -> Result<OrderRow, DecodeError> {
         private_stream::order_row(&OrderFields::of(row), &self.names)
     }
 
-    fn fill_row(&self, row: Value<'_>, now: Nanos) -> Result<Option<ExecutionReport>, DecodeError> {
+    fn fill_row(
+        &self,
+        _: InstrumentId,
+        row: Value<'_>,
+        now: Nanos,
+    ) -> Result<Option<ExecutionReport>, DecodeError> {
         private_stream::fill_row(row, &self.names, now).map(Some)
     }
 
     fn account(&self, ask: &Ask, root: Value<'_>, sink: &mut Sink<'_>) -> Result<(), DecodeError> {
         match ask {
-            Ask::Positions => account::positions(root, &self.names, sink),
+            Ask::Positions { .. } => account::positions(root, &self.names, sink),
             _ => account::all_balances(root, &self.names, &self.assets, sink),
         }
     }

@@ -11,9 +11,12 @@ use super::super::flight::Ask;
 use super::super::verdict::{Verdict, is_passing};
 use super::super::{DecodeError, Outbox, Value};
 use super::Core;
+use super::names::Names;
 use super::templates::Templates;
 use super::wire::{Lesson, TradingWire};
-use crate::types::{AccountFlaw, Channel, Events, Nanos, Readiness, VenueNotice};
+use crate::types::{
+    AccountFlaw, Channel, Events, InstrumentId, MarginSettings, Nanos, Readiness, VenueNotice,
+};
 
 /// Pause after an answer that did not come, or that makes the account unfit.
 const RETRY_NS: u64 = 2_000_000_000;
@@ -86,15 +89,44 @@ impl Lessons {
     }
 
     /// Goes to the next; true if that was the last.
-    fn advance(&mut self, now: Nanos) -> bool {
+    fn advance(&mut self, now: Nanos, gap_ns: u64) -> bool {
         self.at += 1;
         self.changed = false;
         let end = self.at >= self.count;
         self.due = match (end, self.watched) {
-            (false, _) => Some(now),
+            (false, _) => Some(now.plus(gap_ns)),
             (true, watched) => watched.map(|_| now.plus(WATCH_NS)),
         };
         end
+    }
+}
+
+/// The lessons about what positions stand on: of the account first, then the leverage of each
+/// perpetual, as far as it is configured.
+pub(in crate::venues) fn margin_lessons(settings: MarginSettings, names: &Names) -> Vec<Ask> {
+    let ours = names.instruments.of_venue(names.venue).filter(|row| row.is_perpetual());
+    let mut ours = ours.map(|row| Ask::Margin(row.id)).peekable();
+    if ours.peek().is_none() || !settings.is_any() {
+        return Vec::new();
+    }
+    let leverages = ours.filter(|_| settings.leverage.is_some());
+    [Ask::MarginMode].into_iter().chain(leverages).collect()
+}
+
+/// What the rows that state the leverage of one perpetual come to; `agrees` reads one of them.
+pub(in crate::venues) fn leverage_lesson(
+    rows: Value<'_>,
+    id: InstrumentId,
+    mut agrees: impl FnMut(Value<'_>) -> Result<bool, DecodeError>,
+) -> Result<Lesson, DecodeError> {
+    let mut all = None;
+    for row in rows.items() {
+        all = Some(agrees(row)? && all != Some(false));
+    }
+    match all {
+        None => Err(DecodeError::Missing("leverage")),
+        Some(true) => Ok(Lesson::Learnt),
+        Some(false) => Ok(Lesson::Change(Ask::SetMargin(id))),
     }
 }
 
@@ -138,7 +170,7 @@ impl<W: TradingWire> Core<W> {
     /// A change was taken: whether it did what it should is asked for.
     pub(super) fn on_changed(&mut self, now: Nanos) {
         self.lessons.changed = true;
-        self.lessons.ask_again(now);
+        self.lessons.ask_again(now.plus(W::HABITS.lesson_gap_ns));
     }
 
     /// A change was refused, or its fate is not known. What has nothing to do with the account passes.
@@ -189,7 +221,7 @@ impl<W: TradingWire> Core<W> {
                 self.on_unfit(AccountFlaw::MarginSettings, 0, now, events);
             }
             Lesson::Change(change) => {
-                self.lessons.ask_again(now);
+                self.lessons.ask_again(now.plus(W::HABITS.lesson_gap_ns));
                 self.lessons.change = Some(change);
             }
         }
@@ -197,7 +229,7 @@ impl<W: TradingWire> Core<W> {
     }
 
     fn on_learnt(&mut self, now: Nanos, events: &mut Events) {
-        if !self.lessons.advance(now) {
+        if !self.lessons.advance(now, W::HABITS.lesson_gap_ns) {
             return;
         }
         if self.lessons.whole {

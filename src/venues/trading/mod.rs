@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod action;
+mod assets;
 mod commands;
 mod dead_man;
 mod fills;
@@ -25,7 +26,9 @@ mod templates;
 mod wire;
 
 pub(super) use action::Action;
+pub(super) use assets::Assets;
 pub(super) use fills::FillJob;
+pub(super) use lessons::{leverage_lesson, margin_lessons};
 pub(super) use names::Names;
 pub(super) use rows::OrderRow;
 pub(super) use templates::Values;
@@ -44,7 +47,8 @@ use super::{
     Value, VenueSetup,
 };
 use crate::types::{
-    Channel, Command, CommandKind, Event, Events, Nanos, OrderLines, Readiness, VenueNotice,
+    Channel, Command, CommandKind, Event, Events, FundingPayment, Nanos, OrderLines, Readiness,
+    VenueNotice,
 };
 use dead_man::DeadMan;
 use lessons::Lessons;
@@ -72,6 +76,8 @@ struct Core<W> {
     rest_open: bool,
     flights: Flights,
     jobs: Vec<FillJob>,
+    /// Payments of the list of funding that is being read.
+    payments: Vec<FundingPayment>,
     backlog: VecDeque<Event>,
     dead_man: DeadMan,
     over_rest: bool,
@@ -108,6 +114,7 @@ impl<W: TradingWire> TradingConnector<W> {
             rest_open: false,
             flights: Flights::new(),
             jobs: Vec::new(),
+            payments: Vec::new(),
             backlog: VecDeque::with_capacity(64),
             dead_man: DeadMan::new(setup.dead_man_switch_s),
             over_rest: setup.orders_over_rest,
@@ -262,7 +269,7 @@ impl<W: TradingWire> Connector for TradingConnector<W> {
         } else if let Some(socket) = core.socket(channel) {
             socket.on_close();
             core.healthier.reset(channel);
-            if channel == Channel::Private && W::HABITS.dead_man.subscribe.is_some() {
+            if channel == Channel::Private && W::HABITS.dead_man.by_socket {
                 core.dead_man.on_close();
             }
         } else {

@@ -148,7 +148,7 @@ impl<W: TradingWire> Core<W> {
 
     /// Use of the limit that a reply belongs to.
     fn limit_notice(&mut self, flight: &Flight, reply: &Reply, now: Nanos, events: &mut Events) {
-        let Some(index) = W::limit_of(&flight.ask) else { return };
+        let Some(index) = self.wire.limit_of(&flight.ask) else { return };
         let Some((allowed, left)) = reply.limit.counts else { return };
         // Windows are seconds long: what lies far beyond is no end of one.
         let resets_ns = now.plus(self.pause_ns(reply, now).min(WINDOW_MAX_NS));
@@ -221,8 +221,12 @@ impl<W: TradingWire> Core<W> {
                 self.notice(events, VenueNotice::CancelAllFailed(instrument, code));
             }
             Ask::DeadMan { .. } => self.on_dead_man(Some(code), now, events),
-            Ask::SetMargin(_) => self.on_change_failed(code, now, events),
-            Ask::Account | Ask::Rules(_) | Ask::MarginMode | Ask::Margin(_) => {
+            Ask::SetMarginMode | Ask::SetMargin(_) => self.on_change_failed(code, now, events),
+            Ask::Account
+            | Ask::Rules(_)
+            | Ask::PositionMode(_)
+            | Ask::MarginMode
+            | Ask::Margin(_) => {
                 self.on_lesson_failed(now);
                 self.notice(events, VenueNotice::RequestFailed(code));
             }
@@ -233,7 +237,7 @@ impl<W: TradingWire> Core<W> {
                     let _ = self.sink(events).report(report);
                 }
             }
-            Ask::Fills { job } => {
+            Ask::Fills { job, .. } => {
                 self.jobs.retain(|open| open.key != job);
                 self.notice(events, VenueNotice::RequestFailed(code));
             }

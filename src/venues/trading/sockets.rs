@@ -215,7 +215,7 @@ impl<W: TradingWire> Core<W> {
         socket.login = Login::Ready;
         self.notice(events, VenueNotice::Readiness(channel, Readiness::Ready));
         if channel == Channel::Private {
-            self.dead_man.on_ready(&W::HABITS.dead_man, out);
+            self.dead_man.on_ready(self.wire.dead_man_subscription(), out);
         }
     }
 

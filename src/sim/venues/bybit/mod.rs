@@ -264,7 +264,8 @@ impl Wire for Bybit {
     }
 
     fn paths(&self) -> [&'static str; 4] {
-        ["", PUBLIC, TRADE, PRIVATE]
+        // A client chooses the category of public data by the path.
+        ["", "", TRADE, PRIVATE]
     }
 
     fn on_http(

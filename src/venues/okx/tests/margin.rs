@@ -218,7 +218,7 @@ fn what_somebody_changes_later_is_told_once_and_left_alone() {
 #[test]
 fn answers_that_say_nothing_are_asked_for_again() {
     for (body, error) in [
-        (NONE.to_owned(), DecodeError::Missing("data")),
+        (NONE.to_owned(), DecodeError::Missing("leverage")),
         (NONE.replace("[]", "{}"), DecodeError::Invalid("data")),
         (states("BTC", "", "cross"), DecodeError::Missing("lever")),
         (states("BTC", "5", "isolated"), DecodeError::Invalid("instId")),
