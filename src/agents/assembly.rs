@@ -32,7 +32,9 @@ use crate::shm::{
 use crate::strategy::{Context, ContextParts, Strategy};
 use crate::sync::spsc;
 use crate::throttle::Throttle;
-use crate::types::{Channel, Command, Event, Nanos, Perpetual, StrategyId, VenueId};
+use crate::types::{
+    Channel, Command, Event, MarginSettings, Nanos, Perpetual, StrategyId, VenueId,
+};
 use crate::venues::{Endpoints, VENUES, VenueSetup};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
@@ -316,7 +318,10 @@ impl Builder<'_> {
         let row = &VENUES[usize::from(config.venue.0)];
         let name = format!("exec:{}", row.name);
         let (clock, log) = (&self.setup.clock, self.setup.log.named(&name));
-        let (setup, transport) = (self.venue_setup(config, true), self.transport.clone());
+        // One that only cancels changes nothing else at the venue, and waits for nothing else.
+        let setup =
+            VenueSetup { margin: MarginSettings::default(), ..self.venue_setup(config, true) };
+        let transport = self.transport.clone();
         self.spares.push(spare_plan(setup, transport, EXECUTOR_LEVELS, clock, log, spare));
         let connector =
             (row.trading)(self.venue_setup(config, true)).map_err(|error| error.to_string())?;

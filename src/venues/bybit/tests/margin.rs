@@ -87,7 +87,8 @@ fn drive(
             if target.ends_with("/v5/market/time") {
                 continue;
             }
-            let body = if target.starts_with("POST") { &rest[rest.rfind('{').unwrap()..] } else { "" };
+            let body =
+                if target.starts_with("POST") { &rest[rest.rfind('{').unwrap()..] } else { "" };
             let text = answer(target, body);
             let _ = bench.reply(id.parse().unwrap(), 200, OK, &text);
             lines.push(format!("{target} {body}").trim_end().to_owned());
