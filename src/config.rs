@@ -11,6 +11,7 @@ mod error;
 mod host;
 mod journal;
 mod limits;
+mod margin;
 mod raw;
 mod secrets;
 mod sim;
@@ -25,7 +26,7 @@ pub use secrets::SecretError;
 pub use sim::{FAULT_KINDS, FaultConfig, SimConfig};
 pub use strategy::{LegsConfig, StrategyKind, StrategyPlaces};
 
-use crate::types::{Detail, InstrumentKind, Nanos, VenueId};
+use crate::types::{Detail, InstrumentKind, MarginSettings, Nanos, VenueId};
 use crate::venues::{self, Credentials, InstrumentName};
 use check::Checker;
 use error::Source;
@@ -129,6 +130,8 @@ pub struct VenueConfig {
     pub dead_man_switch_s: Option<u32>,
     /// One-time numbers of signatures that are made beforehand; 0: none.
     pub prepared_nonces: u16,
+    /// What positions in its perpetuals are to stand on.
+    pub margin: MarginSettings,
 }
 
 /// Where a key or secret is kept.
@@ -320,6 +323,7 @@ impl VenueConfig {
             private: None,
             dead_man_switch_s: None,
             prepared_nonces: 0,
+            margin: MarginSettings::default(),
         }
     }
 }

@@ -32,7 +32,9 @@ use crate::shm::{
 use crate::strategy::{Context, ContextParts, Strategy};
 use crate::sync::spsc;
 use crate::throttle::Throttle;
-use crate::types::{Channel, Command, Event, Nanos, Perpetual, StrategyId, VenueId};
+use crate::types::{
+    Channel, Command, Event, MarginSettings, Nanos, Perpetual, StrategyId, VenueId,
+};
 use crate::venues::{Endpoints, VENUES, VenueSetup};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
@@ -219,6 +221,7 @@ impl Builder<'_> {
             depth: 50,
             dead_man_switch_s: config.dead_man_switch_s,
             prepared_nonces: config.prepared_nonces,
+            margin: config.margin,
             recv_window_ms: config.recv_window_ms,
             orders_over_rest: config.orders_over_rest,
             order_connections: config.order_connections,
@@ -315,7 +318,10 @@ impl Builder<'_> {
         let row = &VENUES[usize::from(config.venue.0)];
         let name = format!("exec:{}", row.name);
         let (clock, log) = (&self.setup.clock, self.setup.log.named(&name));
-        let (setup, transport) = (self.venue_setup(config, true), self.transport.clone());
+        // One that only cancels changes nothing else at the venue, and waits for nothing else.
+        let setup =
+            VenueSetup { margin: MarginSettings::default(), ..self.venue_setup(config, true) };
+        let transport = self.transport.clone();
         self.spares.push(spare_plan(setup, transport, EXECUTOR_LEVELS, clock, log, spare));
         let connector =
             (row.trading)(self.venue_setup(config, true)).map_err(|error| error.to_string())?;
@@ -336,6 +342,7 @@ impl Builder<'_> {
             name,
             session,
             instruments: instruments.map(|instrument| instrument.id).collect(),
+            margin: config.margin,
             commands,
             reports,
             throttle: Throttle::new(&limits_of(row, self.sizes.rate_limits)),

@@ -11,6 +11,7 @@
 
 use super::emergency::Emergency;
 use super::latency::OrderLatency;
+use super::margins::Margins;
 use super::session::Session;
 use super::threads::{Agent, Lifecycle};
 use super::waiting::Waiting;
@@ -19,8 +20,9 @@ use crate::shm::{ExecutorHealth, ExecutorHealthWriter, RateUse};
 use crate::sync::spsc;
 use crate::throttle::Throttle;
 use crate::types::{
-    Channel, Command, CommandKind, Costs, Event, ExecutionReport, InstrumentId, Nanos, NewOrder,
-    Path, Priority, Readiness, RejectReason, ReportKind, ReportOrigin, SentOrder, VenueNotice,
+    AccountFlaw, Channel, Command, CommandKind, Costs, Event, ExecutionReport, InstrumentId,
+    MarginSettings, Nanos, NewOrder, Path, PositionReport, Priority, Readiness, RejectReason,
+    ReportKind, ReportOrigin, SentOrder, VenueNotice,
 };
 use crate::venues::EncodeError;
 
@@ -32,6 +34,8 @@ pub struct ExecutorParts {
     pub session: Session,
     /// Instruments of the venue, for the emergency.
     pub instruments: Vec<InstrumentId>,
+    /// What positions are to stand on.
+    pub margin: MarginSettings,
     /// From the order manager.
     pub commands: spsc::Consumer<Command>,
     /// To the order manager.
@@ -57,6 +61,7 @@ pub struct Executor {
     /// When the turn of the command at hand came; 0 if that is not stamped.
     taken_ns: Nanos,
     waiting: Waiting,
+    margins: Margins,
     /// Its cancels, once there is one.
     emergency: Option<Emergency>,
     /// The venue has confirmed all of them.
@@ -94,8 +99,10 @@ impl Executor {
     #[must_use]
     pub fn new(mut parts: ExecutorParts) -> Self {
         parts.session.keep_frames();
+        let margins = Margins::new(parts.margin, parts.instruments.len());
         Self {
             parts,
+            margins,
             taken_ns: Nanos(0),
             waiting: Waiting::new(),
             emergency: None,
@@ -243,10 +250,22 @@ impl Executor {
                     self.parts.latency.on_report(report);
                 }
                 Event::Notice(notice) => self.on_notice(*notice, now),
+                Event::Position(position) => self.on_position(position, now),
                 _ => {}
             }
             self.push(event);
         }
+    }
+
+    /// Somebody may have changed what positions stand on. What is open goes on.
+    fn on_position(&mut self, told: &PositionReport, now: Nanos) {
+        if !self.health.ready || !self.margins.is_news(told) {
+            return;
+        }
+        let (id, leverage, mode) = (told.instrument.0, told.leverage.to_decimal(), told.mode);
+        let text = format_args!("instrument {id}: leverage is {leverage}, {mode:?}");
+        self.parts.session.log().error(now, text);
+        self.tell(VenueNotice::AccountUnfit(AccountFlaw::MarginSettings), now);
     }
 
     fn on_notice(&mut self, notice: VenueNotice, now: Nanos) {

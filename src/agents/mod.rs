@@ -22,6 +22,7 @@ pub mod journal;
 mod latency;
 mod load;
 pub mod log;
+mod margins;
 mod memory;
 mod oms;
 mod operator;

@@ -230,8 +230,10 @@ impl Checker<'_> {
             Some(count) => self.in_range(count, 0, 4_096, "prepared_nonces")? as u16,
             None => 0,
         };
+        let margin = self.margin(venue, raw.leverage.as_ref(), raw.margin_mode.as_ref())?;
         Ok(VenueConfig {
             venue,
+            margin,
             api_key: raw.api_key.map(Into::into),
             api_secret: raw.api_secret.map(Into::into),
             passphrase: raw.passphrase.map(Into::into),

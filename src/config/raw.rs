@@ -124,6 +124,8 @@ pub(super) struct RawVenue {
     pub private: Option<Spanned<String>>,
     pub dead_man_switch_s: Option<Spanned<i64>>,
     pub prepared_nonces: Option<Spanned<i64>>,
+    pub leverage: Option<Spanned<i64>>,
+    pub margin_mode: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

@@ -2,8 +2,11 @@
 //! stop it. Every question is answered by the simulator's own thread, so answers are consistent.
 
 use super::faults::Fault;
-use super::{Exchange, FlowOptions, Ledger, PlaceRequest, Refusal, SimOrder, SymbolRules, Wire};
+use super::{
+    Exchange, FlowOptions, Ledger, PlaceRequest, Refusal, SimOrder, SimPosition, SymbolRules, Wire,
+};
 use mio::Waker;
+use rust_decimal::Decimal;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
@@ -112,6 +115,8 @@ pub(super) enum Control {
     Counters(usize, Sender<SimCounters>),
     Fault(usize, Fault, Sender<()>),
     Place(usize, String, PlaceRequest, Sender<Result<SimOrder, Refusal>>),
+    Position(usize, String, String, Sender<Option<SimPosition>>),
+    Leverage(usize, String, (String, Decimal), Sender<Result<(), Refusal>>),
     Rules(usize, Box<SymbolRules>, Sender<bool>),
     Stop,
 }
@@ -189,6 +194,28 @@ impl SimHandle {
     ) -> Option<Result<SimOrder, Refusal>> {
         let index = self.index(venue)?;
         self.ask(|reply| Control::Place(index, key.to_owned(), request, reply))
+    }
+
+    /// The position in a perpetual of the account of this key, and what it stands on. `None` if there is
+    /// no such venue, key or perpetual.
+    #[must_use]
+    pub fn position(&self, venue: &str, key: &str, symbol: &str) -> Option<SimPosition> {
+        let index = self.index(venue)?;
+        self.ask(|reply| Control::Position(index, key.to_owned(), symbol.to_owned(), reply))?
+    }
+
+    /// Sets the leverage of a perpetual, as the owner of this key would by hand. `None` if there is no
+    /// such venue or key.
+    pub fn set_leverage(
+        &self,
+        venue: &str,
+        key: &str,
+        symbol: &str,
+        leverage: Decimal,
+    ) -> Option<Result<(), Refusal>> {
+        let index = self.index(venue)?;
+        let change = (symbol.to_owned(), leverage);
+        self.ask(|reply| Control::Leverage(index, key.to_owned(), change, reply))
     }
 
     /// Changes the rules of a symbol, for orders from now on. `false` if there is no such venue or

@@ -14,6 +14,7 @@ use super::random::Random;
 use super::{
     ConnId, FlowOptions, HttpReply, HttpRequest, PlaceRequest, Refusal, SimOrder, WireOut, WsOut,
 };
+use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often the wires' timers run, if nothing else is asked for.
@@ -244,6 +245,22 @@ impl Host {
         let now_ms = venue.now_ms(self.time);
         let (account, _) = venue.exchange.account_by_key(key)?;
         let outcome = venue.exchange.place(account, request, now_ms);
+        self.publish(index);
+        Some(outcome)
+    }
+
+    /// Other leverage for the account of this key; `None` if there is none.
+    pub(super) fn set_leverage_by_hand(
+        &mut self,
+        index: usize,
+        key: &str,
+        symbol: &str,
+        leverage: Decimal,
+    ) -> Option<Result<(), Refusal>> {
+        let venue = &mut self.venues[index];
+        let now_ms = venue.now_ms(self.time);
+        let (account, _) = venue.exchange.account_by_key(key)?;
+        let outcome = venue.exchange.set_leverage(account, symbol, leverage, now_ms);
         self.publish(index);
         Some(outcome)
     }

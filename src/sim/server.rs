@@ -112,6 +112,19 @@ impl Loop {
                         let _ = reply.send(outcome);
                     }
                 }
+                Control::Position(index, key, symbol, reply) => {
+                    let exchange = &self.host.venues[index].exchange;
+                    let account = exchange.account_by_key(&key);
+                    let position = account.and_then(|(id, _)| exchange.position(id, &symbol));
+                    let _ = reply.send(position);
+                }
+                Control::Leverage(index, key, (symbol, leverage), reply) => {
+                    if let Some(outcome) =
+                        self.host.set_leverage_by_hand(index, &key, &symbol, leverage)
+                    {
+                        let _ = reply.send(outcome);
+                    }
+                }
                 Control::Rules(index, rules, reply) => {
                     let _ = reply.send(self.host.venues[index].exchange.set_rules(*rules));
                 }

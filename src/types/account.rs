@@ -1,7 +1,9 @@
 //! Balances and fee rates of an account at a venue.
 
-use super::{Amount, AssetId, InstrumentId, Nanos, Ppb, VenueId};
+use super::{AMOUNT_DECIMALS, Amount, AssetId, InstrumentId, Nanos, Ppb, VenueId};
 use serde::{Deserialize, Serialize};
+
+const ONE: i128 = 10i128.pow(AMOUNT_DECIMALS);
 
 /// The balance of one asset at one venue, absolute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +56,48 @@ impl MarginMode {
     pub fn from_u8(byte: u8) -> Option<Self> {
         const ALL: [MarginMode; 2] = [MarginMode::Cross, MarginMode::Isolated];
         ALL.get(usize::from(byte)).copied()
+    }
+}
+
+/// What positions in perpetuals are to stand on; `None`: as the account has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MarginSettings {
+    /// Value of a position over its initial margin: a whole number from 1.
+    pub leverage: Option<u8>,
+    /// What collateral it stands on.
+    pub mode: Option<MarginMode>,
+}
+
+impl MarginSettings {
+    /// Whether anything is asked for.
+    #[must_use]
+    pub fn is_any(self) -> bool {
+        self.leverage.is_some() || self.mode.is_some()
+    }
+
+    /// Whether this is what is asked for.
+    #[must_use]
+    pub fn agrees(self, leverage: Amount, mode: MarginMode) -> bool {
+        self.agrees_times(leverage) && self.agrees_mode(mode)
+    }
+
+    /// The same of the leverage alone.
+    #[must_use]
+    pub fn agrees_times(self, leverage: Amount) -> bool {
+        self.leverage.is_none_or(|wanted| Amount(i128::from(wanted) * ONE) == leverage)
+    }
+
+    /// The same of the margin mode alone.
+    #[must_use]
+    pub fn agrees_mode(self, mode: MarginMode) -> bool {
+        self.mode.is_none_or(|wanted| wanted == mode)
+    }
+
+    /// Whether a statement of the venue says something else. A leverage of 0 is none stated: of no
+    /// position at all a venue may say neither.
+    #[must_use]
+    pub fn differs_from(self, report: &PositionReport) -> bool {
+        report.leverage > Amount::ZERO && !self.agrees(report.leverage, report.mode)
     }
 }
 

@@ -120,7 +120,8 @@ pub enum AccountFlaw {
     HedgeMode = 0,
     /// An account mode that cannot trade what is configured.
     AccountMode = 1,
-    /// Another leverage or margin mode than is configured, and it cannot be changed.
+    /// Another leverage or margin mode than is configured: it cannot be changed, or somebody else
+    /// changed it while we traded.
     MarginSettings = 2,
 }
 
@@ -137,8 +138,8 @@ impl AccountFlaw {
                 "the account's mode cannot trade what is configured: choose another at the venue"
             }
             Self::MarginSettings => {
-                "leverage or margin mode are not as configured and could not be set: close the \
-                 position or change them at the venue"
+                "leverage or margin mode are not as configured: close positions and orders that keep \
+                 the venue from changing them, or change them there or in the configuration"
             }
         }
     }

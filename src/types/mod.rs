@@ -20,7 +20,7 @@ mod text;
 mod units;
 
 pub use account::{
-    AssetBalance, FeeRate, FundingPayment, MarginMode, MarginReport, PositionReport,
+    AssetBalance, FeeRate, FundingPayment, MarginMode, MarginReport, MarginSettings, PositionReport,
 };
 pub use event::{
     AccountFlaw, Channel, Event, Events, EventsFull, OrderLine, OrderLines, RateLimitUse,

@@ -56,6 +56,12 @@ pub(super) enum Ask {
     },
     /// How the account is set up.
     Account,
+    /// What positions stand on: of the whole account, then of one perpetual.
+    MarginMode,
+    Margin(InstrumentId),
+    /// Makes that what is configured.
+    SetMarginMode,
+    SetMargin(InstrumentId),
     /// Whether long and short positions in an instrument are kept apart, where each has a mode of its
     /// own.
     PositionMode(InstrumentId),
@@ -93,6 +99,8 @@ impl Ask {
             | Self::OpenOrders { instrument, .. }
             | Self::Fills { instrument, .. }
             | Self::PositionMode(instrument)
+            | Self::Margin(instrument)
+            | Self::SetMargin(instrument)
             | Self::FeeRate(instrument) => Some(instrument),
             _ => self.order().map(|(_, _, instrument)| instrument),
         }
@@ -119,6 +127,16 @@ impl Ask {
     /// Whether it changes an order: its reply is timed, and its loss makes the outcome unknown.
     pub(super) fn is_order(&self) -> bool {
         matches!(self, Self::New(_) | Self::Cancel(_) | Self::Replace(_))
+    }
+
+    /// Whether it asks what positions stand on.
+    pub(super) fn is_margin(&self) -> bool {
+        matches!(self, Self::MarginMode | Self::Margin(_))
+    }
+
+    /// Whether it changes that.
+    pub(super) fn sets_margin(&self) -> bool {
+        matches!(self, Self::SetMarginMode | Self::SetMargin(_))
     }
 
     fn is_change(&self) -> bool {

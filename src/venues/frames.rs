@@ -94,6 +94,7 @@ impl FrameDecoder {
             feed_connections: 1,
             dead_man_switch_s: None,
             prepared_nonces: 0,
+            margin: Default::default(),
             reply_timeout_ms: 1_000,
             first_message_timeout_ms: 1_000,
         };

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::types::{InstrumentKind, InstrumentTable, VenueId};
+use crate::types::{InstrumentKind, InstrumentTable, MarginSettings, VenueId};
 use rust_decimal::Decimal;
 use std::fmt;
 use std::sync::Arc;
@@ -111,6 +111,8 @@ pub struct VenueSetup {
     /// One-time numbers of signatures to make beforehand, where the venue's signatures have any; 0:
     /// none.
     pub prepared_nonces: u16,
+    /// What positions in its perpetuals are to stand on.
+    pub margin: MarginSettings,
     /// How long a reply to an order may take before its outcome is unknown.
     pub reply_timeout_ms: u32,
     /// How long a subscribed stream may stay silent at first.

@@ -42,6 +42,7 @@ fn setup_of(venue: VenueId, table: InstrumentTable, over_rest: bool) -> VenueSet
         feed_connections: 1,
         dead_man_switch_s: None,
         prepared_nonces: 0,
+        margin: Default::default(),
         reply_timeout_ms: 1000,
         first_message_timeout_ms: 3000,
     }

@@ -41,6 +41,7 @@ fn setup(prepared_nonces: u16) -> VenueSetup {
         feed_connections: 1,
         dead_man_switch_s: None,
         prepared_nonces,
+        margin: MarginSettings::default(),
         reply_timeout_ms: 1000,
         first_message_timeout_ms: 3000,
     }

@@ -589,6 +589,7 @@ fn side(
         feed_connections: 1,
         dead_man_switch_s: None,
         prepared_nonces: 0,
+        margin: Default::default(),
         reply_timeout_ms: 2000,
         first_message_timeout_ms: 5000,
     };

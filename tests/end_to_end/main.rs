@@ -1,6 +1,7 @@
 //! The real binary against the simulated venues, over TLS on loopback.
 
 mod kill;
+mod margin;
 mod mistakes;
 mod operating;
 mod soak;

@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 use stoop::journal::Place;
-use stoop::sim::{Embedded, EmbeddedOptions, Ledger, Server, SimHandle, embedded};
+use stoop::sim::{Embedded, EmbeddedOptions, Ledger, Server, SimAccount, SimHandle, embedded};
 use stoop::types::VenueId;
 
 pub const NAMES: [&str; 2] = ["binance", "bybit"];
@@ -18,22 +18,27 @@ pub const VENUES: [VenueId; 2] = [VenueId(0), VenueId(1)];
 /// The venues and what the engine's configuration says of them.
 pub struct Venues {
     pub sim: SimHandle,
+    names: Vec<&'static str>,
     /// Keys of the accounts, by venue.
     keys: Vec<String>,
-    text: String,
+    pub text: String,
 }
 
 impl Venues {
     pub fn start(folder: &Folder) -> Self {
+        Self::start_of(folder, &NAMES)
+    }
+
+    pub fn start_of(folder: &Folder, names: &[&'static str]) -> Self {
         use std::os::unix::fs::PermissionsExt;
-        let wires = NAMES.map(|name| stoop::sim::venues::wire(name).unwrap());
+        let wires = names.iter().map(|name| stoop::sim::venues::wire(name).unwrap());
         let Embedded { options, accounts } =
-            embedded(&EmbeddedOptions::default(), wires.into()).unwrap();
+            embedded(&EmbeddedOptions::default(), wires.collect()).unwrap();
         let sim = Server::start(options).unwrap();
         let ca = folder.0.join("ca.pem");
         std::fs::write(&ca, sim.ca_pem()).unwrap();
         let (mut text, mut keys) = (String::new(), Vec::new());
-        for name in NAMES {
+        for name in names {
             let urls = sim.urls(name).unwrap();
             text += &format!(
                 "[venue.{name}]\nrest = \"{}\"\npublic = \"{}\"\n",
@@ -44,21 +49,29 @@ impl Venues {
                     text += &format!("{key} = \"{url}\"\n");
                 }
             }
-            let account = accounts.iter().find(|account| account.venue == name).unwrap();
-            for (what, value) in [("key", &account.key), ("secret", &account.secret)] {
+            let account = accounts.iter().find(|account| account.venue == *name).unwrap();
+            let SimAccount { key, secret, passphrase, .. } = account;
+            let needed = [("api_key", key), ("api_secret", secret), ("passphrase", passphrase)];
+            for (what, value) in needed.into_iter().filter(|(_, value)| !value.is_empty()) {
                 let file = folder.0.join(format!("{name}-{what}"));
                 std::fs::write(&file, value).unwrap();
                 std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
-                text += &format!("api_{what} = {{ file = \"{}\" }}\n", file.display());
+                text += &format!("{what} = {{ file = \"{}\" }}\n", file.display());
             }
             keys.push(account.key.clone());
         }
-        Self { sim, keys, text }
+        Self { sim, names: names.to_vec(), keys, text }
+    }
+
+    /// Key of the account at one of them.
+    pub fn key(&self, name: &str) -> &str {
+        &self.keys[self.names.iter().position(|known| *known == name).unwrap()]
     }
 
     pub fn ledgers(&self) -> Vec<(VenueId, Ledger)> {
-        let ledger = |at: usize| self.sim.ledger(NAMES[at], &self.keys[at]).unwrap();
-        vec![(VENUES[0], ledger(0)), (VENUES[1], ledger(1))]
+        let venue = |name: &str| stoop::venues::find(name).unwrap();
+        let ledger = |name: &str| self.sim.ledger(name, self.key(name)).unwrap();
+        self.names.iter().map(|name| (venue(name), ledger(name))).collect()
     }
 }
 
@@ -127,14 +140,19 @@ impl Engine {
 
     /// Waits until it says that both venues may be traded on, and how long that took.
     pub fn wait_until_ready(&mut self) -> Duration {
+        self.wait_until_all_ready(&NAMES)
+    }
+
+    /// The same of these venues.
+    pub fn wait_until_all_ready(&mut self, names: &[&'static str]) -> Duration {
         let begun = Instant::now();
         let mut ready = BTreeSet::new();
-        while ready.len() < NAMES.len() {
+        while ready.len() < names.len() {
             let left = Duration::from_secs(40).saturating_sub(begun.elapsed());
             let line = self.lines.recv_timeout(left);
             let line = line.unwrap_or_else(|_| panic!("not ready: {:#?}", self.said));
             let says = |name: &&str| line.contains(&format!("{name} may be traded on"));
-            ready.extend(NAMES.into_iter().filter(says));
+            ready.extend(names.iter().copied().filter(says));
             self.keep(line);
         }
         let took = begun.elapsed();

@@ -116,6 +116,7 @@ fn unheard(setup: &VenueSetup, tls: &std::sync::Arc<rustls::ClientConfig>, to: &
         commands: commands_in,
         reports,
         throttle: Throttle::new(row.limits),
+        margin: setup.margin,
         costs: row.costs,
         over_rest: false,
         health: market.health_writer(setup.venue).unwrap().executor,

@@ -105,6 +105,7 @@ fn venue_setup(
         feed_connections: 1,
         dead_man_switch_s: None,
         prepared_nonces: 0,
+        margin: Default::default(),
         reply_timeout_ms: 2_000,
         first_message_timeout_ms: 5_000,
     }

@@ -74,6 +74,8 @@ static USDM: Calls = Calls {
 pub(super) static WALLETS: Call = rest(Method::Get, "/fapi/v3/balance");
 pub(super) static ACCOUNT_CONFIG: Call = rest(Method::Get, "/fapi/v1/accountConfig");
 pub(super) static SYMBOL_CONFIG: Call = rest(Method::Get, "/fapi/v1/symbolConfig");
+pub(super) static MARGIN_TYPE: Call = rest(Method::Post, "/fapi/v1/marginType");
+pub(super) static LEVERAGE: Call = rest(Method::Post, "/fapi/v1/leverage");
 pub(super) static STOP_ORDERS: Call = rest(Method::Get, "/fapi/v1/openAlgoOrders");
 pub(super) static DEAD_MAN: Call = rest(Method::Post, "/fapi/v1/countdownCancelAll");
 /// Without signature: the key in the header is enough.

@@ -58,6 +58,24 @@ impl Contracts {
         self.rows.get_mut(id.index())
     }
 
+    /// Leverage and margin mode of a symbol.
+    pub(super) fn settings_of(&self, id: InstrumentId) -> (Amount, MarginMode) {
+        let row = self.rows.get(id.index()).copied().unwrap_or_default();
+        (row.leverage, row.mode)
+    }
+
+    pub(super) fn set_mode(&mut self, id: InstrumentId, mode: MarginMode) {
+        if let Some(row) = self.row(id) {
+            row.mode = mode;
+        }
+    }
+
+    pub(super) fn set_leverage(&mut self, id: InstrumentId, leverage: u64) {
+        if let Some(row) = self.row(id) {
+            row.leverage = times(leverage);
+        }
+    }
+
     /// A position as the venue states it, with the settings of its symbol.
     fn state(&mut self, mut report: PositionReport) -> PositionReport {
         if let Some(row) = self.row(report.instrument) {

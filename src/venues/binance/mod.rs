@@ -21,6 +21,7 @@ mod errors;
 mod frames;
 mod instruments;
 mod limits;
+mod margin;
 mod market;
 mod market_data;
 mod marks;

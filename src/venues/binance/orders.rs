@@ -10,6 +10,7 @@
 
 use super::account::{Account, Terms};
 use super::calls::{self, Call};
+use super::margin;
 use super::params::Params;
 use super::pending::Asked;
 use super::streams::Product;
@@ -101,6 +102,16 @@ pub(super) fn encode_own(
             params.number("countdownTime", window_ms);
             whole(instrument(account, id).ok()?, stamp, params);
             return Some(&calls::DEAD_MAN);
+        }
+        Asked::MarginType(id, mode) => {
+            params.text("marginType", margin::margin_type(mode));
+            whole(instrument(account, id).ok()?, stamp, params);
+            return Some(&calls::MARGIN_TYPE);
+        }
+        Asked::Leverage(id, times) => {
+            params.number("leverage", times.into());
+            whole(instrument(account, id).ok()?, stamp, params);
+            return Some(&calls::LEVERAGE);
         }
         _ => return None,
     };

@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::types::{Channel, CommandKind, EventsFull, InstrumentId, Nanos};
+use crate::types::{Channel, CommandKind, EventsFull, InstrumentId, MarginMode, Nanos};
 
 /// Most open requests. The low byte of a request's number is its place.
 const CAPACITY: usize = 256;
@@ -29,6 +29,9 @@ pub(super) enum Asked {
     AccountConfig,
     /// Leverage and margin mode of its symbols.
     SymbolConfig,
+    /// Another margin mode, another leverage of a symbol.
+    MarginType(InstrumentId, MarginMode),
+    Leverage(InstrumentId, u8),
     /// A key for the stream of its events.
     ListenKey,
     /// More life for that key.

@@ -15,6 +15,7 @@ use super::commands::{is_order, wire};
 use super::dead_man::DeadMan;
 use super::envelope::{self, Frame, Reply};
 use super::limits::{self, Windows};
+use super::margin::Margin;
 use super::outcomes;
 use super::params::Params;
 use super::payments::Payments;
@@ -68,8 +69,9 @@ pub(super) struct Core {
     pub(super) lines: Vec<Line>,
     pub(super) healthier: Healthier,
     pub(super) seen: Seen,
-    /// Of futures, like the two below.
+    /// Of futures, like the three below.
     pub(super) stream: UserStream,
+    pub(super) margin: Margin,
     pub(super) dead_man: DeadMan,
     pub(super) payments: Payments,
     pub(super) rest_open: bool,
@@ -131,6 +133,7 @@ impl TradingConnector {
             healthier: Healthier::default(),
             seen: Seen::new(),
             stream: UserStream::new(stream),
+            margin: Margin::new(setup.margin),
             dead_man: DeadMan::new(setup)?,
             payments: Payments::default(),
             rest_open: false,

@@ -2,7 +2,7 @@
 //! out for an hour and that is kept alive from then on.
 //!
 //! The way to ready is: see that the account can be traded with, read leverage and margin mode of its
-//! symbols, get a key, open the socket, and have the key confirmed. The last is needed because a
+//! symbols and make them what is configured (`margin.rs`), get a key, open the socket, and have the key confirmed. The last is needed because a
 //! socket with a key that is no good opens like any other and then stays silent. A key that has
 //! expired is replaced, and the socket with it. An account that cannot be traded with is looked at
 //! again now and then; until it can be, the stream is never ready.
@@ -38,11 +38,13 @@ const EVENTS: &str = "ORDER_TRADE_UPDATE/ACCOUNT_UPDATE/ACCOUNT_CONFIG_UPDATE/MA
 
 /// What is to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     /// See whether the account can be traded with.
     Account,
     /// Read the settings of its symbols.
     Settings,
+    /// Make them what is configured.
+    Margin,
     /// Get a key.
     Key,
     /// Open the socket.
@@ -100,8 +102,19 @@ impl UserStream {
         }
     }
 
-    fn go(&mut self, step: Step) {
+    pub(super) fn go(&mut self, step: Step) {
         (self.step, self.asked, self.due) = (step, false, Nanos(0));
+    }
+
+    /// The settings are as they are to be.
+    pub(super) fn after_settings(&mut self) {
+        self.go(if self.open { Step::Confirm } else { Step::Key });
+    }
+
+    /// The account cannot be traded with as it is.
+    pub(super) fn look_again(&mut self, now: Nanos) {
+        self.go(Step::Account);
+        self.due = now.plus(LOOK_AGAIN_NS);
     }
 
     fn retry_later(&mut self, now: Nanos) {
@@ -116,6 +129,7 @@ fn step_of(asked: &Asked) -> Option<Step> {
     match asked {
         Asked::AccountConfig => Some(Step::Account),
         Asked::SymbolConfig => Some(Step::Settings),
+        Asked::MarginType(..) | Asked::Leverage(..) => Some(Step::Margin),
         Asked::ListenKey => Some(Step::Key),
         Asked::KeepAlive => Some(Step::Confirm),
         _ => None,
@@ -126,7 +140,7 @@ impl Core {
     pub(super) fn on_stream_open(&mut self, events: &mut Events) {
         self.stream.open = true;
         if matches!(self.stream.step, Step::Open | Step::Confirm | Step::Ready) {
-            self.stream.go(Step::Confirm);
+            self.stream.go(if self.margin.doubted { Step::Settings } else { Step::Confirm });
         }
         notice(events, VenueNotice::Readiness(Channel::Private, Readiness::Joining));
     }
@@ -134,6 +148,7 @@ impl Core {
     /// The socket is opened again by itself, with the key it had.
     pub(super) fn on_stream_close(&mut self, now: Nanos, events: &mut Events) {
         self.stream.open = false;
+        self.margin.on_close();
         if matches!(self.stream.step, Step::Open | Step::Confirm | Step::Ready) {
             let stream = &mut self.stream;
             (stream.step, stream.asked, stream.due) = (Step::Open, true, now.plus(OPEN_NS));
@@ -204,6 +219,7 @@ impl Core {
         let taken = match self.stream.step {
             Step::Account => self.ask(Asked::AccountConfig, now, out),
             Step::Settings => self.ask(Asked::SymbolConfig, now, out),
+            Step::Margin => self.ask_margin(now, out),
             Step::Key => self.ask_key(Asked::ListenKey, Method::Post, now, out),
             // The socket did not open in time.
             Step::Open if self.stream.asked => return self.stream.go(Step::Key),
@@ -249,17 +265,16 @@ impl Core {
         if !self.stream.asked || (step != Some(self.stream.step) && !kept) {
             return Ok(());
         }
-        let Some(result) = reply.success() else {
-            self.on_stream_refused(reply, now, events);
-            return Ok(());
-        };
-        let done = match step {
-            Some(Step::Account) => self.on_account(result, now, events),
-            Some(Step::Settings) => contracts::settings(result, &mut self.account).map(|()| {
-                self.stream.go(if self.stream.open { Step::Confirm } else { Step::Key });
-            }),
-            Some(Step::Key) => self.on_key(result),
-            _ => self.on_confirmed(result, now, events),
+        let done = match (step, reply.success()) {
+            (Some(Step::Margin), _) => self.on_margin(entry, reply, now, events),
+            (_, None) => {
+                self.on_stream_refused(reply, now, events);
+                return Ok(());
+            }
+            (Some(Step::Account), Some(result)) => self.on_account(result, now, events),
+            (Some(Step::Settings), Some(result)) => self.on_settings(result, now, events),
+            (Some(Step::Key), Some(result)) => self.on_key(result),
+            (_, Some(result)) => self.on_confirmed(result, now, events),
         };
         if done.is_err() {
             self.stream.retry_later(now);
@@ -276,8 +291,7 @@ impl Core {
         let flaw: Option<AccountFlaw> = contracts::flaw(result)?;
         self.stream.go(Step::Settings);
         if let Some(flaw) = flaw {
-            self.stream.go(Step::Account);
-            self.stream.due = now.plus(LOOK_AGAIN_NS);
+            self.stream.look_again(now);
             notice(events, VenueNotice::AccountUnfit(flaw));
         }
         Ok(())
@@ -317,7 +331,7 @@ impl Core {
         Ok(())
     }
 
-    fn on_stream_refused(&mut self, reply: &Reply<'_>, now: Nanos, events: &mut Events) {
+    pub(super) fn on_stream_refused(&mut self, reply: &Reply<'_>, now: Nanos, events: &mut Events) {
         if errors::is_login_refusal(reply.code) {
             self.leave_ready(Step::Refused, events);
             notice(events, VenueNotice::LoginRefused(Channel::Private, reply.code));

@@ -15,6 +15,7 @@ mod fields;
 mod frames;
 mod instruments;
 mod login;
+mod margin;
 mod market_data;
 mod orders;
 mod private_stream;

@@ -180,6 +180,10 @@ fn write_funding(since_ms: u64, cursor: &str, mark: Mark, query: &mut Vec<u8>) {
     write_cursor(cursor, query);
 }
 
+/// How the account is set up, and the list of positions.
+pub(super) const ACCOUNT: &str = "/v5/account/info";
+pub(super) const POSITIONS: &str = "/v5/position/list";
+
 /// Sends a request that is not an order.
 pub(super) fn send(
     ask: &Ask,
@@ -232,7 +236,7 @@ pub(super) fn send(
             let asset = holder.assets.settle.get(usize::from(*part));
             let asset = *asset.ok_or(EncodeError::Unsupported)?;
             let settle = names.instruments.assets.name(asset);
-            get(out, mark, signer, "/v5/position/list", |query| {
+            get(out, mark, signer, POSITIONS, |query| {
                 write_positions(settle, cursor, query);
             })?;
         }
@@ -241,10 +245,10 @@ pub(super) fn send(
                 write_funding(*since_ms, cursor, mark, query);
             })?;
         }
-        Ask::Account => get(out, mark, signer, "/v5/account/info", |_| {})?,
+        Ask::Account => get(out, mark, signer, ACCOUNT, |_| {})?,
         Ask::PositionMode(instrument) => {
             let instrument = names.of_command(*instrument)?;
-            get(out, mark, signer, "/v5/position/list", |query| {
+            get(out, mark, signer, POSITIONS, |query| {
                 write_instrument(instrument, query);
             })?;
         }

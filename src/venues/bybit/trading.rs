@@ -10,8 +10,8 @@
 use super::super::flight::Ask;
 use super::super::sink::Sink;
 use super::super::trading::{
-    Action, Assets, Desk, Effect, FillJob, Habits, LimitState, Mark, Message, Names, OrderRow,
-    Reply, TradingConnector, TradingWire, Values,
+    Action, Assets, Desk, Effect, FillJob, Habits, Lesson, LimitState, Mark, Message, Names,
+    OrderRow, Reply, TradingConnector, TradingWire, Values, margin_lessons,
 };
 use super::super::verdict::Verdict;
 use super::super::{DecodeError, EncodeError, Outbox, OutboxFull, SetupError, Value, VenueSetup};
@@ -20,11 +20,11 @@ use super::auth::Signer;
 use super::private_stream::{self, Context};
 use super::{
     BLOCKED_NS, PRIVATE_PATH, Product, SECOND_NS, TRADE_PATH, codes, dead_man, limit, login,
-    orders, rest, scan, session, with_path,
+    margin, orders, rest, scan, session, with_path,
 };
 use crate::types::{
-    AccountFlaw, Channel, ExecutionReport, FeeRate, FundingPayment, Instrument, InstrumentId,
-    MarginMode, Nanos, ReportOrigin,
+    Channel, ExecutionReport, FeeRate, FundingPayment, Instrument, InstrumentId, MarginMode,
+    MarginSettings, Nanos, ReportOrigin,
 };
 
 /// Positions of one symbol may be asked for 50 times a second.
@@ -39,6 +39,8 @@ pub(super) struct Wire {
     products: Vec<&'static Product>,
     dead_man: Vec<u8>,
     lessons: Vec<Ask>,
+    /// What positions in perpetuals are to stand on, and the account's margin mode.
+    margin: MarginSettings,
     margin_mode: MarginMode,
 }
 
@@ -52,10 +54,12 @@ impl Wire {
         let mut lessons: Vec<Ask> = modes.collect();
         if !lessons.is_empty() {
             lessons.insert(0, Ask::Account);
+            lessons.extend(margin_lessons(setup.margin, &names));
         }
         Ok(Self {
             assets: Assets::new(&names),
             dead_man: dead_man::subscription(&products),
+            margin: setup.margin,
             margin_mode: MarginMode::Cross,
             names,
             signer,
@@ -196,6 +200,10 @@ impl TradingWire for Wire {
         mark: Mark,
         out: &mut Outbox,
     ) -> Result<(), EncodeError> {
+        if ask.is_margin() || ask.sets_margin() {
+            let place = (&self.names, &self.signer);
+            return margin::send(ask, self.margin, place, mark, out);
+        }
         rest::send(ask, (cursor, job), self.holder(), (&self.signer, &self.products), mark, out)
     }
 
@@ -203,16 +211,14 @@ impl TradingWire for Wire {
         &self.lessons
     }
 
-    fn learn(&mut self, ask: &Ask, root: Value<'_>) -> Result<Option<AccountFlaw>, DecodeError> {
-        if *ask != Ask::Account {
-            return account::position_mode(root);
-        }
-        match account::margin_mode(root)? {
-            Ok(mode) => {
-                self.margin_mode = mode;
-                Ok(None)
-            }
-            Err(flaw) => Ok(Some(flaw)),
+    fn learn(&mut self, ask: &Ask, root: Value<'_>) -> Result<Lesson, DecodeError> {
+        // What the mode is to be is looked at later.
+        let any = MarginSettings::default();
+        match *ask {
+            Ask::Account => margin::learn_mode(root, any, &mut self.margin_mode),
+            Ask::MarginMode => margin::learn_mode(root, self.margin, &mut self.margin_mode),
+            Ask::Margin(id) => margin::learn_leverage(root, id, self.margin, &self.names),
+            _ => Ok(account::position_mode(root)?.map_or(Lesson::Learnt, Lesson::Unfit)),
         }
     }
 
@@ -240,8 +246,9 @@ impl TradingWire for Wire {
         orders::limits(header)
     }
 
-    fn reply(_: &Ask, root: Value<'_>, limit: LimitState) -> Result<Reply, DecodeError> {
+    fn reply(ask: &Ask, root: Value<'_>, limit: LimitState) -> Result<Reply, DecodeError> {
         let code = orders::ret_code(root)?;
+        let code = if margin::is_same(ask, code) { 0 } else { code };
         let told_ms = root.get("time").and_then(|time| super::whole(time, "time").ok());
         let limit = LimitState { now_ms: limit.now_ms.or(told_ms), ..limit };
         let venue_order_id = orders::order_id(root.get("result"))?;
@@ -276,8 +283,9 @@ impl TradingWire for Wire {
             Ask::Cancel(_) => limit::CANCEL,
             Ask::Replace(_) => limit::AMEND,
             Ask::CancelAll { .. } => limit::CANCEL_ALL,
-            // Its own limit is a tenth of the other reads': not a statement about them.
+            // Their own limits are a tenth of the other reads': not a statement about them.
             Ask::FeeRate(_) | Ask::DeadMan { .. } => return None,
+            ask if ask.sets_margin() => return None,
             _ => limit::QUERY,
         })
     }

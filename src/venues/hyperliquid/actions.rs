@@ -20,6 +20,12 @@ pub(super) enum Action<'a> {
     CancelOurs(ClientOrderId, &'a Asset),
     /// Orders of one asset by the venue's ids.
     Cancel(&'a [u64], &'a Asset),
+    /// What positions in this asset stand on: the account's margin or their own, so many times.
+    UpdateLeverage {
+        asset: u32,
+        cross: bool,
+        times: u64,
+    },
     /// The venue cancels everything at this time, ms; none: no more.
     ScheduleCancel(Option<u64>),
 }
@@ -111,6 +117,13 @@ impl Action<'_> {
                     to.end_map();
                 }
                 to.end_list();
+            }
+            Self::UpdateLeverage { asset, cross, times } => {
+                to.map(4);
+                to.first("type").text(b"updateLeverage");
+                to.next("asset").whole(asset.into());
+                to.next("isCross").flag(cross);
+                to.next("leverage").whole(times);
             }
             Self::ScheduleCancel(time) => {
                 to.map(1 + usize::from(time.is_some()));

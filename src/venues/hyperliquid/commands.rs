@@ -45,6 +45,9 @@ impl Core {
         };
         action.check()?;
         let is_cancel = matches!(ask, Ask::Cancel(_));
+        if !is_cancel && !self.margin.made {
+            return Err(EncodeError::NotReady);
+        }
         let channel = match self.pick(now) {
             Some(channel) => channel,
             None if (self.over_rest || is_cancel) && self.rest_ready() => Channel::Rest,

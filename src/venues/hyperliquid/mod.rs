@@ -17,6 +17,7 @@ mod errors;
 mod frames;
 mod instruments;
 mod listed;
+mod margin;
 mod market_data;
 mod memory;
 mod private_stream;

@@ -322,6 +322,9 @@ impl Core {
             Reading::Leverage(_) => {
                 let (id, told) = account::asset_data(root, assets)?;
                 self.learn_leverage(id, told);
+                if self.change_margin(id, told, now, out, events) {
+                    return Ok(());
+                }
             }
             Reading::Actions => {
                 let (used, allowed) = account::actions(root)?;

@@ -160,6 +160,10 @@ impl Core {
         self.on_effect(code, flight.channel, now, events);
         if !flight.ask.is_order() {
             self.flights.remove(flight.id);
+            if matches!(flight.ask, Ask::SetMargin(_)) {
+                self.on_margin(verdict, code, now, events);
+                return Ok(());
+            }
             let refused = (verdict != Verdict::Done).then_some(code);
             self.on_dead_man(refused, now, events);
             return Ok(());
@@ -322,7 +326,11 @@ impl Core {
             Phase::Late => {}
             _ if !flight.ask.is_order() => {
                 self.flights.remove(id);
-                self.on_dead_man(Some(0), now, events);
+                if matches!(flight.ask, Ask::SetMargin(_)) {
+                    self.on_margin(Verdict::Unknown(RejectReason::Other), 0, now, events);
+                } else {
+                    self.on_dead_man(Some(0), now, events);
+                }
             }
             // The stream has shown the effect already.
             Phase::Seen => {

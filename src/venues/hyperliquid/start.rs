@@ -34,6 +34,11 @@ impl Start {
         (self.due, self.asked) = (None, false);
     }
 
+    /// The question at hand is asked again, at this time.
+    pub(super) fn ask_again(&mut self, at: Nanos) {
+        (self.asked, self.due) = (false, Some(at));
+    }
+
     pub(super) fn deadline(&self, rest_open: bool) -> Option<Nanos> {
         if rest_open && !self.asked { self.due } else { None }
     }
@@ -56,9 +61,9 @@ impl Core {
         self.rest_open && known && !start.refused
     }
 
-    /// Tells once that REST is ready.
+    /// Tells once that REST is ready: it is the last to be.
     pub(super) fn tell_rest(&mut self, events: &mut Events) {
-        if self.rest_ready() && !std::mem::replace(&mut self.rest_told, true) {
+        if self.rest_ready() && self.margin.made && !std::mem::replace(&mut self.rest_told, true) {
             self.notice(events, VenueNotice::Readiness(Channel::Rest, Readiness::Ready));
         }
     }
@@ -106,7 +111,8 @@ impl Core {
         start.asked = false;
         let last_role = if own { Reading::Role } else { Reading::Agent };
         start.role_known |= reading == last_role;
-        if is_list && !answered {
+        let is_needed = is_list || (matches!(reading, Reading::Leverage(_)) && !self.margin.made);
+        if is_needed && !answered {
             start.due = Some(now.plus(RETRY_NS));
             return;
         }
@@ -116,6 +122,9 @@ impl Core {
             .into_iter()
             .find(|list| self.assets.has(*list == Reading::Meta));
         self.start.lists_known |= Some(reading) == last;
+        if matches!(reading, Reading::Leverage(_)) && self.question(self.start.place).is_none() {
+            self.on_margins_known();
+        }
     }
 
     /// The venue told a leverage.

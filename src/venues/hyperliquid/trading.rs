@@ -21,6 +21,7 @@ use super::account::Leverages;
 use super::assets::Assets;
 use super::auth::{Network, Signer};
 use super::dead_man::DeadMan;
+use super::margin::Margin;
 use super::private_stream::{self, Desk};
 use super::replies;
 use super::rest::{Job, Reading};
@@ -88,6 +89,7 @@ pub(super) struct Core {
     pub(super) jobs: Vec<Job>,
     pub(super) leverages: Leverages,
     pub(super) backlog: VecDeque<Event>,
+    pub(super) margin: Margin,
     pub(super) dead_man: DeadMan,
     /// An action in the form that is hashed.
     pub(super) packed: Vec<u8>,
@@ -119,9 +121,9 @@ impl TradingConnector {
         let mut user = Vec::with_capacity(42);
         super::super::secp256k1::write_hex(signer.account(), &mut user);
         let line = |_: &Channel| Line { open: false, heartbeat: streams::heartbeat() };
+        let assets = Assets::new(setup.venue, &setup.instruments);
         let core = Core {
             channels,
-            assets: Assets::new(setup.venue, &setup.instruments),
             refill_at: signer.wants_refill().then_some(Nanos(0)),
             signer,
             user: String::from_utf8(user).unwrap_or_default(),
@@ -139,6 +141,8 @@ impl TradingConnector {
             jobs: Vec::new(),
             leverages: vec![None; setup.instruments.len()],
             backlog: VecDeque::with_capacity(64),
+            margin: Margin::new(setup.margin, assets.has(true)),
+            assets,
             dead_man: DeadMan::new(setup.dead_man_switch_s),
             packed: Vec::with_capacity(512),
             over_rest: setup.orders_over_rest,

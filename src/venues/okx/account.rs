@@ -22,16 +22,18 @@ use crate::types::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Modes {
     spot: &'static str,
+    swap: &'static str,
 }
 
 impl Modes {
-    /// `tdMode` of an instrument's orders. Perpetuals stand on the margin of the whole account.
+    /// `tdMode` of an instrument's orders.
     pub(super) fn of(self, instrument: &Instrument) -> &'static str {
-        if instrument.is_perpetual() { "cross" } else { self.spot }
+        if instrument.is_perpetual() { self.swap } else { self.spot }
     }
 }
 
-/// Reads the account's set-up; says what makes it unfit for our instruments.
+/// Reads the account's set-up; says what makes it unfit for our instruments. `swap` is what pays for
+/// orders of swaps.
 ///
 /// ```json
 /// {"code":"0","data":[{"acctLv":"2","posMode":"net_mode","acctStpMode":"cancel_maker",
@@ -40,6 +42,7 @@ impl Modes {
 pub(super) fn modes(
     root: Value<'_>,
     perpetuals: bool,
+    swap: &'static str,
 ) -> Result<Result<Modes, AccountFlaw>, DecodeError> {
     let row = root.field("data")?.items().next().ok_or(DecodeError::Missing("data"))?;
     let net = match row.field_str("posMode")? {
@@ -57,7 +60,7 @@ pub(super) fn modes(
     Ok(match (perpetuals, derivatives, net) {
         (true, false, _) => Err(AccountFlaw::AccountMode),
         (true, _, false) => Err(AccountFlaw::HedgeMode),
-        _ => Ok(Modes { spot }),
+        _ => Ok(Modes { spot, swap }),
     })
 }
 

@@ -14,6 +14,7 @@ mod contracts;
 mod fields;
 mod frames;
 mod instruments;
+mod margin;
 mod market_data;
 mod orders;
 mod private_stream;

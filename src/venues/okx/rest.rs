@@ -25,7 +25,7 @@ const FILLS_RECENT_MS: u64 = 3 * DAY_MS - 60_000;
 const BILLS_RECENT_MS: u64 = 7 * DAY_MS - 60_000;
 
 /// Sends a signed GET; `query` writes the query without `?`.
-fn get(
+pub(super) fn get(
     out: &mut Outbox,
     mark: Mark,
     signer: &Signer,
@@ -65,6 +65,13 @@ pub(super) fn post(
     };
     let path = |bytes: &mut Vec<u8>| bytes.extend_from_slice(path.as_bytes());
     out.request(RequestId(mark.id), Method::Post, path, body, head)
+}
+
+/// The list of positions of swaps.
+pub(super) const POSITIONS: &str = "/api/v5/account/positions";
+
+pub(super) fn write_swaps(query: &mut Vec<u8>) {
+    query.extend_from_slice(b"instType=SWAP");
 }
 
 /// `instType=SPOT&instId=BTC-USDT`
@@ -159,9 +166,7 @@ pub(super) fn send(
             })?;
         }
         Ask::Balances => get(out, mark, signer, "/api/v5/account/balance", |_| {})?,
-        Ask::Positions { .. } => get(out, mark, signer, "/api/v5/account/positions", |query| {
-            query.extend_from_slice(b"instType=SWAP");
-        })?,
+        Ask::Positions { .. } => get(out, mark, signer, POSITIONS, write_swaps)?,
         Ask::Funding { since_ms, .. } => {
             get(out, mark, signer, bills_path(since_ms, mark), |query| {
                 query.extend_from_slice(b"instType=SWAP&type=");
@@ -190,13 +195,7 @@ pub(super) fn send(
                 body.extend_from_slice(br#""}"#);
             })?;
         }
-        Ask::New(_)
-        | Ask::Cancel(_)
-        | Ask::Replace(_)
-        | Ask::CancelListed { .. }
-        | Ask::PositionMode(_) => {
-            return Err(EncodeError::Unsupported);
-        }
+        _ => return Err(EncodeError::Unsupported),
     }
     Ok(())
 }

@@ -10,8 +10,8 @@
 use super::super::flight::Ask;
 use super::super::sink::Sink;
 use super::super::trading::{
-    Action, Assets, DeadManHabits, Desk, Effect, FillJob, Habits, LimitState, Mark, Message, Names,
-    OrderRow, Reply, TradingConnector, TradingWire, Values,
+    Action, Assets, DeadManHabits, Desk, Effect, FillJob, Habits, Lesson, LimitState, Mark,
+    Message, Names, OrderRow, Reply, TradingConnector, TradingWire, Values, margin_lessons,
 };
 use super::super::verdict::Verdict;
 use super::super::{DecodeError, EncodeError, Outbox, OutboxFull, SetupError, Value, VenueSetup};
@@ -19,10 +19,12 @@ use super::account::{self, Listing, Modes};
 use super::auth::Signer;
 use super::fields::OrderFields;
 use super::orders::{self, Terms};
-use super::{PRIVATE_PATH, SECOND_NS, codes, private_stream, rest, scan, session, with_path};
+use super::{
+    PRIVATE_PATH, SECOND_NS, codes, margin, private_stream, rest, scan, session, with_path,
+};
 use crate::types::{
-    AccountFlaw, Channel, ExecutionReport, FeeRate, FundingPayment, Instrument, InstrumentId,
-    InstrumentKind, Nanos,
+    Channel, ExecutionReport, FeeRate, FundingPayment, Instrument, InstrumentId, InstrumentKind,
+    MarginSettings, Nanos,
 };
 
 /// Orders of a kind that we never send, without a snapshot: a subscription that keeps an order socket
@@ -38,6 +40,8 @@ pub(super) struct Wire {
     window_ms: u64,
     /// Kinds of our instruments.
     kinds: Vec<InstrumentKind>,
+    /// What positions in swaps are to stand on.
+    margin: MarginSettings,
     lessons: Vec<Ask>,
     modes: Option<Modes>,
     /// By instrument.
@@ -54,6 +58,7 @@ impl Wire {
         };
         let kinds: Vec<_> = super::KINDS.iter().copied().filter(has).collect();
         let rules = kinds.iter().map(|&kind| Ask::Rules(kind));
+        let rules = rules.chain(margin_lessons(setup.margin, &names));
         // Keys of demo trading are for other addresses.
         let demo = setup.endpoints.private.contains(super::DEMO_SOCKETS);
         Ok(Self {
@@ -61,6 +66,7 @@ impl Wire {
             signer: Signer::new(setup.credentials.as_ref(), demo)?,
             window_ms: u64::from(setup.recv_window_ms),
             lessons: [Ask::Account].into_iter().chain(rules).collect(),
+            margin: setup.margin,
             modes: None,
             listings: vec![Listing::default(); names.instruments.len()],
             subscription: subscription(&kinds),
@@ -213,7 +219,11 @@ impl TradingWire for Wire {
         mark: Mark,
         out: &mut Outbox,
     ) -> Result<(), EncodeError> {
-        rest::send(ask, (cursor, job), (&self.names, &self.signer), mark, out)
+        let place = (&self.names, &self.signer);
+        if ask.is_margin() || ask.sets_margin() {
+            return margin::send(ask, self.margin, place, mark, out);
+        }
+        rest::send(ask, (cursor, job), place, mark, out)
     }
 
     fn cancel_listed(
@@ -230,17 +240,21 @@ impl TradingWire for Wire {
         &self.lessons
     }
 
-    fn learn(&mut self, ask: &Ask, root: Value<'_>) -> Result<Option<AccountFlaw>, DecodeError> {
-        if let Ask::Rules(kind) = *ask {
-            account::listings(root, kind, &self.names, &mut self.listings)?;
-            return Ok(None);
+    fn learn(&mut self, ask: &Ask, root: Value<'_>) -> Result<Lesson, DecodeError> {
+        match *ask {
+            Ask::Rules(kind) => {
+                account::listings(root, kind, &self.names, &mut self.listings)?;
+                return Ok(Lesson::Learnt);
+            }
+            _ if ask.is_margin() => return margin::learn(ask, root, self.margin, &self.names),
+            _ => {}
         }
-        match account::modes(root, self.has_perpetuals())? {
+        match account::modes(root, self.has_perpetuals(), margin::mode(self.margin))? {
             Ok(modes) => {
                 self.modes = Some(modes);
-                Ok(None)
+                Ok(Lesson::Learnt)
             }
-            Err(flaw) => Ok(Some(flaw)),
+            Err(flaw) => Ok(Lesson::Unfit(flaw)),
         }
     }
 

@@ -32,6 +32,9 @@ impl<W: TradingWire> Core<W> {
         let (_, _, id) = ask.order().ok_or(EncodeError::Unsupported)?;
         self.wire.check(action, self.wire.names().of_command(id)?)?;
         let is_cancel = matches!(ask, Ask::Cancel(_));
+        if !is_cancel && !self.lessons.is_known() {
+            return Err(EncodeError::NotReady);
+        }
         let usable = [0, 1].map(|at| self.trade.get(at).is_some_and(Socket::takes_orders));
         let channel = if let Some(channel) = self.healthier.pick(usable, now) {
             channel

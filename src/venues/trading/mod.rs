@@ -28,13 +28,14 @@ mod wire;
 pub(super) use action::Action;
 pub(super) use assets::Assets;
 pub(super) use fills::FillJob;
+pub(super) use lessons::{leverage_lesson, margin_lessons};
 pub(super) use names::Names;
 pub(super) use rows::OrderRow;
 pub(super) use templates::Values;
 #[cfg(test)]
 pub(super) use templates::{Templates, tests as template_tests};
 pub(super) use wire::{
-    DeadManHabits, Desk, Effect, Habits, LimitState, Mark, Message, Reply, TradingWire,
+    DeadManHabits, Desk, Effect, Habits, Lesson, LimitState, Mark, Message, Reply, TradingWire,
 };
 
 use super::flight::{Ask, Flights};

@@ -226,7 +226,12 @@ impl<W: TradingWire> Core<W> {
                 self.notice(events, VenueNotice::CancelAllFailed(instrument, code));
             }
             Ask::DeadMan { .. } => self.on_dead_man(Some(code), now, events),
-            Ask::Account | Ask::Rules(_) | Ask::PositionMode(_) => {
+            Ask::SetMarginMode | Ask::SetMargin(_) => self.on_change_failed(code, now, events),
+            Ask::Account
+            | Ask::Rules(_)
+            | Ask::PositionMode(_)
+            | Ask::MarginMode
+            | Ask::Margin(_) => {
                 self.on_lesson_failed(now);
                 self.notice(events, VenueNotice::RequestFailed(code));
             }

@@ -89,6 +89,17 @@ pub(in crate::venues) enum Effect {
     Relearn,
 }
 
+/// What an answer to one of the lessons is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::venues) enum Lesson {
+    /// Learnt.
+    Learnt,
+    /// The account cannot be traded with.
+    Unfit(AccountFlaw),
+    /// This makes it what it should be.
+    Change(Ask),
+}
+
 /// What a reader of private data writes to.
 pub(in crate::venues) struct Desk<'a> {
     pub(in crate::venues) flights: &'a mut Flights,
@@ -226,9 +237,9 @@ pub(in crate::venues) trait TradingWire: Send {
         &[]
     }
 
-    /// Takes an answer to one of them; says what makes the account unfit, if something does.
-    fn learn(&mut self, _ask: &Ask, _root: Value<'_>) -> Result<Option<AccountFlaw>, DecodeError> {
-        Ok(None)
+    /// Takes an answer to one of them.
+    fn learn(&mut self, _ask: &Ask, _root: Value<'_>) -> Result<Lesson, DecodeError> {
+        Ok(Lesson::Learnt)
     }
 
     /// What is asked for behind this, before the answer counts as complete.

@@ -23,9 +23,13 @@ pub(super) const SETTINGS: &str = r#"[{"symbol":"BTCUSDT","marginType":"CROSSED"
 
 /// Perpetuals with prices of eight decimals and quantities of three.
 pub(super) fn table() -> InstrumentTable {
+    table_of(&["BTC", "ETH", "BNB", "SOL", "ADA"])
+}
+
+pub(super) fn table_of(names: &[&str]) -> InstrumentTable {
     let mut table = InstrumentTable::default();
     let usdt = table.assets.intern("USDT");
-    for name in ["BTC", "ETH", "BNB", "SOL", "ADA"] {
+    for name in names {
         let base = table.assets.intern(name);
         table.add(Instrument {
             symbol: format!("{name}USDT"),

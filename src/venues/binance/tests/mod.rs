@@ -16,6 +16,7 @@ mod two_lines;
 mod usdm;
 mod usdm_account;
 mod usdm_bad_input;
+mod usdm_margin;
 mod usdm_market;
 mod usdm_orders;
 mod usdm_stream;
@@ -99,6 +100,7 @@ pub(super) fn setup(secret: &str, orders_over_rest: bool) -> VenueSetup {
         feed_connections: 1,
         dead_man_switch_s: None,
         prepared_nonces: 0,
+        margin: Default::default(),
         reply_timeout_ms: 2000,
         first_message_timeout_ms: 1000,
     }

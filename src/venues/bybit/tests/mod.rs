@@ -6,6 +6,7 @@ mod client;
 mod dead_man;
 mod linear;
 mod linear_account;
+mod margin;
 mod orders;
 mod outside;
 mod over_rest;
@@ -87,6 +88,7 @@ fn setup() -> VenueSetup {
         feed_connections: 1,
         dead_man_switch_s: None,
         prepared_nonces: 0,
+        margin: Default::default(),
         reply_timeout_ms: 1000,
         first_message_timeout_ms: 3000,
     }

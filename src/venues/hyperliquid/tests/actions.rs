@@ -104,6 +104,19 @@ fn cancels_and_schedules_hash_as_published() {
     );
 }
 
+/// As the vector of this action has it, whose hash and signatures are checked with the others.
+#[test]
+fn leverage_is_packed_as_it_is_hashed() {
+    let action = Action::UpdateLeverage { asset: 0, cross: true, times: 5 };
+    assert_eq!(
+        packed(action),
+        "84a474797065ae7570646174654c65766572616765a5617373657400a7697343726f7373c3a86c6576657261676505"
+    );
+    assert_eq!(json(action), r#"{"type":"updateLeverage","asset":0,"isCross":true,"leverage":5}"#);
+    let isolated = Action::UpdateLeverage { asset: 135, cross: false, times: 125 };
+    assert!(packed(isolated).ends_with("a56173736574cc87a7697343726f7373c2a86c657665726167657d"));
+}
+
 #[test]
 fn long_lists_of_cancels_have_a_long_head() {
     let asset = asset(true, 5);

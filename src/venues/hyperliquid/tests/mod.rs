@@ -8,6 +8,7 @@ mod actions;
 mod client;
 mod every;
 mod lists;
+mod margin;
 mod orders;
 mod private;
 mod public;
@@ -110,6 +111,7 @@ fn setup() -> VenueSetup {
         feed_connections: 1,
         dead_man_switch_s: None,
         prepared_nonces: 0,
+        margin: Default::default(),
         reply_timeout_ms: 1000,
         first_message_timeout_ms: 3000,
     }

@@ -5,6 +5,7 @@
 mod account;
 mod client;
 mod instruments;
+mod margin;
 mod orders;
 mod private;
 mod public;
@@ -97,6 +98,7 @@ fn setup() -> VenueSetup {
         feed_connections: 1,
         dead_man_switch_s: None,
         prepared_nonces: 0,
+        margin: Default::default(),
         reply_timeout_ms: 1000,
         first_message_timeout_ms: 3000,
     }
@@ -236,6 +238,13 @@ impl Bench {
 
     /// Frames, and requests as `METHOD path body`; bodies and signatures apart.
     fn sent(&mut self) -> Vec<String> {
+        let lines = self.sent_kept();
+        self.out.clear();
+        lines
+    }
+
+    /// The same, to be answered.
+    fn sent_kept(&self) -> Vec<String> {
         let lines = self.out.outputs().map(|output| match output {
             Output::Frame(_, payload) => std::str::from_utf8(payload).unwrap().to_owned(),
             Output::Request(request) if request.body.is_empty() => {
@@ -250,9 +259,7 @@ impl Bench {
             Output::Reconnect(channel) => format!("reconnect {channel:?}"),
             Output::Connect(channel, url) => format!("connect {channel:?} {url}"),
         });
-        let lines = lines.collect();
-        self.out.clear();
-        lines
+        lines.collect()
     }
 
     /// Moves the time and calls the deadlines on the way.

@@ -3,14 +3,14 @@
 use super::super::trading::Wire;
 use super::*;
 use crate::venues::flight::Ask;
-use crate::venues::trading::{Action, Templates, TradingWire, template_tests as hold};
+use crate::venues::trading::{Action, Lesson, Templates, TradingWire, template_tests as hold};
 use crate::venues::{Parser, Value};
 use proptest::prelude::*;
 
 fn learn(wire: &mut Wire, ask: Ask, body: &str) {
     let mut body = body.as_bytes().to_vec();
     let result = Parser::new().read(&mut body, |root: Value<'_>| wire.learn(&ask, root));
-    assert_eq!(result, Ok(None));
+    assert_eq!(result, Ok(Lesson::Learnt));
 }
 
 /// Everything is known, also of instruments of another venue, which have no templates.
