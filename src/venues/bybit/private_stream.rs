@@ -231,7 +231,7 @@ fn state(
         // Spent but for less than one lot: this is how such an order ends when all went well.
         "PartiallyFilledCanceled" if in_quote => (OrderState::Filled, none),
         "Cancelled" | "PartiallyFilledCanceled" => ended(
-            reason,
+            (reason, cumulative),
             or_empty(row.cancel_type),
             or_empty(row.time_in_force),
             or_empty(row.order_type),
@@ -245,13 +245,15 @@ fn state(
 
 /// Who ended an order: we, its time in force, or the venue before it could rest.
 fn ended(
-    reason: RejectReason,
+    (reason, cumulative): (RejectReason, Qty),
     cancel_type: &str,
     time_in_force: &str,
     order_type: &str,
 ) -> (OrderState, RejectReason) {
     let immediate = matches!(time_in_force, "IOC" | "FOK") || order_type == "Market";
     match reason {
+        // A change may have moved it across the book after a part was filled.
+        RejectReason::WouldTake if cumulative > Qty(0) => (OrderState::Canceled, reason),
         RejectReason::WouldTake => (OrderState::Rejected, reason),
         RejectReason::TimeInForce => (OrderState::Expired, reason),
         _ if cancel_type == "CancelBySmp" => (OrderState::Canceled, RejectReason::SelfTrade),

@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use super::super::public::{PublicConnector, PublicWire};
-use super::super::subscriptions::{Ask, Dialect, Scanned, Subscriptions};
+use super::super::subscriptions::{Ask, Dialect, Habits, Scanned, Subscriptions};
 use super::super::{DecodeError, Value, VenueSetup};
 use super::market_data::{self, Topic};
 use super::scan::Scanner;
@@ -16,6 +16,9 @@ use crate::types::{Events, Instrument, Nanos};
 
 /// Instruments of one request: its arguments stay far below the 64 KB allowed.
 const GROUP_MAX: usize = 100;
+
+/// A book that does not change is told of once a minute; one that misses two of these is silent.
+const QUIET_NS: u64 = 150 * SECOND_NS;
 
 const TOO_MANY_REQUESTS: u16 = 429;
 
@@ -33,7 +36,8 @@ pub(super) fn connector(setup: &VenueSetup) -> PublicConnector<Wire> {
     // `books` always holds 400 levels a side: there is nothing to choose.
     let dialect = Dialect { group_max: GROUP_MAX, depth: "books", write: write_request };
     let urls = [with_path(&setup.endpoints.public, PUBLIC_PATH), setup.endpoints.rest.clone()];
-    let streams = Subscriptions::new(setup, dialect);
+    let habits = Habits { quiet_ns: QUIET_NS, ..Habits::default() };
+    let streams = Subscriptions::new(setup, dialect).with(habits);
     let perpetual = |symbol: &str| {
         let mut ours = setup.instruments.of_venue(setup.venue);
         ours.any(|instrument| instrument.is_perpetual() && instrument.symbol == symbol)
@@ -107,6 +111,7 @@ impl PublicWire for Wire {
                 return Ok(false);
             }
         };
+        streams.on_heard(at, &scanned, now);
         streams.on_data(at, scanned, events)
     }
 

@@ -293,6 +293,11 @@ fn order_rows_of_perpetuals_have_their_reports() {
     bench.text(Channel::Private, &crossing).unwrap();
     let report = bench.report();
     assert_eq!((report.kind, report.reason), (ReportKind::Rejected, RejectReason::WouldTake));
+    // Also one that a change has moved there: what was filled before counts.
+    let moved = part.replace("EC_PerCancelRequest", "EC_PostOnlyWillTakeLiquidity");
+    bench.text(Channel::Private, &moved).unwrap();
+    let report = bench.report();
+    assert_eq!((report.kind, report.reason), (ReportKind::Canceled, RejectReason::WouldTake));
     // An option is none of ours.
     let option = fixture("ws_private_order_docs_option");
     assert_eq!(bench.text(Channel::Private, &option), Err(DecodeError::Invalid("category")));

@@ -136,6 +136,25 @@ fn keep_alives_count_and_a_step_back_continues() {
 }
 
 #[test]
+fn a_book_that_is_not_even_kept_alive_is_asked_for_anew() {
+    let mut bench = Bench::subscribed(BTC);
+    let one = r#"[["8477","7","0","2"]]"#;
+    bench.public(&book_frame("snapshot", (-1, 10), one)).unwrap();
+    bench.public(&fixture("ws_bbo_tbt").replace("BCH-USDT-SWAP", "BTC-USDT")).unwrap();
+    for _ in 0..3 {
+        bench.pass(149_000);
+        bench.public(&book_frame("update", (10, 10), "[]")).unwrap();
+    }
+    bench.sent();
+    bench.pass(149_000);
+    let asks = |lines: Vec<String>| lines.iter().any(|line| line.contains("\"books\""));
+    assert!(!asks(bench.sent()));
+    bench.pass(3_000);
+    let sent = bench.sent();
+    assert!(sent.iter().any(|line| line.contains("unsubscribe")) && asks(sent));
+}
+
+#[test]
 fn documented_books_are_read_whole() {
     let mut bench = Bench::subscribed(BTC);
     bench.public(&fixture("ws_books_snapshot")).unwrap();
