@@ -423,7 +423,8 @@ class Judge:
             (-4014, "a price off the tick", {"price": price + self.tick / 2}),
             (-4023, "a quantity off the lot", {"quantity": Decimal("0.01") + self.lot / 2}),
             (-4004, "a quantity below the least", {"quantity": self.lot / 10}),
-            (-4164, "a value below the least", {"quantity": self.lot, "price": floor(self.least * 100, self.tick)}),
+            (-4164, "a value below the least",
+             {"quantity": self.lot, "price": floor(self.least * 100, self.tick)}),
             (-2019, "more than the margin bears", {"quantity": Decimal(1100)}),
             (-4003, "no quantity", {"quantity": Decimal(0)}),
         ):

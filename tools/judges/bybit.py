@@ -9,7 +9,7 @@ import logging
 import time
 from decimal import Decimal
 
-from judge import WAIT_S, Failed, Inbox, Sums, check, equal, new_id, until
+from judge import Failed, Inbox, Sums, check, equal, until
 
 SYMBOL = "BTCUSDT"
 

@@ -255,6 +255,27 @@ class Judge(Bybit):
         stranger = self.session(self.venue["secret"] + "x")
         self.refused(10004, "a bad signature", lambda: stranger.get_positions(**self.of))
 
+    def limits(self):
+        """More questions than the limit of a second: refused until the second is over."""
+        session = self.session(self.venue["secret"])
+        # The client would wait and ask again by itself.
+        session.retry_codes = {0}
+
+        started, count = time.monotonic(), 300
+        try:
+            for _ in range(count):
+                session.get_fee_rates(**self.of)
+        except self.refusal as error:
+            equal(error.status_code, 10006, f"so many questions at once ({error.message})")
+        else:
+            # Fifty a second are allowed: a machine that asks fewer has shown nothing.
+            seconds = time.monotonic() - started
+            check(seconds > count / 60, f"{count} questions in {seconds:.1f} s were all answered")
+            return f"not reached: {count} questions took {seconds:.1f} s"
+        time.sleep(1.1)
+        equal(self.rest.get_fee_rates(**self.of)["retCode"], 0, "an answer later")
+        return None
+
     def agreement(self):
         """Everything is flat: what the venue states follows from what it has told."""
         self.sums.agree(self.balances())
@@ -279,6 +300,7 @@ class Judge(Bybit):
             ("position turned, reduced, closed", self.turn_and_close),
             ("isolated margin", self.isolated),
             ("refusals: tick, lot, value, margin, price, post-only, unknown, signature", self.refusals),
+            ("limit of requests", self.limits),
             ("cancel all", self.clear),
             ("balances, profit, fees, funding by own sums", self.agreement),
         ]

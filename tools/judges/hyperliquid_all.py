@@ -411,6 +411,16 @@ class Judge:
         check({"filled", "canceled", "scheduledCancel", "tickRejected"} <= states, f"states: {states}")
         return f"{self.sums.fills()} fills, {self.sums.payments()} payments of funding"
 
+    def limits(self):
+        """More than a minute's weight of questions, which is far above the venue's own here."""
+        for count in range(2_000):
+            try:
+                self.info.user_role(self.user)
+            except self.refusal as error:
+                equal(error.status_code, 429, f"after {count} questions")
+                return f"after {count} questions"
+        return check(False, "2000 questions of weight 60 in a minute were taken")
+
     def steps(self):
         return [
             ("instruments of both kinds, fees, role", self.instruments),
@@ -428,6 +438,7 @@ class Judge:
             ("agent approved, trades, moves no funds; a stranger", self.agent),
             ("refusals: tick, size, value, margin, oracle, post-only, nothing to take", self.refusals),
             ("balances, profit, fees, funding by own sums", self.agreement),
+            ("limit of weight", self.limits),
         ]
 
 

@@ -237,6 +237,10 @@ class Judge:
                 "POST", "/api/v5/trade/cancel-all-after", {"timeOut": seconds}), "cancel-all-after")[0]
 
         check(after("10")["triggerTime"] != "0", "a time to cancel at")
+        # Twenty a second are allowed here, of one at the venue.
+        codes = (self.trade._request_with_params(
+            "POST", "/api/v5/trade/cancel-all-after", {"timeOut": "10"})["code"] for _ in range(200))
+        check("50011" in codes, "200 times cancel-all-after at once were all taken")
         time.sleep(1.1)
         equal(after("0")["triggerTime"], "0", "no time to cancel at")
         price, self.guarded = floor(self.best(SPOT, "bids") * Decimal("0.98"), self.tick), new_id()

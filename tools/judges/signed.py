@@ -147,7 +147,7 @@ def compact(members):
 
 
 def bybit():
-    from pybit import _helpers, _http_manager, _websocket_stream
+    from pybit import _helpers, _websocket_stream
     from pybit.unified_trading import HTTP
 
     _helpers.generate_timestamp = lambda: OTHERS_MS

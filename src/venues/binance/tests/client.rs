@@ -89,6 +89,10 @@ fn usdm_requests_are_signed_as_by_the_venues_client() {
         let Some((wire, command)) = name.split_once(' ') else { return usdm_logon() };
         let over_rest = wire == "rest";
         let mut rig = Rig::futures_ready(&futures::futures_setup(SECRET, over_rest));
+        if command == "modify" {
+            // Only an order that is known can be changed: its other terms are sent anew.
+            rig.submit(usdm("GTC")).unwrap();
+        }
         rig.submit(usdm(command)).unwrap();
         if over_rest { of_line(&rig.requests()[0].line) } else { of_frame(&rig.sent()) }
     });
