@@ -223,7 +223,7 @@ fn the_loss_of_a_connection_costs_the_books_that_it_brought() {
         let kind = CommandKind::Subscribe(BTC);
         assert!(ask.push(Command { tick_ns: now, ..Command::new(kind, now) }).is_ok());
         feed.poll(now);
-        let health = view.feed_health(VENUE).unwrap();
+        let health = view.health(VENUE).feed;
         (view.best(BTC).state, view.best(more).state, health.state, health.reconnects)
     });
     use BookState::{Empty, Live, Stale};

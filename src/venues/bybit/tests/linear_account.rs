@@ -615,7 +615,7 @@ fn both_switches_are_set_or_none_counts() {
     let taken = r#"{"success":true,"ret_msg":"","op":"subscribe","req_id":"dcp","conn_id":"c"}"#;
     bench.text(Channel::Private, taken).unwrap();
     bench.pass(0);
-    let mut set = |bench: &mut Bench, product: &str, reply: &str| {
+    let set = |bench: &mut Bench, product: &str, reply: &str| {
         let sent = bench.sent_one();
         assert!(sent.ends_with(&format!(r#"{{"product":"{product}","timeWindow":60}}"#)), "{sent}");
         let id = sent.split(' ').next().unwrap().parse().unwrap();
@@ -636,20 +636,26 @@ fn both_switches_are_set_or_none_counts() {
 }
 
 #[test]
-fn what_replies_state_of_one_products_limits_says_nothing_of_both() {
-    let reply = |bench: &mut Bench| {
+fn where_both_are_traded_the_smaller_limit_holds_for_the_sum() {
+    let replied = |bench: &mut Bench, instrument, allowed: u32| {
+        bench.submit(CommandKind::New(order(instrument))).unwrap();
         let sent = bench.sent_one();
         let id = sent.split('"').nth(3).unwrap();
         let text = format!(
-            r#"{{"reqId":"{id}","retCode":0,"retMsg":"OK","op":"order.create","data":{{"orderId":"1","orderLinkId":"st0000000000000007"}},"retExtInfo":{{}},"header":{{"X-Bapi-Limit":"40","X-Bapi-Limit-Status":"39","X-Bapi-Limit-Reset-Timestamp":"1700000000000","Timenow":"1700000000000"}},"connId":"c"}}"#
+            r#"{{"reqId":"{id}","retCode":0,"retMsg":"OK","op":"order.create","data":{{"orderId":"1","orderLinkId":"st0000000000000007"}},"retExtInfo":{{}},"header":{{"X-Bapi-Limit":"{allowed}","X-Bapi-Limit-Status":"{}","X-Bapi-Limit-Reset-Timestamp":"1700000000000","Timenow":"1700000000000"}},"connId":"c"}}"#,
+            allowed - 1
         );
         bench.text(Channel::Trade, &text).unwrap();
-        bench.notices().len()
+        match bench.notices()[..] {
+            [VenueNotice::RateLimit(stated)] => (stated.limit, stated.used, stated.allowed),
+            ref other => panic!("{other:?}"),
+        }
     };
-    let mut bench = ready();
-    bench.submit(CommandKind::New(order(PERP))).unwrap();
-    assert_eq!(reply(&mut bench), 0);
-    let mut bench = Bench::logged_in();
-    bench.submit(CommandKind::New(order(BTC))).unwrap();
-    assert_eq!(reply(&mut bench), 1, "one product alone");
+    let mut both = ready();
+    assert_eq!(replied(&mut both, PERP, 60), (0, 1, 20), "spot may be without a level");
+    assert_eq!(replied(&mut both, SPOT, 40), (0, 1, 40));
+    assert_eq!(replied(&mut both, PERP, 60), (0, 1, 40));
+    assert_eq!(replied(&mut both, PERP, 10), (0, 1, 10));
+    let mut spot = Bench::logged_in();
+    assert_eq!(replied(&mut spot, BTC, 40), (0, 1, 40), "one product alone");
 }
