@@ -190,13 +190,7 @@ pub(super) fn send(
                 body.extend_from_slice(br#""}"#);
             })?;
         }
-        Ask::New(_)
-        | Ask::Cancel(_)
-        | Ask::Replace(_)
-        | Ask::CancelListed { .. }
-        | Ask::PositionMode(_) => {
-            return Err(EncodeError::Unsupported);
-        }
+        _ => return Err(EncodeError::Unsupported),
     }
     Ok(())
 }
