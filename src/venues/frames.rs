@@ -8,7 +8,9 @@ use super::subscriptions::Scanned;
 use super::{
     DecodeError, Endpoints, SetupError, VENUES, VenueSetup, binance, bybit, hyperliquid, okx,
 };
-use crate::types::{Events, Instrument, InstrumentKind, InstrumentTable, Nanos, Scale, VenueId};
+use crate::types::{
+    AssetId, Events, Instrument, InstrumentKind, InstrumentTable, Nanos, Scale, VenueId,
+};
 use std::sync::Arc;
 
 /// What a frame of market data was.
@@ -129,6 +131,7 @@ impl FrameDecoder {
                 kind,
                 base,
                 quote,
+                settle: if kind == InstrumentKind::Spot { AssetId::NONE } else { quote },
                 scale: *scale,
                 ..Instrument::default()
             });

@@ -126,7 +126,8 @@ fn both() -> VenueSetup {
     let mut table = (*spot.instruments).clone();
     let perpetual = table.get(BTC).unwrap().clone();
     let (kind, settle) = (InstrumentKind::LinearPerpetual, perpetual.quote);
-    table.add(Instrument { kind, settle, ..perpetual });
+    let scale = Scale { price_decimals: 4, qty_decimals: 6 };
+    table.add(Instrument { kind, settle, scale, ..perpetual });
     setup_of(spot.venue, table, false)
 }
 

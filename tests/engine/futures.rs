@@ -97,15 +97,22 @@ impl Strategy for Trader {
 
 #[test]
 fn positions_wallet_and_fills_are_those_of_the_venue() {
-    trade(&BINANCE);
+    trade(&BINANCE, &EmbeddedOptions::default());
 }
 
 #[test]
 fn so_they_are_where_one_account_is_for_spot_too() {
-    trade(&BYBIT);
+    trade(&BYBIT, &EmbeddedOptions::default());
 }
 
-fn trade(place: &Place) {
+/// Held until funding was paid, which the private socket and the list of a reconciliation tell of.
+#[test]
+fn funding_is_booked_once_and_is_the_venues_own() {
+    let paid_ms = Some(15_000);
+    trade(&BYBIT, &EmbeddedOptions { funding_interval_ms: paid_ms, ..EmbeddedOptions::default() });
+}
+
+fn trade(place: &Place, options: &EmbeddedOptions) {
     let filled = Arc::new(AtomicU64::new(0));
     let trader = Trader {
         name: place.name,
@@ -116,14 +123,22 @@ fn trade(place: &Place) {
     };
     let config = futures_config(place.name, &["trader"]);
     let own: Own = vec![("trader".to_owned(), Box::new(trader))];
-    let started = start_with(&config, own, &EmbeddedOptions::default()).unwrap();
+    let started = start_with(&config, own, options).unwrap();
     let begun = Instant::now();
     while filled.load(Ordering::Relaxed) < 3 && begun.elapsed() < PATIENCE {
         std::thread::sleep(Duration::from_millis(2));
     }
+    let key = started.setups[0].credentials.as_ref().unwrap().key.clone();
+    let paid = || {
+        let ledger = started.sim.ledger(place.venue, &key).unwrap();
+        ledger.funding.values().any(|sum| !sum.is_zero())
+    };
+    while options.funding_interval_ms.is_some() && !paid() && begun.elapsed() < 2 * PATIENCE {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(paid(), options.funding_interval_ms.is_some());
     // What the stream tells of the wallet comes behind the fill.
     std::thread::sleep(Duration::from_millis(300));
-    let key = started.setups[0].credentials.as_ref().unwrap().key.clone();
     let venue: VenueId = config.venues[0].venue;
     let ledger = started.sim.ledger(place.venue, &key).unwrap();
     let instruments = started.setups[0].instruments.clone();

@@ -121,8 +121,7 @@ mod limit {
 }
 
 /// Limits of an account without VIP level. Spot and perpetuals have their own, counted together here
-/// with what perpetuals may: the safe side where both are traded. With one of them alone every reply
-/// states the account's own.
+/// with what perpetuals may: the safe side where both are traded. Every reply states the account's own.
 /// <https://bybit-exchange.github.io/docs/v5/rate-limit>
 const LIMITS: &[LimitSpec] = &[
     per_second("orders created per second", 10),

@@ -223,6 +223,22 @@ pub(super) fn send(
                 write_fills(instrument, job, cursor, query);
             })?;
         }
+        _ => send_about_account(ask, cursor, holder, (signer, products), mark, out)?,
+    }
+    Ok(())
+}
+
+/// The same of what is about the account.
+fn send_about_account(
+    ask: &Ask,
+    cursor: &str,
+    holder: Holder<'_>,
+    (signer, products): (&Signer, &[&'static Product]),
+    mark: Mark,
+    out: &mut Outbox,
+) -> Result<(), EncodeError> {
+    let names = holder.names;
+    match ask {
         Ask::Balances => get(out, mark, signer, "/v5/account/wallet-balance", |query| {
             query.extend_from_slice(b"accountType=UNIFIED");
         })?,

@@ -26,6 +26,7 @@ use crate::types::{
     Channel, ExecutionReport, FeeRate, FundingPayment, Instrument, InstrumentId, MarginMode,
     MarginSettings, Nanos, ReportOrigin,
 };
+use std::cell::Cell;
 
 /// Positions of one symbol may be asked for 50 times a second.
 const LESSON_GAP_NS: u64 = 25_000_000;
@@ -42,6 +43,9 @@ pub(super) struct Wire {
     /// What positions in perpetuals are to stand on, and the account's margin mode.
     margin: MarginSettings,
     margin_mode: MarginMode,
+    /// By product, what its limits of orders allow, in the order of [`super::LIMITS`]: of an account
+    /// without VIP level until replies say otherwise.
+    allowed: [[Cell<u32>; 4]; 2],
 }
 
 impl Wire {
@@ -61,6 +65,7 @@ impl Wire {
             dead_man: dead_man::subscription(&products),
             margin: setup.margin,
             margin_mode: MarginMode::Cross,
+            allowed: [[20, 20, 10, 20], [10; 4]].map(|product| product.map(Cell::new)),
             names,
             signer,
             products,
@@ -272,12 +277,6 @@ impl TradingWire for Wire {
     }
 
     fn limit_of(&self, ask: &Ask) -> Option<u8> {
-        // Each product has limits of its own, which are counted together here: where both are traded,
-        // what a reply states of one says nothing of the sum.
-        let sums = self.products.len() > 1 && (ask.is_order() || is_cancel_all(ask));
-        if sums {
-            return None;
-        }
         Some(match ask {
             Ask::New(_) => limit::CREATE,
             Ask::Cancel(_) => limit::CANCEL,
@@ -288,6 +287,22 @@ impl TradingWire for Wire {
             ask if ask.sets_margin() => return None,
             _ => limit::QUERY,
         })
+    }
+
+    /// Each product has limits of its own for orders, which are counted together here: where both are
+    /// traded, the sum may be what the smaller one allows.
+    fn allowed(&self, ask: &Ask, stated: u32) -> u32 {
+        let of = ask.instrument().and_then(|id| self.names.instruments.get(id));
+        let limit = self.limit_of(ask).filter(|_| ask.is_order() || is_cancel_all(ask));
+        let (Some(of), Some(limit)) = (of, limit) else { return stated };
+        if self.products.len() < 2 {
+            return stated;
+        }
+        let known = |product: usize| self.allowed.get(product)?.get(usize::from(limit));
+        if let Some(own) = known(usize::from(of.is_perpetual())) {
+            own.set(stated);
+        }
+        [0, 1].into_iter().filter_map(known).map(Cell::get).fold(stated, u32::min)
     }
 
     fn rows<'a>(&self, ask: &Ask, root: Value<'a>) -> Result<(Value<'a>, &'a str), DecodeError> {

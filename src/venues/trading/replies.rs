@@ -154,10 +154,11 @@ impl<W: TradingWire> Core<W> {
     /// Use of the limit that a reply belongs to.
     fn limit_notice(&mut self, flight: &Flight, reply: &Reply, now: Nanos, events: &mut Events) {
         let Some(index) = self.wire.limit_of(&flight.ask) else { return };
-        let Some((allowed, left)) = reply.limit.counts else { return };
+        let Some((stated, left)) = reply.limit.counts else { return };
+        let allowed = self.wire.allowed(&flight.ask, stated);
         // Windows are seconds long: what lies far beyond is no end of one.
         let resets_ns = now.plus(self.pause_ns(reply, now).min(WINDOW_MAX_NS));
-        let used = allowed.saturating_sub(left);
+        let used = stated.saturating_sub(left);
         let usage = RateLimitUse { limit: index, used, allowed, resets_ns };
         self.notice(events, VenueNotice::RateLimit(usage));
     }

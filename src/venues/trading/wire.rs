@@ -272,6 +272,11 @@ pub(in crate::venues) trait TradingWire: Send {
         None
     }
 
+    /// What the limit of a request allows, of what a reply to it states.
+    fn allowed(&self, _ask: &Ask, stated: u32) -> u32 {
+        stated
+    }
+
     /// Whether this code says that there is no such order.
     fn is_absent(_code: i32) -> bool {
         false

@@ -595,7 +595,7 @@ fn rows_without_a_category_are_not_guessed() {
         assert_eq!(refused, Err(DecodeError::Missing("category")), "{name}");
         assert_eq!(bench.take(), []);
         // The topic may say it, and then nothing else may.
-        let named = topic.replace("\":\"", "\":\"").trim_end_matches('"').to_owned() + ".linear\"";
+        let named = topic.trim_end_matches('"').to_owned() + ".linear\"";
         bench.text(Channel::Private, &bare.replace(topic, &named)).unwrap();
         assert!(!bench.take().is_empty());
         let other = fixture(name).replace(topic, &named.replace("linear", "spot"));
@@ -641,20 +641,26 @@ fn both_switches_are_set_or_none_counts() {
 }
 
 #[test]
-fn what_replies_state_of_one_products_limits_says_nothing_of_both() {
-    let reply = |bench: &mut Bench| {
+fn where_both_are_traded_the_smaller_limit_holds_for_the_sum() {
+    let replied = |bench: &mut Bench, instrument, allowed: u32| {
+        bench.submit(CommandKind::New(order(instrument))).unwrap();
         let sent = bench.sent_one();
         let id = sent.split('"').nth(3).unwrap();
         let text = format!(
-            r#"{{"reqId":"{id}","retCode":0,"retMsg":"OK","op":"order.create","data":{{"orderId":"1","orderLinkId":"st0000000000000007"}},"retExtInfo":{{}},"header":{{"X-Bapi-Limit":"40","X-Bapi-Limit-Status":"39","X-Bapi-Limit-Reset-Timestamp":"1700000000000","Timenow":"1700000000000"}},"connId":"c"}}"#
+            r#"{{"reqId":"{id}","retCode":0,"retMsg":"OK","op":"order.create","data":{{"orderId":"1","orderLinkId":"st0000000000000007"}},"retExtInfo":{{}},"header":{{"X-Bapi-Limit":"{allowed}","X-Bapi-Limit-Status":"{}","X-Bapi-Limit-Reset-Timestamp":"1700000000000","Timenow":"1700000000000"}},"connId":"c"}}"#,
+            allowed - 1
         );
         bench.text(Channel::Trade, &text).unwrap();
-        bench.notices().len()
+        match bench.notices()[..] {
+            [VenueNotice::RateLimit(stated)] => (stated.limit, stated.used, stated.allowed),
+            ref other => panic!("{other:?}"),
+        }
     };
-    let mut bench = ready();
-    bench.submit(CommandKind::New(order(PERP))).unwrap();
-    assert_eq!(reply(&mut bench), 0);
-    let mut bench = Bench::logged_in();
-    bench.submit(CommandKind::New(order(BTC))).unwrap();
-    assert_eq!(reply(&mut bench), 1, "one product alone");
+    let mut both = ready();
+    assert_eq!(replied(&mut both, PERP, 60), (0, 1, 20), "spot may be without a level");
+    assert_eq!(replied(&mut both, SPOT, 40), (0, 1, 40));
+    assert_eq!(replied(&mut both, PERP, 60), (0, 1, 40));
+    assert_eq!(replied(&mut both, PERP, 10), (0, 1, 10));
+    let mut spot = Bench::logged_in();
+    assert_eq!(replied(&mut spot, BTC, 40), (0, 1, 40), "one product alone");
 }

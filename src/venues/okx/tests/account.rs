@@ -122,11 +122,11 @@ fn funding_is_read_from_the_bills() {
     assert_eq!(
         bench.take(),
         [
-            paid(SWAP, "-0.25", 12, START_MS),
             paid(ETH, "0.5", 10, START_MS - 1_000),
+            paid(SWAP, "-0.25", 12, START_MS),
             Event::Notice(VenueNotice::FundingEnd),
         ],
-        "ours alone, back to the time asked for"
+        "ours alone, back to the time asked for, oldest first"
     );
     bench.submit(CommandKind::FundingSince(Nanos((START_MS - 8 * 86_400_000) * MS))).unwrap();
     let Some(Output::Request(request)) = bench.out.outputs().next() else { panic!() };
