@@ -62,21 +62,7 @@ impl<W: TradingWire> Core<W> {
                 return self.on_funding(flight, (since_ms, page), root, now, out, events);
             }
             Ask::Balances | Ask::Positions { .. } => {
-                let mut sink = Sink { events, backlog: &mut self.backlog };
-                self.wire.account(&flight.ask, root, &mut sink)?;
-                let (next, cursor) = match flight.ask {
-                    Ask::Positions { part, page } => {
-                        let (_, cursor) = self.wire.rows(&flight.ask, root)?;
-                        let more = Ask::Positions { part, page: next(page)? };
-                        let next = (!cursor.is_empty()).then_some(more);
-                        (next.or_else(|| self.wire.next(&flight.ask)), cursor)
-                    }
-                    _ => (self.wire.next(&flight.ask), ""),
-                };
-                match next {
-                    Some(next) => self.next_page(flight, next, cursor, now, out, events),
-                    None => self.notice(events, VenueNotice::BalancesEnd),
-                }
+                return self.on_account(flight, root, now, out, events);
             }
             Ask::FeeRate(id) => {
                 let instrument = self.wire.names().instruments.get(id);
@@ -97,6 +83,33 @@ impl<W: TradingWire> Core<W> {
             }
             Ask::SetMarginMode | Ask::SetMargin(_) => self.on_changed(now),
             Ask::New(_) | Ask::Cancel(_) | Ask::Replace(_) => {}
+        }
+        Ok(())
+    }
+
+    /// A part of the account: what it says, and what is asked for behind it.
+    fn on_account(
+        &mut self,
+        flight: &Flight,
+        root: Value<'_>,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) -> Result<(), DecodeError> {
+        let mut sink = Sink { events, backlog: &mut self.backlog };
+        self.wire.account(&flight.ask, root, &mut sink)?;
+        let (next, cursor) = match flight.ask {
+            Ask::Positions { part, page } => {
+                let (_, cursor) = self.wire.rows(&flight.ask, root)?;
+                let more = Ask::Positions { part, page: next(page)? };
+                let next = (!cursor.is_empty()).then_some(more);
+                (next.or_else(|| self.wire.next(&flight.ask)), cursor)
+            }
+            _ => (self.wire.next(&flight.ask), ""),
+        };
+        match next {
+            Some(next) => self.next_page(flight, next, cursor, now, out, events),
+            None => self.notice(events, VenueNotice::BalancesEnd),
         }
         Ok(())
     }

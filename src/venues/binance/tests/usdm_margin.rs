@@ -3,7 +3,7 @@
 use super::futures::{BTC, SECOND, futures_setup, stamp, table_of, unsigned, usual};
 use super::{Rig, SECRET, fixture, order};
 use crate::types::{
-    AccountFlaw, Channel, CommandKind, MarginMode, MarginSettings, NewOrder, Readiness,
+    AccountFlaw, Channel, CommandKind, MarginMode, MarginSettings, NewOrder, Price, Qty, Readiness,
     TimeInForce, VenueNotice,
 };
 use crate::venues::{EncodeError, VenueSetup};
@@ -62,18 +62,22 @@ impl Account {
     }
 }
 
-/// Answers requests until there are none; gives their lines without those for the time, and notices.
+/// Answers requests until there are none; gives their lines and notices, without those of the time.
 fn drive(
     rig: &mut Rig,
     mut answer: impl FnMut(&Rig, &str) -> (u16, String),
 ) -> (Vec<String>, Vec<VenueNotice>) {
-    let (mut lines, mut notices) = (Vec::new(), rig.notices());
+    let told = |rig: &Rig| {
+        let clock = |notice: &VenueNotice| matches!(notice, VenueNotice::ClockOffset { .. });
+        rig.notices().into_iter().filter(move |notice| !clock(notice))
+    };
+    let (mut lines, mut notices) = (Vec::new(), told(rig).collect::<Vec<_>>());
     let mut waiting = rig.requests();
     while !waiting.is_empty() {
         let request = waiting.remove(0);
         let (status, body) = answer(rig, &request.line);
         let _ = rig.response(request.id, status, "", &body);
-        notices.extend(rig.notices());
+        notices.extend(told(rig));
         waiting.extend(rig.requests());
         if !request.line.ends_with("/time") {
             lines.push(request.line);
@@ -96,7 +100,8 @@ fn about_settings(lines: &[String]) -> Vec<String> {
 }
 
 fn new() -> CommandKind {
-    CommandKind::New(NewOrder { instrument: BTC, ..order(TimeInForce::Gtc) })
+    let (price, qty) = (Price(4_318_700_000_000), Qty(100));
+    CommandKind::New(NewOrder { instrument: BTC, price, qty, ..order(TimeInForce::Gtc) })
 }
 
 #[test]
