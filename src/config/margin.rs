@@ -92,7 +92,7 @@ mod tests {
             (
                 "margin_mode = \"isolatd\"",
                 15,
-                "margin_mode = \"isolatd\" is not one of \"cross\", \"isolated\"; did you mean \
+                "margin_mode = \"isolatd\" is not one of \"cross\" or \"isolated\"; did you mean \
                  \"isolated\"?",
             ),
         ] {

@@ -1,7 +1,7 @@
 //! Leverage and margin mode by configuration: the venues' own state says so while the engine trades, a
 //! change by hand is told, and what a venue refuses keeps it closed.
 
-use super::support::{Folder, default_venues, stderr, stoop};
+use super::support::{Folder, default_venues, stderr, stoop, summary};
 use super::venues::{Engine, Venues, journal};
 use rust_decimal::Decimal;
 use std::time::{Duration, Instant};
@@ -125,4 +125,27 @@ fn what_a_venue_refuses_keeps_it_closed() {
     assert!(said.contains(ADVICE) && said.contains("59102"), "{said}");
     assert!(said.contains("binance may be traded on"), "{said}");
     assert!(!said.contains("okx may be traded on"), "{said}");
+}
+
+/// The margin mode is one of the whole account there.
+#[test]
+fn an_account_with_one_margin_mode_trades_on_it() {
+    let folder = Folder::new();
+    let both = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT:USDT@bybit\"]\n";
+    let table = "[venue.bybit]\n";
+    folder.config(
+        &[
+            (INSTRUMENTS, both),
+            (WATCHLIST, "watchlist = []"),
+            (table, &format!("{table}leverage = 3\nmargin_mode = \"isolated\"\n")),
+            (&format!("{INSTRUMENTS}spread_min"), &format!("{both}spread_min")),
+        ],
+        "",
+    );
+    let output = stoop(&folder, &["run", "--for", "8s", "--json", "--plain"]);
+    let (summary, said) = (summary(&output), stderr(&output));
+    assert!(output.status.success(), "{summary}\n{said}");
+    assert!(said.contains("bybit may be traded on") && !said.contains(ADVICE), "{said}");
+    assert_eq!(summary["ledger_equal"], true, "{summary}");
+    assert!(summary["orders_filled"].as_u64().unwrap() >= 10, "{summary}\n{said}");
 }

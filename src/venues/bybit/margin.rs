@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::super::fields::stated_in;
+use super::super::fields::amount_in;
 use super::super::flight::Ask;
 use super::super::trading::{Lesson, Mark, Names, leverage_lesson};
 use super::super::{DecodeError, EncodeError, Outbox, Value};
@@ -112,7 +112,7 @@ pub(super) fn learn_leverage(
         if row.field_str("symbol")? != of.symbol.as_str() {
             return Err(DecodeError::Invalid("symbol"));
         }
-        let leverage = stated_in(row, "leverage")?.ok_or(DecodeError::Missing("leverage"))?;
+        let leverage = amount_in(row, "leverage")?;
         Ok(settings.agrees_times(leverage))
     })
 }

@@ -5,11 +5,11 @@
 
 #![forbid(unsafe_code)]
 
+use super::super::fields::amount_in;
 use super::super::flight::Ask;
 use super::super::trading::{Lesson, Mark, Names, leverage_lesson};
 use super::super::{DecodeError, EncodeError, Outbox, Value};
 use super::auth::Signer;
-use super::fields::amount;
 use super::{rest, write_u64};
 use crate::types::{AccountFlaw, Amount, InstrumentId, InstrumentKind, MarginMode, MarginSettings};
 
@@ -86,7 +86,7 @@ fn held(root: Value<'_>, settings: MarginSettings, names: &Names) -> Result<Less
     for row in rows(root)?.items() {
         let of = names.find(row.field_str("instId")?);
         let ours = of.is_some_and(|of| of.kind == InstrumentKind::LinearPerpetual);
-        let held = amount(row, "pos")? != Amount::ZERO;
+        let held = amount_in(row, "pos")? != Amount::ZERO;
         if ours && held && row.field_str("mgnMode")? != mode(settings) {
             return Ok(Lesson::Unfit(AccountFlaw::MarginSettings));
         }
@@ -108,6 +108,6 @@ fn leverage(
         if of.is_none_or(|of| of.id != id) || row.field_str("mgnMode")? != mode(settings) {
             return Err(DecodeError::Invalid("instId"));
         }
-        Ok(settings.agrees_times(amount(row, "lever")?))
+        Ok(settings.agrees_times(amount_in(row, "lever")?))
     })
 }

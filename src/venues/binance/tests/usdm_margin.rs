@@ -3,7 +3,7 @@
 use super::futures::{BTC, SECOND, futures_setup, stamp, table_of, unsigned, usual};
 use super::{Rig, SECRET, fixture, order};
 use crate::types::{
-    AccountFlaw, Channel, CommandKind, MarginMode, MarginSettings, NewOrder, Readiness,
+    AccountFlaw, Channel, CommandKind, MarginMode, MarginSettings, NewOrder, Price, Qty, Readiness,
     TimeInForce, VenueNotice,
 };
 use crate::venues::{EncodeError, VenueSetup};
@@ -73,7 +73,8 @@ fn drive(
         let request = waiting.remove(0);
         let (status, body) = answer(rig, &request.line);
         let _ = rig.response(request.id, status, "", &body);
-        notices.extend(rig.notices());
+        let clock = |told: &VenueNotice| matches!(told, VenueNotice::ClockOffset { .. });
+        notices.extend(rig.notices().into_iter().filter(|told| !clock(told)));
         waiting.extend(rig.requests());
         if !request.line.ends_with("/time") {
             lines.push(request.line);
@@ -96,7 +97,8 @@ fn about_settings(lines: &[String]) -> Vec<String> {
 }
 
 fn new() -> CommandKind {
-    CommandKind::New(NewOrder { instrument: BTC, ..order(TimeInForce::Gtc) })
+    let price = Price(60_000_000_000);
+    CommandKind::New(NewOrder { instrument: BTC, price, qty: Qty(1), ..order(TimeInForce::Gtc) })
 }
 
 #[test]

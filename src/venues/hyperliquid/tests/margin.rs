@@ -35,6 +35,7 @@ impl Account {
                 Some(0) => "BTC",
                 Some(1) => "ETH",
                 Some(3) => "MATIC",
+                Some(4) => "HYPE",
                 other => panic!("{other:?}"),
             };
             let row = self.0.iter_mut().find(|row| row.0 == coin).unwrap();
