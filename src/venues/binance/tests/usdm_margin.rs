@@ -62,22 +62,19 @@ impl Account {
     }
 }
 
-/// Answers requests until there are none; gives their lines and notices, without those of the time.
+/// Answers requests until there are none; gives their lines without those for the time, and notices.
 fn drive(
     rig: &mut Rig,
     mut answer: impl FnMut(&Rig, &str) -> (u16, String),
 ) -> (Vec<String>, Vec<VenueNotice>) {
-    let told = |rig: &Rig| {
-        let clock = |notice: &VenueNotice| matches!(notice, VenueNotice::ClockOffset { .. });
-        rig.notices().into_iter().filter(move |notice| !clock(notice))
-    };
-    let (mut lines, mut notices) = (Vec::new(), told(rig).collect::<Vec<_>>());
+    let (mut lines, mut notices) = (Vec::new(), rig.notices());
     let mut waiting = rig.requests();
     while !waiting.is_empty() {
         let request = waiting.remove(0);
         let (status, body) = answer(rig, &request.line);
         let _ = rig.response(request.id, status, "", &body);
-        notices.extend(told(rig));
+        let clock = |told: &VenueNotice| matches!(told, VenueNotice::ClockOffset { .. });
+        notices.extend(rig.notices().into_iter().filter(|told| !clock(told)));
         waiting.extend(rig.requests());
         if !request.line.ends_with("/time") {
             lines.push(request.line);
@@ -100,8 +97,8 @@ fn about_settings(lines: &[String]) -> Vec<String> {
 }
 
 fn new() -> CommandKind {
-    let (price, qty) = (Price(4_318_700_000_000), Qty(100));
-    CommandKind::New(NewOrder { instrument: BTC, price, qty, ..order(TimeInForce::Gtc) })
+    let price = Price(60_000_000_000);
+    CommandKind::New(NewOrder { instrument: BTC, price, qty: Qty(1), ..order(TimeInForce::Gtc) })
 }
 
 #[test]

@@ -161,6 +161,7 @@ fn what_is_so_already_or_not_configured_is_left_alone() {
     // That nothing was changed is no refusal: what it is decides.
     for (path, code) in [("set-leverage", 110_043), ("set-margin-mode", 110_026)] {
         let mut account = Account::new();
+        account.leverages[1..].iter_mut().for_each(|row| row.1 = "5".to_owned());
         let mut bench = opened(wanted(Some(5), Some(MarginMode::Isolated)));
         let (_, notices) = drive(&mut bench, |target, body| {
             let text = account.answer(target, body);
