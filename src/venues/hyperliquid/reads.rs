@@ -238,7 +238,8 @@ impl Core {
         if read.is_err() {
             self.on_read_failed(reading, errors::STRANGE, now, events);
         }
-        read
+        // What a list could do without is told all the same.
+        read.and(self.flaw.take().map_or(Ok(()), Err))
     }
 
     fn on_clock_reply(
@@ -394,6 +395,7 @@ impl Core {
             return Ok(());
         }
         let (listing, rows) = (job.listing, std::mem::take(&mut job.rows));
+        self.flaw = job.flaw;
         self.jobs.retain(|open| open.key != key);
         let mut sink = self.sink(events);
         for row in rows {

@@ -8,6 +8,7 @@
 
 use super::super::session::JSON;
 use super::super::{DecodeError, Method, Outbox, OutboxFull, RequestId, Value};
+use super::actions::client_id;
 use super::assets::Assets;
 use super::private_stream::{fill, fill_time_ms, funding};
 use super::{EXCHANGE_PATH, INFO_PATH, write_u64};
@@ -111,13 +112,15 @@ pub(super) struct Job {
     pub(super) rows: Vec<Event>,
     /// Rows of all coins that were read.
     read: usize,
+    /// What is wrong with a row that is not in it.
+    pub(super) flaw: Option<DecodeError>,
 }
 
 impl Job {
     /// From this time on, or from the last known fill where no time is known.
     pub(super) fn new(key: u64, listing: Listing, from_ms: u64, from_id: &FillId) -> Self {
         let from_ms = if from_ms > 0 { from_ms } else { fill_time_ms(from_id).unwrap_or(0) };
-        Self { key, listing, from_ms, rows: Vec::new(), read: 0 }
+        Self { key, listing, from_ms, rows: Vec::new(), read: 0, flaw: None }
     }
 
     pub(super) fn kind(&self) -> &'static str {
@@ -133,7 +136,8 @@ impl Job {
     }
 
     /// Takes a page; true if another one must follow. A bad row fails the list, which must not look
-    /// complete without it.
+    /// complete without it; but not a fill of an order that is not ours whose numbers are finer or
+    /// larger than the scale holds: it would fail every list for good.
     pub(super) fn on_page(
         &mut self,
         rows: Value<'_>,
@@ -147,8 +151,10 @@ impl Job {
         for row in rows.items() {
             count += 1;
             last_ms = row.field_u64("time")?;
-            if let Some(event) = self.row(row, assets, now)? {
-                self.rows.push(event);
+            match self.row(row, assets, now) {
+                Ok(event) => self.rows.extend(event),
+                Err(flaw @ DecodeError::Number(..)) if !is_ours(row) => self.flaw = Some(flaw),
+                Err(error) => return Err(error),
             }
         }
         self.read += count;
@@ -218,6 +224,13 @@ impl Job {
         }
         self.rows = kept;
     }
+}
+
+/// Whether a row is of an order with an id of ours; payments of funding have none.
+fn is_ours(row: Value<'_>) -> bool {
+    let is_fill = row.get("oid").is_some();
+    let cloid = row.get("cloid").and_then(Value::str).unwrap_or("");
+    !is_fill || client_id(cloid).is_some()
 }
 
 fn same(one: &Event, other: &Event) -> bool {

@@ -87,6 +87,8 @@ pub(super) struct Core {
     pub(super) last_read: u64,
     pub(super) jobs: Vec<Job>,
     pub(super) leverages: Leverages,
+    /// What is wrong with a row of the list that was read last.
+    pub(super) flaw: Option<DecodeError>,
     pub(super) backlog: VecDeque<Event>,
     pub(super) dead_man: DeadMan,
     /// An action in the form that is hashed.
@@ -138,6 +140,7 @@ impl TradingConnector {
             last_read: 0,
             jobs: Vec::new(),
             leverages: vec![None; setup.instruments.len()],
+            flaw: None,
             backlog: VecDeque::with_capacity(64),
             dead_man: DeadMan::new(setup.dead_man_switch_s),
             packed: Vec::with_capacity(512),

@@ -198,6 +198,29 @@ fn fills_come_oldest_first_and_once() {
     assert!(body.ends_with(r#""startTime":1784976932073}"#));
 }
 
+/// A conversion of dust was finer than the scale: every list that covered it failed, for good.
+#[test]
+fn a_strangers_fill_that_cannot_be_held_does_not_cost_the_list() {
+    use crate::types::ParseUnitError::OffScale;
+    let mut bench = Bench::ready();
+    let dust = row(2, 5).replace("\"0.01\"", "\"0.0000086141\"");
+    let (id, _) = bench.ask(since(Nanos(MS), ""));
+    let read = bench.answer(id, &format!("[{},{dust},{}]", row(1, 4), row(3, 6)));
+    assert_eq!(read, Err(DecodeError::Number("sz", OffScale)), "counted");
+    let events = bench.take();
+    assert_eq!(events.len(), 3, "{events:?}");
+    assert_eq!(events[2], Event::Notice(VenueNotice::FillsEnd(BTC)));
+    // Nothing is left of it.
+    let (id, _) = bench.ask(since(Nanos(MS), ""));
+    assert_eq!(bench.answer(id, "[]"), Ok(()));
+    bench.take();
+    // One of our own must not be missing.
+    let ours = dust.replace("\"tid\"", &format!(r#""cloid":"{CLOID}","tid""#));
+    let (id, _) = bench.ask(since(Nanos(MS), ""));
+    assert!(bench.answer(id, &format!("[{ours}]")).is_err());
+    assert_eq!(bench.take(), [Event::Notice(VenueNotice::RequestFailed(errors::STRANGE))]);
+}
+
 #[test]
 fn a_full_page_is_followed_from_its_last_time() {
     let mut bench = Bench::ready();
