@@ -466,7 +466,7 @@ impl Connector for TradingConnector {
             core.private.heartbeat.deadline(),
             core.private.by,
             core.start.deadline(core.rest_open),
-            core.dead_man.deadline(core.trade.iter().any(|line| line.open)),
+            core.dead_man.deadline(core.hears_of_us()),
             core.refill_at,
         ])
     }

@@ -5,6 +5,7 @@
 
 mod account;
 mod actions;
+mod dead_man;
 mod every;
 mod lists;
 mod orders;
@@ -314,6 +315,13 @@ impl Bench {
         let response = format!(r#"{{"type":"action","payload":{payload}}}"#);
         let text = format!(r#"{{"channel":"post","data":{{"id":{id},"response":{response}}}}}"#);
         self.text(Channel::Trade, &text)
+    }
+
+    /// Moves the time at once and calls the deadline.
+    fn skip(&mut self, millis: u64) {
+        self.now = self.now.plus(millis * MS);
+        let (out, events) = (&mut self.out, &mut self.events);
+        self.connector.on_deadline(self.now, out, events);
     }
 
     /// Moves the time and calls the deadlines on the way.
