@@ -112,6 +112,7 @@ impl Bench {
                     "exchangeStatus" => r#"{"time":1785000000000}"#,
                     "meta" => r#"{"universe":[{"szDecimals":5,"name":"BTC"}]}"#,
                     "userRole" => r#"{"role":"user"}"#,
+                    "userAbstraction" => "\"default\"",
                     _ => "null",
                 };
                 let mut body = answer.as_bytes().to_vec();

@@ -207,6 +207,13 @@ pub(super) fn spot(
     }
 }
 
+/// Reads `userAbstraction`, a text: whether perpetuals and spot have wallets of their own. Where all
+/// collateral counts together, the state of perpetuals says nothing.
+pub(super) fn has_two_wallets(root: Value<'_>) -> Result<bool, DecodeError> {
+    let mode = root.str().ok_or(DecodeError::Invalid("userAbstraction"))?;
+    Ok(matches!(mode, "default" | "disabled"))
+}
+
 /// Reads `userFees`: of all perpetuals and of all pairs alike.
 ///
 /// ```json

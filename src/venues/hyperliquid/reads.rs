@@ -84,6 +84,7 @@ impl Core {
                 let signer = std::str::from_utf8(&signer).unwrap_or("");
                 rest::info(out, id, ("userRole", signer), |_| {})?;
             }
+            Reading::Mode => rest::info(out, id, ("userAbstraction", user), |_| {})?,
             Reading::Actions => rest::info(out, id, ("userRateLimit", user), |_| {})?,
             Reading::Leverage(of) => {
                 let coin = &instrument(of)?.symbol;
@@ -290,6 +291,7 @@ impl Core {
             | Reading::SpotMeta
             | Reading::Role
             | Reading::Agent
+            | Reading::Mode
             | Reading::Leverage(_)
             | Reading::Actions => {
                 self.on_start(reading, false, now);
@@ -320,6 +322,7 @@ impl Core {
                 let may = rest::is_agent(root, &self.user, of_vault)?;
                 self.on_role(may, errors::NO_AGENT, events);
             }
+            Reading::Mode => self.on_mode(account::has_two_wallets(root)?, events),
             Reading::Leverage(_) => {
                 let (id, told) = account::asset_data(root, assets)?;
                 self.learn_leverage(id, told);

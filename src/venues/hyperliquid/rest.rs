@@ -33,6 +33,8 @@ pub(super) enum Reading {
     Agent,
     /// Leverage of a coin.
     Leverage(InstrumentId),
+    /// How the account counts its collateral.
+    Mode,
     /// How many actions are left.
     Actions,
     /// All open orders, for one of these.

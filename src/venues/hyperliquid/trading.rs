@@ -3,9 +3,9 @@
 //! Nothing logs in: each action is signed when it is encoded, on the thread that sends it. Actions go as
 //! posts over the healthier of the trade sockets (there are two, or one), whose replies come on the
 //! same socket, or over REST where the setup says so; a cancel also goes over REST while no trade
-//! socket is there, because what works must be stoppable. REST is ready once the venue's clock and its
-//! lists of instruments are known: without the numbers of the lists no order can be written. Replies
-//! are settled in `replies.rs`.
+//! socket is there, because what works must be stoppable. REST is ready once the venue's clock, its
+//! lists of instruments and the account are known: without the numbers of the lists no order can be
+//! written. Replies are settled in `replies.rs`.
 
 #![forbid(unsafe_code)]
 

@@ -96,23 +96,13 @@ fn an_isolated_position_has_margin_of_its_own() {
 
 #[test]
 fn the_leverage_of_a_coin_without_position_is_kept() {
-    let mut bench = Bench::trading(perpetuals_only());
-    bench.open(Channel::Rest);
-    loop {
-        let asked = bench.requests();
-        if asked.is_empty() {
-            break;
-        }
-        for (id, _, body) in asked {
-            let answer = match kind_of(&body).as_str() {
-                "activeAssetData" if body.contains("\"ETH\"") => {
-                    r#"{"user":"0x1","coin":"ETH","leverage":{"type":"isolated","value":20}}"#
-                        .to_owned()
-                }
-                kind => answer_to(kind),
-            };
-            let _ = bench.answer(id, &answer);
-        }
+    let mut bench = Bench::ready_with(perpetuals_only());
+    for coin in ["BTC", "ETH"] {
+        bench.skip(3_000);
+        let (id, body) = bench.asked();
+        assert!(body.contains(&format!("\"{coin}\"")), "{body}");
+        let isolated = r#"{"user":"0x1","coin":"ETH","leverage":{"type":"isolated","value":20}}"#;
+        let _ = bench.answer(id, if coin == "ETH" { isolated } else { "null" });
     }
     bench.take();
     let (id, _) = bench.ask(BALANCES);

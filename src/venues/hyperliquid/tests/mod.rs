@@ -136,6 +136,7 @@ fn answer_to(kind: &str) -> String {
         )
         .to_owned(),
         "userRole" => r#"{"role":"user"}"#.to_owned(),
+        "userAbstraction" => "\"default\"".to_owned(),
         "userRateLimit" => fixture("rest_user_rate_limit"),
         _ => "null".to_owned(),
     }
