@@ -59,6 +59,7 @@ impl Core {
         {
             work.manner = Some(Manner::from(order));
         }
+        self.on_placed(&ask, now, false);
         self.enter(number, ask, channel, now);
         self.healthier.on_sent(channel, now);
         Ok(())

@@ -1,20 +1,17 @@
-//! Orders as REST lists them: what is open, what one of them has become, and the cancel of all.
+//! Orders as REST lists them: what is open, and what one of them has become.
 
 #![forbid(unsafe_code)]
 
 use super::super::flight::Ask;
-use super::super::verdict::Verdict;
 use super::super::{DecodeError, Outbox, Scalar, Value};
-use super::actions::Action;
+use super::SECOND_NS;
 use super::private_stream::OrderRow;
-use super::replies::{Reply, statuses};
 use super::rest::Reading;
 use super::trading::Core;
 use super::works::Manner;
-use super::{SECOND_NS, errors};
 use crate::types::{
-    CancelOrder, Channel, Events, ExecutionReport, InstrumentId, Nanos, Qty, RejectReason,
-    ReportKind, ReportOrigin, VenueNotice,
+    CancelOrder, Events, ExecutionReport, InstrumentId, Nanos, Qty, ReportKind, ReportOrigin,
+    VenueNotice,
 };
 
 /// An order that was sent this recently may not be listed yet: its absence proves nothing. Longer than
@@ -39,7 +36,7 @@ impl Core {
     }
 
     /// Rows of the open orders of one instrument; `take` gets each.
-    fn each_open(
+    pub(super) fn each_open(
         &mut self,
         id: InstrumentId,
         root: Value<'_>,
@@ -96,67 +93,6 @@ impl Core {
             base = work.base;
         }
         self.sink(events).report(row.report(ReportKind::Status, ReportOrigin::Query, base, now))
-    }
-
-    /// Cancels what is listed, all in one action.
-    pub(super) fn cancel_listed(
-        &mut self,
-        id: InstrumentId,
-        root: Value<'_>,
-        now: Nanos,
-        out: &mut Outbox,
-        events: &mut Events,
-    ) -> Result<(), DecodeError> {
-        let mut oids = Vec::new();
-        self.each_open(id, root, |_, _, row| {
-            oids.push(row.oid);
-            Ok(())
-        })?;
-        if oids.is_empty() {
-            self.notice(events, VenueNotice::CancelAllDone(id));
-            return Ok(());
-        }
-        let number = self.next_read();
-        let sent = self.asset(id).and_then(|asset| {
-            let action = Action::Cancel(&oids, &asset);
-            Ok(self.send_action(action, number, Channel::Rest, None, now, out)?)
-        });
-        match sent {
-            Ok(()) => self.reads.push((number, Reading::Canceled(id))),
-            Err(_) => self.notice(events, VenueNotice::CancelAllFailed(id, 0)),
-        }
-        Ok(())
-    }
-
-    /// Each order has an answer of its own: what was gone already is no failure.
-    pub(super) fn on_all_canceled(
-        &mut self,
-        id: InstrumentId,
-        root: Value<'_>,
-        now: Nanos,
-        events: &mut Events,
-    ) {
-        let mut failed = None;
-        let mut judge = |reply: Reply<'_>| match reply {
-            Reply::Done => {}
-            Reply::Refused(text) | Reply::WholeRefused(text) => match errors::verdict(text) {
-                (Verdict::Refused(RejectReason::UnknownOrder), _) => {}
-                (_, code) => failed = Some(code),
-            },
-            _ => failed = Some(errors::STRANGE),
-        };
-        let ok = root.get("status").and_then(Value::str) == Some("ok");
-        match root.get("response").and_then(statuses).filter(|_| ok) {
-            Some(all) => all.for_each(|status| judge(Reply::status(status))),
-            None => judge(Reply::of(root)),
-        }
-        match failed {
-            None => self.notice(events, VenueNotice::CancelAllDone(id)),
-            Some(code) => {
-                self.on_effect(code, Channel::Rest, now, events);
-                self.notice(events, VenueNotice::CancelAllFailed(id, code));
-            }
-        }
     }
 
     /// What works of an order that is being replaced; if nothing does, how it ended.

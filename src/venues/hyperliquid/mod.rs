@@ -11,6 +11,7 @@ mod account;
 mod actions;
 mod assets;
 mod auth;
+mod cancel_all;
 mod commands;
 mod dead_man;
 mod errors;

@@ -94,14 +94,11 @@ impl Core {
                     }
                 })?;
             }
-            Reading::OpenOrders(of) | Reading::ToCancel(of) => {
+            Reading::OpenOrders(of) | Reading::Listed(CancelOrder { instrument: of, .. }) => {
                 instrument(of)?;
                 rest::info(out, id, ("frontendOpenOrders", user), |_| {})?;
             }
-            Reading::Listed(order) => {
-                instrument(order.instrument)?;
-                rest::info(out, id, ("frontendOpenOrders", user), |_| {})?;
-            }
+            Reading::ToCancel => rest::info(out, id, ("frontendOpenOrders", user), |_| {})?,
             Reading::Status { order, by_oid } => {
                 instrument(order.instrument)?;
                 let oid = if by_oid { number(&order.venue_order_id)? } else { 0 };
@@ -127,7 +124,7 @@ impl Core {
                 rest::info(out, id, ("userFees", user), |_| {})?;
             }
             // An action, sent by its own way.
-            Reading::Canceled(_) => return Err(EncodeError::Unsupported),
+            Reading::Canceled(..) => return Err(EncodeError::Unsupported),
         }
         Ok(())
     }
@@ -279,7 +276,8 @@ impl Core {
         events: &mut Events,
     ) {
         let notice = match reading {
-            Reading::ToCancel(id) | Reading::Canceled(id) => VenueNotice::CancelAllFailed(id, code),
+            Reading::ToCancel => return self.on_list_failed(code, events),
+            Reading::Canceled(id, _) => return self.fail_search(id, code, events),
             Reading::Listed(order) | Reading::Status { order, .. } => {
                 return self.tell_order(order, ReportKind::Unknown, code, now, events);
             }
@@ -335,9 +333,9 @@ impl Core {
                 }
             }
             Reading::OpenOrders(id) => return self.on_open_orders(id, root, now, events),
-            Reading::ToCancel(id) => return self.cancel_listed(id, root, now, out, events),
-            Reading::Canceled(id) => {
-                self.on_all_canceled(id, root, now, events);
+            Reading::ToCancel => return self.on_to_cancel(root, now, out, events),
+            Reading::Canceled(id, count) => {
+                self.on_all_canceled(id, count, root, now, events);
                 return Ok(());
             }
             Reading::Listed(order) => return self.on_listed(order, root, now, out, events),

@@ -223,8 +223,11 @@ impl Core {
     }
 
     fn set_phase(&mut self, id: u64, phase: Phase) {
-        if let Some(open) = self.flights.get_mut(id) {
-            open.phase = phase;
+        let Some(open) = self.flights.get_mut(id) else { return };
+        open.phase = phase;
+        let (ask, sent) = (open.ask, open.sent_ns);
+        if phase == Phase::Late {
+            self.on_placed(&ask, sent, true);
         }
     }
 

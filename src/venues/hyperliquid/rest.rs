@@ -39,8 +39,9 @@ pub(super) enum Reading {
     Actions,
     /// All open orders, for one of these.
     OpenOrders(InstrumentId),
-    ToCancel(InstrumentId),
     Listed(CancelOrder),
+    /// The same, to cancel them.
+    ToCancel,
     /// One order, by the venue's number or by our id.
     Status {
         order: CancelOrder,
@@ -57,7 +58,7 @@ pub(super) enum Reading {
     },
     Fees(InstrumentId),
     /// The reply to the cancel of so many orders.
-    Canceled(InstrumentId),
+    Canceled(InstrumentId, usize),
 }
 
 /// Posts a body to a path.

@@ -20,6 +20,7 @@ use super::super::{
 use super::account::Leverages;
 use super::assets::Assets;
 use super::auth::{Network, Signer};
+use super::cancel_all::Searches;
 use super::dead_man::DeadMan;
 use super::private_stream::{self, Desk};
 use super::replies;
@@ -87,6 +88,7 @@ pub(super) struct Core {
     pub(super) last_read: u64,
     pub(super) jobs: Vec<Job>,
     pub(super) leverages: Leverages,
+    pub(super) searches: Searches,
     /// What is wrong with a row of the list that was read last.
     pub(super) flaw: Option<DecodeError>,
     pub(super) backlog: VecDeque<Event>,
@@ -140,6 +142,7 @@ impl TradingConnector {
             last_read: 0,
             jobs: Vec::new(),
             leverages: vec![None; setup.instruments.len()],
+            searches: Searches::new(setup.instruments.len()),
             flaw: None,
             backlog: VecDeque::with_capacity(64),
             dead_man: DeadMan::new(setup.dead_man_switch_s),
@@ -202,6 +205,7 @@ impl Core {
             (self.private.acked, self.private.by) = (None, None);
         }
         self.run_start(now, out);
+        self.run_searches(now, out, events);
         self.run_dead_man(now, out);
         self.refill(now);
     }
@@ -318,6 +322,7 @@ impl Connector for TradingConnector {
 
     fn on_open(&mut self, channel: Channel, now: Nanos, out: &mut Outbox, events: &mut Events) {
         let core = &mut self.core;
+        core.on_first_open(now);
         // Nothing that was sent before can still be answered on a new connection.
         core.flights.expire_channel(channel, now);
         if let Some(heartbeat) = core.heartbeat(channel) {
@@ -438,7 +443,7 @@ impl Connector for TradingConnector {
             CommandKind::New(order) => core.send_order(Ask::New(order), now, out),
             CommandKind::Cancel(order) => core.send_order(Ask::Cancel(order), now, out),
             CommandKind::Replace(order) => core.send_order(Ask::Replace(order), now, out),
-            CommandKind::CancelAll(id) => core.send_read(Reading::ToCancel(id), now, out),
+            CommandKind::CancelAll(id) => core.cancel_all(id, now, out),
             CommandKind::Query(order) => core.query(order, now, out),
             CommandKind::OpenOrders(id) => core.send_read(Reading::OpenOrders(id), now, out),
             CommandKind::FillsSince { .. } | CommandKind::FundingSince(_) => {
@@ -466,6 +471,7 @@ impl Connector for TradingConnector {
             core.private.heartbeat.deadline(),
             core.private.by,
             core.start.deadline(core.rest_open),
+            core.searches.deadline(core.rest_open),
             core.dead_man.deadline(core.hears_of_us()),
             core.refill_at,
         ])

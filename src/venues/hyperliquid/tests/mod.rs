@@ -5,6 +5,7 @@
 
 mod account;
 mod actions;
+mod cancel_all;
 mod dead_man;
 mod every;
 mod lists;

@@ -136,32 +136,6 @@ fn an_order_of_an_earlier_run_can_be_replaced_once_listed() {
     );
 }
 
-#[test]
-fn cancel_all_cancels_what_is_listed() {
-    let all = CommandKind::CancelAll(BTC);
-    let mut bench = Bench::ready();
-    let (id, _) = bench.ask(all);
-    bench.answer(id, "[]").unwrap();
-    assert_eq!(bench.take(), [Event::Notice(VenueNotice::CancelAllDone(BTC))]);
-    for (reply, notice) in [
-        (fixture("rest_exchange_cancel_success"), VenueNotice::CancelAllDone(BTC)),
-        (fixture("rest_exchange_cancel_error"), VenueNotice::CancelAllDone(BTC)),
-        (r#"{"status":"ok","response":{"type":"cancel","data":{"statuses":["success",{"error":"no"}]}}}"#.to_owned(), VenueNotice::CancelAllFailed(BTC, errors::UNLISTED)),
-        (r#"{"status":"err","response":"Unable to recover signer."}"#.to_owned(), VenueNotice::CancelAllFailed(BTC, errors::NO_SIGNER)),
-        ("{}".to_owned(), VenueNotice::CancelAllFailed(BTC, errors::STRANGE)),
-    ] {
-        let (id, _) = bench.ask(all);
-        bench.answer(id, &fixture("rest_frontend_open_orders_one")).unwrap();
-        let (id, body) = bench.asked();
-        assert!(body.starts_with(r#"{"action":{"type":"cancel","cancels":[{"a":0,"o":57118842019}]}"#));
-        bench.answer(id, &reply).unwrap();
-        assert_eq!(bench.take().last(), Some(&Event::Notice(notice)));
-    }
-    let (id, _) = bench.ask(all);
-    bench.respond(id, 502, "").unwrap();
-    assert_eq!(bench.take(), [Event::Notice(VenueNotice::CancelAllFailed(BTC, -502))]);
-}
-
 fn since(from_ns: Nanos, from_id: &str) -> CommandKind {
     CommandKind::FillsSince { instrument: BTC, from_id: FillId::new(from_id).unwrap(), from_ns }
 }
