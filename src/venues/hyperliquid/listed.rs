@@ -14,11 +14,17 @@ use crate::types::{
     VenueNotice,
 };
 
-/// An order that was sent this recently may not be listed yet: its absence proves nothing. Longer than
-/// an order may be on its way.
+/// An order that was sent this recently may not be listed yet: its absence proves nothing.
 const LISTED_AFTER_NS: u64 = 10 * SECOND_NS;
+/// The same beyond the time that an order may be on its way.
+const LATE_NS: u64 = 2 * SECOND_NS;
 
 impl Core {
+    /// How long after it was sent the absence of an order proves nothing.
+    fn listed_after_ns(&self) -> u64 {
+        self.window_ns().saturating_add(LATE_NS).max(LISTED_AFTER_NS)
+    }
+
     /// What a query says where it has no row.
     pub(super) fn tell_order(
         &mut self,
@@ -79,7 +85,11 @@ impl Core {
         events: &mut Events,
     ) -> Result<(), DecodeError> {
         let mut base = Qty(0);
-        if let Some(work) = self.works.open(row.client_id) {
+        if let Some(work) = self.works.open(row.client_id, now) {
+            if work.former(row.oid).is_some() {
+                // The list is older than what is known: the order is not in it.
+                return Ok(());
+            }
             let flag = |name| value.get(name).and_then(Value::bool) == Some(true);
             work.manner.get_or_insert(Manner {
                 side: row.side,
@@ -90,7 +100,7 @@ impl Core {
             if work.oid == 0 {
                 work.oid = row.oid;
             }
-            base = work.base;
+            base = work.base();
         }
         self.sink(events).report(row.report(ReportKind::Status, ReportOrigin::Query, base, now))
     }
@@ -109,10 +119,13 @@ impl Core {
             if row.client_id != order.client_id || found {
                 return Ok(());
             }
-            found = true;
-            if let Some(work) = core.works.get(row.client_id) {
+            if let Some(work) = core.works.hear(row.client_id, now) {
+                if work.former(row.oid).is_some() {
+                    return Ok(());
+                }
                 work.renumber(row.oid);
             }
+            found = true;
             core.flights.settle_replaces(row.client_id);
             core.on_open_row(value, &row, now, events)
         })?;
@@ -120,7 +133,7 @@ impl Core {
             return Ok(());
         }
         let sent = self.flights.replacing(order.client_id);
-        let listed = sent.is_none_or(|sent| sent.plus(LISTED_AFTER_NS) <= now);
+        let listed = sent.is_none_or(|sent| sent.plus(self.listed_after_ns()) <= now);
         let next = Reading::Status { order, by_oid: false };
         if !listed || self.ask(next, now, out).is_err() {
             self.tell_order(order, ReportKind::Unknown, 0, now, events);
@@ -139,9 +152,12 @@ impl Core {
         match root.field_str("status")? {
             "order" => {}
             "unknownOid" => {
-                let since = Nanos(now.0.saturating_sub(LISTED_AFTER_NS));
+                let since = Nanos(now.0.saturating_sub(self.listed_after_ns()));
                 let unproven = self.flights.unproven_new(order.client_id, since);
                 let kind = if unproven { ReportKind::Unknown } else { ReportKind::NotFound };
+                if !unproven {
+                    self.works.close(order.client_id);
+                }
                 self.tell_order(order, kind, 0, now, events);
                 return Ok(());
             }
@@ -156,9 +172,9 @@ impl Core {
         if row.instrument != order.instrument || !ours {
             return Err(DecodeError::Invalid("oid"));
         }
-        let work = self.works.get(order.client_id).copied().unwrap_or_default();
-        if work.former == row.oid && work.former > 0 {
-            // The number that it had before: that it ended says nothing of the order.
+        let mut work = self.works.get(order.client_id).copied().unwrap_or_default();
+        if work.former(row.oid).is_some() {
+            // A number that it had before: that it ended says nothing of the order.
             self.tell_order(order, ReportKind::Unknown, 0, now, events);
             return Ok(());
         }
@@ -166,7 +182,7 @@ impl Core {
         if row.state.is_terminal() {
             self.works.close(order.client_id);
         }
-        let report = row.report(ReportKind::Status, ReportOrigin::Query, work.base, now);
+        let report = row.report(ReportKind::Status, ReportOrigin::Query, work.base(), now);
         self.sink(events).report(ExecutionReport { client_id: order.client_id, ..report })
     }
 }

@@ -203,7 +203,11 @@ fn on_order(row: Value<'_>, desk: &mut Desk<'_>, sink: &mut Sink<'_>) -> Result<
         row => row?,
     };
     let replacing = desk.flights.replacing(row.client_id).is_some();
-    let Some((kind, base)) = place(&row, replacing, desk.works) else { return Ok(()) };
+    let work = desk.works.hear(row.client_id, desk.now);
+    let Some((kind, base)) = place(&row, replacing, work)? else { return Ok(()) };
+    if row.state.is_terminal() {
+        desk.works.close(row.client_id);
+    }
     let report = row.report(kind, ReportOrigin::Stream, base, desk.now);
     let ended = row.state.is_terminal();
     desk.flights.sight(&Sighting {
@@ -217,42 +221,42 @@ fn on_order(row: Value<'_>, desk: &mut Desk<'_>, sink: &mut Sink<'_>) -> Result<
     sink.report(report)
 }
 
-/// Whether a row is about the order as it is now, and what was filled under another number. `None`
+/// Whether a row is about the order as it is now, and what was filled under other numbers. `None`
 /// for what only ends a number that the order has no more, or perhaps has no more.
-fn place(row: &OrderRow, replacing: bool, works: &mut Works) -> Option<(ReportKind, Qty)> {
-    let (kind, ended) = (row.kind(), row.state.is_terminal());
-    let work = match works.open(row.client_id) {
-        Some(work) => work,
-        None => return Some((kind, Qty(0))),
-    };
+///
+/// The stream may be behind the replies, by more than one replace: only what lives makes the order go
+/// on under a number that is not known. The end of such a number ends nothing.
+fn place(
+    row: &OrderRow,
+    replacing: bool,
+    work: Option<&mut Work>,
+) -> Result<Option<(ReportKind, Qty)>, DecodeError> {
+    let kind = row.kind();
+    let Some(work) = work else { return Ok(Some((kind, Qty(0)))) };
     work.touched |= row.filled > Qty(0);
-    if work.oid == 0 || (work.oid != row.oid && work.former != row.oid && !replacing) {
-        work.oid = row.oid;
+    if let Some(former) = work.former(row.oid) {
+        // Told after the new number has begun: what was filled under it belongs to the order.
+        former.filled = former.filled.max(row.filled);
+        return Ok(None);
     }
-    if row.oid == work.former {
-        return on_former(row, work);
-    }
-    if row.oid != work.oid {
+    if work.oid != 0 && work.oid != row.oid {
+        match row.state.is_terminal() {
+            // That of the new terms: the reply says what became of them.
+            true if replacing => return Ok(None),
+            true => return Err(DecodeError::Invalid("oid")),
+            false => {}
+        }
         work.renumber(row.oid);
-        if row.state == OrderState::Open {
-            return Some((ReportKind::Replaced, work.base));
+        if replacing && row.state == OrderState::Open {
+            return Ok(Some((ReportKind::Replaced, work.base())));
         }
     } else if replacing && row.state == OrderState::Canceled {
         // Its end, or the first half of the replace: that is told by what follows.
         work.ended = Some(row.filled);
-        return None;
+        return Ok(None);
     }
-    let base = work.base;
-    if ended {
-        works.close(row.client_id);
-    }
-    Some((kind, base))
-}
-
-/// The old number ends after the new one has begun: what was filled under it belongs to the order.
-fn on_former(row: &OrderRow, work: &mut Work) -> Option<(ReportKind, Qty)> {
-    work.base = work.base.max(row.filled);
-    None
+    work.oid = row.oid;
+    Ok(Some((kind, work.base())))
 }
 
 /// Reads one fill as a report; the second value is a flaw that must not cost the fill: it is told of
@@ -353,7 +357,7 @@ fn on_fill(row: Value<'_>, desk: &mut Desk<'_>, sink: &mut Sink<'_>) -> Result<(
         Err(DecodeError::UnknownSymbol) => return Ok(()),
         read => read?,
     };
-    if let Some(work) = desk.works.get(report.client_id) {
+    if let Some(work) = desk.works.hear(report.client_id, desk.now) {
         work.touched = true;
     }
     sink.report(report).and(flaw)

@@ -317,6 +317,19 @@ fn orders_over_rest_are_posted_to_the_other_path() {
     bench.connector.on_request_unsent(id, bench.now, out, events);
     let report = bench.report();
     assert_eq!((report.kind, report.reason), (ReportKind::Rejected, RejectReason::NotSent));
+    // What never left holds no slot: another order takes it, and can be changed.
+    let other = ClientOrderId(OURS.0 + 1024);
+    bench.submit(CommandKind::New(NewOrder { client_id: other, ..order() })).unwrap();
+    let id = bench.requests()[0].0;
+    bench.answer(id, &fixture("rest_exchange_order_resting")).unwrap();
+    let terms = crate::types::ReplaceOrder {
+        client_id: other,
+        venue_order_id: VenueOrderId::EMPTY,
+        instrument: BTC,
+        price: Price(800_010),
+        qty: Qty(2_000_000),
+    };
+    assert_eq!(bench.submit(CommandKind::Replace(terms)), Ok(()));
     let _ = OrderState::Open;
 }
 

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::types::{
-    CancelOrder, FillId, FundingPayment, OrderState, RejectReason, ReportKind, ReportOrigin,
-    VenueOrderId,
+    CancelOrder, FillId, FundingPayment, OrderState, RejectReason, ReplaceOrder, ReportKind,
+    ReportOrigin, VenueOrderId,
 };
 use crate::venues::hyperliquid::errors;
 
@@ -108,6 +108,50 @@ fn open_orders_are_those_of_one_instrument() {
     let (id, _) = bench.ask(CommandKind::OpenOrders(BTC));
     assert_eq!(bench.answer(id, &btc.replace("\"B\"", "\"X\"")), Err(DecodeError::Invalid("side")));
     assert_eq!(bench.take(), [Event::Notice(VenueNotice::RequestFailed(errors::STRANGE))]);
+}
+
+/// Slots of orders of which no end was told stayed taken: a later order with the same low bits could
+/// not be changed.
+#[test]
+fn an_order_that_never_was_leaves_its_slot() {
+    let other = ClientOrderId(OURS.0 + 1024);
+    let changed = |bench: &mut Bench, id: ClientOrderId| {
+        let post = bench.post(CommandKind::New(NewOrder { client_id: id, ..order() }));
+        bench.reply(post, &fixture("rest_exchange_order_resting")).unwrap();
+        bench.take();
+        let venue_order_id = VenueOrderId::EMPTY;
+        let (instrument, price, qty) = (BTC, Price(800_010), Qty(2_000_000));
+        let terms = ReplaceOrder { client_id: id, venue_order_id, instrument, price, qty };
+        bench.submit(CommandKind::Replace(terms))
+    };
+    // It was never placed.
+    let mut bench = Bench::ready();
+    bench.post(CommandKind::New(order()));
+    bench.pass(10_000);
+    bench.take();
+    let (id, _) = bench.ask(query(""));
+    bench.answer(id, &fixture("rest_order_status_unknown")).unwrap();
+    assert_eq!(bench.report().kind, ReportKind::NotFound);
+    assert_eq!(changed(&mut bench, other), Ok(()));
+    // Its end was told, and then its beginning.
+    let mut bench = Bench::ready();
+    let update = |status: &str| {
+        format!(
+            r#"{{"channel":"orderUpdates","data":[{{"order":{{"coin":"BTC","side":"B","limitPx":"80000.0","sz":"0.02","oid":7,"timestamp":1,"origSz":"0.02","cloid":"{CLOID}"}},"status":"{status}","statusTimestamp":2}}]}}"#
+        )
+    };
+    bench.post(CommandKind::New(order()));
+    bench.private(&update("canceled")).unwrap();
+    bench.private(&update("open")).unwrap();
+    bench.take();
+    assert_eq!(changed(&mut bench, other), Ok(()));
+    // It was filled at once as far as it could be.
+    let mut bench = Bench::ready();
+    let ioc = NewOrder { time_in_force: TimeInForce::Ioc, qty: Qty(3_000_000), ..order() };
+    let post = bench.post(CommandKind::New(ioc));
+    bench.reply(post, &fixture("rest_exchange_order_filled")).unwrap();
+    assert_eq!(bench.report().kind, ReportKind::Expired);
+    assert_eq!(changed(&mut bench, other), Ok(()));
 }
 
 #[test]
