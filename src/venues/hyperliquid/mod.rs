@@ -27,7 +27,9 @@ mod rest;
 mod scan;
 mod signing;
 mod start;
+mod statements;
 mod streams;
+mod topics;
 mod trading;
 mod works;
 

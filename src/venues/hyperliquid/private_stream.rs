@@ -1,4 +1,4 @@
-//! The account's streams: states of orders, fills, funding.
+//! The account's streams: states of orders, fills, funding, and what the account has.
 //!
 //! Every fill of our own becomes one `Fill`; states of orders give totals only. What a stream says at
 //! first is history (`isSnapshot`): what was missed is asked for over REST after every connection, so
@@ -11,10 +11,12 @@ use super::super::fields::{self, amount, whole};
 use super::super::flight::{Flights, Sighting};
 use super::super::sink::Sink;
 use super::super::{DecodeError, Scalar, Value};
+use super::account::{self, Leverages};
 use super::actions::client_id;
 use super::assets::Assets;
 use super::errors;
 use super::market_data::side;
+use super::statements::{Statements, Teller};
 use super::works::{Work, Works};
 use crate::types::{
     Amount, AssetId, ClientOrderId, Event, ExecutionReport, Fill, FillId, FundingPayment,
@@ -126,6 +128,8 @@ pub(super) struct Desk<'a> {
     pub(super) assets: &'a Assets,
     pub(super) works: &'a mut Works,
     pub(super) flights: &'a mut Flights,
+    pub(super) leverages: &'a mut Leverages,
+    pub(super) statements: &'a mut Statements,
     /// Address of the account, as the venue writes it.
     pub(super) user: &'a str,
     pub(super) now: Nanos,
@@ -159,6 +163,15 @@ pub(super) fn decode(
             }
             (None, None) => Err(DecodeError::UnknownKind),
         },
+        "clearinghouseState" => {
+            let state = account::stated(data, "clearinghouseState", desk.user)?;
+            let mut teller = Teller::new(sink, desk.statements, false);
+            account::on_clearinghouse(state, desk.assets, desk.leverages, &mut teller)
+        }
+        "spotState" => {
+            let state = account::stated(data, "spotState", desk.user)?;
+            account::spot(state, desk.assets, &mut Teller::new(sink, desk.statements, false))
+        }
         _ => Err(DecodeError::UnknownKind),
     }
 }

@@ -10,6 +10,7 @@ use super::commands::number;
 use super::instruments::{META, SPOT_META};
 use super::replies::Reply;
 use super::rest::{self, Job, Listing, Reading};
+use super::statements::Teller;
 use super::trading::Core;
 use super::{INFO_PATH, SECOND_NS, account, errors, streams, write_u64};
 use crate::types::{
@@ -118,7 +119,7 @@ impl Core {
                 rest::info(out, id, (job.kind(), user), |body| job.write_from(body))?;
             }
             Reading::Account => rest::info(out, id, ("clearinghouseState", user), |_| {})?,
-            Reading::Spot { .. } => rest::info(out, id, ("spotClearinghouseState", user), |_| {})?,
+            Reading::Spot => rest::info(out, id, ("spotClearinghouseState", user), |_| {})?,
             Reading::Fees(of) => {
                 instrument(of)?;
                 rest::info(out, id, ("userFees", user), |_| {})?;
@@ -168,7 +169,7 @@ impl Core {
         out: &mut Outbox,
     ) -> Result<(), EncodeError> {
         let perpetuals = self.assets.has(true);
-        let first = if perpetuals { Reading::Account } else { Reading::Spot { besides: None } };
+        let first = if perpetuals { Reading::Account } else { Reading::Spot };
         self.send_read(first, now, out)
     }
 
@@ -310,7 +311,7 @@ impl Core {
         out: &mut Outbox,
         events: &mut Events,
     ) -> Result<(), DecodeError> {
-        let Self { assets, backlog, leverages, .. } = self;
+        let Self { assets, backlog, leverages, statements, .. } = self;
         let mut sink = Sink { events, backlog };
         match reading {
             Reading::Meta | Reading::SpotMeta => assets.learn(root)?,
@@ -342,20 +343,20 @@ impl Core {
             Reading::Status { order, .. } => return self.on_status(order, root, now, events),
             Reading::Rows { job } => return self.on_rows(job, root, now, out, events),
             Reading::Account => {
-                let besides = account::clearinghouse(root, assets, leverages, &mut sink)?;
+                let mut teller = Teller::new(&mut sink, statements, true);
+                account::clearinghouse(root, assets, leverages, &mut teller)?;
                 if assets.has(false) {
-                    let next = Reading::Spot { besides: Some(besides) };
-                    if self.ask(next, now, out).is_err() {
-                        self.on_read_failed(next, 0, now, events);
+                    if self.ask(Reading::Spot, now, out).is_err() {
+                        self.on_read_failed(Reading::Spot, 0, now, events);
                     }
                     return Ok(());
                 }
-                account::wallet(besides.0, besides.1, assets, &mut sink)?;
+                teller.purse(assets)?;
                 self.notice(events, VenueNotice::BalancesEnd);
                 return Ok(());
             }
-            Reading::Spot { besides } => {
-                account::spot(root, besides, assets, &mut sink)?;
+            Reading::Spot => {
+                account::spot(root, assets, &mut Teller::new(&mut sink, statements, true))?;
                 self.notice(events, VenueNotice::BalancesEnd);
                 return Ok(());
             }

@@ -13,7 +13,7 @@ use super::assets::Assets;
 use super::private_stream::{fill, fill_time_ms, funding};
 use super::{EXCHANGE_PATH, INFO_PATH, write_u64};
 use crate::types::{
-    Amount, CancelOrder, Event, ExecutionReport, FillId, InstrumentId, Nanos, ReportOrigin,
+    CancelOrder, Event, ExecutionReport, FillId, InstrumentId, Nanos, ReportOrigin,
 };
 
 /// Most rows of one page of fills, and of payments.
@@ -51,11 +51,9 @@ pub(super) enum Reading {
     Rows {
         job: u64,
     },
-    /// Perpetuals' state; then that of spot, with what the first said.
+    /// Perpetuals' state; then that of spot.
     Account,
-    Spot {
-        besides: Option<(Amount, Nanos)>,
-    },
+    Spot,
     Fees(InstrumentId),
     /// The reply to the cancel of so many orders.
     Canceled(InstrumentId, usize),

@@ -14,8 +14,8 @@ use super::super::healthier::Healthier;
 use super::super::session::{Heartbeat, VenueClock, earliest};
 use super::super::sink::Sink;
 use super::super::{
-    ChannelSpec, Connector, DecodeError, EncodeError, Outbox, OutboxFull, Parser, RequestId,
-    Response, SetupError, Value, VenueSetup,
+    ChannelSpec, Connector, DecodeError, EncodeError, Outbox, Parser, RequestId, Response,
+    SetupError, Value, VenueSetup,
 };
 use super::account::Leverages;
 use super::assets::Assets;
@@ -25,8 +25,10 @@ use super::dead_man::DeadMan;
 use super::private_stream::{self, Desk};
 use super::replies;
 use super::rest::{Job, Reading};
+use super::statements::Statements;
+use super::streams;
+use super::topics::{self, Private};
 use super::works::Works;
-use super::{SECOND_NS, streams};
 use crate::types::{
     Channel, Command, CommandKind, Event, Events, Nanos, OrderLines, Readiness, VenueNotice,
 };
@@ -38,25 +40,12 @@ const TRADE: [Channel; 2] = [Channel::Trade, Channel::TradeSpare];
 /// The venue takes a hundred posts at once; a power of two below.
 const POSTS_MAX: usize = 64;
 
-/// The account's streams, in the order of their bits.
-const TOPICS: [&str; 3] = ["orderUpdates", "userFills", "userFundings"];
-const ALL_TOPICS: u8 = 0b111;
-
 /// One-time numbers are made one by one, so that an order waits for one at most.
 const REFILL_EVERY_NS: u64 = 1_000_000;
 
 /// A socket for actions.
 pub(super) struct Line {
     open: bool,
-    heartbeat: Heartbeat,
-}
-
-/// The socket of the account's streams.
-struct Private {
-    /// Streams that were acknowledged, by bit; none while it is closed.
-    acked: Option<u8>,
-    /// By when all must be.
-    by: Option<Nanos>,
     heartbeat: Heartbeat,
 }
 
@@ -76,7 +65,7 @@ pub(super) struct Core {
     /// By channel: [`Channel::Trade`], [`Channel::TradeSpare`] if there is one.
     pub(super) trade: Vec<Line>,
     pub(super) healthier: Healthier,
-    private: Private,
+    pub(super) private: Private,
     pub(super) rest_open: bool,
     /// REST was told to be ready on this connection.
     pub(super) rest_told: bool,
@@ -88,6 +77,7 @@ pub(super) struct Core {
     pub(super) last_read: u64,
     pub(super) jobs: Vec<Job>,
     pub(super) leverages: Leverages,
+    pub(super) statements: Statements,
     pub(super) searches: Searches,
     /// What is wrong with a row of the list that was read last.
     pub(super) flaw: Option<DecodeError>,
@@ -132,7 +122,7 @@ impl TradingConnector {
             clock: streams::clock(),
             trade: trade.iter().map(line).collect(),
             healthier: Healthier::default(),
-            private: Private { acked: None, by: None, heartbeat: streams::heartbeat() },
+            private: Private::new(),
             rest_open: false,
             rest_told: false,
             start: super::start::Start::default(),
@@ -142,6 +132,7 @@ impl TradingConnector {
             last_read: 0,
             jobs: Vec::new(),
             leverages: vec![None; setup.instruments.len()],
+            statements: Statements::new(setup.instruments.len(), setup.instruments.assets.len()),
             searches: Searches::new(setup.instruments.len()),
             flaw: None,
             backlog: VecDeque::with_capacity(64),
@@ -222,45 +213,6 @@ impl Core {
         self.refill_at = self.signer.wants_refill().then_some(now.plus(REFILL_EVERY_NS));
     }
 
-    fn subscribe(&mut self, now: Nanos, out: &mut Outbox) -> Result<(), OutboxFull> {
-        for topic in TOPICS {
-            let parts = [
-                r#"{"method":"subscribe","subscription":{"type":""#,
-                topic,
-                r#"","user":""#,
-                &self.user,
-                r#""}}"#,
-            ];
-            let write = |frame: &mut Vec<u8>| {
-                parts.iter().for_each(|part| frame.extend_from_slice(part.as_bytes()));
-            };
-            out.frame(Channel::Private, write)?;
-        }
-        self.private.by = Some(now.plus(self.reply_timeout_ns.max(5 * SECOND_NS)));
-        Ok(())
-    }
-
-    fn on_open_private(&mut self, now: Nanos, out: &mut Outbox, events: &mut Events) {
-        self.private.acked = Some(0);
-        // Without room the deadline opens it anew.
-        self.private.by = Some(now);
-        let _ = self.subscribe(now, out);
-        self.notice(events, VenueNotice::Readiness(Channel::Private, Readiness::Joining));
-    }
-
-    /// A stream was acknowledged, or asked for twice.
-    fn on_acked(&mut self, topic: &str, events: &mut Events) -> Result<(), DecodeError> {
-        let bit =
-            TOPICS.iter().position(|name| *name == topic).ok_or(DecodeError::Invalid("type"))?;
-        let Some(acked) = &mut self.private.acked else { return Ok(()) };
-        let before = std::mem::replace(acked, *acked | 1 << bit);
-        if *acked == ALL_TOPICS && before != ALL_TOPICS {
-            self.private.by = None;
-            self.notice(events, VenueNotice::Readiness(Channel::Private, Readiness::Ready));
-        }
-        Ok(())
-    }
-
     fn on_private_frame(
         &mut self,
         root: Value<'_>,
@@ -276,15 +228,15 @@ impl Core {
             "error" => {
                 let text = root.field_str("data")?;
                 let twice = text.starts_with("Already subscribed");
-                let named = TOPICS.iter().find(|topic| text.contains(**topic));
-                match named.filter(|_| twice) {
+                match topics::named(text).filter(|_| twice) {
                     Some(topic) => self.on_acked(topic, events),
                     None => Err(DecodeError::Invalid("error")),
                 }
             }
             channel => {
-                let Self { assets, works, flights, user, backlog, .. } = self;
-                let mut desk = Desk { assets, works, flights, user, now };
+                let Self { assets, works, flights, leverages, statements, user, backlog, .. } =
+                    self;
+                let mut desk = Desk { assets, works, flights, leverages, statements, user, now };
                 let mut sink = Sink { events, backlog };
                 private_stream::decode(channel, root.field("data")?, &mut desk, &mut sink)
             }

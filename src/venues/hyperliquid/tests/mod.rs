@@ -15,6 +15,7 @@ mod public;
 mod reads;
 mod replace;
 mod start;
+mod states;
 mod vectors;
 
 use super::super::{
