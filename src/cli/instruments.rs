@@ -109,6 +109,7 @@ fn of_table(table: &InstrumentTable, instrument: &Instrument) -> Row {
         notional_min: amount(rules.notional_min),
         notional_max: amount(rules.notional_max),
         figures_max: rules.figures_max,
+        fill_decimals: scale.qty_decimals,
         kind: instrument.kind,
         trading: instrument.status == InstrumentStatus::Trading,
     };

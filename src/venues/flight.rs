@@ -290,6 +290,18 @@ impl Flights {
         })
     }
 
+    /// Whether a new order or a replace of this instrument waits for its reply.
+    pub(super) fn places(&self, instrument: InstrumentId) -> bool {
+        self.slots.iter().flatten().any(|flight| {
+            let places = match flight.ask {
+                Ask::New(order) => order.instrument == instrument,
+                Ask::Replace(order) => order.instrument == instrument,
+                _ => false,
+            };
+            places && flight.phase != Phase::Late
+        })
+    }
+
     /// Whether a replace of this order was sent that nothing has settled yet; and when.
     pub(super) fn replacing(&self, client_id: ClientOrderId) -> Option<Nanos> {
         if self.changes == 0 {

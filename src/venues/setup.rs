@@ -202,6 +202,8 @@ pub struct InstrumentSpec {
     pub notional_max: Decimal,
     /// Most significant figures of a price that is not whole.
     pub figures_max: u8,
+    /// Decimals that a fill may have although orders may not, as far as the venue says so.
+    pub fill_decimals: u8,
 }
 
 /// The parts of an instrument's name: `BTC/USDT@venue` for spot, `BTC/USDT:USDT@venue` for a

@@ -83,11 +83,13 @@ fn scales(wanted: &[Wanted]) -> Result<BTreeMap<&str, Scale>, UniverseError> {
             let text = format!("{}: the venue states no tick or lot size", item.name);
             return Err(UniverseError(text));
         }
-        let own = Scale {
+        let with = |fills: u8| Scale {
             price_decimals: decimals(&[spec.tick_size, spec.price_min]),
-            qty_decimals: decimals(&[spec.lot_size, spec.qty_min, spec.contract])
-                .max(fill_decimals(spec)),
+            qty_decimals: decimals(&[spec.lot_size, spec.qty_min, spec.contract]).max(fills),
         };
+        let usual = with(fill_decimals(spec));
+        let own = Some(with(spec.fill_decimals)).filter(|own| own.is_valid());
+        let own = own.map_or(usual, |own| own.finest(usual));
         let scale = scales.entry(spec.base.as_str()).or_default();
         *scale = scale.finest(own);
         if !scale.is_valid() {

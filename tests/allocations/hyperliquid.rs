@@ -113,6 +113,7 @@ impl Bench {
                     "exchangeStatus" => r#"{"time":1785000000000}"#,
                     "meta" => r#"{"universe":[{"szDecimals":5,"name":"BTC"}]}"#,
                     "userRole" => r#"{"role":"user"}"#,
+                    "userAbstraction" => "\"default\"",
                     _ => "null",
                 };
                 let mut body = answer.as_bytes().to_vec();
@@ -165,6 +166,15 @@ fn connectors_do_not_allocate() {
         for name in ["ws_orderupdates_open", "ws_user_fill_maker_perp"] {
             let text = fixture(name);
             assert_eq!(count(|| trading.feed(Channel::Private, &text)), 0, "{name}");
+        }
+        for (channel, name) in [
+            ("clearinghouseState", "rest_clearinghouse_state_cross_long"),
+            ("spotState", "rest_spot_balances"),
+        ] {
+            let state = String::from_utf8(fixture(name)).unwrap();
+            let data = format!(r#"{{"user":"{ADDRESS}","{channel}":{state}}}"#);
+            let text = format!(r#"{{"channel":"{channel}","data":{data}}}"#).into_bytes();
+            assert_eq!(count(|| trading.feed(Channel::Private, &text)), 0, "{channel}");
         }
         // A signed order and its reply, which carries the number of the post.
         let mut reply = Vec::with_capacity(512);

@@ -7,12 +7,12 @@
 #![forbid(unsafe_code)]
 
 use super::super::fields::amount;
-use super::super::sink::Sink;
 use super::super::{DecodeError, Scalar, Value, decimal};
 use super::assets::Assets;
+use super::statements::Teller;
 use crate::types::{
-    AMOUNT_DECIMALS, Amount, AssetBalance, AssetId, Event, FeeRate, Instrument, InstrumentId,
-    MarginMode, MarginReport, Nanos, ParseUnitError, PositionReport, Ppb,
+    AMOUNT_DECIMALS, Amount, AssetBalance, AssetId, FeeRate, Instrument, InstrumentId, MarginMode,
+    MarginReport, Nanos, ParseUnitError, PositionReport, Ppb,
 };
 
 /// What perpetuals are settled in.
@@ -56,8 +56,8 @@ pub(super) fn asset_data(
     Ok((instrument.id, leverage(root)?))
 }
 
-/// Reads `clearinghouseState`: positions of our perpetuals and the margin of the account. Gives the
-/// wallet: what there is without the profit of open positions.
+/// Reads `clearinghouseState`: positions of our perpetuals, the margin of the account and the wallet:
+/// what there is without the profit of open positions.
 ///
 /// ```json
 /// {"marginSummary":{"accountValue":"38252.7","totalMarginUsed":"37766.7",..},
@@ -70,8 +70,8 @@ pub(super) fn clearinghouse(
     root: Value<'_>,
     assets: &Assets,
     leverages: &mut Leverages,
-    sink: &mut Sink<'_>,
-) -> Result<(Amount, Nanos), DecodeError> {
+    teller: &mut Teller<'_, '_>,
+) -> Result<(), DecodeError> {
     let event_ns = Nanos::from_millis(root.field_u64("time")?);
     let summary = root.field("marginSummary")?;
     let equity = required(summary, "accountValue")?;
@@ -93,15 +93,16 @@ pub(super) fn clearinghouse(
                 if let Some(known) = leverages.get_mut(of.id.index()) {
                     *known = Some((report.leverage, report.mode));
                 }
-                sink.push(Event::Position(report))?;
+                teller.position(report)?;
             }
             // Another coin: it counts in the wallet alone.
             Err(DecodeError::UnknownSymbol) => {}
             Err(error) => return Err(error),
         }
     }
-    flat(rows, assets, leverages, event_ns, sink)?;
-    let margin = MarginReport {
+    flat(rows, assets, leverages, event_ns, teller)?;
+    teller.wallet(wallet, event_ns);
+    teller.margin(MarginReport {
         venue: assets.venue,
         asset: settle(assets),
         equity,
@@ -109,9 +110,7 @@ pub(super) fn clearinghouse(
         initial: required(summary, "totalMarginUsed")?,
         maintenance: required(root, "crossMaintenanceMarginUsed")?,
         event_ns,
-    };
-    sink.push(Event::Margin(margin))?;
-    Ok((wallet, event_ns))
+    })
 }
 
 fn position(
@@ -140,7 +139,7 @@ fn flat(
     assets: &Assets,
     leverages: &Leverages,
     event_ns: Nanos,
-    sink: &mut Sink<'_>,
+    teller: &mut Teller<'_, '_>,
 ) -> Result<(), DecodeError> {
     let listed = |coin: &str| {
         let name = |row: Value<'_>| row.get("position")?.get("coin")?.str().map(|at| at == coin);
@@ -151,60 +150,93 @@ fn flat(
         let Some((leverage, mode)) = known.filter(|_| !listed(&of.symbol)) else { continue };
         let none =
             PositionReport { instrument: of.id, leverage, mode, event_ns, ..Default::default() };
-        sink.push(Event::Position(none))?;
+        teller.position(none)?;
     }
     Ok(())
 }
 
-fn settle(assets: &Assets) -> AssetId {
+pub(super) fn settle(assets: &Assets) -> AssetId {
     assets.instruments.assets.find(SETTLE).unwrap_or(AssetId::NONE)
 }
 
-/// The balance of what perpetuals are settled in, where only they are traded.
-pub(super) fn wallet(
-    wallet: Amount,
-    event_ns: Nanos,
-    assets: &Assets,
-    sink: &mut Sink<'_>,
-) -> Result<(), DecodeError> {
-    let (venue, asset) = (assets.venue, settle(assets));
-    let locked = Amount::ZERO;
-    sink.push(Event::Balance(AssetBalance { venue, asset, free: wallet, locked, event_ns }))
-}
-
-/// Reads `spotClearinghouseState`; `wallet` is what perpetuals have besides, and what is settled there.
+/// Reads `spotClearinghouseState`. What is not listed the account has none of.
 ///
 /// ```json
 /// {"balances":[{"coin":"USDC","token":0,"total":"14.625485","hold":"0.0","entryNtl":"0.0"}]}
 /// ```
 pub(super) fn spot(
     root: Value<'_>,
-    besides: Option<(Amount, Nanos)>,
     assets: &Assets,
-    sink: &mut Sink<'_>,
+    teller: &mut Teller<'_, '_>,
 ) -> Result<(), DecodeError> {
     let rows = root.field("balances")?;
     if !rows.is_array() {
         return Err(DecodeError::Invalid("balances"));
     }
-    let mut besides = besides;
+    let (venue, event_ns) = (assets.venue, Nanos(0));
+    let mut purse = (Amount::ZERO, Amount::ZERO);
     for row in rows.items() {
         let coin = row.field_str("coin")?;
         let Some(asset) = assets.instruments.assets.find(coin) else { continue };
         let (total, locked) = (required(row, "total")?, required(row, "hold")?);
         let free = decimal::sum(total, -locked).ok_or(DecodeError::Invalid("hold"))?;
-        let more = match coin {
-            SETTLE => besides.take().map_or(Amount::ZERO, |(wallet, _)| wallet),
-            _ => Amount::ZERO,
-        };
-        let free = decimal::sum(free, more).ok_or(DecodeError::Invalid("total"))?;
-        let (venue, event_ns) = (assets.venue, Nanos(0));
-        sink.push(Event::Balance(AssetBalance { venue, asset, free, locked, event_ns }))?;
+        if coin == SETTLE {
+            purse = (free, locked);
+        } else {
+            teller.balance(AssetBalance { venue, asset, free, locked, event_ns })?;
+        }
     }
-    match besides {
-        Some((left, event_ns)) => wallet(left, event_ns, assets, sink),
-        None => Ok(()),
+    let names = &assets.instruments.assets;
+    for asset in (0..names.len()).map(|index| AssetId(index as u16)) {
+        let name = names.name(asset);
+        let listed = |row: Value<'_>| row.get("coin").and_then(Value::str) == Some(name);
+        let ours = assets.in_spot(asset) || teller.statements.told(asset);
+        if ours && name != SETTLE && !rows.items().any(listed) {
+            let (free, locked) = (Amount::ZERO, Amount::ZERO);
+            teller.balance(AssetBalance { venue, asset, free, locked, event_ns })?;
+        }
     }
+    teller.spot(purse.0, purse.1);
+    teller.purse(assets)
+}
+
+/// Reads `userAbstraction`, a text: whether perpetuals and spot have wallets of their own. Where all
+/// collateral counts together, the state of perpetuals says nothing.
+pub(super) fn has_two_wallets(root: Value<'_>) -> Result<bool, DecodeError> {
+    let mode = root.str().ok_or(DecodeError::Invalid("userAbstraction"))?;
+    Ok(matches!(mode, "default" | "disabled"))
+}
+
+/// A frame that tells a whole state: the state, if the account is ours.
+///
+/// `{"channel":"spotState","data":{"user":"0x..","spotState":{"balances":[..]}}}`
+pub(super) fn stated<'a>(
+    data: Value<'a>,
+    name: &'static str,
+    user: &str,
+) -> Result<Value<'a>, DecodeError> {
+    if data.field_str("user")? != user {
+        return Err(DecodeError::Invalid("user"));
+    }
+    // Perpetuals of others' making have accounts of their own.
+    match data.get("dex").and_then(Value::str) {
+        None | Some("") => data.field(name),
+        Some(_) => Err(DecodeError::Invalid("dex")),
+    }
+}
+
+/// The state of perpetuals, as the stream tells it; what is older than what was told is no news.
+pub(super) fn on_clearinghouse(
+    root: Value<'_>,
+    assets: &Assets,
+    leverages: &mut Leverages,
+    teller: &mut Teller<'_, '_>,
+) -> Result<(), DecodeError> {
+    if teller.statements.is_past(Nanos::from_millis(root.field_u64("time")?)) {
+        return Ok(());
+    }
+    clearinghouse(root, assets, leverages, teller)?;
+    teller.purse(assets)
 }
 
 /// Reads `userFees`: of all perpetuals and of all pairs alike.

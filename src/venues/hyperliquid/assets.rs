@@ -6,7 +6,7 @@
 use super::super::{DecodeError, SymbolMap, Value};
 use super::instruments;
 use super::is_perpetual;
-use crate::types::{Instrument, InstrumentId, InstrumentTable, Scale, VenueId};
+use crate::types::{AssetId, Instrument, InstrumentId, InstrumentTable, Scale, VenueId};
 use std::sync::Arc;
 
 /// What an action needs to know of an instrument.
@@ -62,6 +62,12 @@ impl Assets {
         self.instruments
             .of_venue(self.venue)
             .any(|instrument| is_perpetual(&instrument.symbol) == perpetual)
+    }
+
+    /// Whether one of the pairs is traded in it or paid with it.
+    pub(super) fn in_spot(&self, asset: AssetId) -> bool {
+        let mut pairs = self.instruments.of_venue(self.venue).filter(|pair| !pair.is_perpetual());
+        pairs.any(|pair| [pair.base, pair.quote].contains(&asset))
     }
 
     /// Reads a list of either kind: what is not in it cannot be traded.

@@ -38,7 +38,7 @@ impl Core {
             }
             Ask::Replace(terms) => {
                 let number;
-                (number, changed) = self.replacement(terms)?;
+                (number, changed) = self.replacement(terms, now)?;
                 Action::Modify(number, &changed, &asset)
             }
             _ => return Err(EncodeError::Unsupported),
@@ -58,10 +58,11 @@ impl Core {
         let number = self.flights.reserve(now).ok_or(EncodeError::Full)?;
         self.send_action(action, number, channel, expires_in, now, out)?;
         if let Ask::New(order) = &ask
-            && let Some(work) = self.works.open(order.client_id)
+            && let Some(work) = self.works.open(order.client_id, now)
         {
             work.manner = Some(Manner::from(order));
         }
+        self.on_placed(&ask, now, false);
         self.enter(number, ask, channel, now);
         self.healthier.on_sent(channel, now);
         Ok(())
@@ -116,7 +117,11 @@ impl Core {
 
     /// The order that a working one becomes, and the venue's number of that. To the venue it is a new
     /// order of the size that it states, so one of which a part is filled would fill too much.
-    fn replacement(&mut self, terms: &ReplaceOrder) -> Result<(u64, NewOrder), EncodeError> {
+    fn replacement(
+        &mut self,
+        terms: &ReplaceOrder,
+        now: Nanos,
+    ) -> Result<(u64, NewOrder), EncodeError> {
         let refuse = |why| Err(EncodeError::NotExpressible(why));
         if terms.price.0 == 0 || terms.qty.0 == 0 {
             return refuse("a replace states price and quantity");
@@ -124,7 +129,7 @@ impl Core {
         if self.flights.replacing(terms.client_id).is_some() {
             return refuse("another replace of the order is under way");
         }
-        let Some(work) = self.works.get(terms.client_id).copied() else {
+        let Some(work) = self.works.hear(terms.client_id, now).copied() else {
             return refuse("the order is not known here");
         };
         let Some(manner) = work.manner.filter(|_| work.oid > 0) else {

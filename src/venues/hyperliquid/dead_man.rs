@@ -9,7 +9,7 @@ use super::super::flight::Ask;
 use super::SECOND_NS;
 use super::actions::Action;
 use super::trading::Core;
-use crate::types::{Events, Nanos, VenueNotice};
+use crate::types::{Channel, Events, Nanos, VenueNotice};
 
 /// Pause after a refusal or a lost reply.
 const RETRY_NS: u64 = 60 * SECOND_NS;
@@ -20,13 +20,17 @@ pub(super) struct DeadMan {
     /// The window in seconds; `None`: not wanted.
     window_s: Option<u32>,
     due: Nanos,
+    /// When it goes off if nothing more is accepted: the time that was asked for last, and the one that
+    /// was accepted.
+    asked: Nanos,
+    ends: Nanos,
     /// The last thing told, so that putting it off is not told again.
     armed: bool,
 }
 
 impl DeadMan {
     pub(super) fn new(window_s: Option<u32>) -> Self {
-        Self { window_s, due: Nanos(0), armed: false }
+        Self { window_s, due: Nanos(0), asked: Nanos(0), ends: Nanos(0), armed: false }
     }
 
     pub(super) fn deadline(&self, connected: bool) -> Option<Nanos> {
@@ -35,6 +39,12 @@ impl DeadMan {
 }
 
 impl Core {
+    /// Whether there is a way for actions.
+    pub(super) fn hears_of_us(&self) -> bool {
+        let over_rest = self.over_rest && self.rest_ready();
+        over_rest || self.is_open(Channel::Trade) || self.is_open(Channel::TradeSpare)
+    }
+
     /// Puts the time off if that is due.
     pub(super) fn run_dead_man(&mut self, now: Nanos, out: &mut Outbox) {
         let Some(window_s) = self.dead_man.window_s.filter(|_| self.dead_man.due <= now) else {
@@ -45,13 +55,16 @@ impl Core {
         if !self.clock.is_known() {
             return;
         }
-        let Some(channel) = self.pick(now) else { return };
+        let over_rest = self.over_rest && self.rest_ready();
+        let channel = self.pick(now).or(over_rest.then_some(Channel::Rest));
+        let Some(channel) = channel else { return };
         let Some(number) = self.flights.reserve(now) else { return };
         let window_ms = u64::from(window_s) * 1_000;
         let at_ms = self.clock.venue_millis(now).saturating_add(window_ms);
         let action = Action::ScheduleCancel(Some(at_ms));
         if self.send_action(action, number, channel, None, now, out).is_ok() {
             self.dead_man.due = now.plus(RETRY_NS);
+            self.dead_man.asked = now.plus(window_ms * 1_000_000);
             self.enter(number, Ask::DeadMan { window_s, part: 0 }, channel, now);
         }
     }
@@ -61,13 +74,19 @@ impl Core {
         let Some(window_s) = self.dead_man.window_s else { return };
         let armed = std::mem::replace(&mut self.dead_man.armed, refused.is_none());
         match refused {
-            // A lost reply is made up for at once while there is time.
+            // A lost reply is made up for at once, and then often while the switch has not gone off.
             Some(code) => {
-                let pause_ns = if armed { SECOND_NS } else { RETRY_NS };
+                let often_ns = (u64::from(window_s) * SECOND_NS / 6).min(RETRY_NS);
+                let pause_ns = match now < self.dead_man.ends {
+                    _ if armed => SECOND_NS,
+                    true => often_ns,
+                    false => RETRY_NS,
+                };
                 self.dead_man.due = now.plus(pause_ns);
                 self.notice(events, VenueNotice::DeadManFailed(code));
             }
             None => {
+                self.dead_man.ends = self.dead_man.asked;
                 self.dead_man.due = now.plus(u64::from(window_s) * SECOND_NS / 3);
                 if !armed {
                     self.notice(events, VenueNotice::DeadManArmed(window_s));

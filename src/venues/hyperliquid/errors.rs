@@ -38,6 +38,8 @@ pub(super) const ADDRESS_LIMIT: i32 = 25;
 pub(super) const NO_ACCOUNT: i32 = 26;
 /// The signing key is not an agent of the account.
 pub(super) const NO_AGENT: i32 = 27;
+/// Orders work that a cancel of all did not end in its time.
+pub(super) const STILL_THERE: i32 = 28;
 /// An answer of another form than is known.
 pub(super) const STRANGE: i32 = 98;
 

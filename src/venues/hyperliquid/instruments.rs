@@ -23,6 +23,8 @@ const SPOT_DECIMALS: u8 = 8;
 const FIGURES_MAX: u8 = 5;
 /// Smallest value of an order, in dollars or ten units of the quote token.
 const NOTIONAL_MIN: i64 = 10;
+/// Most decimals of fills: with those of prices they are as many as an amount holds.
+const BOOKED_DECIMALS_MAX: u8 = 10;
 /// Asset ids of spot pairs begin here.
 const SPOT_BASE: u32 = 10_000;
 
@@ -45,6 +47,8 @@ pub(super) struct Listed<'a> {
     pub(super) size_decimals: u8,
     /// Decimals that a price may have.
     pub(super) price_decimals: u8,
+    /// Decimals in which a token is booked; 0 of a perpetual.
+    pub(super) booked_decimals: u8,
     pub(super) trading: bool,
 }
 
@@ -83,6 +87,7 @@ fn spec(kind: InstrumentKind, listed: &Listed<'_>) -> InstrumentSpec {
         lot_size: Decimal::new(1, listed.size_decimals.into()),
         notional_min: Decimal::from(NOTIONAL_MIN),
         figures_max: FIGURES_MAX,
+        fill_decimals: listed.booked_decimals.min(BOOKED_DECIMALS_MAX),
         ..InstrumentSpec::default()
     }
 }
@@ -118,6 +123,7 @@ fn perpetual(at: usize, row: Value<'_>) -> Result<Listed<'_>, DecodeError> {
         asset: u32::try_from(at).map_err(|_| DecodeError::TooLarge)?,
         size_decimals,
         price_decimals: PERPETUAL_DECIMALS - size_decimals,
+        booked_decimals: 0,
         trading: row.get("isDelisted").and_then(Value::bool) != Some(true),
     })
 }
@@ -143,8 +149,16 @@ fn pair<'a>(row: Value<'a>, tokens: Value<'a>) -> Result<Listed<'a>, DecodeError
         asset: SPOT_BASE.checked_add(index).ok_or(DecodeError::Invalid("index"))?,
         size_decimals,
         price_decimals: SPOT_DECIMALS - size_decimals,
+        booked_decimals: booked_decimals(base)?,
         trading: true,
     })
+}
+
+/// What the venue converts or takes as a fee is as fine as the token itself. Absent in older lists.
+fn booked_decimals(token: Value<'_>) -> Result<u8, DecodeError> {
+    let Some(decimals) = token.get("weiDecimals") else { return Ok(0) };
+    let decimals = decimals.u64().and_then(|decimals| u8::try_from(decimals).ok());
+    decimals.ok_or(DecodeError::Invalid("weiDecimals"))
 }
 
 fn size_decimals(row: Value<'_>, most: u8) -> Result<u8, DecodeError> {

@@ -1,27 +1,30 @@
-//! Orders as REST lists them: what is open, what one of them has become, and the cancel of all.
+//! Orders as REST lists them: what is open, and what one of them has become.
 
 #![forbid(unsafe_code)]
 
 use super::super::flight::Ask;
-use super::super::verdict::Verdict;
 use super::super::{DecodeError, Outbox, Scalar, Value};
-use super::actions::Action;
+use super::SECOND_NS;
 use super::private_stream::OrderRow;
-use super::replies::{Reply, statuses};
 use super::rest::Reading;
 use super::trading::Core;
 use super::works::Manner;
-use super::{SECOND_NS, errors};
 use crate::types::{
-    CancelOrder, Channel, Events, ExecutionReport, InstrumentId, Nanos, Qty, RejectReason,
-    ReportKind, ReportOrigin, VenueNotice,
+    CancelOrder, Events, ExecutionReport, InstrumentId, Nanos, Qty, ReportKind, ReportOrigin,
+    VenueNotice,
 };
 
-/// An order that was sent this recently may not be listed yet: its absence proves nothing. Longer than
-/// an order may be on its way.
+/// An order that was sent this recently may not be listed yet: its absence proves nothing.
 const LISTED_AFTER_NS: u64 = 10 * SECOND_NS;
+/// The same beyond the time that an order may be on its way.
+const LATE_NS: u64 = 2 * SECOND_NS;
 
 impl Core {
+    /// How long after it was sent the absence of an order proves nothing.
+    fn listed_after_ns(&self) -> u64 {
+        self.window_ns().saturating_add(LATE_NS).max(LISTED_AFTER_NS)
+    }
+
     /// What a query says where it has no row.
     pub(super) fn tell_order(
         &mut self,
@@ -39,7 +42,7 @@ impl Core {
     }
 
     /// Rows of the open orders of one instrument; `take` gets each.
-    fn each_open(
+    pub(super) fn each_open(
         &mut self,
         id: InstrumentId,
         root: Value<'_>,
@@ -82,7 +85,11 @@ impl Core {
         events: &mut Events,
     ) -> Result<(), DecodeError> {
         let mut base = Qty(0);
-        if let Some(work) = self.works.open(row.client_id) {
+        if let Some(work) = self.works.open(row.client_id, now) {
+            if work.former(row.oid).is_some() {
+                // The list is older than what is known: the order is not in it.
+                return Ok(());
+            }
             let flag = |name| value.get(name).and_then(Value::bool) == Some(true);
             work.manner.get_or_insert(Manner {
                 side: row.side,
@@ -93,70 +100,9 @@ impl Core {
             if work.oid == 0 {
                 work.oid = row.oid;
             }
-            base = work.base;
+            base = work.base();
         }
         self.sink(events).report(row.report(ReportKind::Status, ReportOrigin::Query, base, now))
-    }
-
-    /// Cancels what is listed, all in one action.
-    pub(super) fn cancel_listed(
-        &mut self,
-        id: InstrumentId,
-        root: Value<'_>,
-        now: Nanos,
-        out: &mut Outbox,
-        events: &mut Events,
-    ) -> Result<(), DecodeError> {
-        let mut oids = Vec::new();
-        self.each_open(id, root, |_, _, row| {
-            oids.push(row.oid);
-            Ok(())
-        })?;
-        if oids.is_empty() {
-            self.notice(events, VenueNotice::CancelAllDone(id));
-            return Ok(());
-        }
-        let number = self.next_read();
-        let sent = self.asset(id).and_then(|asset| {
-            let action = Action::Cancel(&oids, &asset);
-            Ok(self.send_action(action, number, Channel::Rest, None, now, out)?)
-        });
-        match sent {
-            Ok(()) => self.reads.push((number, Reading::Canceled(id))),
-            Err(_) => self.notice(events, VenueNotice::CancelAllFailed(id, 0)),
-        }
-        Ok(())
-    }
-
-    /// Each order has an answer of its own: what was gone already is no failure.
-    pub(super) fn on_all_canceled(
-        &mut self,
-        id: InstrumentId,
-        root: Value<'_>,
-        now: Nanos,
-        events: &mut Events,
-    ) {
-        let mut failed = None;
-        let mut judge = |reply: Reply<'_>| match reply {
-            Reply::Done => {}
-            Reply::Refused(text) | Reply::WholeRefused(text) => match errors::verdict(text) {
-                (Verdict::Refused(RejectReason::UnknownOrder), _) => {}
-                (_, code) => failed = Some(code),
-            },
-            _ => failed = Some(errors::STRANGE),
-        };
-        let ok = root.get("status").and_then(Value::str) == Some("ok");
-        match root.get("response").and_then(statuses).filter(|_| ok) {
-            Some(all) => all.for_each(|status| judge(Reply::status(status))),
-            None => judge(Reply::of(root)),
-        }
-        match failed {
-            None => self.notice(events, VenueNotice::CancelAllDone(id)),
-            Some(code) => {
-                self.on_effect(code, Channel::Rest, now, events);
-                self.notice(events, VenueNotice::CancelAllFailed(id, code));
-            }
-        }
     }
 
     /// What works of an order that is being replaced; if nothing does, how it ended.
@@ -173,10 +119,13 @@ impl Core {
             if row.client_id != order.client_id || found {
                 return Ok(());
             }
-            found = true;
-            if let Some(work) = core.works.get(row.client_id) {
+            if let Some(work) = core.works.hear(row.client_id, now) {
+                if work.former(row.oid).is_some() {
+                    return Ok(());
+                }
                 work.renumber(row.oid);
             }
+            found = true;
             core.flights.settle_replaces(row.client_id);
             core.on_open_row(value, &row, now, events)
         })?;
@@ -184,7 +133,7 @@ impl Core {
             return Ok(());
         }
         let sent = self.flights.replacing(order.client_id);
-        let listed = sent.is_none_or(|sent| sent.plus(LISTED_AFTER_NS) <= now);
+        let listed = sent.is_none_or(|sent| sent.plus(self.listed_after_ns()) <= now);
         let next = Reading::Status { order, by_oid: false };
         if !listed || self.ask(next, now, out).is_err() {
             self.tell_order(order, ReportKind::Unknown, 0, now, events);
@@ -203,9 +152,12 @@ impl Core {
         match root.field_str("status")? {
             "order" => {}
             "unknownOid" => {
-                let since = Nanos(now.0.saturating_sub(LISTED_AFTER_NS));
+                let since = Nanos(now.0.saturating_sub(self.listed_after_ns()));
                 let unproven = self.flights.unproven_new(order.client_id, since);
                 let kind = if unproven { ReportKind::Unknown } else { ReportKind::NotFound };
+                if !unproven {
+                    self.works.close(order.client_id);
+                }
                 self.tell_order(order, kind, 0, now, events);
                 return Ok(());
             }
@@ -220,9 +172,9 @@ impl Core {
         if row.instrument != order.instrument || !ours {
             return Err(DecodeError::Invalid("oid"));
         }
-        let work = self.works.get(order.client_id).copied().unwrap_or_default();
-        if work.former == row.oid && work.former > 0 {
-            // The number that it had before: that it ended says nothing of the order.
+        let mut work = self.works.get(order.client_id).copied().unwrap_or_default();
+        if work.former(row.oid).is_some() {
+            // A number that it had before: that it ended says nothing of the order.
             self.tell_order(order, ReportKind::Unknown, 0, now, events);
             return Ok(());
         }
@@ -230,7 +182,7 @@ impl Core {
         if row.state.is_terminal() {
             self.works.close(order.client_id);
         }
-        let report = row.report(ReportKind::Status, ReportOrigin::Query, work.base, now);
+        let report = row.report(ReportKind::Status, ReportOrigin::Query, work.base(), now);
         self.sink(events).report(ExecutionReport { client_id: order.client_id, ..report })
     }
 }

@@ -11,6 +11,7 @@ mod account;
 mod actions;
 mod assets;
 mod auth;
+mod cancel_all;
 mod commands;
 mod dead_man;
 mod errors;
@@ -27,7 +28,9 @@ mod rest;
 mod scan;
 mod signing;
 mod start;
+mod statements;
 mod streams;
+mod topics;
 mod trading;
 mod works;
 

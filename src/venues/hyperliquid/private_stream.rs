@@ -1,4 +1,4 @@
-//! The account's streams: states of orders, fills, funding.
+//! The account's streams: states of orders, fills, funding, and what the account has.
 //!
 //! Every fill of our own becomes one `Fill`; states of orders give totals only. What a stream says at
 //! first is history (`isSnapshot`): what was missed is asked for over REST after every connection, so
@@ -11,10 +11,12 @@ use super::super::fields::{self, amount, whole};
 use super::super::flight::{Flights, Sighting};
 use super::super::sink::Sink;
 use super::super::{DecodeError, Scalar, Value};
+use super::account::{self, Leverages};
 use super::actions::client_id;
 use super::assets::Assets;
 use super::errors;
 use super::market_data::side;
+use super::statements::{Statements, Teller};
 use super::works::{Work, Works};
 use crate::types::{
     Amount, AssetId, ClientOrderId, Event, ExecutionReport, Fill, FillId, FundingPayment,
@@ -126,6 +128,8 @@ pub(super) struct Desk<'a> {
     pub(super) assets: &'a Assets,
     pub(super) works: &'a mut Works,
     pub(super) flights: &'a mut Flights,
+    pub(super) leverages: &'a mut Leverages,
+    pub(super) statements: &'a mut Statements,
     /// Address of the account, as the venue writes it.
     pub(super) user: &'a str,
     pub(super) now: Nanos,
@@ -159,6 +163,15 @@ pub(super) fn decode(
             }
             (None, None) => Err(DecodeError::UnknownKind),
         },
+        "clearinghouseState" => {
+            let state = account::stated(data, "clearinghouseState", desk.user)?;
+            let mut teller = Teller::new(sink, desk.statements, false);
+            account::on_clearinghouse(state, desk.assets, desk.leverages, &mut teller)
+        }
+        "spotState" => {
+            let state = account::stated(data, "spotState", desk.user)?;
+            account::spot(state, desk.assets, &mut Teller::new(sink, desk.statements, false))
+        }
         _ => Err(DecodeError::UnknownKind),
     }
 }
@@ -203,7 +216,11 @@ fn on_order(row: Value<'_>, desk: &mut Desk<'_>, sink: &mut Sink<'_>) -> Result<
         row => row?,
     };
     let replacing = desk.flights.replacing(row.client_id).is_some();
-    let Some((kind, base)) = place(&row, replacing, desk.works) else { return Ok(()) };
+    let work = desk.works.hear(row.client_id, desk.now);
+    let Some((kind, base)) = place(&row, replacing, work)? else { return Ok(()) };
+    if row.state.is_terminal() {
+        desk.works.close(row.client_id);
+    }
     let report = row.report(kind, ReportOrigin::Stream, base, desk.now);
     let ended = row.state.is_terminal();
     desk.flights.sight(&Sighting {
@@ -217,42 +234,42 @@ fn on_order(row: Value<'_>, desk: &mut Desk<'_>, sink: &mut Sink<'_>) -> Result<
     sink.report(report)
 }
 
-/// Whether a row is about the order as it is now, and what was filled under another number. `None`
+/// Whether a row is about the order as it is now, and what was filled under other numbers. `None`
 /// for what only ends a number that the order has no more, or perhaps has no more.
-fn place(row: &OrderRow, replacing: bool, works: &mut Works) -> Option<(ReportKind, Qty)> {
-    let (kind, ended) = (row.kind(), row.state.is_terminal());
-    let work = match works.open(row.client_id) {
-        Some(work) => work,
-        None => return Some((kind, Qty(0))),
-    };
+///
+/// The stream may be behind the replies, by more than one replace: only what lives makes the order go
+/// on under a number that is not known. The end of such a number ends nothing.
+fn place(
+    row: &OrderRow,
+    replacing: bool,
+    work: Option<&mut Work>,
+) -> Result<Option<(ReportKind, Qty)>, DecodeError> {
+    let kind = row.kind();
+    let Some(work) = work else { return Ok(Some((kind, Qty(0)))) };
     work.touched |= row.filled > Qty(0);
-    if work.oid == 0 || (work.oid != row.oid && work.former != row.oid && !replacing) {
-        work.oid = row.oid;
+    if let Some(former) = work.former(row.oid) {
+        // Told after the new number has begun: what was filled under it belongs to the order.
+        former.filled = former.filled.max(row.filled);
+        return Ok(None);
     }
-    if row.oid == work.former {
-        return on_former(row, work);
-    }
-    if row.oid != work.oid {
+    if work.oid != 0 && work.oid != row.oid {
+        match row.state.is_terminal() {
+            // That of the new terms: the reply says what became of them.
+            true if replacing => return Ok(None),
+            true => return Err(DecodeError::Invalid("oid")),
+            false => {}
+        }
         work.renumber(row.oid);
-        if row.state == OrderState::Open {
-            return Some((ReportKind::Replaced, work.base));
+        if replacing && row.state == OrderState::Open {
+            return Ok(Some((ReportKind::Replaced, work.base())));
         }
     } else if replacing && row.state == OrderState::Canceled {
         // Its end, or the first half of the replace: that is told by what follows.
         work.ended = Some(row.filled);
-        return None;
+        return Ok(None);
     }
-    let base = work.base;
-    if ended {
-        works.close(row.client_id);
-    }
-    Some((kind, base))
-}
-
-/// The old number ends after the new one has begun: what was filled under it belongs to the order.
-fn on_former(row: &OrderRow, work: &mut Work) -> Option<(ReportKind, Qty)> {
-    work.base = work.base.max(row.filled);
-    None
+    work.oid = row.oid;
+    Ok(Some((kind, work.base())))
 }
 
 /// Reads one fill as a report; the second value is a flaw that must not cost the fill: it is told of
@@ -353,7 +370,7 @@ fn on_fill(row: Value<'_>, desk: &mut Desk<'_>, sink: &mut Sink<'_>) -> Result<(
         Err(DecodeError::UnknownSymbol) => return Ok(()),
         read => read?,
     };
-    if let Some(work) = desk.works.get(report.client_id) {
+    if let Some(work) = desk.works.hear(report.client_id, desk.now) {
         work.touched = true;
     }
     sink.report(report).and(flaw)

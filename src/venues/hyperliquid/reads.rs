@@ -10,6 +10,7 @@ use super::commands::number;
 use super::instruments::{META, SPOT_META};
 use super::replies::Reply;
 use super::rest::{self, Job, Listing, Reading};
+use super::statements::Teller;
 use super::trading::Core;
 use super::{INFO_PATH, SECOND_NS, account, errors, streams, write_u64};
 use crate::types::{
@@ -84,6 +85,7 @@ impl Core {
                 let signer = std::str::from_utf8(&signer).unwrap_or("");
                 rest::info(out, id, ("userRole", signer), |_| {})?;
             }
+            Reading::Mode => rest::info(out, id, ("userAbstraction", user), |_| {})?,
             Reading::Actions => rest::info(out, id, ("userRateLimit", user), |_| {})?,
             Reading::Leverage(of) => {
                 let coin = &instrument(of)?.symbol;
@@ -93,14 +95,11 @@ impl Core {
                     }
                 })?;
             }
-            Reading::OpenOrders(of) | Reading::ToCancel(of) => {
+            Reading::OpenOrders(of) | Reading::Listed(CancelOrder { instrument: of, .. }) => {
                 instrument(of)?;
                 rest::info(out, id, ("frontendOpenOrders", user), |_| {})?;
             }
-            Reading::Listed(order) => {
-                instrument(order.instrument)?;
-                rest::info(out, id, ("frontendOpenOrders", user), |_| {})?;
-            }
+            Reading::ToCancel => rest::info(out, id, ("frontendOpenOrders", user), |_| {})?,
             Reading::Status { order, by_oid } => {
                 instrument(order.instrument)?;
                 let oid = if by_oid { number(&order.venue_order_id)? } else { 0 };
@@ -120,13 +119,13 @@ impl Core {
                 rest::info(out, id, (job.kind(), user), |body| job.write_from(body))?;
             }
             Reading::Account => rest::info(out, id, ("clearinghouseState", user), |_| {})?,
-            Reading::Spot { .. } => rest::info(out, id, ("spotClearinghouseState", user), |_| {})?,
+            Reading::Spot => rest::info(out, id, ("spotClearinghouseState", user), |_| {})?,
             Reading::Fees(of) => {
                 instrument(of)?;
                 rest::info(out, id, ("userFees", user), |_| {})?;
             }
             // An action, sent by its own way.
-            Reading::Canceled(_) => return Err(EncodeError::Unsupported),
+            Reading::Canceled(..) => return Err(EncodeError::Unsupported),
         }
         Ok(())
     }
@@ -170,7 +169,7 @@ impl Core {
         out: &mut Outbox,
     ) -> Result<(), EncodeError> {
         let perpetuals = self.assets.has(true);
-        let first = if perpetuals { Reading::Account } else { Reading::Spot { besides: None } };
+        let first = if perpetuals { Reading::Account } else { Reading::Spot };
         self.send_read(first, now, out)
     }
 
@@ -238,7 +237,8 @@ impl Core {
         if read.is_err() {
             self.on_read_failed(reading, errors::STRANGE, now, events);
         }
-        read
+        // What a list could do without is told all the same.
+        read.and(self.flaw.take().map_or(Ok(()), Err))
     }
 
     fn on_clock_reply(
@@ -277,7 +277,8 @@ impl Core {
         events: &mut Events,
     ) {
         let notice = match reading {
-            Reading::ToCancel(id) | Reading::Canceled(id) => VenueNotice::CancelAllFailed(id, code),
+            Reading::ToCancel => return self.on_list_failed(code, events),
+            Reading::Canceled(id, _) => return self.fail_search(id, code, events),
             Reading::Listed(order) | Reading::Status { order, .. } => {
                 return self.tell_order(order, ReportKind::Unknown, code, now, events);
             }
@@ -289,6 +290,7 @@ impl Core {
             | Reading::SpotMeta
             | Reading::Role
             | Reading::Agent
+            | Reading::Mode
             | Reading::Leverage(_)
             | Reading::Actions => {
                 self.on_start(reading, false, now);
@@ -309,7 +311,7 @@ impl Core {
         out: &mut Outbox,
         events: &mut Events,
     ) -> Result<(), DecodeError> {
-        let Self { assets, backlog, leverages, .. } = self;
+        let Self { assets, backlog, leverages, statements, .. } = self;
         let mut sink = Sink { events, backlog };
         match reading {
             Reading::Meta | Reading::SpotMeta => assets.learn(root)?,
@@ -319,6 +321,7 @@ impl Core {
                 let may = rest::is_agent(root, &self.user, of_vault)?;
                 self.on_role(may, errors::NO_AGENT, events);
             }
+            Reading::Mode => self.on_mode(account::has_two_wallets(root)?, events),
             Reading::Leverage(_) => {
                 let (id, told) = account::asset_data(root, assets)?;
                 self.learn_leverage(id, told);
@@ -334,29 +337,29 @@ impl Core {
                 }
             }
             Reading::OpenOrders(id) => return self.on_open_orders(id, root, now, events),
-            Reading::ToCancel(id) => return self.cancel_listed(id, root, now, out, events),
-            Reading::Canceled(id) => {
-                self.on_all_canceled(id, root, now, events);
+            Reading::ToCancel => return self.on_to_cancel(root, now, out, events),
+            Reading::Canceled(id, count) => {
+                self.on_all_canceled(id, count, root, now, events);
                 return Ok(());
             }
             Reading::Listed(order) => return self.on_listed(order, root, now, out, events),
             Reading::Status { order, .. } => return self.on_status(order, root, now, events),
             Reading::Rows { job } => return self.on_rows(job, root, now, out, events),
             Reading::Account => {
-                let besides = account::clearinghouse(root, assets, leverages, &mut sink)?;
+                let mut teller = Teller::new(&mut sink, statements, true);
+                account::clearinghouse(root, assets, leverages, &mut teller)?;
                 if assets.has(false) {
-                    let next = Reading::Spot { besides: Some(besides) };
-                    if self.ask(next, now, out).is_err() {
-                        self.on_read_failed(next, 0, now, events);
+                    if self.ask(Reading::Spot, now, out).is_err() {
+                        self.on_read_failed(Reading::Spot, 0, now, events);
                     }
                     return Ok(());
                 }
-                account::wallet(besides.0, besides.1, assets, &mut sink)?;
+                teller.purse(assets)?;
                 self.notice(events, VenueNotice::BalancesEnd);
                 return Ok(());
             }
-            Reading::Spot { besides } => {
-                account::spot(root, besides, assets, &mut sink)?;
+            Reading::Spot => {
+                account::spot(root, assets, &mut Teller::new(&mut sink, statements, true))?;
                 self.notice(events, VenueNotice::BalancesEnd);
                 return Ok(());
             }
@@ -397,6 +400,7 @@ impl Core {
             return Ok(());
         }
         let (listing, rows) = (job.listing, std::mem::take(&mut job.rows));
+        self.flaw = job.flaw;
         self.jobs.retain(|open| open.key != key);
         let mut sink = self.sink(events);
         for row in rows {

@@ -227,8 +227,11 @@ impl Core {
     }
 
     fn set_phase(&mut self, id: u64, phase: Phase) {
-        if let Some(open) = self.flights.get_mut(id) {
-            open.phase = phase;
+        let Some(open) = self.flights.get_mut(id) else { return };
+        open.phase = phase;
+        let (ask, sent) = (open.ask, open.sent_ns);
+        if phase == Phase::Late {
+            self.on_placed(&ask, sent, true);
         }
     }
 
@@ -254,10 +257,12 @@ impl Core {
             work.oid = if work.oid == 0 { oid } else { work.oid };
             work.touched |= filled.is_some();
         }
+        let expired = |filled: Qty| order.time_in_force == TimeInForce::Ioc && filled < order.qty;
+        if filled.is_some_and(expired) {
+            self.works.close(order.client_id);
+        }
         let (kind, reason) = match filled {
-            Some(filled) if order.time_in_force == TimeInForce::Ioc && filled < order.qty => {
-                (ReportKind::Expired, RejectReason::TimeInForce)
-            }
+            Some(filled) if expired(filled) => (ReportKind::Expired, RejectReason::TimeInForce),
             Some(_) => (ReportKind::Progress, RejectReason::None),
             None => (ReportKind::Accepted, RejectReason::None),
         };
@@ -290,7 +295,7 @@ impl Core {
                     if oid > 0 {
                         work.renumber(oid);
                     }
-                    work.base
+                    work.base()
                 });
                 let qty = Some(Qty(terms.qty.0.saturating_add(base.0)));
                 let told = Report { kind: ReportKind::Replaced, oid, qty, ..Report::default() };
@@ -356,6 +361,9 @@ impl Core {
             _ => return false,
         };
         self.flights.remove(id);
+        if let CommandKind::New(order) = command {
+            self.works.close(order.client_id);
+        }
         let report = ExecutionReport::refused_here(&command, RejectReason::NotSent, now);
         // Only a backlog of 65 536 events refuses it; the order is then asked for.
         report.is_some_and(|report| self.sink(events).report(report).is_ok())

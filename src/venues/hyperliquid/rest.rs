@@ -8,11 +8,12 @@
 
 use super::super::session::JSON;
 use super::super::{DecodeError, Method, Outbox, OutboxFull, RequestId, Value};
+use super::actions::client_id;
 use super::assets::Assets;
 use super::private_stream::{fill, fill_time_ms, funding};
 use super::{EXCHANGE_PATH, INFO_PATH, write_u64};
 use crate::types::{
-    Amount, CancelOrder, Event, ExecutionReport, FillId, InstrumentId, Nanos, ReportOrigin,
+    CancelOrder, Event, ExecutionReport, FillId, InstrumentId, Nanos, ReportOrigin,
 };
 
 /// Most rows of one page of fills, and of payments.
@@ -32,12 +33,15 @@ pub(super) enum Reading {
     Agent,
     /// Leverage of a coin.
     Leverage(InstrumentId),
+    /// How the account counts its collateral.
+    Mode,
     /// How many actions are left.
     Actions,
     /// All open orders, for one of these.
     OpenOrders(InstrumentId),
-    ToCancel(InstrumentId),
     Listed(CancelOrder),
+    /// The same, to cancel them.
+    ToCancel,
     /// One order, by the venue's number or by our id.
     Status {
         order: CancelOrder,
@@ -47,14 +51,12 @@ pub(super) enum Reading {
     Rows {
         job: u64,
     },
-    /// Perpetuals' state; then that of spot, with what the first said.
+    /// Perpetuals' state; then that of spot.
     Account,
-    Spot {
-        besides: Option<(Amount, Nanos)>,
-    },
+    Spot,
     Fees(InstrumentId),
     /// The reply to the cancel of so many orders.
-    Canceled(InstrumentId),
+    Canceled(InstrumentId, usize),
 }
 
 /// Posts a body to a path.
@@ -111,13 +113,15 @@ pub(super) struct Job {
     pub(super) rows: Vec<Event>,
     /// Rows of all coins that were read.
     read: usize,
+    /// What is wrong with a row that is not in it.
+    pub(super) flaw: Option<DecodeError>,
 }
 
 impl Job {
     /// From this time on, or from the last known fill where no time is known.
     pub(super) fn new(key: u64, listing: Listing, from_ms: u64, from_id: &FillId) -> Self {
         let from_ms = if from_ms > 0 { from_ms } else { fill_time_ms(from_id).unwrap_or(0) };
-        Self { key, listing, from_ms, rows: Vec::new(), read: 0 }
+        Self { key, listing, from_ms, rows: Vec::new(), read: 0, flaw: None }
     }
 
     pub(super) fn kind(&self) -> &'static str {
@@ -133,7 +137,8 @@ impl Job {
     }
 
     /// Takes a page; true if another one must follow. A bad row fails the list, which must not look
-    /// complete without it.
+    /// complete without it; but not a fill of an order that is not ours whose numbers are finer or
+    /// larger than the scale holds: it would fail every list for good.
     pub(super) fn on_page(
         &mut self,
         rows: Value<'_>,
@@ -147,8 +152,10 @@ impl Job {
         for row in rows.items() {
             count += 1;
             last_ms = row.field_u64("time")?;
-            if let Some(event) = self.row(row, assets, now)? {
-                self.rows.push(event);
+            match self.row(row, assets, now) {
+                Ok(event) => self.rows.extend(event),
+                Err(flaw @ DecodeError::Number(..)) if !is_ours(row) => self.flaw = Some(flaw),
+                Err(error) => return Err(error),
             }
         }
         self.read += count;
@@ -218,6 +225,13 @@ impl Job {
         }
         self.rows = kept;
     }
+}
+
+/// Whether a row is of an order with an id of ours; payments of funding have none.
+fn is_ours(row: Value<'_>) -> bool {
+    let is_fill = row.get("oid").is_some();
+    let cloid = row.get("cloid").and_then(Value::str).unwrap_or("");
+    !is_fill || client_id(cloid).is_some()
 }
 
 fn same(one: &Event, other: &Event) -> bool {

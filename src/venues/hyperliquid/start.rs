@@ -1,5 +1,5 @@
 //! What REST is asked for at the start and again now and then: the numbers of instruments, whose
-//! address it is, leverages, how many actions are left.
+//! address it is, how its account is set up, leverages, how many actions are left.
 
 #![forbid(unsafe_code)]
 
@@ -7,19 +7,31 @@ use super::super::Outbox;
 use super::SECOND_NS;
 use super::rest::Reading;
 use super::trading::Core;
-use crate::types::{Channel, Events, InstrumentId, Nanos, Readiness, VenueNotice};
+use crate::types::{AccountFlaw, Channel, Events, InstrumentId, Nanos, Readiness, VenueNotice};
 
 /// Lists and limits again after so long, or after a failure.
 const EVERY_NS: u64 = 300 * SECOND_NS;
 const RETRY_NS: u64 = 2 * SECOND_NS;
+/// The same for what it costs three times as much to ask.
+const RETRY_ROLE_NS: u64 = 10 * SECOND_NS;
+/// An account whose mode does not do is looked at again: a person can change it.
+const UNFIT_RETRY_NS: u64 = 60 * SECOND_NS;
+/// Leverages are asked for one by one, with a pause before each that is not known yet, and before each
+/// that is: all at once they would use up what is left of the address's weights.
+const LEVERAGE_EVERY_NS: u64 = 3 * SECOND_NS;
+const LEVERAGE_AGAIN_NS: u64 = 10 * SECOND_NS;
 
 /// How far it has come. One question at a time: the address has a limit of weights.
 #[derive(Debug, Default)]
 pub(super) struct Start {
     /// The lists that are needed have been read at least once.
     pub(super) lists_known: bool,
-    /// Whose address it is was answered, or will not be.
+    /// Whose address it is was answered.
     pub(super) role_known: bool,
+    /// The account's mode is one that the engine trades with.
+    mode_known: bool,
+    /// It was told that it is not.
+    unfit: bool,
     /// The address is no account.
     pub(super) refused: bool,
     /// Next place in the questions, and when it is due; none before REST is open.
@@ -57,8 +69,8 @@ impl Core {
     /// Whether requests over REST can be made.
     pub(super) fn rest_ready(&self) -> bool {
         let start = &self.start;
-        let known = start.lists_known && start.role_known && self.clock.is_known();
-        self.rest_open && known && !start.refused
+        let known = start.lists_known && start.role_known && start.mode_known;
+        self.rest_open && known && self.clock.is_known() && !start.refused
     }
 
     /// Tells once that REST is ready: it is the last to be.
@@ -78,7 +90,7 @@ impl Core {
             .map(|(_, reading)| reading)
             .chain([Reading::Role])
             .chain((self.signer.signer() != *self.signer.account()).then_some(Reading::Agent))
-            .chain([Reading::Actions])
+            .chain([Reading::Mode, Reading::Actions])
             .chain(perpetuals.map(|instrument| Reading::Leverage(instrument.id)))
             .nth(place)
     }
@@ -102,28 +114,51 @@ impl Core {
         }
     }
 
-    /// One of the questions was answered, or failed. Lists are asked for until they are known;
+    /// One of the questions was answered, or failed. What must be known is asked for until it is;
     /// whatever else fails waits for the next time.
     pub(super) fn on_start(&mut self, reading: Reading, answered: bool, now: Nanos) {
-        let is_list = matches!(reading, Reading::Meta | Reading::SpotMeta);
         let own = self.signer.signer() == *self.signer.account();
         let start = &mut self.start;
         start.asked = false;
         let last_role = if own { Reading::Role } else { Reading::Agent };
-        start.role_known |= reading == last_role;
-        let is_needed = is_list || (matches!(reading, Reading::Leverage(_)) && !self.margin.made);
-        if is_needed && !answered {
-            start.due = Some(now.plus(RETRY_NS));
+        start.role_known |= answered && reading == last_role;
+        start.mode_known |= answered && reading == Reading::Mode && !start.unfit;
+        let again_ns = match reading {
+            Reading::Meta | Reading::SpotMeta if !answered => Some(RETRY_NS),
+            Reading::Leverage(_) if !answered && !self.margin.made => Some(RETRY_NS),
+            Reading::Role | Reading::Agent | Reading::Mode if !answered => Some(RETRY_ROLE_NS),
+            Reading::Mode if !start.mode_known => Some(UNFIT_RETRY_NS),
+            _ => None,
+        };
+        if let Some(pause_ns) = again_ns {
+            start.due = Some(now.plus(pause_ns));
             return;
         }
         start.place += 1;
-        start.due = Some(now);
+        let pause_ns = match self.question(self.start.place) {
+            // Orders wait for it.
+            Some(Reading::Leverage(_)) if !self.margin.made => 0,
+            Some(Reading::Leverage(id)) => match self.leverages.get(id.index()) {
+                Some(Some(_)) => LEVERAGE_AGAIN_NS,
+                _ => LEVERAGE_EVERY_NS,
+            },
+            _ => 0,
+        };
+        self.start.due = Some(now.plus(pause_ns));
         let last = [Reading::SpotMeta, Reading::Meta]
             .into_iter()
             .find(|list| self.assets.has(*list == Reading::Meta));
         self.start.lists_known |= Some(reading) == last;
         if matches!(reading, Reading::Leverage(_)) && self.question(self.start.place).is_none() {
             self.on_margins_known();
+        }
+    }
+
+    /// The account's mode was told; one that does not do is told of once.
+    pub(super) fn on_mode(&mut self, fits: bool, events: &mut Events) {
+        let told = std::mem::replace(&mut self.start.unfit, !fits);
+        if !fits && !told {
+            self.notice(events, VenueNotice::AccountUnfit(AccountFlaw::AccountMode));
         }
     }
 

@@ -3,9 +3,9 @@
 //! Nothing logs in: each action is signed when it is encoded, on the thread that sends it. Actions go as
 //! posts over the healthier of the trade sockets (there are two, or one), whose replies come on the
 //! same socket, or over REST where the setup says so; a cancel also goes over REST while no trade
-//! socket is there, because what works must be stoppable. REST is ready once the venue's clock and its
-//! lists of instruments are known: without the numbers of the lists no order can be written. Replies
-//! are settled in `replies.rs`.
+//! socket is there, because what works must be stoppable. REST is ready once the venue's clock, its
+//! lists of instruments and the account are known: without the numbers of the lists no order can be
+//! written. Replies are settled in `replies.rs`.
 
 #![forbid(unsafe_code)]
 
@@ -14,19 +14,22 @@ use super::super::healthier::Healthier;
 use super::super::session::{Heartbeat, VenueClock, earliest};
 use super::super::sink::Sink;
 use super::super::{
-    ChannelSpec, Connector, DecodeError, EncodeError, Outbox, OutboxFull, Parser, RequestId,
-    Response, SetupError, Value, VenueSetup,
+    ChannelSpec, Connector, DecodeError, EncodeError, Outbox, Parser, RequestId, Response,
+    SetupError, Value, VenueSetup,
 };
 use super::account::Leverages;
 use super::assets::Assets;
 use super::auth::{Network, Signer};
+use super::cancel_all::Searches;
 use super::dead_man::DeadMan;
 use super::margin::Margin;
 use super::private_stream::{self, Desk};
 use super::replies;
 use super::rest::{Job, Reading};
+use super::statements::Statements;
+use super::streams;
+use super::topics::{self, Private};
 use super::works::Works;
-use super::{SECOND_NS, streams};
 use crate::types::{
     Channel, Command, CommandKind, Event, Events, Nanos, OrderLines, Readiness, VenueNotice,
 };
@@ -38,25 +41,12 @@ const TRADE: [Channel; 2] = [Channel::Trade, Channel::TradeSpare];
 /// The venue takes a hundred posts at once; a power of two below.
 const POSTS_MAX: usize = 64;
 
-/// The account's streams, in the order of their bits.
-const TOPICS: [&str; 3] = ["orderUpdates", "userFills", "userFundings"];
-const ALL_TOPICS: u8 = 0b111;
-
 /// One-time numbers are made one by one, so that an order waits for one at most.
 const REFILL_EVERY_NS: u64 = 1_000_000;
 
 /// A socket for actions.
 pub(super) struct Line {
     open: bool,
-    heartbeat: Heartbeat,
-}
-
-/// The socket of the account's streams.
-struct Private {
-    /// Streams that were acknowledged, by bit; none while it is closed.
-    acked: Option<u8>,
-    /// By when all must be.
-    by: Option<Nanos>,
     heartbeat: Heartbeat,
 }
 
@@ -76,7 +66,7 @@ pub(super) struct Core {
     /// By channel: [`Channel::Trade`], [`Channel::TradeSpare`] if there is one.
     pub(super) trade: Vec<Line>,
     pub(super) healthier: Healthier,
-    private: Private,
+    pub(super) private: Private,
     pub(super) rest_open: bool,
     /// REST was told to be ready on this connection.
     pub(super) rest_told: bool,
@@ -88,6 +78,10 @@ pub(super) struct Core {
     pub(super) last_read: u64,
     pub(super) jobs: Vec<Job>,
     pub(super) leverages: Leverages,
+    pub(super) statements: Statements,
+    pub(super) searches: Searches,
+    /// What is wrong with a row of the list that was read last.
+    pub(super) flaw: Option<DecodeError>,
     pub(super) backlog: VecDeque<Event>,
     pub(super) margin: Margin,
     pub(super) dead_man: DeadMan,
@@ -130,7 +124,7 @@ impl TradingConnector {
             clock: streams::clock(),
             trade: trade.iter().map(line).collect(),
             healthier: Healthier::default(),
-            private: Private { acked: None, by: None, heartbeat: streams::heartbeat() },
+            private: Private::new(),
             rest_open: false,
             rest_told: false,
             start: super::start::Start::default(),
@@ -140,6 +134,9 @@ impl TradingConnector {
             last_read: 0,
             jobs: Vec::new(),
             leverages: vec![None; setup.instruments.len()],
+            statements: Statements::new(setup.instruments.len(), setup.instruments.assets.len()),
+            searches: Searches::new(setup.instruments.len()),
+            flaw: None,
             backlog: VecDeque::with_capacity(64),
             margin: Margin::new(setup.margin, assets.has(true)),
             assets,
@@ -203,6 +200,7 @@ impl Core {
             (self.private.acked, self.private.by) = (None, None);
         }
         self.run_start(now, out);
+        self.run_searches(now, out, events);
         self.run_dead_man(now, out);
         self.refill(now);
     }
@@ -217,45 +215,6 @@ impl Core {
     /// Numbers that were used are made again, a little later.
     pub(super) fn plan_refill(&mut self, now: Nanos) {
         self.refill_at = self.signer.wants_refill().then_some(now.plus(REFILL_EVERY_NS));
-    }
-
-    fn subscribe(&mut self, now: Nanos, out: &mut Outbox) -> Result<(), OutboxFull> {
-        for topic in TOPICS {
-            let parts = [
-                r#"{"method":"subscribe","subscription":{"type":""#,
-                topic,
-                r#"","user":""#,
-                &self.user,
-                r#""}}"#,
-            ];
-            let write = |frame: &mut Vec<u8>| {
-                parts.iter().for_each(|part| frame.extend_from_slice(part.as_bytes()));
-            };
-            out.frame(Channel::Private, write)?;
-        }
-        self.private.by = Some(now.plus(self.reply_timeout_ns.max(5 * SECOND_NS)));
-        Ok(())
-    }
-
-    fn on_open_private(&mut self, now: Nanos, out: &mut Outbox, events: &mut Events) {
-        self.private.acked = Some(0);
-        // Without room the deadline opens it anew.
-        self.private.by = Some(now);
-        let _ = self.subscribe(now, out);
-        self.notice(events, VenueNotice::Readiness(Channel::Private, Readiness::Joining));
-    }
-
-    /// A stream was acknowledged, or asked for twice.
-    fn on_acked(&mut self, topic: &str, events: &mut Events) -> Result<(), DecodeError> {
-        let bit =
-            TOPICS.iter().position(|name| *name == topic).ok_or(DecodeError::Invalid("type"))?;
-        let Some(acked) = &mut self.private.acked else { return Ok(()) };
-        let before = std::mem::replace(acked, *acked | 1 << bit);
-        if *acked == ALL_TOPICS && before != ALL_TOPICS {
-            self.private.by = None;
-            self.notice(events, VenueNotice::Readiness(Channel::Private, Readiness::Ready));
-        }
-        Ok(())
     }
 
     fn on_private_frame(
@@ -273,15 +232,15 @@ impl Core {
             "error" => {
                 let text = root.field_str("data")?;
                 let twice = text.starts_with("Already subscribed");
-                let named = TOPICS.iter().find(|topic| text.contains(**topic));
-                match named.filter(|_| twice) {
+                match topics::named(text).filter(|_| twice) {
                     Some(topic) => self.on_acked(topic, events),
                     None => Err(DecodeError::Invalid("error")),
                 }
             }
             channel => {
-                let Self { assets, works, flights, user, backlog, .. } = self;
-                let mut desk = Desk { assets, works, flights, user, now };
+                let Self { assets, works, flights, leverages, statements, user, backlog, .. } =
+                    self;
+                let mut desk = Desk { assets, works, flights, leverages, statements, user, now };
                 let mut sink = Sink { events, backlog };
                 private_stream::decode(channel, root.field("data")?, &mut desk, &mut sink)
             }
@@ -319,6 +278,7 @@ impl Connector for TradingConnector {
 
     fn on_open(&mut self, channel: Channel, now: Nanos, out: &mut Outbox, events: &mut Events) {
         let core = &mut self.core;
+        core.on_first_open(now);
         // Nothing that was sent before can still be answered on a new connection.
         core.flights.expire_channel(channel, now);
         if let Some(heartbeat) = core.heartbeat(channel) {
@@ -439,7 +399,7 @@ impl Connector for TradingConnector {
             CommandKind::New(order) => core.send_order(Ask::New(order), now, out),
             CommandKind::Cancel(order) => core.send_order(Ask::Cancel(order), now, out),
             CommandKind::Replace(order) => core.send_order(Ask::Replace(order), now, out),
-            CommandKind::CancelAll(id) => core.send_read(Reading::ToCancel(id), now, out),
+            CommandKind::CancelAll(id) => core.cancel_all(id, now, out),
             CommandKind::Query(order) => core.query(order, now, out),
             CommandKind::OpenOrders(id) => core.send_read(Reading::OpenOrders(id), now, out),
             CommandKind::FillsSince { .. } | CommandKind::FundingSince(_) => {
@@ -467,7 +427,8 @@ impl Connector for TradingConnector {
             core.private.heartbeat.deadline(),
             core.private.by,
             core.start.deadline(core.rest_open),
-            core.dead_man.deadline(core.trade.iter().any(|line| line.open)),
+            core.searches.deadline(core.rest_open),
+            core.dead_man.deadline(core.hears_of_us()),
             core.refill_at,
         ])
     }

@@ -295,6 +295,7 @@ fn rules_of_perpetuals() {
         settle: "USDT".to_owned(),
         contract: Decimal::ZERO,
         figures_max: 0,
+        fill_decimals: 0,
         trading: true,
         tick_size: dec("0.0001"),
         lot_size: dec("1"),

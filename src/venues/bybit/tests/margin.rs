@@ -73,14 +73,14 @@ fn opened(setup: VenueSetup) -> Bench {
     bench
 }
 
-/// Answers what is asked for in about a second; gives what it was without the modes of positions, changes
+/// Answers what is asked for half a second; gives what it was without the modes of positions, changes
 /// with their bodies, and notices.
 fn drive(
     bench: &mut Bench,
     mut answer: impl FnMut(&str, &str) -> String,
 ) -> (Vec<String>, Vec<VenueNotice>) {
     let mut lines = Vec::new();
-    for _ in 0..250 {
+    for _ in 0..100 {
         for sent in bench.sent() {
             let (id, rest) = sent.split_once(' ').unwrap();
             let target = rest.split('\n').next().unwrap();

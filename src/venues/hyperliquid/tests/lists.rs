@@ -3,8 +3,8 @@
 use super::super::assets::Assets;
 use super::super::instruments::decode;
 use super::fixture;
-use crate::types::{Instrument, InstrumentKind, InstrumentTable, Scale, VenueId};
-use crate::venues::{DecodeError, Parser};
+use crate::types::{Instrument, InstrumentKind, InstrumentTable, Qty, Scale, VenueId};
+use crate::venues::{DecodeError, InstrumentSpec, Parser, Wanted, assemble, decimal};
 use std::sync::Arc;
 
 const VENUE: VenueId = VenueId(2);
@@ -88,6 +88,26 @@ fn rules_follow_from_the_decimals_of_sizes() {
     assert_eq!(rows[0], ("PURR/USDC", "PURR", "USDC", "0.00000001".to_owned(), "1".to_owned()));
     assert_eq!(rows[1], ("@1", "HFUN", "USDC", "0.000001".to_owned(), "0.01".to_owned()));
     assert!(perpetuals.iter().chain(&pairs).all(|spec| spec.notional_min.to_string() == "10"));
+}
+
+/// A token is booked finer than it is traded: what the venue takes of it or converts is too.
+#[test]
+fn fills_of_a_token_are_as_fine_as_it_is_booked() {
+    let list = r#"{"tokens":[{"name":"USDC","szDecimals":8,"weiDecimals":8,"index":0},{"name":"UBTC","szDecimals":5,"weiDecimals":10,"index":197},{"name":"DUST","szDecimals":0,"weiDecimals":18,"index":9}],"universe":[{"name":"@142","tokens":[197,0],"index":142},{"name":"@9","tokens":[9,0],"index":9}]}"#;
+    let specs = decode(InstrumentKind::Spot, &mut list.as_bytes().to_vec()).unwrap();
+    assert_eq!(specs.iter().map(|spec| spec.fill_decimals).collect::<Vec<_>>(), [10, 10]);
+    let name = |spec: &InstrumentSpec| format!("{}/USDC@hyperliquid", spec.base);
+    let wanted = specs.into_iter();
+    let wanted: Vec<_> =
+        wanted.map(|spec| Wanted { name: name(&spec), venue: VENUE, spec }).collect();
+    let table = assemble(&wanted, &[]).unwrap();
+    let scales: Vec<_> = table.iter().map(|instrument| instrument.scale).collect();
+    let scale = |price_decimals| Scale { price_decimals, qty_decimals: 10 };
+    assert_eq!(scales, [scale(3), scale(8)]);
+    assert_eq!(decimal::qty("0.0000086141", scales[0]), Ok(Qty(86_141)));
+    let bad = list.replace(r#""weiDecimals":10"#, r#""weiDecimals":-1"#);
+    let refused = decode(InstrumentKind::Spot, &mut bad.into_bytes());
+    assert_eq!(refused, Err(DecodeError::Invalid("weiDecimals")));
 }
 
 #[test]

@@ -5,7 +5,9 @@
 
 mod account;
 mod actions;
+mod cancel_all;
 mod client;
+mod dead_man;
 mod every;
 mod lists;
 mod margin;
@@ -15,6 +17,7 @@ mod public;
 mod reads;
 mod replace;
 mod start;
+mod states;
 mod vectors;
 
 use super::super::{
@@ -138,6 +141,7 @@ fn answer_to(kind: &str) -> String {
         )
         .to_owned(),
         "userRole" => r#"{"role":"user"}"#.to_owned(),
+        "userAbstraction" => "\"default\"".to_owned(),
         "userRateLimit" => fixture("rest_user_rate_limit"),
         _ => "null".to_owned(),
     }
@@ -317,6 +321,13 @@ impl Bench {
         let response = format!(r#"{{"type":"action","payload":{payload}}}"#);
         let text = format!(r#"{{"channel":"post","data":{{"id":{id},"response":{response}}}}}"#);
         self.text(Channel::Trade, &text)
+    }
+
+    /// Moves the time at once and calls the deadline.
+    fn skip(&mut self, millis: u64) {
+        self.now = self.now.plus(millis * MS);
+        let (out, events) = (&mut self.out, &mut self.events);
+        self.connector.on_deadline(self.now, out, events);
     }
 
     /// Moves the time and calls the deadlines on the way.

@@ -317,6 +317,19 @@ fn orders_over_rest_are_posted_to_the_other_path() {
     bench.connector.on_request_unsent(id, bench.now, out, events);
     let report = bench.report();
     assert_eq!((report.kind, report.reason), (ReportKind::Rejected, RejectReason::NotSent));
+    // What never left holds no slot: another order takes it, and can be changed.
+    let other = ClientOrderId(OURS.0 + 1024);
+    bench.submit(CommandKind::New(NewOrder { client_id: other, ..order() })).unwrap();
+    let id = bench.requests()[0].0;
+    bench.answer(id, &fixture("rest_exchange_order_resting")).unwrap();
+    let terms = crate::types::ReplaceOrder {
+        client_id: other,
+        venue_order_id: VenueOrderId::EMPTY,
+        instrument: BTC,
+        price: Price(800_010),
+        qty: Qty(2_000_000),
+    };
+    assert_eq!(bench.submit(CommandKind::Replace(terms)), Ok(()));
     let _ = OrderState::Open;
 }
 
@@ -343,30 +356,4 @@ fn prepared_numbers_are_made_apart_from_orders() {
     }
     let due = bench.connector.deadline().unwrap();
     assert_eq!(due, bench.now.plus(MS), "after the last one");
-}
-
-#[test]
-fn the_switch_is_put_off_while_we_live() {
-    let mut bench = Bench::ready_with(VenueSetup { dead_man_switch_s: Some(60), ..setup() });
-    let run = |bench: &mut Bench| {
-        let (out, events) = (&mut bench.out, &mut bench.events);
-        bench.connector.on_deadline(bench.now, out, events);
-        bench.sent()
-    };
-    bench.now = bench.now.plus(1_000 * MS);
-    let sent = run(&mut bench);
-    let frame: serde_json::Value = serde_json::from_str(&sent[0].1).unwrap();
-    let action = &frame["request"]["payload"]["action"];
-    assert_eq!(action, &serde_json::json!({"type":"scheduleCancel","time":START_MS + 61_000}));
-    bench.reply(frame["id"].as_u64().unwrap(), &fixture("rest_exchange_default_ok")).unwrap();
-    assert_eq!(bench.take(), [Event::Notice(VenueNotice::DeadManArmed(60))]);
-    bench.now = bench.now.plus(19_000 * MS);
-    assert!(!run(&mut bench).iter().any(|(_, text)| text.contains("scheduleCancel")));
-    bench.now = bench.now.plus(1_000 * MS);
-    let sent = run(&mut bench);
-    let frame = sent.iter().find(|(_, text)| text.contains("scheduleCancel")).unwrap();
-    let frame: serde_json::Value = serde_json::from_str(&frame.1).unwrap();
-    let refused = r#"{"status":"err","response":"Cannot set scheduled cancel time until enough volume traded."}"#;
-    bench.reply(frame["id"].as_u64().unwrap(), refused).unwrap();
-    assert_eq!(bench.take(), [Event::Notice(VenueNotice::DeadManFailed(errors::UNLISTED))]);
 }

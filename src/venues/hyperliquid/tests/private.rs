@@ -20,7 +20,10 @@ fn the_stream_is_ready_once_all_of_it_is_acknowledged() {
         );
         (Channel::Private, text)
     };
-    let all = [topic("orderUpdates"), topic("userFills"), topic("userFundings")];
+    let (channel, state) = topic("clearinghouseState");
+    let state = (channel, state.replace(r#""}}"#, r#"","dex":""}}"#));
+    let orders = ["orderUpdates", "userFills", "userFundings"].map(topic);
+    let all: Vec<_> = orders.into_iter().chain([state, topic("spotState")]).collect();
     assert_eq!(bench.sent(), all);
     bench.take();
     bench.private(&acked("orderUpdates")).unwrap();
@@ -30,6 +33,10 @@ fn the_stream_is_ready_once_all_of_it_is_acknowledged() {
     bench.private(twice).unwrap();
     let ready = VenueNotice::Readiness(Channel::Private, Readiness::Ready);
     assert_eq!(bench.take(), [Event::Notice(ready)]);
+    // What is also asked for need not be there.
+    bench.private(&acked("spotState")).unwrap();
+    bench.private(&acked("clearinghouseState")).unwrap();
+    assert!(bench.take().is_empty());
     assert_eq!(bench.private(&acked("noSuch")), Err(DecodeError::Invalid("type")));
     // One that is never acknowledged costs the connection.
     let mut bench = Bench::trading(setup());

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::types::{
-    CancelOrder, FillId, FundingPayment, OrderState, RejectReason, ReportKind, ReportOrigin,
-    VenueOrderId,
+    CancelOrder, FillId, FundingPayment, OrderState, RejectReason, ReplaceOrder, ReportKind,
+    ReportOrigin, VenueOrderId,
 };
 use crate::venues::hyperliquid::errors;
 
@@ -110,6 +110,50 @@ fn open_orders_are_those_of_one_instrument() {
     assert_eq!(bench.take(), [Event::Notice(VenueNotice::RequestFailed(errors::STRANGE))]);
 }
 
+/// Slots of orders of which no end was told stayed taken: a later order with the same low bits could
+/// not be changed.
+#[test]
+fn an_order_that_never_was_leaves_its_slot() {
+    let other = ClientOrderId(OURS.0 + 1024);
+    let changed = |bench: &mut Bench, id: ClientOrderId| {
+        let post = bench.post(CommandKind::New(NewOrder { client_id: id, ..order() }));
+        bench.reply(post, &fixture("rest_exchange_order_resting")).unwrap();
+        bench.take();
+        let venue_order_id = VenueOrderId::EMPTY;
+        let (instrument, price, qty) = (BTC, Price(800_010), Qty(2_000_000));
+        let terms = ReplaceOrder { client_id: id, venue_order_id, instrument, price, qty };
+        bench.submit(CommandKind::Replace(terms))
+    };
+    // It was never placed.
+    let mut bench = Bench::ready();
+    bench.post(CommandKind::New(order()));
+    bench.pass(10_000);
+    bench.take();
+    let (id, _) = bench.ask(query(""));
+    bench.answer(id, &fixture("rest_order_status_unknown")).unwrap();
+    assert_eq!(bench.report().kind, ReportKind::NotFound);
+    assert_eq!(changed(&mut bench, other), Ok(()));
+    // Its end was told, and then its beginning.
+    let mut bench = Bench::ready();
+    let update = |status: &str| {
+        format!(
+            r#"{{"channel":"orderUpdates","data":[{{"order":{{"coin":"BTC","side":"B","limitPx":"80000.0","sz":"0.02","oid":7,"timestamp":1,"origSz":"0.02","cloid":"{CLOID}"}},"status":"{status}","statusTimestamp":2}}]}}"#
+        )
+    };
+    bench.post(CommandKind::New(order()));
+    bench.private(&update("canceled")).unwrap();
+    bench.private(&update("open")).unwrap();
+    bench.take();
+    assert_eq!(changed(&mut bench, other), Ok(()));
+    // It was filled at once as far as it could be.
+    let mut bench = Bench::ready();
+    let ioc = NewOrder { time_in_force: TimeInForce::Ioc, qty: Qty(3_000_000), ..order() };
+    let post = bench.post(CommandKind::New(ioc));
+    bench.reply(post, &fixture("rest_exchange_order_filled")).unwrap();
+    assert_eq!(bench.report().kind, ReportKind::Expired);
+    assert_eq!(changed(&mut bench, other), Ok(()));
+}
+
 #[test]
 fn an_order_of_an_earlier_run_can_be_replaced_once_listed() {
     let mut bench = Bench::ready();
@@ -134,32 +178,6 @@ fn an_order_of_an_earlier_run_can_be_replaced_once_listed() {
         (&modify["order"]["r"], &modify["order"]["t"]["limit"]["tif"]),
         (&true.into(), &"Alo".into())
     );
-}
-
-#[test]
-fn cancel_all_cancels_what_is_listed() {
-    let all = CommandKind::CancelAll(BTC);
-    let mut bench = Bench::ready();
-    let (id, _) = bench.ask(all);
-    bench.answer(id, "[]").unwrap();
-    assert_eq!(bench.take(), [Event::Notice(VenueNotice::CancelAllDone(BTC))]);
-    for (reply, notice) in [
-        (fixture("rest_exchange_cancel_success"), VenueNotice::CancelAllDone(BTC)),
-        (fixture("rest_exchange_cancel_error"), VenueNotice::CancelAllDone(BTC)),
-        (r#"{"status":"ok","response":{"type":"cancel","data":{"statuses":["success",{"error":"no"}]}}}"#.to_owned(), VenueNotice::CancelAllFailed(BTC, errors::UNLISTED)),
-        (r#"{"status":"err","response":"Unable to recover signer."}"#.to_owned(), VenueNotice::CancelAllFailed(BTC, errors::NO_SIGNER)),
-        ("{}".to_owned(), VenueNotice::CancelAllFailed(BTC, errors::STRANGE)),
-    ] {
-        let (id, _) = bench.ask(all);
-        bench.answer(id, &fixture("rest_frontend_open_orders_one")).unwrap();
-        let (id, body) = bench.asked();
-        assert!(body.starts_with(r#"{"action":{"type":"cancel","cancels":[{"a":0,"o":57118842019}]}"#));
-        bench.answer(id, &reply).unwrap();
-        assert_eq!(bench.take().last(), Some(&Event::Notice(notice)));
-    }
-    let (id, _) = bench.ask(all);
-    bench.respond(id, 502, "").unwrap();
-    assert_eq!(bench.take(), [Event::Notice(VenueNotice::CancelAllFailed(BTC, -502))]);
 }
 
 fn since(from_ns: Nanos, from_id: &str) -> CommandKind {
@@ -196,6 +214,29 @@ fn fills_come_oldest_first_and_once() {
     // Where only an id is known its time is in it.
     let (_, body) = bench.ask(since(Nanos(0), "1784976932073-5"));
     assert!(body.ends_with(r#""startTime":1784976932073}"#));
+}
+
+/// A conversion of dust was finer than the scale: every list that covered it failed, for good.
+#[test]
+fn a_strangers_fill_that_cannot_be_held_does_not_cost_the_list() {
+    use crate::types::ParseUnitError::OffScale;
+    let mut bench = Bench::ready();
+    let dust = row(2, 5).replace("\"0.01\"", "\"0.0000086141\"");
+    let (id, _) = bench.ask(since(Nanos(MS), ""));
+    let read = bench.answer(id, &format!("[{},{dust},{}]", row(1, 4), row(3, 6)));
+    assert_eq!(read, Err(DecodeError::Number("sz", OffScale)), "counted");
+    let events = bench.take();
+    assert_eq!(events.len(), 3, "{events:?}");
+    assert_eq!(events[2], Event::Notice(VenueNotice::FillsEnd(BTC)));
+    // Nothing is left of it.
+    let (id, _) = bench.ask(since(Nanos(MS), ""));
+    assert_eq!(bench.answer(id, "[]"), Ok(()));
+    bench.take();
+    // One of our own must not be missing.
+    let ours = dust.replace("\"tid\"", &format!(r#""cloid":"{CLOID}","tid""#));
+    let (id, _) = bench.ask(since(Nanos(MS), ""));
+    assert!(bench.answer(id, &format!("[{ours}]")).is_err());
+    assert_eq!(bench.take(), [Event::Notice(VenueNotice::RequestFailed(errors::STRANGE))]);
 }
 
 #[test]

@@ -72,6 +72,82 @@ fn the_end_of_the_old_number_is_no_end() {
     }
 }
 
+/// The stream was behind by two replaces: it told of the end of the first number once the replies had
+/// named the third, and the order that worked was taken for dead.
+#[test]
+fn the_late_end_of_a_number_before_the_last_is_no_end() {
+    let (mut bench, id) = under_way();
+    bench.reply(id, &resting(8)).unwrap();
+    let id = bench.post(replace());
+    bench.reply(id, &resting(9)).unwrap();
+    let kinds: Vec<_> = bench.reports().iter().map(|report| report.kind).collect();
+    assert_eq!(kinds, [ReportKind::Replaced; 2]);
+    for (oid, size, name) in [
+        (7, ("0.015", "0.02"), "canceled"),
+        (8, NEW, "open"),
+        (8, ("0.02", "0.03"), "canceled"),
+        (7, OLD, "open"),
+    ] {
+        bench.private(&status(oid, size, "79999.0", name)).unwrap();
+        assert!(bench.take().is_empty(), "{oid} {name}");
+    }
+    bench.private(&status(9, NEW, "79999.0", "open")).unwrap();
+    let report = bench.report();
+    assert_eq!(report.venue_order_id, VenueOrderId::from_u64(9));
+    assert_eq!(report.kind, ReportKind::Accepted);
+    assert_eq!(report.cumulative_qty, Some(Qty(1_500_000)), "0.005 and 0.01 under old numbers");
+    bench.private(&status(9, NEW, "79999.0", "canceled")).unwrap();
+    assert_eq!(bench.report().kind, ReportKind::Canceled);
+}
+
+/// Of a number that nobody knows only the life counts, not the end.
+#[test]
+fn the_end_of_an_unknown_number_ends_nothing() {
+    let (mut bench, id) = under_way();
+    bench.reply(id, &resting(8)).unwrap();
+    for oid in 9..14 {
+        let id = bench.post(replace());
+        bench.reply(id, &resting(oid)).unwrap();
+    }
+    bench.take();
+    let forgotten = bench.private(&status(7, OLD, "80000.0", "canceled"));
+    assert_eq!(forgotten, Err(DecodeError::Invalid("oid")), "counted");
+    assert!(bench.take().is_empty());
+    // It goes on under a number that somebody else gave it.
+    bench.private(&status(20, NEW, "79990.0", "open")).unwrap();
+    assert_eq!(bench.report().venue_order_id, VenueOrderId::from_u64(20));
+    bench.private(&status(13, NEW, "79999.0", "canceled")).unwrap();
+    assert!(bench.take().is_empty());
+    // The new terms had a number and were refused: that says nothing of the old ones.
+    let (mut bench, id) = under_way();
+    bench.private(&status(8, NEW, "79999.0", "badAloPxRejected")).unwrap();
+    assert!(bench.take().is_empty());
+    let refused = r#"{"status":"ok","response":{"type":"order","data":{"statuses":[{"error":"Post only order would have immediately matched, bbo was 1@2."}]}}}"#;
+    bench.reply(id, refused).unwrap();
+    assert_eq!(bench.report().kind, ReportKind::Unknown);
+}
+
+/// A list that is older than the stream names the number before.
+#[test]
+fn a_list_does_not_take_an_order_back_to_an_old_number() {
+    let (mut bench, _) = under_way();
+    bench.private(&status(8, NEW, "79990.0", "open")).unwrap();
+    bench.pass(1_000);
+    bench.take();
+    let query = CommandKind::Query(CancelOrder {
+        client_id: OURS,
+        venue_order_id: VenueOrderId::from_u64(7),
+        instrument: BTC,
+    });
+    let (id, body) = bench.ask(query);
+    assert!(body.contains("frontendOpenOrders"));
+    let row = format!(
+        r#"[{{"coin":"BTC","side":"B","limitPx":"80000.0","sz":"0.02","oid":7,"timestamp":1,"origSz":"0.02","tif":"Alo","cloid":"{CLOID}"}}]"#
+    );
+    bench.answer(id, &row).unwrap();
+    assert_eq!(bench.report().kind, ReportKind::Unknown);
+}
+
 #[test]
 fn what_was_filled_meanwhile_counts_on() {
     let (mut bench, id) = under_way();
@@ -161,7 +237,22 @@ fn an_unknown_replace_is_looked_for_among_what_works() {
     // It is settled: the next query asks for the order itself.
     let (_, body) = bench.ask(query);
     assert!(body.contains(r#""type":"orderStatus""#) && body.contains(r#""oid":8"#));
-    // Nothing works, but it may still be on its way.
+    // Nothing works, but it may still be on its way: for as long as it may be.
+    for (window_ms, later) in [(5_000, 10_000), (60_000, 62_000)] {
+        let mut bench = Bench::ready_with(VenueSetup { recv_window_ms: window_ms, ..setup() });
+        let id = bench.post(CommandKind::New(order()));
+        bench.reply(id, &resting(7)).unwrap();
+        bench.post(replace());
+        bench.pass(later - 1);
+        bench.take();
+        let (id, _) = bench.ask(query);
+        bench.answer(id, "[]").unwrap();
+        assert_eq!(bench.reports().last().map(|report| report.kind), Some(ReportKind::Unknown));
+        bench.pass(1);
+        let (id, _) = bench.ask(query);
+        bench.answer(id, "[]").unwrap();
+        assert!(bench.asked().1.contains("orderStatus"), "{window_ms}");
+    }
     let (mut bench, _) = under_way();
     bench.pass(1_000);
     bench.take();

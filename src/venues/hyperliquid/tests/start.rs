@@ -1,6 +1,7 @@
 //! What is asked at the start, and what makes the account unfit.
 
 use super::*;
+use crate::types::AccountFlaw;
 use crate::venues::SetupError;
 use crate::venues::hyperliquid::errors;
 
@@ -26,17 +27,30 @@ fn one_question_after_the_other() {
     let mut bench = Bench::trading(setup());
     bench.open(Channel::Rest);
     let kinds = all_asked(&mut bench, |kind| (200, answer_to(kind)));
-    let expected = ["exchangeStatus", "meta", "spotMeta", "userRole", "userRateLimit"];
-    assert_eq!(kinds[..5], expected);
-    assert!(kinds[5..].iter().all(|kind| kind == "activeAssetData"));
+    let expected =
+        ["exchangeStatus", "meta", "spotMeta", "userRole", "userAbstraction", "userRateLimit"];
+    assert_eq!(kinds, expected);
     let ready = Event::Notice(VenueNotice::Readiness(Channel::Rest, Readiness::Ready));
     assert_eq!(bench.take().iter().filter(|event| **event == ready).count(), 1);
+    // Leverages come one by one: all at once they would use up what the address may ask for.
+    for coin in ["BTC", "ETH", "HYPE", "MATIC"] {
+        bench.skip(2_999);
+        assert!(all_asked(&mut bench, |kind| (200, answer_to(kind))).is_empty());
+        bench.skip(1);
+        let (id, body) = bench.asked();
+        assert!(body.contains("activeAssetData") && body.contains(&format!("\"{coin}\"")));
+        let told = r#"{"user":"0x1","coin":"?","leverage":{"type":"cross","value":20}}"#;
+        bench.answer(id, &told.replace('?', coin)).unwrap();
+    }
     // Numbers are read again every few minutes; who the address is, is not.
-    let (out, events) = (&mut bench.out, &mut bench.events);
-    bench.now = bench.now.plus(300_000 * MS);
-    bench.connector.on_deadline(bench.now, out, events);
+    bench.skip(300_000);
     let kinds = all_asked(&mut bench, |kind| (200, answer_to(kind)));
-    assert!(kinds.contains(&"meta".to_owned()) && !kinds.contains(&"userRole".to_owned()));
+    assert_eq!(kinds[1..], ["meta", "spotMeta", "userAbstraction", "userRateLimit"]);
+    // What is known is asked for more slowly still.
+    bench.skip(9_999);
+    assert!(all_asked(&mut bench, |kind| (200, answer_to(kind))).is_empty());
+    bench.skip(1);
+    assert!(bench.asked().1.contains("activeAssetData"));
 }
 
 #[test]
@@ -49,9 +63,7 @@ fn without_its_lists_nothing_is_ready() {
     });
     assert_eq!(kinds, ["exchangeStatus", "meta"]);
     assert_eq!(bench.submit(CommandKind::Balances), Err(EncodeError::NotReady));
-    bench.now = bench.now.plus(2_000 * MS);
-    let (out, events) = (&mut bench.out, &mut bench.events);
-    bench.connector.on_deadline(bench.now, out, events);
+    bench.skip(2_000);
     bench.answer_start();
     assert_eq!(bench.submit(CommandKind::Balances), Ok(()));
 }
@@ -83,14 +95,105 @@ fn an_agents_address_is_no_account() {
         assert!(bench.take().contains(&refused));
         assert_eq!(bench.submit(CommandKind::Balances), Err(EncodeError::NotReady));
     }
-    // A venue that does not say is believed to be right.
+}
+
+/// The check was passed when the question was refused: of an agent's address everything looked flat.
+#[test]
+fn whose_address_it_is_must_be_answered() {
+    let owner = |account: &str| {
+        let (key, secret) = (account.to_owned(), Secret::new(KEY.to_owned()));
+        let credentials = Credentials { key, secret, passphrase: None };
+        VenueSetup { credentials: Some(credentials), ..setup() }
+    };
+    for (account, is_last) in [(SIGNER, true), (ACCOUNT, true), (ACCOUNT, false)] {
+        for status in [429, 500, 422, 0] {
+            let mut bench = Bench::trading(owner(account));
+            bench.open(Channel::Rest);
+            let agent = format!(r#"{{"role":"agent","data":{{"user":"{ACCOUNT}"}}}}"#);
+            let roles = std::cell::Cell::new(0);
+            let fails = std::cell::Cell::new(true);
+            let answer = |kind: &str| match kind {
+                "userRole" => {
+                    roles.set(roles.get() + 1);
+                    let at_agent = account != SIGNER && roles.get() % 2 == 0;
+                    let last = account == SIGNER || at_agent;
+                    let text = if at_agent { agent.clone() } else { answer_to(kind) };
+                    let failing = fails.get() && last == is_last;
+                    if failing { (status, "no".to_owned()) } else { (200, text) }
+                }
+                kind => (200, answer_to(kind)),
+            };
+            let kinds = all_asked(&mut bench, answer);
+            assert_eq!(kinds.last().unwrap(), "userRole", "nothing else before");
+            assert_eq!(bench.submit(CommandKind::Balances), Err(EncodeError::NotReady));
+            // It is asked again, not too often: it is dear.
+            bench.skip(9_999);
+            assert!(!all_asked(&mut bench, answer).contains(&"userRole".to_owned()));
+            fails.set(false);
+            roles.set(if account != SIGNER && is_last { 1 } else { 0 });
+            bench.skip(1);
+            assert!(all_asked(&mut bench, answer).contains(&"userRole".to_owned()));
+            assert_eq!(bench.submit(CommandKind::Balances), Ok(()), "{account} {status}");
+        }
+    }
+}
+
+/// Where all collateral counts together the state of perpetuals says nothing, and the venue was halted
+/// for its balances without a word why.
+#[test]
+fn an_account_with_one_wallet_is_unfit() {
+    let unfit = Event::Notice(VenueNotice::AccountUnfit(AccountFlaw::AccountMode));
+    for (mode, fits) in [
+        ("default", true),
+        ("disabled", true),
+        ("unifiedAccount", false),
+        ("portfolioMargin", false),
+        ("dexAbstraction", false),
+        ("somethingNew", false),
+    ] {
+        let mut bench = Bench::trading(setup());
+        bench.open(Channel::Rest);
+        let answer = |kind: &str| match kind {
+            "userAbstraction" => (200, format!("{mode:?}")),
+            kind => (200, answer_to(kind)),
+        };
+        all_asked(&mut bench, answer);
+        assert_eq!(bench.take().contains(&unfit), !fits, "{mode}");
+        assert_eq!(bench.submit(CommandKind::Balances).is_ok(), fits, "{mode}");
+        if fits {
+            continue;
+        }
+        // A person may change it; until then it is told once.
+        bench.skip(60_000);
+        assert!(all_asked(&mut bench, answer).contains(&"userAbstraction".to_owned()));
+        assert!(!bench.take().contains(&unfit));
+        bench.skip(60_000);
+        all_asked(&mut bench, |kind| (200, answer_to(kind)));
+        assert_eq!(bench.submit(CommandKind::Balances), Ok(()));
+    }
+    // It must be known.
     let mut bench = Bench::trading(setup());
     bench.open(Channel::Rest);
     all_asked(&mut bench, |kind| match kind {
-        "userRole" => (422, "Failed to deserialize the JSON body into the target type".to_owned()),
+        "userAbstraction" => (429, String::new()),
         kind => (200, answer_to(kind)),
     });
+    assert_eq!(bench.submit(CommandKind::Balances), Err(EncodeError::NotReady));
+    bench.skip(10_000);
+    all_asked(&mut bench, |kind| (200, answer_to(kind)));
     assert_eq!(bench.submit(CommandKind::Balances), Ok(()));
+    // An account that changes while we trade is told of, and what works can still be cancelled.
+    for _ in 0..4 {
+        bench.skip(3_000);
+        all_asked(&mut bench, |kind| (200, answer_to(kind)));
+    }
+    bench.skip(300_000);
+    all_asked(&mut bench, |kind| match kind {
+        "userAbstraction" => (200, "\"unifiedAccount\"".to_owned()),
+        kind => (200, answer_to(kind)),
+    });
+    assert!(bench.take().contains(&unfit));
+    assert_eq!(bench.submit(CommandKind::CancelAll(BTC)), Ok(()));
 }
 
 #[test]
