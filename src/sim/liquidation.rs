@@ -21,16 +21,28 @@ impl Exchange {
     /// has moved.
     pub(super) fn check_positions(&mut self, now_ms: u64) {
         let all = std::mem::take(&mut self.perpetuals.moved);
-        let accounts: BTreeSet<usize> = match all {
-            true => self.perpetuals.holdings.keys().map(|key| key.0).collect(),
-            false => self.perpetuals.touched.keys().map(|key| key.0).collect(),
+        let touched = |exchange: &Self| -> BTreeSet<usize> {
+            exchange.perpetuals.touched.keys().map(|key| key.0).collect()
         };
-        for account in accounts {
-            self.check_isolated(account, now_ms);
-            for settle in self.settles(account) {
-                self.check_cross(account, &settle, now_ms);
-                self.cover(account, &settle);
+        let mut accounts = match all {
+            true => self.perpetuals.holdings.keys().map(|key| key.0).collect(),
+            false => touched(self),
+        };
+        // Whoever takes the other side of a liquidation may have to be liquidated then: each closes a
+        // position, so this ends.
+        loop {
+            let told = self.events.len();
+            for account in accounts {
+                self.check_isolated(account, now_ms);
+                for settle in self.settles(account) {
+                    self.check_cross(account, &settle, now_ms);
+                    self.cover(account, &settle);
+                }
             }
+            if self.events.len() == told {
+                return;
+            }
+            accounts = touched(self);
         }
     }
 

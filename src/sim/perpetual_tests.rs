@@ -556,6 +556,35 @@ fn check(exchange: &Exchange, who: AccountId) {
     assert_eq!(margin.wallet, wallet, "a wallet is what was paid into it");
 }
 
+/// The order of the venue meets somebody who cannot bear what it brings.
+#[test]
+fn a_liquidation_may_make_another_one() {
+    let mut exchange = exchange_with(vec![perpetual(PERP)], "1000");
+    let (mut now, mut number) = (NOW, 0);
+    exchange.set_mark(PERP, Some(dec("100")));
+    exchange.tick(now);
+    let sell =
+        |who, ticks, lots, kind| Act::Place { who, buy: false, ticks, lots, kind, reduce: false };
+    let acts = [
+        Act::Mode { who: 1, isolated: true },
+        Act::Mark { ticks: 1094 },
+        Act::Level { buy: true, ticks: 914, lots: 1 },
+        Act::Mode { who: 0, isolated: true },
+        sell(1, 850, 1, 0),
+        sell(0, 915, 55, 0),
+        sell(1, 850, 59, 1),
+        Act::Pass { ms: 1 },
+        sell(0, 850, 1, 0),
+    ];
+    for act in acts {
+        perform(&mut exchange, &mut now, number, act);
+        number += 1;
+        for who in [ANNE, BOB, AccountId(2)] {
+            check(&exchange, who);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
