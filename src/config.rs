@@ -13,6 +13,7 @@ mod journal;
 mod limits;
 mod raw;
 mod secrets;
+mod sim;
 mod strategy;
 
 pub use contract::ContractConfig;
@@ -21,6 +22,7 @@ pub use host::{DirectReads, HostConfig};
 pub use journal::{JournalConfig, JournalSync};
 pub use limits::StrategyLimitsConfig;
 pub use secrets::SecretError;
+pub use sim::{FAULT_KINDS, FaultConfig, SimConfig};
 pub use strategy::{LegsConfig, StrategyKind, StrategyPlaces};
 
 use crate::types::{Detail, InstrumentKind, Nanos, VenueId};
@@ -190,63 +192,6 @@ pub struct LimitsConfig {
     /// Largest loss since the highest profit, quote units.
     pub drawdown_max: Option<Decimal>,
 }
-
-/// The embedded venues.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SimConfig {
-    /// Seed of the order flow.
-    pub seed: u64,
-    /// Fee ratio when resting.
-    pub maker_fee: Decimal,
-    /// Fee ratio when crossing.
-    pub taker_fee: Decimal,
-    /// Asset to balance at each venue.
-    pub balances: BTreeMap<String, Decimal>,
-    /// Recorded frames to replay.
-    pub capture: Option<PathBuf>,
-    /// Venue that was recorded.
-    pub capture_venue: Option<VenueId>,
-    /// Multiple of the recorded speed, 0 for as fast as it is read.
-    pub speed: f64,
-    /// How far the derived venue follows behind.
-    pub lag_ms: u64,
-    /// How often one venue's bid goes above the other's ask.
-    pub spreads_per_second: f64,
-    /// By how much, smallest and largest, basis points.
-    pub spread_bps: [f64; 2],
-    /// For how long, shortest and longest, milliseconds.
-    pub spread_ms: [f64; 2],
-    /// Things that break.
-    pub faults: Vec<FaultConfig>,
-}
-
-/// One thing that breaks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FaultConfig {
-    /// When, after the start.
-    pub after_ns: u64,
-    /// Where.
-    pub venue: VenueId,
-    /// What: one of [`FAULT_KINDS`].
-    pub kind: String,
-}
-
-/// Kinds of `[[sim.fault]]`.
-pub const FAULT_KINDS: &[&str] = &[
-    "cut",
-    "cut_messages",
-    "shutdown",
-    "restart",
-    "restart_without_orders",
-    "skip_book_event",
-    "stale_snapshot",
-    "clock_ahead_5s",
-    "lose_replies",
-    "fail_replies",
-    "repeat_events",
-    "reset_books",
-    "ban_10s",
-];
 
 /// A checked configuration.
 #[derive(Clone, Debug)]

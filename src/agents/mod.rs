@@ -12,6 +12,7 @@ mod configured;
 pub mod control;
 mod duty;
 mod emergency;
+mod ending;
 mod engine;
 mod executor;
 mod feed;

@@ -5,22 +5,23 @@
 //! commands come before both.
 
 use super::account::{self, FinalState};
+use super::ending::Ending;
 use super::executor::refused_here;
 use super::findings;
 use super::journal::JournalRecorder;
 use super::log::Log;
-use super::operator::{DeskState, LAST_WORD};
+use super::operator::DeskState;
 use super::pairs::PairLog;
 use super::ports::{StrategyPort, VenuePort};
 use super::rules::RuleChange;
 use super::skew::SkewTable;
-use super::threads::{Agent, Lifecycle, Phase};
+use super::threads::{Agent, Lifecycle};
 use crate::clock::Clock;
 use crate::oms::{BookQuote, Books, Kept, Oms, OmsCounters, OmsOptions, Output, RiskReject};
 use crate::shm::{AccountWriter, Market, MarketView, StageWriter};
 use crate::types::{
-    Amount, Command, CommandKind, Detail, Event, InstrumentId, InstrumentTable, LossSwitch, Nanos,
-    Operator, RejectReason, Request, Scope, Signal, Stamps, StrategyId, VenueId,
+    Command, CommandKind, Detail, Event, InstrumentId, InstrumentTable, LossSwitch, Nanos,
+    RejectReason, Request, Signal, Stamps, StrategyId, VenueId,
 };
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
@@ -74,15 +75,12 @@ pub struct OmsAgent {
     detail: Detail,
     /// Of the signal at hand, for the commands that it causes.
     stamps: Stamps,
-    pairs: PairLog,
-    stopping: bool,
-    /// When a venue last said something of orders or balances.
-    told_ns: Nanos,
-    finished: bool,
+    pub(super) pairs: PairLog,
+    pub(super) ending: Ending,
     /// When housekeeping goes before requests.
     house_at: Nanos,
-    account_at: Nanos,
-    account: account::Publisher,
+    pub(super) account_at: Nanos,
+    pub(super) account: account::Publisher,
     pub(super) told: OmsCounters,
     /// When refusals of each kind may be told of again.
     pub(super) refusals_at: [Nanos; RiskReject::COUNT],
@@ -111,12 +109,6 @@ const HOUSEKEEPING_EVERY_NS: u64 = 1_000_000;
 const ACCOUNT_EVERY_NS: u64 = 50_000_000;
 /// Positions that are published at once: some microseconds, which an order may have to wait.
 const POSITIONS_AT_ONCE: usize = 32;
-/// Silence of the venues after the last order has ended: balances follow the reports that changed
-/// them, and the last state is to hold them.
-const SETTLE_NS: u64 = 200_000_000;
-/// The same where a balance is not yet what our fills make it.
-const SETTLE_MAX_NS: u64 = 2_000_000_000;
-
 impl OmsAgent {
     /// An agent named `oms`, with the state of the run before if there is one.
     ///
@@ -158,9 +150,7 @@ impl OmsAgent {
             detail,
             stamps: Stamps::NONE,
             pairs,
-            stopping: false,
-            told_ns: Nanos(0),
-            finished: false,
+            ending: Ending::default(),
             house_at: Nanos(0),
             account_at: Nanos(0),
             account,
@@ -225,9 +215,7 @@ impl OmsAgent {
 
     fn on_event(&mut self, at: usize, event: &Event, now: Nanos) {
         let venue = self.parts.venues[at].venue;
-        if matches!(event, Event::Report(_) | Event::Balance(_)) {
-            self.told_ns = now;
-        }
+        self.ending.hear(event, now);
         let oms = &mut self.oms;
         match event {
             Event::Report(report) => oms.on_report(venue, report, now, &mut self.out),
@@ -355,14 +343,14 @@ impl OmsAgent {
         self.out.commands.clear();
     }
 
-    fn publish_account(&mut self, now: Nanos) {
+    pub(super) fn publish_account(&mut self, now: Nanos) {
         if now < self.account_at {
             return;
         }
         if !self.account.has_begun() {
             self.tell(now);
             // Who is told to stop falls silent.
-            if !self.stopping {
+            if !self.ending.has_begun() {
                 self.watch_strategies(now);
             }
             self.look_at_journal(now);
@@ -374,7 +362,7 @@ impl OmsAgent {
     }
 
     /// So many of them at most; `true` once the account is whole.
-    fn publish_positions(&mut self, most: usize, now: Nanos) -> bool {
+    pub(super) fn publish_positions(&mut self, most: usize, now: Nanos) -> bool {
         let rest = (&self.venues[..], self.bad_records());
         let OmsParts { instruments, account: writer, .. } = &mut self.parts;
         self.account.step(&self.oms, instruments, rest, (now, most), writer)
@@ -393,56 +381,6 @@ impl OmsAgent {
         self.show_orders(now);
         self.live_through_the_end(now);
     }
-
-    fn live_through_the_end(&mut self, now: Nanos) {
-        let phase = self.parts.lifecycle.phase();
-        if phase >= Phase::Stopping && !self.stopping {
-            self.stopping = true;
-            // A stop is never refused.
-            let _ = self.oms.on_operator(&Operator::Stop, now, &mut self.out);
-            self.drain(now);
-        }
-        if self.finished || phase < Phase::Stopping {
-            return;
-        }
-        let settled = self.is_settled(now);
-        if settled || phase == Phase::Leaving {
-            self.finish(now);
-        }
-    }
-
-    /// Whether all orders have ended and the last balances have arrived, or have had their time.
-    fn is_settled(&self, now: Nanos) -> bool {
-        let silence = now.since(self.told_ns);
-        if !self.oms.is_quiet() || silence <= SETTLE_NS {
-            return false;
-        }
-        let agree = |venue: &VenueId| {
-            let rows = self.oms.balances().of_venue(*venue);
-            rows.iter().all(|row| row.difference() == Amount::ZERO)
-        };
-        self.venues.iter().all(agree) || silence > SETTLE_MAX_NS
-    }
-
-    fn finish(&mut self, now: Nanos) {
-        self.finished = true;
-        // Storing may take long: nobody is to think that we hang.
-        self.parts.lifecycle.advance(Phase::Leaving);
-        let unrecorded = self.close_journal(now);
-        self.account_at = Nanos(0);
-        self.account.restart();
-        self.publish_account(now);
-        self.account.restart();
-        self.publish_positions(usize::MAX, now);
-        let (oms, table) = (&self.oms, &self.parts.instruments);
-        let mut last = account::final_state(oms, table, &self.venues, now);
-        last.counters.bad_records = self.bad_records();
-        last.pairs = self.pairs.stats();
-        last.unrecorded = unrecorded;
-        self.describe((LAST_WORD, Scope::Engine), Nanos(u64::MAX), now);
-        let _ = self.parts.last.send(last);
-        self.parts.lifecycle.advance(Phase::Done);
-    }
 }
 
 impl Agent for OmsAgent {
@@ -451,7 +389,7 @@ impl Agent for OmsAgent {
     }
 
     fn poll(&mut self, now: Nanos) -> usize {
-        if self.finished {
+        if self.ending.is_over() {
             return 0;
         }
         let mut work = self.take_operator(now);
@@ -462,7 +400,7 @@ impl Agent for OmsAgent {
             self.keep_house(now);
         }
         // Else nothing stands between a signal and its orders.
-        if !self.finished {
+        if !self.ending.is_over() {
             work += self.take_requests((work == 0).then_some(now));
         }
         if work == 0 && !due {

@@ -7,6 +7,10 @@ use crate::sim::Ledger;
 use crate::types::{Amount, InstrumentTable, VenueId};
 use crate::venues::VENUES;
 use rust_decimal::Decimal;
+use std::collections::BTreeMap;
+
+/// See [`wallets`].
+const SPOT_WALLET: &str = ":spot";
 
 /// Where the engine's last state and the ledgers of its venues disagree on a balance, a fee, a
 /// position, the number of fills or of open orders: one line each, none if they agree.
@@ -47,17 +51,16 @@ fn compare(
             found.push(format!("{name}: {what}: engine {ours}, venue {theirs}"));
         }
     };
-    for (asset, (free, locked)) in &ledger.balances {
+    for (asset, theirs) in wallets(venue, instruments, ledger) {
         let Some(id) = instruments.assets.find(asset) else { continue };
         let ours = last.balances.iter().find(|row| row.venue == venue && row.asset == id);
-        let total = amount(*free + *locked);
+        let total = amount(theirs.total);
         let expected = ours.and_then(|row| row.expected);
         check(format!("{asset} by our fills"), shown(expected), total.clone());
         let stated = ours.and_then(|row| row.stated).map(|balance| balance.total());
         check(format!("{asset} as streamed"), shown(stated), total);
-        let fees = ledger.fees.get(asset).copied().unwrap_or_default();
         let ours = ours.map_or(Amount::ZERO, |row| row.fees);
-        check(format!("{asset} fees"), ours.to_string(), amount(fees));
+        check(format!("{asset} fees"), ours.to_string(), amount(theirs.fees));
     }
     for instrument in instruments.of_venue(venue) {
         let theirs = ledger.positions.get(&instrument.symbol).cloned().unwrap_or_default();
@@ -76,6 +79,45 @@ fn compare(
         let realised = (ours.realised.0.to_string(), theirs.realised_e18.to_string());
         check(format!("{symbol} realised"), realised.0, realised.1);
     }
+}
+
+/// What the account holds and has paid of an asset.
+#[derive(Default)]
+struct Held {
+    total: Decimal,
+    fees: Decimal,
+}
+
+/// By asset, over the wallets of the account that are traded from: the engine knows one balance of an
+/// asset at a venue. Where spot pairs have a wallet of their own it is named `ASSET:spot`, and the
+/// other one is that of perpetuals.
+fn wallets<'a>(
+    venue: VenueId,
+    instruments: &InstrumentTable,
+    ledger: &'a Ledger,
+) -> BTreeMap<&'a str, Held> {
+    let trades = |perpetual| {
+        instruments.of_venue(venue).any(|instrument| instrument.is_perpetual() == perpetual)
+    };
+    let used = |wallet: &'a str| match wallet.strip_suffix(SPOT_WALLET) {
+        Some(asset) => trades(false).then_some(asset),
+        None if ledger.balances.contains_key(&format!("{wallet}{SPOT_WALLET}")) => {
+            trades(true).then_some(wallet)
+        }
+        None => Some(wallet),
+    };
+    let mut held = BTreeMap::<&str, Held>::new();
+    for (wallet, (free, locked)) in &ledger.balances {
+        if let Some(asset) = used(wallet) {
+            held.entry(asset).or_default().total += *free + *locked;
+        }
+    }
+    for (wallet, fees) in &ledger.fees {
+        if let Some(asset) = used(wallet) {
+            held.entry(asset).or_default().fees += *fees;
+        }
+    }
+    held
 }
 
 fn shown(amount: Option<Amount>) -> String {

@@ -86,6 +86,7 @@ fn options(config: &SimConfig) -> EmbeddedOptions {
         maker_fee: config.maker_fee,
         taker_fee: config.taker_fee,
         deposits: config.balances.clone(),
+        funding_interval_ms: config.funding_every_s.map(|seconds| seconds * 1_000),
         ..EmbeddedOptions::default()
     }
 }

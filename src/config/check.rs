@@ -1,10 +1,10 @@
 //! From the raw file to a checked configuration.
 
 use super::error::{self, Source};
-use super::raw::{Raw, RawFault, RawSim, RawStrategy, RawThread, RawVenue};
+use super::raw::{Raw, RawStrategy, RawThread, RawVenue};
 use super::{
-    Config, ConfigError, FAULT_KINDS, FaultConfig, Idle, InstrumentConfig, Mode, SimConfig,
-    StrategyConfig, ThreadConfig, VenueConfig, agent_names,
+    Config, ConfigError, Idle, InstrumentConfig, Mode, StrategyConfig, ThreadConfig, VenueConfig,
+    agent_names,
 };
 use crate::types::{Detail, InstrumentKind, VenueId};
 use crate::venues::{self, InstrumentName, NoVenue};
@@ -425,67 +425,5 @@ impl Checker<'_> {
             .map_or(String::new(), |name| format!("; did you mean \"{name}\"?"));
         let text = name.get_ref();
         Err(self.error(name, format!("\"{text}\" is not among the instruments{hint}")))
-    }
-
-    fn sim(&self, raw: RawSim, used: &BTreeSet<VenueId>) -> Result<SimConfig, ConfigError> {
-        let ratio = |bps: Decimal| bps / Decimal::from(10_000);
-        let capture_venue = match &raw.flow.capture_venue {
-            Some(name) => Some(self.venue(name.get_ref(), name)?),
-            None => None,
-        };
-        let mut faults = Vec::new();
-        for fault in &raw.fault {
-            faults.push(self.fault(fault, used)?);
-        }
-        let flow = &raw.flow;
-        self.number(&flow.speed, 1e6, "speed")?;
-        self.number(&flow.spreads_per_second, 1000.0, "spreads_per_second")?;
-        self.span(&flow.spread_bps, 1000.0, "spread_bps")?;
-        self.span(&flow.spread_ms, 60_000.0, "spread_ms")?;
-        Ok(SimConfig {
-            seed: raw.seed,
-            maker_fee: ratio(raw.maker_fee_bps),
-            taker_fee: ratio(raw.taker_fee_bps),
-            balances: raw.balances,
-            capture: raw.flow.capture,
-            capture_venue,
-            speed: *raw.flow.speed.get_ref(),
-            lag_ms: self.in_range(&raw.flow.lag_ms, 0, 60_000, "lag_ms")? as u64,
-            spreads_per_second: *raw.flow.spreads_per_second.get_ref(),
-            spread_bps: *raw.flow.spread_bps.get_ref(),
-            spread_ms: *raw.flow.spread_ms.get_ref(),
-            faults,
-        })
-    }
-
-    fn number(&self, value: &Spanned<f64>, max: f64, key: &str) -> Result<(), ConfigError> {
-        let number = *value.get_ref();
-        if number.is_finite() && (0.0..=max).contains(&number) {
-            return Ok(());
-        }
-        Err(self.error(value, format!("{key} = {number} must be from 0 to {max}")))
-    }
-
-    fn span(&self, value: &Spanned<[f64; 2]>, max: f64, key: &str) -> Result<(), ConfigError> {
-        let [from, to] = *value.get_ref();
-        if from > 0.0 && from <= to && to <= max {
-            return Ok(());
-        }
-        let text = format!("{key} must be two numbers, ascending, above 0 and up to {max}");
-        Err(self.error(value, text))
-    }
-
-    fn fault(&self, raw: &RawFault, used: &BTreeSet<VenueId>) -> Result<FaultConfig, ConfigError> {
-        let venue = self.venue(raw.venue.get_ref(), &raw.venue)?;
-        if !used.contains(&venue) {
-            let message = format!("no instrument of \"{}\" is configured", raw.venue.get_ref());
-            return Err(self.error(&raw.venue, message));
-        }
-        let kind = raw.kind.get_ref();
-        if !FAULT_KINDS.contains(&kind.as_str()) {
-            return Err(self.error(&raw.kind, self.one_of("kind", kind, FAULT_KINDS)));
-        }
-        let after_s = self.in_range(&raw.after_s, 0, 1_000_000, "after_s")? as u64;
-        Ok(FaultConfig { after_ns: after_s * 1_000_000_000, venue, kind: kind.clone() })
     }
 }

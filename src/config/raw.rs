@@ -149,6 +149,7 @@ pub(super) struct RawSim {
     pub maker_fee_bps: Decimal,
     pub taker_fee_bps: Decimal,
     pub balances: BTreeMap<String, Decimal>,
+    pub funding_every_s: Option<Spanned<i64>>,
     pub flow: RawFlow,
     pub fault: Vec<RawFault>,
 }
@@ -161,6 +162,7 @@ impl Default for RawSim {
             maker_fee_bps: Decimal::from(1),
             taker_fee_bps: Decimal::from(2),
             balances: balances.map(|(asset, sum)| (asset.to_owned(), Decimal::from(sum))).into(),
+            funding_every_s: None,
             flow: RawFlow::default(),
             fault: Vec::new(),
         }

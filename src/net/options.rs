@@ -52,8 +52,9 @@ pub struct LinkOptions {
     pub connect_timeout: Duration,
     /// WebSocket only: a peer silent for this long is gone.
     pub idle_timeout: Option<Duration>,
-    /// WebSocket only: how often to send a ping frame.
-    pub ping_every: Option<Duration>,
+    /// WebSocket only: a ping frame is sent after each such span without a byte of the peer. Its pong
+    /// keeps a quiet connection; a venue may ask for signs of life of its own besides.
+    pub ping_after: Option<Duration>,
     /// HTTP only: from [`super::Net::request`] to the last byte of the reply.
     pub reply_timeout: Duration,
 }
@@ -67,7 +68,7 @@ impl Default for LinkOptions {
             queue_max: 64,
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Some(Duration::from_secs(60)),
-            ping_every: None,
+            ping_after: Some(Duration::from_secs(25)),
             reply_timeout: Duration::from_secs(5),
         }
     }

@@ -7,39 +7,34 @@ use crate::types::Nanos;
 pub(super) struct WsSide {
     pub(super) decoder: Decoder,
     pub(super) keys: MaskKeys,
-    next_ping: Nanos,
+    last_ping: Nanos,
 }
 
 const NEVER: Nanos = Nanos(u64::MAX);
 
 impl WsSide {
     pub(super) fn new(message_max: usize) -> Self {
-        Self { decoder: Decoder::new(message_max), keys: MaskKeys::new(0), next_ping: NEVER }
+        Self { decoder: Decoder::new(message_max), keys: MaskKeys::new(0), last_ping: Nanos(0) }
     }
 
     /// `secret` is what the mask keys come from; peers cannot guess it.
-    pub(super) fn on_open(&mut self, now: Nanos, options: &LinkOptions, secret: u64) {
+    pub(super) fn on_open(&mut self, secret: u64) {
         self.keys = MaskKeys::new(secret);
-        self.schedule_ping(now, options);
+        self.last_ping = Nanos(0);
     }
 
-    /// Whether to send a ping now; if so, the next one is scheduled.
-    pub(super) fn ping_is_due(&mut self, now: Nanos, options: &LinkOptions) -> bool {
-        let due = now >= self.next_ping;
+    /// Whether to send a ping now; if so, it counts as sent.
+    pub(super) fn ping_is_due(&mut self, now: Nanos, heard: Nanos, options: &LinkOptions) -> bool {
+        let due = now >= self.next_ping(heard, options);
         if due {
-            self.schedule_ping(now, options);
+            self.last_ping = now;
         }
         due
     }
 
-    pub(super) fn next_ping(&self) -> Nanos {
-        self.next_ping
-    }
-
-    fn schedule_ping(&mut self, now: Nanos, options: &LinkOptions) {
-        self.next_ping = match options.ping_every {
-            Some(every) => super::link::after(now, every),
-            None => NEVER,
-        };
+    /// When the next is due if the peer, last heard of at `heard`, stays silent.
+    pub(super) fn next_ping(&self, heard: Nanos, options: &LinkOptions) -> Nanos {
+        let from = heard.max(self.last_ping);
+        options.ping_after.map_or(NEVER, |span| super::link::after(from, span))
     }
 }

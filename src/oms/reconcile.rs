@@ -294,8 +294,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
     }
 
-    /// Whether a round runs.
-    pub(super) fn is_reconciling(&self, venue: VenueId) -> bool {
+    /// Whether a venue is being asked what it knows.
+    #[must_use]
+    pub fn is_reconciling(&self, venue: VenueId) -> bool {
         self.stage(venue).0 != Step::Idle
     }
 

@@ -175,6 +175,32 @@ fn the_example_of_cash_and_carry_trades_and_the_ledgers_agree() {
     assert!(held != "0" || number(&summary, "fills") > 20, "{summary}");
 }
 
+/// Spot of two venues and perpetuals of two others, of which one settles in another dollar, with
+/// funding paid all the while: some of it, and the balances of one venue, are told of only when asked
+/// for, the last time at the end.
+#[test]
+fn one_strategy_trades_over_four_venues_and_the_ledgers_agree() {
+    let folder = Folder::new();
+    let two = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\"]\n";
+    let four = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\", \
+                \"BTC/USDT:USDT@okx\", \"BTC/USD:USDC@hyperliquid\"]\n";
+    let strategy = (format!("{two}spread_min"), format!("{four}equal_quotes = true\nspread_min"));
+    let changes = [
+        (two, four),
+        ("watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]", "watchlist = []"),
+        (&strategy.0, &strategy.1),
+        ("naked_ms_max = 500 ", "naked_ms_max = 0 "),
+        ("# funding_every_s = 60", "funding_every_s = 3"),
+    ];
+    folder.config(&changes, "");
+    let output = stoop(&folder, &["run", "--for", "12s", "--json", "--plain"]);
+    let (summary, log) = (summary(&output), stderr(&output));
+    assert!(output.status.success(), "{summary}\n{log}");
+    assert_accounted(&summary);
+    assert!(number(&summary, "orders_filled") >= 40, "{summary}\n{log}");
+    assert_ne!(summary["funding"].as_str(), Some("0"), "{summary}");
+}
+
 #[test]
 fn a_venue_clock_five_seconds_ahead_is_followed() {
     let folder = Folder::new();

@@ -164,7 +164,7 @@ fn pings_are_answered_before_the_next_message_is_handed_on() {
 }
 
 #[test]
-fn pings_are_sent_when_asked_for_and_pongs_keep_the_connection_alive() {
+fn a_quiet_connection_is_pinged_and_pongs_keep_it_alive() {
     let (report, seen) = channel();
     let (_server, url, ca) = serve(move |_, connection| {
         let mut socket = connection.accept();
@@ -173,7 +173,7 @@ fn pings_are_sent_when_asked_for_and_pongs_keep_the_connection_alive() {
         }
     });
     let options = LinkOptions {
-        ping_every: Some(Duration::from_secs(20)),
+        ping_after: Some(Duration::from_secs(20)),
         idle_timeout: Some(Duration::from_secs(30)),
         ..LinkOptions::default()
     };
@@ -344,7 +344,7 @@ fn a_wrong_answer_to_the_upgrade_is_named() {
 fn a_silent_server_is_left_after_the_idle_timeout() {
     let (server, url, ca) = serve(echo);
     let idle = Duration::from_secs(60);
-    let options = LinkOptions { idle_timeout: Some(idle), ..LinkOptions::default() };
+    let options = LinkOptions { idle_timeout: Some(idle), ping_after: None, ..LinkOptions::default() };
     let mut client = Client::timeless(&url, &[ca], options);
     client.opens();
     for _ in 0..3 {

@@ -399,7 +399,7 @@ impl Link {
                 if self.options.idle_timeout.is_some_and(|idle| now >= after(self.recv_ns, idle)) {
                     return self.end(CloseReason::Idle);
                 }
-                if side.ping_is_due(now, &self.options) {
+                if side.ping_is_due(now, self.recv_ns, &self.options) {
                     self.out.clear();
                     websocket::encode(&mut self.out, Opcode::Ping, b"", side.keys.next_key());
                     self.send_out();
@@ -420,7 +420,7 @@ impl Link {
         let side = match &self.side {
             Side::WebSocket(side) if matches!(self.state, State::Open(_)) => {
                 let idle = self.options.idle_timeout.map(|idle| after(self.recv_ns, idle));
-                idle.unwrap_or(NEVER).min(side.next_ping())
+                idle.unwrap_or(NEVER).min(side.next_ping(self.recv_ns, &self.options))
             }
             Side::WebSocket(_) => NEVER,
             Side::Http(side) => side.earliest_due(),

@@ -174,8 +174,8 @@ impl Link {
         self.recv_ns = self.recv_ns.max(context.now);
         match &mut self.side {
             Side::WebSocket(side) => {
-                let (now, secret) = (context.now, context.secret());
-                side.on_open(now, &self.options, secret);
+                let secret = context.secret();
+                side.on_open(secret);
             }
             Side::Http(side) => {
                 if side.on_open(context.now, &mut self.out) {

@@ -22,7 +22,7 @@ use crate::types::{
     ReportOrigin, Side, VenueOrderId,
 };
 
-const HOUR_MS: u64 = 3_600_000;
+const SECOND_MS: u64 = 1_000;
 
 /// An order as the venue states it, in the engine's words.
 ///
@@ -380,8 +380,8 @@ pub(super) fn funding(
         instrument: instrument.id,
         asset: instrument.settle,
         amount: paid.ok_or(DecodeError::Missing("usdc"))?,
-        // It is paid once an hour, some milliseconds after it.
-        id: time_ms - time_ms % HOUR_MS,
+        // It is paid once an hour, some milliseconds after it: no two in one second.
+        id: time_ms - time_ms % SECOND_MS,
         event_ns: Nanos::from_millis(time_ms),
     }))
 }

@@ -268,7 +268,7 @@ fn history_is_passed_over_and_the_account_must_be_ours() {
 }
 
 #[test]
-fn funding_is_named_by_its_hour() {
+fn funding_is_named_by_its_second() {
     let mut bench = Bench::ready();
     let row = r#"{"time":1750172400033,"coin":"HYPE","usdc":"-0.044263","szi":"30.0","fundingRate":"0.0000369155","nSamples":null}"#;
     let payment = Event::FundingPaid(FundingPayment {

@@ -1,0 +1,132 @@
+//! The end of a run, as the order manager lives it.
+//!
+//! First everything of ours is cancelled. Once nothing is open any more and the venues have fallen
+//! silent, they are asked once more where their own word may still be missing: a balance is not what
+//! our fills make it, or perpetuals are traded, whose funding and wallets some venues tell of only when
+//! asked. They are asked again where that does not explain it, as a payment may have been made
+//! meanwhile. What agrees then, or has had its time, is the last state.
+
+#![forbid(unsafe_code)]
+
+use super::account;
+use super::oms::OmsAgent;
+use super::operator::LAST_WORD;
+use super::threads::Phase;
+use crate::types::{Amount, Event, Nanos, Operator, Scope, VenueId};
+
+/// Silence of the venues after the last order has ended: balances follow the reports that changed
+/// them, and the last state is to hold them.
+const SETTLE_NS: u64 = 200_000_000;
+/// The same where a balance is not yet what our fills make it, or a venue still answers.
+const SETTLE_MAX_NS: u64 = 2_000_000_000;
+/// How often the venues are asked at most.
+const QUESTIONS_MAX: u32 = 4;
+
+/// How far the end has come.
+#[derive(Debug, Default)]
+pub(super) struct Ending {
+    step: Step,
+    questions: u32,
+    /// When a venue last said something of the account.
+    told_ns: Nanos,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    #[default]
+    Not,
+    /// Our orders are being cancelled.
+    Cancelling,
+    Over,
+}
+
+impl Ending {
+    pub(super) fn hear(&mut self, event: &Event, now: Nanos) {
+        let of_account =
+            matches!(event, Event::Report(_) | Event::Balance(_) | Event::FundingPaid(_));
+        if of_account {
+            self.told_ns = now;
+        }
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.step > Step::Not
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.step == Step::Over
+    }
+}
+
+impl OmsAgent {
+    pub(super) fn live_through_the_end(&mut self, now: Nanos) {
+        let phase = self.parts.lifecycle.phase();
+        if phase < Phase::Stopping || self.ending.is_over() {
+            return;
+        }
+        if !self.ending.has_begun() {
+            self.ending.step = Step::Cancelling;
+            // A stop is never refused.
+            let _ = self.oms.on_operator(&Operator::Stop, now, &mut self.out);
+            self.drain(now);
+        }
+        if phase == Phase::Leaving || self.is_settled(now) {
+            self.finish(now);
+        }
+    }
+
+    /// Whether all orders have ended and the venues have said what there is to say, or have had
+    /// their time.
+    fn is_settled(&mut self, now: Nanos) -> bool {
+        let silence = now.since(self.ending.told_ns);
+        if !self.oms.is_quiet() || silence <= SETTLE_NS {
+            return false;
+        }
+        if self.venues.iter().any(|venue| self.oms.is_reconciling(*venue)) {
+            return silence > SETTLE_MAX_NS;
+        }
+        let agree = self.venues.iter().all(|venue| self.agrees(*venue));
+        let asked = self.ending.questions > 0 || !self.trades_perpetuals();
+        if agree && asked {
+            return true;
+        }
+        if self.ending.questions == QUESTIONS_MAX {
+            return silence > SETTLE_MAX_NS;
+        }
+        self.ending.questions += 1;
+        self.ending.told_ns = now;
+        // A venue that cannot be asked now is not waited for.
+        let _ = self.oms.on_operator(&Operator::Reconcile(None), now, &mut self.out);
+        self.drain(now);
+        false
+    }
+
+    fn agrees(&self, venue: VenueId) -> bool {
+        let rows = self.oms.balances().of_venue(venue);
+        rows.iter().all(|row| row.difference() == Amount::ZERO)
+    }
+
+    fn trades_perpetuals(&self) -> bool {
+        self.parts.instruments.iter().any(|instrument| instrument.is_perpetual())
+    }
+
+    fn finish(&mut self, now: Nanos) {
+        self.ending.step = Step::Over;
+        // Storing may take long: nobody is to think that we hang.
+        self.parts.lifecycle.advance(Phase::Leaving);
+        let unrecorded = self.close_journal(now);
+        self.account_at = Nanos(0);
+        self.account.restart();
+        self.publish_account(now);
+        self.account.restart();
+        self.publish_positions(usize::MAX, now);
+        let (oms, table) = (&self.oms, &self.parts.instruments);
+        let mut last = account::final_state(oms, table, &self.venues, now);
+        last.counters.bad_records = self.bad_records();
+        last.pairs = self.pairs.stats();
+        last.unrecorded = unrecorded;
+        self.describe((LAST_WORD, Scope::Engine), Nanos(u64::MAX), now);
+        let _ = self.parts.last.send(last);
+        self.parts.lifecycle.advance(Phase::Done);
+    }
+}
