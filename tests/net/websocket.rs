@@ -344,7 +344,8 @@ fn a_wrong_answer_to_the_upgrade_is_named() {
 fn a_silent_server_is_left_after_the_idle_timeout() {
     let (server, url, ca) = serve(echo);
     let idle = Duration::from_secs(60);
-    let options = LinkOptions { idle_timeout: Some(idle), ping_after: None, ..LinkOptions::default() };
+    let options =
+        LinkOptions { idle_timeout: Some(idle), ping_after: None, ..LinkOptions::default() };
     let mut client = Client::timeless(&url, &[ca], options);
     client.opens();
     for _ in 0..3 {

@@ -253,20 +253,29 @@ impl Faults {
         self.chance.pick(sim.exchange(venue).symbols()).symbol.clone()
     }
 
-    /// One of the perpetuals, with its venue.
-    fn perpetual(&mut self, sim: &InMemory, plan: &Plan) -> Option<(usize, String)> {
+    /// The perpetuals, with their venues.
+    fn perpetuals(sim: &InMemory, plan: &Plan) -> Vec<(usize, String)> {
         let mut all = Vec::new();
         for venue in 0..plan.venues.len() {
             let listed = sim.exchange(venue).symbols().iter();
             let perpetuals = listed.filter(|rules| rules.perpetual.is_some());
             all.extend(perpetuals.map(|rules| (venue, rules.symbol.clone())));
         }
-        (!all.is_empty()).then(|| self.chance.pick(&all).clone())
+        all
+    }
+
+    /// From now on nobody pays anybody.
+    pub fn no_funding(sim: &mut InMemory, plan: &Plan) {
+        for (venue, symbol) in Self::perpetuals(sim, plan) {
+            sim.fault(venue, Fault::SetFundingRate { symbol, rate: Some(Decimal::ZERO) });
+        }
     }
 
     /// What happens to perpetuals alone; whether it could.
     fn shake(&mut self, kind: Kind, until: Nanos, sim: &mut InMemory, plan: &Plan) -> Option<()> {
-        let (venue, symbol) = self.perpetual(sim, plan)?;
+        let all = Self::perpetuals(sim, plan);
+        let (venue, symbol) =
+            if all.is_empty() { return None } else { self.chance.pick(&all).clone() };
         let sign = if self.chance.percent(50) { 1 } else { -1 };
         let (fault, undo) = match kind {
             Kind::JumpMark => {

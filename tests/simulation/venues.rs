@@ -60,10 +60,11 @@ fn public_key() -> Vec<u8> {
 fn exchange(plan: &Plan, slot: usize) -> Exchange {
     let (mut funds, mut rules) = (BTreeMap::new(), Vec::new());
     let mut fund = |asset: &str, sum: Decimal| drop(funds.insert(asset.to_owned(), sum));
-    for (asset, sum) in [("BTC", 20), ("ETH", 400), ("HYPE", 40_000)] {
-        fund(asset, Decimal::from(sum));
-    }
     for market in plan.markets_at(slot) {
+        // Bought and sold are contracts there.
+        let given =
+            if market.perpetual { &[][..] } else { &[("BTC", 20), ("ETH", 400), ("HYPE", 40_000)] };
+        given.iter().for_each(|(asset, sum)| fund(asset, Decimal::from(*sum)));
         let dollars = if market.perpetual { plan.cash } else { 1_000_000 };
         let (asset, sum) = market.cash(dollars);
         fund(asset, sum);

@@ -233,6 +233,8 @@ impl World {
         }
         self.faults.heal(self.now, &mut self.sim, &self.network, &self.plan);
         self.person.resume_all(self.now);
+        // Else something is paid after the last word, whenever that is.
+        Faults::no_funding(&mut self.sim, &self.plan);
         if self.plan.abrupt {
             while self.engine.is_none() {
                 self.step(Nanos(u64::MAX))?;
