@@ -280,7 +280,7 @@ impl Faults {
         let (fault, undo) = match kind {
             Kind::JumpMark => {
                 let mark = sim.exchange(venue).mark(&symbol, 0)?.mark;
-                let jump = Decimal::new(sign * self.chance.between(1, 60) as i64, 2);
+                let jump = Decimal::new(sign * self.chance.between(5, 80) as i64, 2);
                 let price = Some((mark * (Decimal::ONE + jump)).round_dp(2));
                 let undo = Undo::Mark(venue, symbol.clone());
                 (Fault::SetMark { symbol, price }, undo)

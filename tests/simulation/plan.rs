@@ -153,7 +153,7 @@ impl Plan {
         }
         let thin = d.percent(40) && !long;
         let (leverage, cash) = match thin {
-            true => (d.between(20, 50) as i64, d.between(300, 4_000) as i64),
+            true => (d.between(20, 50) as i64, d.between(100, 1_500) as i64),
             false => (*d.pick(&[3, 10, 20]), 1_000_000),
         };
         let funding_interval_ms = d.between(4, 15) * 1_000;

@@ -56,21 +56,30 @@ fn public_key() -> Vec<u8> {
     KEY.get_or_init(made).clone()
 }
 
+/// What each account holds of a base asset at the start: about a million.
+fn amount(base: &str) -> i64 {
+    match base {
+        "BTC" => 20,
+        "ETH" => 400,
+        _ => 40_000,
+    }
+}
+
 /// The exchange of a venue: markets of the plan alone.
 fn exchange(plan: &Plan, slot: usize) -> Exchange {
     let (mut funds, mut rules) = (BTreeMap::new(), Vec::new());
     let mut fund = |asset: &str, sum: Decimal| drop(funds.insert(asset.to_owned(), sum));
     for market in plan.markets_at(slot) {
-        // Bought and sold are contracts there.
-        let given =
-            if market.perpetual { &[][..] } else { &[("BTC", 20), ("ETH", 400), ("HYPE", 40_000)] };
-        given.iter().for_each(|(asset, sum)| fund(asset, Decimal::from(*sum)));
+        let bases: Vec<&str> = plan.bases.iter().copied().filter(|base| market.has(base)).collect();
+        // What perpetuals are of is not held.
+        for base in bases.iter().filter(|_| !market.perpetual) {
+            fund(base, Decimal::from(amount(base)));
+        }
         let dollars = if market.perpetual { plan.cash } else { 1_000_000 };
         let (asset, sum) = market.cash(dollars);
         fund(asset, sum);
-        let bases = plan.bases.iter().filter(|base| market.has(base));
-        let listed = |base: &&str| market.rules(base, plan.leverage, plan.funding_interval_ms);
-        rules.extend(bases.map(listed));
+        let listed = |base: &str| market.rules(base, plan.leverage, plan.funding_interval_ms);
+        rules.extend(bases.into_iter().map(listed));
     }
     let venue = plan.venue_name(slot);
     let (key, secret) = key(venue);
