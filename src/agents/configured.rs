@@ -97,11 +97,6 @@ fn built_in(
     let naked = ("naked_qty_max", legs.contract.naked_qty_max);
     let naked_qty_max = scaled(whole, config, naked, place.naked_qty_max, of[0])?;
     let contract = built_contract(&legs.contract, naked_qty_max)?;
-    if contract.naked_time_max_ns > 0 && of.iter().any(|row| row.quote != of[0].quote) {
-        let text = "a contract between legs adds up what they cost, and they are priced in \
-                    different assets: set naked_ms_max = 0 and watch them yourself";
-        return Err(complaint(whole, config, place.instruments, text));
-    }
     let (cooldown_ns, book_age_max_ns) = (legs.cooldown_ns, whole.limits.book_age_max_ns);
     Ok(match &config.kind {
         StrategyKind::SpreadArb { spread_min_bps, .. } => {

@@ -1,12 +1,16 @@
 //! The cancels of an emergency: everything at a venue, once a second for each instrument until the
 //! venue has confirmed it. Whoever has a connection sends them: the executor, or a spare one if it is
 //! lost.
+//! An order that was on its way when it began may reach the venue after the first cancel, or be in
+//! none of its lists yet: only what is confirmed of cancels sent a while later counts.
 
 #![forbid(unsafe_code)]
 
 use crate::types::{Command, CommandKind, InstrumentId, Nanos};
 
 const EVERY_NS: u64 = 1_000_000_000;
+/// How long an order may be on its way to the venue's lists.
+const ON_ITS_WAY_NS: u64 = 2_000_000_000;
 
 /// See the module.
 pub(super) struct Emergency {
@@ -14,12 +18,14 @@ pub(super) struct Emergency {
     open: Vec<InstrumentId>,
     /// When the cancels are sent next.
     next: Nanos,
+    /// From when on sent cancels find all that was on its way; known with the first ones.
+    settled: Option<Nanos>,
 }
 
 impl Emergency {
     /// Nothing is confirmed yet.
     pub fn new(instruments: &[InstrumentId]) -> Self {
-        Self { open: instruments.to_vec(), next: Nanos(0) }
+        Self { open: instruments.to_vec(), next: Nanos(0), settled: None }
     }
 
     /// Whether the venue has confirmed that nothing works any more.
@@ -29,7 +35,10 @@ impl Emergency {
 
     /// The venue has confirmed the cancels of an instrument.
     pub fn confirm(&mut self, instrument: InstrumentId) {
-        self.open.retain(|known| *known != instrument);
+        let sent = Nanos(self.next.0.saturating_sub(EVERY_NS));
+        if self.settled.is_some_and(|settled| sent >= settled) {
+            self.open.retain(|known| *known != instrument);
+        }
     }
 
     /// The commands that are due; none until a second later.
@@ -38,6 +47,7 @@ impl Emergency {
             return Vec::new();
         }
         self.next = now.plus(EVERY_NS);
+        self.settled.get_or_insert(now.plus(ON_ITS_WAY_NS));
         let cancel = |id: &InstrumentId| Command::new(CommandKind::CancelAll(*id), now);
         self.open.iter().map(cancel).collect()
     }
@@ -64,7 +74,10 @@ mod tests {
         assert_eq!(cancels(&mut emergency, 7), [a, b]);
         assert_eq!(cancels(&mut emergency, 7 + EVERY_NS - 1), []);
         emergency.confirm(a);
-        assert_eq!(cancels(&mut emergency, 7 + EVERY_NS), [b]);
+        assert_eq!(cancels(&mut emergency, 7 + EVERY_NS), [a, b], "something was on its way");
+        assert_eq!(cancels(&mut emergency, 7 + 2 * EVERY_NS), [a, b]);
+        emergency.confirm(a);
+        assert_eq!(cancels(&mut emergency, 7 + 3 * EVERY_NS), [b]);
         assert!(!emergency.is_done());
         emergency.confirm(b);
         emergency.confirm(b);

@@ -82,7 +82,7 @@ impl OmsAgent {
         if !self.oms.is_quiet() || silence <= SETTLE_NS {
             return false;
         }
-        if self.venues.iter().any(|venue| self.oms.is_reconciling(*venue)) {
+        if self.is_answering() {
             return silence > SETTLE_MAX_NS;
         }
         let agree = self.venues.iter().all(|venue| self.agrees(*venue));
@@ -93,12 +93,19 @@ impl OmsAgent {
         if self.ending.questions == QUESTIONS_MAX {
             return silence > SETTLE_MAX_NS;
         }
-        self.ending.questions += 1;
-        self.ending.told_ns = now;
-        // A venue that cannot be asked now is not waited for.
         let _ = self.oms.on_operator(&Operator::Reconcile(None), now, &mut self.out);
         self.drain(now);
+        if self.is_answering() {
+            (self.ending.questions, self.ending.told_ns) = (self.ending.questions + 1, now);
+        } else {
+            // Nobody can be asked.
+            self.ending.questions = QUESTIONS_MAX;
+        }
         false
+    }
+
+    fn is_answering(&self) -> bool {
+        self.venues.iter().any(|venue| self.oms.is_reconciling(*venue))
     }
 
     fn agrees(&self, venue: VenueId) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! The books are private to this agent; the region gets the top of book and the best levels. A
 //! gap costs a resync of that book, never of the connection; a lost connection makes every book
-//! stale in the poll that notices it.
+//! that it brought stale in the poll that notices it.
 //!
 //! With two connections to the same streams whatever comes first is taken and the other one is a
 //! copy. A book then has a gap only if neither brings what is missing, and is stale only if neither
@@ -10,6 +10,7 @@
 
 mod arrivals;
 mod lines;
+mod pace;
 mod state;
 
 use super::latency::FeedLatency;
@@ -25,6 +26,8 @@ use crate::types::{
     Perpetual, PerpetualUpdate, TopOfBook, Trade,
 };
 use lines::Lines;
+use pace::Pace;
+use state::Sources;
 
 /// Where one instrument's market data goes.
 pub struct FeedBook {
@@ -72,8 +75,11 @@ pub struct Feed {
     index: Vec<Option<usize>>,
     /// Books to fetch anew once the events of this message are done.
     resync: Vec<InstrumentId>,
+    /// By book.
+    paces: Vec<Pace>,
     /// What is kept where there are two connections.
     lines: Option<Lines>,
+    sources: Sources,
     /// Which of two is read first in this poll.
     turn: usize,
     started: bool,
@@ -100,12 +106,17 @@ impl Feed {
         if lines.is_some() {
             parts.books.iter_mut().for_each(|book| book.book.set_redundant());
         }
+        let first = parts.sessions.first();
+        let channel_of = |id| first.map_or(Channel::Public, |session| session.brings(id));
+        let sources = Sources::new(parts.books.iter().map(|book| book.instrument), channel_of);
         let health = FeedHealth { line_count: parts.sessions.len() as u64, ..Default::default() };
         Self {
             parts,
             index,
             resync: Vec::with_capacity(books),
+            paces: vec![Pace::default(); books],
             lines,
+            sources,
             turn: 0,
             started: false,
             health,
@@ -202,6 +213,8 @@ impl Feed {
             && lines.restarts(at, line, update, &book.book)
         {
             anew = book.book.start_anew() == Outcome::NeedResync;
+            // What is shown counts with the old ids.
+            book.top_sequence = 0;
         }
         let outcome = book.book.on_depth(update, bids, asks);
         if let Some(lines) = &mut self.lines {
@@ -264,10 +277,19 @@ impl Feed {
         new
     }
 
-    /// Asks for the snapshots that are wanted, each of one connection.
+    /// Asks for the snapshots that are wanted, each of one connection, and none too often.
     fn ask(&mut self, now: Nanos) {
-        while let Some(instrument) = self.resync.pop() {
-            let Some(at) = self.at(instrument) else { continue };
+        let mut index = 0;
+        while let Some(&instrument) = self.resync.get(index) {
+            let Some(at) = self.at(instrument) else {
+                self.resync.swap_remove(index);
+                continue;
+            };
+            if !self.paces[at].take(now) {
+                index += 1;
+                continue;
+            }
+            self.resync.swap_remove(index);
             let line = self.lines.as_mut().map_or(Some(0), |lines| lines.ask(at));
             if let Some(line) = line {
                 self.command_on(line, CommandKind::Resync(instrument), now);
@@ -390,8 +412,8 @@ impl Feed {
         let Some(step) = self.parts.sessions[line].step(now) else { return false };
         self.health.last_recv_ns = step.recv_ns;
         self.health.lines[line].last_recv_ns = step.recv_ns;
-        if step.closed == Some(Channel::Public) {
-            self.on_lost(line, now);
+        if let Some(closed) = step.closed.filter(|channel| self.sources.has(*channel)) {
+            self.on_lost(line, closed, now);
         }
         self.on_events(line, step.recv_ns);
         self.ask(now);

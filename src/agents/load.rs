@@ -32,6 +32,9 @@ impl std::error::Error for LoadError {}
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Most pages of one list: a bound, not a limit anyone should meet.
+const PAGES_MAX: usize = 64;
+
 /// Loads every configured instrument, numbered in the order of the configuration.
 pub fn load(
     config: &Config,
@@ -146,18 +149,27 @@ fn request(
 ) -> Result<Option<Vec<InstrumentSpec>>, LoadError> {
     let kind = *kind;
     let row = &VENUES[usize::from(venue.0)];
-    let request = (row.instruments_request)(kind, symbols);
-    let url = format!("{}{}", endpoints.rest, request.path);
-    let body = request.body.as_deref();
     let failed = |text: String| LoadError::Venue(format!("{}: instrument rules: {text}", row.name));
-    let (status, mut body) =
-        net::blocking::fetch(tls.clone(), &url, body, TIMEOUT).map_err(failed)?;
-    match status {
-        200 => {
-            let specs = (row.decode_instruments)(kind, &mut body);
-            specs.map(Some).map_err(|error| failed(format!("{error}")))
+    let mut specs = Vec::new();
+    let mut request = (row.instruments_request)(kind, symbols);
+    for _ in 0..PAGES_MAX {
+        let url = format!("{}{}", endpoints.rest, request.path);
+        let body = request.body.as_deref();
+        let (status, mut body) =
+            net::blocking::fetch(tls.clone(), &url, body, TIMEOUT).map_err(failed)?;
+        match status {
+            200 => {}
+            400 | 404 => return Ok(None),
+            other => return Err(failed(format!("HTTP status {other}"))),
         }
-        400 | 404 => Ok(None),
-        other => Err(failed(format!("HTTP status {other}"))),
+        // Reading a body may rewrite it.
+        let next = (row.next_instruments)(kind, &mut body.clone());
+        let page = (row.decode_instruments)(kind, &mut body);
+        specs.extend(page.map_err(|error| failed(format!("{error}")))?);
+        match next.map_err(|error| failed(format!("{error}")))? {
+            Some(next) => request = next,
+            None => return Ok(Some(specs)),
+        }
     }
+    Err(failed("a list without an end".to_owned()))
 }

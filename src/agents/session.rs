@@ -8,7 +8,9 @@ use crate::clock::Clock;
 use crate::net::{
     HttpRequest, LinkId, LinkOptions, Net, NetEvent, NetOptions, SendError, Transport,
 };
-use crate::types::{Channel, Command, Event, Events, Nanos, OrderLines, Readiness, VenueNotice};
+use crate::types::{
+    Channel, Command, Event, Events, InstrumentId, Nanos, OrderLines, Readiness, VenueNotice,
+};
 use crate::venues::{
     Connector, DecodeError, EncodeError, Outbox, Output, Request, RequestId, Response, Scans,
 };
@@ -334,6 +336,12 @@ impl Session {
     #[must_use]
     pub fn counters(&self) -> SessionCounters {
         self.counters
+    }
+
+    /// The channel that brings the book of an instrument.
+    #[must_use]
+    pub fn brings(&self, instrument: InstrumentId) -> Channel {
+        self.connector.book_channel(instrument)
     }
 
     /// How the connector's frames were read.

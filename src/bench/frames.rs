@@ -36,9 +36,10 @@ impl FrameKind {
     /// By the marks that the venues' frames bear.
     fn of(text: &str) -> Self {
         let has = |mark: &str| text.contains(mark);
-        if has("@bookTicker") || has("\"orderbook.1.") {
+        let any = |marks: &[&str]| marks.iter().any(|mark| has(mark));
+        if any(&["@bookTicker", "\"orderbook.1.", "\"bbo\"", "\"bbo-tbt\""]) {
             Self::Top
-        } else if has("@depth") || has("\"orderbook.") || has("\"l2Book\"") {
+        } else if any(&["@depth", "\"orderbook.", "\"l2Book\"", "\"books\""]) {
             Self::Depth
         } else if has("@trade") || has("\"publicTrade.") || has("\"trades\"") {
             Self::Trade
@@ -112,8 +113,12 @@ impl Capture {
         for frame in self.frames.iter().filter(depth) {
             let Ok(root) = serde_json::from_str::<serde_json::Value>(&frame.text) else { continue };
             let data = root.get("data").unwrap_or(&root);
+            let data = data.get(0).unwrap_or(data);
             for key in ["b", "a", "bids", "asks"] {
                 note_levels(&data[key], &mut finest);
+            }
+            for side in [0, 1] {
+                note_levels(&data["levels"][side], &mut finest);
             }
         }
         finest
@@ -133,7 +138,8 @@ impl Capture {
     #[must_use]
     pub fn symbol(&self) -> Option<String> {
         self.frames.iter().find_map(|frame| {
-            let (_, rest) = frame.text.split_once("\"s\":\"")?;
+            let keys = ["\"s\":\"", "\"instId\":\"", "\"coin\":\""];
+            let (_, rest) = keys.iter().find_map(|key| frame.text.split_once(key))?;
             let (symbol, _) = rest.split_once('"')?;
             Some(symbol.to_owned())
         })
@@ -152,10 +158,14 @@ fn decimals(text: &str) -> u8 {
     fraction.trim_end_matches('0').len().min(18) as u8
 }
 
-/// Adds the finest price and quantity of a list of levels.
+/// Adds the finest price and quantity of a list of levels, which are lists or objects.
 fn note_levels(rows: &serde_json::Value, finest: &mut (u8, u8)) {
     for row in rows.as_array().into_iter().flatten() {
-        if let (Some(price), Some(qty)) = (row[0].as_str(), row[1].as_str()) {
+        let (price, qty) = match row.is_object() {
+            true => (&row["px"], &row["sz"]),
+            false => (&row[0], &row[1]),
+        };
+        if let (Some(price), Some(qty)) = (price.as_str(), qty.as_str()) {
             *finest = (finest.0.max(decimals(price)), finest.1.max(decimals(qty)));
         }
     }
@@ -197,6 +207,24 @@ mod tests {
             assert_eq!(kinds, [FrameKind::Top, FrameKind::Depth, FrameKind::Snapshot]);
             assert_eq!(capture.frames[0].recv_ns, 1_723_161_253_937_085_768);
         }
+        let others = [
+            (r#"{"arg":{"channel":"bbo-tbt","instId":"A-B"},"data":[]}"#, FrameKind::Top),
+            (
+                r#"{"arg":{"channel":"books","instId":"A-B"},"data":[{"bids":[["1.25","3.5"]]}]}"#,
+                FrameKind::Depth,
+            ),
+            (r#"{"arg":{"channel":"trades","instId":"A-B"},"data":[]}"#, FrameKind::Trade),
+            (
+                r#"{"channel":"l2Book","data":{"coin":"X","levels":[[],[{"px":"7.125","sz":"1"}]]}}"#,
+                FrameKind::Depth,
+            ),
+        ];
+        std::fs::write(&path, others.map(|(text, _)| text).join("\n")).unwrap();
+        let capture = Capture::load(&path).unwrap();
+        for (frame, (_, kind)) in capture.frames.iter().zip(others) {
+            assert_eq!(frame.kind, kind, "{}", frame.text);
+        }
+        assert_eq!((capture.symbol().as_deref(), capture.decimals()), (Some("A-B"), (3, 1)));
         std::fs::write(&path, "{}\nnonsense\n").unwrap();
         let error = Capture::load(&path).unwrap_err();
         assert!(error.ends_with(":2: neither a time with a JSON text nor one"), "{error}");

@@ -63,7 +63,7 @@ fn compare(
         check(format!("{asset} fees"), ours.to_string(), amount(theirs.fees));
     }
     for instrument in instruments.of_venue(venue) {
-        let theirs = ledger.positions.get(&instrument.symbol).cloned().unwrap_or_default();
+        let theirs = ledger.position(&instrument.symbol, instrument.is_perpetual());
         let ours = last.positions.iter().find(|row| row.instrument == instrument.id);
         let ours = ours.copied().unwrap_or_default();
         let symbol = &instrument.symbol;

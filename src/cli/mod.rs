@@ -81,7 +81,8 @@ enum Command {
         /// Stop by itself after this time
         #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
         duration: Option<std::time::Duration>,
-        /// Print addresses, CA file and keys as one JSON object
+        /// Print addresses, CA file and keys as one JSON object, and at the end another one with what
+        /// the venues hold for the account
         #[arg(long)]
         json: bool,
         #[command(flatten)]

@@ -1,11 +1,16 @@
 //! `stoop sim`: the simulated venues alone, for other programs to connect to.
+//!
+//! With `--json` the first line says where everything is; the second, at the end, what each venue then
+//! holds for its account, for clients to compare their own sums with.
 
 use super::run::stop_flag;
 use super::venues::Simulated;
 use super::{EXIT_OK, Failure};
 use crate::config::Config;
-use crate::sim::SimKeyKind;
+use crate::sim::{Ledger, LedgerPosition, SimKeyKind};
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
+use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -24,6 +29,10 @@ pub(super) fn sim(config: &Config, duration: Option<Duration>, json: bool) -> Re
     let started = Instant::now();
     while !stop.load(Ordering::Relaxed) && duration.is_none_or(|d| started.elapsed() < d) {
         std::thread::sleep(Duration::from_millis(20));
+    }
+    if json {
+        // Nobody may be reading any more.
+        let _ = writeln!(std::io::stdout(), "{}", ledgers(&sim));
     }
     sim.handle.stop();
     let _ = std::fs::remove_dir_all(&folder);
@@ -73,8 +82,43 @@ fn describe(sim: &Simulated, folder: &Path) -> std::io::Result<Value> {
     Ok(Value::Object(all))
 }
 
+/// What each venue holds for the account that was described, by venue.
+fn ledgers(sim: &Simulated) -> Value {
+    let ledger = |name| {
+        let account = sim.account(name)?;
+        Some(shown(&sim.handle.ledger(name, &account.key)?))
+    };
+    let all: serde_json::Map<String, Value> =
+        sim.handle.venues().filter_map(|name| Some((name.to_owned(), ledger(name)?))).collect();
+    json!({ "ledgers": all })
+}
+
+/// Amounts as decimal text; `realised` is that of perpetuals, in the settlement asset.
+fn shown(ledger: &Ledger) -> Value {
+    let pair = |(free, locked): &(Decimal, Decimal)| json!({ "free": free, "locked": locked });
+    let balances = ledger.balances.iter().map(|(asset, both)| (asset.clone(), pair(both)));
+    let position = |position: &LedgerPosition| {
+        json!({
+            "qty": position.qty,
+            "entry": position.entry,
+            "realised": position.realised,
+            "funding": position.funding,
+        })
+    };
+    let positions = ledger.positions.iter().map(|(symbol, one)| (symbol.clone(), position(one)));
+    json!({
+        "balances": balances.collect::<serde_json::Map<_, _>>(),
+        "positions": positions.collect::<serde_json::Map<_, _>>(),
+        "fees": ledger.fees,
+        "funding": ledger.funding,
+        "covered": ledger.covered,
+        "fills": ledger.fills,
+        "orders": ledger.orders,
+        "open_orders": ledger.open_orders,
+    })
+}
+
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let mut file =
         std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;

@@ -7,10 +7,10 @@ use crate::config::{Config, FaultConfig, Mode, SimConfig, VenueConfig};
 use crate::net;
 use crate::net::tls::ExtraCa;
 use crate::sim::{
-    Dislocations, EmbeddedOptions, Fault, FlowOptions, Server, SimAccount, SimHandle, Wire,
-    embedded,
+    CONTRACT, Dislocations, EmbeddedOptions, Fault, FlowOptions, Server, SimAccount, SimHandle,
+    Wire, embedded,
 };
-use crate::types::{InstrumentTable, VenueId};
+use crate::types::{InstrumentKind, InstrumentTable, VenueId};
 use crate::venues::{Credentials, Endpoints, Secret, VENUES};
 use std::sync::Arc;
 use std::time::Duration;
@@ -273,7 +273,14 @@ fn fault_of(config: &Config, fault: &FaultConfig) -> Vec<Fault> {
             .instruments
             .iter()
             .filter(|instrument| instrument.venue == fault.venue)
-            .filter_map(|instrument| Some(Fault::SkipBookEvent { symbol: instrument.symbol()? }))
+            .filter_map(|instrument| Some((instrument.symbol()?, instrument.kind()?)))
+            .flat_map(|(symbol, kind)| {
+                // Where spot and contracts share names, the simulator tells them apart by this.
+                let contract = format!("{symbol}{CONTRACT}");
+                let perpetual = kind == InstrumentKind::LinearPerpetual;
+                let names = if perpetual { vec![symbol, contract] } else { vec![symbol] };
+                names.into_iter().map(|symbol| Fault::SkipBookEvent { symbol })
+            })
             .collect(),
         _ => Vec::new(),
     }

@@ -38,7 +38,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
         self.on_positions_end(venue);
         if round.opened == Nanos(0) {
-            if round.moved >= round.asked {
+            if !is_quiet(round.moved, round.asked) {
                 return self.ask_anew(venue, now);
             }
             for index in 0..self.instruments.assets.len() {

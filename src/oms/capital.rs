@@ -297,7 +297,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let mut needs = [(VenueId(0), Amount::ZERO); LEGS_MAX];
         let mut blamed = None;
         for (index, order) in orders.iter().enumerate() {
-            needs[index] = self.need(order);
+            needs[index] = self.need(strategy, order);
             if blamed.is_none() && self.is_short(strategy, &needs, needs[index].0) {
                 blamed = Some(index as u8);
             }
@@ -343,7 +343,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     }
 
     /// What a leg will bind, and where.
-    fn need(&self, order: &NewOrder) -> (VenueId, Amount) {
+    fn need(&self, strategy: StrategyId, order: &NewOrder) -> (VenueId, Amount) {
         let Some(instrument) = self.instruments.get(order.instrument) else {
             return (VenueId(0), Amount::ZERO);
         };
@@ -351,8 +351,35 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             return (instrument.venue, Amount::ZERO);
         }
         let price = self.state.capital.price_of(order);
-        let value = instrument.scale.notional(price, order.qty);
+        let value = if self.takes_back(strategy, instrument, order.side) {
+            let exposure = self.exposure_of(strategy, instrument.id);
+            let grows = exposure.growth(order.side, instrument.scale.base_amount(order.qty));
+            grows.and_then(|grows| instrument.scale.value_of_base(price, grows))
+        } else {
+            instrument.scale.notional(price, order.qty)
+        };
         (instrument.venue, value.unwrap_or(Amount(i128::MAX)))
+    }
+
+    /// Whether an order of this side takes back some of what the strategy holds of a perpetual.
+    fn takes_back(&self, strategy: StrategyId, instrument: &Instrument, side: Side) -> bool {
+        let held = self.state.shares.get(instrument.id, strategy);
+        let back = match side {
+            Side::Buy => held < Amount::ZERO,
+            Side::Sell => held > Amount::ZERO,
+        };
+        instrument.is_perpetual() && back
+    }
+
+    /// Whether an order that takes a perpetual back still does only that, with so much more of it.
+    pub(super) fn only_takes_back(
+        &self,
+        strategy: StrategyId,
+        (instrument, side): (&Instrument, Side),
+        more: Amount,
+    ) -> bool {
+        self.takes_back(strategy, instrument, side)
+            && self.exposure_of(strategy, instrument.id).only_reduces(side, more)
     }
 
     /// Moves what is missing at some venues from where it is idle, in order of venues.

@@ -30,6 +30,30 @@ impl Exposure {
         self.position.checked_add(-self.selling)?.checked_add(-extra)
     }
 
+    /// How far the position may go to this side, beyond zero, with `extra` more of its orders; negative
+    /// while they only take the other side back.
+    fn end(&self, side: Side, extra: Amount) -> Option<Amount> {
+        match side {
+            Side::Buy => self.longest(extra),
+            Side::Sell => self.shortest(extra).map(|end| -end),
+        }
+    }
+
+    /// What `extra` more orders of this side may add at worst to a position on it: what only takes
+    /// the other side back adds nothing.
+    #[must_use]
+    pub fn growth(&self, side: Side, extra: Amount) -> Option<Amount> {
+        let (before, after) = (self.end(side, Amount::ZERO)?, self.end(side, extra)?);
+        let added = after.max(Amount::ZERO) - before.max(Amount::ZERO);
+        Some(added.max(Amount::ZERO))
+    }
+
+    /// Whether all orders of this side, and `extra` more, only take the other side back.
+    #[must_use]
+    pub fn only_reduces(&self, side: Side, extra: Amount) -> bool {
+        self.end(side, extra).is_some_and(|end| end <= Amount::ZERO)
+    }
+
     fn working(&mut self, side: Side) -> &mut Amount {
         match side {
             Side::Buy => &mut self.buying,

@@ -7,7 +7,8 @@
 //! the same strategy that are never larger than the excess, one at a time. Fills that come after the
 //! end open the pair again.
 //!
-//! Assumes that the legs share underlying and quote, so that their quantities and prices compare.
+//! Assumes that the legs share their underlying, so that their quantities compare. Where they are
+//! priced in different assets, what they cost is added as if these were worth the same.
 
 #![forbid(unsafe_code)]
 
@@ -41,10 +42,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if contract.naked_qty_max < Qty::ZERO || contract.slippage_max.0 < 0 {
             return Err(RiskReject::BadSignal);
         }
-        let mut kind = None;
+        let mut base = None;
         for leg in signal.legs() {
             let row = self.instruments.get(leg.instrument).ok_or(RiskReject::UnknownInstrument)?;
-            if *kind.get_or_insert((row.base, row.quote)) != (row.base, row.quote) {
+            if *base.get_or_insert(row.base) != row.base {
                 return Err(RiskReject::BadSignal);
             }
         }

@@ -17,7 +17,7 @@ use crate::mutants::Mutant;
 use crate::portfolio::{Collateral, Payments, initial_margin};
 use crate::types::{
     Amount, AssetId, FundingPayment, Instrument, InstrumentId, InstrumentTable, MarginReport,
-    Nanos, NewOrder, PositionReport, Side, VenueId,
+    Nanos, NewOrder, PositionReport, VenueId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +62,13 @@ impl Perpetuals {
     fn place(&self, venue: VenueId, asset: AssetId) -> Option<usize> {
         let index = usize::from(venue.0) * self.assets + asset.index();
         (asset.index() < self.assets && index < self.collaterals.len()).then_some(index)
+    }
+
+    /// A venue is asked what the account has.
+    pub fn asks(&mut self, venue: VenueId) {
+        let from = usize::from(venue.0) * self.assets;
+        let rows = self.collaterals.get_mut(from..from + self.assets);
+        rows.into_iter().flatten().for_each(Collateral::ask);
     }
 
     /// What the account has, of one settle asset at one venue.
@@ -348,15 +355,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let most = Amount(i128::MAX);
         let exposure = self.state.exposures.instrument(instrument.id);
         let qty = instrument.scale.base_amount(order.qty) - counted;
-        let end = |extra| match order.side {
-            Side::Buy => exposure.longest(extra),
-            Side::Sell => exposure.shortest(extra).map(|end| -end),
-        };
-        let (Some(before), Some(after)) = (end(Amount::ZERO), end(qty)) else { return most };
-        // What only takes the other side back needs nothing.
-        let grows = after.max(Amount::ZERO) - before.max(Amount::ZERO);
+        let Some(grows) = exposure.growth(order.side, qty) else { return most };
         let price = self.state.capital.price_of(order);
-        let value = instrument.scale.value_of_base(price, grows.max(Amount::ZERO));
+        let value = instrument.scale.value_of_base(price, grows);
         value.map_or(most, |value| self.state.perpetuals.margin(instrument, value))
     }
 }

@@ -216,7 +216,12 @@ impl<R: Recorder, B: Books> Oms<R, B> {
                 let from = self.payments_from(venue);
                 self.ask(venue, CommandKind::FundingSince(from), now, out);
             }
-            Step::Balances => self.ask(venue, CommandKind::Balances, now, out),
+            Step::Balances => {
+                if self.stage(venue).1 == Nanos(0) {
+                    self.state.perpetuals.asks(venue);
+                }
+                self.ask(venue, CommandKind::Balances, now, out);
+            }
         }
     }
 

@@ -117,6 +117,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let then = changed.worst_value(instrument);
         let more = Amount(then.0.saturating_sub(order.reserved_value.0));
         self.check_more_margin(&wanted, -reserved)?;
+        let added = instrument.scale.base_amount(terms.qty) + reserved;
+        if self.only_takes_back(order.strategy, (instrument, order.side), added) {
+            return Ok(());
+        }
         self.check_budget(order.strategy, order.venue, more, now)
     }
 

@@ -209,12 +209,17 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.check_rates(&[*order], Priority::Hedge, now).map_err(|(_, code)| code)
     }
 
-    /// What a strategy's own fills and working orders make of an instrument. Only looked for while
-    /// it may only reduce: nobody else asks, and every order of the table is looked at.
+    /// The same, looked for only while a strategy may only reduce: for all others nobody asks.
     pub(super) fn own_exposure(&self, strategy: StrategyId, instrument: InstrumentId) -> Exposure {
-        if !self.state.risk.is_reducing(strategy) {
-            return Exposure::default();
+        match self.state.risk.is_reducing(strategy) {
+            true => self.exposure_of(strategy, instrument),
+            false => Exposure::default(),
         }
+    }
+
+    /// What a strategy's own fills and working orders make of an instrument. Every order of the
+    /// table is looked at.
+    pub(super) fn exposure_of(&self, strategy: StrategyId, instrument: InstrumentId) -> Exposure {
         let position = self.state.shares.get(instrument, strategy);
         let mut own = Exposure { position, ..Exposure::default() };
         let scale = self.instruments.get(instrument).map(|row| row.scale).unwrap_or_default();

@@ -2,8 +2,9 @@
 //!
 //! The venue says what is available, with its own model (one account for all, or what is set aside
 //! for a position), but some time ago. What we have done since then is taken off: orders that began
-//! to work, and positions that fills have made larger. What has ended or was closed is given back
-//! only by the venue's next statement, so the number is never too large by what we know.
+//! to work, and positions that fills have made larger. An answer to a question may be as old as the
+//! question: what was done after it is taken off too, perhaps twice. What has ended or was closed is
+//! given back only by the venue's next statement, so the number is not too large by what we know.
 
 #![forbid(unsafe_code)]
 
@@ -36,6 +37,8 @@ pub struct Collateral {
     counted: Amount,
     /// Initial margin by which fills have made positions larger since then.
     grown: Amount,
+    /// Both as they were when the venue was asked for the statement that is to come.
+    asked: Option<(Amount, Amount)>,
 }
 
 impl Collateral {
@@ -47,10 +50,17 @@ impl Collateral {
         Some(Amount(left.saturating_sub(self.grown.0)))
     }
 
+    /// The venue is asked for a statement.
+    pub fn ask(&mut self) {
+        self.asked = Some((self.working, self.grown));
+    }
+
     /// The venue states what there is.
     pub fn on_statement(&mut self, report: &MarginReport) {
         self.stated = Some(*report);
-        (self.counted, self.grown) = (self.working, Amount::ZERO);
+        let (working, grown) = self.asked.take().unwrap_or((self.working, self.grown));
+        self.counted = working.min(self.working);
+        self.grown = Amount(self.grown.0.saturating_sub(grown.0));
     }
 
     /// What working orders bind has changed.
@@ -70,13 +80,12 @@ impl Collateral {
 }
 
 /// Payments that are told apart: venues list those of some minutes again.
-const PAYMENTS_KEPT: usize = 8;
+const PAYMENTS_KEPT: usize = 32;
 
 /// The last funding payments of one instrument: each is booked once, however often it is told of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payments {
     kept: [(u64, Nanos); PAYMENTS_KEPT],
-    next: u8,
     /// Newest time of those that were forgotten: nothing from no later than that is new.
     forgotten: Nanos,
 }
@@ -88,10 +97,13 @@ impl Payments {
         if payment.event_ns <= self.forgotten || self.kept.iter().any(|(id, _)| *id == key.0) {
             return false;
         }
-        let place = &mut self.kept[usize::from(self.next) % PAYMENTS_KEPT];
-        self.forgotten = self.forgotten.max(place.1);
-        *place = key;
-        self.next = (self.next + 1) % PAYMENTS_KEPT as u8;
+        // The oldest makes room, whenever it was told of: after a long absence the newest may come
+        // first, by the stream, and those before it by a list.
+        if let Some(oldest) = self.kept.iter_mut().min_by_key(|(_, time)| *time) {
+            let gone =
+                if payment.event_ns < oldest.1 { key } else { std::mem::replace(oldest, key) };
+            self.forgotten = self.forgotten.max(gone.1);
+        }
         true
     }
 }
@@ -137,6 +149,31 @@ mod tests {
         assert_eq!(account.available(), Some(Amount(70 * E18)));
         account.on_statement(&stated(75));
         assert_eq!(account.available(), Some(Amount(75 * E18)));
+    }
+
+    #[test]
+    fn what_was_done_after_the_question_may_not_be_in_the_answer() {
+        let mut account = Collateral::default();
+        account.work(Amount::ZERO, Amount(5 * E18));
+        account.ask();
+        account.work(Amount::ZERO, Amount(30 * E18));
+        account.grow(Amount(2 * E18));
+        account.on_statement(&stated(100));
+        assert_eq!(account.available(), Some(Amount(68 * E18)));
+        account.on_statement(&stated(68));
+        assert_eq!(account.available(), Some(Amount(68 * E18)), "told of by itself");
+    }
+
+    #[test]
+    fn payments_of_a_long_absence_are_booked_though_the_newest_is_told_of_first() {
+        let mut payments = Payments::default();
+        let at = |id: u64| Nanos(id * 3_600);
+        let payment = |id| FundingPayment { id, event_ns: at(id), ..FundingPayment::default() };
+        assert!(payments.see(&payment(60)));
+        for id in 1..60 {
+            assert!(payments.see(&payment(id)), "{id}");
+        }
+        assert!((1..=60).all(|id| !payments.see(&payment(id))));
     }
 
     proptest! {

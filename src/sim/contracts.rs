@@ -225,4 +225,6 @@ pub enum Cause {
     ReduceOnly,
     /// The account or position is being liquidated. On the venue's own order: that is what it does.
     Liquidation,
+    /// Its owner was not heard of for as long as it had asked the venue to wait.
+    Unattended,
 }

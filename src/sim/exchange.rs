@@ -253,9 +253,21 @@ impl Exchange {
         symbol: Option<&str>,
         now_ms: u64,
     ) -> Vec<SimOrder> {
+        self.cancel_all_for(account, symbol, Cause::None, now_ms)
+    }
+
+    /// The same for another reason than that their owner asked for it.
+    pub fn cancel_all_for(
+        &mut self,
+        account: AccountId,
+        symbol: Option<&str>,
+        cause: Cause,
+        now_ms: u64,
+    ) -> Vec<SimOrder> {
         let ids: Vec<u64> =
             self.open_orders(account, symbol).iter().map(|order| order.order_id).collect();
         for &id in &ids {
+            self.set_cause(id, cause);
             self.withdraw(id);
             self.end(id, SimOrderState::Canceled, OrderChange::Canceled, None, now_ms);
         }

@@ -31,6 +31,22 @@ pub struct Ledger {
     pub open_orders: u64,
 }
 
+/// What an exchange puts behind the symbol of a contract that is listed under the name of a spot pair.
+pub const CONTRACT: &str = ".P";
+
+impl Ledger {
+    /// The position in a spot pair or in the perpetual of this name.
+    #[must_use]
+    pub fn position(&self, symbol: &str, perpetual: bool) -> LedgerPosition {
+        let apart = self.positions.keys().any(|key| key.ends_with(CONTRACT));
+        let found = match perpetual && apart {
+            true => self.positions.get(&format!("{symbol}{CONTRACT}")),
+            false => self.positions.get(symbol),
+        };
+        found.cloned().unwrap_or_default()
+    }
+}
+
 /// Position of one account in one symbol since the start. Average cost: a buy of q at p with a fee
 /// f in base adds q - f at price p; a reduction releases cost in proportion.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -58,7 +58,7 @@ pub use faults::Fault;
 pub use flow::{Flow, FlowOptions, Target};
 pub use handle::{SimCounters, SimError, SimHandle, SimOptions, SimUrls, SimVenueOptions};
 pub use in_memory::InMemory;
-pub use ledger::{Ledger, LedgerPosition};
+pub use ledger::{CONTRACT, Ledger, LedgerPosition};
 pub use model::*;
 pub use random::Dislocations;
 pub use scripted::{OrderSeen, Script, Scripted};

@@ -3,9 +3,9 @@
 
 #![forbid(unsafe_code)]
 
-use super::{DecodeError, Scalar, decimal};
+use super::{DecodeError, Scalar, Value, decimal};
 use crate::types::{
-    AMOUNT_DECIMALS, Amount, ClientOrderId, Instrument, ParseUnitError, Ppb, Price, Qty,
+    AMOUNT_DECIMALS, Amount, ClientOrderId, Instrument, Nanos, ParseUnitError, Ppb, Price, Qty,
     VenueOrderId,
 };
 
@@ -88,4 +88,31 @@ pub(super) fn ppb(field: Field<'_>, name: &'static str) -> Result<Ppb, DecodeErr
     i64::try_from(amount.0 / UNIT)
         .map(Ppb)
         .map_err(|_| DecodeError::Number(name, ParseUnitError::Overflow))
+}
+
+/// A time in milliseconds.
+pub(super) fn time_in(row: Value<'_>, name: &'static str) -> Result<Nanos, DecodeError> {
+    whole(row.get(name).map(Scalar::from), name).map(Nanos::from_millis)
+}
+
+/// An amount that must be there.
+pub(super) fn amount_in(row: Value<'_>, name: &'static str) -> Result<Amount, DecodeError> {
+    stated_in(row, name)?.ok_or(DecodeError::Missing(name))
+}
+
+/// An amount, `None` where the venue says nothing.
+pub(super) fn stated_in(row: Value<'_>, name: &'static str) -> Result<Option<Amount>, DecodeError> {
+    amount(row.get(name).map(Scalar::from), name)
+}
+
+/// What the venue has calculated; `None` if it says nothing.
+pub(super) fn calculated_in(
+    row: Value<'_>,
+    name: &'static str,
+) -> Result<Option<Amount>, DecodeError> {
+    let Some(text) = row.get(name).and_then(Value::str).filter(|text| !text.is_empty()) else {
+        return stated_in(row, name);
+    };
+    let calculated = decimal::calculated(text);
+    calculated.map(Some).map_err(|error| DecodeError::Number(name, error))
 }

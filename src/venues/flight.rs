@@ -41,9 +41,14 @@ pub(super) enum Ask {
     /// One page of the fills of a job.
     Fills {
         job: u64,
+        instrument: InstrumentId,
     },
     Balances,
-    Positions,
+    /// One page of the positions, of one part of them where a venue lists them in parts.
+    Positions {
+        part: u16,
+        page: u16,
+    },
     /// One page of the payments of funding, newest first, back to a time of the venue's.
     Funding {
         since_ms: u64,
@@ -51,16 +56,23 @@ pub(super) enum Ask {
     },
     /// How the account is set up.
     Account,
+    /// Whether long and short positions in an instrument are kept apart, where each has a mode of its
+    /// own.
+    PositionMode(InstrumentId),
     /// The venue's numbers of its instruments of one kind.
     Rules(InstrumentKind),
     FeeRate(InstrumentId),
-    /// Sets the window of the dead-man switch.
+    /// Sets the window of the dead-man switch, of one part where a venue has several switches.
     DeadMan {
         window_s: u32,
+        part: u8,
     },
 }
 
 impl Ask {
+    /// The first page of all positions.
+    pub(super) const POSITIONS: Self = Self::Positions { part: 0, page: 0 };
+
     /// Identity of the one order that it is about.
     pub(super) fn order(&self) -> Option<(ClientOrderId, VenueOrderId, InstrumentId)> {
         match self {
@@ -70,6 +82,19 @@ impl Ask {
             }
             Self::Replace(order) => Some((order.client_id, order.venue_order_id, order.instrument)),
             _ => None,
+        }
+    }
+
+    /// The instrument that it is about, of orders and lists.
+    pub(super) fn instrument(&self) -> Option<InstrumentId> {
+        match *self {
+            Self::CancelAll { instrument, .. }
+            | Self::CancelListed { instrument, .. }
+            | Self::OpenOrders { instrument, .. }
+            | Self::Fills { instrument, .. }
+            | Self::PositionMode(instrument)
+            | Self::FeeRate(instrument) => Some(instrument),
+            _ => self.order().map(|(_, _, instrument)| instrument),
         }
     }
 

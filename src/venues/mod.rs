@@ -10,7 +10,10 @@
 
 mod binance;
 mod bybit;
+#[cfg(test)]
+mod client_signed;
 pub mod decimal;
+mod dialect;
 mod digits;
 mod fields;
 mod flight;
@@ -47,8 +50,8 @@ pub use signing::{Scheme, signing_schemes};
 pub use universe::{UniverseError, Wanted, assemble, rules_at};
 
 use crate::types::{
-    Channel, Command, CommandKind, Costs, Events, EventsFull, InstrumentKind, InstrumentTable,
-    LimitSpec, Nanos, OrderLines, ParseUnitError, Ppb,
+    Channel, Command, CommandKind, Costs, Events, EventsFull, InstrumentId, InstrumentKind,
+    InstrumentTable, LimitSpec, Nanos, OrderLines, ParseUnitError, Ppb,
 };
 use std::fmt;
 
@@ -151,6 +154,11 @@ pub trait Connector: Send {
     /// How many frames its scanners have read; none if it has no scanner.
     fn scans(&self) -> Scans {
         Scans::default()
+    }
+
+    /// The channel that brings the book of an instrument.
+    fn book_channel(&self, _instrument: InstrumentId) -> Channel {
+        Channel::Public
     }
 
     /// Its connections for order entry, for people to see.
@@ -302,6 +310,9 @@ pub struct VenueRow {
     /// Reads the reply to `instruments_request`; unknown symbols are simply not in the list.
     pub decode_instruments:
         fn(kind: InstrumentKind, body: &mut [u8]) -> Result<Vec<InstrumentSpec>, DecodeError>,
+    /// Asks for what follows such a reply, where the venue lists in pages; none behind the last.
+    pub next_instruments:
+        fn(kind: InstrumentKind, body: &mut [u8]) -> Result<Option<PlainRequest>, DecodeError>,
     /// The venue's own symbol of an instrument, as it stands in `instruments_request`.
     pub symbol: fn(name: &InstrumentName<'_>) -> String,
     /// Fee rates of its base tier, maker and taker: what an account without a volume pays.
@@ -319,6 +330,11 @@ pub struct VenueRow {
     pub market: fn(VenueSetup) -> Result<Box<dyn Connector>, SetupError>,
     /// Connector for orders, private stream and account.
     pub trading: fn(VenueSetup) -> Result<Box<dyn Connector>, SetupError>,
+}
+
+/// [`VenueRow::next_instruments`] of venues that list everything at once.
+fn all_at_once(_: InstrumentKind, _: &mut [u8]) -> Result<Option<PlainRequest>, DecodeError> {
+    Ok(None)
 }
 
 /// The table of venues; a [`crate::types::VenueId`] is an index into it.
@@ -354,10 +370,11 @@ pub enum NoVenue {
     KindNotTraded,
 }
 
-/// Symbols of one venue to instruments: linear over a handful, or binary over many.
+/// Symbols of one venue to instruments. Where spot and perpetuals share symbols, only both together
+/// name one.
 #[derive(Clone, Debug, Default)]
 pub struct SymbolMap {
-    rows: Vec<(String, crate::types::InstrumentId)>,
+    rows: Vec<(String, u8, InstrumentId)>,
 }
 
 impl SymbolMap {
@@ -366,7 +383,7 @@ impl SymbolMap {
     pub fn new(instruments: &InstrumentTable, venue: crate::types::VenueId) -> Self {
         let mut rows: Vec<_> = instruments
             .of_venue(venue)
-            .map(|instrument| (instrument.symbol.clone(), instrument.id))
+            .map(|instrument| (instrument.symbol.clone(), instrument.kind as u8, instrument.id))
             .collect();
         rows.sort();
         Self { rows }
@@ -374,10 +391,17 @@ impl SymbolMap {
 
     /// The instrument with this symbol.
     #[inline]
-    pub fn find(&self, symbol: &str) -> Result<crate::types::InstrumentId, DecodeError> {
-        self.rows
-            .binary_search_by(|(known, _)| known.as_str().cmp(symbol))
-            .map(|index| self.rows[index].1)
-            .map_err(|_| DecodeError::UnknownSymbol)
+    pub fn find(&self, symbol: &str) -> Result<InstrumentId, DecodeError> {
+        let found = self.rows.binary_search_by(|(known, ..)| known.as_str().cmp(symbol));
+        found.map(|index| self.rows[index].2).map_err(|_| DecodeError::UnknownSymbol)
+    }
+
+    /// The instrument of this kind with this symbol.
+    #[inline]
+    pub fn find_of(&self, kind: InstrumentKind, symbol: &str) -> Result<InstrumentId, DecodeError> {
+        let found = self.rows.binary_search_by(|(known, of, _)| {
+            known.as_str().cmp(symbol).then_with(|| of.cmp(&(kind as u8)))
+        });
+        found.map(|index| self.rows[index].2).map_err(|_| DecodeError::UnknownSymbol)
     }
 }

@@ -1,4 +1,5 @@
-//! The market-data connector of venues with one public socket: REST serves the venue's clock alone.
+//! The market-data connector of venues that push all of it on public sockets: one for everything, or
+//! one for each part of the instruments. REST serves the venue's clock alone.
 //!
 //! What is subscribed is kept by `subscriptions.rs`; what a frame means is the venue's affair
 //! ([`PublicWire`]).
@@ -11,9 +12,11 @@ use super::{
     ChannelSpec, Connector, DecodeError, EncodeError, Outbox, Parser, RequestId, Response, Scans,
     Value,
 };
-use crate::types::{Channel, Command, CommandKind, Event, Events, Nanos, Readiness, VenueNotice};
+use crate::types::{
+    Channel, Command, CommandKind, Event, Events, InstrumentId, Nanos, Readiness, VenueNotice,
+};
 
-/// The frames of one venue's public socket.
+/// The frames of one public socket.
 pub(super) trait PublicWire: Send {
     /// Reads a data frame of a known shape; `None`, with `events` as before, if it is of another.
     fn scan(
@@ -44,14 +47,21 @@ pub(super) trait PublicWire: Send {
     fn blocked_ns(status: u16) -> Option<u64>;
 }
 
+/// One public socket.
+pub(super) struct PublicSocket<W> {
+    pub(super) wire: W,
+    pub(super) url: String,
+    /// What is wanted on it; names its channel.
+    pub(super) subscriptions: Subscriptions,
+    pub(super) heartbeat: Heartbeat,
+}
+
 /// See the module's comment.
 pub(super) struct PublicConnector<W> {
-    wire: W,
+    sockets: Vec<PublicSocket<W>>,
     parser: Parser,
     scans: Scans,
     channels: Vec<ChannelSpec>,
-    subscriptions: Subscriptions,
-    heartbeat: Heartbeat,
     clock: VenueClock,
     last_probe: u64,
     /// When to be called next; recomputed whenever a deadline may have moved.
@@ -59,38 +69,45 @@ pub(super) struct PublicConnector<W> {
 }
 
 impl<W: PublicWire> PublicConnector<W> {
-    /// `urls` are those of the socket and of REST.
+    /// `urls` are those of the only socket and of REST.
     pub(super) fn new(
         wire: W,
         subscriptions: Subscriptions,
-        urls: [String; 2],
+        [url, rest]: [String; 2],
         heartbeat: Heartbeat,
         clock: VenueClock,
     ) -> Self {
-        let [public, rest] = urls;
-        let channels = vec![
-            ChannelSpec { channel: Channel::Public, url: public },
-            ChannelSpec { channel: Channel::Rest, url: rest },
-        ];
+        Self::of(vec![PublicSocket { wire, url, subscriptions, heartbeat }], rest, clock)
+    }
+
+    /// Of several sockets, each with a channel of its own.
+    pub(super) fn of(sockets: Vec<PublicSocket<W>>, rest: String, clock: VenueClock) -> Self {
+        let spec = |socket: &PublicSocket<W>| ChannelSpec {
+            channel: socket.subscriptions.channel(),
+            url: socket.url.clone(),
+        };
+        let mut channels: Vec<ChannelSpec> = sockets.iter().map(spec).collect();
+        channels.push(ChannelSpec { channel: Channel::Rest, url: rest });
         Self {
-            wire,
+            sockets,
             parser: Parser::new(),
             scans: Scans::default(),
             channels,
-            subscriptions,
-            heartbeat,
             clock,
             last_probe: 0,
             wake: None,
         }
     }
 
+    fn socket(&mut self, channel: Channel) -> Option<&mut PublicSocket<W>> {
+        self.sockets.iter_mut().find(|socket| socket.subscriptions.channel() == channel)
+    }
+
     fn rewake(&mut self) {
-        self.wake = earliest([
-            self.subscriptions.deadline(),
-            self.heartbeat.deadline(),
-            self.clock.deadline(),
-        ]);
+        let sockets = self.sockets.iter().filter_map(|socket| {
+            earliest([socket.subscriptions.deadline(), socket.heartbeat.deadline()])
+        });
+        self.wake = earliest([sockets.min(), self.clock.deadline()]);
     }
 
     /// Everything that is due. A full outbox leaves deadlines standing: the agent drains it and
@@ -100,8 +117,10 @@ impl<W: PublicWire> PublicConnector<W> {
         if self.clock.try_probe(id, now, out) == Ok(true) {
             self.last_probe = id.0;
         }
-        let _ = self.heartbeat.try_ping(Channel::Public, now, out);
-        self.subscriptions.run(now, out, events);
+        for socket in &mut self.sockets {
+            let _ = socket.heartbeat.try_ping(socket.subscriptions.channel(), now, out);
+            socket.subscriptions.run(now, out, events);
+        }
         self.rewake();
     }
 }
@@ -112,29 +131,27 @@ impl<W: PublicWire> Connector for PublicConnector<W> {
     }
 
     fn on_open(&mut self, channel: Channel, now: Nanos, out: &mut Outbox, events: &mut Events) {
-        let readiness = match channel {
-            Channel::Public => {
-                self.heartbeat.start(now);
-                self.subscriptions.on_open(now)
-            }
-            Channel::Rest => {
-                self.clock.on_open(now);
-                Readiness::Ready
-            }
-            _ => return,
+        let readiness = if channel == Channel::Rest {
+            self.clock.on_open(now);
+            Readiness::Ready
+        } else if let Some(socket) = self.socket(channel) {
+            socket.heartbeat.start(now);
+            socket.subscriptions.on_open(now)
+        } else {
+            return;
         };
         notice(events, VenueNotice::Readiness(channel, readiness));
         self.run(now, out, events);
     }
 
     fn on_close(&mut self, channel: Channel, now: Nanos, events: &mut Events) {
-        match channel {
-            Channel::Public => {
-                self.heartbeat.stop();
-                self.subscriptions.on_close(now);
-            }
-            Channel::Rest => self.clock.on_close(),
-            _ => return,
+        if channel == Channel::Rest {
+            self.clock.on_close();
+        } else if let Some(socket) = self.socket(channel) {
+            socket.heartbeat.stop();
+            socket.subscriptions.on_close(now);
+        } else {
+            return;
         }
         notice(events, VenueNotice::Readiness(channel, Readiness::Down));
         self.rewake();
@@ -148,14 +165,13 @@ impl<W: PublicWire> Connector for PublicConnector<W> {
         out: &mut Outbox,
         events: &mut Events,
     ) -> Result<(), DecodeError> {
-        if channel != Channel::Public {
-            return Err(DecodeError::UnknownKind);
-        }
-        self.heartbeat.on_frame();
+        let is_on = |socket: &&mut PublicSocket<W>| socket.subscriptions.channel() == channel;
+        let socket = self.sockets.iter_mut().find(is_on).ok_or(DecodeError::UnknownKind)?;
+        socket.heartbeat.on_frame();
         if W::is_plain_pong(frame) {
             return Ok(());
         }
-        let (wire, subscriptions) = (&mut self.wire, &mut self.subscriptions);
+        let (wire, subscriptions) = (&mut socket.wire, &mut socket.subscriptions);
         let scanned = wire.scan(frame, subscriptions, events);
         let moved = match self.scans.count(scanned) {
             Some((at, scanned)) => {
@@ -218,14 +234,22 @@ impl<W: PublicWire> Connector for PublicConnector<W> {
         else {
             return Err(EncodeError::Unsupported);
         };
-        let at = self.subscriptions.position(id).ok_or(EncodeError::UnknownInstrument)?;
+        let streams = self.sockets.iter_mut().map(|socket| &mut socket.subscriptions);
+        let found = streams.filter_map(|streams| Some((streams.position(id)?, streams))).next();
+        let (at, streams) = found.ok_or(EncodeError::UnknownInstrument)?;
         match command.kind {
-            CommandKind::Subscribe(_) => self.subscriptions.subscribe(at, now),
-            CommandKind::Unsubscribe(_) => self.subscriptions.unsubscribe(at, out)?,
-            _ => self.subscriptions.resync(at, now, out)?,
+            CommandKind::Subscribe(_) => streams.subscribe(at, now),
+            CommandKind::Unsubscribe(_) => streams.unsubscribe(at, out)?,
+            _ => streams.resync(at, now, out)?,
         }
         self.run(now, out, events);
         Ok(())
+    }
+
+    fn book_channel(&self, id: InstrumentId) -> Channel {
+        let streams = self.sockets.iter().map(|socket| &socket.subscriptions);
+        let brings = streams.filter(|streams| streams.position(id).is_some());
+        brings.map(Subscriptions::channel).next().unwrap_or(Channel::Public)
     }
 
     fn scans(&self) -> Scans {

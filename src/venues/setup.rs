@@ -136,6 +136,11 @@ pub enum SetupError {
     NoCredentials,
     /// The secret is not what its first line says.
     BadSecret(&'static str),
+    /// The dead-man switch of so many instruments would take too much of the venue's limits; the
+    /// shortest window in seconds.
+    DeadManTooShort(u32),
+    /// An address that cannot serve what is configured.
+    BadAddress(&'static str),
 }
 
 impl fmt::Display for SetupError {
@@ -143,7 +148,13 @@ impl fmt::Display for SetupError {
         match self {
             Self::MixedKinds => f.write_str("spot and perpetuals of one venue at the same time"),
             Self::NoCredentials => f.write_str("no API key and secret are configured"),
+            Self::BadAddress(why) => write!(f, "the address cannot be used: {why}"),
             Self::BadSecret(why) => write!(f, "the API secret cannot be used: {why}"),
+            Self::DeadManTooShort(least) => write!(
+                f,
+                "dead_man_switch_s is too short: with so many instruments at least {least}, or \
+                 setting it anew takes too much of the venue's rate limit"
+            ),
         }
     }
 }

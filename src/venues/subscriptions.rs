@@ -1,4 +1,4 @@
-//! Subscriptions of the public socket: what was asked for, what came, what to ask for again.
+//! Subscriptions of a public socket: what was asked for, what came, what to ask for again.
 //!
 //! For venues that push snapshot and deltas on one socket. How a request is written is the venue's
 //! affair ([`Dialect`]). Several instruments share a request, or one needs several ([`Habits`]). One
@@ -7,84 +7,17 @@
 
 #![forbid(unsafe_code)]
 
+pub(super) use super::dialect::{Ask, Control, Dialect, Habits, Scanned};
+
 use super::{DecodeError, Outbox, OutboxFull, VenueSetup};
 use crate::types::{
-    Channel, DepthKind, DepthUpdate, Event, Events, Instrument, InstrumentId, InstrumentStatus,
-    Nanos, Readiness, VenueNotice,
+    Channel, DepthKind, Event, Events, Instrument, InstrumentId, InstrumentStatus, Nanos,
+    Readiness, VenueNotice,
 };
 
 const SECOND_NS: u64 = 1_000_000_000;
 const RETRY_MIN_NS: u64 = SECOND_NS;
 const RETRY_MAX_NS: u64 = 60 * SECOND_NS;
-
-/// How a venue writes a request, and how many instruments one holds.
-#[derive(Clone, Copy)]
-pub(super) struct Dialect {
-    pub(super) group_max: usize,
-    /// Levels of the depth topic, as it is written.
-    pub(super) depth: &'static str,
-    pub(super) write: fn(&mut Vec<u8>, &Ask<'_>, &mut dyn Iterator<Item = &Instrument>),
-}
-
-/// What venues do differently besides.
-#[derive(Clone, Copy)]
-pub(super) struct Habits {
-    /// Frames that ask for all of one instrument, the first of them for its depth. More than one only
-    /// where a request holds one instrument.
-    pub(super) parts: fn(&Instrument) -> usize,
-    /// The top comes at once; elsewhere only when it changes.
-    pub(super) sends_top: bool,
-    /// Depth that is silent for longer is asked for anew; 0: it may be silent.
-    pub(super) quiet_ns: u64,
-}
-
-impl Default for Habits {
-    fn default() -> Self {
-        Self { parts: |_| 1, sends_top: true, quiet_ns: 0 }
-    }
-}
-
-/// What a request asks for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ask<'a> {
-    /// `subscribe` or `unsubscribe`.
-    pub(super) op: &'a str,
-    pub(super) request: u64,
-    pub(super) depth: &'static str,
-    /// The depth alone, without top and trades.
-    pub(super) depth_only: bool,
-    /// Which of the frames that ask together, from 0.
-    pub(super) part: usize,
-}
-
-/// What a frame of market data was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scanned {
-    Depth(DepthUpdate),
-    /// The same, but the top that came before it must have been told of anew and was not.
-    Suspect(DepthUpdate),
-    /// Depth that is no news.
-    Repeated,
-    Top,
-    Trades,
-    /// Mark price, index or funding.
-    Perpetual,
-}
-
-/// What a frame without data says about a subscription.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Control<'a> {
-    /// Answer to a ping.
-    Pong,
-    /// A subscribe request was taken.
-    Subscribed(Option<u64>),
-    /// A subscribe request was refused; the text may name the topic, the number may be absent.
-    Refused(Option<u64>, &'a str),
-    /// Answer to an unsubscribe request; a refusal means that there was nothing to stop.
-    Unsubscribed,
-    /// The venue will close the connection: replace it.
-    Closing,
-}
 
 /// How far the subscription of one instrument has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +54,7 @@ struct Stream {
 pub(super) struct Subscriptions {
     /// In order of their symbols.
     streams: Vec<Stream>,
+    channel: Channel,
     dialect: Dialect,
     habits: Habits,
     first_message_ns: u64,
@@ -130,8 +64,20 @@ pub(super) struct Subscriptions {
 }
 
 impl Subscriptions {
+    /// Of all instruments of the venue.
     pub(super) fn new(setup: &VenueSetup, dialect: Dialect) -> Self {
-        let streams = setup.instruments.of_venue(setup.venue).map(|instrument| Stream {
+        Self::of(setup, dialect, Channel::Public, |_| true)
+    }
+
+    /// Of those that this channel brings.
+    pub(super) fn of(
+        setup: &VenueSetup,
+        dialect: Dialect,
+        channel: Channel,
+        brings: impl Fn(&Instrument) -> bool,
+    ) -> Self {
+        let ours = setup.instruments.of_venue(setup.venue).filter(|row| brings(row));
+        let streams = ours.map(|instrument| Stream {
             instrument: instrument.clone(),
             phase: Phase::Off,
             depth_seen: false,
@@ -146,6 +92,7 @@ impl Subscriptions {
         streams.sort_by(|a, b| a.instrument.symbol.cmp(&b.instrument.symbol));
         Self {
             streams,
+            channel,
             dialect,
             habits: Habits::default(),
             first_message_ns: u64::from(setup.first_message_timeout_ms) * 1_000_000,
@@ -153,6 +100,12 @@ impl Subscriptions {
             ready: false,
             last_request: 0,
         }
+    }
+
+    /// Where they come from.
+    #[inline]
+    pub(super) fn channel(&self) -> Channel {
+        self.channel
     }
 
     /// The same for a venue of other habits.
@@ -301,7 +254,7 @@ impl Subscriptions {
         for part in 0..parts {
             let ask = Ask { op, request, depth, depth_only, part };
             let mut instruments = chosen.iter().map(|&at| &self.streams[at].instrument);
-            out.frame(Channel::Public, |frame| write(frame, &ask, &mut instruments))?;
+            out.frame(self.channel, |frame| write(frame, &ask, &mut instruments))?;
         }
         Ok(())
     }
@@ -341,7 +294,7 @@ impl Subscriptions {
         match control {
             Control::Subscribed(_) => self.set_ready(events)?,
             Control::Pong | Control::Unsubscribed => {}
-            Control::Closing => notice(events, VenueNotice::ShutdownAnnounced(Channel::Public)),
+            Control::Closing => notice(events, VenueNotice::ShutdownAnnounced(self.channel)),
             Control::Refused(request, text) => self.on_refused(request, text, now, events),
         }
         Ok(())
@@ -384,7 +337,7 @@ impl Subscriptions {
             return Ok(());
         }
         self.ready = true;
-        Ok(events.push(Event::Notice(VenueNotice::Readiness(Channel::Public, Readiness::Ready)))?)
+        Ok(events.push(Event::Notice(VenueNotice::Readiness(self.channel, Readiness::Ready)))?)
     }
 
     /// The instrument with this index, if its data is wanted.

@@ -23,6 +23,10 @@ fn setup(over_rest: bool) -> VenueSetup {
         scale: Scale { price_decimals: 2, qty_decimals: 6 },
         ..Instrument::default()
     });
+    setup_of(venue, table, over_rest)
+}
+
+fn setup_of(venue: VenueId, table: InstrumentTable, over_rest: bool) -> VenueSetup {
     VenueSetup {
         venue,
         endpoints: venues::Endpoints::default(),
@@ -113,6 +117,53 @@ fn count(mut step: impl FnMut()) -> u64 {
         step();
     }
     allocations(|| (0..1000).for_each(|_| step()))
+}
+
+/// Spot and perpetual of one symbol.
+fn both() -> VenueSetup {
+    let spot = setup(false);
+    let mut table = (*spot.instruments).clone();
+    let perpetual = table.get(BTC).unwrap().clone();
+    let (kind, settle) = (InstrumentKind::LinearPerpetual, perpetual.quote);
+    table.add(Instrument { kind, settle, ..perpetual });
+    setup_of(spot.venue, table, false)
+}
+
+#[test]
+fn perpetuals_do_not_allocate_either() {
+    const PERPETUAL: InstrumentId = InstrumentId(1);
+    let row = &venues::VENUES[usize::from(venues::find("bybit").unwrap().0)];
+    let mut market = Bench::new((row.market)(both()).unwrap());
+    market.submit(CommandKind::Subscribe(PERPETUAL));
+    market.open(Channel::PublicMore);
+    for name in [
+        "ws_public_orderbook50_linear_snapshot",
+        "ws_public_orderbook50_linear_delta",
+        "ws_public_orderbook1_linear",
+        "ws_public_trade_linear_sweep",
+        "ws_public_tickers_linear_snapshot",
+        "ws_public_tickers_linear_delta_mark_oi",
+    ] {
+        let text = fixture(name);
+        assert_eq!(count(|| market.feed(Channel::PublicMore, &text)), 0, "{name}");
+    }
+    let mut trading = Bench::new((row.trading)(both()).unwrap());
+    trading.open(Channel::Private);
+    let as_btc = |name: &str| {
+        let text = String::from_utf8(fixture(name)).unwrap();
+        let of = |symbol: &str, text: String| text.replace(symbol, "BTCUSDT");
+        of("XRPUSDT", of("SOLUSDT", text)).into_bytes()
+    };
+    for name in [
+        "ws_private_order_linear_new",
+        "ws_private_execution_linear_two_partials",
+        "ws_private_execution_linear_taker_fill",
+        "ws_private_position_linear_open",
+        "ws_private_wallet_after_linear_fill",
+    ] {
+        let text = as_btc(name);
+        assert_eq!(count(|| trading.feed(Channel::Private, &text)), 0, "{name}");
+    }
 }
 
 fn order() -> NewOrder {

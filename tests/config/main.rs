@@ -242,6 +242,11 @@ fn wrong_limits_have_their_place() {
         assert!(complaint.starts_with(&format!("engine.toml:{}:", line(strategy))), "{complaint}");
         assert!(complaint.ends_with(message), "{complaint}");
     }
+    let seed = "seed = 7 ";
+    assert_eq!(
+        complaint(&with(seed, &format!("funding_every_s = 0\n{seed}"))),
+        format!("engine.toml:{}:19: funding_every_s = 0 must be from 1 to 86400", line(seed))
+    );
     let not_limited = Config::embedded().unwrap().not_limited().unwrap();
     assert_eq!(
         not_limited,
@@ -265,12 +270,6 @@ fn unknown_venues_and_instruments_are_named() {
         format!(
             "engine.toml:{at}:16: \"BTCUSDT@binance\" is not an instrument; expected \
              BASE/QUOTE@venue, or BASE/QUOTE:SETTLE@venue for a perpetual"
-        )
-    );
-    assert_eq!(
-        complaint(&with("[\"BTC/USDT@binance\"", "[\"BTC/USDT:USDT@bybit\"")),
-        format!(
-            "engine.toml:{at}:16: \"BTC/USDT:USDT@bybit\": perpetuals of bybit cannot be traded"
         )
     );
     let text = DEFAULT_TOML.replace("cooldown_ms = 20", "cooldown_ms = 20 # x");

@@ -31,7 +31,7 @@ fn shapes_of_every_product_are_scanned() {
                 .unwrap();
         assert_eq!(decoder.compare(text.as_bytes()).0, Some(kind), "{text}");
     };
-    use FrameKind::{Depth, Top, Trade};
+    use FrameKind::{Depth, Mark, Top, Trade};
     is(
         4,
         Top,
@@ -141,6 +141,16 @@ fn shapes_of_every_product_are_scanned() {
         3,
         Trade,
         r#"{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":1774021164130,"data":[{"T":1774021164129,"s":"BTCUSDT","S":"Buy","v":"0.020","p":"69916.90","L":"ZeroMinusTick","i":"f60eae3c-d812-5c0b-ad26-8010c31c53aa","BT":false,"RPI":false,"seq":549792208812}]}"#,
+    );
+    is(
+        3,
+        Mark,
+        r#"{"topic":"tickers.BTCUSDT","type":"delta","data":{"symbol":"BTCUSDT","markPrice":"83024.60","openInterestValue":"4742241528.37","ask1Price":"83024.70"},"cs":818232113624,"ts":1790757083083}"#,
+    );
+    is(
+        3,
+        Mark,
+        r#"{"topic":"tickers.BTCPERP","type":"snapshot","data":{"symbol":"BTCPERP","markPrice":"83024.70","indexPrice":"83074.01","fundingIntervalHour":"8","nextFundingTime":"1790784000000","fundingRate":"-0.00007774","preQty":""},"cs":818232112541,"ts":1790757082283}"#,
     );
 }
 

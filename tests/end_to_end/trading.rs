@@ -120,9 +120,21 @@ fn pulled_plugs_are_put_back_and_nothing_is_counted_twice() {
 /// in the end.
 #[test]
 fn a_swap_is_traded_against_spot_through_every_fault() {
+    let watched = "watchlist = [\"ETH/USDT@okx\"]";
+    swap_against_spot("okx", watched);
+}
+
+/// The same where spot and perpetual of the venue have one symbol, and a public socket each.
+#[test]
+fn a_perpetual_of_a_unified_account_is_traded_against_spot_through_every_fault() {
+    let watched = "watchlist = [\"ETH/USDT@bybit\", \"ETH/USDT:USDT@bybit\"]";
+    swap_against_spot("bybit", watched);
+}
+
+fn swap_against_spot(venue: &str, watched: &str) {
     let folder = Folder::new();
     let fault = |after: u32, kind: &str| {
-        format!("\n[[sim.fault]]\nafter_s = {after}\nvenue = \"okx\"\nkind = \"{kind}\"\n")
+        format!("\n[[sim.fault]]\nafter_s = {after}\nvenue = \"{venue}\"\nkind = \"{kind}\"\n")
     };
     let faults = [
         fault(2, "cut"),
@@ -132,14 +144,13 @@ fn a_swap_is_traded_against_spot_through_every_fault() {
         fault(7, "lose_replies"),
     ];
     let instruments = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\"]\n";
-    let all = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@okx\", \"BTC/USDT:USDT@okx\"]\n";
-    let pair = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT:USDT@okx\"]\n";
+    let all = format!(
+        "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@{venue}\", \"BTC/USDT:USDT@{venue}\"]\n"
+    );
+    let pair = format!("instruments = [\"BTC/USDT@binance\", \"BTC/USDT:USDT@{venue}\"]\n");
     let changes = [
         (format!("{instruments}\n"), format!("{all}\n")),
-        (
-            "watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]".to_owned(),
-            "watchlist = [\"ETH/USDT@okx\"]".to_owned(),
-        ),
+        ("watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]".to_owned(), watched.to_owned()),
         (format!("{instruments}spread_min"), format!("{pair}spread_min")),
     ];
     let changes: Vec<_> = changes.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
@@ -189,7 +200,6 @@ fn one_strategy_trades_over_four_venues_and_the_ledgers_agree() {
         (two, four),
         ("watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]", "watchlist = []"),
         (&strategy.0, &strategy.1),
-        ("naked_ms_max = 500 ", "naked_ms_max = 0 "),
         ("# funding_every_s = 60", "funding_every_s = 3"),
     ];
     folder.config(&changes, "");

@@ -107,5 +107,8 @@ fn an_order_at_bybit_is_made_smaller() {
 
 #[test]
 fn an_order_for_a_perpetual_is_made_smaller() {
-    an_order_is_made_smaller("BTC/USDT:USDT@binance", &futures_config(&["amender"]));
+    an_order_is_made_smaller(
+        "BTC/USDT:USDT@binance",
+        &futures_config("BTC/USDT:USDT@binance", &["amender"]),
+    );
 }

@@ -11,10 +11,29 @@ use stoop::sim::{EmbeddedOptions, Fault};
 use stoop::strategy::prelude::*;
 use stoop::types::{OrderState, ReportKind, VenueId};
 
-const NAME: &str = "BTC/USDT:USDT@binance";
+/// Where a test trades: the instrument, its venue, and paths of connections that are cut one by one.
+struct Place {
+    name: &'static str,
+    venue: &'static str,
+    paths: [&'static str; 3],
+}
+
+const BINANCE: Place = Place {
+    name: "BTC/USDT:USDT@binance",
+    venue: "binance_usdm",
+    paths: ["/private", "/ws-fapi", "/market"],
+};
+
+/// A unified account: the same wallet is for spot.
+const BYBIT: Place = Place {
+    name: "BTC/USDT:USDT@bybit",
+    venue: "bybit",
+    paths: ["/private", "/trade", "/public/linear"],
+};
 
 /// Buys, sells a part of it, and sells the rest and as much again: short in the end.
 struct Trader {
+    name: &'static str,
     instrument: Option<InstrumentRef>,
     /// Orders that were filled.
     filled: Arc<AtomicU64>,
@@ -29,7 +48,7 @@ const ORDERS: [(Side, &str); 3] =
 
 impl Strategy for Trader {
     fn on_start(&mut self, ctx: &mut Context) {
-        self.instrument = ctx.instrument(NAME);
+        self.instrument = ctx.instrument(self.name);
         ctx.watch(&self.instrument.unwrap()).unwrap();
     }
 
@@ -78,10 +97,24 @@ impl Strategy for Trader {
 
 #[test]
 fn positions_wallet_and_fills_are_those_of_the_venue() {
+    trade(&BINANCE);
+}
+
+#[test]
+fn so_they_are_where_one_account_is_for_spot_too() {
+    trade(&BYBIT);
+}
+
+fn trade(place: &Place) {
     let filled = Arc::new(AtomicU64::new(0));
-    let trader =
-        Trader { instrument: None, filled: filled.clone(), working: false, next: Nanos(0) };
-    let config = futures_config(&["trader"]);
+    let trader = Trader {
+        name: place.name,
+        instrument: None,
+        filled: filled.clone(),
+        working: false,
+        next: Nanos(0),
+    };
+    let config = futures_config(place.name, &["trader"]);
     let own: Own = vec![("trader".to_owned(), Box::new(trader))];
     let started = start_with(&config, own, &EmbeddedOptions::default()).unwrap();
     let begun = Instant::now();
@@ -92,7 +125,7 @@ fn positions_wallet_and_fills_are_those_of_the_venue() {
     std::thread::sleep(Duration::from_millis(300));
     let key = started.setups[0].credentials.as_ref().unwrap().key.clone();
     let venue: VenueId = config.venues[0].venue;
-    let ledger = started.sim.ledger("binance_usdm", &key).unwrap();
+    let ledger = started.sim.ledger(place.venue, &key).unwrap();
     let instruments = started.setups[0].instruments.clone();
     let last = stop(started.engine, started.sim);
     let lines: Vec<_> = started.lines.try_iter().map(|line| line.text).collect();
@@ -103,6 +136,7 @@ fn positions_wallet_and_fills_are_those_of_the_venue() {
 
 /// Buys and sells by turns, through the book, for as long as it may.
 struct Churner {
+    name: &'static str,
     instrument: Option<InstrumentRef>,
     ended: Arc<AtomicU64>,
     allowed: Arc<AtomicBool>,
@@ -112,7 +146,7 @@ struct Churner {
 
 impl Strategy for Churner {
     fn on_start(&mut self, ctx: &mut Context) {
-        self.instrument = ctx.instrument(NAME);
+        self.instrument = ctx.instrument(self.name);
         ctx.watch(&self.instrument.unwrap()).unwrap();
     }
 
@@ -147,15 +181,25 @@ impl Strategy for Churner {
 
 #[test]
 fn whatever_the_venue_loses_repeats_or_breaks_off_the_books_agree() {
+    churn(&BINANCE);
+}
+
+#[test]
+fn so_they_do_where_one_account_is_for_spot_too() {
+    churn(&BYBIT);
+}
+
+fn churn(place: &Place) {
     let (ended, allowed) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
     let churner = Churner {
+        name: place.name,
         instrument: None,
         ended: ended.clone(),
         allowed: allowed.clone(),
         working: false,
         next: Nanos(0),
     };
-    let config = futures_config(&["churner"]);
+    let config = futures_config(place.name, &["churner"]);
     let own: Own = vec![("churner".to_owned(), Box::new(churner))];
     let started = start_with(&config, own, &EmbeddedOptions::default()).unwrap();
     let sim = started.sim;
@@ -171,19 +215,19 @@ fn whatever_the_venue_loses_repeats_or_breaks_off_the_books_agree() {
     for (fault, back) in [
         (Fault::RepeatEvents(500), None),
         (Fault::LoseReplies(true), Some(Fault::LoseReplies(false))),
-        (one("/private"), None),
-        (one("/ws-fapi"), None),
-        (one("/market"), None),
+        (one(place.paths[0]), None),
+        (one(place.paths[1]), None),
+        (one(place.paths[2]), None),
         (Fault::CutMessages, None),
         (Fault::FailReplies(true), Some(Fault::FailReplies(false))),
         (Fault::CutConnections, None),
         (Fault::Restart { keep_orders: true }, None),
     ] {
         let text = format!("{fault:?}");
-        assert!(sim.fault("binance_usdm", fault));
+        assert!(sim.fault(place.venue, fault));
         std::thread::sleep(Duration::from_millis(400));
         if let Some(back) = back {
-            assert!(sim.fault("binance_usdm", back));
+            assert!(sim.fault(place.venue, back));
         }
         assert!(wait(3, PATIENCE), "after {text} it trades no more");
     }
@@ -196,7 +240,7 @@ fn whatever_the_venue_loses_repeats_or_breaks_off_the_books_agree() {
     }
     let last = started.engine.join();
     let key = started.setups[0].credentials.as_ref().unwrap().key.clone();
-    let ledger = sim.ledger("binance_usdm", &key).unwrap();
+    let ledger = sim.ledger(place.venue, &key).unwrap();
     sim.stop();
     let instruments = started.setups[0].instruments.clone();
     let found = differences(&instruments, &last, &[(config.venues[0].venue, ledger)]);

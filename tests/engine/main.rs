@@ -41,8 +41,8 @@ fn config(more: &str, own: &[&str]) -> Config {
     Config::parse_with("engine.toml", &text, own).unwrap()
 }
 
-/// The same for one venue of Binance's perpetuals.
-fn futures_config(own: &[&str]) -> Config {
+/// The same for one perpetual, of BTC.
+fn futures_config(name: &str, own: &[&str]) -> Config {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let from = DEFAULT_TOML.find("[[strategy]]").unwrap();
@@ -52,11 +52,11 @@ fn futures_config(own: &[&str]) -> Config {
         ("name = \"stoop\"", format!("name = \"futures-{}-{number}\"", std::process::id())),
         (
             "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\"]",
-            "instruments = [\"BTC/USDT:USDT@binance\"]".to_owned(),
+            format!("instruments = [\"{name}\"]"),
         ),
         (
             "watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]",
-            "watchlist = [\"ETH/USDT:USDT@binance\"]".to_owned(),
+            format!("watchlist = [\"{}\"]", name.replace("BTC", "ETH")),
         ),
     ] {
         assert!(text.contains(from), "the default holds no {from:?}");

@@ -65,32 +65,44 @@ impl Connector for Scripted {
     }
 
     fn on_deadline(&mut self, _: Nanos, _: &mut Outbox, _: &mut Events) {}
+
+    /// The first instrument has a connection of its own.
+    fn book_channel(&self, id: InstrumentId) -> Channel {
+        if id == BTC { Channel::Public } else { Channel::PublicMore }
+    }
 }
 
 /// A feed over scripted events, its region, and the way to ask for the next batch.
 fn feed(script: Vec<Vec<(Event, Vec<Level>)>>) -> (Feed, MarketView, spsc::Producer<Command>) {
-    let instruments = instruments();
-    let market = market(&instruments);
+    feed_of(&instruments(), script)
+}
+
+fn feed_of(
+    instruments: &InstrumentTable,
+    script: Vec<Vec<(Event, Vec<Level>)>>,
+) -> (Feed, MarketView, spsc::Producer<Command>) {
+    let market = market(instruments);
     let view = market.view();
     let clock = Clock::manual(NOW);
     let (log, _, _) = log::channel(64);
     let connector = Box::new(Scripted(script));
     let session = Session::open(connector, client_config(&[]).unwrap(), 64, &clock, log).unwrap();
     let (ask, control) = spsc::channel(16);
+    let book = |instrument: InstrumentId| FeedBook {
+        instrument,
+        streamed: false,
+        book: Book::new(Price(1), BookOptions::default()),
+        writer: market.book_writer(instrument).unwrap(),
+        trades: market.trade_writer(instrument).unwrap(),
+        perpetual: market.perpetual_writer(instrument).unwrap(),
+        marks: Perpetual::default(),
+        top_sequence: 0,
+        top_crossed: false,
+    };
     let parts = FeedParts {
         name: "feed:scripted".to_owned(),
         sessions: vec![session],
-        books: vec![FeedBook {
-            instrument: BTC,
-            streamed: false,
-            book: Book::new(Price(1), BookOptions::default()),
-            writer: market.book_writer(BTC).unwrap(),
-            trades: market.trade_writer(BTC).unwrap(),
-            perpetual: market.perpetual_writer(BTC).unwrap(),
-            marks: Perpetual::default(),
-            top_sequence: 0,
-            top_crossed: false,
-        }],
+        books: instruments.iter().map(|instrument| book(instrument.id)).collect(),
         health: market.health_writer(VENUE).unwrap().feed,
         latency: FeedLatency::new(&market, VENUE).unwrap(),
         control,
@@ -176,6 +188,56 @@ fn deltas_that_waited_for_the_snapshot_make_it_newer_than_the_top() {
             (BookState::Buffering, 20, 101, 103),
             (BookState::Live, 25, 100, 104),
             (BookState::Live, 25, 100, 104),
+        ]
+    );
+}
+
+/// Two connections, one for each book: what is lost on one leaves the other's book alone.
+#[test]
+fn the_loss_of_a_connection_costs_the_books_that_it_brought() {
+    use DepthKind::{Delta, Snapshot};
+    let mut both = instruments();
+    let perpetual = both.get(BTC).unwrap().clone();
+    let more = both.add(Instrument { kind: InstrumentKind::LinearPerpetual, ..perpetual });
+    let of = |(event, levels): (Event, Vec<Level>)| match event {
+        Event::Depth(update) => (Event::Depth(DepthUpdate { instrument: more, ..update }), levels),
+        other => (other, levels),
+    };
+    let tell = |channel, state| {
+        (Event::Notice(VenueNotice::Readiness(channel, state)), Vec::<Level>::new())
+    };
+    let (spot, other) = (Channel::Public, Channel::PublicMore);
+    let script = vec![
+        vec![tell(spot, Readiness::Ready), depth(Snapshot, [10, 10], 100, 102)],
+        vec![tell(other, Readiness::Ready), of(depth(Snapshot, [70, 70], 200, 202))],
+        vec![tell(other, Readiness::Down)],
+        vec![depth(Delta, [11, 11], 101, 102)],
+        vec![tell(other, Readiness::Joining)],
+        vec![of(depth(Snapshot, [90, 90], 300, 302)), tell(other, Readiness::Ready)],
+        vec![tell(spot, Readiness::Down)],
+    ];
+    let steps = script.len();
+    let (mut feed, view, mut ask) = feed_of(&both, script);
+    let states = (0..steps).map(|at| {
+        let now = NOW.plus(at as u64 * 1_000_000_000);
+        let kind = CommandKind::Subscribe(BTC);
+        assert!(ask.push(Command { tick_ns: now, ..Command::new(kind, now) }).is_ok());
+        feed.poll(now);
+        let health = view.health(VENUE).feed;
+        (view.best(BTC).state, view.best(more).state, health.state, health.reconnects)
+    });
+    use BookState::{Empty, Live, Stale};
+    use Readiness::{Joining, Ready};
+    assert_eq!(
+        states.collect::<Vec<_>>(),
+        [
+            (Live, Empty, Joining, 0),
+            (Live, Live, Ready, 0),
+            (Live, Stale, Joining, 1),
+            (Live, Stale, Joining, 1),
+            (Live, Stale, Joining, 1),
+            (Live, Live, Ready, 1),
+            (Stale, Live, Joining, 2),
         ]
     );
 }

@@ -365,6 +365,9 @@ fn the_loss_of_one_stops_nothing_and_that_of_both_makes_the_book_stale() {
     // Whichever is back first begins anew.
     twins.comes_back(1);
     twins.bring(1, [delta(20)]);
+    // It was fetched twice just now: a third time after a pause.
+    assert_eq!((twins.shown().0, twins.resyncs()), (BookState::Buffering, [1, 1]));
+    twins.passes(250 * MS);
     assert_eq!((twins.shown().0, twins.resyncs()), (BookState::Buffering, [1, 2]));
     twins.bring(1, [depth(FetchedSnapshot, [20, 20], 120, 10_000)]);
     assert_eq!(twins.shown(), (BookState::Live, 20, 120));
@@ -504,6 +507,28 @@ fn deltas_whose_ids_start_anew_on_both_are_one_resync() {
     let health = twins.health();
     assert_eq!((health.books_live, health.gaps, twins.resyncs()), (1, 1, [2, 0]));
     assert_eq!(twins.view.health(VENUE).feed.resyncs, 1);
+}
+
+#[test]
+fn a_connection_that_counts_with_other_ids_is_noticed_once_it_is_alone() {
+    let mut twins = Twins::live();
+    // The first one has gone through a change of ids that the second one was away for.
+    twins.bring(0, [delta(11)]);
+    twins.bring(0, [depth(Delta, [12, 10_003], 120, 10_000)]);
+    twins.bring(0, [depth(Delta, [10_004, 10_004], 121, 10_000)]);
+    for id in 20..200 {
+        twins.bring(1, [delta(id)]);
+    }
+    assert_eq!((twins.shown(), twins.resyncs()), ((BookState::Live, 10_004, 121), [1, 0]));
+    twins.loses(0);
+    for id in 200..264 {
+        twins.bring(1, [delta(id)]);
+    }
+    assert_eq!((twins.shown().0, twins.resyncs()), (BookState::Live, [1, 0]), "all repeated?");
+    twins.bring(1, [delta(264)]);
+    assert_eq!((twins.shown().0, twins.resyncs()), (BookState::Buffering, [1, 1]));
+    twins.bring(1, [depth(FetchedSnapshot, [264, 264], 364, 10_000)]);
+    assert_eq!(twins.shown(), (BookState::Live, 264, 364));
 }
 
 #[test]

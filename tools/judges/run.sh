@@ -4,8 +4,12 @@
 #   run.sh [STOOP | SIM]
 #
 # STOOP is the program, which is then started as `STOOP sim --json` with venues.toml, and stopped at
-# the end (default: target/release/stoop). SIM is a file with the line that it prints, for a simulator that runs
-# already. Every *_spot.py beside this file is one judge and is given that line as a file.
+# the end (default: target/release/stoop): the ledgers that it prints then are compared with what the
+# judges have added up. SIM is a file with the line that it prints first, for a simulator that runs
+# already, whose ledgers are not compared. Judges of one venue run one after the other, venues at the
+# same time.
+#
+# First of all, without a simulator: what the clients sign is what the golden files say (signed.py).
 #
 # Exit code 0 if all judges are content, or if they cannot run here, which is said in a line that
 # starts with `judges: skipped:`. STOOP_JUDGES_VENV names the virtual environment (default:
@@ -17,7 +21,7 @@ root=$(CDPATH='' cd -- "$here/../.." && pwd)
 subject=${1:-$root/target/release/stoop}
 venv=${STOOP_JUDGES_VENV:-$root/target/judges}
 pid=
-sim=
+work=
 
 skip() {
     echo "judges: skipped: $1"
@@ -30,7 +34,7 @@ finish() {
         kill "$pid" 2>/dev/null || true
         wait "$pid" 2>/dev/null || true
     fi
-    if [ -n "$pid" ] && [ -n "$sim" ]; then rm -f "$sim"; fi
+    if [ -n "$work" ]; then rm -rf "$work"; fi
 }
 trap finish EXIT
 trap 'exit 1' INT TERM
@@ -49,7 +53,7 @@ prepare() {
 }
 
 start() {
-    sim=$(mktemp)
+    sim=$work/sim
     "$subject" sim --json --config "$here/venues.toml" >"$sim" &
     pid=$!
     tries=0
@@ -67,11 +71,32 @@ if [ ! -e "$subject" ]; then
     echo "judges: there is no $subject; build it, or name the program or a running simulator" >&2
     exit 1
 fi
-prepare
-if [ -x "$subject" ]; then start; else sim=$subject; fi
+# judge NAME...: one after the other
+judge() {
+    for name in "$@"; do
+        "$venv/bin/python" "$here/$name.py" "$sim" "$work/sums" || return 1
+    done
+}
 
+prepare
+export PYTHONDONTWRITEBYTECODE=1
 failed=0
-for judge in "$here"/*_spot.py; do
-    "$venv/bin/python" "$judge" "$sim" || failed=1
-done
+"$venv/bin/python" "$here/signed.py" || failed=1
+
+work=$(mktemp -d)
+mkdir "$work/sums"
+if [ -x "$subject" ]; then start; else sim=$subject; fi
+judge binance_spot & running=$!
+judge binance_usdm & running="$running $!"
+judge bybit_spot bybit_linear & running="$running $!"
+judge okx_all & running="$running $!"
+judge hyperliquid_all & running="$running $!"
+for one in $running; do wait "$one" || failed=1; done
+
+if [ -n "$pid" ] && [ "$failed" -eq 0 ]; then
+    kill "$pid"
+    wait "$pid" || failed=1
+    pid=
+    "$venv/bin/python" "$here/compare.py" "$work/sums" "$sim" || failed=1
+fi
 exit "$failed"

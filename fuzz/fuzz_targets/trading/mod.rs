@@ -340,7 +340,10 @@ impl Desk {
             }
             b'i' => {
                 let row = &VENUES[usize::from(self.venue.0)];
-                let _ = (row.decode_instruments)(&mut rest.to_vec());
+                for &kind in row.kinds {
+                    let _ = (row.decode_instruments)(kind, &mut rest.to_vec());
+                    let _ = (row.next_instruments)(kind, &mut rest.to_vec());
+                }
             }
             b'c' => self.submit(digit),
             b'l' => {

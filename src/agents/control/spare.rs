@@ -33,10 +33,15 @@ pub struct Spare {
     emergency: Emergency,
     reports: SyncSender<Event>,
     ready: [bool; Channel::COUNT],
+    /// First poll.
+    since: Option<Nanos>,
     log: Log,
 }
 
 const STEPS_PER_POLL: usize = 64;
+/// So long the connection has to become ready. Then cancels are tried all the same: some venues take
+/// them before they take orders, and what they do not take is sent again.
+const PATIENCE_NS: u64 = 2_000_000_000;
 
 impl Spare {
     /// Connects at its first polls.
@@ -47,6 +52,7 @@ impl Spare {
             emergency: Emergency::new(&plan.instruments),
             reports: plan.reports.clone(),
             ready: [false; Channel::COUNT],
+            since: None,
             log,
         })
     }
@@ -78,7 +84,9 @@ impl Spare {
         }
         let channels = self.session.channels();
         let needed = |channel| channels.contains(&Some(channel));
-        if Channel::enough(needed, |channel| self.ready[channel.index()]) {
+        let since = *self.since.get_or_insert(now);
+        let ready = Channel::enough(needed, |channel| self.ready[channel.index()]);
+        if ready || now.since(since) >= PATIENCE_NS {
             self.cancel(now);
         }
     }

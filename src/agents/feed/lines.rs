@@ -16,7 +16,8 @@ use crate::types::{BookState, DepthKind, DepthUpdate, Nanos};
 /// How long what lies behind a hole is held back for the other connection to close it. Copies come
 /// within milliseconds of each other; a book that stands still for longer had better be fetched.
 pub(super) const HOLD_NS: u64 = 100_000_000;
-/// A connection repeats itself now and then; one that does nothing else has started its ids anew.
+/// A connection repeats itself now and then, or what the other one has brought before it was lost; one
+/// that does nothing else counts with other ids.
 const REPEATED_MAX: u32 = 64;
 
 /// How far the deltas of one instrument have come on one connection since it was opened.
@@ -38,6 +39,8 @@ struct Shared {
     depth: Arrivals,
     tops: Arrivals,
     prints: Prints,
+    /// Connections that bring it are open.
+    open: [bool; FEED_LINES],
     /// Whose top is shown: it alone may repeat its sequence.
     top_line: usize,
     /// Who was asked for a snapshot that has not come yet.
@@ -80,8 +83,7 @@ struct Hold {
 pub(super) struct Lines {
     books: Vec<Shared>,
     counts: [Counts; FEED_LINES],
-    /// Connections that are open, and those whose requests have a way.
-    open: [bool; FEED_LINES],
+    /// Connections whose requests have a way.
     rest: [bool; FEED_LINES],
     holding: Vec<Hold>,
 }
@@ -94,6 +96,7 @@ impl Lines {
             depth: Arrivals::default(),
             tops: Arrivals::default(),
             prints: Prints::default(),
+            open: [false; FEED_LINES],
             top_line: 0,
             fetcher: None,
             filled: 0,
@@ -101,7 +104,6 @@ impl Lines {
         Self {
             books: (0..books).map(shared).collect(),
             counts: Default::default(),
-            open: [false; FEED_LINES],
             rest: [false; FEED_LINES],
             holding: Vec::with_capacity(books),
         }
@@ -112,18 +114,18 @@ impl Lines {
         self.rest[line] = up;
     }
 
-    /// Its market data flows, or is about to.
-    pub fn set_open(&mut self, line: usize) {
-        self.open[line] = true;
+    /// Market data of a book flows there, or is about to.
+    pub fn set_open(&mut self, at: usize, line: usize) {
+        self.books[at].open[line] = true;
     }
 
-    /// A connection is lost. What it has brought stays known: copies of it may still come.
-    pub fn on_lost(&mut self, line: usize) {
-        self.open[line] = false;
-        for book in &mut self.books {
-            book.progress[line] = Progress::default();
-            book.prints.on_lost(line);
-        }
+    /// A connection brings a book no more. What it has brought stays known: copies of it may still
+    /// come.
+    pub fn on_lost(&mut self, at: usize, line: usize) {
+        let book = &mut self.books[at];
+        book.open[line] = false;
+        book.progress[line] = Progress::default();
+        book.prints.on_lost(line);
     }
 
     /// Whether some connection has brought deltas of this book since it was opened.
@@ -159,22 +161,33 @@ impl Lines {
             DepthKind::Delta if update.is_empty() => return false,
             DepthKind::Delta => {}
         }
-        if back {
+        // The connection that made the book may have counted on from other ids: once it is lost, all
+        // that comes stays behind the book.
+        let alone = !shared.open[1 - line.min(1)];
+        let behind = alone && book.state() == BookState::Live && update.last_id <= book.id();
+        if back || behind {
             let applied = book.counters().applied;
             if known.repeated == 0 || known.applied != applied {
                 // Where the book goes on, the other connection was here before this one.
                 (known.repeated, known.applied) = (0, applied);
             }
             known.repeated += 1;
-            if known.repeated <= REPEATED_MAX {
-                return false;
-            }
-            shared.depth.clear();
-        } else if known.newest > 0 && update.first_id > known.newest + 1 {
+        } else {
+            known.repeated = 0;
+        }
+        let anew = known.repeated > REPEATED_MAX;
+        if back && !anew {
+            return false;
+        }
+        if !back && known.newest > 0 && update.first_id > known.newest + 1 {
             self.counts[line].missed += 1;
         }
-        (known.newest, known.sequence, known.repeated) = (update.last_id, update.sequence, 0);
-        back
+        if anew {
+            shared.depth.clear();
+            known.repeated = 0;
+        }
+        (known.newest, known.sequence) = (update.last_id, update.sequence);
+        anew
     }
 
     /// What became of a depth message; `recv_ns` is when it arrived.
@@ -236,7 +249,7 @@ impl Lines {
     ) -> bool {
         let shared = &mut self.books[at];
         self.counts[line].arrived(shared.tops.note(line, sequence, recv_ns));
-        let own = shared.top_line == line || !self.open[shared.top_line];
+        let own = shared.top_line == line || !shared.open[shared.top_line];
         let taken = sequence > shown || (sequence == shown && own);
         if taken {
             shared.top_line = line;
@@ -271,7 +284,7 @@ impl Lines {
             .fetcher
             .or_else(|| all.clone().filter(brings).find(|line| self.rest[*line]))
             .or_else(|| all.clone().find(brings))
-            .or_else(|| all.clone().find(|line| self.open[*line]));
+            .or_else(|| all.clone().find(|line| shared.open[*line]));
         shared.fetcher = chosen;
         chosen
     }

@@ -3,17 +3,56 @@
 #![forbid(unsafe_code)]
 
 use super::{Feed, FeedBook};
-use crate::shm::FeedLine;
-use crate::types::{BookState, Channel, Nanos, Readiness, VenueNotice};
+use crate::shm::{FEED_LINES, FeedLine};
+use crate::types::{BookState, Channel, InstrumentId, Nanos, Readiness, VenueNotice};
 
 /// How often health is published if nothing changes.
 const HEALTH_EVERY_NS: u64 = 100_000_000;
 
+/// Which connections of a line bring books, and how far each has come. A venue may bring some books
+/// on one connection and some on another; one that brings no book is not looked at.
+pub(super) struct Sources {
+    /// By book.
+    channels: Vec<Channel>,
+    /// By line, then channel.
+    states: [[Readiness; Channel::COUNT]; FEED_LINES],
+}
+
+impl Sources {
+    pub(super) fn new(
+        books: impl Iterator<Item = InstrumentId>,
+        of: impl Fn(InstrumentId) -> Channel,
+    ) -> Self {
+        let states = [[Readiness::Down; Channel::COUNT]; FEED_LINES];
+        Self { channels: books.map(of).collect(), states }
+    }
+
+    /// Whether a channel brings any book. Without books it is the first one that counts.
+    pub(super) fn has(&self, channel: Channel) -> bool {
+        match self.channels.is_empty() {
+            true => channel == Channel::Public,
+            false => self.channels.contains(&channel),
+        }
+    }
+
+    fn brings(&self, channel: Channel, at: usize) -> bool {
+        self.channels.get(at) == Some(&channel)
+    }
+
+    /// What all of them together are.
+    fn of_line(&self, line: usize) -> Readiness {
+        let used = Channel::ALL.into_iter().filter(|channel| self.has(*channel));
+        let mut states = used.map(|channel| self.states[line][channel.index()]);
+        let first = states.next().unwrap_or(Readiness::Down);
+        if states.all(|state| state == first) { first } else { Readiness::Joining }
+    }
+}
+
 impl Feed {
     pub(super) fn on_notice(&mut self, line: usize, notice: &VenueNotice, now: Nanos) {
         match *notice {
-            VenueNotice::Readiness(Channel::Public, readiness) => {
-                self.on_readiness(line, readiness, now);
+            VenueNotice::Readiness(channel, readiness) if self.sources.has(channel) => {
+                self.on_readiness(line, channel, readiness, now);
             }
             VenueNotice::Readiness(Channel::Rest, readiness) => {
                 if let Some(lines) = &mut self.lines {
@@ -74,21 +113,25 @@ impl Feed {
     }
 
     /// How far the market data of a connection has come.
-    fn on_readiness(&mut self, line: usize, readiness: Readiness, now: Nanos) {
-        if readiness == Readiness::Down && self.health.lines[line].state != Readiness::Down {
-            self.on_lost(line, now);
+    fn on_readiness(&mut self, line: usize, channel: Channel, state: Readiness, now: Nanos) {
+        let before = self.sources.states[line][channel.index()];
+        if state == Readiness::Down && before != Readiness::Down {
+            self.on_lost(line, channel, now);
         }
-        if readiness != Readiness::Down
+        if state != Readiness::Down
             && let Some(lines) = &mut self.lines
         {
-            lines.set_open(line);
+            let books = 0..self.parts.books.len();
+            let brought = books.filter(|at| self.sources.brings(channel, *at));
+            brought.for_each(|at| lines.set_open(at, line));
         }
-        self.set_state(line, readiness);
+        self.set_state(line, channel, state);
     }
 
-    fn set_state(&mut self, line: usize, readiness: Readiness) {
+    fn set_state(&mut self, line: usize, channel: Channel, state: Readiness) {
+        self.sources.states[line][channel.index()] = state;
         let all = &mut self.health.lines[..self.parts.sessions.len()];
-        all[line].state = readiness;
+        all[line].state = self.sources.of_line(line);
         let is_ready = |line: &&FeedLine| line.state == Readiness::Ready;
         let is_down = |line: &FeedLine| line.state == Readiness::Down;
         self.health.state = match all.iter().find(is_ready) {
@@ -103,16 +146,17 @@ impl Feed {
         }
     }
 
-    /// A connection is lost: every book that no other one brings is old from this moment on.
-    pub(super) fn on_lost(&mut self, line: usize, now: Nanos) {
+    /// A connection is lost: every book of its that no other one brings is old from this moment on.
+    pub(super) fn on_lost(&mut self, line: usize, channel: Channel, now: Nanos) {
         self.health.reconnects += 1;
         self.health.lines[line].reconnects += 1;
-        self.set_state(line, Readiness::Down);
-        if let Some(lines) = &mut self.lines {
-            lines.on_lost(line);
-        }
+        self.set_state(line, channel, Readiness::Down);
         for (at, book) in self.parts.books.iter_mut().enumerate() {
+            if !self.sources.brings(channel, at) {
+                continue;
+            }
             if let Some(lines) = &mut self.lines {
+                lines.on_lost(at, line);
                 if lines.is_fed(at) {
                     continue;
                 }

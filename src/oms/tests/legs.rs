@@ -644,6 +644,14 @@ fn contracts_that_cannot_be_kept_are_refused() {
     let mixed = [legs()[0], Leg { instrument: eth, ..legs()[1] }];
     assert!(bench.signal_with(&mixed, CONTRACT).is_empty());
     assert_eq!(bench.out.reports[0].1.risk, RiskReject::BadSignal as u8);
+    let mut dollars = table();
+    let usd = dollars.assets.intern("USD");
+    let other = Instrument { quote: usd, ..dollars.get(B).unwrap().clone() };
+    let other = Instrument { name: "BTC/USD@b".to_owned(), ..other };
+    let id = dollars.add(other);
+    let mut bench_of_two = Bench::over(options(), dollars);
+    let quotes = [legs()[0], Leg { instrument: id, ..legs()[1] }];
+    assert_eq!(bench_of_two.signal_with(&quotes, CONTRACT).len(), 2, "one underlying is enough");
     let negative = Contract { naked_qty_max: Qty(-1), ..CONTRACT };
     assert!(bench.signal_with(&legs(), negative).is_empty());
     let market = |leg: Leg| Leg { pricing: LegPricing::Market, price: Price(0), ..leg };

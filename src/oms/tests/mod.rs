@@ -172,7 +172,7 @@ impl Bench {
         Self::over(options(), larger_table())
     }
 
-    fn over(options: OmsOptions, table: InstrumentTable) -> Self {
+    pub fn over(options: OmsOptions, table: InstrumentTable) -> Self {
         let mut bench = Self::unready_over(options, table);
         for (venue, channel) in
             [(VENUE_A, Channel::Trade), (VENUE_B, Channel::Trade), (VENUE_B, Channel::Private)]

@@ -54,7 +54,15 @@ fn payment(id: u64, amount: i128) -> FundingPayment {
 impl Bench {
     /// Both venues ready, the first one holding a position for us.
     fn perpetual(held: Option<PositionReport>, margin: Option<MarginReport>) -> Self {
-        let mut bench = Self::unready_over(options(), perpetual_table());
+        Self::perpetual_with(options(), held, margin)
+    }
+
+    fn perpetual_with(
+        options: OmsOptions,
+        held: Option<PositionReport>,
+        margin: Option<MarginReport>,
+    ) -> Self {
+        let mut bench = Self::unready_over(options, perpetual_table());
         for (venue, channel) in
             [(VENUE_A, Channel::Trade), (VENUE_B, Channel::Trade), (VENUE_B, Channel::Private)]
         {
@@ -217,6 +225,38 @@ fn what_only_takes_a_position_back_needs_no_margin() {
     assert_eq!(bench.signal(&[leg(A, Side::Buy)]), []);
     assert_eq!(bench.signal(&[leg(A, Side::Sell)]).len(), 1);
     assert_eq!(bench.signal(&[leg(A, Side::Sell)]), [], "this one would go short");
+}
+
+#[test]
+fn a_strategy_may_always_leave_its_position_within_its_budget() {
+    let mut options = options();
+    let budgets = vec![(VENUE_A, Amount(1_000 * E18))];
+    let own = StrategyLimits { budgets, ..StrategyLimits::default() };
+    let others = usize::from(STRATEGY.0);
+    options.limits.strategies = vec![StrategyLimits::default(); others];
+    options.limits.strategies.push(own);
+    let mut bench = Bench::perpetual_with(options, None, Some(margin(10_000)));
+    let order = |bench: &mut Bench, side| {
+        let leg = Leg { time_in_force: TimeInForce::Gtc, ..leg(A, side) };
+        bench.signal(&[leg]).first().copied()
+    };
+    let filled = |bench: &mut Bench, id, number, side| {
+        bench.report(&ExecutionReport { side, ..fill(id, A, number, 1_000) });
+    };
+    // 600 of 1 000 each.
+    let first = order(&mut bench, Side::Buy).unwrap();
+    filled(&mut bench, first, 1, Side::Buy);
+    assert_eq!(bench.oms.budget(STRATEGY, VENUE_A).held, Amount(600 * E18));
+    assert_eq!(order(&mut bench, Side::Buy), None, "600 more are too much");
+    let exit = order(&mut bench, Side::Sell).expect("the way out");
+    bench.say(ReportKind::Accepted, Stream, exit);
+    bench.request(&Request::Replace { id: exit, price: Price(6_010_000), qty: Qty(1_000) });
+    assert_eq!(bench.sent().len(), 1, "it stays the way out");
+    assert_eq!(order(&mut bench, Side::Sell), None, "this one would go short");
+    filled(&mut bench, exit, 2, Side::Sell);
+    assert_eq!(bench.oms.budget(STRATEGY, VENUE_A).used(), Amount::ZERO);
+    assert!(order(&mut bench, Side::Sell).is_some(), "and the other way");
+    bench.check_sums();
 }
 
 #[test]

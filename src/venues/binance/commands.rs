@@ -46,7 +46,10 @@ impl Core {
         let id = self.pending.next_id(&asked).ok_or(EncodeError::Full)?;
         let timestamp_ms = self.clock.timestamp_ms(now).ok_or(EncodeError::NotReady)?;
         let place = (id, timestamp_ms);
-        let prepared = self.templates.prepare(command, place, &self.account, &self.signer);
+        let over_rest = channel == Channel::Rest;
+        let prepared = (!over_rest)
+            .then(|| self.templates.prepare(command, place, &self.account, &self.signer))
+            .flatten();
         match prepared.map(|write| out.frame(channel, write)) {
             Some(written) => written?,
             None => self.encode(&asked, channel, place, out)?,
@@ -167,11 +170,18 @@ impl Core {
                 self.healthier.pick(open, now)
             }
         };
-        let channel = channel.ok_or(EncodeError::NotReady)?;
+        let channel = channel.or_else(|| self.way_out(command)).ok_or(EncodeError::NotReady)?;
         if now < self.banned || (now < self.suspended && !cancels) {
             return Err(EncodeError::RateLimited);
         }
         Ok(channel)
+    }
+
+    /// What works must be stoppable, and known: over REST, where that is there (futures), while no
+    /// order connection is.
+    fn way_out(&self, command: &CommandKind) -> Option<Channel> {
+        let ends = matches!(command, CommandKind::Cancel(_) | CommandKind::Query(_));
+        (ends && self.product == Product::UsdM && self.rest_open).then_some(Channel::Rest)
     }
 
     /// Which connections are such, [`Channel::Trade`] first.

@@ -247,14 +247,24 @@ pub(super) fn update(
     for row in positions() {
         let Ok((instrument, _)) = account.symbol(row.field_str("s")?) else { continue };
         let mode = mode(row.field_str("mt")?, "mt")?;
+        let mut before = None;
         if let Some(contract) = account.contracts.row(instrument) {
             contract.mode = mode;
+            before = contract.stated;
         }
+        let qty = amount(row, "pa")?;
+        // Not told here: as last listed, as long as there is a position.
+        let before = before.filter(|_| qty != Amount::ZERO).unwrap_or_default();
+        let margin = match mode {
+            MarginMode::Cross => before.margin,
+            MarginMode::Isolated => amount(row, "iw")?,
+        };
         let report = account.contracts.state(PositionReport {
             instrument,
-            qty: amount(row, "pa")?,
+            qty,
             entry: amount(row, "ep")?,
-            margin: amount(row, "iw")?,
+            liquidation: before.liquidation,
+            margin,
             unrealised: amount(row, "up")?,
             event_ns,
             ..PositionReport::default()

@@ -9,11 +9,14 @@ use super::pending::Asked;
 use super::subscriptions::notice;
 use super::trading::Core;
 use crate::types::{Events, InstrumentId, Nanos, VenueNotice};
-use crate::venues::{DecodeError, Outbox, VenueSetup};
+use crate::venues::{DecodeError, Outbox, SetupError, VenueSetup};
 
 const SECOND_NS: u64 = 1_000_000_000;
-/// A countdown is set anew so many times before its end.
+/// A countdown is set anew so many times before its end ...
 const BEATS: u64 = 3;
+/// ... but of each instrument not more often than so, in tenths of seconds: each time weighs 10, and
+/// all of them together are to stay below 400 of the 2,400 of a minute.
+const PAUSE_DS: u64 = 15;
 
 struct Countdown {
     instrument: InstrumentId,
@@ -35,15 +38,28 @@ pub(super) struct DeadMan {
 }
 
 impl DeadMan {
-    pub(super) fn new(setup: &VenueSetup) -> Self {
+    /// # Errors
+    ///
+    /// The window is too short for so many instruments.
+    pub(super) fn new(setup: &VenueSetup) -> Result<Self, SetupError> {
         let row = |instrument| Countdown { instrument, due: Nanos(0), asked: false, set: false };
         let instruments = setup.instruments.of_venue(setup.venue);
-        Self {
+        let switch = Self {
             window_s: setup.dead_man_switch_s.unwrap_or(0),
             rows: instruments.map(|instrument| row(instrument.id)).collect(),
             started: false,
             told: false,
+        };
+        // One beat may be lost.
+        let least_s = (2 * switch.pause_ns()).div_ceil(SECOND_NS);
+        if switch.window_s > 0 && u64::from(switch.window_s) < least_s {
+            return Err(SetupError::DeadManTooShort(least_s as u32));
         }
+        Ok(switch)
+    }
+
+    fn pause_ns(&self) -> u64 {
+        self.rows.len() as u64 * PAUSE_DS * SECOND_NS / 10
     }
 
     /// The account is ready.
@@ -72,7 +88,7 @@ impl DeadMan {
     }
 
     fn beat_ns(&self) -> u64 {
-        u64::from(self.window_s) * SECOND_NS / BEATS
+        (u64::from(self.window_s) * SECOND_NS / BEATS).max(self.pause_ns())
     }
 }
 

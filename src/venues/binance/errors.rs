@@ -24,7 +24,7 @@ pub(super) fn judge(product: Product, status: u16, code: i32, message: &str) -> 
     if product == Product::UsdM {
         return judge_usdm(status, code, message);
     }
-    if status >= 500 || is_unknown(code) {
+    if status >= 500 || status == TIMEOUT || is_unknown(code) {
         return Verdict::Unknown;
     }
     Verdict::Refused(reason(status, code, message))
@@ -40,12 +40,14 @@ fn judge_usdm(status: u16, code: i32, message: &str) -> Verdict {
     match status {
         503 if overload => Verdict::Refused(RejectReason::RateLimit),
         503 if message.starts_with("Internal error") => Verdict::Refused(RejectReason::Other),
-        500.. => Verdict::Unknown,
+        TIMEOUT | 500.. => Verdict::Unknown,
         _ if is_unknown(code) || code == DUPLICATE => Verdict::Unknown,
         _ => Verdict::Refused(reason(status, code, message)),
     }
 }
 
+/// HTTP status of a request that somebody on the way gave up.
+const TIMEOUT: u16 = 408;
 /// The venue is overloaded.
 const OVERLOAD: i32 = -1008;
 /// `ClientOrderId is duplicated.`, of futures.

@@ -131,7 +131,7 @@ impl TradingConnector {
             healthier: Healthier::default(),
             seen: Seen::new(),
             stream: UserStream::new(stream),
-            dead_man: DeadMan::new(setup),
+            dead_man: DeadMan::new(setup)?,
             payments: Payments::default(),
             rest_open: false,
             rest_ready: false,

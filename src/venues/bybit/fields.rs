@@ -92,6 +92,8 @@ pub(super) struct ExecutionFields<'a> {
     pub(super) fee: Field<'a>,
     pub(super) currency: Field<'a>,
     pub(super) time: Field<'a>,
+    /// Profit of what it closed, without fees; of perpetuals.
+    pub(super) profit: Field<'a>,
     /// Taxes, where they are a list; only the complete decoder reads them.
     pub(super) extra: Option<Value<'a>>,
 }
@@ -120,6 +122,7 @@ impl<'a> ExecutionFields<'a> {
             "execFee" => &mut self.fee,
             "feeCurrency" => &mut self.currency,
             "execTime" => &mut self.time,
+            "execPnl" => &mut self.profit,
             _ => return,
         };
         field.get_or_insert(value);

@@ -2,16 +2,16 @@
 
 #![forbid(unsafe_code)]
 
-use super::Product;
-use super::market_data::{self, Topic};
+use super::account::Holder;
+use super::market_data;
 use super::private_stream::{self, Context};
 use super::scan::{self, Scanner};
 use super::streams::depth_topic;
-use crate::types::{Event, Events, Instrument, Nanos};
+use crate::types::{Event, Events, Instrument, MarginMode, Nanos};
 use crate::venues::flight::Flights;
 use crate::venues::scan::Width;
 use crate::venues::sink::Sink;
-use crate::venues::trading::{Desk, Names};
+use crate::venues::trading::{Assets, Desk, Names};
 use crate::venues::{DecodeError, FrameKind, Parser, SetupError, Value, VenueSetup};
 use std::collections::VecDeque;
 
@@ -21,8 +21,8 @@ pub(in crate::venues) struct Frames {
     depth: &'static str,
     scanner: Scanner,
     parser: Parser,
-    product: &'static Product,
     names: Names,
+    assets: Assets,
     /// What each reader of private frames has learnt.
     scanned: Flights,
     read: Flights,
@@ -31,19 +31,21 @@ pub(in crate::venues) struct Frames {
 
 impl Frames {
     pub(in crate::venues) fn new(setup: &VenueSetup, width: Width) -> Result<Self, SetupError> {
-        let product = super::product(setup)?;
+        // Products share symbols: public frames are those of one.
+        setup.only_kind()?;
         let instruments: Vec<Instrument> =
             setup.instruments.of_venue(setup.venue).cloned().collect();
         let depth = depth_topic(setup.depth);
         let symbols = instruments.iter().map(|instrument| instrument.symbol.as_str());
         let scanner = Scanner::new(symbols, depth, width);
+        let names = Names::new(setup.venue, &setup.instruments);
         Ok(Self {
             depth,
             scanner,
             instruments,
             parser: Parser::new(),
-            product,
-            names: Names::new(setup.venue, &setup.instruments),
+            assets: Assets::new(&names),
+            names,
             scanned: Flights::new(),
             read: Flights::new(),
             backlog: VecDeque::new(),
@@ -65,18 +67,9 @@ impl Frames {
         parser.read(frame, |root| {
             let text = root.get("topic").and_then(Value::str).ok_or(DecodeError::UnknownKind)?;
             let topic = market_data::topic(text, depth)?;
-            let (Topic::Depth(symbol) | Topic::Top(symbol) | Topic::Trades(symbol)) = topic;
-            let known = instruments.iter().find(|instrument| instrument.symbol == symbol);
+            let known = instruments.iter().find(|row| row.symbol == topic.symbol());
             let known = known.ok_or(DecodeError::UnknownSymbol)?;
-            match topic {
-                Topic::Depth(_) => {
-                    market_data::depth(root, known, events).map(|_| FrameKind::Depth)
-                }
-                Topic::Top(_) => market_data::top(root, known, events).map(|()| FrameKind::Top),
-                Topic::Trades(_) => {
-                    market_data::trades(root, known, events).map(|()| FrameKind::Trade)
-                }
-            }
+            topic.read(root, known, events).map(FrameKind::from)
         })
     }
 
@@ -89,7 +82,7 @@ impl Frames {
         let frame = scan::private(frame)?;
         let sink = Sink { events, backlog: &mut self.backlog };
         let mut desk = Desk { flights: &mut self.scanned, sink, now };
-        let context = Context { product: self.product, names: &self.names };
+        let context = context(&self.names, &self.assets);
         let result = private_stream::on_scanned(&frame, context, &mut desk);
         self.backlog.clear();
         Some(result)
@@ -101,14 +94,17 @@ impl Frames {
         now: Nanos,
         events: &mut Events,
     ) -> Result<(), DecodeError> {
-        let Self { parser, product, names, read, backlog, .. } = self;
+        let Self { parser, names, assets, read, backlog, .. } = self;
         let result = parser.read(frame, |root| {
             let topic = root.get("topic").and_then(Value::str).ok_or(DecodeError::UnknownKind)?;
             let mut desk = Desk { flights: read, sink: Sink { events, backlog }, now };
-            let context = Context { product, names };
-            private_stream::decode(root, topic, context, &mut desk)
+            private_stream::decode(root, topic, context(names, assets), &mut desk)
         });
         self.backlog.clear();
         result
     }
+}
+
+fn context<'a>(names: &'a Names, assets: &'a Assets) -> Context<'a> {
+    Context { holder: Holder { names, assets, mode: MarginMode::Cross }, product: None }
 }

@@ -21,8 +21,14 @@ fn private_code(root: Value<'_>) -> i32 {
 }
 
 /// All-in-one topics: the categorised ones of a topic must not be mixed with them.
-pub(super) const SUBSCRIBE: &[u8] =
-    br#"{"req_id":"streams","op":"subscribe","args":["order","execution","wallet"]}"#;
+pub(super) fn subscription(perpetuals: bool) -> &'static [u8] {
+    match perpetuals {
+        false => br#"{"req_id":"streams","op":"subscribe","args":["order","execution","wallet"]}"#,
+        true => {
+            br#"{"req_id":"streams","op":"subscribe","args":["order","execution","wallet","position"]}"#
+        }
+    }
+}
 
 /// `{"req_id":"1","op":"auth","args":["key",1662350400000,"signature"]}`
 pub(super) fn write_login(signer: &Signer, key: &str, venue_ms: u64, frame: &mut Vec<u8>) {

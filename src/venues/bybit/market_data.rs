@@ -1,4 +1,5 @@
-//! Public frames to events: depth, top of book, trades; and the control frames of the socket.
+//! Public frames to events: depth, top of book, trades; and the control frames of the socket. What
+//! perpetuals have besides stands in `tickers.rs`.
 //!
 //! Plain functions over one parsed frame. The continuity rule of the venue is expressed in the
 //! update ids (`first_id == last_id == u`), not checked here: the book does that.
@@ -6,8 +7,9 @@
 
 #![forbid(unsafe_code)]
 
-use super::super::subscriptions::Control;
+use super::super::subscriptions::{Control, Scanned};
 use super::super::{DecodeError, Value, decimal};
+use super::tickers;
 use crate::types::{
     DepthKind, DepthUpdate, Event, Events, Instrument, Level, Nanos, Scale, Side, TopOfBook, Trade,
 };
@@ -21,6 +23,33 @@ pub(super) enum Topic<'a> {
     Top(&'a str),
     /// `publicTrade.BTCUSDT`
     Trades(&'a str),
+    /// `tickers.BTCUSDT`
+    Ticker(&'a str),
+}
+
+impl<'a> Topic<'a> {
+    pub(super) fn symbol(self) -> &'a str {
+        let (Self::Depth(symbol) | Self::Top(symbol) | Self::Trades(symbol) | Self::Ticker(symbol)) =
+            self;
+        symbol
+    }
+
+    /// Decodes a frame of this topic.
+    pub(super) fn read(
+        self,
+        root: Value<'_>,
+        instrument: &Instrument,
+        events: &mut Events,
+    ) -> Result<Scanned, DecodeError> {
+        match self {
+            Self::Depth(_) => depth(root, instrument, events).map(Scanned::Depth),
+            Self::Top(_) => top(root, instrument, events).map(|()| Scanned::Top),
+            Self::Trades(_) => trades(root, instrument, events).map(|()| Scanned::Trades),
+            Self::Ticker(_) => {
+                tickers::decode(root, instrument, events).map(|()| Scanned::Perpetual)
+            }
+        }
+    }
 }
 
 /// Reads a topic; other depths than the subscribed one are not known.
@@ -28,6 +57,7 @@ pub(super) fn topic<'a>(text: &'a str, depth: &str) -> Result<Topic<'a>, DecodeE
     let (kind, rest) = text.split_once('.').ok_or(DecodeError::UnknownKind)?;
     match (kind, rest.split_once('.')) {
         ("publicTrade", _) => Ok(Topic::Trades(rest)),
+        ("tickers", _) => Ok(Topic::Ticker(rest)),
         ("orderbook", Some(("1", symbol))) => Ok(Topic::Top(symbol)),
         ("orderbook", Some((levels, symbol))) if levels == depth => Ok(Topic::Depth(symbol)),
         _ => Err(DecodeError::UnknownKind),

@@ -1,12 +1,13 @@
-//! Bybit, unified trading account, API v5: spot, and market data of linear perpetuals.
+//! Bybit, unified trading account, API v5: spot and linear perpetuals of one account.
 //!
-//! A product is an argument ([`Product`]): its category in requests and its public socket. Orders
-//! are spot only; a message of another category is refused by name, never read as spot.
-//! Market data and trading are two connectors: public socket, trade socket, private socket, REST.
+//! Spot and perpetuals have the same symbols: only with its category does a symbol name an instrument
+//! ([`Product`]). Market data has a public socket for each; trade socket, private socket and REST are
+//! for both. Positions are kept net: an account in hedge mode is refused.
 //! <https://bybit-exchange.github.io/docs/v5/intro>
 
 #![forbid(unsafe_code)]
 
+mod account;
 mod auth;
 mod codes;
 mod dead_man;
@@ -22,6 +23,7 @@ mod scan;
 mod session;
 mod signing;
 mod streams;
+mod tickers;
 mod trading;
 
 #[cfg(test)]
@@ -34,25 +36,66 @@ use super::text::{with_path, write_u64};
 use super::{
     Connector, DecodeError, Endpoints, InstrumentName, SetupError, Value, VenueRow, VenueSetup,
 };
-use crate::types::{CommandKind, Costs, InstrumentKind, LIMITS_MAX, LimitSpec, Ppb};
+use crate::types::{CommandKind, Costs, Instrument, InstrumentKind, LIMITS_MAX, LimitSpec, Ppb};
 
 /// One product of the venue; everything that differs between them.
 pub(super) struct Product {
+    kind: InstrumentKind,
     /// `category` of requests and rows.
     category: &'static str,
     /// Path of its public socket: the category is in the path, not in the topics.
     public_path: &'static str,
-    /// Most `args` of one subscribe request.
-    subscribe_args_max: usize,
+    /// Most instruments of one subscribe request.
+    group_max: usize,
+    /// Its topic of the dead-man switch, and the switch's name in requests.
+    dead_man: [&'static str; 2],
 }
 
-/// Base against quote.
-static SPOT: Product =
-    Product { category: "spot", public_path: "/v5/public/spot", subscribe_args_max: 10 };
+/// Base against quote: at most 10 `args` a request, three for each instrument. Perpetuals margined in
+/// a stable coin: the `args` of a request are not limited by their number.
+static PRODUCTS: [Product; 2] = [
+    Product {
+        kind: InstrumentKind::Spot,
+        category: "spot",
+        public_path: "/v5/public/spot",
+        group_max: 3,
+        dead_man: ["dcp.spot", "SPOT"],
+    },
+    Product {
+        kind: InstrumentKind::LinearPerpetual,
+        category: "linear",
+        public_path: "/v5/public/linear",
+        group_max: 75,
+        dead_man: ["dcp.future", "DERIVATIVES"],
+    },
+];
 
-/// Perpetuals margined in a stable coin. The `args` of a request are not limited by their number.
-static LINEAR: Product =
-    Product { category: "linear", public_path: "/v5/public/linear", subscribe_args_max: 300 };
+impl Product {
+    fn of_kind(kind: InstrumentKind) -> &'static Self {
+        match kind {
+            InstrumentKind::Spot => &PRODUCTS[0],
+            InstrumentKind::LinearPerpetual => &PRODUCTS[1],
+        }
+    }
+
+    fn of(instrument: &Instrument) -> &'static Self {
+        Self::of_kind(instrument.kind)
+    }
+
+    /// The product with this category; none of those that are not traded here.
+    fn named(category: &str) -> Option<&'static Self> {
+        PRODUCTS.iter().find(|product| product.category == category)
+    }
+
+    /// What the instruments of a setup are; spot if there are none.
+    fn all_of(setup: &VenueSetup) -> Vec<&'static Self> {
+        let has = |product: &&Self| {
+            setup.instruments.of_venue(setup.venue).any(|row| row.kind == product.kind)
+        };
+        let found: Vec<_> = PRODUCTS.iter().filter(has).collect();
+        if found.is_empty() { vec![&PRODUCTS[0]] } else { found }
+    }
+}
 
 const TRADE_PATH: &str = "/v5/trade";
 const PRIVATE_PATH: &str = "/v5/private";
@@ -76,13 +119,15 @@ mod limit {
     pub(super) const HTTP: u8 = 5;
 }
 
-/// Spot limits of an account without VIP level; every reply states the account's own.
+/// Limits of an account without VIP level. Spot and perpetuals have their own, counted together here
+/// with what perpetuals may: the safe side where both are traded. With one of them alone every reply
+/// states the account's own.
 /// <https://bybit-exchange.github.io/docs/v5/rate-limit>
 const LIMITS: &[LimitSpec] = &[
-    per_second("orders created per second", 20),
-    per_second("orders cancelled per second", 20),
+    per_second("orders created per second", 10),
+    per_second("orders cancelled per second", 10),
     per_second("orders amended per second", 10),
-    per_second("cancel-all per second", 20),
+    per_second("cancel-all per second", 10),
     // 50/s for each read endpoint; counted together here, which is the safe side.
     per_second("reads per second", 50),
     LimitSpec {
@@ -133,14 +178,21 @@ fn costs(command: &CommandKind, over_rest: bool) -> Costs {
             take(limit::QUERY, 2);
             take(limit::HTTP, 2);
         }
-        CommandKind::OpenOrders(_) | CommandKind::FillsSince { .. } | CommandKind::Balances => {
+        // The list of payments may be read half as often as others.
+        CommandKind::FundingSince(_) => {
+            take(limit::QUERY, 2);
+            take(limit::HTTP, 1);
+        }
+        // The positions of each settle asset are behind the balances.
+        CommandKind::Balances => {
+            take(limit::QUERY, 3);
+            take(limit::HTTP, 3);
+        }
+        CommandKind::OpenOrders(_) | CommandKind::FillsSince { .. } => {
             take(limit::QUERY, 1);
             take(limit::HTTP, 1);
         }
-        CommandKind::Subscribe(_)
-        | CommandKind::Unsubscribe(_)
-        | CommandKind::Resync(_)
-        | CommandKind::FundingSince(_) => {}
+        CommandKind::Subscribe(_) | CommandKind::Unsubscribe(_) | CommandKind::Resync(_) => {}
     }
     Costs(units)
 }
@@ -163,38 +215,37 @@ fn testnet() -> Endpoints {
     }
 }
 
+/// `BTCUSDT`, spot or perpetual; perpetuals in USDC are `BTCPERP`.
 fn symbol(name: &InstrumentName<'_>) -> String {
-    format!("{}{}", name.base, name.quote)
+    match name.settle {
+        Some("USDC") => format!("{}PERP", name.base),
+        _ => format!("{}{}", name.base, name.quote),
+    }
 }
 
 fn market(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
-    let product = product(&setup)?;
-    Ok(Box::new(streams::connector(&setup, product)))
-}
-
-/// What the instruments of a setup are.
-fn product(setup: &VenueSetup) -> Result<&'static Product, SetupError> {
-    Ok(match setup.only_kind()? {
-        InstrumentKind::Spot => &SPOT,
-        InstrumentKind::LinearPerpetual => &LINEAR,
-    })
+    Ok(Box::new(streams::connector(&setup)?))
 }
 
 fn trading(setup: VenueSetup) -> Result<Box<dyn Connector>, SetupError> {
-    Ok(Box::new(trading::connector(&setup, &SPOT)?))
+    Ok(Box::new(trading::connector(&setup)?))
 }
 
-/// Bybit spot.
+/// Bybit spot and linear perpetuals.
 pub const ROW: VenueRow = VenueRow {
     name: "bybit",
     exchange: "bybit",
-    kinds: &[InstrumentKind::Spot],
+    kinds: &[InstrumentKind::Spot, InstrumentKind::LinearPerpetual],
     live,
     testnet,
     instruments_request: instruments::request,
     decode_instruments: instruments::decode,
+    next_instruments: instruments::next,
     symbol,
-    base_fees: |_| [Ppb(1_000_000), Ppb(1_000_000)],
+    base_fees: |kind| match kind {
+        InstrumentKind::Spot => [Ppb(1_000_000), Ppb(1_000_000)],
+        InstrumentKind::LinearPerpetual => [Ppb(200_000), Ppb(550_000)],
+    },
     fee_assets: &["MNT"],
     // Its own bounds are 3 to 300 s; below two of our pings it could go off while we live.
     dead_man_switch: Ok((40, 300)),

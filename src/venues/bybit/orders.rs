@@ -34,9 +34,9 @@ pub(super) fn path(action: Action<'_>) -> &'static str {
 }
 
 /// Refuses what the venue could not express; nothing is written before this passes.
-pub(super) fn check(action: Action<'_>) -> Result<(), EncodeError> {
+pub(super) fn check(action: Action<'_>, of: &Instrument) -> Result<(), EncodeError> {
     match action {
-        Action::New(order) if order.reduce_only => {
+        Action::New(order) if order.reduce_only && !of.is_perpetual() => {
             Err(EncodeError::NotExpressible("spot knows no reduce-only"))
         }
         _ => action.check(),
@@ -44,13 +44,8 @@ pub(super) fn check(action: Action<'_>) -> Result<(), EncodeError> {
 }
 
 /// Appends the object that both transports carry.
-pub(super) fn write(
-    action: Action<'_>,
-    product: &Product,
-    instrument: &Instrument,
-    out: &mut Vec<u8>,
-) {
-    write_instrument(product, instrument, out);
+pub(super) fn write(action: Action<'_>, instrument: &Instrument, out: &mut Vec<u8>) {
+    write_instrument(instrument, out);
     match action {
         Action::New(order) => write_new(order, instrument, out),
         Action::Cancel(order) => write_id(order.client_id, order.venue_order_id, out),
@@ -72,7 +67,6 @@ pub(super) fn write_frame(
     action: Action<'_>,
     mark: Mark,
     recv_window: &str,
-    product: &Product,
     instrument: &Instrument,
     out: &mut Vec<u8>,
 ) {
@@ -85,7 +79,7 @@ pub(super) fn write_frame(
     out.extend_from_slice(br#""},"op":""#);
     out.extend_from_slice(op(action).as_bytes());
     out.extend_from_slice(br#"","args":["#);
-    write(action, product, instrument, out);
+    write(action, instrument, out);
     out.extend_from_slice(b"]}");
 }
 
@@ -113,16 +107,17 @@ pub(super) fn values(action: Action<'_>, instrument: &Instrument, mark: Mark) ->
 }
 
 /// `{"category":"spot","symbol":"BTCUSDT"`, left open.
-pub(super) fn write_instrument(product: &Product, instrument: &Instrument, out: &mut Vec<u8>) {
+pub(super) fn write_instrument(instrument: &Instrument, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"category":""#);
-    out.extend_from_slice(product.category.as_bytes());
+    out.extend_from_slice(Product::of(instrument).category.as_bytes());
     out.extend_from_slice(br#"","symbol":""#);
     out.extend_from_slice(instrument.symbol.as_bytes());
     out.push(b'"');
 }
 
-/// A market buy's quantity would be quote units by default: `marketUnit` is always sent, and so is
-/// `isLeverage`, lest an account setting borrow.
+/// A spot market buy's quantity would be quote units by default: `marketUnit` is always sent, and so is
+/// `isLeverage`, lest an account setting borrow. Perpetuals name the position that they change: that
+/// of one-way mode.
 fn write_new(order: &NewOrder, instrument: &Instrument, out: &mut Vec<u8>) {
     let market = order.order_type == OrderType::Market;
     out.extend_from_slice(match order.side {
@@ -140,7 +135,11 @@ fn write_new(order: &NewOrder, instrument: &Instrument, out: &mut Vec<u8>) {
         TimeInForce::Ioc => b"IOC",
         TimeInForce::Fok => b"FOK",
     });
-    out.extend_from_slice(br#"","marketUnit":"baseCoin","isLeverage":0"#);
+    out.extend_from_slice(match (instrument.is_perpetual(), order.reduce_only) {
+        (false, _) => br#"","marketUnit":"baseCoin","isLeverage":0"#.as_slice(),
+        (true, false) => br#"","positionIdx":0"#,
+        (true, true) => br#"","positionIdx":0,"reduceOnly":true"#,
+    });
     write_id(order.client_id, VenueOrderId::EMPTY, out);
 }
 

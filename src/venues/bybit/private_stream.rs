@@ -1,6 +1,7 @@
-//! The private socket: order rows, executions, wallets.
+//! The private socket: order rows, executions, wallets, positions.
 //!
-//! Every execution of our own becomes one `Fill`; order rows state totals only. A cancel that races
+//! Every execution becomes one `Fill`; order rows state totals only. Executions come on the topic that
+//! has fees and our ids: `execution.fast` is earlier but has neither, and a fill is told of once. A cancel that races
 //! a fill makes the venue send `Filled` twice: both become `Progress`, which moves nothing. There
 //! is no snapshot on subscribing: state is loaded over REST. Order rows over REST have the same
 //! form and are read here too.
@@ -9,47 +10,57 @@
 #![forbid(unsafe_code)]
 
 use super::super::fields::{Field, amount, client_id, or_empty, order_id, price, qty, text, whole};
-use super::super::sink::Sink;
 use super::super::trading::{Desk, Names, OrderRow};
 use super::super::{DecodeError, Scalar, Value, decimal};
+use super::account::{self, Holder};
 use super::codes::reject_reason;
 use super::fields::{ExecutionFields, OrderFields, side};
 use super::scan::{self, PrivateRows};
 use super::{Product, field_whole};
 use crate::types::{
-    Amount, AssetBalance, AssetId, Event, ExecutionReport, Fill, FillId, Instrument, Liquidity,
-    Nanos, OrderState, Qty, RejectReason, ReportKind, ReportOrigin, Side,
+    Amount, AssetId, Event, ExecutionReport, Fill, FillId, Instrument, Liquidity, Nanos,
+    OrderState, Qty, RejectReason, ReportKind, ReportOrigin, Side,
 };
 
 /// What rows are read against.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
-    pub(super) product: &'static Product,
-    pub(super) names: &'a Names,
+    pub(super) holder: Holder<'a>,
+    /// Of rows that do not say themselves: the category of their topic, or of their list.
+    pub(super) product: Option<&'static Product>,
 }
 
 impl<'a> Context<'a> {
-    /// The instrument of a row. Rows of other products share the symbol: the category decides.
+    fn names(self) -> &'a Names {
+        self.holder.names
+    }
+
+    /// The instrument of a row. Products share symbols: the category decides.
     fn instrument(
         self,
         category: Field<'_>,
         symbol: Field<'_>,
     ) -> Result<&'a Instrument, DecodeError> {
-        check(self.product, category)?;
-        self.names.of_row(symbol, "symbol")
+        let product = match category.map(Scalar::str) {
+            Some(category) => category.and_then(Product::named),
+            None => Some(self.product.ok_or(DecodeError::Missing("category"))?),
+        };
+        let product = product.ok_or(DecodeError::Invalid("category"))?;
+        if self.product.is_some_and(|stated| stated.category != product.category) {
+            return Err(DecodeError::Invalid("category"));
+        }
+        self.names().of_kind(product.kind, symbol, "symbol")
     }
-}
 
-/// REST states the category once per result, the stream in each row.
-pub(super) fn check_category(product: &Product, object: Value<'_>) -> Result<(), DecodeError> {
-    check(product, object.get("category").map(Scalar::from))
-}
-
-fn check(product: &Product, category: Field<'_>) -> Result<(), DecodeError> {
-    match category.map(Scalar::str) {
-        None => Ok(()),
-        Some(Some(category)) if category == product.category => Ok(()),
-        Some(_) => Err(DecodeError::Invalid("category")),
+    /// For the rows of a topic. All-in-one topics carry every product, categorised ones
+    /// (`order.spot`) name theirs.
+    fn of_topic(self, topic: &str) -> Result<(&str, Self), DecodeError> {
+        let Some((kind, category)) = topic.split_once('.') else { return Ok((topic, self)) };
+        if kind == "dcp" {
+            return Ok((kind, self));
+        }
+        let product = Product::named(category).ok_or(DecodeError::Invalid("category"))?;
+        Ok((kind, Self { product: Some(product), ..self }))
     }
 }
 
@@ -61,20 +72,19 @@ pub(super) fn decode(
     context: Context<'_>,
     desk: &mut Desk<'_>,
 ) -> Result<(), DecodeError> {
-    let kind = check_topic(topic, context.product)?;
+    let (kind, context) = context.of_topic(topic)?;
     let rows = root.field("data")?;
     if !rows.is_array() {
         return Err(DecodeError::Invalid("data"));
     }
+    let told = || field_whole(root, "creationTime").map(Nanos::from_millis);
     let mut result = Ok(());
     for row in rows.items() {
         let outcome = match kind {
             "order" => on_order(&OrderFields::of(row), context, desk),
             "execution" => on_execution(&ExecutionFields::of(row), context, desk),
-            "wallet" => {
-                let at = field_whole(root, "creationTime")?;
-                wallet(row, context.names, Nanos::from_millis(at), &mut desk.sink)
-            }
+            "wallet" => context.holder.wallet(row, told()?, &mut desk.sink),
+            "position" => on_position(row, context, told()?, desk),
             // The switch went off or on; what it did to orders comes as rows of theirs.
             "dcp" => Ok(()),
             _ => Err(DecodeError::UnknownKind),
@@ -90,7 +100,7 @@ pub(super) fn on_scanned(
     context: Context<'_>,
     desk: &mut Desk<'_>,
 ) -> Result<(), DecodeError> {
-    check_topic(frame.topic, context.product)?;
+    let (_, context) = context.of_topic(frame.topic)?;
     match &frame.rows {
         PrivateRows::Order(rows) => {
             let first = on_order(&rows.first, context, desk);
@@ -103,10 +113,21 @@ pub(super) fn on_scanned(
     }
 }
 
-/// All-in-one topics carry every product, categorised ones (`order.spot`) name theirs.
-fn check_topic<'a>(topic: &'a str, product: &Product) -> Result<&'a str, DecodeError> {
-    let (kind, category) = topic.split_once('.').unwrap_or((topic, product.category));
-    if category == product.category { Ok(kind) } else { Err(DecodeError::Invalid("category")) }
+/// Positions of dated and coin-margined contracts are none of ours.
+fn on_position(
+    row: Value<'_>,
+    context: Context<'_>,
+    told_ns: Nanos,
+    desk: &mut Desk<'_>,
+) -> Result<(), DecodeError> {
+    let category = row.field_str("category")?;
+    if context.product.is_some_and(|product| product.category != category) {
+        return Err(DecodeError::Invalid("category"));
+    }
+    match category {
+        "linear" => context.holder.position(row, told_ns, &mut desk.sink),
+        _ => Ok(()),
+    }
 }
 
 fn on_execution(
@@ -114,8 +135,37 @@ fn on_execution(
     context: Context<'_>,
     desk: &mut Desk<'_>,
 ) -> Result<(), DecodeError> {
+    if or_empty(row.kind) == FUNDING {
+        return on_funding(row, context, desk);
+    }
     let (report, flaw) = execution_of(row, context, ReportOrigin::Stream, desk.now)?;
     desk.sink.report(report).and(flaw)
+}
+
+/// `execType` of a payment of funding.
+const FUNDING: &str = "Funding";
+
+/// Funding comes as an execution whose fee was paid.
+fn on_funding(
+    row: &ExecutionFields<'_>,
+    context: Context<'_>,
+    desk: &mut Desk<'_>,
+) -> Result<(), DecodeError> {
+    let instrument = context.instrument(row.category, row.symbol)?;
+    if !instrument.is_perpetual() {
+        return Err(DecodeError::Invalid("execType"));
+    }
+    let fee = amount(row.fee, "execFee")?.ok_or(DecodeError::Missing("execFee"))?;
+    let currency = or_empty(row.currency);
+    let asset = match currency {
+        "" => Some(instrument.settle),
+        _ => context.names().instruments.assets.find(currency),
+    };
+    let asset = asset.ok_or(DecodeError::Invalid("feeCurrency"))?;
+    let received = fee.0.checked_neg().ok_or(DecodeError::Invalid("execFee"))?;
+    let at = Nanos::from_millis(whole(row.time, "execTime")?);
+    let payment = account::payment(instrument, asset, Amount(received), at);
+    desk.sink.push(Event::FundingPaid(payment))
 }
 
 /// The fills themselves come on the other topic, before or after.
@@ -138,7 +188,7 @@ fn order_row_of(row: &OrderFields<'_>, context: Context<'_>) -> Result<OrderRow,
     let instrument = context.instrument(row.category, row.symbol)?;
     let venue_order_id = order_id(row.order_id)?;
     let side = side(row.side, "side")?;
-    let in_quote = is_in_quote(row, side);
+    let in_quote = !instrument.is_perpetual() && is_in_quote(row, side);
     let cumulative_qty = qty(row.cumulative, "cumExecQty", instrument)?;
     let (state, reason) = state(row, in_quote, cumulative_qty.unwrap_or_default())?;
     let qty = || qty(row.qty, "qty", instrument).map(Option::unwrap_or_default);
@@ -156,7 +206,7 @@ fn order_row_of(row: &OrderFields<'_>, context: Context<'_>) -> Result<OrderRow,
     })
 }
 
-/// A market buy's quantity is quote units unless the row says otherwise. Ours always say.
+/// A spot market buy's quantity is quote units unless the row says otherwise. Ours always say.
 fn is_in_quote(row: &OrderFields<'_>, side: Side) -> bool {
     let has = |field: Field<'_>, text| field.and_then(Scalar::str) == Some(text);
     has(row.order_type, "Market")
@@ -231,7 +281,9 @@ fn execution_of(
     now: Nanos,
 ) -> Result<(ExecutionReport, Result<(), DecodeError>), DecodeError> {
     let instrument = context.instrument(row.category, row.symbol)?;
-    if text(row.kind, "execType")? != "Trade" {
+    // What the venue takes from us, in a liquidation or to deleverage others, has no order of ours,
+    // but moves the position all the same.
+    if !matches!(text(row.kind, "execType")?, "Trade" | "BustTrade" | "AdlTrade") {
         return Err(DecodeError::Invalid("execType"));
     }
     let side = side(row.side, "side")?;
@@ -246,7 +298,7 @@ fn execution_of(
     if qty.0 <= 0 {
         return Err(DecodeError::Invalid("execQty"));
     }
-    let (fee, fee_asset, flaw) = fee(row, context.names, instrument, side, maker)?;
+    let (fee, fee_asset, flaw) = fee(row, context.names(), instrument, side, maker)?;
     let fill = Fill {
         fill_id: fill_id.ok_or(DecodeError::Invalid("execId"))?,
         price,
@@ -254,7 +306,7 @@ fn execution_of(
         liquidity: if maker { Liquidity::Maker } else { Liquidity::Taker },
         fee,
         fee_asset,
-        realised: None,
+        realised: if instrument.is_perpetual() { amount(row.profit, "execPnl")? } else { None },
     };
     let client_id = client_id(row.link_id);
     let report = ExecutionReport {
@@ -308,44 +360,13 @@ fn fee(
     Ok((fee, asset, flaw))
 }
 
-/// The venue's rule: what one receives pays the fee; a rebate comes in what one gives.
+/// The venue's rule on spot: what one receives pays the fee; a rebate comes in what one gives.
 fn fee_asset(instrument: &Instrument, side: Side, rebate: bool) -> AssetId {
+    if instrument.is_perpetual() {
+        return instrument.settle;
+    }
     match (side, rebate) {
         (Side::Buy, false) | (Side::Sell, true) => instrument.base,
         (Side::Sell, false) | (Side::Buy, true) => instrument.quote,
     }
-}
-
-/// Balances of one account; only coins that the engine has a number for.
-///
-/// ```json
-/// {"accountType":"UNIFIED","coin":[{"coin":"BTC","walletBalance":"0.00102964","locked":"0"}]}
-/// ```
-pub(super) fn wallet(
-    account: Value<'_>,
-    names: &Names,
-    event_ns: Nanos,
-    sink: &mut Sink<'_>,
-) -> Result<(), DecodeError> {
-    let coins = account.field("coin")?;
-    if !coins.is_array() {
-        return Err(DecodeError::Invalid("coin"));
-    }
-    for coin in coins.items() {
-        let Some(asset) = names.instruments.assets.find(coin.field_str("coin")?) else {
-            continue;
-        };
-        let amount = |name| amount(coin.get(name).map(Scalar::from), name);
-        let total = amount("walletBalance")?.ok_or(DecodeError::Invalid("walletBalance"))?;
-        let locked = amount("locked")?.unwrap_or_default();
-        let free = total.0.checked_sub(locked.0).ok_or(DecodeError::Invalid("locked"))?;
-        sink.push(Event::Balance(AssetBalance {
-            venue: names.venue,
-            asset,
-            free: Amount(free),
-            locked,
-            event_ns,
-        }))?;
-    }
-    Ok(())
 }

@@ -1,11 +1,13 @@
-//! Scanners of the frames that arrive all day: depth, top of book, trades, orders and executions.
+//! Scanners of the frames that arrive all day: depth, top of book, trades, tickers of perpetuals, orders
+//! and executions.
 //!
-//! In front of `market_data.rs` and `private_stream.rs`, for the orders of keys that the venue sends
+//! In front of `market_data.rs`, `tickers.rs` and `private_stream.rs`, for the orders of keys that the venue sends
 //! (spot and linear, 2024 to 2026). Anything else is not theirs.
 
 #![forbid(unsafe_code)]
 
 use super::fields::{ExecutionFields, OrderFields};
+use super::tickers::TickerFields;
 use crate::types::{
     DepthKind, DepthUpdate, Event, Events, Instrument, Level, Nanos, Side, TopOfBook, Trade,
 };
@@ -55,9 +57,11 @@ impl Scanner {
                 cursor = Cursor::new(cursor.rest().strip_prefix(&*self.depth)?);
                 Kind::Depth
             }
-        } else {
-            cursor.eat(b"publicTrade.")?;
+        } else if cursor.eat_if(b"publicTrade.") {
             Kind::Trades
+        } else {
+            cursor.eat(b"tickers.")?;
+            Kind::Ticker
         };
         let (at, len) = self.names.find(cursor.rest(), b'"')?;
         let (instrument, name) = (find(at)?, self.each.get(at)?.as_ref()?);
@@ -68,6 +72,7 @@ impl Scanner {
             Kind::Depth => body.depth(events).map(Scanned::Depth),
             Kind::Top => body.top(events).map(|()| Scanned::Top),
             Kind::Trades => body.trades(events).map(|()| Scanned::Trades),
+            Kind::Ticker => body.ticker(events).map(|()| Scanned::Perpetual),
         };
         if scanned.is_none() {
             events.rewind(mark);
@@ -81,6 +86,7 @@ enum Kind {
     Depth,
     Top,
     Trades,
+    Ticker,
 }
 
 /// Type and time of the push, which come in either order.
@@ -206,6 +212,32 @@ impl Body<'_> {
         let qty = cursor.qty::<false>(scale)?;
         cursor.eat(b"]]")?;
         (price.0 > 0).then_some(Level { price, qty })
+    }
+
+    /// `,"type":"delta","data":{"symbol":"BTCUSDT",..},"cs":818232112541,"ts":1790757082283}`
+    #[inline]
+    fn ticker(&mut self, events: &mut Events) -> Option<()> {
+        let cursor = &mut self.cursor;
+        cursor.eat(b",\"type\":\"")?;
+        if !cursor.eat_if(b"delta\"") {
+            cursor.eat(b"snapshot\"")?;
+        }
+        cursor.eat(b",\"data\":")?;
+        let mut fields = TickerFields::default();
+        cursor.members(|key, value| {
+            fields.set(key, value);
+            Some(())
+        })?;
+        cursor.eat(b",\"cs\":")?;
+        cursor.whole()?;
+        cursor.eat(b",\"ts\":")?;
+        let push_ms = cursor.whole()?;
+        cursor.eat(b"}")?;
+        cursor.end()?;
+        if !self.instrument.is_perpetual() {
+            return None;
+        }
+        fields.tell(self.instrument, push_ms, events).ok()
     }
 
     #[inline]

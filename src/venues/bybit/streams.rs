@@ -1,35 +1,55 @@
-//! The public socket: how subscriptions are written, and which reader a frame belongs to.
+//! The public sockets: how subscriptions are written, and which reader a frame belongs to.
 
 #![forbid(unsafe_code)]
 
-use super::super::public::{PublicConnector, PublicWire};
+use super::super::public::{PublicConnector, PublicSocket, PublicWire};
 use super::super::scan::Width;
 use super::super::subscriptions::{Ask, Dialect, Scanned, Subscriptions};
-use super::super::{DecodeError, Value, VenueSetup};
-use super::market_data::{self, Topic};
+use super::super::{DecodeError, SetupError, Value, VenueSetup};
+use super::market_data;
 use super::scan::Scanner;
-use super::{BLOCKED_NS, FORBIDDEN, Product, session, with_path, write_u64};
-use crate::types::{Events, Instrument, Nanos};
+use super::{BLOCKED_NS, FORBIDDEN, PRODUCTS, Product, session, with_path, write_u64};
+use crate::types::{Channel, Events, Instrument, Nanos};
 
-const TOPICS_PER_INSTRUMENT: usize = 3;
+/// Sockets in the order of the products that are traded.
+const CHANNELS: [Channel; 2] = [Channel::Public, Channel::PublicMore];
 
-/// This venue's frames.
+/// The frames of one product.
 pub(super) struct Wire {
     scanner: Scanner,
 }
 
-/// The market-data connector.
-pub(super) fn connector(setup: &VenueSetup, product: &'static Product) -> PublicConnector<Wire> {
-    let dialect = Dialect {
-        group_max: product.subscribe_args_max / TOPICS_PER_INSTRUMENT,
-        depth: depth_topic(setup.depth),
-        write: write_request,
-    };
-    let streams = Subscriptions::new(setup, dialect);
-    let wire = Wire { scanner: Scanner::new(streams.symbols(), streams.depth(), Width::best()) };
-    let public = with_path(&setup.endpoints.public, product.public_path);
+/// The market-data connector: a socket for each product that there are instruments of.
+pub(super) fn connector(setup: &VenueSetup) -> Result<PublicConnector<Wire>, SetupError> {
+    let products = Product::all_of(setup);
+    let address = setup.endpoints.public.trim_end_matches('/');
+    for named in PRODUCTS.iter().filter(|product| address.ends_with(product.public_path)) {
+        // One product's books must never pass for those of another.
+        if products.iter().any(|product| product.category != named.category) {
+            return Err(SetupError::BadAddress(
+                "the path of public market data is that of another product than is configured: \
+                 give the host alone",
+            ));
+        }
+    }
+    let sockets = products.iter().zip(CHANNELS).map(|(product, channel)| {
+        let dialect = Dialect {
+            group_max: product.group_max,
+            depth: depth_topic(setup.depth),
+            write: write_request,
+        };
+        let brings = |instrument: &Instrument| instrument.kind == product.kind;
+        let subscriptions = Subscriptions::of(setup, dialect, channel, brings);
+        let depth = subscriptions.depth();
+        PublicSocket {
+            wire: Wire { scanner: Scanner::new(subscriptions.symbols(), depth, Width::best()) },
+            url: with_path(address, product.public_path),
+            subscriptions,
+            heartbeat: session::heartbeat(),
+        }
+    });
     let rest = setup.endpoints.rest.clone();
-    PublicConnector::new(wire, streams, [public, rest], session::heartbeat(), session::clock())
+    Ok(PublicConnector::of(sockets.collect(), rest, session::clock()))
 }
 
 impl PublicWire for Wire {
@@ -55,23 +75,12 @@ impl PublicWire for Wire {
             return Ok(true);
         };
         let topic = market_data::topic(text, streams.depth())?;
-        let (Topic::Depth(symbol) | Topic::Top(symbol) | Topic::Trades(symbol)) = topic;
-        let at = streams.find(symbol)?;
+        let at = streams.find(topic.symbol())?;
         let Some(instrument) = streams.wanted(at) else {
             // The tail of a stream that was stopped.
             return Ok(false);
         };
-        let scanned = match topic {
-            Topic::Trades(_) => {
-                market_data::trades(root, instrument, events)?;
-                Scanned::Trades
-            }
-            Topic::Top(_) => {
-                market_data::top(root, instrument, events)?;
-                Scanned::Top
-            }
-            Topic::Depth(_) => Scanned::Depth(market_data::depth(root, instrument, events)?),
-        };
+        let scanned = topic.read(root, instrument, events)?;
         streams.on_data(at, scanned, events)
     }
 
@@ -111,6 +120,10 @@ fn write_request(
             write_topic(frame, &["orderbook.1."], symbol);
             frame.push(b',');
             write_topic(frame, &["publicTrade."], symbol);
+            if instrument.is_perpetual() {
+                frame.push(b',');
+                write_topic(frame, &["tickers."], symbol);
+            }
         }
     }
     frame.extend_from_slice(b"]}");

@@ -1,4 +1,8 @@
 //! The trading connector: what this venue adds to that of its kind.
+//!
+//! Spot and perpetuals share account, sockets and messages. Where there are perpetuals, the account's
+//! margin mode is asked for before the first order, and of each instrument whether its positions are
+//! kept net: that is a mode of each symbol.
 //! <https://bybit-exchange.github.io/docs/v5/websocket/trade/guideline>
 
 #![forbid(unsafe_code)]
@@ -6,51 +10,92 @@
 use super::super::flight::Ask;
 use super::super::sink::Sink;
 use super::super::trading::{
-    Action, Desk, Effect, FillJob, Habits, LimitState, Mark, Message, Names, OrderRow, Reply,
-    TradingConnector, TradingWire, Values,
+    Action, Assets, Desk, Effect, FillJob, Habits, LimitState, Mark, Message, Names, OrderRow,
+    Reply, TradingConnector, TradingWire, Values,
 };
 use super::super::verdict::Verdict;
 use super::super::{DecodeError, EncodeError, Outbox, OutboxFull, SetupError, Value, VenueSetup};
+use super::account::{self, Holder};
 use super::auth::Signer;
 use super::private_stream::{self, Context};
 use super::{
     BLOCKED_NS, PRIVATE_PATH, Product, SECOND_NS, TRADE_PATH, codes, dead_man, limit, login,
     orders, rest, scan, session, with_path,
 };
-use crate::types::{Channel, ExecutionReport, FeeRate, Instrument, Nanos, ReportOrigin};
+use crate::types::{
+    AccountFlaw, Channel, ExecutionReport, FeeRate, FundingPayment, Instrument, InstrumentId,
+    MarginMode, Nanos, ReportOrigin,
+};
 
-const DAY_MS: u64 = 86_400_000;
+/// Positions of one symbol may be asked for 50 times a second.
+const LESSON_GAP_NS: u64 = 25_000_000;
 
-/// This venue's messages of one product.
+/// This venue's messages.
 pub(super) struct Wire {
-    pub(super) product: &'static Product,
     pub(super) names: Names,
+    assets: Assets,
     signer: Signer,
+    /// What our instruments are.
+    products: Vec<&'static Product>,
+    dead_man: Vec<u8>,
+    lessons: Vec<Ask>,
+    margin_mode: MarginMode,
 }
 
 impl Wire {
-    pub(super) fn new(setup: &VenueSetup, product: &'static Product) -> Result<Self, SetupError> {
+    pub(super) fn new(setup: &VenueSetup) -> Result<Self, SetupError> {
         let signer = Signer::new(setup.credentials.as_ref(), setup.recv_window_ms)?;
-        Ok(Self { product, names: Names::new(setup.venue, &setup.instruments), signer })
+        let names = Names::new(setup.venue, &setup.instruments);
+        let products = Product::all_of(setup);
+        let ours = names.instruments.of_venue(names.venue);
+        let modes = ours.filter(|row| row.is_perpetual()).map(|row| Ask::PositionMode(row.id));
+        let mut lessons: Vec<Ask> = modes.collect();
+        if !lessons.is_empty() {
+            lessons.insert(0, Ask::Account);
+        }
+        Ok(Self {
+            assets: Assets::new(&names),
+            dead_man: dead_man::subscription(&products),
+            margin_mode: MarginMode::Cross,
+            names,
+            signer,
+            products,
+            lessons,
+        })
+    }
+
+    fn has_perpetuals(&self) -> bool {
+        !self.lessons.is_empty()
+    }
+
+    fn holder(&self) -> Holder<'_> {
+        Holder { names: &self.names, assets: &self.assets, mode: self.margin_mode }
     }
 
     fn context(&self) -> Context<'_> {
-        Context { product: self.product, names: &self.names }
+        Context { holder: self.holder(), product: None }
+    }
+
+    /// For the rows of a list of one instrument, whose category is stated once.
+    fn context_of(&self, id: InstrumentId) -> Result<Context<'_>, DecodeError> {
+        let instrument = self.names.instruments.get(id).ok_or(DecodeError::UnknownSymbol)?;
+        Ok(Context { holder: self.holder(), product: Some(Product::of(instrument)) })
     }
 }
 
-/// The trading connector.
-pub(super) fn connector(
-    setup: &VenueSetup,
-    product: &'static Product,
-) -> Result<TradingConnector<Wire>, SetupError> {
+fn is_cancel_all(ask: &Ask) -> bool {
+    matches!(ask, Ask::CancelAll { .. })
+}
+
+/// The trading connector, for spot and perpetuals at once.
+pub(super) fn connector(setup: &VenueSetup) -> Result<TradingConnector<Wire>, SetupError> {
     let ends = &setup.endpoints;
     let urls = [
         with_path(&ends.trade, TRADE_PATH),
         with_path(&ends.private, PRIVATE_PATH),
         ends.rest.clone(),
     ];
-    let wire = Wire::new(setup, product)?;
+    let wire = Wire::new(setup)?;
     Ok(TradingConnector::new(setup, wire, urls, session::clock(), session::heartbeat))
 }
 
@@ -60,13 +105,16 @@ impl TradingWire for Wire {
     const HABITS: Habits = Habits {
         hold_ns: SECOND_NS,
         blocked_ns: BLOCKED_NS,
-        fills_window_ms: 7 * DAY_MS,
+        fills_window_ms: 7 * rest::DAY_MS,
         // Executions are kept for two years.
-        fills_history_ms: 729 * DAY_MS,
+        fills_history_ms: 729 * rest::DAY_MS,
         fills_begin: true,
+        funding_window_ms: rest::FUNDING_WINDOW_MS,
+        lesson_gap_ns: LESSON_GAP_NS,
         history_apart: true,
         cancels_by_list: false,
         codes_with_status: false,
+        crowded: 10003,
         already_logged_in: login::ALREADY_LOGGED_IN,
         dead_man: dead_man::HABITS,
     };
@@ -77,7 +125,7 @@ impl TradingWire for Wire {
     }
 
     fn subscription(&self, channel: Channel) -> Option<(&[u8], u8)> {
-        (channel == Channel::Private).then_some((login::SUBSCRIBE, 1))
+        (channel == Channel::Private).then(|| (login::subscription(self.has_perpetuals()), 1))
     }
 
     fn read<'a>(&self, channel: Channel, root: Value<'a>) -> Result<Message<'a>, DecodeError> {
@@ -108,16 +156,20 @@ impl TradingWire for Wire {
         private_stream::on_scanned(frame, self.context(), desk)
     }
 
+    fn dead_man_subscription(&self) -> Option<&[u8]> {
+        Some(&self.dead_man)
+    }
+
     fn names(&self) -> &Names {
         &self.names
     }
 
-    fn check(&self, action: Action<'_>, _: &Instrument) -> Result<(), EncodeError> {
-        orders::check(action)
+    fn check(&self, action: Action<'_>, of: &Instrument) -> Result<(), EncodeError> {
+        orders::check(action, of)
     }
 
     fn write_frame(&self, action: Action<'_>, of: &Instrument, mark: Mark, out: &mut Vec<u8>) {
-        orders::write_frame(action, mark, self.signer.recv_window(), self.product, of, out);
+        orders::write_frame(action, mark, self.signer.recv_window(), of, out);
     }
 
     fn values(&self, action: Action<'_>, of: &Instrument, mark: Mark) -> Option<Values> {
@@ -132,7 +184,7 @@ impl TradingWire for Wire {
         out: &mut Outbox,
     ) -> Result<(), OutboxFull> {
         rest::post(out, mark, &self.signer, orders::path(action), |body| {
-            orders::write(action, self.product, of, body);
+            orders::write(action, of, body);
         })
     }
 
@@ -144,8 +196,40 @@ impl TradingWire for Wire {
         mark: Mark,
         out: &mut Outbox,
     ) -> Result<(), EncodeError> {
-        let context = (self.product, &self.names, &self.signer);
-        rest::send(ask, (cursor, job), context, mark, out)
+        rest::send(ask, (cursor, job), self.holder(), (&self.signer, &self.products), mark, out)
+    }
+
+    fn lessons(&self) -> &[Ask] {
+        &self.lessons
+    }
+
+    fn learn(&mut self, ask: &Ask, root: Value<'_>) -> Result<Option<AccountFlaw>, DecodeError> {
+        if *ask != Ask::Account {
+            return account::position_mode(root);
+        }
+        match account::margin_mode(root)? {
+            Ok(mode) => {
+                self.margin_mode = mode;
+                Ok(None)
+            }
+            Err(flaw) => Ok(Some(flaw)),
+        }
+    }
+
+    /// Positions are listed by the asset that they settle in, and each product has a switch.
+    fn next(&self, ask: &Ask) -> Option<Ask> {
+        let next = match *ask {
+            Ask::Balances => Ask::POSITIONS,
+            Ask::Positions { part, .. } => Ask::Positions { part: part + 1, page: 0 },
+            Ask::DeadMan { window_s, part } => Ask::DeadMan { window_s, part: part + 1 },
+            _ => return None,
+        };
+        let there = match next {
+            Ask::Positions { part, .. } => usize::from(part) < self.assets.settle.len(),
+            Ask::DeadMan { part, .. } => usize::from(part) < self.products.len(),
+            _ => false,
+        };
+        there.then_some(next)
     }
 
     fn server_ns(root: Value<'_>) -> Result<u64, DecodeError> {
@@ -180,7 +264,13 @@ impl TradingWire for Wire {
         codes::http_effect(status)
     }
 
-    fn limit_of(ask: &Ask) -> Option<u8> {
+    fn limit_of(&self, ask: &Ask) -> Option<u8> {
+        // Each product has limits of its own, which are counted together here: where both are traded,
+        // what a reply states of one says nothing of the sum.
+        let sums = self.products.len() > 1 && (ask.is_order() || is_cancel_all(ask));
+        if sums {
+            return None;
+        }
         Some(match ask {
             Ask::New(_) => limit::CREATE,
             Ask::Cancel(_) => limit::CANCEL,
@@ -192,24 +282,40 @@ impl TradingWire for Wire {
         })
     }
 
-    fn rows<'a>(&self, _: &Ask, root: Value<'a>) -> Result<(Value<'a>, &'a str), DecodeError> {
-        rest::list(root, self.product)
+    fn rows<'a>(&self, ask: &Ask, root: Value<'a>) -> Result<(Value<'a>, &'a str), DecodeError> {
+        let of = ask.instrument().and_then(|id| self.names.instruments.get(id));
+        if let Some(instrument) = of {
+            rest::check_category(instrument, root)?;
+        }
+        rest::list(root)
     }
 
-    fn order_row(&self, row: Value<'_>) -> Result<OrderRow, DecodeError> {
-        private_stream::order_row(row, self.context())
+    fn order_row(&self, of: InstrumentId, row: Value<'_>) -> Result<OrderRow, DecodeError> {
+        private_stream::order_row(row, self.context_of(of)?)
     }
 
-    fn fill_row(&self, row: Value<'_>, now: Nanos) -> Result<Option<ExecutionReport>, DecodeError> {
-        match private_stream::execution(row, self.context(), ReportOrigin::Query, now) {
+    fn fill_row(
+        &self,
+        of: InstrumentId,
+        row: Value<'_>,
+        now: Nanos,
+    ) -> Result<Option<ExecutionReport>, DecodeError> {
+        match private_stream::execution(row, self.context_of(of)?, ReportOrigin::Query, now) {
             Ok((report, _)) => Ok(Some(report)),
             Err(DecodeError::Invalid("execType")) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    fn account(&self, _: &Ask, root: Value<'_>, sink: &mut Sink<'_>) -> Result<(), DecodeError> {
-        rest::balances(root, &self.names, sink)
+    fn account(&self, ask: &Ask, root: Value<'_>, sink: &mut Sink<'_>) -> Result<(), DecodeError> {
+        match ask {
+            Ask::Positions { .. } => self.holder().positions(root, sink),
+            _ => self.holder().balances(root, sink),
+        }
+    }
+
+    fn funding_row(&self, row: Value<'_>) -> Result<Option<FundingPayment>, DecodeError> {
+        self.holder().funding(row)
     }
 
     fn fee_rate(&self, root: Value<'_>, of: &Instrument) -> Result<FeeRate, DecodeError> {

@@ -52,7 +52,7 @@ impl Core {
         let action = Action::ScheduleCancel(Some(at_ms));
         if self.send_action(action, number, channel, None, now, out).is_ok() {
             self.dead_man.due = now.plus(RETRY_NS);
-            self.enter(number, Ask::DeadMan { window_s }, channel, now);
+            self.enter(number, Ask::DeadMan { window_s, part: 0 }, channel, now);
         }
     }
 

@@ -132,6 +132,7 @@ pub const ROW: VenueRow = VenueRow {
     testnet,
     instruments_request: instruments::request,
     decode_instruments: instruments::decode,
+    next_instruments: super::all_at_once,
     symbol,
     base_fees,
     fee_assets: &["USDC"],

@@ -6,41 +6,17 @@
 
 #![forbid(unsafe_code)]
 
-use super::super::fields::{or_empty, ppb};
+use super::super::fields::{
+    amount_in as amount, calculated_in as calculated_or_none, or_empty, ppb,
+    stated_in as amount_or_none, time_in as time,
+};
 use super::super::sink::Sink;
-use super::super::trading::Names;
+use super::super::trading::{Assets, Names};
 use super::super::{DecodeError, Scalar, Value, decimal};
-use super::fields::{amount, amount_or_none, calculated_or_none, time};
 use crate::types::{
     AccountFlaw, Amount, AssetBalance, AssetId, Event, FeeRate, FundingPayment, Instrument,
     InstrumentKind, MarginMode, MarginReport, PositionReport, Ppb,
 };
-
-/// The assets of our instruments, and those that perpetuals of ours settle in.
-pub(super) struct Assets {
-    traded: Vec<AssetId>,
-    settle: Vec<AssetId>,
-}
-
-impl Assets {
-    pub(super) fn new(names: &Names) -> Self {
-        let (mut traded, mut settle) = (Vec::new(), Vec::new());
-        for instrument in names.instruments.of_venue(names.venue) {
-            if instrument.is_perpetual() {
-                settle.push(instrument.settle);
-                traded.push(instrument.settle);
-            } else {
-                traded.extend([instrument.base, instrument.quote]);
-            }
-        }
-        for list in [&mut traded, &mut settle] {
-            list.sort_unstable();
-            list.dedup();
-            list.retain(|asset| *asset != AssetId::NONE);
-        }
-        Self { traded, settle }
-    }
-}
 
 /// What pays for orders, as the account's mode has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,21 +106,11 @@ pub(super) fn all_balances(
     balances(account, names, assets, sink)?;
     let event_ns = time(account, "uTime")?;
     let details = account.field("details")?;
-    for &asset in &assets.traded {
-        let name = names.instruments.assets.name(asset);
+    let is_listed = |name: &str| {
         let is = |row: Value<'_>| row.get("ccy").and_then(Value::str) == Some(name);
-        if details.items().any(is) {
-            continue;
-        }
-        let venue = names.venue;
-        let none = AssetBalance { venue, asset, event_ns, ..AssetBalance::default() };
-        sink.push(Event::Balance(none))?;
-        if assets.settle.contains(&asset) {
-            let none = MarginReport { venue, asset, event_ns, ..MarginReport::default() };
-            sink.push(Event::Margin(none))?;
-        }
-    }
-    Ok(())
+        details.items().any(is)
+    };
+    assets.state_absent(names, is_listed, event_ns, sink)
 }
 
 /// The balance without unrealised profit (`cashBal`); what is not free of it is locked, by orders or
@@ -291,7 +257,8 @@ pub(super) fn listings(
 }
 
 /// Fee rates; the venue writes costs as negative numbers. They stand by group of instruments; what
-/// has no group of its own pays what the kind pays.
+/// has no group of its own pays what the kind pays, a swap by what it settles in (`settle`, empty for
+/// spot).
 ///
 /// ```json
 /// {"feeGroup":[{"groupId":"1","maker":"-0.0008","taker":"-0.001"}],"instType":"SPOT",
@@ -301,14 +268,30 @@ pub(super) fn fee_rate(
     root: Value<'_>,
     of: &Instrument,
     listing: Option<&Listing>,
+    settle: &str,
 ) -> Result<FeeRate, DecodeError> {
     let row = root.field("data")?.items().next().ok_or(DecodeError::Missing("data"))?;
     let group = listing.map_or("", |listing| &listing.group);
     let is = |row: &Value<'_>| row.get("groupId").and_then(Value::str) == Some(group);
     let groups = row.get("feeGroup").filter(|_| !group.is_empty());
-    let row = groups.and_then(|groups| groups.items().find(is)).unwrap_or(row);
-    let rate = |name| ppb(row.get(name).map(Scalar::from), name).map(|rate| Ppb(-rate.0));
-    Ok(FeeRate { instrument: of.id, maker: rate("maker")?, taker: rate("taker")? })
+    let group = groups.and_then(|groups| groups.items().find(is));
+    // Without a group: of swaps the first two rates are those of coin-margined ones.
+    let stated =
+        |name: &str| row.get(name).and_then(Value::str).is_some_and(|rate| !rate.is_empty());
+    let [maker, taker] = match settle {
+        "USDC" if stated("makerUSDC") => ["makerUSDC", "takerUSDC"],
+        "USDT" if stated("makerU") => ["makerU", "takerU"],
+        _ => ["maker", "taker"],
+    };
+    let (row, maker, taker) = match group {
+        Some(group) => (group, "maker", "taker"),
+        None => (row, maker, taker),
+    };
+    let rate = |name| {
+        let cost = ppb(row.get(name).map(Scalar::from), name)?;
+        cost.0.checked_neg().map(Ppb).ok_or(DecodeError::Invalid(name))
+    };
+    Ok(FeeRate { instrument: of.id, maker: rate(maker)?, taker: rate(taker)? })
 }
 
 /// One bill, if it is funding of an instrument of ours.

@@ -5,20 +5,33 @@
 #![forbid(unsafe_code)]
 
 use super::super::decimal;
-use crate::types::{Instrument, ParseUnitError, Qty};
+use crate::types::{Instrument, ParseUnitError, Qty, Scale};
+
+/// Decimals of a number of contracts: finer than any lot, which may be a small part of a contract of
+/// millions of base units.
+const CONTRACT_DECIMALS: u8 = 8;
+
+/// How what the venue counts of an instrument is read and written.
+#[inline]
+pub(super) fn scale(instrument: &Instrument) -> Scale {
+    match instrument.contract {
+        Qty(0) => instrument.scale,
+        _ => Scale { qty_decimals: CONTRACT_DECIMALS, ..instrument.scale },
+    }
+}
 
 /// Base units of a text that counts contracts, or base units where the instrument has no contract.
 pub(super) fn qty(text: &str, instrument: &Instrument) -> Result<Qty, ParseUnitError> {
-    base_units(decimal::qty(text, instrument.scale)?, instrument)
+    base_units(decimal::qty(text, scale(instrument))?, instrument)
 }
 
-/// Base units of a number of contracts in the instrument's quantity scale.
+/// Base units of what was counted in [`scale`].
 #[inline]
 pub(super) fn base_units(counted: Qty, instrument: &Instrument) -> Result<Qty, ParseUnitError> {
     if instrument.contract == Qty(0) {
         return Ok(counted);
     }
-    let unit = unit(instrument);
+    let unit = 10i128.pow(u32::from(CONTRACT_DECIMALS));
     let product = i128::from(counted.0) * i128::from(instrument.contract.0);
     if product % unit != 0 {
         return Err(ParseUnitError::OffScale);
@@ -26,13 +39,12 @@ pub(super) fn base_units(counted: Qty, instrument: &Instrument) -> Result<Qty, P
     i64::try_from(product / unit).map(Qty).map_err(|_| ParseUnitError::Overflow)
 }
 
-/// Contracts of a quantity in base units, in the instrument's quantity scale; `None` if they are not
-/// a number that this scale holds.
+/// Contracts of a quantity in base units, in [`scale`]; `None` if they are not a number that it holds.
 pub(super) fn contracts(qty: Qty, instrument: &Instrument) -> Option<Qty> {
     if instrument.contract == Qty(0) {
         return Some(qty);
     }
-    let product = i128::from(qty.0) * unit(instrument);
+    let product = i128::from(qty.0) * 10i128.pow(u32::from(CONTRACT_DECIMALS));
     let contract = i128::from(instrument.contract.0);
     if product % contract != 0 {
         return None;
@@ -40,15 +52,9 @@ pub(super) fn contracts(qty: Qty, instrument: &Instrument) -> Option<Qty> {
     i64::try_from(product / contract).ok().map(Qty)
 }
 
-/// Mantissa of one.
-fn unit(instrument: &Instrument) -> i128 {
-    10i128.pow(u32::from(instrument.scale.qty_decimals))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Scale;
     use proptest::prelude::*;
 
     fn swap(contract: i64) -> Instrument {
@@ -75,6 +81,18 @@ mod tests {
         assert_eq!(contracts(Qty(1), &swap(300_000_000)), None, "a third of a hundred-millionth");
         assert_eq!(contracts(Qty(7), &swap(0)), Some(Qty(7)));
         assert_eq!(contracts(Qty(i64::MAX), &swap(1)), None, "more than the scale holds");
+    }
+
+    #[test]
+    fn a_part_of_a_large_contract_is_whole_base_units() {
+        let scale = Scale { price_decimals: 9, qty_decimals: 0 };
+        let large = Instrument { scale, contract: Qty(10_000_000), ..Instrument::default() };
+        assert_eq!(qty("50.5", &large), Ok(Qty(505_000_000)));
+        assert_eq!(qty("0.00000001", &large), Err(ParseUnitError::OffScale));
+        let count = contracts(Qty(1_000_000), &large).unwrap();
+        let mut text = Vec::new();
+        decimal::write_qty(&mut text, count, super::scale(&large));
+        assert_eq!(text, b"0.1");
     }
 
     proptest! {

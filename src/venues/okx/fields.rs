@@ -5,10 +5,10 @@
 
 #![forbid(unsafe_code)]
 
-use super::super::fields::{self, Field, text};
-use super::super::{DecodeError, Scalar, Value, decimal};
+use super::super::fields::{Field, number, text};
+use super::super::{DecodeError, Scalar, Value};
 use super::contracts;
-use crate::types::{Amount, Instrument, Nanos, Qty, Side};
+use crate::types::{Instrument, Qty, Side};
 
 /// An order as the venue states it, on its channel with the fill that it reports, in lists with the
 /// last one.
@@ -107,37 +107,7 @@ pub(super) fn qty(
     name: &'static str,
     of: &Instrument,
 ) -> Result<Option<Qty>, DecodeError> {
-    let Some(text) = fields::number(field, name)? else { return Ok(None) };
+    let Some(text) = number(field, name)? else { return Ok(None) };
     let qty = contracts::qty(text, of).map_err(|error| DecodeError::Number(name, error))?;
     if qty.0 < 0 { Err(DecodeError::Invalid(name)) } else { Ok(Some(qty)) }
-}
-
-/// A time in milliseconds, which the venue writes as text.
-pub(super) fn time(row: Value<'_>, name: &'static str) -> Result<Nanos, DecodeError> {
-    fields::whole(row.get(name).map(Scalar::from), name).map(Nanos::from_millis)
-}
-
-/// An amount that must be there.
-pub(super) fn amount(row: Value<'_>, name: &'static str) -> Result<Amount, DecodeError> {
-    amount_or_none(row, name)?.ok_or(DecodeError::Missing(name))
-}
-
-/// An amount, `None` where the venue says nothing.
-pub(super) fn amount_or_none(
-    row: Value<'_>,
-    name: &'static str,
-) -> Result<Option<Amount>, DecodeError> {
-    fields::amount(row.get(name).map(Scalar::from), name)
-}
-
-/// What the venue has calculated; `None` if it says nothing.
-pub(super) fn calculated_or_none(
-    row: Value<'_>,
-    name: &'static str,
-) -> Result<Option<Amount>, DecodeError> {
-    let Some(text) = row.get(name).and_then(Value::str).filter(|text| !text.is_empty()) else {
-        return amount_or_none(row, name);
-    };
-    let calculated = decimal::calculated(text);
-    calculated.map(Some).map_err(|error| DecodeError::Number(name, error))
 }

@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use super::account::Assets;
 use super::market_data::{self, Topic};
 use super::private_stream;
 use super::scan::{self, Scanner};
@@ -10,7 +9,7 @@ use super::sequence::Ids;
 use crate::types::{Event, Events, Instrument, Nanos};
 use crate::venues::flight::Flights;
 use crate::venues::sink::Sink;
-use crate::venues::trading::{Desk, Names};
+use crate::venues::trading::{Assets, Desk, Names};
 use crate::venues::{DecodeError, FrameKind, Parser, VenueSetup};
 use std::collections::VecDeque;
 

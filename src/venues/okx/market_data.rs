@@ -7,10 +7,11 @@
 
 #![forbid(unsafe_code)]
 
+use super::super::fields::{amount_in, time_in};
 use super::super::subscriptions::Control;
 use super::super::{DecodeError, Value, decimal};
+use super::contracts;
 use super::sequence::Ids;
-use super::{contracts, fields};
 use crate::types::{
     Amount, DepthKind, DepthUpdate, Event, Events, Instrument, Level, Nanos, PerpetualUpdate,
     Price, Qty, Side, TopOfBook, Trade,
@@ -59,7 +60,7 @@ fn array<'a>(row: Value<'a>, name: &'static str) -> Result<Value<'a>, DecodeErro
 }
 
 fn time(row: Value<'_>) -> Result<Nanos, DecodeError> {
-    fields::time(row, "ts")
+    time_in(row, "ts")
 }
 
 /// Depth. A keep-alive, which repeats the last id and changes nothing, is an update that covers no id.
@@ -243,11 +244,11 @@ pub(super) fn perpetual(
             let rate = decimal::rate(row.field_str("fundingRate")?);
             update.funding_rate =
                 Some(rate.map_err(|error| DecodeError::Number("fundingRate", error))?);
-            let next = fields::time(row, "fundingTime")?;
+            let next = time_in(row, "fundingTime")?;
             update.next_funding_ns = Some(next);
             if row.get("nextFundingTime").and_then(Value::str).is_some_and(|text| !text.is_empty())
             {
-                let seconds = fields::time(row, "nextFundingTime")?.since(next) / 1_000_000_000;
+                let seconds = time_in(row, "nextFundingTime")?.since(next) / 1_000_000_000;
                 update.funding_interval_s = u32::try_from(seconds).ok().filter(|s| *s > 0);
             }
         }
@@ -256,7 +257,7 @@ pub(super) fn perpetual(
 }
 
 fn positive(row: Value<'_>, name: &'static str) -> Result<Amount, DecodeError> {
-    let amount = fields::amount(row, name)?;
+    let amount = amount_in(row, name)?;
     if amount > Amount::ZERO { Ok(amount) } else { Err(DecodeError::Invalid(name)) }
 }
 

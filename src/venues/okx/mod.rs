@@ -140,6 +140,7 @@ pub const ROW: VenueRow = VenueRow {
     testnet,
     instruments_request: instruments::request,
     decode_instruments: instruments::decode,
+    next_instruments: super::all_at_once,
     symbol,
     base_fees: |kind| match kind {
         InstrumentKind::Spot => [Ppb(800_000), Ppb(1_000_000)],

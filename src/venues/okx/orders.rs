@@ -168,7 +168,7 @@ fn write_terms(names: [&[u8]; 2], price: Price, qty: Qty, of: &Instrument, out: 
     }
     if let Some(contracts) = contracts::contracts(qty, of).filter(|contracts| contracts.0 != 0) {
         out.extend_from_slice(names[1]);
-        decimal::write_qty(out, contracts, of.scale);
+        decimal::write_qty(out, contracts, contracts::scale(of));
         out.push(b'"');
     }
 }
@@ -183,7 +183,8 @@ pub(super) fn values(action: Action<'_>, terms: &Terms<'_>, mark: Mark) -> Optio
             let expires = Text::whole(expires_ms(action, terms, mark)?);
             let client_id = Text::fixed(&order.client_id.encode());
             let contracts = contracts::contracts(order.qty, terms.instrument)?;
-            let qty = Text::decimal(contracts.0, scale.qty_decimals)?;
+            let count = contracts::scale(terms.instrument);
+            let qty = Text::decimal(contracts.0, count.qty_decimals)?;
             if order.order_type == OrderType::Market {
                 Values::new([id, expires, client_id, qty])
             } else {
@@ -237,8 +238,8 @@ fn decode_event<'a>(root: Value<'a>, event: &str) -> Result<Message<'a>, DecodeE
             })
         }
         "notice" if code(root, "code")? == codes::CLOSING => Ok(Message::Closing),
-        // Nothing of that channel will come on this connection: it must not look ready.
-        "channel-conn-count-error" => Ok(Message::Closing),
+        // Nothing of that channel will come on this connection.
+        "channel-conn-count-error" => Ok(Message::Missing),
         "channel-conn-count" | "unsubscribe" => Ok(Message::Nothing),
         _ => Err(DecodeError::UnknownKind),
     }

@@ -8,12 +8,14 @@
 
 #![forbid(unsafe_code)]
 
-use super::super::fields::{Field, amount, client_id, or_empty, order_id, price, text, whole};
-use super::super::flight::Ask;
-use super::super::trading::{Desk, Names, OrderRow};
+use super::super::fields::{
+    self, Field, amount, client_id, or_empty, order_id, price, text, whole,
+};
+use super::super::flight::{Ask, Phase};
+use super::super::trading::{Assets, Desk, Names, OrderRow};
 use super::super::verdict::Verdict;
-use super::super::{DecodeError, Scalar, Value};
-use super::account::{self, Assets};
+use super::super::{DecodeError, Scalar, Value, decimal};
+use super::account;
 use super::fields::{OrderFields, qty, side};
 use super::{codes, scan};
 use crate::types::{
@@ -93,12 +95,15 @@ fn on_failed_change(
         return Ok(());
     }
     let id = or_empty(fields.request).parse().unwrap_or(0);
-    let ours = desk.flights.get(id).is_some_and(|flight| matches!(flight.ask, Ask::Replace(_)));
-    if !ours {
+    let flight = desk.flights.get_mut(id);
+    let flight = flight.filter(|flight| matches!(flight.ask, Ask::Replace(_)));
+    match flight {
+        // Its reply is still to come, and says nothing new then.
+        Some(flight) if flight.phase == Phase::Waiting => flight.phase = Phase::Seen,
+        Some(flight) if flight.phase != Phase::Seen => drop(desk.flights.remove(id)),
         // A copy, or a change that somebody else asked for.
-        return Ok(());
+        _ => return Ok(()),
     }
-    desk.flights.remove(id);
     let code = or_empty(fields.code).parse().unwrap_or(0);
     let reason = match codes::verdict(code) {
         Verdict::Refused(reason) | Verdict::Unknown(reason) => reason,
@@ -214,11 +219,18 @@ fn fill(
             _ => Liquidity::Unknown,
         },
         fee: paid,
-        realised: if of.is_perpetual() { amount(row.fill_profit, "fillPnl")? } else { None },
+        realised: if of.is_perpetual() { profit(row.fill_profit)? } else { None },
         fee_asset: if free { AssetId::NONE } else { known },
     };
     let unknown = !free && known == AssetId::NONE;
     Ok((fill, if unknown { Err(DecodeError::Invalid("feeCcy")) } else { Ok(()) }))
+}
+
+/// What a fill has realised, as the venue has calculated it.
+fn profit(field: Field<'_>) -> Result<Option<Amount>, DecodeError> {
+    let Some(text) = fields::number(field, "fillPnl")? else { return Ok(None) };
+    let profit = decimal::calculated(text);
+    profit.map(Some).map_err(|error| DecodeError::Number("fillPnl", error))
 }
 
 /// Reads one row of a list of fills, which has that fill's own fee.

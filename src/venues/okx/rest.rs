@@ -159,7 +159,7 @@ pub(super) fn send(
             })?;
         }
         Ask::Balances => get(out, mark, signer, "/api/v5/account/balance", |_| {})?,
-        Ask::Positions => get(out, mark, signer, "/api/v5/account/positions", |query| {
+        Ask::Positions { .. } => get(out, mark, signer, "/api/v5/account/positions", |query| {
             query.extend_from_slice(b"instType=SWAP");
         })?,
         Ask::Funding { since_ms, .. } => {
@@ -183,14 +183,18 @@ pub(super) fn send(
             })?;
         }
         // `{"timeOut":"60"}`; it counts down from here.
-        Ask::DeadMan { window_s } => {
+        Ask::DeadMan { window_s, .. } => {
             post(out, mark, signer, ("/api/v5/trade/cancel-all-after", None), |body| {
                 body.extend_from_slice(br#"{"timeOut":""#);
                 write_u64(body, u64::from(window_s));
                 body.extend_from_slice(br#""}"#);
             })?;
         }
-        Ask::New(_) | Ask::Cancel(_) | Ask::Replace(_) | Ask::CancelListed { .. } => {
+        Ask::New(_)
+        | Ask::Cancel(_)
+        | Ask::Replace(_)
+        | Ask::CancelListed { .. }
+        | Ask::PositionMode(_) => {
             return Err(EncodeError::Unsupported);
         }
     }

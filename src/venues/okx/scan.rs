@@ -191,7 +191,7 @@ impl Body<'_> {
     /// A quantity up to and with its closing quote, in base units.
     #[inline(always)]
     fn qty(&mut self) -> Option<Qty> {
-        let counted = self.cursor.qty::<false>(self.instrument.scale)?;
+        let counted = self.cursor.qty::<false>(contracts::scale(self.instrument))?;
         contracts::base_units(counted, self.instrument).ok()
     }
 

@@ -10,19 +10,19 @@
 use super::super::flight::Ask;
 use super::super::sink::Sink;
 use super::super::trading::{
-    Action, DeadManHabits, Desk, Effect, FillJob, Habits, LimitState, Mark, Message, Names,
+    Action, Assets, DeadManHabits, Desk, Effect, FillJob, Habits, LimitState, Mark, Message, Names,
     OrderRow, Reply, TradingConnector, TradingWire, Values,
 };
 use super::super::verdict::Verdict;
 use super::super::{DecodeError, EncodeError, Outbox, OutboxFull, SetupError, Value, VenueSetup};
-use super::account::{self, Assets, Listing, Modes};
+use super::account::{self, Listing, Modes};
 use super::auth::Signer;
 use super::fields::OrderFields;
 use super::orders::{self, Terms};
 use super::{PRIVATE_PATH, SECOND_NS, codes, private_stream, rest, scan, session, with_path};
 use crate::types::{
-    AccountFlaw, Channel, ExecutionReport, FeeRate, FundingPayment, Instrument, InstrumentKind,
-    Nanos,
+    AccountFlaw, Channel, ExecutionReport, FeeRate, FundingPayment, Instrument, InstrumentId,
+    InstrumentKind, Nanos,
 };
 
 /// Orders of a kind that we never send, without a snapshot: a subscription that keeps an order socket
@@ -122,10 +122,13 @@ impl TradingWire for Wire {
         fills_begin: false,
         history_apart: false,
         cancels_by_list: true,
+        lesson_gap_ns: 0,
+        funding_window_ms: 0,
         codes_with_status: true,
         already_logged_in: 0,
+        crowded: 0,
         dead_man: DeadManHabits {
-            subscribe: None,
+            by_socket: false,
             // Three may be lost before it goes off.
             refresh_ns: |window_s| SECOND_NS * (window_s as u64) / 4,
             retry_ns: 2 * SECOND_NS,
@@ -242,7 +245,7 @@ impl TradingWire for Wire {
     }
 
     fn next(&self, ask: &Ask) -> Option<Ask> {
-        (*ask == Ask::Balances && self.has_perpetuals()).then_some(Ask::Positions)
+        (*ask == Ask::Balances && self.has_perpetuals()).then_some(Ask::POSITIONS)
     }
 
     fn server_ns(root: Value<'_>) -> Result<u64, DecodeError> {
@@ -277,23 +280,30 @@ impl TradingWire for Wire {
         rest::rows(ask, root)
     }
 
-    fn order_row(&self, row: Value<'_>) -> Result<OrderRow, DecodeError> {
+    fn order_row(&self, _: InstrumentId, row: Value<'_>) -> Result<OrderRow, DecodeError> {
         private_stream::order_row(&OrderFields::of(row), &self.names)
     }
 
-    fn fill_row(&self, row: Value<'_>, now: Nanos) -> Result<Option<ExecutionReport>, DecodeError> {
+    fn fill_row(
+        &self,
+        _: InstrumentId,
+        row: Value<'_>,
+        now: Nanos,
+    ) -> Result<Option<ExecutionReport>, DecodeError> {
         private_stream::fill_row(row, &self.names, now).map(Some)
     }
 
     fn account(&self, ask: &Ask, root: Value<'_>, sink: &mut Sink<'_>) -> Result<(), DecodeError> {
         match ask {
-            Ask::Positions => account::positions(root, &self.names, sink),
+            Ask::Positions { .. } => account::positions(root, &self.names, sink),
             _ => account::all_balances(root, &self.names, &self.assets, sink),
         }
     }
 
     fn fee_rate(&self, root: Value<'_>, of: &Instrument) -> Result<FeeRate, DecodeError> {
-        account::fee_rate(root, of, self.listings.get(of.id.index()))
+        let assets = &self.names.instruments.assets;
+        let settle = if of.is_perpetual() { assets.name(of.settle) } else { "" };
+        account::fee_rate(root, of, self.listings.get(of.id.index()), settle)
     }
 
     fn funding_row(&self, row: Value<'_>) -> Result<Option<FundingPayment>, DecodeError> {

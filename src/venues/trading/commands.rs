@@ -81,7 +81,7 @@ impl<W: TradingWire> Core<W> {
     ) -> Result<(), EncodeError> {
         self.send_asked(ask, now, |core, mark| {
             let job = match ask {
-                Ask::Fills { job } => core.jobs.iter().find(|open| open.key == job),
+                Ask::Fills { job, .. } => core.jobs.iter().find(|open| open.key == job),
                 _ => None,
             };
             core.wire.send_read(&ask, cursor, job, mark, out)
@@ -136,7 +136,12 @@ impl<W: TradingWire> Core<W> {
         now: Nanos,
         out: &mut Outbox,
     ) -> Result<(), EncodeError> {
-        let since_ms = self.since_ms(from);
+        let mut since_ms = self.since_ms(from);
+        if W::HABITS.funding_window_ms > 0 {
+            let now_ms = self.clock.venue_millis(now);
+            since_ms = since_ms.max(now_ms.saturating_sub(W::HABITS.fills_history_ms));
+        }
+        self.payments.clear();
         self.send_read(Ask::Funding { since_ms, page: 0 }, "", now, out)
     }
 

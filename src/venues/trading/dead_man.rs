@@ -1,6 +1,6 @@
 //! The venue's dead-man switch: once it has heard nothing of us for so long, it cancels our orders by
 //! itself. Some venues bind it to private sockets that subscribed to it, others count down from each
-//! time that it is set ([`DeadManHabits`]). What a venue answers to accounts that may not have it is
+//! time that it is set ([`super::DeadManHabits`]); some have one for each part of the account. What a venue answers to accounts that may not have it is
 //! told, and asked again now and then.
 
 #![forbid(unsafe_code)]
@@ -9,7 +9,7 @@ use super::super::Outbox;
 use super::super::flight::Ask;
 use super::Core;
 use super::sockets::Login;
-use super::wire::{DeadManHabits, TradingWire};
+use super::wire::TradingWire;
 use crate::types::{Channel, Events, Nanos, VenueNotice};
 
 /// How far it has come.
@@ -40,11 +40,11 @@ impl DeadMan {
 
     /// The private socket is logged in and subscribed to everything else. One that counts down by
     /// itself begins with the first such socket, and then goes on while there is REST.
-    pub(super) fn on_ready(&mut self, habits: &DeadManHabits, out: &mut Outbox) {
+    pub(super) fn on_ready(&mut self, subscription: Option<&[u8]>, out: &mut Outbox) {
         if self.window_s.is_none() {
             return;
         }
-        match habits.subscribe {
+        match subscription {
             // Without room the switch is not armed for this socket; the next one tries again.
             Some(subscribe) => {
                 let _ = out.frame(Channel::Private, |frame| frame.extend_from_slice(subscribe));
@@ -70,13 +70,13 @@ impl<W: TradingWire> Core<W> {
             return;
         };
         let habits = &W::HABITS.dead_man;
-        let bound = habits.subscribe.is_some() && self.private.login != Login::Ready;
+        let bound = habits.by_socket && self.private.login != Login::Ready;
         if due > now || bound {
             return;
         }
         // Until the reply; one that does not come counts as lost and is told so.
         self.dead_man.due = Some(now.plus(habits.retry_ns));
-        let _ = self.send_read(Ask::DeadMan { window_s }, "", now, out);
+        let _ = self.send_read(Ask::DeadMan { window_s, part: 0 }, "", now, out);
     }
 
     /// The venue took the window, or did not.

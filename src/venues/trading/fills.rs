@@ -66,7 +66,7 @@ impl FillJob {
     }
 
     pub(super) fn ask(&self) -> Ask {
-        Ask::Fills { job: self.key }
+        Ask::Fills { job: self.key, instrument: self.instrument }
     }
 
     /// End of the window, if it is not beyond now.
@@ -88,7 +88,7 @@ impl FillJob {
         let start = Nanos::from_millis(self.start_ms);
         let mut reached = false;
         for row in rows.items() {
-            let Some(report) = wire.fill_row(row, now)? else { continue };
+            let Some(report) = wire.fill_row(self.instrument, row, now)? else { continue };
             let known = !self.from_id.is_empty() && report.fill.fill_id == self.from_id;
             reached = known || (!W::HABITS.fills_begin && report.event_ns < start);
             if reached {

@@ -95,7 +95,7 @@ impl<W: TradingWire> Core<W> {
         }
         self.lessons.at += 1;
         if self.lessons.at < self.lessons.count {
-            self.lessons.due = Some(now);
+            self.lessons.due = Some(now.plus(W::HABITS.lesson_gap_ns));
             return Ok(());
         }
         // What is sent depends on what was learnt.

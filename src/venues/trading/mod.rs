@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod action;
+mod assets;
 mod commands;
 mod dead_man;
 mod fills;
@@ -25,6 +26,7 @@ mod templates;
 mod wire;
 
 pub(super) use action::Action;
+pub(super) use assets::Assets;
 pub(super) use fills::FillJob;
 pub(super) use names::Names;
 pub(super) use rows::OrderRow;
@@ -44,7 +46,8 @@ use super::{
     Value, VenueSetup,
 };
 use crate::types::{
-    Channel, Command, CommandKind, Event, Events, Nanos, OrderLines, Readiness, VenueNotice,
+    Channel, Command, CommandKind, Event, Events, FundingPayment, Nanos, OrderLines, Readiness,
+    VenueNotice,
 };
 use dead_man::DeadMan;
 use lessons::Lessons;
@@ -72,6 +75,8 @@ struct Core<W> {
     rest_open: bool,
     flights: Flights,
     jobs: Vec<FillJob>,
+    /// Payments of the list of funding that is being read.
+    payments: Vec<FundingPayment>,
     backlog: VecDeque<Event>,
     dead_man: DeadMan,
     over_rest: bool,
@@ -108,6 +113,7 @@ impl<W: TradingWire> TradingConnector<W> {
             rest_open: false,
             flights: Flights::new(),
             jobs: Vec::new(),
+            payments: Vec::new(),
             backlog: VecDeque::with_capacity(64),
             dead_man: DeadMan::new(setup.dead_man_switch_s),
             over_rest: setup.orders_over_rest,
@@ -212,7 +218,8 @@ impl<W: TradingWire> Core<W> {
                 self.on_dead_man_subscribed(code, now, events);
                 Ok(())
             }
-            Message::Closing => {
+            Message::Missing if channel != Channel::Private => Err(DecodeError::UnknownKind),
+            Message::Closing | Message::Missing => {
                 self.drain(channel, now, out, events);
                 Ok(())
             }
@@ -222,7 +229,12 @@ impl<W: TradingWire> Core<W> {
                 // A code that concerns the connection may come without a request.
                 let flight = match flight {
                     Some(flight) if flight.channel == channel => flight,
-                    _ if id.is_none() && reply.code != 0 => return Ok(()),
+                    _ if id.is_none() && reply.code != 0 => {
+                        if W::effect(reply.code) == Effect::Nothing {
+                            self.notice(events, VenueNotice::RequestFailed(reply.code));
+                        }
+                        return Ok(());
+                    }
                     _ => return Err(DecodeError::UnknownRequest),
                 };
                 self.on_order_reply(&flight, &reply, now, events)
@@ -262,7 +274,7 @@ impl<W: TradingWire> Connector for TradingConnector<W> {
         } else if let Some(socket) = core.socket(channel) {
             socket.on_close();
             core.healthier.reset(channel);
-            if channel == Channel::Private && W::HABITS.dead_man.subscribe.is_some() {
+            if channel == Channel::Private && W::HABITS.dead_man.by_socket {
                 core.dead_man.on_close();
             }
         } else {

@@ -4,7 +4,7 @@
 
 use super::super::fields::{Field, text};
 use super::super::{DecodeError, EncodeError, SymbolMap};
-use crate::types::{Instrument, InstrumentId, InstrumentTable, VenueId};
+use crate::types::{Instrument, InstrumentId, InstrumentKind, InstrumentTable, VenueId};
 use std::sync::Arc;
 
 /// See the module.
@@ -27,6 +27,17 @@ impl Names {
         name: &'static str,
     ) -> Result<&Instrument, DecodeError> {
         let id = self.symbols.find(text(symbol, name)?)?;
+        self.instruments.get(id).ok_or(DecodeError::UnknownSymbol)
+    }
+
+    /// The same where only kind and symbol together name one.
+    pub(in crate::venues) fn of_kind(
+        &self,
+        kind: InstrumentKind,
+        symbol: Field<'_>,
+        name: &'static str,
+    ) -> Result<&Instrument, DecodeError> {
+        let id = self.symbols.find_of(kind, text(symbol, name)?)?;
         self.instruments.get(id).ok_or(DecodeError::UnknownSymbol)
     }
 

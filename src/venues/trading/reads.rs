@@ -49,7 +49,7 @@ impl<W: TradingWire> Core<W> {
             }
             Ask::OpenOrders { instrument, page } => {
                 let (rows, cursor) = self.wire.rows(&flight.ask, root)?;
-                self.open_orders(rows, now, events)?;
+                self.open_orders(instrument, rows, now, events)?;
                 if cursor.is_empty() {
                     self.notice(events, VenueNotice::OpenOrdersEnd(instrument));
                 } else {
@@ -57,22 +57,24 @@ impl<W: TradingWire> Core<W> {
                     self.next_page(flight, next, cursor, now, out, events);
                 }
             }
-            Ask::Fills { job } => return self.on_fills(flight, job, root, now, out, events),
+            Ask::Fills { job, .. } => return self.on_fills(flight, job, root, now, out, events),
             Ask::Funding { since_ms, page } => {
-                let (rows, cursor) = self.wire.rows(&flight.ask, root)?;
-                let earlier = self.funding(rows, since_ms, events)?;
-                if cursor.is_empty() || earlier {
-                    self.notice(events, VenueNotice::FundingEnd);
-                } else {
-                    let next = Ask::Funding { since_ms, page: next(page)? };
-                    self.next_page(flight, next, cursor, now, out, events);
-                }
+                return self.on_funding(flight, (since_ms, page), root, now, out, events);
             }
-            Ask::Balances | Ask::Positions => {
+            Ask::Balances | Ask::Positions { .. } => {
                 let mut sink = Sink { events, backlog: &mut self.backlog };
                 self.wire.account(&flight.ask, root, &mut sink)?;
-                match self.wire.next(&flight.ask) {
-                    Some(next) => self.next_page(flight, next, "", now, out, events),
+                let (next, cursor) = match flight.ask {
+                    Ask::Positions { part, page } => {
+                        let (_, cursor) = self.wire.rows(&flight.ask, root)?;
+                        let more = Ask::Positions { part, page: next(page)? };
+                        let next = (!cursor.is_empty()).then_some(more);
+                        (next.or_else(|| self.wire.next(&flight.ask)), cursor)
+                    }
+                    _ => (self.wire.next(&flight.ask), ""),
+                };
+                match next {
+                    Some(next) => self.next_page(flight, next, cursor, now, out, events),
                     None => self.notice(events, VenueNotice::BalancesEnd),
                 }
             }
@@ -82,8 +84,11 @@ impl<W: TradingWire> Core<W> {
                 let rate = self.wire.fee_rate(root, instrument)?;
                 self.sink(events).push(Event::Fee(rate))?;
             }
-            Ask::DeadMan { .. } => self.on_dead_man(None, now, events),
-            Ask::Account | Ask::Rules(_) => {
+            Ask::DeadMan { .. } => match self.wire.next(&flight.ask) {
+                Some(next) => self.next_page(flight, next, "", now, out, events),
+                None => self.on_dead_man(None, now, events),
+            },
+            Ask::Account | Ask::Rules(_) | Ask::PositionMode(_) => {
                 return self.on_lesson(&flight.ask, root, now, events);
             }
             Ask::New(_) | Ask::Cancel(_) | Ask::Replace(_) => {}
@@ -109,6 +114,7 @@ impl<W: TradingWire> Core<W> {
     /// Open orders of one page. A bad row costs itself, but then the list is not whole.
     fn open_orders(
         &mut self,
+        instrument: InstrumentId,
         rows: Value<'_>,
         now: Nanos,
         events: &mut Events,
@@ -116,7 +122,7 @@ impl<W: TradingWire> Core<W> {
         let mut sink = Sink { events, backlog: &mut self.backlog };
         let mut result = Ok(());
         for row in rows.items() {
-            let outcome = self.wire.order_row(row).and_then(|row| {
+            let outcome = self.wire.order_row(instrument, row).and_then(|row| {
                 sink.report(row.report(ReportKind::Status, ReportOrigin::Query, now))
             });
             result = result.and(outcome);
@@ -124,20 +130,49 @@ impl<W: TradingWire> Core<W> {
         result
     }
 
-    /// Payments of one page, newest first; whether it goes back beyond the time that was asked for.
-    fn funding(
+    /// One page of a list of funding, and what follows it: another page, or the next span of time.
+    /// Lists come newest first; what they held is told oldest first.
+    fn on_funding(
         &mut self,
-        rows: Value<'_>,
-        since_ms: u64,
+        flight: &Flight,
+        (since_ms, page): (u64, u16),
+        root: Value<'_>,
+        now: Nanos,
+        out: &mut Outbox,
         events: &mut Events,
-    ) -> Result<bool, DecodeError> {
+    ) -> Result<(), DecodeError> {
+        let (rows, cursor) = self.wire.rows(&flight.ask, root)?;
+        let earlier = self.payments_of_page(rows, since_ms)?;
+        let page = next(page)?;
+        if !cursor.is_empty() && !earlier {
+            let next = Ask::Funding { since_ms, page };
+            self.next_page(flight, next, cursor, now, out, events);
+            return Ok(());
+        }
+        let end_ms = since_ms.saturating_add(W::HABITS.funding_window_ms);
+        if end_ms > since_ms && end_ms < self.clock.venue_millis(now) {
+            let next = Ask::Funding { since_ms: end_ms, page };
+            self.next_page(flight, next, "", now, out, events);
+            return Ok(());
+        }
+        let mut payments = std::mem::take(&mut self.payments);
+        payments.sort_by_key(|payment| payment.event_ns);
+        for payment in payments {
+            self.sink(events).push(Event::FundingPaid(payment))?;
+        }
+        self.notice(events, VenueNotice::FundingEnd);
+        Ok(())
+    }
+
+    /// Keeps the payments of a page; whether it goes back beyond the time that was asked for.
+    fn payments_of_page(&mut self, rows: Value<'_>, since_ms: u64) -> Result<bool, DecodeError> {
         let since = Nanos::from_millis(since_ms);
         for row in rows.items() {
             let Some(payment) = self.wire.funding_row(row)? else { continue };
             if payment.event_ns < since {
                 return Ok(true);
             }
-            self.sink(events).push(Event::FundingPaid(payment))?;
+            self.payments.push(payment);
         }
         Ok(false)
     }
@@ -186,7 +221,7 @@ impl<W: TradingWire> Core<W> {
         let ask = Ask::Query { order: *order, history: true };
         let (rows, _) = self.wire.rows(&ask, root)?;
         for row in rows.items() {
-            let row = self.wire.order_row(row)?;
+            let row = self.wire.order_row(order.instrument, row)?;
             if row.is(order) {
                 let report = row.report(ReportKind::Status, ReportOrigin::Query, now);
                 return self.sink(events).report(report);

@@ -100,6 +100,11 @@ impl<W: TradingWire> Core<W> {
                 self.on_change_taken(flight);
                 return Ok(());
             }
+            // The stream has told of it already.
+            (Verdict::Refused(_), Ask::Replace(_)) if flight.phase == Phase::Seen => {
+                self.flights.remove(flight.id);
+                return Ok(());
+            }
             (Verdict::Refused(reason), ask) => {
                 self.flights.remove(flight.id);
                 let kind = match ask {
@@ -148,7 +153,7 @@ impl<W: TradingWire> Core<W> {
 
     /// Use of the limit that a reply belongs to.
     fn limit_notice(&mut self, flight: &Flight, reply: &Reply, now: Nanos, events: &mut Events) {
-        let Some(index) = W::limit_of(&flight.ask) else { return };
+        let Some(index) = self.wire.limit_of(&flight.ask) else { return };
         let Some((allowed, left)) = reply.limit.counts else { return };
         // Windows are seconds long: what lies far beyond is no end of one.
         let resets_ns = now.plus(self.pause_ns(reply, now).min(WINDOW_MAX_NS));
@@ -221,7 +226,7 @@ impl<W: TradingWire> Core<W> {
                 self.notice(events, VenueNotice::CancelAllFailed(instrument, code));
             }
             Ask::DeadMan { .. } => self.on_dead_man(Some(code), now, events),
-            Ask::Account | Ask::Rules(_) => {
+            Ask::Account | Ask::Rules(_) | Ask::PositionMode(_) => {
                 self.on_lesson_failed(now);
                 self.notice(events, VenueNotice::RequestFailed(code));
             }
@@ -232,7 +237,7 @@ impl<W: TradingWire> Core<W> {
                     let _ = self.sink(events).report(report);
                 }
             }
-            Ask::Fills { job } => {
+            Ask::Fills { job, .. } => {
                 self.jobs.retain(|open| open.key != job);
                 self.notice(events, VenueNotice::RequestFailed(code));
             }
@@ -264,8 +269,9 @@ impl<W: TradingWire> Core<W> {
         {
             return self.on_status(&flight, status, limit, now, out, events);
         }
-        let result = parser
-            .read(response.body, |root| self.on_rest_body(&flight, root, limit, now, out, events));
+        let result = parser.read(response.body, |root| {
+            self.on_rest_body(&flight, (status, root), limit, now, out, events)
+        });
         // Whatever the reply was, it settles its request; an order's outcome is then unknown.
         if result.is_err() {
             self.on_lost(id.0, now, events);
@@ -330,7 +336,7 @@ impl<W: TradingWire> Core<W> {
     fn on_rest_body(
         &mut self,
         flight: &Flight,
-        root: Value<'_>,
+        (status, root): (u16, Value<'_>),
         limit: LimitState,
         now: Nanos,
         out: &mut Outbox,
@@ -339,6 +345,12 @@ impl<W: TradingWire> Core<W> {
         let reply = W::reply(&flight.ask, root, limit)?;
         let code = reply.code;
         self.on_effect(&reply, Channel::Rest, now, out, events);
+        let broken = status == 408 || status >= 500;
+        if flight.ask.is_order() && broken && matches!(W::verdict(code), Verdict::Refused(_)) {
+            // The venue did not finish, whatever else it says: it may have acted.
+            self.on_lost(flight.id, now, events);
+            return Ok(());
+        }
         if flight.ask.is_order() {
             return self.on_order_reply(flight, &reply, now, events);
         }

@@ -153,8 +153,8 @@ impl<W: TradingWire> Core<W> {
         }
     }
 
-    /// Reply to a login. A refused key is final; anything else may be the fault of load or of a
-    /// clock, ours or theirs, and is tried again on a new connection: after a new measurement, and
+    /// Reply to a login. A refused key is final, unless the private socket has shown that it is good;
+    /// anything else may be the fault of load or of a clock, ours or theirs, and is tried again on a new connection: after a new measurement, and
     /// from the second time on after a pause that doubles.
     pub(super) fn on_login(
         &mut self,
@@ -165,6 +165,8 @@ impl<W: TradingWire> Core<W> {
         events: &mut Events,
     ) {
         let by = now.plus(self.reply_timeout_ns);
+        let good_key = channel != Channel::Private && self.private.login == Login::Ready;
+        let crowded = code == W::HABITS.crowded && good_key;
         let Some(socket) = self.socket(channel) else { return };
         if !matches!(socket.login, Login::Sent(_)) {
             return;
@@ -174,7 +176,7 @@ impl<W: TradingWire> Core<W> {
             self.subscribe(channel, by, out, events);
             return;
         }
-        if W::effect(code) == Effect::Alert {
+        if W::effect(code) == Effect::Alert && !crowded {
             socket.login = Login::Refused;
             self.notice(events, VenueNotice::LoginRefused(channel, code));
             return;
@@ -215,7 +217,7 @@ impl<W: TradingWire> Core<W> {
         socket.login = Login::Ready;
         self.notice(events, VenueNotice::Readiness(channel, Readiness::Ready));
         if channel == Channel::Private {
-            self.dead_man.on_ready(&W::HABITS.dead_man, out);
+            self.dead_man.on_ready(self.wire.dead_man_subscription(), out);
         }
     }
 

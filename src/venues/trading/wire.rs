@@ -14,7 +14,8 @@ use super::names::Names;
 use super::rows::OrderRow;
 use super::templates::Values;
 use crate::types::{
-    AccountFlaw, Channel, ExecutionReport, FeeRate, FundingPayment, Instrument, Nanos, VenueOrderId,
+    AccountFlaw, Channel, ExecutionReport, FeeRate, FundingPayment, Instrument, InstrumentId,
+    Nanos, VenueOrderId,
 };
 
 /// A number of ours and the venue's time in milliseconds, which every request carries.
@@ -64,6 +65,9 @@ pub(in crate::venues) enum Message<'a> {
     Data(&'a str),
     /// The venue will close the connection soon.
     Closing,
+    /// Something of what the socket subscribes to will not come: no private socket is ready without
+    /// it, and no order socket needs it.
+    Missing,
 }
 
 /// What a code demands besides.
@@ -95,9 +99,9 @@ pub(in crate::venues) struct Desk<'a> {
 /// The venue's dead-man switch.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::venues) struct DeadManHabits {
-    /// The frame without which the switch does not count a private socket. With one the switch
-    /// belongs to the socket; without one it counts down by itself from each time it is set.
-    pub(in crate::venues) subscribe: Option<&'static [u8]>,
+    /// The switch belongs to private sockets that subscribed to it; otherwise it counts down by
+    /// itself from each time it is set.
+    pub(in crate::venues) by_socket: bool,
     /// How often a window of so many seconds is set anew.
     pub(in crate::venues) refresh_ns: fn(window_s: u32) -> u64,
     /// Pause after a refusal or a lost reply.
@@ -116,6 +120,10 @@ pub(in crate::venues) struct Habits {
     pub(in crate::venues) fills_history_ms: u64,
     /// The venue lists no fills from before the time that a list begins at.
     pub(in crate::venues) fills_begin: bool,
+    /// Longest span of one list of funding, which then has an end too; 0: there is none.
+    pub(in crate::venues) funding_window_ms: u64,
+    /// Pause between two questions before the first order.
+    pub(in crate::venues) lesson_gap_ns: u64,
     /// Ended orders are asked for at another place than the recent ones.
     pub(in crate::venues) history_apart: bool,
     /// No request cancels all orders of an instrument: they are listed, and cancelled by the list.
@@ -124,6 +132,9 @@ pub(in crate::venues) struct Habits {
     pub(in crate::venues) codes_with_status: bool,
     /// Code of a second login on one socket, which is none the worse for it; 0 if there is none.
     pub(in crate::venues) already_logged_in: i32,
+    /// Code of a refused login that may mean a wrong key, or too many sockets of the account; 0 if there
+    /// is none.
+    pub(in crate::venues) crowded: i32,
     pub(in crate::venues) dead_man: DeadManHabits,
 }
 
@@ -157,6 +168,11 @@ pub(in crate::venues) trait TradingWire: Send {
 
     fn on_scanned(&self, frame: &Self::Scanned<'_>, desk: &mut Desk<'_>)
     -> Result<(), DecodeError>;
+
+    /// The frame without which the dead-man switch does not count a private socket.
+    fn dead_man_subscription(&self) -> Option<&[u8]> {
+        None
+    }
 
     // Orders.
 
@@ -241,7 +257,7 @@ pub(in crate::venues) trait TradingWire: Send {
     fn http_effect(status: u16) -> Effect;
 
     /// Which of the venue's limits a request counts under, for what replies say of it.
-    fn limit_of(_ask: &Ask) -> Option<u8> {
+    fn limit_of(&self, _ask: &Ask) -> Option<u8> {
         None
     }
 
@@ -255,10 +271,16 @@ pub(in crate::venues) trait TradingWire: Send {
     /// Rows of a list and the cursor of the next page, empty on the last.
     fn rows<'a>(&self, ask: &Ask, root: Value<'a>) -> Result<(Value<'a>, &'a str), DecodeError>;
 
-    fn order_row(&self, row: Value<'_>) -> Result<OrderRow, DecodeError>;
+    /// One order of a list, which was asked for of this instrument.
+    fn order_row(&self, of: InstrumentId, row: Value<'_>) -> Result<OrderRow, DecodeError>;
 
-    /// One fill of a list; `None` of a row that is no trade of ours.
-    fn fill_row(&self, row: Value<'_>, now: Nanos) -> Result<Option<ExecutionReport>, DecodeError>;
+    /// The same of one fill; `None` of a row that is no trade of ours.
+    fn fill_row(
+        &self,
+        of: InstrumentId,
+        row: Value<'_>,
+        now: Nanos,
+    ) -> Result<Option<ExecutionReport>, DecodeError>;
 
     /// Balances, positions, margins: whatever [`Ask::Balances`] and what follows it bring.
     fn account(&self, ask: &Ask, root: Value<'_>, sink: &mut Sink<'_>) -> Result<(), DecodeError>;

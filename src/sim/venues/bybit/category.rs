@@ -6,7 +6,7 @@ use super::records::{exec_number, order_number};
 
 /// What the exchange puts behind the symbol of a linear contract, to tell it from the spot pair of
 /// the same name.
-pub const LINEAR: &str = ".P";
+pub use crate::sim::CONTRACT as LINEAR;
 
 /// Which kind of instrument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -228,7 +228,7 @@ impl Bybit {
             let symbols = exchange.symbols().iter().map(|rules| rules.symbol.clone());
             let symbols = symbols.filter(|symbol| Category::of(symbol) == category);
             for symbol in symbols.collect::<Vec<_>>() {
-                exchange.cancel_all(account, Some(&symbol), now_ms);
+                exchange.cancel_all_for(account, Some(&symbol), Cause::Unattended, now_ms);
             }
         }
     }
@@ -264,7 +264,8 @@ impl Wire for Bybit {
     }
 
     fn paths(&self) -> [&'static str; 4] {
-        ["", PUBLIC, TRADE, PRIVATE]
+        // A client chooses the category of public data by the path.
+        ["", "", TRADE, PRIVATE]
     }
 
     fn on_http(

@@ -96,6 +96,7 @@ fn cancel_type(cause: Cause) -> &'static str {
         Cause::SelfTrade => "CancelBySmp",
         Cause::ReduceOnly => "CancelByReduceOnly",
         Cause::Liquidation => "CancelByPrepareLiq",
+        Cause::Unattended => "CancelByDCP",
     }
 }
 

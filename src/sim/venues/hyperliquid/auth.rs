@@ -181,10 +181,17 @@ pub(super) fn address_of(key: &VerifyingKey) -> Address {
     Address(address)
 }
 
-/// Who signed `digest`; none if this is no signature: halves of 32 bytes each, `v` 27 or 28.
+/// Half of a signature: a number of up to 32 bytes. The venue's own client leaves zeros at its front
+/// out.
+fn half(text: &str) -> Option<Hash> {
+    let digits = text.strip_prefix("0x").filter(|digits| (1..=64).contains(&digits.len()))?;
+    unhex(&format!("0x{digits:0>64}"))
+}
+
+/// Who signed `digest`; none if this is no signature: two halves, `v` 27 or 28.
 pub(super) fn recover(digest: &Hash, signature: &Value) -> Option<Address> {
-    let half = |name| signature.get(name)?.as_str().and_then(unhex::<32>);
-    let (r, s) = (half("r")?, half("s")?);
+    let member = |name| signature.get(name)?.as_str().and_then(half);
+    let (r, s) = (member("r")?, member("s")?);
     let v = signature.get("v")?.as_u64()?;
     let recovery = RecoveryId::from_byte(u8::try_from(v.checked_sub(27)?).ok()?)?;
     if v > 28 {

@@ -67,6 +67,7 @@ fn status(order: &SimOrder) -> &'static str {
         (_, Cause::SelfTrade) => "selfTradeCanceled",
         (_, Cause::ReduceOnly) => "reduceOnlyCanceled",
         (_, Cause::Liquidation) => "liquidatedCanceled",
+        (_, Cause::Unattended) => "scheduledCancel",
         (SimOrderState::Expired, Cause::None) if order.filled.is_zero() => "iocCancelRejected",
         (SimOrderState::Canceled | SimOrderState::Expired, Cause::None) => "canceled",
     }

@@ -1,6 +1,7 @@
 //! Tests of the connectors as their agents see them: inputs in, outputs and events out.
 
 mod bad_input;
+mod client;
 mod futures;
 mod instruments;
 mod market;

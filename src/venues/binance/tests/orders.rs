@@ -107,7 +107,7 @@ fn table() -> impl Iterator<Item = Row> {
 }
 
 /// `"a":"b","c":1` as `a=b&c=1`.
-fn as_query(params: &str) -> String {
+pub(super) fn as_query(params: &str) -> String {
     params.replace("\":", "=").replace(",\"", "&").replace('"', "")
 }
 

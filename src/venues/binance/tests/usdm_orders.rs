@@ -10,7 +10,7 @@ use crate::types::{
 };
 use crate::venues::{DecodeError, EncodeError};
 
-fn order() -> NewOrder {
+pub(super) fn order() -> NewOrder {
     NewOrder {
         client_id: ORDER,
         instrument: BTC,
@@ -24,12 +24,12 @@ fn order() -> NewOrder {
     }
 }
 
-fn id(number: &str) -> CancelOrder {
+pub(super) fn id(number: &str) -> CancelOrder {
     let venue_order_id = VenueOrderId::new(number).unwrap();
     CancelOrder { client_id: ORDER, venue_order_id, instrument: BTC }
 }
 
-fn change(price: i64, qty: i64) -> CommandKind {
+pub(super) fn change(price: i64, qty: i64) -> CommandKind {
     let CancelOrder { client_id, venue_order_id, instrument } = id("325078477");
     let (price, qty) = (Price(price), Qty(qty));
     CommandKind::Replace(ReplaceOrder { client_id, venue_order_id, instrument, price, qty })
@@ -369,6 +369,37 @@ fn orders_wait_for_the_stream_and_cancels_do_not() {
     assert_eq!(rig.submit(CommandKind::CancelAll(BTC)), Err(EncodeError::NotReady));
     let failed: Vec<_> = rig.notices();
     assert_eq!(failed, []);
+}
+
+#[test]
+fn cancels_and_queries_go_over_rest_while_no_order_connection_is_there() {
+    for secret in [PEM, SECRET] {
+        let mut rig = Rig::futures_ready(&futures_setup(secret, false));
+        rig.close(Channel::Trade);
+        assert_eq!(rig.submit(CommandKind::New(order())), Err(EncodeError::NotReady));
+        assert_eq!(rig.submit(change(1, 1)), Err(EncodeError::NotReady));
+        rig.submit(CommandKind::Cancel(id("325078477"))).unwrap();
+        let cancel = rig.requested();
+        assert!(cancel.line.starts_with("DELETE /fapi/v1/order?"), "{}", cancel.line);
+        assert!(cancel.line.contains("&signature="), "{}", cancel.line);
+        rig.submit(CommandKind::Query(id("325078477"))).unwrap();
+        assert!(rig.requested().line.starts_with("GET /fapi/v1/order?"));
+        rig.close(Channel::Rest);
+        assert_eq!(rig.submit(CommandKind::Cancel(id("1"))), Err(EncodeError::NotReady));
+    }
+}
+
+#[test]
+fn a_dead_man_switch_of_many_instruments_needs_a_longer_window() {
+    use super::super::dead_man::DeadMan;
+    let mut setup = futures_setup(PEM, false);
+    let count = setup.instruments.of_venue(setup.venue).count() as u32;
+    setup.dead_man_switch_s = Some(3 * count);
+    assert!(DeadMan::new(&setup).is_ok());
+    setup.dead_man_switch_s = Some(3 * count - 1);
+    let error = DeadMan::new(&setup).err().unwrap();
+    assert_eq!(error, crate::venues::SetupError::DeadManTooShort(3 * count));
+    assert!(error.to_string().contains(&format!("at least {}", 3 * count)), "{error}");
 }
 
 #[test]

@@ -2,7 +2,10 @@
 //!
 //! The messages are written after the venue's documentation and stand in `tests/fixtures/bybit`.
 
+mod client;
 mod dead_man;
+mod linear;
+mod linear_account;
 mod orders;
 mod outside;
 mod over_rest;
@@ -38,7 +41,8 @@ const MS: u64 = 1_000_000;
 /// An example message.
 fn fixture(name: &str) -> String {
     let path = format!("{}/tests/fixtures/bybit/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    text.trim_end().to_owned()
 }
 
 fn instruments() -> InstrumentTable {

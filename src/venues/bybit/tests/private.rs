@@ -251,7 +251,7 @@ fn unknown_frames_are_refused_by_name() {
         (Channel::Private, r#"{"topic":"greeks","data":[{}]}"#, DecodeError::UnknownKind),
         (
             Channel::Private,
-            r#"{"topic":"order.linear","data":[]}"#,
+            r#"{"topic":"order.inverse","data":[]}"#,
             DecodeError::Invalid("category"),
         ),
         (Channel::Private, r#"{"topic":"order"}"#, DecodeError::Missing("data")),

@@ -2,10 +2,9 @@
 
 use super::*;
 use crate::types::{
-    DepthKind, DepthUpdate, InstrumentKind, InstrumentStatus, Level, ParseUnitError, TopOfBook,
-    Trade,
+    DepthKind, DepthUpdate, InstrumentStatus, Level, ParseUnitError, TopOfBook, Trade,
 };
-use crate::venues::{Scans, SetupError};
+use crate::venues::Scans;
 
 const SUBSCRIBE_BTC: &str = r#"Public {"req_id":"1","op":"subscribe","args":["orderbook.50.BTCUSDT","orderbook.1.BTCUSDT","publicTrade.BTCUSDT"]}"#;
 
@@ -475,43 +474,4 @@ fn scanned_frames_and_others_are_counted() {
     }
     bench.frame(Channel::Public, "ws_subscribe_ok").unwrap();
     assert_eq!(bench.connector.scans(), Scans { scanned: 3, fallback: 1 });
-}
-
-#[test]
-fn perpetuals_have_a_socket_of_their_own() {
-    let mut setup = setup();
-    let mut table = InstrumentTable::default();
-    for mut instrument in setup.instruments.iter().cloned() {
-        instrument.kind = InstrumentKind::LinearPerpetual;
-        table.add(instrument);
-    }
-    setup.instruments = Arc::new(table);
-    let mut bench = Bench::over((ROW.market)(setup).unwrap());
-    assert_eq!(bench.connector.channels()[0].url, "wss://localhost:9443/v5/public/linear");
-    bench.submit(CommandKind::Subscribe(BTC)).unwrap();
-    bench.open(Channel::Public);
-    assert_eq!(bench.sent_one(), SUBSCRIBE_BTC);
-    bench.take();
-    let frame = r#"{"topic":"orderbook.50.BTCUSDT","type":"snapshot","ts":1773386409389,"data":{"s":"BTCUSDT","b":[["71423.80","0.557"]],"a":[["71423.90","4.669"]],"u":10132540,"seq":546137962055},"cts":1773386409385}"#;
-    bench.text(Channel::Public, frame).unwrap();
-    assert_eq!(bench.connector.scans(), Scans { scanned: 1, fallback: 0 });
-    let Some(Event::Depth(update)) = bench.events.list().first().copied() else {
-        panic!("{:?}", bench.events)
-    };
-    assert_eq!((update.kind, update.last_id), (DepthKind::Snapshot, 10_132_540));
-    assert_eq!(bench.events.levels(&update).0, [level(7_142_380, 557_000)]);
-}
-
-#[test]
-fn spot_and_perpetuals_at_once_are_refused() {
-    let mut setup = setup();
-    let mut table = InstrumentTable::default();
-    for mut instrument in setup.instruments.iter().cloned() {
-        if instrument.id == ETH {
-            instrument.kind = InstrumentKind::LinearPerpetual;
-        }
-        table.add(instrument);
-    }
-    setup.instruments = Arc::new(table);
-    assert_eq!((ROW.market)(setup).err(), Some(SetupError::MixedKinds));
 }

@@ -290,6 +290,9 @@ fn balances_and_fee_rates_are_read() {
             Event::Notice(VenueNotice::RateLimit(usage)),
             balance("BTC", "0.375", "0.125"),
             balance("USDT", "2500.75", "0"),
+            // What is left out is zero.
+            balance("ETH", "0", "0"),
+            balance("SOL", "0", "0"),
             Event::Notice(VenueNotice::BalancesEnd),
         ]
     );
@@ -429,7 +432,8 @@ fn commands_cost_what_the_venue_counts() {
     assert_eq!(cost(new, true), [1, 0, 0, 0, 0, 1]);
     assert_eq!(cost(CommandKind::CancelAll(BTC), false), [0, 0, 0, 1, 0, 1]);
     assert_eq!(cost(CommandKind::FeeRate(BTC), false), [0, 0, 0, 0, 10, 1]);
-    assert_eq!(cost(CommandKind::Balances, false), [0, 0, 0, 0, 1, 1]);
+    assert_eq!(cost(CommandKind::Balances, false), [0, 0, 0, 0, 3, 3]);
+    assert_eq!(cost(CommandKind::FundingSince(START), false), [0, 0, 0, 0, 2, 1]);
     assert_eq!(cost(CommandKind::Subscribe(BTC), false), [0; 6]);
     assert!(ROW.limits.len() <= crate::types::LIMITS_MAX);
 }

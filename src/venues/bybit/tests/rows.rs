@@ -71,7 +71,7 @@ fn every_order_status_has_its_report() {
 fn rows_of_other_products_and_symbols_cost_only_themselves() {
     let mut bench = Bench::logged_in();
     let refused = bench.frame(Channel::Private, "ws_order_mixed");
-    assert_eq!(refused, Err(DecodeError::Invalid("category")));
+    assert_eq!(refused, Err(DecodeError::UnknownSymbol), "no perpetual of ours has this symbol");
     let report = bench.report();
     assert_eq!(report.venue_order_id, venue_id("31"));
     let only_unknown = fixture("ws_order_mixed").replace("linear", "spot");

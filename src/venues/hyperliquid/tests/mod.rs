@@ -5,6 +5,7 @@
 
 mod account;
 mod actions;
+mod client;
 mod every;
 mod lists;
 mod orders;

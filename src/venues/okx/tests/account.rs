@@ -80,6 +80,15 @@ fn fee_rates_are_those_of_the_group() {
         let rate = FeeRate { instrument: id, maker: Ppb(maker), taker: Ppb(1_000_000) };
         assert_eq!(bench.take(), [Event::Fee(rate)]);
     }
+    // Without a group a swap pays what those pay that settle in the same.
+    let by_settle = fixture("rest_trade_fee")
+        .replace("\"groupId\": \"1\"", "\"groupId\": \"7\"")
+        .replace("\"makerU\": \"\"", "\"makerU\": \"-0.0002\"")
+        .replace("\"takerU\": \"\"", "\"takerU\": \"-0.0005\"");
+    bench.submit(CommandKind::FeeRate(SWAP)).unwrap();
+    bench.answer(&by_settle).unwrap();
+    let rate = FeeRate { instrument: SWAP, maker: Ppb(200_000), taker: Ppb(500_000) };
+    assert_eq!(bench.take(), [Event::Fee(rate)]);
     bench.submit(CommandKind::FeeRate(BTC)).unwrap();
     let body = fixture("rest_trade_fee").replace("\"taker\"", "\"take\"");
     assert_eq!(bench.answer(&body), Err(DecodeError::Missing("taker")));

@@ -3,6 +3,7 @@
 //! The messages are the venue's documented examples and stand in `tests/fixtures/okx`.
 
 mod account;
+mod client;
 mod instruments;
 mod orders;
 mod private;

@@ -324,6 +324,14 @@ fn what_concerns_the_connection_is_not_taken_for_a_reply() {
         bench.private(name).unwrap();
         assert_eq!(bench.sent(), ["reconnect Private"], "{name}");
     }
+    // An order socket needs no channel, and an error without a number is told.
+    let mut bench = Bench::logged_in();
+    let missing = bench.text(Channel::Trade, &fixture("ws_channel_conn_count_error"));
+    assert_eq!(missing, Err(DecodeError::UnknownKind), "counted");
+    let error = r#"{"event":"error","code":"60030","msg":"Internal system error","connId":"a4"}"#;
+    bench.text(Channel::Trade, error).unwrap();
+    assert_eq!(bench.notices(), [VenueNotice::RequestFailed(60030)]);
+    assert_eq!(bench.sent(), Vec::<String>::new());
     for name in ["ws_batch_orders_all_ok", "ws_batch_cancel_partial"] {
         let result = Bench::logged_in().text(Channel::Trade, &fixture(name));
         assert_eq!(result, Err(DecodeError::UnknownRequest), "{name}: never asked for");
@@ -377,6 +385,8 @@ fn orders_go_over_rest_where_the_setup_says_so() {
         (429, busy.to_owned(), Unknown),
         (400, busy.replace("50013", "50004"), Unknown),
         (400, busy.replace("50013", "51000"), Rejected),
+        (500, busy.replace("50013", "51000"), Unknown),
+        (503, busy.replace("50013", "59999"), Unknown),
         (502, "<html>".to_owned(), Unknown),
         (400, "<html>".to_owned(), Rejected),
     ] {

@@ -194,6 +194,27 @@ fn a_change_is_shown_by_its_terms_or_refused_by_its_number() {
             false => assert_eq!(kinds, [ReportKind::Accepted], "a copy says nothing new"),
         }
     }
+    // The reply may come behind it: it is expected, and says nothing new either.
+    let reply = format!(
+        r#"{{"id":"{id}","op":"amend-order","data":[{{"clOrdId":"","ordId":"1","sCode":"51008","sMsg":""}}],"code":"1","msg":""}}"#
+    );
+    bench.text(Channel::Trade, &reply).unwrap();
+    assert_eq!(bench.reports(), []);
+    assert_eq!(bench.text(Channel::Trade, &reply), Err(DecodeError::UnknownRequest));
+    bench.pass(10_000);
+    assert_eq!(bench.reports(), []);
+}
+
+/// A profit is calculated: it may have more digits than are kept, and must not cost the fill.
+#[test]
+fn a_profit_of_many_digits_costs_no_fill() {
+    let frame = ours("ws_orders_partially_filled_derived")
+        .replace("BTC-USDT\"", "BTC-USDT-SWAP\"")
+        .replace("\"fillPnl\": \"0\"", "\"fillPnl\": \"-0.1234567890123456789\"");
+    assert!(frame.contains("456789\""), "{frame}");
+    let mut bench = Bench::logged_in();
+    bench.text(Channel::Private, &frame).unwrap();
+    assert_eq!(bench.reports()[0].fill.realised, Some(amount("-0.123456789012345678")));
 }
 
 /// The effect of a cancel may come before its reply.

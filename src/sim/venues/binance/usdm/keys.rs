@@ -2,6 +2,7 @@
 //!
 //! A key is valid for an hour after it was made or kept alive; an account with a valid key gets the
 //! same one again. A connection with a key that is not valid is opened all the same and stays silent.
+//! A key is named in the address, or subscribed to like a stream.
 
 use super::super::ids::Ids;
 use super::super::json::Obj;
@@ -26,6 +27,8 @@ struct Listener {
     combined: bool,
     /// Names of the events it wants; all if empty.
     events: Vec<String>,
+    /// What it has subscribed to: the keys among it count.
+    subscribed: Vec<String>,
 }
 
 /// See the module's comment.
@@ -74,7 +77,8 @@ impl ListenKeys {
         let key = in_path.or_else(|| member("listenKey")).unwrap_or_default();
         let events = member("events").unwrap_or_default();
         let events = events.split('/').filter(|name| !name.is_empty()).map(str::to_owned);
-        let listener = Listener { key, combined, events: events.collect() };
+        let (events, subscribed) = (events.collect(), Vec::new());
+        let listener = Listener { key, combined, events, subscribed };
         self.listeners.insert(conn, listener);
         true
     }
@@ -83,8 +87,11 @@ impl ListenKeys {
         self.listeners.remove(&conn);
     }
 
-    pub(super) fn has(&self, conn: ConnId) -> bool {
-        self.listeners.contains_key(&conn)
+    /// Notes all that a connection has subscribed to.
+    pub(super) fn subscribe(&mut self, conn: ConnId, streams: &[String]) {
+        if let Some(listener) = self.listeners.get_mut(&conn) {
+            listener.subscribed = streams.to_vec();
+        }
     }
 
     /// Sends an event of an account to those who listen to it. `name` is its member `e`.
@@ -92,11 +99,13 @@ impl ListenKeys {
         let Some(key) = self.keys.get(&account) else { return };
         for (conn, listener) in &self.listeners {
             let wants = listener.events.is_empty() || listener.events.iter().any(|one| one == name);
-            if listener.key != key.text || !wants {
+            let subscribed = listener.subscribed.contains(&key.text);
+            if !(subscribed || listener.key == key.text && wants) {
                 continue;
             }
             let text = if listener.combined {
-                Obj::new().text("stream", name).raw("data", event).end()
+                let stream = if subscribed { &key.text } else { name };
+                Obj::new().text("stream", stream).raw("data", event).end()
             } else {
                 event.to_owned()
             };

@@ -407,6 +407,7 @@ impl Wire for BinanceUsdm {
             true
         } else if let Some(rest) = path.strip_prefix(PRIVATE) {
             self.keys.open(conn, rest, query)
+                && self.streams.subscribers.open(conn, rest, "", |_| false)
         } else {
             self.streams.open(conn, path, query)
         };
@@ -429,9 +430,12 @@ impl Wire for BinanceUsdm {
         if self.sessions.contains_key(&conn) {
             self.on_api_text(conn, text, exchange, now_ms, out);
             self.tell_algos(out);
-        } else if !self.keys.has(conn) && self.streams.subscribers.count_message(conn, now_ms, out)
-        {
-            self.streams.subscribers.on_text(conn, text, out);
+        } else if self.streams.subscribers.count_message(conn, now_ms, out) {
+            let subscribers = &mut self.streams.subscribers;
+            subscribers.on_text(conn, text, out);
+            if let Some(listener) = subscribers.listeners.get(&conn) {
+                self.keys.subscribe(conn, &listener.streams);
+            }
         }
     }
 

@@ -32,28 +32,30 @@ const UNTOLD_MAX: usize = 10_000;
 #[derive(Debug, Default)]
 pub(super) struct Modifications {
     counts: BTreeMap<u64, u64>,
-    untold: VecDeque<(u64, u64)>,
+    untold: VecDeque<(u64, Option<u64>)>,
 }
 
 impl Modifications {
+    /// Gives the number of a modification: the client's, else its count.
     fn note(&mut self, order_id: u64, named: Option<u64>) -> u64 {
         if self.counts.len() > UNTOLD_MAX {
             self.counts.clear();
         }
         let count = self.counts.entry(order_id).or_default();
         *count += 1;
-        let id = named.unwrap_or(*count);
+        let count = *count;
         if self.untold.len() == UNTOLD_MAX {
             self.untold.pop_front();
         }
-        self.untold.push_back((order_id, id));
-        id
+        self.untold.push_back((order_id, named));
+        named.unwrap_or(count)
     }
 
-    /// The oldest modification of this order that has not been told.
+    /// The client's number, if it gave one, of the oldest modification of this order that has not
+    /// been told.
     pub(super) fn tell(&mut self, order_id: u64) -> Option<u64> {
         let index = self.untold.iter().position(|(order, _)| *order == order_id)?;
-        self.untold.remove(index).map(|(_, id)| id)
+        self.untold.remove(index)?.1
     }
 }
 

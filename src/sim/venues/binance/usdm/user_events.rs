@@ -97,7 +97,7 @@ fn expiry(order: &SimOrder, change: OrderChange) -> &'static str {
         Cause::Liquidation => "5",
         Cause::None if order.request.order_type == SimOrderType::Market => "9",
         Cause::None if change == OrderChange::Expired && immediate => "2",
-        Cause::None => "0",
+        Cause::None | Cause::Unattended => "0",
     }
 }
 

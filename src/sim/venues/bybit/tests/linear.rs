@@ -7,6 +7,7 @@ use crate::types::TimeInForce;
 use serde_json::Value;
 
 const LINEAR: ConnId = ConnId(9);
+const OTHER_PRIVATE: ConnId = ConnId(10);
 const PERP: &str = "BTCUSDT.P";
 const ME: AccountId = AccountId(0);
 const HOUR: u64 = 3_600_000;
@@ -370,6 +371,9 @@ fn a_liquidation_is_public_and_an_execution_of_no_own_order() {
 fn orders_go_when_every_protected_socket_has_been_gone_for_long_enough() {
     let mut rig = rig();
     rig.listen(r#""dcp.future""#);
+    rig.open(OTHER_PRIVATE, "/v5/private", "").unwrap();
+    rig.login(OTHER_PRIVATE);
+    rig.say(OTHER_PRIVATE, r#"{"op":"subscribe","args":["order"]}"#);
     let set = r#"{"product":"DERIVATIVES","timeWindow":10}"#;
     assert_eq!(code(&rig.post("/v5/order/disconnected-cancel-all", set)).0, 0);
     let info = rig.get("/v5/account/query-dcp-info", "");
@@ -381,7 +385,11 @@ fn orders_go_when_every_protected_socket_has_been_gone_for_long_enough() {
     rig.wire.on_ws_closed(PRIVATE);
     rig.live(9_000);
     assert_eq!(rig.exchange.open_orders(ME, None).len(), 2);
+    rig.taken();
     rig.live(2_000);
+    let told = rig.taken().into_iter().find(|(_, text)| text.contains("\"topic\":\"order\""));
+    let told = json(&told.unwrap().1);
+    assert_eq!(told["data"][0]["cancelType"], "CancelByDCP");
     let left = rig.exchange.open_orders(ME, None);
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].request.symbol, "BTCUSDT", "spot is not protected");

@@ -204,6 +204,27 @@ fn wrong_bytes_give_another_signer_each_time() {
 }
 
 #[test]
+fn zeros_at_the_front_of_a_signature_may_be_left_out() {
+    let all = vectors("l1_actions");
+    let mut seen = 0;
+    for (vector, source, network) in all.iter().flat_map(|vector| {
+        [(vector, Source::Mainnet, "mainnet"), (vector, Source::Testnet, "testnet")]
+    }) {
+        let mut signature = vector[network].clone();
+        let digest = hash_of(&signature["digest"]);
+        for half in ["r", "s"] {
+            let text = signature[half].as_str().unwrap().replacen("0x", "", 1);
+            let short = text.trim_start_matches('0');
+            seen += usize::from(short.len() < text.len());
+            signature[half] = json!(format!("0x{short}"));
+        }
+        let signer = auth::recover(&digest, &signature).map(|signer| signer.to_string());
+        assert_eq!(signer.as_deref(), vector["signer_address"].as_str(), "{source:?}");
+    }
+    assert!(seen > 5, "{seen} of the vectors have such zeros");
+}
+
+#[test]
 fn what_is_no_signature_is_said_to_be_none() {
     let mut rig = Rig::new();
     let body = rig.signed(&KEY, &json!({"type": "noop"}));
@@ -213,6 +234,8 @@ fn what_is_no_signature_is_said_to_be_none() {
         ("/signature/v", json!(29)),
         ("/signature/v", json!("27")),
         ("/signature/r", json!("0x00")),
+        ("/signature/r", json!("0x")),
+        ("/signature/r", json!(format!("0x0{}", &r[2..]))),
         ("/signature/r", json!(format!("0x{}", "00".repeat(32)))),
         ("/signature/r", json!(format!("0x{}", "ff".repeat(32)))),
         ("/signature/r", json!(&r[2..])),

@@ -49,6 +49,10 @@ fn a_resting_order_is_told_of_its_fills_amendment_and_cancel() {
     let out = venue.call_all("order.modify", &params);
     let amended = &Usdm::heard(&out)[0].1["o"];
     assert_eq!((&amended["x"], &amended["M"]), (&"AMENDMENT".into(), &77.into()));
+    let unnamed = params.replace(r#","modifyId":77"#, "").replace("99.4", "99.3");
+    let out = venue.call_all("order.modify", &unnamed);
+    let amended = &Usdm::heard(&out)[0].1["o"];
+    assert_eq!((&amended["x"], amended.get("M")), (&"AMENDMENT".into(), None), "nothing to return");
     let out = venue.call_all("order.cancel", r#""symbol":"BTCUSDT","origClientOrderId":"mine""#);
     let heard = Usdm::heard(&out);
     compare(&heard[0].1.to_string(), fixture!("user_order_canceled_real"), OPTIONAL);
@@ -144,4 +148,20 @@ fn listen_keys_are_the_same_until_they_expire() {
     let refused = venue.http("POST", "/fapi/v1/listenKey", "", "", Some("nobody"));
     assert_eq!(refused.status, 401);
     assert!(!out.iter().any(|(_, what)| matches!(what, WsOut::Close(..))));
+}
+
+#[test]
+fn a_listen_key_can_be_subscribed_to_like_a_stream() {
+    let mut venue = venue();
+    let key = venue.listen_key();
+    venue.open(USER, "/private/stream", "").unwrap();
+    assert!(Usdm::heard(&venue.call_all("order.place", &market("BUY", "0.1", ""))).is_empty());
+    let request = format!(r#"{{"method":"SUBSCRIBE","params":["{key}"],"id":3}}"#);
+    let ack = json(&only_text(&venue.send(USER, &request), USER)[0]);
+    assert_eq!(ack, serde_json::json!({"result": null, "id": 3}));
+    let out = venue.call_all("order.place", &market("BUY", "0.1", ""));
+    let told: Vec<Value> = only_text(&out, USER).iter().map(|text| json(text)).collect();
+    assert!(told.iter().all(|told| told["stream"] == *key), "{told:?}");
+    let last = &told.last().unwrap()["data"];
+    assert_eq!((&last["e"], &last["a"]["P"][0]["pa"]), (&"ACCOUNT_UPDATE".into(), &"0.2".into()));
 }

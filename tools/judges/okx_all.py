@@ -1,126 +1,29 @@
 #!/usr/bin/env python3
-"""OKX's own Python client (python-okx) trades spot and a swap against a running `stoop sim`.
-
-    okx_spot.py CONFIG
-
-CONFIG is a JSON file, `-` for standard input, or the JSON itself:
-
-    {"okx": {"rest": "https://localhost:1234", "public": "wss://localhost:1234/ws/v5/public",
-             "trade": "wss://localhost:1234/ws/v5/private",
-             "key": "...", "secret": "...", "passphrase": "..."},
-     "ca": "/path/to/ca.pem"}
-
-Exit code 0 if every check holds or the simulator has no such venue, 1 with the check that did not
-hold. The client is used as published: only its addresses and its certificate authority are set.
+"""Judges the simulated OKX, spot and a swap, with the venue's own client, python-okx. Arguments: see
+judge.py. The client is used as published: only its addresses and its certificate authority are set.
 """
 
-import asyncio
-import json
-import os
-import sys
-import threading
 import time
-import uuid
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
+
+from judge import (
+    FUNDING_S, Inbox, Loop, Sums, check, equal, floor, new_id, plain, session, until,
+)
 
 SPOT = "BTC-USDT"
 SWAP = "BTC-USDT-SWAP"
-WAIT_S = 15.0
-# The whole session takes half a minute; the client itself may wait for ever.
-SESSION_S = 120.0
 
 
-class Failed(Exception):
-    """A check that does not hold."""
-
-
-def check(holds, message):
-    if not holds:
-        raise Failed(message)
-
-
-def equal(found, expected, what):
-    check(found == expected, f"{what}: expected {expected!r}, found {found!r}")
-
-
-def step(text):
-    print(f"okx: {text}", flush=True)
-
-
-def floor(value, increment):
-    return (value / increment).to_integral_value(ROUND_DOWN) * increment
-
-
-def plain(value):
-    return format(value.normalize(), "f")
-
-
-def new_id():
-    return "judge" + uuid.uuid4().hex[:20]
-
-
-def read_config(argument):
-    if argument.lstrip().startswith("{"):
-        return json.loads(argument)
-    if argument == "-":
-        return json.load(sys.stdin)
-    with open(argument, encoding="utf-8") as file:
-        return json.load(file)
-
-
-class Inbox:
-    """Messages of one socket, waited for from the main thread."""
-
-    def __init__(self, name):
-        self.name = name
-        self.messages = []
-        self.arrived = threading.Condition()
-
-    def __call__(self, text):
-        with self.arrived:
-            self.messages.append(json.loads(text))
-            self.arrived.notify_all()
-
-    def rows(self, channel):
-        """All rows of a channel, oldest first."""
-        with self.arrived:
-            of = [m for m in self.messages if m.get("arg", {}).get("channel") == channel]
-            return [row for message in of for row in message.get("data", [])]
-
-    def wait(self, find, what, seconds=WAIT_S):
-        """The first true value that `find` gives; called again whenever a message comes."""
-        deadline = time.monotonic() + seconds
-        with self.arrived:
-            while True:
-                found = find()
-                if found:
-                    return found
-                left = deadline - time.monotonic()
-                check(left > 0, f"{self.name}: no {what} within {seconds:.0f} s")
-                self.arrived.wait(left)
-
-
-class Loop:
-    """The client's sockets are of asyncio: they live in a thread of their own."""
-
-    def __init__(self):
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
-
-    def run(self):
-        asyncio.set_event_loop(self.loop)
-        self.loop.run_forever()
-
-    def call(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(WAIT_S)
+def rows_of(inbox, channel):
+    """All rows of a channel, oldest first."""
+    with inbox.arrived:
+        of = [m for m in inbox.messages if m.get("arg", {}).get("channel") == channel]
+        return [row for message in of for row in message.get("data", [])]
 
 
 class Judge:
     def __init__(self, config):
         self.venue = config["okx"]
-        os.environ["SSL_CERT_FILE"] = config["ca"]
-        # The layers below read the certificate authority when they are loaded.
         from okx import Account, MarketData, PublicData, Trade
         from okx.websocket.WsPrivateAsync import WsPrivateAsync
         from okx.websocket.WsPublicAsync import WsPublicAsync
@@ -133,7 +36,23 @@ class Judge:
         self.market = MarketData.MarketAPI(flag="0", domain=domain)
         self.public = PublicData.PublicAPI(flag="0", domain=domain)
         self.loop = Loop()
-        self.books, self.told = Inbox("public socket"), Inbox("private socket")
+        self.sums = Sums("okx")
+        self.books, self.told = Inbox("public socket"), Inbox("private socket", self.hear)
+
+    def hear(self, message):
+        """Adds up what the account is told of its fills."""
+        if message.get("arg", {}).get("channel") != "orders":
+            return
+        for row in message.get("data", []):
+            if not row["tradeId"]:
+                continue
+            qty, price, fee = Decimal(row["fillSz"]), Decimal(row["fillPx"]), -Decimal(row["fillFee"])
+            if row["instType"] == "SPOT":
+                self.sums.on_spot(row["tradeId"], SPOT, ("BTC", "USDT"), row["side"] == "buy", qty, price,
+                                  fee, row["fillFeeCcy"])
+            else:
+                self.sums.on_perpetual(row["tradeId"], SWAP, "USDT", row["side"] == "buy",
+                                       qty * self.contract, price, fee, Decimal(row["fillPnl"]))
 
     def keys(self):
         return self.venue["key"], self.venue["secret"], self.venue["passphrase"]
@@ -161,8 +80,10 @@ class Judge:
         mark = self.rows(self.public.get_mark_price("SWAP", instId=SWAP), "mark-price")[0]
         check(Decimal(mark["markPx"]) > 0, f"mark price: {mark}")
         funding = self.rows(self.public.get_funding_rate(SWAP), "funding-rate")[0]
-        hours = (int(funding["nextFundingTime"]) - int(funding["fundingTime"])) / 3_600_000
-        equal(hours, 8.0, "hours between payments of funding")
+        between = int(funding["nextFundingTime"]) - int(funding["fundingTime"])
+        equal(between, FUNDING_S * 1000, "time between payments of funding")
+        self.sums.start = self.balances()
+        equal(self.rows(self.account.get_positions("SWAP"), "positions"), [], "positions at the start")
 
     # Public channels: the book is kept by the venue's rule.
 
@@ -198,9 +119,9 @@ class Judge:
                     else:
                         side[Decimal(price)] = Decimal(quantity)
             check(max(bids) < min(asks), f"the book is crossed at {last}")
-        self.books.wait(lambda: self.books.rows("trades"), "trade")
-        self.books.wait(lambda: self.books.rows("bbo-tbt"), "best level")
-        self.books.wait(lambda: self.books.rows("mark-price"), "mark price")
+        self.books.wait(lambda: rows_of(self.books, "trades"), "trade")
+        self.books.wait(lambda: rows_of(self.books, "bbo-tbt"), "best level")
+        self.books.wait(lambda: rows_of(self.books, "mark-price"), "mark price")
         self.loop.call(socket.stop())
 
     def public_socket_at(self, url):
@@ -227,7 +148,7 @@ class Judge:
             return len([m for m in self.told.messages if m.get("event") == "subscribe"]) == 4
 
         self.told.wait(acks, "four acknowledgements")
-        self.told.wait(lambda: self.told.rows("account"), "snapshot of the account")
+        self.told.wait(lambda: rows_of(self.told, "account"), "snapshot of the account")
 
     def over_socket(self, send, order):
         """The reply's row on the socket."""
@@ -244,7 +165,7 @@ class Judge:
     def state(self, name, *wanted):
         """The order's row once it is in one of these states."""
         def find():
-            return next((row for row in self.told.rows("orders")
+            return next((row for row in rows_of(self.told, "orders")
                          if row["clOrdId"] == name and row["state"] in wanted), None)
 
         return self.told.wait(find, f"{' or '.join(wanted)} of {name}")
@@ -308,34 +229,106 @@ class Judge:
         equal(row["sCode"], "0", "a post-only order that would take is accepted")
         equal(self.state(name, "canceled")["cancelSource"], "31", "and cancelled")
 
-    def swap(self):
-        self.rows(self.account.set_leverage("5", "cross", instId=SWAP), "set-leverage")
+    def protect(self):
+        """The dead man's switch is set here and looked at later: it takes ten seconds at least."""
+        def after(seconds):
+            # The client has no call of its own for it.
+            return self.rows(self.trade._request_with_params(
+                "POST", "/api/v5/trade/cancel-all-after", {"timeOut": seconds}), "cancel-all-after")[0]
+
+        check(after("10")["triggerTime"] != "0", "a time to cancel at")
+        time.sleep(1.1)
+        equal(after("0")["triggerTime"], "0", "no time to cancel at")
+        price, self.guarded = floor(self.best(SPOT, "bids") * Decimal("0.98"), self.tick), new_id()
+        order = {"tdMode": "cash", "side": "buy", "ordType": "limit", "px": plain(price), "sz": "0.01"}
+        rows = self.rows(self.trade.place_multiple_orders(
+            [{"instId": SPOT, "clOrdId": name, **order} for name in (self.guarded, new_id())]), "batch")
+        equal([row["sCode"] for row in rows], ["0", "0"], "batch")
+        rows = self.rows(self.trade.cancel_multiple_orders(
+            [{"instId": SPOT, "clOrdId": rows[1]["clOrdId"]}]), "cancel of a batch")
+        equal(rows[0]["sCode"], "0", "cancel of a batch")
+        self.state(self.guarded, "live")
+        time.sleep(1.1)
+        after("10")
+
+    def protected(self):
+        def find():
+            return next((row for row in rows_of(self.told, "orders")
+                         if row["clOrdId"] == self.guarded and row["state"] == "canceled"), None)
+
+        equal(self.told.wait(find, "cancel by the timer")["cancelSource"], "20", "cancelSource")
+        equal(self.rows(self.trade.get_order_list(), "orders-pending"), [], "orders-pending")
+
+    def swap_order(self, side, size, **more):
+        """Over the socket; gives the reply's row and the client id."""
         name = new_id()
-        row = self.over_socket(self.socket.place_order, {
-            "instIdCode": self.swap_code, "tdMode": "cross", "side": "sell", "ordType": "market",
-            "sz": "12.5", "clOrdId": name})
+        return self.over_socket(self.socket.place_order, {
+            "instIdCode": self.swap_code, "tdMode": "cross", "side": side, "ordType": "market",
+            "sz": size, "clOrdId": name, **more}), name
+
+    def swap(self):
+        answer = self.rows(self.account.set_leverage("5", "cross", instId=SWAP), "set-leverage")[0]
+        equal((answer["lever"], answer["mgnMode"]), ("5", "cross"), "leverage")
+        equal(self.account.set_leverage("101", "cross", instId=SWAP)["code"], "59102", "too high a leverage")
+        row, name = self.swap_order("sell", "12.5")
         equal(row["sCode"], "0", f"swap: {row}")
         fill = self.state(name, "filled")
         equal((fill["accFillSz"], fill["feeCcy"], fill["lever"]), ("12.5", "USDT", "5"), "swap")
+        self.told.wait(lambda: self.sums.qty(SWAP) == -Decimal("12.5") * self.contract, "fills")
         position = self.rows(self.account.get_positions("SWAP"), "positions")[0]
         equal((position["pos"], position["mgnMode"], position["lever"]), ("-12.5", "cross", "5"),
               "position")
+        fills = self.rows(self.trade.get_fills(instType="SWAP", ordId=fill["ordId"]), "fills")
+        value = sum(Decimal(one["fillSz"]) * Decimal(one["fillPx"]) for one in fills)
+        check(abs(Decimal(position["avgPx"]) - value / Decimal("12.5")) < Decimal("1e-8"), "avgPx")
+        fees = self.rows(self.account.get_fee_rates("SWAP", instId=SWAP), "trade-fee")[0]
+        rate = Decimal(fees.get("takerU") or fees["taker"])
+        for one in fills:
+            exact = Decimal(one["fillSz"]) * self.contract * Decimal(one["fillPx"]) * rate
+            check(abs(Decimal(one["fee"]) - exact) < Decimal("1e-8"), f"fee of {one}: not {exact}")
         value = Decimal("12.5") * self.contract * Decimal(position["markPx"])
         equal(Decimal(position["notionalUsd"]), value, "value of the position")
         self.told.wait(
-            lambda: [row for row in self.told.rows("positions") if row["pos"] == "-12.5"],
+            lambda: [row for row in rows_of(self.told, "positions") if row["pos"] == "-12.5"],
             "position on the channel",
         )
-        too_many = self.over_socket(self.socket.place_order, {
-            "instIdCode": self.swap_code, "tdMode": "cross", "side": "buy", "ordType": "market",
-            "sz": "13", "reduceOnly": True})
-        equal(too_many["sCode"], "51169", "reducing more than there is")
+        equal(self.swap_order("buy", "13", reduceOnly=True)[0]["sCode"], "51169",
+              "reducing more than there is")
+        self.funding()
+        equal(self.swap_order("buy", "2.5", reduceOnly=True)[0]["sCode"], "0", "reduce-only")
+        self.told.wait(lambda: self.sums.qty(SWAP) == -10 * self.contract, "smaller position")
+        self.swap_order("buy", "15")
+        self.told.wait(lambda: self.sums.qty(SWAP) == 5 * self.contract, "turned position")
         self.rows(self.trade.close_positions(SWAP, "cross"), "close-position")
         self.told.wait(
-            lambda: [row for row in self.told.rows("positions") if row["pos"] == "0"],
+            lambda: [row for row in rows_of(self.told, "positions") if row["pos"] == "0"],
             "closed position on the channel",
         )
+        self.told.wait(lambda: self.sums.qty(SWAP) == 0, "closed position")
         equal(self.rows(self.account.get_positions("SWAP"), "positions"), [], "positions")
+        return f"{self.sums.payments()} payments of funding"
+
+    def payments(self):
+        """Payments that the venue lists, which it tells of by the balance alone."""
+        rows = self.rows(self.account.get_account_bills(type="8"), "bills")
+        for row in rows:
+            equal((row["instId"], row["ccy"]), (SWAP, "USDT"), "payment")
+            self.sums.on_funding(row["billId"], SWAP, "USDT", Decimal(row["balChg"]))
+        return rows
+
+    def funding(self):
+        def told():
+            return [row for row in rows_of(self.told, "balance_and_position")
+                    if row["eventType"] == "funding_fee"]
+
+        before = len(told())
+        self.told.wait(lambda: len(told()) >= before + 2, "two payments of funding", 2 * FUNDING_S + 5)
+        until(lambda: len(self.payments()) >= 2, "bills of funding")
+        rates = {row["fundingTime"]: Decimal(row["realizedRate"]) for row in self.rows(
+            self.public.funding_rate_history(SWAP), "funding-rate-history")}
+        check(len(rates) >= 2, f"rates: {rates}")
+        times = sorted(map(int, rates))
+        equal({b - a for a, b in zip(times, times[1:])}, {FUNDING_S * 1000}, "time between payments")
 
     def refusals(self):
         Account, _, _, _ = self.apis
@@ -347,49 +340,47 @@ class Judge:
         equal(forgetful.get_account_config()["code"], "50105", "a bad passphrase")
         answer = self.trade.place_order(SPOT, "cash", "buy", "limit", "0.01", px="100000000")
         equal((answer["code"], answer["data"][0]["sCode"]), ("1", "51137"), "a price far away")
+        price = plain(floor(self.best(SPOT, "bids") * Decimal("0.98"), self.tick))
+        for code, what, size, at in (
+            ("51000", "a price off the tick", "0.01", price + "5" if "." in price else price + ".05"),
+            ("51121", "a size off the lot", "0.010000001", price),
+            ("51020", "too small a size", "0.000001", price),
+            ("51008", "more than there is", "200", price),
+        ):
+            answer = self.trade.place_order(SPOT, "cash", "buy", "limit", size, px=at)
+            equal(answer["data"][0]["sCode"], code, f"{what} ({answer['data'][0]['sMsg']})")
+        self.account.set_leverage("1", "cross", instId=SWAP)
+        for code, what, size in (("51121", "contracts off the lot", "0.015"),
+                                 ("51008", "more than the margin bears", "30000")):
+            answer = self.trade.place_order(SWAP, "cross", "buy", "limit", size, px=price)
+            equal(answer["data"][0]["sCode"], code, f"{what} ({answer['data'][0]['sMsg']})")
         answer = self.trade.place_order(SPOT, "cash", "buy", "limit", "0.01", clOrdId="a-b", px="1")
         equal(answer["data"][0]["sCode"], "51000", "a client id with a hyphen")
         equal(self.trade.get_order(SPOT, clOrdId="nobody")["code"], "51603", "an unknown order")
 
-    def run(self):
-        for what, act in [
-            ("instruments, time, account", self.instruments),
+    def agreement(self):
+        """Everything is flat: what the venue states follows from what it has told."""
+        self.payments()
+        self.sums.agree(self.balances())
+        fills = self.rows(self.trade.get_fills(instType="SWAP"), "fills")
+        realised = sum(Decimal(row["fillPnl"]) for row in fills)
+        equal(realised, self.sums.told[SWAP], "profit in the list of fills and on the channel")
+        return f"{self.sums.fills()} fills, {self.sums.payments()} payments of funding"
+
+    def steps(self):
+        return [
+            ("instruments, time, account, next funding", self.instruments),
             ("book, trades and marks", self.depth),
             ("private channels", self.listen),
             ("an order placed, amended, cancelled", self.place_query_cancel),
             ("market orders, fees, post-only", self.market_orders),
-            ("a swap opened and closed", self.swap),
-            ("refusals", self.refusals),
-        ]:
-            act()
-            step(what)
-
-
-def main():
-    config = read_config(sys.argv[1])
-    if "okx" not in config:
-        step("skipped: the simulator has no such venue")
-        return 0
-    outcome = []
-
-    def session():
-        try:
-            Judge(config).run()
-            outcome.append(0)
-        except Failed as failure:
-            print(f"okx: FAILED: {failure}", file=sys.stderr, flush=True)
-            outcome.append(1)
-
-    thread = threading.Thread(target=session, daemon=True)
-    thread.start()
-    thread.join(SESSION_S)
-    if not outcome:
-        print("okx: FAILED: the session did not come to an end", file=sys.stderr, flush=True)
-        outcome.append(1)
-    # The client's threads may still wait for something.
-    sys.stdout.flush()
-    os._exit(outcome[0])
+            ("batches, cancel-all-after set", self.protect),
+            ("a swap: leverage, fees, position, reduce-only, funding, turned, closed", self.swap),
+            ("cancel-all-after has cancelled", self.protected),
+            ("refusals: tick, lot, size, balance, margin, price, id, signature", self.refusals),
+            ("balances, profit, fees, funding by own sums", self.agreement),
+        ]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    session("okx", "okx", Judge, __doc__)
