@@ -84,6 +84,11 @@ fn contracts_of_two_venues() {
 }
 
 #[test]
+fn contracts_and_spot_of_two_venues() {
+    everything_at(["BTC/USDT:USDT@bybit", "BTC/USDT@binance"]);
+}
+
+#[test]
 fn spot_and_contracts_of_one_venue() {
     everything_at(["ETH/USDT@okx", "ETH/USDT:USDT@okx"]);
 }

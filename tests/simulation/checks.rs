@@ -9,7 +9,7 @@ use stoop::agents::{Assembly, Executor, FinalState};
 use stoop::cli::ledger::differences;
 use stoop::shm::{Depth, PositionRow};
 use stoop::sim::{AccountId, InMemory, Ledger, SimFill, SimOrder};
-use stoop::types::{BookState, Nanos, Readiness, Side, VenueId};
+use stoop::types::{Amount, BookState, Nanos, Readiness, Side, VenueId};
 
 /// Levels a side that are compared: all that are published.
 const LEVELS: usize = 20;
@@ -252,6 +252,42 @@ impl Checks {
         Ok(())
     }
 
+    /// With the market still and the venues just asked: what they have for us, and what that leaves to
+    /// trade with, is what the engine believes.
+    pub fn margins(&self, engine: &Assembly, sim: &InMemory) -> Result<(), Failure> {
+        let oms = engine.oms.oms();
+        let table = engine.view.instruments();
+        for instrument in table.iter().filter(|instrument| instrument.is_perpetual()) {
+            let exchange = sim.exchange(self.plan.slot(instrument.venue));
+            let theirs = exchange.position(ACCOUNT, &symbol(instrument)).unwrap();
+            let ours = oms.stated_position(instrument.id);
+            let name = &instrument.name;
+            if ours.qty.to_decimal() != theirs.qty.normalize() {
+                let (ours, theirs) = (ours.qty, theirs.qty);
+                return fail(format!("{name}: position: stated {ours}, the venue has {theirs}"));
+            }
+            // Some venues do not say it where there is no position.
+            let said = ours.leverage > Amount::ZERO;
+            if said && ours.leverage.to_decimal() != theirs.leverage.normalize() {
+                let (ours, theirs) = (ours.leverage, theirs.leverage);
+                return fail(format!("{name}: leverage: stated {ours}, the venue has {theirs}"));
+            }
+            let settle = table.assets.name(instrument.settle);
+            let theirs = exchange.margin(ACCOUNT, settle);
+            let collateral = oms.collateral(instrument.venue, instrument.settle);
+            let Some(ours) = collateral.available() else {
+                return fail(format!("{name}: nobody said what is available"));
+            };
+            // As many digits as every venue writes; one lends on all assets of the account.
+            let alone = self.venue_name(instrument.venue) != "bybit";
+            if alone && (ours.to_decimal() - theirs.available).abs() > Decimal::new(1, 5) {
+                let stated = collateral.stated;
+                return fail(format!("{name}: available {ours} of {stated:?}, venue {theirs:?}"));
+            }
+        }
+        Ok(())
+    }
+
     /// At the quiet end: nothing is open or unknown, and both sides agree to the last digit.
     /// What the venues have stated of balances may lag behind where nobody waited for it.
     pub fn end(
@@ -259,11 +295,11 @@ impl Checks {
         last: &FinalState,
         engine: &Assembly,
         sim: &InMemory,
-        rested: bool,
+        (rested, now): (bool, Nanos),
     ) -> Result<(), Failure> {
         let venues = self.plan.venues.iter().enumerate();
         let ledgers: Vec<(VenueId, Ledger)> =
-            venues.map(|(slot, venue)| (*venue, sim.exchange(slot).ledger(ACCOUNT))).collect();
+            venues.clone().map(|(slot, v)| (*v, sim.exchange(slot).ledger(ACCOUNT))).collect();
         let table = engine.view.instruments();
         let mut found = differences(table, last, &ledgers);
         // How profit is parted from cost depends on the order of fills, which may differ where one
@@ -283,12 +319,22 @@ impl Checks {
         // Who was never told a balance says that it is unknown.
         let excused =
             |line: &str| line.contains(" as streamed: ") || line.contains("engine unknown");
+        // Who stops while a venue is away hears nothing of what was paid meanwhile.
+        let away: Vec<&str> = venues
+            .filter(|(_, venue)| !rested && !engine.oms.oms().is_ready(**venue, now))
+            .map(|(slot, _)| self.plan.venue_name(slot))
+            .collect();
+        let unheard = |line: &str| {
+            let paid = line.contains(" funding: ") || line.contains(" by our fills: ");
+            paid && away.iter().any(|name| line.starts_with(&format!("{name}: ")))
+        };
+        found.retain(|line| !unheard(line));
         // One venue tells of balances only when it is asked.
         let silent = |line: &str| line.starts_with("hyperliquid: ") && excused(line);
         found.retain(|line| !silent(line) && (rested || !excused(line)));
         for instrument in table.iter() {
             let ledger = &ledgers[self.plan.slot(instrument.venue)].1;
-            let theirs = ledger.positions.get(&symbol(instrument)).cloned().unwrap_or_default();
+            let theirs = ledger.position(&instrument.symbol, instrument.is_perpetual());
             let ours = last.positions.iter().find(|row| row.instrument == instrument.id).unwrap();
             let paid = (ours.cost.0 - ours.realised.0, theirs.cost_e18 - theirs.realised_e18);
             if paid.0 != paid.1 {

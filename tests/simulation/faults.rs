@@ -6,6 +6,7 @@ use crate::venues::port;
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 use stoop::pipe::{Cut, Latency, Network};
+use stoop::sim::venues::bybit::LINEAR;
 use stoop::sim::{Fault, InMemory};
 use stoop::types::Nanos;
 
@@ -248,9 +249,10 @@ impl Faults {
         }
     }
 
-    /// One of a venue's symbols.
+    /// One of a venue's symbols, as messages name it.
     fn symbol(&mut self, sim: &InMemory, venue: usize) -> String {
-        self.chance.pick(sim.exchange(venue).symbols()).symbol.clone()
+        let symbol = &self.chance.pick(sim.exchange(venue).symbols()).symbol;
+        symbol.trim_end_matches(LINEAR).to_owned()
     }
 
     /// The perpetuals, with their venues.

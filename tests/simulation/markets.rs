@@ -25,6 +25,7 @@ pub const MARKETS: &[Market] = &[
     market("binance spot", "binance", "/USDT", "USDT", false),
     market("binance usdm", "binance_usdm", "/USDT:USDT", "USDT", true),
     market("bybit spot", "bybit", "/USDT", "USDT", false),
+    market("bybit linear", "bybit", "/USDT:USDT", "USDT.P", true),
     market("okx spot", "okx", "/USDT", "-USDT", false),
     market("okx swap", "okx", "/USDT:USDT", "-USDT-SWAP", true),
     market("hyperliquid perpetuals", "hyperliquid", "/USD:USDC", "", true),

@@ -68,7 +68,9 @@ fn amount(base: &str) -> i64 {
 /// The exchange of a venue: markets of the plan alone.
 fn exchange(plan: &Plan, slot: usize) -> Exchange {
     let (mut funds, mut rules) = (BTreeMap::new(), Vec::new());
-    let mut fund = |asset: &str, sum: Decimal| drop(funds.insert(asset.to_owned(), sum));
+    let mut fund = |asset: &str, sum: Decimal| {
+        funds.insert(asset.to_owned(), sum);
+    };
     for market in plan.markets_at(slot) {
         let bases: Vec<&str> = plan.bases.iter().copied().filter(|base| market.has(base)).collect();
         // What perpetuals are of is not held.

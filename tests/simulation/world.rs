@@ -42,6 +42,8 @@ const LONG_MAX_NS: u64 = 4 * 3_600 * SECOND;
 /// Longest that closing all positions may take in a quiet market.
 const CLOSING_NS: u64 = 40 * SECOND;
 const LINES_KEPT: usize = 400;
+/// How the engine says that a fill was of no order of ours.
+const NOT_OURS: &str = "of no order of ours";
 
 /// What a run has come to.
 #[derive(Clone, Debug, Default)]
@@ -245,9 +247,15 @@ impl World {
         self.stop()?;
         let engine = self.engine.take().ok_or_else(|| Failure::new("no engine at the end"))?;
         let last = engine.last.try_recv().map_err(|_| Failure::new("no last word"))?;
-        self.checks.end(&last, &engine, &self.sim, !self.plan.abrupt)?;
+        self.checks.end(&last, &engine, &self.sim, (!self.plan.abrupt, self.now))?;
         let fundings = engine.oms.oms().counters().funding_payments;
         drop(engine);
+        let taken = last.counters.fills_external;
+        let mut lines = self.lines.try_iter();
+        // Who dies just then has recorded it, and says it to nobody.
+        if taken > 0 && self.runs == 1 && !lines.any(|line| line.text.contains(NOT_OURS)) {
+            return Err(Failure(format!("{taken} fills of liquidations, and nobody says so")));
+        }
         self.replay(&last)?;
         Ok(Outcome {
             digest: self.network.digest(),
@@ -287,7 +295,20 @@ impl World {
             }
             None => return Err(Failure::new("no engine although nothing is wrong any more")),
         }
+        self.compare_margins()?;
         if self.plan.flatten { self.flatten() } else { Ok(()) }
+    }
+
+    /// The venues are asked what they have for us.
+    fn compare_margins(&mut self) -> Result<(), Failure> {
+        let run = self.runs;
+        self.person.ask(Operator::Reconcile(None), self.now);
+        self.run_until(self.now.plus(QUIET_NS))?;
+        match &self.engine {
+            // It died of an earlier fault meanwhile, and knows less.
+            Some(engine) if self.runs == run => self.checks.margins(engine, &self.sim),
+            _ => Ok(()),
+        }
     }
 
     /// Everything is closed at a person's command, and is closed then.
