@@ -148,10 +148,14 @@ impl Market {
         PerpetualRules {
             settle: if self.row == "hyperliquid" { "USDC" } else { "USDT" }.to_owned(),
             contract_size: size,
+            // One venue's payments are told apart by the hour.
+            funding_interval_ms: match self.row {
+                "bybit" => 3_600_000,
+                _ => funding_interval_ms,
+            },
             leverage_initial: Decimal::from(leverage.min(most)),
             leverage_max: Decimal::from(most),
             maintenance_rate: number(5, 3),
-            funding_interval_ms,
             funding_rate_max: number(375, 5),
         }
     }

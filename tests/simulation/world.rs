@@ -26,8 +26,8 @@ use stoop::sim::InMemory;
 use stoop::strategy::Strategy;
 use stoop::types::{Nanos, Operator, Scope, VenueId};
 
-/// 2026-11-18, as good as any.
-const START: Nanos = Nanos(1_795_000_000 * SECOND);
+/// 2026-11-18, eight seconds before an hour is full, when funding is paid everywhere.
+const START: Nanos = Nanos((1_795_003_200 - 8) * SECOND);
 /// Rounds in which agents may go on working without time passing.
 const ROUNDS_MAX: usize = 64;
 /// How long the last word may take once the engine was told to stop.
