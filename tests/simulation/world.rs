@@ -303,7 +303,8 @@ impl World {
     fn compare_margins(&mut self) -> Result<(), Failure> {
         let run = self.runs;
         self.person.ask(Operator::Reconcile(None), self.now);
-        self.run_until(self.now.plus(QUIET_NS))?;
+        // A round that was under way and did not find a quiet moment comes first.
+        self.run_until(self.now.plus(3 * QUIET_NS))?;
         match &self.engine {
             // It died of an earlier fault meanwhile, and knows less.
             Some(engine) if self.runs == run => self.checks.margins(engine, &self.sim),
