@@ -31,11 +31,17 @@ pub enum Mutant {
     PauseIgnored,
     /// A leg that stays alone is left alone.
     NakedLeft,
+    /// A payment of funding that is told of again is booked again.
+    FundingTwice,
+    /// What a fill has realised is not in the balance.
+    ProfitDropped,
+    /// A fill of no order of ours, as of a liquidation, is not booked.
+    LiquidationIgnored,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::RetriedSubmit,
         Self::FillTwice,
         Self::UnknownFreed,
@@ -48,6 +54,9 @@ impl Mutant {
         Self::StaleBookTraded,
         Self::PauseIgnored,
         Self::NakedLeft,
+        Self::FundingTwice,
+        Self::ProfitDropped,
+        Self::LiquidationIgnored,
     ];
 
     /// Whether the engines of this thread have this fault.

@@ -42,6 +42,19 @@ pub(super) fn say(
             };
             log.error(now, format_args!("{name} has not answered {queries} queries {about}"));
         }
+        Finding::External { instrument, side, price, qty } => {
+            let row = table.get(*instrument);
+            let what = row.map_or("?", |row| row.name.as_str());
+            let qty = row.map(|row| row.scale.qty_decimal(*qty)).unwrap_or_default();
+            let price = row.map(|row| row.scale.price_decimal(*price)).unwrap_or_default();
+            log.warn(
+                now,
+                format_args!(
+                    "{name}: {what} {side} {qty} at {price} was of no order of ours: placed by hand, \
+                     or the venue has liquidated"
+                ),
+            );
+        }
         Finding::Halted(true) => log.error(
             now,
             format_args!(

@@ -233,6 +233,18 @@ pub enum Finding {
         /// Queries so far.
         queries: u32,
     },
+    /// A fill of no order of ours is booked: of one that was placed by hand or by another program, or of
+    /// the venue's own where it liquidates a position.
+    External {
+        /// What was traded.
+        instrument: InstrumentId,
+        /// Bought or sold.
+        side: Side,
+        /// At which price.
+        price: Price,
+        /// How much.
+        qty: Qty,
+    },
     /// The venue is halted for a difference that nothing explains (true), or no longer (false).
     Halted(bool),
     /// A reconciliation is complete.
@@ -258,7 +270,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.findings.0.drain(..)
     }
 
-    fn tell_person(&mut self, venue: VenueId, finding: Finding) {
+    pub(super) fn tell_person(&mut self, venue: VenueId, finding: Finding) {
         if self.findings.0.len() < FINDINGS_MAX {
             self.findings.0.push((venue, finding));
         }

@@ -8,11 +8,12 @@
 
 #![forbid(unsafe_code)]
 
-use super::differences::Difference;
+use super::differences::{Difference, Finding};
 use super::fills::{Mark, Seen};
 use super::orders::{Order, Slot};
 use super::record::Recorder;
 use super::{Books, Oms};
+use crate::mutants::Mutant;
 use crate::types::{
     ExecutionReport, Nanos, NewOrder, OrderState, OrderType, Price, Qty, ReportKind, ReportOrigin,
     Side, SignalId, StrategyId, TimeInForce, VenueId,
@@ -103,6 +104,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         report: &ExecutionReport,
         now: Nanos,
     ) -> bool {
+        if Mutant::LiquidationIgnored.is_on() {
+            return false;
+        }
         let before = self.is_before_opening(venue, report);
         let side = report.side;
         // Should its order turn out to be ours, it is given to it.
@@ -123,6 +127,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             self.book(None, report, side, now);
             if missed {
                 self.found_fill(venue, side, true, report, now);
+            } else {
+                let (instrument, price, qty) =
+                    (report.instrument, report.fill.price, report.fill.qty);
+                self.tell_person(venue, Finding::External { instrument, side, price, qty });
             }
             return true;
         }

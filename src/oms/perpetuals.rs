@@ -13,6 +13,7 @@ use super::reconcile::LAG_NS;
 use super::record::{Record, Recorder};
 use super::risk::RiskReject;
 use super::{Books, Oms};
+use crate::mutants::Mutant;
 use crate::portfolio::{Collateral, Payments, initial_margin};
 use crate::types::{
     Amount, AssetId, FundingPayment, Instrument, InstrumentId, InstrumentTable, MarginReport,
@@ -215,7 +216,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
         let id = payment.instrument;
         let early = payment.event_ns < self.state.first_start;
-        let new = |row: &mut Row| row.payments.see(payment);
+        let new = |row: &mut Row| row.payments.see(payment) || Mutant::FundingTwice.is_on();
         if early || !self.state.perpetuals.rows.get_mut(id.index()).is_some_and(new) {
             self.state.counters.funding_repeated += 1;
             return;

@@ -224,7 +224,11 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let before = self.state.positions.get(instrument.id);
         self.state.positions.on_fill(instrument, side, fill).ok()?;
         let after = self.state.positions.get(instrument.id);
-        let (change, gained) = (after.qty - before.qty, after.realised - before.realised);
+        let change = after.qty - before.qty;
+        let gained = match Mutant::ProfitDropped.is_on() {
+            true => Amount::ZERO,
+            false => after.realised - before.realised,
+        };
         self.state.exposures.hold(instrument, change);
         self.state.balances.on_fill(instrument, side, fill, (value, gained));
         if instrument.is_perpetual() {

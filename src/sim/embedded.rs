@@ -6,8 +6,8 @@
 
 use super::venues::bybit::LINEAR;
 use super::{
-    AccountId, ApiKey, Exchange, FlowOptions, PerpetualRules, ReduceOnlyPolicy, SelfTrade,
-    SimError, SimOptions, SimVenueOptions, SymbolRules, Wire,
+    AccountId, ApiKey, Exchange, FlowOptions, PerpetualRules, SimError, SimOptions,
+    SimVenueOptions, SymbolRules, Wire,
 };
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
@@ -119,9 +119,7 @@ pub fn embedded(
             let (key, secret) = secp256k1_key()?;
             accounts.push(account(name, SimKeyKind::Secp256k1, &key, secret));
             let mut exchange = Exchange::new(rules, vec![(key, two_wallets(&options.deposits))]);
-            exchange.set_self_trade(SelfTrade::ExpireMaker);
-            exchange.take_any_tick();
-            exchange.fund_on_index();
+            wire.prepare(&mut exchange);
             let port = options.ports.get(name).copied().unwrap_or_default();
             venues.push(SimVenueOptions { wire, exchange, port });
             continue;
@@ -131,12 +129,6 @@ pub fn embedded(
             accounts.push(account(name, SimKeyKind::Ed25519, &signing, pem));
             let mut exchange = Exchange::new(rules, vec![(signing, options.deposits.clone())]);
             exchange.add_key(AccountId(0), hmac);
-            // This venue lets no account trade with itself unless asked, and ends reduce-only orders
-            // that have become too large.
-            exchange.set_self_trade(SelfTrade::ExpireMaker);
-            exchange.set_amend_keeps_place(name == "binance");
-            exchange
-                .set_reduce_only(ReduceOnlyPolicy { cancels_resting: true, ..Default::default() });
             exchange
         } else {
             Exchange::new(rules, vec![(hmac, options.deposits.clone())])

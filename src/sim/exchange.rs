@@ -385,6 +385,10 @@ impl Exchange {
         let open = self.orders_of(account).count() as u64;
         let Some(known) = self.accounts.get(account.0) else { return Ledger::default() };
         let mut ledger = known.ledger(open);
+        // Also those that were never traded: a spot pair may have the same name but for its end.
+        for rules in self.rules.iter().filter(|rules| rules.perpetual.is_some()) {
+            ledger.positions.entry(rules.symbol.clone()).or_default();
+        }
         for position in self.positions(account) {
             if let Some(shown) = ledger.positions.get_mut(&position.symbol) {
                 shown.entry = position.entry;

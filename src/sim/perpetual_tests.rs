@@ -619,3 +619,25 @@ proptest! {
         prop_assert!(given <= paid);
     }
 }
+
+/// A spot pair is not taken for the contract of the same name that was never traded.
+#[test]
+fn a_contract_without_a_fill_is_in_the_ledger() {
+    let contract = SymbolRules { symbol: "BTCUSDT.P".to_owned(), ..perpetual(PERP) };
+    let mut exchange = exchange_with(vec![contract, spot()], "1000");
+    exchange.set_levels("BTCUSDT", &[(Side::Sell, (dec("100"), dec("10")))], NOW);
+    let request = PlaceRequest {
+        symbol: "BTCUSDT".to_owned(),
+        client_id: "one".to_owned(),
+        side: Side::Buy,
+        order_type: SimOrderType::Limit,
+        time_in_force: TimeInForce::Ioc,
+        price: dec("100"),
+        qty: dec("1"),
+        reduce_only: false,
+    };
+    exchange.place(ANNE, request, NOW).unwrap();
+    let ledger = exchange.ledger(ANNE);
+    assert!(ledger.position("BTCUSDT", false).qty > Decimal::ZERO);
+    assert_eq!(ledger.position("BTCUSDT", true).qty, Decimal::ZERO);
+}

@@ -10,6 +10,7 @@ mod frames;
 mod journal;
 mod late;
 mod lines;
+mod markets;
 mod news;
 mod orders;
 mod plug;

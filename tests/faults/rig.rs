@@ -1,4 +1,4 @@
-//! An engine that trades against two simulated venues, with a hand on the switches.
+//! An engine that trades between two simulated markets, with a hand on the switches.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use stoop::sim::{
     EmbeddedOptions, Fault, Ledger, PlaceRequest, Server, SimAccount, SimHandle, SimOrder, embedded,
 };
 use stoop::types::{BookState, Channel, InstrumentId, InstrumentTable, Readiness, VenueId};
-use stoop::venues::{Credentials, Endpoints, Secret};
+use stoop::venues::{Credentials, Endpoints, InstrumentName, Secret, VENUES, find_for};
 
 pub const BINANCE: VenueId = VenueId(0);
 pub const BYBIT: VenueId = VenueId(1);
@@ -28,6 +28,8 @@ pub const PATIENCE: Duration = Duration::from_secs(25);
 
 pub struct Rig {
     pub sim: SimHandle,
+    /// Those that it trades at.
+    pub venues: Vec<VenueId>,
     accounts: Vec<SimAccount>,
     desk: Desk,
     engine: Option<Engine>,
@@ -37,22 +39,47 @@ pub struct Rig {
     log: RefCell<Vec<String>>,
 }
 
+/// Between which instruments the built-in strategy trades.
+const MARKETS: [&str; 2] = ["BTC/USDT@binance", "BTC/USDT@bybit"];
+
+pub fn name(venue: VenueId) -> &'static str {
+    VENUES[usize::from(venue.0)].name
+}
+
+/// Between other instruments: dollars by whatever name are one.
+fn between(markets: [&str; 2], text: &str) -> String {
+    let [from, to] = [MARKETS, markets].map(|[one, two]| format!("[{one:?}, {two:?}]"));
+    let text = text.replace(&from, &to);
+    let text = text.replacen("naked_ms_max = 500", "naked_ms_max = 0\nequal_quotes = true", 1);
+    text.replacen("watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]", "watchlist = []", 1)
+}
+
 /// The built-in configuration under a name of its own, streaming all four books, with changes. Idle
 /// threads sleep, because several engines share the machine.
-fn config(changes: &[(&str, &str)]) -> Config {
+fn config(markets: Option<[&str; 2]>, changes: &[(&str, &str)]) -> Config {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let mut text = DEFAULT_TOML.to_owned();
-    for (from, to) in [
-        ("name = \"stoop\"", format!("name = \"faults-{}-{number}\"", std::process::id())),
-        ("idle = \"yield\"", "idle = \"park\"".to_owned()),
-        ("book_age_max_ms = 5000", "book_age_max_ms = 2000".to_owned()),
+    let four = [
         (
             "\"BTC/USDT@bybit\"]",
             "\"BTC/USDT@bybit\", \"ETH/USDT@binance\", \"ETH/USDT@bybit\"]".to_owned(),
         ),
         ("watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]", "watchlist = []".to_owned()),
-    ] {
+    ];
+    let four = match markets {
+        None => Some(four),
+        Some(markets) => {
+            text = between(markets, &text);
+            None
+        }
+    };
+    let common = [
+        ("name = \"stoop\"", format!("name = \"faults-{}-{number}\"", std::process::id())),
+        ("idle = \"yield\"", "idle = \"park\"".to_owned()),
+        ("book_age_max_ms = 5000", "book_age_max_ms = 2000".to_owned()),
+    ];
+    for (from, to) in common.into_iter().chain(four.into_iter().flatten()) {
         assert!(text.contains(from), "the default holds no {from:?}");
         text = text.replacen(from, &to, 1);
     }
@@ -98,15 +125,36 @@ impl Rig {
 
     /// The same with these texts of the configuration replaced.
     pub fn trading_with(changes: &[(&str, &str)]) -> Self {
-        let wires = NAMES.map(|name| stoop::sim::venues::wire(name).unwrap());
-        let made = embedded(&EmbeddedOptions::default(), wires.into()).unwrap();
-        let accounts: Vec<SimAccount> = NAMES
-            .map(|name| made.accounts.iter().find(|account| account.venue == name).unwrap().clone())
-            .into();
+        Self::start(config(None, changes))
+    }
+
+    /// Between two instruments of any venues and kinds.
+    pub fn between(markets: [&str; 2]) -> Self {
+        let venue = |name: &str| find_for(&InstrumentName::parse(name).unwrap()).ok().unwrap();
+        let mut rig = Self::start(config(Some(markets), &[]));
+        rig.venues = markets.map(venue).into();
+        rig.venues.sort();
+        rig.venues.dedup();
+        rig
+    }
+
+    fn start(config: Config) -> Self {
+        let venues: Vec<VenueId> = config.venues.iter().map(|venue| venue.venue).collect();
+        let wires = venues.iter().map(|venue| stoop::sim::venues::wire(name(*venue)).unwrap());
+        let options = EmbeddedOptions {
+            // Paid while a test runs, and more than once.
+            funding_interval_ms: Some(2_000),
+            ..EmbeddedOptions::default()
+        };
+        let made = embedded(&options, wires.collect()).unwrap();
+        let of = |venue: &VenueId| {
+            made.accounts.iter().find(|account| account.venue == name(*venue)).unwrap().clone()
+        };
+        let accounts: Vec<SimAccount> = venues.iter().map(of).collect();
         let sim = Server::start(made.options).unwrap();
         let tls = client_config(&[ExtraCa::Pem(sim.ca_pem().as_bytes().to_vec())]).unwrap();
         let (mut endpoints, mut credentials) = (Vec::new(), Vec::new());
-        for (venue, account) in [BINANCE, BYBIT].into_iter().zip(&accounts) {
+        for (venue, account) in venues.iter().copied().zip(&accounts) {
             let urls = sim.urls(account.venue).unwrap().clone();
             let (rest, public) = (urls.rest, urls.public);
             let (trade, private) = (urls.trade, urls.private);
@@ -116,14 +164,13 @@ impl Rig {
             let keys = Credentials::new(account.key.clone(), secret(&account.secret));
             credentials.push((venue, Credentials { passphrase, ..keys }));
         }
-        let config = config(changes);
         let instruments = Arc::new(agents::load(&config, &endpoints, &tls).unwrap());
         let desk = Desk { config, endpoints, credentials, tls, journal: MemoryFolder::new() };
         let (engine, lines) = desk.start(&instruments);
         let view = engine.view().clone();
         let log = RefCell::new(Vec::new());
         let engine = Some(engine);
-        let rig = Self { sim, accounts, desk, engine, instruments, view, lines, log };
+        let rig = Self { sim, venues, accounts, desk, engine, instruments, view, lines, log };
         rig.wait("all books are live", |rig| {
             rig.all().iter().all(|id| rig.state(*id) == BookState::Live)
         });
@@ -177,31 +224,46 @@ impl Rig {
     }
 
     fn describe(&self) -> String {
-        let health = [BINANCE, BYBIT].map(|venue| self.view.health(venue));
+        let health: Vec<_> = self.venues.iter().map(|venue| self.view.health(*venue)).collect();
         format!("{:#?}\n{:#?}\n{health:#?}", self.log(), self.counters())
     }
 
-    /// Waits until some more orders have been filled on both venues.
+    /// Waits until some more orders have been filled on all venues.
     pub fn goes_on_trading(&self) {
-        let before = [self.ledger(BINANCE).fills, self.ledger(BYBIT).fills];
+        let fills = |rig: &Self| -> Vec<u64> {
+            rig.venues.iter().map(|venue| rig.ledger(*venue).fills).collect()
+        };
+        let before = fills(self);
         self.wait("trading goes on", |rig| {
             std::thread::sleep(Duration::from_millis(10));
-            rig.ledger(BINANCE).fills >= before[0] + 2 && rig.ledger(BYBIT).fills >= before[1] + 2
+            fills(rig).iter().zip(&before).all(|(now, before)| *now >= before + 2)
         });
     }
 
     pub fn fault(&self, venue: VenueId, fault: Fault) {
-        assert!(self.sim.fault(NAMES[usize::from(venue.0)], fault));
+        assert!(self.sim.fault(name(venue), fault));
     }
 
     /// The account's owner places an order at the venue.
     pub fn by_hand(&self, venue: VenueId, request: PlaceRequest) -> SimOrder {
-        let account = &self.accounts[usize::from(venue.0)];
+        let account = self.account(venue);
         self.sim.place(account.venue, &account.key, request).unwrap().unwrap()
     }
 
+    /// Else something is paid after the engine's last word.
+    fn stop_funding(&self) {
+        for row in self.instruments.iter().filter(|row| row.is_perpetual()) {
+            let (symbol, rate) = (row.symbol.clone(), Some(Default::default()));
+            self.fault(row.venue, Fault::SetFundingRate { symbol, rate });
+        }
+    }
+
+    fn account(&self, venue: VenueId) -> &SimAccount {
+        self.accounts.iter().find(|account| account.venue == name(venue)).unwrap()
+    }
+
     pub fn ledger(&self, venue: VenueId) -> Ledger {
-        let account = &self.accounts[usize::from(venue.0)];
+        let account = self.account(venue);
         self.sim.ledger(account.venue, &account.key).unwrap()
     }
 
@@ -234,8 +296,9 @@ impl Rig {
     pub fn is_whole(&self, venue: VenueId) -> bool {
         let health = self.view.health(venue);
         let trade = health.executor.channels[Channel::Trade.index()];
+        // Where it has no channel of its own it is not asked for.
         let private = health.executor.channels[Channel::Private.index()];
-        let private = venue == BINANCE || private == Readiness::Ready;
+        let private = name(venue) == "binance" || private == Readiness::Ready;
         health.feed.state == Readiness::Ready
             && trade == Readiness::Ready
             && private
@@ -260,6 +323,7 @@ impl Rig {
     /// The same where so many orders were placed by hand.
     pub fn finish_beside(mut self, by_hand: u64) -> FinalState {
         let engine = self.engine.take().unwrap();
+        self.stop_funding();
         engine.stop();
         let start = Instant::now();
         while !engine.has_stopped() && start.elapsed() < PATIENCE {
@@ -269,7 +333,8 @@ impl Rig {
         let last = engine.join();
         let log = self.log();
         assert!(stopped, "not stopped in time: {last:#?}\n{log:#?}");
-        let ledgers = [BINANCE, BYBIT].map(|venue| (venue, self.ledger(venue)));
+        let ledgers: Vec<(VenueId, Ledger)> =
+            self.venues.iter().map(|venue| (*venue, self.ledger(*venue))).collect();
         let found = differences(&self.instruments, &last, &ledgers);
         assert!(found.is_empty(), "{found:#?}\n{log:#?}");
         let c = &last.counters;

@@ -2,9 +2,11 @@
 
 use crate::chance::Chance;
 use crate::plan::{MS, Plan, SECOND};
-use crate::venues::{BASES, PORTS};
+use crate::venues::port;
+use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 use stoop::pipe::{Cut, Latency, Network};
+use stoop::sim::venues::bybit::LINEAR;
 use stoop::sim::{Fault, InMemory};
 use stoop::types::Nanos;
 
@@ -55,6 +57,13 @@ pub enum Kind {
     ResetOne,
     /// One of the order connections is slow for a while.
     SlowOne,
+    /// The venue begins the sequence numbers of its books anew.
+    ResetBooks,
+    /// The mark price of a perpetual is far from the book for a while, which liquidates who has
+    /// little.
+    JumpMark,
+    /// Much funding is paid for a while, by one side or the other.
+    HighFunding,
 }
 
 /// What is asked of whoever runs the engine.
@@ -91,6 +100,9 @@ pub const KINDS: &[Kind] = &[
     Kind::DiskFull,
     Kind::ResetOne,
     Kind::SlowOne,
+    Kind::ResetBooks,
+    Kind::JumpMark,
+    Kind::HighFunding,
 ];
 
 /// Some kinds and how often each comes; the others are switched off.
@@ -107,7 +119,7 @@ pub fn weights(chance: &mut Chance) -> Vec<(Kind, u64)> {
 }
 
 /// What is undone when its time has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Undo {
     Delay(usize),
     Refuse(usize),
@@ -117,14 +129,24 @@ enum Undo {
     Clock(usize),
     Disk,
     Slow(usize),
+    Mark(usize, String),
+    Rate(usize, String),
 }
 
 /// Agents that are not polled until a time.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Asleep {
     pub strategies: Nanos,
-    pub executors: [Nanos; 2],
-    pub feeds: [Nanos; 2],
+    /// By venue.
+    pub executors: Vec<Nanos>,
+    pub feeds: Vec<Nanos>,
+}
+
+impl Asleep {
+    fn nobody(plan: &Plan) -> Self {
+        let venues = vec![Nanos(0); plan.venues.len()];
+        Self { strategies: Nanos(0), executors: venues.clone(), feeds: venues }
+    }
 }
 
 /// See the module.
@@ -132,7 +154,6 @@ pub struct Faults {
     chance: Chance,
     kinds: Vec<(Kind, u64)>,
     every_ns: u64,
-    symbols: usize,
     next: Nanos,
     undo: Vec<(Nanos, Undo)>,
     pub asleep: Asleep,
@@ -152,12 +173,11 @@ impl Faults {
         let next = now.plus(chance.below(2 * plan.fault_every_ns));
         Self {
             chance,
-            kinds: plan.faults.clone(),
+            kinds: kinds(plan),
             every_ns: plan.fault_every_ns,
-            symbols: plan.symbols,
             next,
             undo: Vec::new(),
-            asleep: Asleep::default(),
+            asleep: Asleep::nobody(plan),
             counts: BTreeMap::new(),
             orders: Vec::new(),
             healing_ns: HEALING_NS,
@@ -174,7 +194,7 @@ impl Faults {
     /// Breaks and undoes what is due.
     pub fn turn(&mut self, now: Nanos, sim: &mut InMemory, network: &Network, plan: &Plan) {
         let due: Vec<Undo> =
-            self.undo.iter().filter(|(at, _)| *at <= now).map(|(_, undo)| *undo).collect();
+            self.undo.iter().filter(|(at, _)| *at <= now).map(|(_, undo)| undo.clone()).collect();
         self.undo.retain(|(at, _)| *at > now);
         for undo in due {
             // A later fault of the same kind goes on.
@@ -199,7 +219,7 @@ impl Faults {
     /// Nothing breaks any more, and everything is undone.
     pub fn heal(&mut self, now: Nanos, sim: &mut InMemory, network: &Network, plan: &Plan) {
         self.kinds.clear();
-        self.asleep = Asleep::default();
+        self.asleep = Asleep::nobody(plan);
         for (_, undo) in std::mem::take(&mut self.undo) {
             self.undo(undo, now, sim, network, plan);
         }
@@ -210,7 +230,7 @@ impl Faults {
         match undo {
             Undo::Delay(venue) => {
                 sim.fault(venue, Fault::DelayMs(0));
-                network.listen(PORTS[venue], crate::venues::latency(plan, venue));
+                network.listen(port(venue), crate::venues::latency(plan, venue));
             }
             Undo::Refuse(venue) => sim.fault(venue, Fault::RefuseConnections(false)),
             Undo::Replies(venue) => sim.fault(venue, Fault::LoseReplies(false)),
@@ -218,8 +238,64 @@ impl Faults {
             Undo::Repeat(venue) => sim.fault(venue, Fault::RepeatEvents(0)),
             Undo::Disk => self.orders.push(Order::Room(None)),
             Undo::Clock(venue) => sim.fault(venue, Fault::SkewClock(0)),
-            Undo::Slow(venue) => sim.fault(venue, slow_one(venue, 0, 0)),
+            Undo::Slow(venue) => {
+                let fault = slow_one(sim, venue, 0, 0);
+                sim.fault(venue, fault);
+            }
+            Undo::Mark(venue, symbol) => sim.fault(venue, Fault::SetMark { symbol, price: None }),
+            Undo::Rate(venue, symbol) => {
+                sim.fault(venue, Fault::SetFundingRate { symbol, rate: None });
+            }
         }
+    }
+
+    /// One of a venue's symbols, as messages name it.
+    fn symbol(&mut self, sim: &InMemory, venue: usize) -> String {
+        let symbol = &self.chance.pick(sim.exchange(venue).symbols()).symbol;
+        symbol.trim_end_matches(LINEAR).to_owned()
+    }
+
+    /// The perpetuals, with their venues.
+    fn perpetuals(sim: &InMemory, plan: &Plan) -> Vec<(usize, String)> {
+        let mut all = Vec::new();
+        for venue in 0..plan.venues.len() {
+            let listed = sim.exchange(venue).symbols().iter();
+            let perpetuals = listed.filter(|rules| rules.perpetual.is_some());
+            all.extend(perpetuals.map(|rules| (venue, rules.symbol.clone())));
+        }
+        all
+    }
+
+    /// From now on nobody pays anybody.
+    pub fn no_funding(sim: &mut InMemory, plan: &Plan) {
+        for (venue, symbol) in Self::perpetuals(sim, plan) {
+            sim.fault(venue, Fault::SetFundingRate { symbol, rate: Some(Decimal::ZERO) });
+        }
+    }
+
+    /// What happens to perpetuals alone; whether it could.
+    fn shake(&mut self, kind: Kind, until: Nanos, sim: &mut InMemory, plan: &Plan) -> Option<()> {
+        let all = Self::perpetuals(sim, plan);
+        let (venue, symbol) =
+            if all.is_empty() { return None } else { self.chance.pick(&all).clone() };
+        let sign = if self.chance.percent(50) { 1 } else { -1 };
+        let (fault, undo) = match kind {
+            Kind::JumpMark => {
+                let mark = sim.exchange(venue).mark(&symbol, 0)?.mark;
+                let jump = Decimal::new(sign * self.chance.between(5, 80) as i64, 2);
+                let price = Some((mark * (Decimal::ONE + jump)).round_dp(2));
+                let undo = Undo::Mark(venue, symbol.clone());
+                (Fault::SetMark { symbol, price }, undo)
+            }
+            _ => {
+                let rate = Some(Decimal::new(sign * self.chance.between(1, 300) as i64, 5));
+                let undo = Undo::Rate(venue, symbol.clone());
+                (Fault::SetFundingRate { symbol, rate }, undo)
+            }
+        };
+        sim.fault(venue, fault);
+        self.undo.push((until, undo));
+        Some(())
     }
 
     fn cause(
@@ -230,13 +306,18 @@ impl Faults {
         network: &Network,
         plan: &Plan,
     ) {
-        let venue = self.chance.below(2) as usize;
-        let port = PORTS[venue];
+        let venue = self.chance.below(plan.venues.len() as u64) as usize;
+        let port = port(venue);
         let until = now.plus(self.chance.between(50, 3_000) * MS);
         self.told.push((now, format!("{kind:?} at venue {venue} until {}", until.0 / MS)));
         *self.counts.entry(kind).or_default() += 1;
         let later = |undo| (until, undo);
         match kind {
+            Kind::JumpMark | Kind::HighFunding => {
+                // Marks move once a second, and funding takes longer.
+                let _ = self.shake(kind, until.plus(2 * SECOND), sim, plan);
+            }
+            Kind::ResetBooks => sim.fault(venue, Fault::ResetBooks),
             Kind::Delay => {
                 // Now and then so late that queries overtake orders that still count.
                 let most = if self.chance.percent(30) { 5_500 } else { 1_500 };
@@ -252,7 +333,8 @@ impl Faults {
             }
             Kind::SlowOne => {
                 let place = self.chance.below(2) as usize;
-                sim.fault(venue, slow_one(venue, place, self.chance.between(20, 2_500)));
+                let fault = slow_one(sim, venue, place, self.chance.between(20, 2_500));
+                sim.fault(venue, fault);
                 self.undo.push(later(Undo::Slow(venue)));
             }
             Kind::Reset => network.cut(port, Cut::Reset),
@@ -264,8 +346,7 @@ impl Faults {
                 self.undo.push(later(Undo::Refuse(venue)));
             }
             Kind::SkipBook => {
-                let symbol =
-                    format!("{}USDT", BASES[self.chance.below(self.symbols as u64) as usize]);
+                let symbol = self.symbol(sim, venue);
                 sim.fault(venue, Fault::SkipBookEvent { symbol });
             }
             Kind::LoseReplies => {
@@ -284,10 +365,13 @@ impl Faults {
                 sim.fault(venue, Fault::StaleSnapshots(self.chance.between(1, 3) as u32));
             }
             Kind::Ban => {
-                // The second venue's bans last ten minutes by its documentation.
-                let venue = usize::from(self.chance.percent(5) && !plan.long);
+                // Some bans last ten minutes by the venue's documentation.
+                let long = plan.venue_name(venue) == "bybit";
+                if long && (plan.long || !self.chance.percent(10)) {
+                    return;
+                }
                 sim.fault(venue, Fault::BanMs(until.since(now) / MS));
-                if venue == 1 {
+                if long {
                     self.healing_ns = LONG_BAN_NS;
                 }
             }
@@ -325,10 +409,28 @@ impl Faults {
     }
 }
 
+/// The kinds of a plan that can happen there.
+fn kinds(plan: &Plan) -> Vec<(Kind, u64)> {
+    let perpetual = plan.markets.iter().any(|market| market.perpetual);
+    let possible = |kind: Kind| match kind {
+        Kind::JumpMark => perpetual && plan.thin,
+        Kind::HighFunding => perpetual,
+        _ => true,
+    };
+    let mut kinds: Vec<_> =
+        plan.faults.iter().copied().filter(|(kind, _)| possible(*kind)).collect();
+    // Little money is no trouble by itself.
+    if perpetual && plan.thin && !kinds.is_empty() && !kinds.iter().any(|k| k.0 == Kind::JumpMark) {
+        kinds.push((Kind::JumpMark, 10));
+    }
+    kinds
+}
+
 /// The first or second order connection of a venue.
-fn slow_one(venue: usize, index: usize, delay_ms: u64) -> Fault {
-    let path_contains = ["/ws-api", "/v5/trade"][venue].to_owned();
-    Fault::DelayOne { path_contains, index, delay_ms }
+fn slow_one(sim: &InMemory, venue: usize, index: usize, delay_ms: u64) -> Fault {
+    let url = &sim.urls(venue).trade;
+    let path = url.splitn(4, '/').nth(3).unwrap_or_default();
+    Fault::DelayOne { path_contains: format!("/{path}"), index, delay_ms }
 }
 
 const HEALING_NS: u64 = 45 * SECOND;

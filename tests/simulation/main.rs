@@ -5,12 +5,10 @@
 //! all CPUs and prints how many failed; a failed one says how to run it alone. Without the variable
 //! a few seeds run. One seed in a hundred is a long run, all of them with `STOOP_LONG=1`.
 
-// Venue and symbol are the indices of several tables at once.
-#![allow(clippy::needless_range_loop)]
-
 mod chance;
 mod checks;
 mod faults;
+mod markets;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod pairs;
@@ -32,6 +30,8 @@ use world::{Outcome, World};
 const SEEDS: Range<u64> = 0..20;
 /// One run in so many is a long one.
 const LONG_EVERY: u64 = 100;
+/// In so many runs everything happens.
+const ALL_SEEN_IN: u64 = 300;
 /// Failures that are told in full.
 const TOLD_MAX: usize = 3;
 
@@ -69,16 +69,81 @@ fn run(seed: u64) -> Result<Outcome, String> {
     ))
 }
 
+/// What all runs together have come to.
+#[derive(Debug, Default)]
+struct Summary {
+    total: Outcome,
+    /// How many runs each market took part in.
+    markets: BTreeMap<&'static str, u64>,
+    failures: Vec<(u64, String)>,
+}
+
+impl Summary {
+    fn add(&mut self, outcome: Outcome) {
+        let total = &mut self.total;
+        total.orders += outcome.orders;
+        total.fills += outcome.fills;
+        total.virtual_ns += outcome.virtual_ns;
+        total.steps += outcome.steps;
+        total.runs += outcome.runs - 1;
+        total.commands += outcome.commands;
+        total.pairs += outcome.pairs;
+        total.fundings += outcome.fundings;
+        total.liquidations += outcome.liquidations;
+        for (kind, count) in outcome.faults {
+            *total.faults.entry(kind).or_default() += count;
+        }
+        for market in outcome.markets {
+            *self.markets.entry(market.name).or_default() += 1;
+        }
+    }
+
+    fn print(&self) {
+        let total = &self.total;
+        println!(
+            "orders {} fills {} virtual hours {:.1} steps {} restarts {} commands {} pairs {} \
+             fundings {} liquidations {}",
+            total.orders,
+            total.fills,
+            total.virtual_ns as f64 / 3.6e12,
+            total.steps,
+            total.runs,
+            total.commands,
+            total.pairs,
+            total.fundings,
+            total.liquidations,
+        );
+        println!("faults {:?}", total.faults);
+        println!("seeds by market {:?}", self.markets);
+    }
+
+    /// What never happened, although it should in so many seeds.
+    fn missing(&self) -> Vec<String> {
+        let total = &self.total;
+        let counts = [
+            ("orders", total.orders),
+            ("fills", total.fills),
+            ("restarts", total.runs),
+            ("commands", total.commands),
+            ("pairs", total.pairs),
+            ("fundings", total.fundings),
+            ("liquidations", total.liquidations),
+        ];
+        let none = counts.into_iter().filter(|(_, count)| *count == 0);
+        let mut missing: Vec<String> = none.map(|(what, _)| what.to_owned()).collect();
+        let kinds = faults::KINDS.iter().filter(|kind| !total.faults.contains_key(kind));
+        missing.extend(kinds.map(|kind| format!("{kind:?}")));
+        let unused = markets::MARKETS.iter().filter(|m| !self.markets.contains_key(m.name));
+        missing.extend(unused.map(|market| market.name.to_owned()));
+        missing
+    }
+}
+
 #[test]
 fn seeds_run_without_a_failure() {
     let seeds = seeds();
     let next = AtomicU64::new(seeds.start);
-    let failures = Mutex::new(Vec::new());
-    let (orders, fills, virtual_ns, steps) =
-        (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-    let restarts = AtomicU64::new(0);
-    let (commands, pairs) = (AtomicU64::new(0), AtomicU64::new(0));
-    let faults = Mutex::new(BTreeMap::<faults::Kind, u64>::new());
+    let summary = Mutex::new(Summary::default());
     let started = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -90,24 +155,11 @@ fn seeds_run_without_a_failure() {
                         return;
                     }
                     match run(seed) {
-                        Ok(outcome) => {
-                            orders.fetch_add(outcome.orders, Ordering::Relaxed);
-                            fills.fetch_add(outcome.fills, Ordering::Relaxed);
-                            virtual_ns.fetch_add(outcome.virtual_ns, Ordering::Relaxed);
-                            steps.fetch_add(outcome.steps, Ordering::Relaxed);
-                            let mut faults = faults.lock().unwrap();
-                            for (kind, count) in outcome.faults {
-                                *faults.entry(kind).or_default() += count;
-                            }
-                            restarts.fetch_add(outcome.runs - 1, Ordering::Relaxed);
-                            commands.fetch_add(outcome.commands, Ordering::Relaxed);
-                            pairs.fetch_add(outcome.pairs, Ordering::Relaxed);
-                        }
+                        Ok(outcome) => summary.lock().unwrap().add(outcome),
                         Err(story) => {
-                            let mut failures = failures.lock().unwrap();
                             let first = story.lines().next().unwrap_or_default();
                             println!("FAILED {first}");
-                            failures.push((seed, story));
+                            summary.lock().unwrap().failures.push((seed, story));
                         }
                     }
                 }
@@ -116,24 +168,18 @@ fn seeds_run_without_a_failure() {
     });
     let seconds = started.elapsed().as_secs_f64();
     let count = seeds.end.saturating_sub(seeds.start);
-    let mut failures = failures.into_inner().unwrap();
-    failures.sort();
+    let mut summary = summary.into_inner().unwrap();
+    summary.failures.sort();
     let per_minute = count as f64 * 60.0 / seconds;
-    println!(
-        "orders {} fills {} virtual hours {:.1} steps {} restarts {} commands {} pairs {}",
-        orders.into_inner(),
-        fills.into_inner(),
-        virtual_ns.into_inner() as f64 / 3.6e12,
-        steps.into_inner(),
-        restarts.into_inner(),
-        commands.into_inner(),
-        pairs.into_inner(),
-    );
-    println!("faults {:?}", faults.into_inner().unwrap());
+    summary.print();
+    let failures = &summary.failures;
     println!("seeds {count} failures {} seeds_per_minute {per_minute:.0}", failures.len());
     let told: Vec<String> =
         failures.iter().take(TOLD_MAX).map(|(_, story)| story.clone()).collect();
     assert!(failures.is_empty(), "\n{}", told.join("\n"));
+    if count >= ALL_SEEN_IN {
+        assert_eq!(summary.missing(), [""; 0], "never happened in {count} seeds");
+    }
 }
 
 #[test]

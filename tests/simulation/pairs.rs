@@ -2,6 +2,7 @@
 //! every leg is what the venues have filled.
 
 use crate::checks::Failure;
+use crate::markets::{client_id, symbol};
 use crate::plan::{MS, Plan, SECOND};
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, HashMap};
@@ -59,12 +60,12 @@ impl Pairs {
     }
 
     /// At the quiet end.
-    pub fn end(&mut self, engine: &Assembly, sim: &InMemory) -> Result<(), Failure> {
+    pub fn end(&mut self, plan: &Plan, engine: &Assembly, sim: &InMemory) -> Result<(), Failure> {
         let open = engine.oms.oms().pairs_open();
         if open > 0 {
             return Err(Failure(format!("{open} pairs are open although all is quiet")));
         }
-        let filled = filled(engine, sim);
+        let filled = filled(plan, engine, sim);
         for pair in self.outcomes.values() {
             self.compared += u64::from(compare(pair, engine, &filled)?);
             let naked_max = NAKED_MS_MAX * MS + HEALING_NS;
@@ -83,12 +84,12 @@ impl Pairs {
 }
 
 /// What the venues have filled of each of our orders.
-fn filled(engine: &Assembly, sim: &InMemory) -> HashMap<ClientOrderId, Decimal> {
+fn filled(plan: &Plan, engine: &Assembly, sim: &InMemory) -> HashMap<ClientOrderId, Decimal> {
     let mut filled = HashMap::<ClientOrderId, Decimal>::new();
     for instrument in engine.view.instruments().iter() {
-        let exchange = sim.exchange(usize::from(instrument.venue.0));
-        for fill in exchange.fills(AccountId(0), &instrument.symbol) {
-            *filled.entry(ClientOrderId::decode(&fill.client_id)).or_default() += fill.qty;
+        let exchange = sim.exchange(plan.slot(instrument.venue));
+        for fill in exchange.fills(AccountId(0), &symbol(instrument)) {
+            *filled.entry(client_id(&fill.client_id)).or_default() += fill.qty;
         }
     }
     filled

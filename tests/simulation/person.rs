@@ -34,6 +34,7 @@ pub struct Person {
     /// Names of the strategies in the order of their numbers, which change from run to run.
     names: Vec<String>,
     silence_max_ns: u64,
+    venues: Vec<VenueId>,
     rate_max: u32,
     open_max: u32,
     line: Option<Line>,
@@ -62,6 +63,7 @@ impl Person {
             names: Vec::new(),
             // With nobody there, who was paused for its silence would be paused for good.
             silence_max_ns: if every_ns > 0 && chance.percent(50) { 2 } else { 60 } * SECOND,
+            venues: plan.venues.clone(),
             rate_max: plan.limits.orders_per_second,
             open_max: plan.limits.orders_open,
             chance,
@@ -175,7 +177,7 @@ impl Person {
     }
 
     fn scopes(&self) -> Vec<Scope> {
-        let venues = [0, 1].map(|venue| Scope::Venue(VenueId(venue)));
+        let venues = self.venues.iter().copied().map(Scope::Venue);
         let count = self.names.len() as u8;
         let strategies = (0..count).map(|number| Scope::Strategy(StrategyId(number)));
         [Scope::Engine].into_iter().chain(venues).chain(strategies).collect()

@@ -25,10 +25,20 @@ impl Trader {
         Self { chance, every_ns, names, markets, prices, open: BTreeMap::new() }
     }
 
-    /// A price some ticks from the best one; positive is worse for us.
+    /// Base and quote.
+    fn pair(&self, at: usize) -> [&str; 2] {
+        let mut parts = self.names[at].split(['/', ':', '@']);
+        std::array::from_fn(|_| parts.next().unwrap_or_default())
+    }
+
+    /// A price some ticks from the best one; positive is worse for us. Now and then not on a tick, where
+    /// the venue's steps depend on the price.
     fn price(&mut self, at: usize, side: Side, worse: i64) -> Price {
         let [bid, ask] = self.prices[at];
-        let tick = self.markets[at].tick_size.0;
+        let tick = match self.chance.percent(2) {
+            true => self.markets[at].tick_size.0,
+            false => self.markets[at].tick_at(bid).0,
+        };
         match side {
             Side::Buy => Price(ask.0 + worse * tick),
             Side::Sell => Price(bid.0 - worse * tick),
@@ -95,12 +105,16 @@ impl Trader {
 
     fn take_both(&mut self, ctx: &mut Context) {
         let (at, side) = self.draw();
-        let other = (at + self.chance.between(1, 3) as usize) % self.markets.len();
+        let others = self.markets.len() as u64 - 1;
+        let other = (at + self.chance.between(1, others.max(1)) as usize) % self.markets.len();
+        let (one, two) = (self.markets[at], self.markets[other]);
         let qty = self.qty(at);
         let (price, price_other) =
             (self.price(at, side, 10), self.price(other, side.opposite(), 10));
-        let (one, two) = (self.markets[at], self.markets[other]);
-        let contract = (at / 2 == other / 2).then(|| self.contract(qty));
+        // What legs cost is added up.
+        let ([base, quote], [base_other, quote_other]) = (self.pair(at), self.pair(other));
+        let alike = base == base_other && (quote == quote_other || self.chance.percent(5));
+        let contract = alike.then(|| self.contract(qty));
         let signal = leg(ctx.signal(), &one, side, qty).limit_at(price);
         let signal = leg(signal, &two, side.opposite(), qty).limit_at(price_other).ioc();
         let _ = match contract.flatten() {

@@ -3,49 +3,45 @@
 use crate::plan::{MS, Plan};
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use stoop::pipe::{Latency, Network};
+use stoop::sim::venues::hyperliquid::address_of;
 use stoop::sim::{
-    AccountId, ApiKey, Dislocations, Exchange, FlowOptions, HttpRequest, InMemory, SelfTrade,
-    SimOptions, SimVenueOptions, SymbolRules, Wire, WireOut,
+    AccountId, ApiKey, Dislocations, Exchange, FlowOptions, HttpRequest, InMemory, SimOptions,
+    SimVenueOptions, Wire, WireOut,
 };
 use stoop::types::{InstrumentTable, Nanos, VenueId};
-use stoop::venues::{Credentials, Endpoints, InstrumentName, Secret, VENUES, Wanted, assemble};
+use stoop::venues::{
+    Credentials, Endpoints, InstrumentName, PlainRequest, Secret, VENUES, Wanted, assemble,
+};
 
-pub const NAMES: [&str; 2] = ["binance", "bybit"];
-pub const PORTS: [u16; 2] = [1_001, 1_002];
-pub const BASES: [&str; 2] = ["BTC", "ETH"];
-
-/// The key that each venue knows; the first venue knows a second one.
-const KEYS: [&str; 2] = ["KeyOne", "KeyTwo"];
 const SECRET: &str = "ASecretThatEverybodyKnows";
+/// Where a venue takes either kind of key, the one that signs with Ed25519.
 const SIGNING_KEY: &str = "KeySigning";
 /// An Ed25519 private key: 32 bytes of 7 behind the fixed head of its PKCS#8 form.
 const PEM: &str = "-----BEGIN PRIVATE KEY-----\n\
     MC4CAQAwBQYDK2VwBCIEIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH\n\
     -----END PRIVATE KEY-----\n";
+/// And where keys are those of Ethereum.
+const SECP256K1: [u8; 32] = [7; 32];
 
-fn rules(venue: usize, symbol: usize) -> SymbolRules {
-    let number = Decimal::new;
-    let base = BASES[symbol];
-    let lot_size = [[number(1, 5), number(1, 4)], [number(1, 6), number(1, 5)]][venue][symbol];
-    SymbolRules {
-        symbol: format!("{base}USDT"),
-        base: base.to_owned(),
-        quote: "USDT".to_owned(),
-        tick_size: [[number(10, 2), number(1, 2)], [number(1, 1), number(1, 2)]][venue][symbol],
-        lot_size,
-        price_min: number(1, 1),
-        price_max: Decimal::from(1_000_000),
-        qty_min: lot_size,
-        qty_max: Decimal::from(80),
-        qty_market_max: Decimal::from(40),
-        notional_min: Decimal::from(5),
-        notional_max: Decimal::from(8_000_000),
-        maker_fee: number(1, 4),
-        taker_fee: number(2, 4),
-        fee_decimals: [8, 10][venue],
-        perpetual: None,
+/// The port of a venue by its place in the plan.
+pub fn port(slot: usize) -> u16 {
+    1_001 + slot as u16
+}
+
+fn takes_ed25519(venue: &str) -> bool {
+    venue.starts_with("binance")
+}
+
+/// The key that a venue knows, and the secret that goes with it.
+fn key(venue: &str) -> (String, String) {
+    match venue {
+        "hyperliquid" => {
+            let digits: String = SECP256K1.iter().map(|byte| format!("{byte:02x}")).collect();
+            (address_of(&SECP256K1).unwrap(), format!("0x{digits}"))
+        }
+        _ => (format!("KeyOf{venue}"), SECRET.to_owned()),
     }
 }
 
@@ -60,66 +56,103 @@ fn public_key() -> Vec<u8> {
     KEY.get_or_init(made).clone()
 }
 
-fn exchange(venue: usize, symbols: usize) -> Exchange {
-    let funds = [("BTC", 20), ("ETH", 400), ("USDT", 1_000_000)];
-    let funds: BTreeMap<String, Decimal> =
-        funds.into_iter().map(|(name, sum)| (name.to_owned(), Decimal::from(sum))).collect();
-    let shared = ApiKey {
-        key: KEYS[venue].to_owned(),
-        secret: SECRET.to_owned(),
-        ed25519_public: Vec::new(),
+/// What each account holds of a base asset at the start: about a million.
+fn amount(base: &str) -> i64 {
+    match base {
+        "BTC" => 20,
+        "ETH" => 400,
+        _ => 40_000,
+    }
+}
+
+/// The exchange of a venue: markets of the plan alone.
+fn exchange(plan: &Plan, slot: usize) -> Exchange {
+    let (mut funds, mut rules) = (BTreeMap::new(), Vec::new());
+    let mut fund = |asset: &str, sum: Decimal| {
+        funds.insert(asset.to_owned(), sum);
     };
-    let rules = (0..symbols).map(|symbol| rules(venue, symbol)).collect();
+    for market in plan.markets_at(slot) {
+        let bases: Vec<&str> = plan.bases.iter().copied().filter(|base| market.has(base)).collect();
+        // What perpetuals are of is not held.
+        for base in bases.iter().filter(|_| !market.perpetual) {
+            fund(base, Decimal::from(amount(base)));
+        }
+        let dollars = if market.perpetual { plan.cash } else { 1_000_000 };
+        let (asset, sum) = market.cash(dollars);
+        fund(asset, sum);
+        let listed = |base: &str| market.rules(base, plan.leverage, plan.funding_interval_ms);
+        rules.extend(bases.into_iter().map(listed));
+    }
+    let venue = plan.venue_name(slot);
+    let (key, secret) = key(venue);
+    let shared = ApiKey { key, secret, ed25519_public: Vec::new() };
     let mut exchange = Exchange::new(rules, vec![(shared, funds)]);
-    if venue == 0 {
+    if takes_ed25519(venue) {
         let (key, secret) = (SIGNING_KEY.to_owned(), String::new());
         exchange.add_key(AccountId(0), ApiKey { key, secret, ed25519_public: public_key() });
-        exchange.set_self_trade(SelfTrade::ExpireMaker);
     }
+    wire(plan, slot).prepare(&mut exchange);
     exchange
 }
 
-fn wire(venue: usize) -> Box<dyn Wire> {
-    stoop::sim::venues::wire(NAMES[venue]).unwrap()
+fn wire(plan: &Plan, slot: usize) -> Box<dyn Wire> {
+    stoop::sim::venues::wire(plan.venue_name(slot)).unwrap()
+}
+
+/// Names of the instruments: all markets of one underlying, then all of the next.
+pub fn names(plan: &Plan) -> Vec<(&'static str, VenueId, String)> {
+    let mut names = Vec::new();
+    for base in &plan.bases {
+        for market in plan.markets.iter().filter(|market| market.has(base)) {
+            names.push((*base, market.venue(), market.instrument(base)));
+        }
+    }
+    names
+}
+
+fn answer(plan: &Plan, slot: usize, asked: PlainRequest) -> Vec<u8> {
+    let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
+    let request = HttpRequest {
+        method: if asked.body.is_some() { "POST" } else { "GET" }.to_owned(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        body: asked.body.clone().unwrap_or_default(),
+        ..HttpRequest::default()
+    };
+    let (mut wire, mut exchange) = (wire(plan, slot), exchange(plan, slot));
+    wire.on_http(&request, &mut exchange, 0, &mut WireOut::new()).body.into_bytes()
 }
 
 /// The instruments as the venues themselves list them.
-pub fn instruments(symbols: usize) -> Arc<InstrumentTable> {
-    static TABLES: [OnceLock<Arc<InstrumentTable>>; 2] = [OnceLock::new(), OnceLock::new()];
-    let listed = || {
-        let mut wanted = Vec::new();
-        for symbol in 0..symbols {
-            for venue in 0..2 {
-                let row = &VENUES[venue];
-                let name = format!("{}/USDT@{}", BASES[symbol], NAMES[venue]);
-                let parts = InstrumentName::parse(&name).unwrap();
-                let (kind, symbol) = (parts.kind(), (row.symbol)(&parts));
-                let target = (row.instruments_request)(kind, &[&symbol]).path;
-                let (path, query) = target.split_once('?').unwrap();
-                let request = HttpRequest {
-                    method: "GET".to_owned(),
-                    path: path.to_owned(),
-                    query: query.to_owned(),
-                    ..HttpRequest::default()
-                };
-                let (mut wire, mut exchange) = (wire(venue), exchange(venue, symbols));
-                let reply = wire.on_http(&request, &mut exchange, 0, &mut WireOut::new());
-                let mut body = reply.body.into_bytes();
-                let spec = (row.decode_instruments)(kind, &mut body).unwrap().remove(0);
-                wanted.push(Wanted { name, venue: VenueId(venue as u8), spec });
-            }
-        }
-        let fees: Vec<&str> = VENUES.iter().flat_map(|row| row.fee_assets).copied().collect();
-        Arc::new(assemble(&wanted, &fees).unwrap())
+pub fn instruments(plan: &Plan) -> Arc<InstrumentTable> {
+    static TABLES: Mutex<BTreeMap<Vec<String>, Arc<InstrumentTable>>> = Mutex::new(BTreeMap::new());
+    let names = names(plan);
+    let all: Vec<String> = names.iter().map(|(.., name)| name.clone()).collect();
+    if let Some(table) = TABLES.lock().unwrap().get(&all) {
+        return table.clone();
+    }
+    let listed = |(_, venue, name): (&str, VenueId, String)| {
+        let row = &VENUES[usize::from(venue.0)];
+        let parts = InstrumentName::parse(&name).unwrap();
+        let (kind, symbol) = (parts.kind(), (row.symbol)(&parts));
+        let asked = (row.instruments_request)(kind, &[&symbol]);
+        let mut body = answer(plan, plan.slot(venue), asked);
+        let specs = (row.decode_instruments)(kind, &mut body).unwrap();
+        let spec = specs.into_iter().find(|spec| spec.is(&parts)).expect("it is listed");
+        Wanted { name, venue, spec }
     };
-    TABLES[symbols - 1].get_or_init(listed).clone()
+    let wanted: Vec<Wanted> = names.into_iter().map(listed).collect();
+    let fees: Vec<&str> = VENUES.iter().flat_map(|row| row.fee_assets).copied().collect();
+    let table = Arc::new(assemble(&wanted, &fees).unwrap());
+    TABLES.lock().unwrap().insert(all, table.clone());
+    table
 }
 
-pub fn latency(plan: &Plan, venue: usize) -> Latency {
+pub fn latency(plan: &Plan, slot: usize) -> Latency {
     Latency {
-        min_ns: plan.latency_min_ns[venue],
-        max_ns: plan.latency_max_ns[venue],
-        jitter_ns: plan.jitter_ns[venue],
+        min_ns: plan.latency_min_ns[slot],
+        max_ns: plan.latency_max_ns[slot],
+        jitter_ns: plan.jitter_ns[slot],
         slow_percent: plan.slow_percent,
         slow_ns: plan.slow_ns,
     }
@@ -127,10 +160,10 @@ pub fn latency(plan: &Plan, venue: usize) -> Latency {
 
 pub fn start(plan: &Plan, network: &Network, now: Nanos) -> InMemory {
     let mut venues = Vec::new();
-    for venue in 0..2 {
-        network.listen(PORTS[venue], latency(plan, venue));
-        let exchange = exchange(venue, plan.symbols);
-        venues.push(SimVenueOptions { wire: wire(venue), exchange, port: PORTS[venue] });
+    for slot in 0..plan.venues.len() {
+        network.listen(port(slot), latency(plan, slot));
+        let (wire, exchange) = (wire(plan, slot), exchange(plan, slot));
+        venues.push(SimVenueOptions { wire, exchange, port: port(slot) });
     }
     let flow = FlowOptions {
         seed: plan.seed,
@@ -151,21 +184,25 @@ pub fn start(plan: &Plan, network: &Network, now: Nanos) -> InMemory {
     sim
 }
 
-pub fn endpoints(sim: &InMemory) -> Vec<(VenueId, Endpoints)> {
-    let of = |venue: usize| {
-        let urls = sim.urls(venue).clone();
+pub fn endpoints(plan: &Plan, sim: &InMemory) -> Vec<(VenueId, Endpoints)> {
+    let of = |(slot, venue): (usize, &VenueId)| {
+        let urls = sim.urls(slot).clone();
         let (rest, public, trade, private) = (urls.rest, urls.public, urls.trade, urls.private);
-        (VenueId(venue as u8), Endpoints { rest, public, trade, private })
+        (*venue, Endpoints { rest, public, trade, private })
     };
-    (0..2).map(of).collect()
+    plan.venues.iter().enumerate().map(of).collect()
 }
 
 pub fn credentials(plan: &Plan) -> Vec<(VenueId, Credentials)> {
-    let of = |venue: usize| {
-        let signs = venue == 0 && plan.ed25519;
-        let (key, secret) = if signs { (SIGNING_KEY, PEM) } else { (KEYS[venue], SECRET) };
-        let secret = Secret::new(secret.to_owned());
-        (VenueId(venue as u8), Credentials::new(key.to_owned(), secret))
+    let of = |(slot, venue): (usize, &VenueId)| {
+        let name = plan.venue_name(slot);
+        let (key, secret) = match takes_ed25519(name) && plan.ed25519 {
+            true => (SIGNING_KEY.to_owned(), PEM.to_owned()),
+            false => key(name),
+        };
+        let word = wire(plan, slot).passphrase().to_owned();
+        let passphrase = Some(word).filter(|word| !word.is_empty()).map(Secret::new);
+        (*venue, Credentials { passphrase, ..Credentials::new(key, Secret::new(secret)) })
     };
-    (0..2).map(of).collect()
+    plan.venues.iter().enumerate().map(of).collect()
 }

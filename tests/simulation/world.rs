@@ -1,13 +1,14 @@
-//! One simulated world: two venues, the network to them, the engine, and time.
+//! One simulated world: its venues, the network to them, the engine, and time.
 
 use crate::chance::Chance;
 use crate::checks::{Checks, Failure};
 use crate::faults::{Faults, Kind, Order};
+use crate::markets::Market;
 use crate::pairs::Pairs;
 use crate::person::Person;
 use crate::plan::{MS, Plan, SECOND};
 use crate::trader::Trader;
-use crate::venues::{self, BASES, NAMES};
+use crate::venues;
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::OnceLock;
@@ -16,7 +17,7 @@ use stoop::agents::log::{self, LogLine};
 use stoop::agents::{Agent, Assembly, EngineSetup, FinalState, Phase, Sizes, restore};
 use stoop::book::{BookOptions, LadderOptions};
 use stoop::clock::Clock;
-use stoop::config::{Config, DEFAULT_TOML, InstrumentConfig, JournalSync, StrategyKind};
+use stoop::config::{Config, DEFAULT_TOML, JournalSync};
 use stoop::journal::{MemoryFolder, Place};
 use stoop::net::tls::client_config;
 use stoop::oms::{Closing, ClosingState};
@@ -25,8 +26,8 @@ use stoop::sim::InMemory;
 use stoop::strategy::Strategy;
 use stoop::types::{Nanos, Operator, Scope, VenueId};
 
-/// 2026-11-18, as good as any.
-const START: Nanos = Nanos(1_795_000_000 * SECOND);
+/// 2026-11-18, eight seconds before an hour is full, when funding is paid everywhere.
+const START: Nanos = Nanos((1_795_003_200 - 8) * SECOND);
 /// Rounds in which agents may go on working without time passing.
 const ROUNDS_MAX: usize = 64;
 /// How long the last word may take once the engine was told to stop.
@@ -41,6 +42,8 @@ const LONG_MAX_NS: u64 = 4 * 3_600 * SECOND;
 /// Longest that closing all positions may take in a quiet market.
 const CLOSING_NS: u64 = 40 * SECOND;
 const LINES_KEPT: usize = 400;
+/// How the engine says that a fill was of no order of ours.
+const NOT_OURS: &str = "of no order of ours";
 
 /// What a run has come to.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +59,12 @@ pub struct Outcome {
     pub commands: u64,
     /// Outcomes of signals with a contract that were compared with the venues.
     pub pairs: u64,
+    /// Payments of funding.
+    pub fundings: u64,
+    /// Fills of liquidations.
+    pub liquidations: u64,
+    /// Markets that took part.
+    pub markets: Vec<&'static Market>,
 }
 
 pub struct World {
@@ -108,48 +117,79 @@ fn sizes(plan: &Plan) -> Sizes {
     }
 }
 
-fn config(plan: &Plan) -> Config {
-    static BASE: OnceLock<Config> = OnceLock::new();
-    let mut config =
-        BASE.get_or_init(|| Config::parse("simulation", DEFAULT_TOML).unwrap()).clone();
-    config.instruments = (0..plan.symbols)
-        .flat_map(|symbol| (0..2).map(move |venue| (symbol, venue)))
-        .map(|(symbol, venue)| InstrumentConfig {
-            name: format!("{}/USDT@{}", BASES[symbol], NAMES[venue]),
-            base: BASES[symbol].to_owned(),
-            venue: VenueId(venue as u8),
-            streamed: true,
-            place: Default::default(),
-        })
-        .collect();
-    for (venue, rest) in config.venues.iter_mut().zip(plan.orders_over_rest) {
-        venue.orders_over_rest = rest;
+/// The built-in strategies over what the plan trades of its first underlying.
+fn strategies(plan: &Plan) -> String {
+    let base = plan.bases[0];
+    let quote =
+        |market: &Market| market.instrument(base).split(['/', ':', '@']).nth(1).map(str::to_owned);
+    let strategy = |name: &str, own: &str, markets: &[&Market]| {
+        let names: Vec<String> =
+            markets.iter().map(|market| format!("{:?}", market.instrument(base))).collect();
+        // A contract between legs adds up what they cost.
+        let equal = markets.iter().all(|market| quote(market) == quote(markets[0]));
+        let naked_ms = if equal { 500 } else { 0 };
+        let qty = plan.limits.qty_of(base);
+        format!(
+            "[[strategy]]\nname = \"{name}\"\ninstruments = [{}]\n{own}\nqty = \"{qty}\"\n\
+             cooldown_ms = 200\nequal_quotes = {}\nlegs = \"parallel\"\n\
+             naked_ms_max = {naked_ms}\non_breach = \"unwind\"\nslippage_max_bps = 10\n",
+            names.join(", "),
+            !equal
+        )
+    };
+    let mut text = String::new();
+    if plan.spread_arb {
+        let own = "kind = \"spread_arb\"\nspread_min_bps = 5";
+        text += &strategy("spread", own, &plan.markets);
     }
-    for (venue, connections) in config.venues.iter_mut().zip(plan.feed_connections) {
-        venue.feed_connections = connections;
+    if let (true, Some([spot, perpetual])) = (plan.basis, plan.carry()) {
+        let own = format!(
+            "kind = \"basis\"\nentry_bps = 3\nexit_bps = 1\nfunding_horizon_h = 1\n\
+             funding_age_max_s = 120\nqty_max = \"{}\"",
+            plan.limits.qty_of(base) * Decimal::TEN
+        );
+        text += &strategy("carry", &own, &[spot, perpetual]);
+    }
+    text
+}
+
+fn config(plan: &Plan) -> Config {
+    let part = |mark: &str| DEFAULT_TOML.find(mark).unwrap();
+    let (own, limits) = (part("[[strategy]]"), part("# Limits that"));
+    let names: Vec<String> =
+        venues::names(plan).iter().map(|(.., name)| format!("{name:?}")).collect();
+    let mut text = [&DEFAULT_TOML[..own], &strategies(plan), &DEFAULT_TOML[limits..]].concat();
+    for (from, to) in [
+        (
+            "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\"]",
+            format!("instruments = [{}]", names.join(", ")),
+        ),
+        ("watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]", String::new()),
+        (
+            "position_max = { BTC = \"2\", ETH = \"20\" }",
+            "position_max = { BTC = \"2\", ETH = \"20\", HYPE = \"2000\" }".to_owned(),
+        ),
+    ] {
+        assert!(text.contains(from), "the default holds no {from:?}");
+        text = text.replacen(from, &to, 1);
+    }
+    let own: Vec<&str> = Vec::new();
+    let mut config = Config::parse_with("simulation", &text, &own).unwrap();
+    let ids: Vec<VenueId> = config.venues.iter().map(|venue| venue.venue).collect();
+    assert_eq!(ids, plan.venues);
+    for (slot, venue) in config.venues.iter_mut().enumerate() {
+        venue.orders_over_rest = plan.orders_over_rest[slot];
+        venue.feed_connections = plan.feed_connections[slot];
     }
     let limits = &mut config.limits;
     limits.order_notional_max = Decimal::from(plan.limits.order_notional_max);
-    limits.position_max = [
-        ("BTC".to_owned(), Decimal::new(plan.limits.position_max, 3)),
-        ("ETH".to_owned(), Decimal::new(plan.limits.position_max, 2)),
-    ]
-    .into();
-    config.journal.segment_bytes = plan.segment_bytes;
-    config.journal.sync = JournalSync::Never;
-    let limits = &mut config.limits;
+    let most = |base: &&str| ((*base).to_owned(), plan.limits.position_max_of(base));
+    limits.position_max = plan.bases.iter().map(most).collect();
     limits.book_age_max_ns = plan.limits.book_age_ms * MS;
     limits.orders_per_second_max = plan.limits.orders_per_second;
     limits.orders_open_max = plan.limits.orders_open;
-    if plan.spread_arb {
-        for strategy in &mut config.strategies {
-            let (StrategyKind::SpreadArb { legs, .. } | StrategyKind::Basis { legs, .. }) =
-                &mut strategy.kind;
-            legs.cooldown_ns = 200 * MS;
-        }
-    } else {
-        config.strategies.clear();
-    }
+    config.journal.segment_bytes = plan.segment_bytes;
+    config.journal.sync = JournalSync::Never;
     config
 }
 
@@ -195,6 +235,8 @@ impl World {
         }
         self.faults.heal(self.now, &mut self.sim, &self.network, &self.plan);
         self.person.resume_all(self.now);
+        // Else something is paid after the last word, whenever that is.
+        Faults::no_funding(&mut self.sim, &self.plan);
         if self.plan.abrupt {
             while self.engine.is_none() {
                 self.step(Nanos(u64::MAX))?;
@@ -205,8 +247,15 @@ impl World {
         self.stop()?;
         let engine = self.engine.take().ok_or_else(|| Failure::new("no engine at the end"))?;
         let last = engine.last.try_recv().map_err(|_| Failure::new("no last word"))?;
-        self.checks.end(&last, &engine, &self.sim, !self.plan.abrupt)?;
+        self.checks.end(&last, &engine, &self.sim, (!self.plan.abrupt, self.now))?;
+        let fundings = engine.oms.oms().counters().funding_payments;
         drop(engine);
+        let taken = last.counters.fills_external;
+        let mut lines = self.lines.try_iter();
+        // Who dies just then has recorded it, and says it to nobody.
+        if taken > 0 && self.runs == 1 && !lines.any(|line| line.text.contains(NOT_OURS)) {
+            return Err(Failure(format!("{taken} fills of liquidations, and nobody says so")));
+        }
         self.replay(&last)?;
         Ok(Outcome {
             digest: self.network.digest(),
@@ -218,6 +267,9 @@ impl World {
             faults: self.faults.counts.clone(),
             commands: self.person.done,
             pairs: self.pairs.compared,
+            fundings,
+            liquidations: last.counters.fills_external,
+            markets: self.plan.markets.clone(),
         })
     }
 
@@ -238,12 +290,26 @@ impl World {
         }
         match &self.engine {
             Some(engine) => {
-                self.pairs.end(engine, &self.sim)?;
+                self.pairs.end(&self.plan, engine, &self.sim)?;
                 self.checks.books(engine, &self.sim)?;
             }
             None => return Err(Failure::new("no engine although nothing is wrong any more")),
         }
+        self.compare_margins()?;
         if self.plan.flatten { self.flatten() } else { Ok(()) }
+    }
+
+    /// The venues are asked what they have for us.
+    fn compare_margins(&mut self) -> Result<(), Failure> {
+        let run = self.runs;
+        self.person.ask(Operator::Reconcile(None), self.now);
+        // A round that was under way and did not find a quiet moment comes first.
+        self.run_until(self.now.plus(3 * QUIET_NS))?;
+        match &self.engine {
+            // It died of an earlier fault meanwhile, and knows less.
+            Some(engine) if self.runs == run => self.checks.margins(engine, &self.sim),
+            _ => Ok(()),
+        }
     }
 
     /// Everything is closed at a person's command, and is closed then.
@@ -293,7 +359,7 @@ impl World {
         let place = Place::Memory(self.journal.after_crash());
         let restored = restore(&place, false);
         let restored = restored.map_err(|error| Failure(format!("the journal: {error}")))?;
-        let replayed = restored.final_state(&[VenueId(0), VenueId(1)]);
+        let replayed = restored.final_state(&self.plan.venues);
         let shown = |state: &FinalState| {
             let positions: Vec<String> = state
                 .positions
@@ -335,8 +401,10 @@ impl World {
                 return Ok(());
             }
             if let (true, Some(engine)) = (self.now >= until, engine) {
-                let ready = [0, 1].map(|venue| engine.oms.oms().is_ready(VenueId(venue), self.now));
-                let health = [0, 1].map(|venue| engine.view.health(VenueId(venue)));
+                let oms = engine.oms.oms();
+                let venues = self.plan.venues.iter();
+                let ready: Vec<_> = venues.clone().map(|v| oms.is_ready(*v, self.now)).collect();
+                let health: Vec<_> = venues.map(|v| engine.view.health(*v)).collect();
                 let text = "a venue does not come back although all is well";
                 let open = self.open_orders();
                 return Err(Failure(format!(
@@ -409,12 +477,12 @@ impl World {
             return Ok(());
         }
         self.poll_at = self.now.plus(self.plan.poll_ns);
-        let (now, asleep) = (self.now, self.faults.asleep);
+        let (now, asleep) = (self.now, &self.faults.asleep);
         let Some(engine) = &mut self.engine else { return Ok(()) };
         for _ in 0..ROUNDS_MAX {
             let mut work = 0;
-            for (feed, until) in engine.feeds.iter_mut().zip(asleep.feeds) {
-                work += if now >= until { feed.poll(now) } else { 0 };
+            for (feed, until) in engine.feeds.iter_mut().zip(&asleep.feeds) {
+                work += if now >= *until { feed.poll(now) } else { 0 };
             }
             if now >= asleep.strategies {
                 for strategy in &mut engine.strategies {
@@ -427,8 +495,8 @@ impl World {
             }
             self.checks.after_oms(engine, now)?;
             self.person.after_oms(engine, now)?;
-            for (executor, until) in engine.executors.iter_mut().zip(asleep.executors) {
-                work += if now >= until { executor.poll(now) } else { 0 };
+            for (executor, until) in engine.executors.iter_mut().zip(&asleep.executors) {
+                work += if now >= *until { executor.poll(now) } else { 0 };
             }
             if work == 0 {
                 return Ok(());
@@ -532,9 +600,9 @@ fn build(
     traders.truncate(if run.is_multiple_of(3) { 1 } else { plan.traders });
     let setup = EngineSetup {
         config: &config,
-        endpoints: venues::endpoints(sim),
+        endpoints: venues::endpoints(plan, sim),
         credentials: venues::credentials(plan),
-        instruments: venues::instruments(plan.symbols),
+        instruments: venues::instruments(plan),
         strategies: traders.into_iter().map(trader).collect(),
         tls: TLS.get_or_init(|| client_config(&[]).unwrap()).clone(),
         journal: Some(Place::Memory(journal.clone())),

@@ -41,8 +41,8 @@ pub use script::BinanceScript;
 pub use usdm::BinanceUsdm;
 
 use crate::sim::{
-    AccountId, ConnId, Exchange, ExchangeEvent, HttpReply, HttpRequest, OrderChange, Wire, WireOut,
-    WsOut,
+    AccountId, ConnId, Exchange, ExchangeEvent, HttpReply, HttpRequest, OrderChange,
+    ReduceOnlyPolicy, SelfTrade, Wire, WireOut, WsOut,
 };
 use conns::Conns;
 use error::{Answer, ApiError};
@@ -303,6 +303,13 @@ fn account_of_orders<O>(spec: &Spec<O>, account: Option<AccountId>) -> Option<Ac
     account.filter(|_| spec.counts_orders)
 }
 
+/// No account trades with itself unless asked, and reduce-only orders that have become too large end.
+fn prepare(exchange: &mut Exchange, amend_keeps_place: bool) {
+    exchange.set_self_trade(SelfTrade::ExpireMaker);
+    exchange.set_amend_keeps_place(amend_keeps_place);
+    exchange.set_reduce_only(ReduceOnlyPolicy { cancels_resting: true, ..Default::default() });
+}
+
 impl Wire for Binance {
     fn name(&self) -> &'static str {
         "binance"
@@ -310,6 +317,10 @@ impl Wire for Binance {
 
     fn paths(&self) -> [&'static str; 4] {
         ["", "", API_PATH, ""]
+    }
+
+    fn prepare(&self, exchange: &mut Exchange) {
+        prepare(exchange, true);
     }
 
     fn on_http(

@@ -34,7 +34,9 @@ pub use limits::HyperliquidLimits;
 pub use market::HyperliquidPace;
 
 use super::json;
-use crate::sim::{ConnId, Exchange, ExchangeEvent, HttpReply, HttpRequest, Wire, WireOut, WsOut};
+use crate::sim::{
+    ConnId, Exchange, ExchangeEvent, HttpReply, HttpRequest, SelfTrade, Wire, WireOut, WsOut,
+};
 use crate::types::Side;
 use actions::Waiting;
 use address::Address;
@@ -217,6 +219,14 @@ impl Wire for Hyperliquid {
 
     fn paths(&self) -> [&'static str; 4] {
         ["", PATH, PATH, ""]
+    }
+
+    /// Orders that meet their own account cancel the maker; prices follow a rule of their own; funding
+    /// is paid on the value at the oracle's price.
+    fn prepare(&self, exchange: &mut Exchange) {
+        exchange.set_self_trade(SelfTrade::ExpireMaker);
+        exchange.take_any_tick();
+        exchange.fund_on_index();
     }
 
     fn on_http(

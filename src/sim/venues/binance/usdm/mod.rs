@@ -366,6 +366,10 @@ impl Wire for BinanceUsdm {
         ["", "", API_PATH, PRIVATE]
     }
 
+    fn prepare(&self, exchange: &mut Exchange) {
+        super::prepare(exchange, false);
+    }
+
     fn on_http(
         &mut self,
         request: &HttpRequest,
