@@ -125,7 +125,7 @@ fn what_is_not_configured_stays_as_it_is() {
         let (lines, notices) = drive(&mut bench, |path, body| account.answer(path, body));
         match sent {
             Some(sent) => assert_eq!(lines[1], sent),
-            None => assert_eq!(lines, COINS),
+            None => assert!(lines.iter().all(|line| COINS.contains(&line.as_str())), "{lines:?}"),
         }
         assert_eq!(notices.last(), Some(&READY));
     }
