@@ -134,6 +134,12 @@ impl Ask {
         matches!(self, Self::MarginMode | Self::Margin(_))
     }
 
+    /// Whether it asks what must be known before orders are sent.
+    pub(super) fn is_lesson(&self) -> bool {
+        let asks = matches!(self, Self::Account | Self::Rules(_) | Self::PositionMode(_));
+        asks || self.is_margin()
+    }
+
     /// Whether it changes that.
     pub(super) fn sets_margin(&self) -> bool {
         matches!(self, Self::SetMarginMode | Self::SetMargin(_))

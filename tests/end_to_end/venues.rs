@@ -44,7 +44,10 @@ impl Venues {
                 "[venue.{name}]\nrest = \"{}\"\npublic = \"{}\"\n",
                 urls.rest, urls.public
             );
-            for (key, url) in [("trade", &urls.trade), ("private", &urls.private)] {
+            // Where both go over one address the engine must be told so, or it takes the venue's own.
+            let one = *name == "hyperliquid";
+            let private = if one { &urls.trade } else { &urls.private };
+            for (key, url) in [("trade", &urls.trade), ("private", private)] {
                 if !url.is_empty() {
                     text += &format!("{key} = \"{url}\"\n");
                 }

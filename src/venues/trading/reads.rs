@@ -74,15 +74,11 @@ impl<W: TradingWire> Core<W> {
                 Some(next) => self.next_page(flight, next, "", now, out, events),
                 None => self.on_dead_man(None, now, events),
             },
-            Ask::Account
-            | Ask::Rules(_)
-            | Ask::PositionMode(_)
-            | Ask::MarginMode
-            | Ask::Margin(_) => {
+            _ if flight.ask.is_lesson() => {
                 return self.on_lesson(&flight.ask, root, now, events);
             }
             Ask::SetMarginMode | Ask::SetMargin(_) => self.on_changed(now),
-            Ask::New(_) | Ask::Cancel(_) | Ask::Replace(_) => {}
+            _ => {}
         }
         Ok(())
     }

@@ -228,11 +228,7 @@ impl<W: TradingWire> Core<W> {
             }
             Ask::DeadMan { .. } => self.on_dead_man(Some(code), now, events),
             Ask::SetMarginMode | Ask::SetMargin(_) => self.on_change_failed(code, now, events),
-            Ask::Account
-            | Ask::Rules(_)
-            | Ask::PositionMode(_)
-            | Ask::MarginMode
-            | Ask::Margin(_) => {
+            _ if flight.ask.is_lesson() => {
                 self.on_lesson_failed(now);
                 self.notice(events, VenueNotice::RequestFailed(code));
             }
