@@ -44,6 +44,7 @@ fn where_orders_go_over_rest_the_switch_does_too() {
         let found = requests.into_iter().find(|(_, _, body)| body.contains("scheduleCancel"));
         found.map(|(id, path, _)| (id, path))
     };
+    assert_eq!(bench.connector.deadline(), Some(START.plus(1_000 * MS)), "it wants to be called");
     bench.skip(1_000);
     let (id, path) = asked(&mut bench).unwrap();
     assert_eq!(path, "/exchange");
