@@ -64,7 +64,7 @@ pub struct Engine {
 /// How long the order manager may take to say what it knows, and threads to end.
 const LEAVING_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the executors may take to cancel without an order manager.
-const CANCELLING_TIMEOUT: Duration = Duration::from_secs(5);
+const CANCELLING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long stopping may take before what is left is reported as not confirmed.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 impl Engine {
