@@ -19,14 +19,15 @@ use crate::types::{Amount, Event, Nanos, Operator, Scope, VenueId};
 const SETTLE_NS: u64 = 200_000_000;
 /// The same where a balance is not yet what our fills make it, or a venue still answers.
 const SETTLE_MAX_NS: u64 = 2_000_000_000;
-/// How often the venues are asked at most.
+/// How often a venue is asked at most.
 const QUESTIONS_MAX: u32 = 4;
 
 /// How far the end has come.
 #[derive(Debug, Default)]
 pub(super) struct Ending {
     step: Step,
-    questions: u32,
+    /// By venue, how often it was asked.
+    questions: Vec<u32>,
     /// When a venue last said something of the account.
     told_ns: Nanos,
 }
@@ -66,6 +67,7 @@ impl OmsAgent {
         }
         if !self.ending.has_begun() {
             self.ending.step = Step::Cancelling;
+            self.ending.questions.resize(self.venues.len(), 0);
             // A stop is never refused.
             let _ = self.oms.on_operator(&Operator::Stop, now, &mut self.out);
             self.drain(now);
@@ -82,30 +84,36 @@ impl OmsAgent {
         if !self.oms.is_quiet() || silence <= SETTLE_NS {
             return false;
         }
-        if self.is_answering() {
-            return silence > SETTLE_MAX_NS;
+        let mut open = false;
+        for at in 0..self.venues.len() {
+            open |= !self.has_spoken(at, now);
         }
-        let agree = self.venues.iter().all(|venue| self.agrees(*venue));
-        let asked = self.ending.questions > 0 || !self.trades_perpetuals();
-        if agree && asked {
-            return true;
-        }
-        if self.ending.questions == QUESTIONS_MAX {
-            return silence > SETTLE_MAX_NS;
-        }
-        let _ = self.oms.on_operator(&Operator::Reconcile(None), now, &mut self.out);
-        self.drain(now);
-        if self.is_answering() {
-            (self.ending.questions, self.ending.told_ns) = (self.ending.questions + 1, now);
-        } else {
-            // Nobody can be asked.
-            self.ending.questions = QUESTIONS_MAX;
-        }
-        false
+        !open || silence > SETTLE_MAX_NS
     }
 
-    fn is_answering(&self) -> bool {
-        self.venues.iter().any(|venue| self.oms.is_reconciling(*venue))
+    /// Whether a venue has said what there is to say; if not, it is asked.
+    fn has_spoken(&mut self, at: usize, now: Nanos) -> bool {
+        let venue = self.venues[at];
+        if self.oms.is_reconciling(venue) {
+            return false;
+        }
+        let asked = self.ending.questions[at];
+        let enough = asked > 0 || !self.trades_perpetuals(venue);
+        if enough && self.agrees(venue) {
+            return true;
+        }
+        if asked < QUESTIONS_MAX {
+            let question = Operator::Reconcile(Some(venue));
+            let _ = self.oms.on_operator(&question, now, &mut self.out);
+            self.drain(now);
+            if self.oms.is_reconciling(venue) {
+                (self.ending.questions[at], self.ending.told_ns) = (asked + 1, now);
+            } else {
+                // It cannot be asked.
+                self.ending.questions[at] = QUESTIONS_MAX;
+            }
+        }
+        false
     }
 
     fn agrees(&self, venue: VenueId) -> bool {
@@ -113,8 +121,8 @@ impl OmsAgent {
         rows.iter().all(|row| row.difference() == Amount::ZERO)
     }
 
-    fn trades_perpetuals(&self) -> bool {
-        self.parts.instruments.iter().any(|instrument| instrument.is_perpetual())
+    fn trades_perpetuals(&self, venue: VenueId) -> bool {
+        self.parts.instruments.of_venue(venue).any(|instrument| instrument.is_perpetual())
     }
 
     fn finish(&mut self, now: Nanos) {

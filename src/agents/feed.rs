@@ -285,7 +285,8 @@ impl Feed {
                 self.resync.swap_remove(index);
                 continue;
             };
-            if !self.paces[at].take(now) {
+            let taken = self.parts.books[at].book.counters().snapshots;
+            if !self.paces[at].take(now, taken) {
                 index += 1;
                 continue;
             }

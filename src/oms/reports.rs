@@ -397,13 +397,12 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             // Our ids are used once: somebody sent this one twice and the first may work.
             return Some(Trigger::Lost);
         }
-        let asked = report.origin == ReportOrigin::Query && order.state == OrderState::Unknown;
-        if asked && order.cumulative() > Qty::ZERO {
-            // What the venue repeats when it is asked: it has ended, with what was filled.
+        let (origin, filled) = (report.origin, order.cumulative() > Qty::ZERO);
+        if filled && order.state == OrderState::Unknown && origin == ReportOrigin::Query {
+            // Said again when asked: it has ended, with what was filled.
             return Some(Trigger::Canceled);
         }
-        let by_reply = report.origin == ReportOrigin::Reply;
-        if order.cumulative() > Qty::ZERO || (by_reply && order.seen_alive) {
+        if filled || (origin == ReportOrigin::Reply && order.seen_alive) {
             if !order.state.is_terminal() {
                 self.state.counters.contradictions += 1;
             }

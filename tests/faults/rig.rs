@@ -51,6 +51,10 @@ fn between(markets: [&str; 2], text: &str) -> String {
     let [from, to] = [MARKETS, markets].map(|[one, two]| format!("[{one:?}, {two:?}]"));
     let text = text.replace(&from, &to);
     let text = text.replacen("naked_ms_max = 500", "naked_ms_max = 0\nequal_quotes = true", 1);
+    let text = text.replacen("ETH = \"20\" }", "ETH = \"20\", HYPE = \"20000\" }", 1);
+    // A coin of a few dollars, of which the venue takes no less than ten.
+    let qty = if markets[0].starts_with("HYPE") { "qty = \"1\"" } else { "qty = \"0.01\"" };
+    let text = text.replacen("qty = \"0.01\"", qty, 1);
     text.replacen("watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]", "watchlist = []", 1)
 }
 
@@ -141,9 +145,11 @@ impl Rig {
     fn start(config: Config) -> Self {
         let venues: Vec<VenueId> = config.venues.iter().map(|venue| venue.venue).collect();
         let wires = venues.iter().map(|venue| stoop::sim::venues::wire(name(*venue)).unwrap());
+        let by_hour = config.instruments.iter().any(|of| of.name.ends_with(":USDT@bybit"));
         let options = EmbeddedOptions {
-            // Paid while a test runs, and more than once.
-            funding_interval_ms: Some(2_000),
+            // Paid while a test runs, and more than once; where payments are told apart by their
+            // hour, as the venue has it.
+            funding_interval_ms: (!by_hour).then_some(2_000),
             ..EmbeddedOptions::default()
         };
         let made = embedded(&options, wires.collect()).unwrap();

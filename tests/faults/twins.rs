@@ -366,7 +366,6 @@ fn the_loss_of_one_stops_nothing_and_that_of_both_makes_the_book_stale() {
     twins.comes_back(1);
     twins.bring(1, [delta(20)]);
     // It was fetched twice just now: a third time after a pause.
-    assert_eq!((twins.shown().0, twins.resyncs()), (BookState::Buffering, [1, 1]));
     twins.passes(250 * MS);
     assert_eq!((twins.shown().0, twins.resyncs()), (BookState::Buffering, [1, 2]));
     twins.bring(1, [depth(FetchedSnapshot, [20, 20], 120, 10_000)]);

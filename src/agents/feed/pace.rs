@@ -1,6 +1,7 @@
-//! How often a book may be fetched anew: at once after a gap, but where none lasts (a venue that shows
-//! crossed books before an auction, one that skips updates) after pauses that double, so that the
-//! venue's allowance of requests is left for the other books.
+//! How often a book may be fetched anew: at once after a gap, but where none that comes lasts (a venue
+//! that shows crossed books before an auction, one that skips updates) after pauses that double, so that
+//! the venue's allowance of requests is left for the other books. A request of which nothing came, as
+//! its connection broke, is repeated at once.
 
 #![forbid(unsafe_code)]
 
@@ -18,13 +19,19 @@ pub(super) struct Pace {
     /// When it may be asked for next.
     next: Nanos,
     pause_ns: u64,
+    /// Snapshots that the book had taken then.
+    taken: u64,
 }
 
 impl Pace {
-    /// Whether it may be asked for now; if so it counts as asked for.
-    pub fn take(&mut self, now: Nanos) -> bool {
+    /// Whether a book that has taken so many snapshots may be asked for now; if so it counts as asked
+    /// for.
+    pub fn take(&mut self, now: Nanos, taken: u64) -> bool {
         if now < self.next {
             return false;
+        }
+        if taken == std::mem::replace(&mut self.taken, taken) {
+            return true;
         }
         let lasted = now.since(self.next) >= LASTED_NS;
         self.pause_ns = match (lasted, self.pause_ns) {
@@ -46,7 +53,7 @@ mod tests {
         let (mut pace, mut now, mut asked) = (Pace::default(), Nanos(LASTED_NS), Vec::new());
         let start = now;
         while now.since(start) < 400_000_000_000 {
-            if pace.take(now) {
+            if pace.take(now, 1 + asked.len() as u64) {
                 asked.push(now.since(start) / 1_000_000);
             }
             now = now.plus(1_000_000);
@@ -55,7 +62,11 @@ mod tests {
         assert_eq!(ends, [0, 1, 251, 751, 1_751, 3_751]);
         assert!(asked.len() <= 15, "{asked:?}");
         now = now.plus(MAX_NS + LASTED_NS);
-        assert!(pace.take(now) && pace.take(now), "it had lasted");
-        assert!(!pace.take(now));
+        assert!(pace.take(now, 100) && pace.take(now, 101), "it had lasted");
+        assert!(!pace.take(now, 102));
+        now = now.plus(FIRST_NS);
+        assert!(pace.take(now, 102));
+        now = now.plus(2 * FIRST_NS);
+        assert!(pace.take(now, 102) && pace.take(now, 102), "nothing came of it");
     }
 }
