@@ -235,8 +235,9 @@ impl World {
         }
         self.faults.heal(self.now, &mut self.sim, &self.network, &self.plan);
         self.person.resume_all(self.now);
-        // Else something is paid after the last word, whenever that is.
+        // Else something is paid after the last word, whenever that is. What is due just now is paid yet.
         Faults::no_funding(&mut self.sim, &self.plan);
+        self.run_until(self.now.plus(SECOND))?;
         if self.plan.abrupt {
             while self.engine.is_none() {
                 self.step(Nanos(u64::MAX))?;
