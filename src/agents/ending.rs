@@ -12,7 +12,7 @@ use super::account;
 use super::oms::OmsAgent;
 use super::operator::LAST_WORD;
 use super::threads::Phase;
-use crate::types::{Amount, Event, Nanos, Operator, Scope, VenueId};
+use crate::types::{Amount, Event, Nanos, Operator, Scope, VenueId, VenueNotice};
 
 /// Silence of the venues after the last order has ended: balances follow the reports that changed
 /// them, and the last state is to hold them.
@@ -42,9 +42,15 @@ enum Step {
 }
 
 impl Ending {
+    /// News of the account, or the end of an answer: some venues are asked for one instrument after
+    /// the other, and most of the lists are empty then.
     pub(super) fn hear(&mut self, event: &Event, now: Nanos) {
-        let of_account =
-            matches!(event, Event::Report(_) | Event::Balance(_) | Event::FundingPaid(_));
+        use VenueNotice::{BalancesEnd, FillsEnd, FundingEnd, OpenOrdersEnd};
+        let of_account = match event {
+            Event::Report(_) | Event::Balance(_) | Event::FundingPaid(_) => true,
+            Event::Notice(FillsEnd(_) | OpenOrdersEnd(_) | FundingEnd | BalancesEnd) => true,
+            _ => false,
+        };
         if of_account {
             self.told_ns = now;
         }

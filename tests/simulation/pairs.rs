@@ -69,8 +69,10 @@ impl Pairs {
         for pair in self.outcomes.values() {
             self.compared += u64::from(compare(pair, engine, &filled)?);
             let naked_max = NAKED_MS_MAX * MS + HEALING_NS;
-            // At the end the market stands still, and soon no book may be traded on.
-            let market = pair.risk != RiskReject::BookTooOld as u8;
+            // At the end the market stands still, and soon no book may be traded on. A limit on
+            // positions goes before: others may have used it up.
+            let (old, limit) = (RiskReject::BookTooOld as u8, RiskReject::PositionLimit as u8);
+            let market = pair.risk != old && pair.risk != limit;
             if self.calm
                 && market
                 && pair.action != Some(BreachAction::Hold)
