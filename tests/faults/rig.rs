@@ -1,5 +1,6 @@
 //! An engine that trades between two simulated markets, with a hand on the switches.
 
+use rust_decimal::Decimal;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -341,7 +342,8 @@ impl Rig {
         assert!(stopped, "not stopped in time: {last:#?}\n{log:#?}");
         let ledgers: Vec<(VenueId, Ledger)> =
             self.venues.iter().map(|venue| (*venue, self.ledger(*venue))).collect();
-        let found = differences(&self.instruments, &last, &ledgers);
+        let mut found = differences(&self.instruments, &last, &ledgers);
+        found.retain(|line| !is_rounding(line));
         assert!(found.is_empty(), "{found:#?}\n{log:#?}");
         let c = &last.counters;
         assert_eq!(last.unconfirmed, [""; 0], "{log:#?}");
@@ -362,4 +364,13 @@ impl Drop for Rig {
             let _ = engine.join();
         }
     }
+}
+
+/// One venue's lists do not say what a fill has realised: how it was rounded is not known then.
+fn is_rounding(line: &str) -> bool {
+    let numbers = line.split_once(" realised: engine ").and_then(|(_, rest)| {
+        let (ours, theirs) = rest.split_once(", venue ")?;
+        Some((ours.parse::<Decimal>().ok()?, theirs.parse::<Decimal>().ok()?))
+    });
+    numbers.is_some_and(|(ours, theirs)| (ours - theirs).abs() < Decimal::new(1, 7))
 }

@@ -308,6 +308,11 @@ impl Wire for Bybit {
         Ok(())
     }
 
+    /// Tickers of contracts come as changes too.
+    fn book_delta_marks(&self) -> &'static [&'static str] {
+        &["\"type\":\"delta\",\"ts\":", "\"type\":\"delta\",\"data\":{\"s\":"]
+    }
+
     fn on_ws_text(
         &mut self,
         conn: ConnId,
