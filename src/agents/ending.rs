@@ -46,12 +46,13 @@ impl Ending {
     /// the other, and most of the lists are empty then.
     pub(super) fn hear(&mut self, event: &Event, now: Nanos) {
         use VenueNotice::{BalancesEnd, FillsEnd, FundingEnd, OpenOrdersEnd};
-        let of_account = match event {
-            Event::Report(_) | Event::Balance(_) | Event::FundingPaid(_) => true,
-            Event::Notice(FillsEnd(_) | OpenOrdersEnd(_) | FundingEnd | BalancesEnd) => true,
-            _ => false,
-        };
-        if of_account {
+        if matches!(
+            event,
+            Event::Report(_)
+                | Event::Balance(_)
+                | Event::FundingPaid(_)
+                | Event::Notice(FillsEnd(_) | OpenOrdersEnd(_) | FundingEnd | BalancesEnd)
+        ) {
             self.told_ns = now;
         }
     }
