@@ -13,6 +13,7 @@ mod closing;
 mod codec;
 mod counters;
 mod crossing;
+mod denied;
 mod differences;
 mod exposure;
 mod external;

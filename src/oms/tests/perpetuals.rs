@@ -259,6 +259,24 @@ fn a_strategy_may_always_leave_its_position_within_its_budget() {
     bench.check_sums();
 }
 
+/// A change may move a post-only order across the book after a part of it was filled.
+#[test]
+fn an_order_that_is_called_refused_although_it_was_filled_has_ended_once_that_is_said_again() {
+    let mut bench = Bench::perpetual(None, Some(margin(10_000)));
+    let gtc = Leg { time_in_force: TimeInForce::Gtc, ..leg(A, Side::Buy) };
+    let id = bench.signal(&[gtc])[0];
+    bench.report(&fill(id, A, 1, 400));
+    let state = |bench: &Bench| bench.oms.order(id).unwrap().state;
+    bench.say(ReportKind::Rejected, Stream, id);
+    assert_eq!(state(&bench), OrderState::Unknown, "one of the two is wrong");
+    let again = ExecutionReport::new(ReportKind::Status, ReportOrigin::Query, id, A);
+    let again = ExecutionReport { state: OrderState::Rejected, ..again };
+    bench.report(&ExecutionReport { cumulative_qty: Some(Qty(400)), ..again });
+    assert_eq!(state(&bench), OrderState::Canceled);
+    assert_eq!(bench.oms.order(id).unwrap().cumulative(), Qty(400));
+    bench.check_sums();
+}
+
 #[test]
 fn the_state_follows_from_the_records() {
     let mut bench = Bench::perpetual(Some(position(-500, 61_000)), Some(margin(5_000)));
