@@ -120,6 +120,12 @@ fn describe(difference: &Difference, table: &InstrumentTable) -> String {
             amount.to_decimal(),
             named(*id)
         ),
+        Difference::ProfitMoved { instrument: id, amount } => format!(
+            "the venue booked fills in {} in another order than we learnt of them: {} more is realised, \
+             and in the cost of the position",
+            named(*id),
+            amount.to_decimal()
+        ),
     }
 }
 

@@ -71,7 +71,7 @@ use std::fmt;
 /// First bytes of every segment.
 pub const MAGIC: [u8; 8] = *b"STOOPJNL";
 /// Version of the format that this program writes and reads.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 /// Bytes before the first record.
 pub const SEGMENT_HEADER: usize = 64;
 /// Bytes before a payload.
@@ -363,7 +363,7 @@ mod tests {
     fn a_header_and_a_record_have_these_bytes() {
         let (header, salt) = encode_header(7, Nanos(0x0102_0304), 0x1000);
         assert_eq!(&header[..8], b"STOOPJNL");
-        assert_eq!(&header[8..24], &[5, 0, 0, 0, 64, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(&header[8..24], &[6, 0, 0, 0, 64, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(&header[24..40], &[4, 3, 2, 1, 0, 0, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0]);
         assert_eq!(&header[40..44], &[0; 4]);
         assert_eq!(header[44..48], salt.to_le_bytes());

@@ -50,6 +50,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             }
             return self.finish_round(venue, now);
         }
+        if is_quiet(round.moved, round.asked) {
+            self.move_profits(venue, self.dust(venue), now);
+        }
         if !self.is_off(venue, now) && !self.positions_off(venue) {
             self.halt_venue(venue, false, now);
             return self.finish_round(venue, now);
@@ -73,12 +76,17 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
     }
 
-    /// Whether a balance differs by more than rounding; what is dust is taken over.
-    fn is_off(&mut self, venue: VenueId, now: Nanos) -> bool {
+    /// What rounding at a venue can have made of a balance so far.
+    fn dust(&self, venue: VenueId) -> i128 {
         let fills: u64 = (self.instruments.of_venue(venue))
             .map(|row| self.state.positions.get(row.id).fills)
             .fold(0, u64::saturating_add);
-        let dust = DUST.saturating_mul(i128::from(fills.min(10_000)) + 1);
+        DUST.saturating_mul(i128::from(fills.min(10_000)) + 1)
+    }
+
+    /// Whether a balance differs by more than rounding; what is dust is taken over.
+    fn is_off(&mut self, venue: VenueId, now: Nanos) -> bool {
+        let dust = self.dust(venue);
         let mut off = false;
         for index in 0..self.instruments.assets.len() {
             let asset = AssetId(index as u16);

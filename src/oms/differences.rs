@@ -114,11 +114,19 @@ pub enum Difference {
         /// Stated less expected, until then.
         amount: Amount,
     },
+    /// The venue has realised more of a position's profit than our fills in the order in which we
+    /// learnt of them, and holds the position at just so much more; its attribution is taken over.
+    ProfitMoved {
+        /// In what.
+        instrument: InstrumentId,
+        /// Added to what is realised and to the cost of the position, quote units.
+        amount: Amount,
+    },
 }
 
 impl Difference {
     /// How many classes there are.
-    pub const CLASSES: usize = 11;
+    pub const CLASSES: usize = 12;
 
     /// Names of the classes, in order.
     pub const NAMES: [&str; Self::CLASSES] = [
@@ -133,6 +141,7 @@ impl Difference {
         "fills_missing",
         "position_off",
         "position_accepted",
+        "profit_moved",
     ];
 
     /// Index into [`Difference::NAMES`].
@@ -150,6 +159,7 @@ impl Difference {
             Self::FillsMissing { .. } => 8,
             Self::PositionOff { .. } => 9,
             Self::PositionAccepted { .. } => 10,
+            Self::ProfitMoved { .. } => 11,
         }
     }
 }

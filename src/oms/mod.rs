@@ -11,6 +11,7 @@ mod agree;
 mod capital;
 mod closing;
 mod codec;
+mod costs;
 mod counters;
 mod crossing;
 mod denied;

@@ -221,7 +221,12 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             self.state.counters.funding_repeated += 1;
             return;
         }
-        match self.state.positions.get(id).funded(payment.amount) {
+        let position = self.state.positions.get(id);
+        let after = match payment.settles {
+            true => position.settled(payment.amount),
+            false => position.funded(payment.amount),
+        };
+        match after {
             Ok(position) => self.state.positions.set(id, position),
             // Nothing may be built on what is beyond all numbers.
             Err(_) => return self.halt(now),

@@ -116,6 +116,11 @@ impl Balances {
         self.change(venue, asset, amount, Amount::ZERO);
     }
 
+    /// A venue has realised more profit than our fills by themselves, or less if it is negative.
+    pub fn on_profit(&mut self, venue: VenueId, asset: AssetId, amount: Amount) {
+        self.change(venue, asset, amount, Amount::ZERO);
+    }
+
     /// The same over tables of another size, under the assets' new numbers; what has none is left
     /// out.
     #[must_use]

@@ -97,6 +97,13 @@ impl Position {
         Ok(self)
     }
 
+    /// The position after its venue has moved so much of its profit into the wallet.
+    pub fn settled(mut self, amount: Amount) -> Result<Self, Overflow> {
+        self.realised = self.realised.checked_add(amount).ok_or(Overflow)?;
+        self.cost = self.cost.checked_add(amount).ok_or(Overflow)?;
+        Ok(self)
+    }
+
     fn add_fee(&mut self, instrument: &Instrument, fill: &Fill) -> Result<(), Overflow> {
         if fill.fee == Amount::ZERO {
             return Ok(());

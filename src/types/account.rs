@@ -125,7 +125,8 @@ pub struct PositionReport {
     pub event_ns: Nanos,
 }
 
-/// Funding that was paid or received for one position at one time.
+/// Funding that was paid or received for one position at one time, or profit of it that a venue moved
+/// into the wallet while the position stayed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FundingPayment {
     /// For a position in what.
@@ -137,6 +138,9 @@ pub struct FundingPayment {
     /// Names the payment among those of its instrument, the same however it is told of: the venue's
     /// number of it, or its time in milliseconds.
     pub id: u64,
+    /// Profit that was not realised until then: from now on the position counts as entered at the
+    /// price of that time.
+    pub settles: bool,
     /// Venue's time of the payment.
     pub event_ns: Nanos,
 }

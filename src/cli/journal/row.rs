@@ -169,7 +169,8 @@ impl Rows {
                 Row { venue: venue_name(*venue), text, ..self.on(position.instrument, row) }
             }
             Record::Funding(venue, payment) => {
-                let text = format!("funding of {}", payment.amount.to_decimal());
+                let what = if payment.settles { "settled profit" } else { "funding" };
+                let text = format!("{what} of {}", payment.amount.to_decimal());
                 Row { venue: venue_name(*venue), text, ..self.on(payment.instrument, row) }
             }
             Record::Margin(margin) => {

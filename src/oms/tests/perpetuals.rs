@@ -48,7 +48,14 @@ fn position(units: i64, entry: i128) -> PositionReport {
 
 fn payment(id: u64, amount: i128) -> FundingPayment {
     let event_ns = START.plus(id * SECOND);
-    FundingPayment { instrument: A, asset: USDT, amount: Amount(amount * E18), id, event_ns }
+    FundingPayment {
+        instrument: A,
+        asset: USDT,
+        amount: Amount(amount * E18),
+        id,
+        settles: false,
+        event_ns,
+    }
 }
 
 impl Bench {
@@ -142,6 +149,28 @@ fn only_realised_profit_fees_and_funding_change_the_wallet() {
 }
 
 #[test]
+fn profit_that_a_venue_settles_is_realised_and_in_the_cost_of_what_is_held() {
+    let mut bench = Bench::perpetual(Some(position(0, 0)), Some(margin(1_000)));
+    bench.trade(1, Side::Buy, 1_000, 60_000);
+    let settled = FundingPayment { settles: true, ..payment(11, 8) };
+    for told in [payment(10, -2), settled, settled] {
+        bench.oms.on_funding(VENUE_A, &told, bench.now);
+    }
+    let held = bench.oms.positions().get(A);
+    assert_eq!((held.cost, held.realised), (Amount(608 * E18), Amount(8 * E18)));
+    assert_eq!((held.funding, bench.wallet()), (Amount(-2 * E18), Amount(1_005 * E18)));
+    // All of it is sold at 61 000, of which the venue counts 2 as the profit since then.
+    let report = fill(ClientOrderId::NONE, A, 2, 1_000);
+    let fill = Fill { price: Price(6_100_000), realised: Some(Amount(2 * E18)), ..report.fill };
+    let report = ExecutionReport { side: Side::Sell, fill, event_ns: bench.now, ..report };
+    bench.report(&ExecutionReport { origin: Stream, ..report });
+    let flat = bench.oms.positions().get(A);
+    assert_eq!((flat.qty, flat.cost), (Amount::ZERO, Amount::ZERO));
+    assert_eq!(flat.realised, Amount(10 * E18), "1 % of 1 000");
+    bench.check_sums();
+}
+
+#[test]
 fn funding_of_before_the_start_and_of_spot_is_not_booked() {
     let mut bench = Bench::perpetual(None, Some(margin(1_000)));
     let early = FundingPayment { event_ns: Nanos(START.0 - 1), ..payment(3, 9) };
@@ -188,6 +217,50 @@ fn a_position_that_no_fill_explains_halts_the_venue_until_a_person_accepts_it() 
     }
     assert_eq!(found(&mut bench), [Difference::PositionOff { instrument: A, amount: btc(-300) }]);
     bench.check_sums();
+}
+
+/// A list tells late of a fill and not of what it realised: the venue had sold 500 first, at 60 500,
+/// and the 500 at 62 000 afterwards.
+#[test]
+fn fills_that_are_booked_in_another_order_than_the_venues_only_move_profit() {
+    let mut bench = Bench::perpetual(Some(position(0, 0)), Some(margin(1_000)));
+    bench.trade(1, Side::Buy, 1_000, 60_000);
+    bench.trade(2, Side::Buy, 1_000, 62_000);
+    bench.trade(3, Side::Sell, 500, 60_500);
+    assert_eq!(bench.oms.positions().get(A).cost, Amount(915 * E18), "1 500 at 61 000");
+    assert_eq!(bench.wallet(), Amount((1_000 - 3) * E18 - 5 * E18 / 2));
+    bench.pass(5 * SECOND);
+    begin(&mut bench);
+    // To the venue they are 1 500 at 61 333.33.
+    let entry = Amount(61_333_333_333 * E18 / 1_000_000);
+    let held = PositionReport { entry, ..position(1_500, 0) };
+    bench.answers(Some(held), Some(margin(1_000)), 997 * E18 + 5 * E18 / 2);
+    let moved = Difference::ProfitMoved { instrument: A, amount: Amount(5 * E18) };
+    assert_eq!(found(&mut bench), [moved]);
+    let ours = bench.oms.positions().get(A);
+    assert_eq!((ours.cost, ours.realised), (Amount(920 * E18), Amount(5 * E18 / 2)));
+    assert_eq!(bench.wallet(), Amount(997 * E18 + 5 * E18 / 2));
+    assert!(bench.oms.is_ready(VENUE_A, bench.now));
+    bench.check_sums();
+}
+
+#[test]
+fn what_a_wallet_is_off_by_is_no_profit_unless_the_costs_are_off_by_as_much() {
+    for (entry, wallet) in [(61_000, 5), (61_400, 5), (61_500, -5)] {
+        let mut bench = Bench::perpetual(Some(position(0, 0)), Some(margin(1_000)));
+        bench.trade(1, Side::Buy, 1_000, 61_000);
+        bench.pass(5 * SECOND);
+        begin(&mut bench);
+        for _ in 0..4 {
+            let held = Some(position(1_000, entry));
+            bench.answers(held, Some(margin(1_000)), (999 + wallet) * E18);
+            bench.pass(5 * SECOND);
+        }
+        let off = Difference::BalanceOff { asset: USDT, amount: Amount(wallet * E18) };
+        assert_eq!(found(&mut bench), [off], "{entry}");
+        assert!(bench.oms.is_halted(VENUE_A));
+        assert_eq!(bench.oms.positions().get(A).cost, Amount(610 * E18));
+    }
 }
 
 #[test]

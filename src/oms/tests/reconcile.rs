@@ -187,7 +187,7 @@ fn a_missed_fill_is_booked_told_and_explains_the_balance() {
         external: false,
     };
     assert_eq!(found(&mut bench), [expected]);
-    assert_eq!(bench.oms.counters().differences, [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(bench.oms.counters().differences, [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     let partly = ExecutionReport {
         venue_order_id: venue_id("7"),
         cumulative_qty: Some(Qty(400)),

@@ -358,6 +358,7 @@ pub(super) fn payments(
         let Ok((instrument, _)) = account.symbol(row.field_str("symbol")?) else { continue };
         let asset = account.instruments.assets.find(row.field_str("asset")?);
         events.push(Event::FundingPaid(FundingPayment {
+            settles: false,
             instrument,
             asset: asset.unwrap_or(AssetId::NONE),
             amount: amount(row, "income")?,

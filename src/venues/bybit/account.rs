@@ -38,15 +38,19 @@ pub(super) fn margin_mode(root: Value<'_>) -> Result<Result<MarginMode, AccountF
 }
 
 /// Reads the positions of one symbol, which are listed when flat too: in hedge mode each side has a
-/// row of its own.
-pub(super) fn position_mode(root: Value<'_>) -> Result<Option<AccountFlaw>, DecodeError> {
-    let mut flaw = None;
+/// row of its own. An answer without a row of it tells nothing.
+pub(super) fn position_mode(
+    root: Value<'_>,
+    symbol: &str,
+) -> Result<Option<AccountFlaw>, DecodeError> {
+    let (mut flaw, mut found) = (None, false);
     for row in root.field("result")?.field("list")?.items() {
+        found |= row.field_str("symbol")? == symbol;
         if row.field_u64("positionIdx")? != 0 {
             flaw = Some(AccountFlaw::HedgeMode);
         }
     }
-    Ok(flaw)
+    if found { Ok(flaw) } else { Err(DecodeError::Missing("list")) }
 }
 
 /// What accounts are read against.
@@ -197,11 +201,16 @@ impl Holder<'_> {
         }
         let or_zero = |name| Ok::<_, DecodeError>(calculated_in(row, name)?.unwrap_or_default());
         let entry = if row.get("entryPrice").is_some() { "entryPrice" } else { "avgPrice" };
+        // Where profit is settled every eight hours, the price from which it counts since.
+        let entry = match or_zero("sessionAvgPrice")? {
+            Amount::ZERO => or_zero(entry)?,
+            session => session,
+        };
         let time = row.get("updatedTime").is_some_and(|time| !time.is_null());
         sink.push(Event::Position(PositionReport {
             instrument: instrument.id,
             qty,
-            entry: or_zero(entry)?,
+            entry,
             liquidation: or_zero("liqPrice")?,
             margin: or_zero("positionIM")?,
             unrealised: or_zero("unrealisedPnl")?,
@@ -243,27 +252,35 @@ impl Holder<'_> {
         rows.items().try_for_each(|row| self.position(row, at, sink))
     }
 
-    /// One row of the transaction log, if it is funding of an instrument of ours.
+    /// One row of the transaction log, if it is funding of an instrument of ours: the funding, and
+    /// the profit that contracts in USDC settle at the same time, which is `cashFlow`.
     ///
     /// ```json
     /// {"id":"592324_XRPUSDT_161440249321","symbol":"XRPUSDT","side":"Buy","funding":"-0.003676",
     ///  "fee":"0.00000000","change":"-0.003676","cashFlow":"0","transactionTime":"1672128000000",
     ///  "type":"SETTLEMENT","currency":"USDT","category":"linear"}
     /// ```
-    pub(super) fn funding(self, row: Value<'_>) -> Result<Option<FundingPayment>, DecodeError> {
+    pub(super) fn funding(
+        self,
+        row: Value<'_>,
+    ) -> Result<[Option<FundingPayment>; 2], DecodeError> {
         if row.field_str("type")? != SETTLEMENT || row.field_str("category")? != "linear" {
-            return Ok(None);
+            return Ok([None; 2]);
         }
-        let Some(amount) = stated_in(row, "funding")? else { return Ok(None) };
-        let Some(instrument) = self.perpetual(row.field_str("symbol")?) else { return Ok(None) };
+        let Some(instrument) = self.perpetual(row.field_str("symbol")?) else {
+            return Ok([None; 2]);
+        };
         let asset = self.asset(row.field_str("currency")?);
+        let asset = asset.ok_or(DecodeError::Invalid("currency"))?;
         let event_ns = time_in(row, "transactionTime")?;
-        Ok(Some(payment(
-            instrument,
-            asset.ok_or(DecodeError::Invalid("currency"))?,
-            amount,
-            event_ns,
-        )))
+        let paid = |amount| payment(instrument, asset, amount, event_ns);
+        let settled = stated_in(row, "cashFlow")?.filter(|profit| *profit != Amount::ZERO);
+        let settled = settled.map(paid);
+        Ok([
+            stated_in(row, "funding")?.map(paid),
+            // It is no funding, and told of apart.
+            settled.map(|paid| FundingPayment { id: paid.id + 1, settles: true, ..paid }),
+        ])
     }
 }
 
@@ -279,8 +296,9 @@ pub(super) fn payment(
     event_ns: Nanos,
 ) -> FundingPayment {
     const HOUR_MS: u64 = 3_600_000;
-    let id = event_ns.as_millis() / HOUR_MS * HOUR_MS;
-    FundingPayment { instrument: instrument.id, asset, amount, id, event_ns }
+    // Either may be a moment away from it.
+    let id = (event_ns.as_millis() + HOUR_MS / 2) / HOUR_MS * HOUR_MS;
+    FundingPayment { instrument: instrument.id, asset, amount, id, settles: false, event_ns }
 }
 
 /// What a row states of one coin.

@@ -223,7 +223,13 @@ impl TradingWire for Wire {
             Ask::Account => margin::learn_mode(root, any, &mut self.margin_mode),
             Ask::MarginMode => margin::learn_mode(root, self.margin, &mut self.margin_mode),
             Ask::Margin(id) => margin::learn_leverage(root, id, self.margin, &self.names),
-            _ => Ok(account::position_mode(root)?.map_or(Lesson::Learnt, Lesson::Unfit)),
+            Ask::PositionMode(id) => {
+                let symbol =
+                    &self.names.of_command(id).map_err(|_| DecodeError::UnknownSymbol)?.symbol;
+                let flaw = account::position_mode(root, symbol)?;
+                Ok(flaw.map_or(Lesson::Learnt, Lesson::Unfit))
+            }
+            _ => Err(DecodeError::UnknownKind),
         }
     }
 
@@ -330,6 +336,13 @@ impl TradingWire for Wire {
         }
     }
 
+    fn cancelled_all(&self, root: Value<'_>) -> Result<(), DecodeError> {
+        match root.field("result")?.field_str("success")? {
+            "1" => Ok(()),
+            _ => Err(DecodeError::Invalid("success")),
+        }
+    }
+
     fn account(&self, ask: &Ask, root: Value<'_>, sink: &mut Sink<'_>) -> Result<(), DecodeError> {
         match ask {
             Ask::Positions { .. } => self.holder().positions(root, sink),
@@ -337,7 +350,7 @@ impl TradingWire for Wire {
         }
     }
 
-    fn funding_row(&self, row: Value<'_>) -> Result<Option<FundingPayment>, DecodeError> {
+    fn funding_row(&self, row: Value<'_>) -> Result<[Option<FundingPayment>; 2], DecodeError> {
         self.holder().funding(row)
     }
 

@@ -394,6 +394,7 @@ pub(super) fn funding(
     let time_ms = row.field_u64("time")?;
     let paid = amount(delta.get("usdc").map(Scalar::from), "usdc")?;
     Ok(Some(FundingPayment {
+        settles: false,
         instrument: instrument.id,
         asset: instrument.settle,
         amount: paid.ok_or(DecodeError::Missing("usdc"))?,

@@ -168,8 +168,9 @@ fn margin(
     }))
 }
 
-/// One position, if it is in an instrument of ours. Contracts become base units, exactly or not at
-/// all.
+/// One position, if it is in an instrument of ours and stands on the margin that our orders say, which
+/// is `margin`: the venue keeps others of the same instrument apart from it, or a place for them.
+/// Contracts become base units, exactly or not at all.
 ///
 /// ```json
 /// {"instId":"BTC-USDT-SWAP","instType":"SWAP","mgnMode":"cross","posSide":"net","pos":"-0.5",
@@ -178,7 +179,7 @@ fn margin(
 /// ```
 pub(super) fn position(
     row: Value<'_>,
-    names: &Names,
+    (names, margin): (&Names, &str),
     sink: &mut Sink<'_>,
 ) -> Result<(), DecodeError> {
     let Some(instrument) = names.find(row.field_str("instId")?) else { return Ok(()) };
@@ -186,7 +187,12 @@ pub(super) fn position(
     if row.field_str("posSide")? != "net" && contracts != Amount::ZERO {
         return Err(DecodeError::Invalid("posSide"));
     }
-    let mode = match row.field_str("mgnMode")? {
+    let stated = row.field_str("mgnMode")?;
+    if stated != margin && contracts == Amount::ZERO {
+        return Ok(());
+    }
+    let mode = match stated {
+        _ if stated != margin => return Err(DecodeError::Invalid("mgnMode")),
         "cross" => MarginMode::Cross,
         "isolated" => MarginMode::Isolated,
         _ => return Err(DecodeError::Invalid("mgnMode")),
@@ -209,14 +215,14 @@ pub(super) fn position(
 /// All positions of a reply, those of other instruments left out.
 pub(super) fn positions(
     root: Value<'_>,
-    names: &Names,
+    ours: (&Names, &str),
     sink: &mut Sink<'_>,
 ) -> Result<(), DecodeError> {
     let rows = root.field("data")?;
     if !rows.is_array() {
         return Err(DecodeError::Invalid("data"));
     }
-    rows.items().try_for_each(|row| position(row, names, sink))
+    rows.items().try_for_each(|row| position(row, ours, sink))
 }
 
 fn base_units(contracts: Amount, instrument: &Instrument) -> Option<Amount> {
@@ -313,6 +319,7 @@ pub(super) fn funding(
     let Some(instrument) = names.find(row.field_str("instId")?) else { return Ok(None) };
     let asset = names.instruments.assets.find(row.field_str("ccy")?);
     Ok(Some(FundingPayment {
+        settles: false,
         instrument: instrument.id,
         asset: asset.ok_or(DecodeError::Invalid("ccy"))?,
         amount: paid(row)?,

@@ -58,7 +58,12 @@ impl Wire {
         };
         let kinds: Vec<_> = super::KINDS.iter().copied().filter(has).collect();
         let rules = kinds.iter().map(|&kind| Ask::Rules(kind));
-        let rules = rules.chain(margin_lessons(setup.margin, &names));
+        let mut margins = margin_lessons(setup.margin, &names);
+        if margins.is_empty() && kinds.contains(&InstrumentKind::LinearPerpetual) {
+            // What is held on the other margin than our orders stand on would be taken for ours.
+            margins.push(Ask::MarginMode);
+        }
+        let rules = rules.chain(margins);
         // Keys of demo trading are for other addresses.
         let demo = setup.endpoints.private.contains(super::DEMO_SOCKETS);
         Ok(Self {
@@ -166,7 +171,8 @@ impl TradingWire for Wire {
         channel: &str,
         desk: &mut Desk<'_>,
     ) -> Result<(), DecodeError> {
-        private_stream::decode(root, channel, (&self.names, &self.assets), desk)
+        let ours = (&self.names, &self.assets, margin::mode(self.margin));
+        private_stream::decode(root, channel, ours, desk)
     }
 
     fn scan(frame: &[u8]) -> Option<scan::Orders<'_>> {
@@ -309,7 +315,9 @@ impl TradingWire for Wire {
 
     fn account(&self, ask: &Ask, root: Value<'_>, sink: &mut Sink<'_>) -> Result<(), DecodeError> {
         match ask {
-            Ask::Positions { .. } => account::positions(root, &self.names, sink),
+            Ask::Positions { .. } => {
+                account::positions(root, (&self.names, margin::mode(self.margin)), sink)
+            }
             _ => account::all_balances(root, &self.names, &self.assets, sink),
         }
     }
@@ -320,7 +328,7 @@ impl TradingWire for Wire {
         account::fee_rate(root, of, self.listings.get(of.id.index()), settle)
     }
 
-    fn funding_row(&self, row: Value<'_>) -> Result<Option<FundingPayment>, DecodeError> {
-        account::funding(row, &self.names)
+    fn funding_row(&self, row: Value<'_>) -> Result<[Option<FundingPayment>; 2], DecodeError> {
+        Ok([account::funding(row, &self.names)?, None])
     }
 }

@@ -38,6 +38,7 @@ impl<W: TradingWire> Core<W> {
                 return self.on_cancel_list(flight, (instrument, round), root, now, out, events);
             }
             Ask::CancelAll { instrument, .. } => {
+                self.wire.cancelled_all(root)?;
                 self.notice(events, VenueNotice::CancelAllDone(instrument));
             }
             Ask::CancelListed { instrument, round } => {
@@ -182,11 +183,12 @@ impl<W: TradingWire> Core<W> {
     fn payments_of_page(&mut self, rows: Value<'_>, since_ms: u64) -> Result<bool, DecodeError> {
         let since = Nanos::from_millis(since_ms);
         for row in rows.items() {
-            let Some(payment) = self.wire.funding_row(row)? else { continue };
-            if payment.event_ns < since {
-                return Ok(true);
+            for payment in self.wire.funding_row(row)?.into_iter().flatten() {
+                if payment.event_ns < since {
+                    return Ok(true);
+                }
+                self.payments.push(payment);
             }
-            self.payments.push(payment);
         }
         Ok(false)
     }

@@ -298,13 +298,19 @@ pub(in crate::venues) trait TradingWire: Send {
         now: Nanos,
     ) -> Result<Option<ExecutionReport>, DecodeError>;
 
+    /// Whether the answer to a cancel of everything, without an error code, says that it was done.
+    fn cancelled_all(&self, _root: Value<'_>) -> Result<(), DecodeError> {
+        Ok(())
+    }
+
     /// Balances, positions, margins: whatever [`Ask::Balances`] and what follows it bring.
     fn account(&self, ask: &Ask, root: Value<'_>, sink: &mut Sink<'_>) -> Result<(), DecodeError>;
 
     fn fee_rate(&self, root: Value<'_>, of: &Instrument) -> Result<FeeRate, DecodeError>;
 
-    /// One payment of funding; `None` of a row that is none of ours.
-    fn funding_row(&self, _row: Value<'_>) -> Result<Option<FundingPayment>, DecodeError> {
+    /// Funding that a row tells of, and profit that was settled with it; neither of a row that is
+    /// none of ours.
+    fn funding_row(&self, _row: Value<'_>) -> Result<[Option<FundingPayment>; 2], DecodeError> {
         Err(DecodeError::UnknownKind)
     }
 }

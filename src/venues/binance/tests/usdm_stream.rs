@@ -347,6 +347,7 @@ fn funding_is_asked_for_once_the_stream_has_told_of_it() {
     rig.frame(Channel::Private, FUNDED).unwrap();
     assert_eq!(rig.events.list(), [wallet(995 * ONE / 10, 1_795_161_256_000)]);
     let paid = Event::FundingPaid(FundingPayment {
+        settles: false,
         instrument: BTC,
         asset: USDT,
         amount: Amount(-ONE / 2),

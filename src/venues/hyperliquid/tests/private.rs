@@ -279,6 +279,7 @@ fn funding_is_named_by_its_second() {
     let mut bench = Bench::ready();
     let row = r#"{"time":1750172400033,"coin":"HYPE","usdc":"-0.044263","szi":"30.0","fundingRate":"0.0000369155","nSamples":null}"#;
     let payment = Event::FundingPaid(FundingPayment {
+        settles: false,
         instrument: HYPE,
         asset: usdc(&setup()),
         amount: Amount(-44_263_000_000_000_000),
