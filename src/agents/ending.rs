@@ -19,6 +19,9 @@ use crate::types::{Amount, Event, Nanos, Operator, Scope, VenueId, VenueNotice};
 const SETTLE_NS: u64 = 200_000_000;
 /// The same where a balance is not yet what our fills make it, or a venue still answers.
 const SETTLE_MAX_NS: u64 = 2_000_000_000;
+/// The same while a venue owes an answer: the question may wait for our own share of its limits, whose
+/// windows are of seconds.
+const ANSWER_MAX_NS: u64 = 5_000_000_000;
 /// How often a venue is asked at most.
 const QUESTIONS_MAX: u32 = 4;
 
@@ -87,15 +90,17 @@ impl OmsAgent {
     /// Whether all orders have ended and the venues have said what there is to say, or have had
     /// their time.
     fn is_settled(&mut self, now: Nanos) -> bool {
-        let silence = now.since(self.ending.told_ns);
-        if !self.oms.is_quiet() || silence <= SETTLE_NS {
+        if !self.oms.is_quiet() || now.since(self.ending.told_ns) <= SETTLE_NS {
             return false;
         }
         let mut open = false;
         for at in 0..self.venues.len() {
             open |= !self.has_spoken(at, now);
         }
-        !open || silence > SETTLE_MAX_NS
+        // From the question on, if one was asked just now: the venues may have been silent before.
+        let silence = now.since(self.ending.told_ns);
+        let owed = self.venues.iter().any(|venue| self.oms.is_reconciling(*venue));
+        !open || silence > if owed { ANSWER_MAX_NS } else { SETTLE_MAX_NS }
     }
 
     /// Whether a venue has said what there is to say; if not, it is asked.

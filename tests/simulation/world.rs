@@ -289,6 +289,8 @@ impl World {
         while open(self) && self.now < until {
             self.step(until)?;
         }
+        // What the last of them traded is yet to be told.
+        self.run_until(self.now.plus(SECOND))?;
         match &self.engine {
             Some(engine) => {
                 self.pairs.end(&self.plan, engine, &self.sim)?;
