@@ -63,6 +63,8 @@ pub struct OmsCounters {
     pub fills_bad: u64,
     /// Reports about orders that are not in the table.
     pub reports_orphaned: u64,
+    /// Ends of numbers that a replace has taken from their orders.
+    pub reports_former: u64,
     /// Reports that contradict what was proved before, or one another.
     pub contradictions: u64,
     /// Balances of venues or assets that are not in the tables.

@@ -4,7 +4,7 @@
 
 use super::differences::{Difference, Flaw};
 use super::fills::{Mark, Seen};
-use super::orders::Slot;
+use super::orders::{Order, Slot};
 use super::record::{Record, Recorder};
 use super::replace::in_doubt;
 use super::transition::{Next, Trigger, next};
@@ -15,6 +15,17 @@ use crate::types::{
     Amount, CommandKind, ExecutionReport, Fill, Instrument, InstrumentId, Nanos, NewOrder,
     OrderState, Qty, RejectReason, ReportKind, ReportOrigin, Side, SignalId, StrategyId, VenueId,
 };
+
+/// Whether a report tells of the end of a number that a replace has taken from its order.
+fn is_end_of_former(order: &Order, report: &ExecutionReport) -> bool {
+    let ended = match report.kind {
+        ReportKind::Canceled | ReportKind::Expired | ReportKind::Rejected => true,
+        ReportKind::Status => report.state.is_terminal(),
+        _ => false,
+    };
+    let id = &report.venue_order_id;
+    ended && !id.is_empty() && order.former_venue_id == *id && order.venue_order_id != *id
+}
 
 impl<R: Recorder, B: Books> Oms<R, B> {
     /// A venue states something about an order.
@@ -32,6 +43,11 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             if order.venue != venue || order.instrument != report.instrument {
                 self.on_misfit(slot, venue, report, now);
                 return;
+            }
+            if is_end_of_former(order, report) {
+                // The number ended because the order got another one.
+                self.state.counters.reports_former += 1;
+                return self.try_round(venue, now, out);
             }
             self.learn(slot, venue, report, now);
         } else {

@@ -38,6 +38,25 @@ fn an_order_that_may_be_larger_by_now_is_not_full_with_its_old_quantity() {
     bench.check_sums();
 }
 
+/// Where a replace gives an order another number, the old one ends: a late answer tells of that.
+#[test]
+fn the_end_of_a_former_number_is_not_the_end_of_its_order() {
+    let mut bench = Bench::new();
+    let id = open_order(&mut bench);
+    bench.request(&replace(id, 6_000_000, 800));
+    bench.pass(10 * SECOND);
+    let named =
+        ExecutionReport { venue_order_id: venue_id("v-2"), ..shown(id, OrderState::Open, 800, 0) };
+    bench.report(&named);
+    assert_eq!((bench.state(id), buying(&bench)), (OrderState::Open, btc(800)));
+    bench.report(&shown(id, OrderState::Canceled, 1_000, 0));
+    assert_eq!((bench.state(id), buying(&bench)), (OrderState::Open, btc(800)));
+    assert_eq!(flaws(&mut bench), []);
+    bench.report(&ExecutionReport { state: OrderState::Canceled, ..named });
+    assert_eq!((bench.state(id), buying(&bench)), (OrderState::Canceled, btc(0)));
+    bench.check_sums();
+}
+
 #[test]
 fn its_old_quantity_is_all_of_it_once_the_change_is_refused() {
     let mut bench = Bench::new();

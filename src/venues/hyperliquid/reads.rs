@@ -174,17 +174,19 @@ impl Core {
     }
 
     /// One order. While it is being replaced two of the venue's orders have its id: then what works is
-    /// looked for first.
+    /// looked for first, and so it is where we do not know whether it was, as after a start.
     pub(super) fn query(
         &mut self,
         order: CancelOrder,
         now: Nanos,
         out: &mut Outbox,
     ) -> Result<(), EncodeError> {
-        if self.flights.replacing(order.client_id).is_some() {
+        let oid = self.works.get(order.client_id).map_or(0, |work| work.oid);
+        let ours = order.client_id.is_some();
+        let strange = ours && oid == 0 && !order.venue_order_id.is_empty();
+        if strange || self.flights.replacing(order.client_id).is_some() {
             return self.send_read(Reading::Listed(order), now, out);
         }
-        let oid = self.works.get(order.client_id).map_or(0, |work| work.oid);
         let order = match oid {
             0 => order,
             oid => {
