@@ -31,6 +31,8 @@ pub(super) struct VenueClock {
     probe: Option<(RequestId, Nanos)>,
     next_probe: Option<Nanos>,
     last_probe: Nanos,
+    /// Until then the venue takes nothing from our address.
+    blocked: Nanos,
 }
 
 impl VenueClock {
@@ -48,13 +50,14 @@ impl VenueClock {
             probe: None,
             next_probe: None,
             last_probe: Nanos(0),
+            blocked: Nanos(0),
         }
     }
 
-    /// REST is usable: probe at once.
+    /// REST is usable: probe at once, unless we are blocked.
     pub(super) fn on_open(&mut self, now: Nanos) {
         self.probe = None;
-        self.next_probe = Some(now);
+        self.next_probe = Some(now.max(self.blocked));
     }
 
     /// REST is lost. The measured offset stays.
@@ -111,7 +114,7 @@ impl VenueClock {
         let Some((_, sent)) = self.probe.take() else {
             return Err(DecodeError::UnknownRequest);
         };
-        self.next_probe = Some(now.plus(PROBE_RETRY_NS));
+        self.next_probe = Some(now.plus(PROBE_RETRY_NS).max(self.blocked));
         let server = server_ns?;
         let (low, high) = (difference(server, now), difference(server, sent));
         self.bounds = Some(match self.bounds {
@@ -119,7 +122,7 @@ impl VenueClock {
             _ => (low, high),
         });
         self.doubted = false;
-        self.next_probe = Some(now.plus(PROBE_EVERY_NS));
+        self.next_probe = Some(now.plus(PROBE_EVERY_NS).max(self.blocked));
         let (low, high) = self.bounds.unwrap_or((low, high));
         let width = high.abs_diff(low);
         Ok(VenueNotice::ClockOffset {
@@ -131,21 +134,28 @@ impl VenueClock {
     /// The probe failed or was lost: try again soon.
     pub(super) fn on_lost(&mut self, now: Nanos) {
         self.probe = None;
-        self.next_probe = Some(now.plus(PROBE_RETRY_NS));
+        self.next_probe = Some(now.plus(PROBE_RETRY_NS).max(self.blocked));
     }
 
     /// The venue refused a timestamp: measure anew, and believe only that.
     pub(super) fn doubt(&mut self, now: Nanos) {
         self.doubted = true;
         if self.probe.is_none() {
-            self.next_probe = Some(now.max(self.last_probe.plus(PROBE_RETRY_NS)));
+            let next = now.max(self.last_probe.plus(PROBE_RETRY_NS));
+            self.next_probe = Some(next.max(self.blocked));
         }
     }
 
     /// No probe before this time: the venue blocks our address.
     pub(super) fn pause(&mut self, until: Nanos) {
+        self.blocked = self.blocked.max(until);
         self.probe = None;
-        self.next_probe = Some(until);
+        self.next_probe = Some(self.blocked);
+    }
+
+    /// What nobody waits for is due no earlier than this.
+    pub(super) fn after_block(&self, due: Nanos) -> Nanos {
+        due.max(self.blocked)
     }
 
     /// The venue's time in milliseconds, for timestamps: never ahead of the venue.

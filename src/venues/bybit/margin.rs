@@ -108,6 +108,11 @@ pub(super) fn learn_leverage(
     if rows.items().any(|row| row.get("positionIdx").and_then(Value::u64) != Some(0)) {
         return Ok(Lesson::Unfit(AccountFlaw::HedgeMode));
     }
+    let none = |row: Value<'_>| row.get("leverage").and_then(Value::str) == Some("");
+    if settings.leverage.is_some() && rows.items().any(none) {
+        // Portfolio margin knows no leverage.
+        return Ok(Lesson::Unfit(AccountFlaw::MarginSettings));
+    }
     leverage_lesson(rows, id, |row| {
         if row.field_str("symbol")? != of.symbol.as_str() {
             return Err(DecodeError::Invalid("symbol"));

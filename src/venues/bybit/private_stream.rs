@@ -283,10 +283,14 @@ fn execution_of(
     now: Nanos,
 ) -> Result<(ExecutionReport, Result<(), DecodeError>), DecodeError> {
     let instrument = context.instrument(row.category, row.symbol)?;
-    // What the venue takes from us, in a liquidation or to deleverage others, has no order of ours,
-    // but moves the position all the same.
-    if !matches!(text(row.kind, "execType")?, "Trade" | "BustTrade" | "AdlTrade") {
-        return Err(DecodeError::Invalid("execType"));
+    // What the venue takes from us, in a liquidation, to deleverage others or because a contract is
+    // delisted, and what is moved between accounts has no order of ours, but moves the position all
+    // the same.
+    match text(row.kind, "execType")? {
+        "Trade" | "BustTrade" | "AdlTrade" => {}
+        "Delivery" | "Settle" | "BlockTrade" | "MovePosition" | "FutureSpread"
+            if instrument.is_perpetual() => {}
+        _ => return Err(DecodeError::Invalid("execType")),
     }
     let side = side(row.side, "side")?;
     let maker = row.maker.ok_or(DecodeError::Missing("isMaker"))?;

@@ -101,7 +101,7 @@ impl Frames {
             let arg = root.get("arg").ok_or(DecodeError::UnknownKind)?;
             let channel = arg.field_str("channel")?;
             let mut desk = Desk { flights: read, sink: Sink { events, backlog }, now };
-            private_stream::decode(root, channel, (names, assets), &mut desk)
+            private_stream::decode(root, channel, (names, assets, "cross"), &mut desk)
         });
         self.backlog.clear();
         result

@@ -28,7 +28,7 @@ use crate::types::{
 pub(super) fn decode(
     root: Value<'_>,
     channel: &str,
-    (names, assets): (&Names, &Assets),
+    (names, assets, margin): (&Names, &Assets, &str),
     desk: &mut Desk<'_>,
 ) -> Result<(), DecodeError> {
     let rows = root.field("data")?;
@@ -40,7 +40,7 @@ pub(super) fn decode(
         let outcome = match channel {
             "orders" => on_order(&OrderFields::of(row), names, desk),
             "account" => account::balances(row, names, assets, &mut desk.sink),
-            "positions" => account::position(row, names, &mut desk.sink),
+            "positions" => account::position(row, (names, margin), &mut desk.sink),
             _ => Err(DecodeError::UnknownKind),
         };
         result = result.and(outcome);

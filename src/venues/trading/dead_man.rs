@@ -19,6 +19,8 @@ pub(super) struct DeadMan {
     window_s: Option<u32>,
     /// When the window is to be set.
     due: Option<Nanos>,
+    /// The subscription is sent and not answered.
+    asked: bool,
     /// The last thing told, so that a refresh is not told again.
     armed: bool,
 }
@@ -35,7 +37,12 @@ impl DeadMan {
     /// The private socket is gone: what was subscribed on it is too.
     pub(super) fn on_close(&mut self) {
         self.due = None;
-        self.armed = false;
+        (self.asked, self.armed) = (false, false);
+    }
+
+    /// Whether the next answer to a subscription is that of the switch.
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.asked
     }
 
     /// The private socket is logged in and subscribed to everything else. One that counts down by
@@ -47,7 +54,8 @@ impl DeadMan {
         match subscription {
             // Without room the switch is not armed for this socket; the next one tries again.
             Some(subscribe) => {
-                let _ = out.frame(Channel::Private, |frame| frame.extend_from_slice(subscribe));
+                self.asked =
+                    out.frame(Channel::Private, |frame| frame.extend_from_slice(subscribe)).is_ok();
             }
             None => self.due = self.due.or(Some(Nanos(0))),
         }
@@ -57,6 +65,7 @@ impl DeadMan {
 impl<W: TradingWire> Core<W> {
     /// Reply to the subscription.
     pub(super) fn on_dead_man_subscribed(&mut self, code: i32, now: Nanos, events: &mut Events) {
+        self.dead_man.asked = false;
         if code == 0 {
             self.dead_man.due = Some(now);
         } else {
@@ -72,6 +81,11 @@ impl<W: TradingWire> Core<W> {
         let habits = &W::HABITS.dead_man;
         let bound = habits.by_socket && self.private.login != Login::Ready;
         if due > now || bound {
+            return;
+        }
+        let after = self.clock.after_block(now);
+        if after > now {
+            self.dead_man.due = Some(after);
             return;
         }
         // Until the reply; one that does not come counts as lost and is told so.

@@ -149,6 +149,11 @@ impl<W: TradingWire> Core<W> {
         if !due || !self.rest_open || !self.clock.is_known() {
             return;
         }
+        let after = self.clock.after_block(now);
+        if after > now {
+            self.lessons.due = Some(after);
+            return;
+        }
         if self.lessons.at == self.lessons.count {
             let Some(watched) = self.lessons.watched else { return };
             self.lessons.start(watched, now);

@@ -212,7 +212,7 @@ impl<W: TradingWire> Core<W> {
                 Ok(())
             }
             Message::Subscribed(code) => {
-                self.on_subscribed(channel, code, out, events);
+                self.on_subscribed(channel, code, now, out, events);
                 Ok(())
             }
             Message::DeadMan(code) => {

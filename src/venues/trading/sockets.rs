@@ -226,9 +226,17 @@ impl<W: TradingWire> Core<W> {
         &mut self,
         channel: Channel,
         code: i32,
+        now: Nanos,
         out: &mut Outbox,
         events: &mut Events,
     ) {
+        // Some venues do not say in an answer what was asked: nothing else is asked for then.
+        if channel == Channel::Private
+            && self.private.login == Login::Ready
+            && self.dead_man.awaits_answer()
+        {
+            return self.on_dead_man_subscribed(code, now, events);
+        }
         if code != 0 {
             // The deadline of the subscription stays: then the private socket is opened anew.
             self.notice(events, VenueNotice::RequestFailed(code));

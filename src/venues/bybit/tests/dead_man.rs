@@ -85,6 +85,23 @@ fn an_account_that_may_not_have_it_gets_its_orders_all_the_same() {
     assert!(!bench.sent().iter().any(|sent| sent.contains("disconnected-cancel-all")));
 }
 
+/// The venue's own examples of the private socket's answers say nothing of the request.
+#[test]
+fn an_answer_that_does_not_say_what_was_asked_arms_it_too() {
+    let plain = |text: &str| text.replace(r#","req_id":"dcp""#, "");
+    let mut bench = bench();
+    bench.frame(Channel::Private, "ws_subscribe_private_ok").unwrap();
+    bench.sent();
+    bench.text(Channel::Private, &plain(TAKEN)).unwrap();
+    bench.pass(0);
+    assert!(bench.sent_one().contains("POST /v5/order/disconnected-cancel-all\n"));
+    let mut bench = self::bench();
+    bench.frame(Channel::Private, "ws_subscribe_private_ok").unwrap();
+    bench.take();
+    bench.text(Channel::Private, &plain(REFUSED)).unwrap();
+    assert_eq!(bench.notices(), [VenueNotice::DeadManFailed(10001)]);
+}
+
 #[test]
 fn a_new_socket_arms_it_anew() {
     let mut bench = bench();

@@ -210,6 +210,39 @@ fn the_documented_refusal_of_a_margin_mode_is_one() {
     assert!(notices.ends_with(&[VenueNotice::RequestFailed(3_400_045), UNFIT]), "{notices:?}");
 }
 
+/// Portfolio margin states no leverage, and takes none.
+#[test]
+fn leverage_of_a_portfolio_is_refused_with_a_reason() {
+    let mut account = Account::new();
+    account.mode = "PORTFOLIO_MARGIN".to_owned();
+    account.leverages.iter_mut().for_each(|row| row.1.clear());
+    let mut bench = opened(wanted(Some(5), None));
+    let (lines, notices) = drive(&mut bench, |target, body| account.answer(target, body));
+    assert_eq!(lines.last().unwrap(), &asks("BTCUSDT"));
+    assert_eq!(notices.last(), Some(&UNFIT));
+    bench.pass(59_000);
+    assert!(bench.sent().iter().all(|line| line.contains("/v5/market/time")), "once a minute");
+}
+
+#[test]
+fn what_silences_us_silences_the_questions_too() {
+    let mut account = Account::new();
+    let mut bench = opened(wanted(Some(5), None));
+    let sent = bench.sent().remove(0);
+    let id = sent.split(' ').next().unwrap().parse().unwrap();
+    let _ = bench.reply(id, 403, "HTTP/1.1 403 X\r\n", "access too frequent");
+    // A gateway closes the connection, too.
+    bench.close(Channel::Rest);
+    bench.open(Channel::Rest);
+    for _ in 0..599 {
+        bench.pass(1_000);
+        assert_eq!(bench.sent(), Vec::<String>::new());
+    }
+    bench.pass(2_000);
+    let (lines, _) = drive(&mut bench, |target, body| account.answer(target, body));
+    assert!(lines[0].starts_with(INFO), "{lines:?}");
+}
+
 #[test]
 fn what_passes_is_no_flaw() {
     for code in [10_006, 10_016, 10_002] {

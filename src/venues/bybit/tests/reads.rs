@@ -332,6 +332,8 @@ fn cancel_all_is_done_or_failed() {
     let done = fixture("rest_cancel_all_ok");
     assert_eq!(cancel_all(Some((200, &done))), VenueNotice::CancelAllDone(BTC));
     let failed = |code| VenueNotice::CancelAllFailed(BTC, code);
+    let undone = done.replace("\"success\":\"1\"", "\"success\":\"0\"");
+    assert_eq!(cancel_all(Some((200, &undone))), failed(0), "taken, and not done");
     assert_eq!(cancel_all(None), failed(0));
     assert_eq!(cancel_all(Some((500, ""))), failed(-500));
     assert_eq!(cancel_all(Some((200, "{"))), failed(0));

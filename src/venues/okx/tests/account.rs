@@ -52,7 +52,7 @@ fn balances_are_followed_by_positions() {
     bench.submit(CommandKind::Balances).unwrap();
     bench.answer(&fixture("rest_account_balance")).unwrap();
     bench.take();
-    bench.answer(&long.replace("\"long\"", "\"net\"")).unwrap();
+    bench.answer(&long.replace("\"long\"", "\"net\"").replace("isolated", "cross")).unwrap();
     let events = bench.take();
     let [Event::Position(position), Event::Notice(VenueNotice::BalancesEnd)] = events[..] else {
         panic!("{events:?}")
@@ -117,7 +117,14 @@ fn funding_is_read_from_the_bills() {
     let asset = instruments().assets.find("USDT").unwrap();
     let paid = |instrument, text, id, ms: u64| {
         let event_ns = Nanos(ms * MS);
-        Event::FundingPaid(FundingPayment { instrument, asset, amount: amount(text), id, event_ns })
+        Event::FundingPaid(FundingPayment {
+            instrument,
+            asset,
+            amount: amount(text),
+            id,
+            settles: false,
+            event_ns,
+        })
     };
     assert_eq!(
         bench.take(),

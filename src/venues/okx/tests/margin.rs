@@ -37,7 +37,7 @@ fn states(coin: &str, lever: &str, mode: &str) -> String {
 /// Everything but what positions stand on is learnt.
 fn learnt(setup: VenueSetup) -> Bench {
     let mut bench = Bench::over((ROW.trading)(setup).unwrap());
-    bench.learn();
+    bench.learn_rules();
     bench.take();
     bench
 }
@@ -102,9 +102,7 @@ fn orders_of_swaps_stand_on_the_margin_that_is_configured() {
         let mut setup = wanted(None, mode);
         setup.orders_over_rest = true;
         let mut bench = learnt(setup);
-        if mode.is_some() {
-            step(&mut bench, POSITIONS, NONE);
-        }
+        step(&mut bench, POSITIONS, NONE);
         for (instrument, pays) in [(SWAP, swap), (BTC, "\"cash\"")] {
             bench.submit(order(instrument)).unwrap();
             let sent = bench.sent();
@@ -181,6 +179,10 @@ fn a_change_that_changes_nothing_is_a_flaw() {
 #[test]
 fn a_position_on_the_other_margin_must_be_gone_first() {
     let held = fixture("rest_positions_swap");
+    // Orders say "cross" where nothing is configured too.
+    let mut unsaid = learnt(wanted(None, None));
+    step(&mut unsaid, POSITIONS, &held);
+    assert_eq!(unsaid.notices(), [UNFIT]);
     let mut bench = learnt(wanted(None, Some(MarginMode::Cross)));
     step(&mut bench, POSITIONS, &held);
     assert_eq!(bench.notices(), [UNFIT], "isolated");
@@ -192,6 +194,28 @@ fn a_position_on_the_other_margin_must_be_gone_first() {
     let mut bench = learnt(wanted(None, Some(MarginMode::Isolated)));
     step(&mut bench, POSITIONS, &held);
     assert_eq!(bench.notices(), [READY]);
+}
+
+/// A position that is closed, or a place for one, on the other margin is none of ours; one that is
+/// held would be taken for ours.
+#[test]
+fn rows_on_the_other_margin_are_not_ours() {
+    let row = |mode: &str, pos: &str| {
+        fixture("ws_positions")
+            .replace("ETH-USD-210430", "BTC-USDT-SWAP")
+            .replace("\"posSide\": \"long\"", "\"posSide\": \"net\"")
+            .replace("isolated", mode)
+            .replace("\"pos\": \"1\"", &format!("\"pos\": \"{pos}\""))
+    };
+    let mut bench = learnt(wanted(None, None));
+    bench.answer(NONE).unwrap();
+    bench.take();
+    bench.text(Channel::Private, &row("isolated", "0")).unwrap();
+    assert_eq!(bench.take(), []);
+    let error = Err(DecodeError::Invalid("mgnMode"));
+    assert_eq!(bench.text(Channel::Private, &row("isolated", "0.5")), error);
+    bench.text(Channel::Private, &row("cross", "0.5")).unwrap();
+    assert!(matches!(bench.take()[..], [Event::Position(_)]));
 }
 
 #[test]

@@ -47,6 +47,8 @@ fn ack(name: &str, id: u64) -> String {
     reply.replacen(number, &id.to_string(), 1)
 }
 
+const NOTHING: &str = r#"{"code":"0","msg":"","data":[]}"#;
+
 #[test]
 fn what_must_be_known_is_asked_for_before_anything_is_ready() {
     let mut bench = Bench::over((ROW.trading)(setup()).unwrap());
@@ -62,6 +64,7 @@ fn what_must_be_known_is_asked_for_before_anything_is_ready() {
         ("GET /api/v5/account/config", net),
         ("GET /api/v5/public/instruments?instType=SPOT", fixture("rest_instruments_spot")),
         ("GET /api/v5/public/instruments?instType=SWAP", swaps()),
+        ("GET /api/v5/account/positions?instType=SWAP", NOTHING.to_owned()),
     ] {
         assert_eq!(bench.submit(CommandKind::New(order(BTC))), Err(EncodeError::NotReady));
         assert_eq!(bench.take(), [], "not ready before {path}");
@@ -351,6 +354,7 @@ fn an_unknown_instrument_makes_us_ask_for_its_number_again() {
     bench.answer(&net).unwrap();
     bench.answer(&fixture("rest_instruments_spot")).unwrap();
     bench.answer(&swaps().replace("10459", "20777")).unwrap();
+    bench.answer(NOTHING).unwrap();
     bench.take();
     bench.submit(CommandKind::New(order(SWAP))).unwrap();
     let (_, _, args) = request(&mut bench, "order");

@@ -289,6 +289,8 @@ fn positions_are_net_and_in_base_units() {
     let frame = fixture("ws_positions")
         .replace("ETH-USD-210430", "BTC-USDT-SWAP")
         .replace("\"posSide\": \"long\"", "\"posSide\": \"net\"")
+        .replace("isolated", "cross")
+        .replace("\"imr\": \"\"", "\"imr\": \"0.00039\"")
         .replace("\"pos\": \"1\"", "\"pos\": \"-1.5\"");
     bench.text(Channel::Private, &frame).unwrap();
     let position = PositionReport {
@@ -296,16 +298,17 @@ fn positions_are_net_and_in_base_units() {
         qty: amount("-0.015"),
         entry: amount("2566.31"),
         liquidation: amount("2352.8496681818233"),
-        margin: amount("0.0003896645377994"),
+        margin: amount("0.00039"),
         unrealised: amount("-0.0000009932766034"),
         leverage: amount("10"),
-        mode: MarginMode::Isolated,
+        mode: MarginMode::Cross,
         event_ns: Nanos(1_619_507_761_462 * MS),
     };
     assert_eq!(bench.take(), [Event::Position(position)]);
     for (from, to, error) in [
         ("\"posSide\": \"net\"", "\"posSide\": \"long\"", DecodeError::Invalid("posSide")),
-        ("isolated", "cash", DecodeError::Invalid("mgnMode")),
+        ("cross", "cash", DecodeError::Invalid("mgnMode")),
+        ("cross", "isolated", DecodeError::Invalid("mgnMode")),
         ("\"pos\": \"-1.5\"", "\"pos\": \"\"", DecodeError::Missing("pos")),
         ("\"pos\": \"-1.5\"", "\"pos\": \"0.00000000000000001\"", DecodeError::Invalid("pos")),
     ] {
