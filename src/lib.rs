@@ -54,6 +54,7 @@ pub mod net;
 pub mod oms;
 pub mod pipe;
 pub mod portfolio;
+pub mod rehearsal;
 pub mod shm;
 pub mod sim;
 pub mod strategy;

@@ -4,7 +4,9 @@
 use crate::config::{Config, ConfigError, InstrumentConfig};
 use crate::net;
 use crate::types::{InstrumentKind, InstrumentTable, VenueId};
-use crate::venues::{self, Endpoints, InstrumentName, InstrumentSpec, VENUES, Wanted};
+use crate::venues::{
+    self, Endpoints, InstrumentName, InstrumentSpec, PlainRequest, VENUES, Wanted,
+};
 use rustls::ClientConfig;
 use std::fmt;
 use std::sync::Arc;
@@ -35,15 +37,36 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Most pages of one list: a bound, not a limit anyone should meet.
 const PAGES_MAX: usize = 64;
 
+/// Asks a venue: status and body of the answer, or why there is none.
+pub type Fetch<'a> =
+    dyn FnMut(VenueId, &Endpoints, &PlainRequest) -> Result<(u16, Vec<u8>), String> + 'a;
+
+/// Asks over a connection of its own.
+fn over(tls: &Arc<ClientConfig>) -> Box<Fetch<'_>> {
+    Box::new(move |_, endpoints, request| {
+        let url = format!("{}{}", endpoints.rest, request.path);
+        net::blocking::fetch(tls.clone(), &url, request.body.as_deref(), TIMEOUT)
+    })
+}
+
 /// Loads every configured instrument, numbered in the order of the configuration.
 pub fn load(
     config: &Config,
     endpoints: &[(VenueId, Endpoints)],
     tls: &Arc<ClientConfig>,
 ) -> Result<InstrumentTable, LoadError> {
+    load_with(config, endpoints, &mut over(tls))
+}
+
+/// The same by another way of asking.
+pub fn load_with(
+    config: &Config,
+    endpoints: &[(VenueId, Endpoints)],
+    fetch: &mut Fetch<'_>,
+) -> Result<InstrumentTable, LoadError> {
     let mut listed: Vec<(VenueId, Vec<InstrumentSpec>)> = Vec::new();
     for listing in listings(config, endpoints) {
-        listed.push((listing.venue, list(&listing, tls)?));
+        listed.push((listing.venue, list_by(&listing, fetch)?));
     }
     let mut wanted = Vec::new();
     for instrument in &config.instruments {
@@ -111,13 +134,17 @@ pub(super) fn list(
     listing: &Listing,
     tls: &Arc<ClientConfig>,
 ) -> Result<Vec<InstrumentSpec>, LoadError> {
+    list_by(listing, &mut over(tls))
+}
+
+fn list_by(listing: &Listing, fetch: &mut Fetch<'_>) -> Result<Vec<InstrumentSpec>, LoadError> {
     let all: Vec<&str> = listing.symbols.iter().map(String::as_str).collect();
-    if let Some(specs) = request(listing, &all, tls)? {
+    if let Some(specs) = request(listing, &all, fetch)? {
         return Ok(specs);
     }
     let mut specs = Vec::new();
     for symbol in all {
-        specs.extend(request(listing, &[symbol], tls)?.unwrap_or_default());
+        specs.extend(request(listing, &[symbol], fetch)?.unwrap_or_default());
     }
     Ok(specs)
 }
@@ -132,7 +159,7 @@ pub fn list_all(
     for &kind in VENUES[usize::from(venue.0)].kinds {
         let (endpoints, symbols) = (endpoints.clone(), Vec::new());
         let listing = Listing { venue, kind, endpoints, symbols };
-        let specs = request(&listing, &[], tls)?;
+        let specs = request(&listing, &[], &mut over(tls))?;
         all.extend(specs.ok_or_else(|| {
             let name = VENUES[usize::from(venue.0)].name;
             LoadError::Venue(format!("{name} does not list its instruments"))
@@ -145,7 +172,7 @@ pub fn list_all(
 fn request(
     Listing { venue, kind, endpoints, .. }: &Listing,
     symbols: &[&str],
-    tls: &Arc<ClientConfig>,
+    fetch: &mut Fetch<'_>,
 ) -> Result<Option<Vec<InstrumentSpec>>, LoadError> {
     let kind = *kind;
     let row = &VENUES[usize::from(venue.0)];
@@ -153,10 +180,7 @@ fn request(
     let mut specs = Vec::new();
     let mut request = (row.instruments_request)(kind, symbols);
     for _ in 0..PAGES_MAX {
-        let url = format!("{}{}", endpoints.rest, request.path);
-        let body = request.body.as_deref();
-        let (status, mut body) =
-            net::blocking::fetch(tls.clone(), &url, body, TIMEOUT).map_err(failed)?;
+        let (status, mut body) = fetch(*venue, endpoints, &request).map_err(failed)?;
         match status {
             200 => {}
             400 | 404 => return Ok(None),

@@ -47,7 +47,7 @@ pub use executor::{Executor, ExecutorParts};
 pub use feed::{Feed, FeedBook, FeedParts};
 pub use journal::{JournalRecorder, Restored, restore};
 pub use latency::{FeedLatency, OrderLatency, measure_costs};
-pub use load::{LoadError, list_all, load};
+pub use load::{Fetch, LoadError, list_all, load, load_with};
 pub use oms::{OmsAgent, OmsParts};
 pub use operator::{
     Ask, AskKind, ClosingRow, OperatorDesk, OrderBoard, OrderRow, Settled, Tell, TellPart,

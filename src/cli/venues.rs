@@ -3,15 +3,13 @@
 use super::Failure;
 use super::ledger::differences;
 use crate::agents::{self, FinalState, LoadError};
-use crate::config::{Config, FaultConfig, Mode, SimConfig, VenueConfig};
+use crate::config::{Config, FaultConfig, Mode, VenueConfig};
 use crate::net;
 use crate::net::tls::ExtraCa;
-use crate::sim::{
-    CONTRACT, Dislocations, EmbeddedOptions, Fault, FlowOptions, Server, SimAccount, SimHandle,
-    Wire, embedded,
-};
+use crate::rehearsal::{credentials_of, embedded_options, embedded_wires};
+use crate::sim::{CONTRACT, Fault, Server, SimAccount, SimHandle, embedded};
 use crate::types::{InstrumentKind, InstrumentTable, VenueId};
-use crate::venues::{Credentials, Endpoints, Secret, VENUES};
+use crate::venues::{Credentials, Endpoints, VENUES};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,15 +35,8 @@ fn name(venue: VenueId) -> &'static str {
 impl Simulated {
     /// Starts one simulated venue for each configured one.
     pub fn start(config: &Config) -> Result<Self, Failure> {
-        let options = options(&config.sim);
-        let mut wires = Vec::new();
-        for venue in &config.venues {
-            let name = name(venue.venue);
-            let wire = wire(name).ok_or_else(|| {
-                Failure::config(format!("there is no simulated venue \"{name}\""))
-            })?;
-            wires.push(wire);
-        }
+        let options = embedded_options(&config.sim);
+        let wires = embedded_wires(config).map_err(Failure::config)?;
         let failed = |error: crate::sim::SimError| Failure::new(format!("simulator: {error}"));
         let embedded = embedded(&options, wires).map_err(failed)?;
         let accounts = embedded.accounts;
@@ -56,38 +47,6 @@ impl Simulated {
     /// The account that the engine trades with: the first of its venue.
     pub fn account(&self, venue: &str) -> Option<&SimAccount> {
         self.accounts.iter().find(|account| account.venue == venue)
-    }
-}
-
-fn wire(name: &str) -> Option<Box<dyn Wire>> {
-    crate::sim::venues::wire(name)
-}
-
-fn options(config: &SimConfig) -> EmbeddedOptions {
-    let [edge_min_bp, edge_max_bp] = config.spread_bps;
-    let [last_min_ms, last_max_ms] = config.spread_ms;
-    let flow = FlowOptions {
-        seed: config.seed,
-        dislocations: Dislocations {
-            per_second: config.spreads_per_second,
-            edge_min_bp,
-            edge_max_bp,
-            last_min_ms,
-            last_max_ms,
-        },
-        captures: config.capture.iter().cloned().collect(),
-        capture_venue: config.capture_venue.map_or(String::new(), |venue| name(venue).to_owned()),
-        lag_ms: config.lag_ms,
-        speed: if config.speed == 0.0 { f64::INFINITY } else { config.speed },
-        ..FlowOptions::default()
-    };
-    EmbeddedOptions {
-        flow,
-        maker_fee: config.maker_fee,
-        taker_fee: config.taker_fee,
-        deposits: config.balances.clone(),
-        funding_interval_ms: config.funding_every_s.map(|seconds| seconds * 1_000),
-        ..EmbeddedOptions::default()
     }
 }
 
@@ -234,10 +193,7 @@ fn simulated(sim: &Simulated, name: &str) -> Result<(Endpoints, Credentials), Fa
         trade: urls.trade.clone(),
         private: urls.private.clone(),
     };
-    let secret = |text: &String| Secret::new(text.clone());
-    let passphrase = Some(&account.passphrase).filter(|text| !text.is_empty()).map(secret);
-    let credentials = Credentials::new(account.key.clone(), secret(&account.secret));
-    Ok((endpoints, Credentials { passphrase, ..credentials }))
+    Ok((endpoints, credentials_of(account)))
 }
 
 /// A real venue's own addresses.

@@ -4,7 +4,7 @@
 use super::connection::Line;
 use super::handle::{SimError, SimOptions, SimUrls};
 use super::host::Host;
-use super::{Exchange, Fault, SimCounters};
+use super::{Exchange, Fault, HttpReply, HttpRequest, SimCounters, WireOut};
 use crate::pipe::Network;
 use crate::types::Nanos;
 
@@ -81,6 +81,13 @@ impl InMemory {
     #[must_use]
     pub fn exchange(&self, venue: usize) -> &Exchange {
         &self.host.venues[venue].exchange
+    }
+
+    /// Asks a venue for something that changes nothing there, past the network.
+    pub fn ask(&mut self, venue: usize, request: &HttpRequest) -> HttpReply {
+        let now_ms = self.start.0 / 1_000_000;
+        let venue = &mut self.host.venues[venue];
+        venue.wire.on_http(request, &mut venue.exchange, now_ms, &mut WireOut::new())
     }
 
     /// What the connections of a venue have seen.

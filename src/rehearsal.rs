@@ -1,0 +1,412 @@
+//! The whole engine against the embedded venues in one thread and virtual time: a minute of trading
+//! takes a second or two, and the same seed gives the same decisions.
+//!
+//! The agents are those of `stoop run`, polled here, over a network in memory: nothing is left out but
+//! TLS, sockets and threads. For tests of strategies, and for whoever wants to try a parameter.
+//!
+//! ```no_run
+//! use stoop::config::Config;
+//! use stoop::rehearsal::{Rehearsal, rehearse};
+//!
+//! let config = Config::embedded().unwrap();
+//! let run = rehearse(&config, Vec::new(), &Rehearsal::default()).unwrap();
+//! assert!(run.last.counters.fills > 0);
+//! assert_eq!(run.differences, [""; 0], "engine and venues agree to the last digit");
+//! ```
+
+#![forbid(unsafe_code)]
+
+use crate::agents::log::{self, LogLine};
+use crate::agents::{
+    self, Agent, Assembly, EngineSetup, FinalState, LoadError, Phase, Sizes, load_with,
+};
+use crate::book::{BookOptions, LadderOptions};
+use crate::cli::ledger::differences;
+use crate::clock::Clock;
+use crate::config::{Config, JournalSync, Mode, SimConfig};
+use crate::journal::{MemoryFolder, Place, Reader};
+use crate::net::tls::client_config;
+use crate::oms::Record;
+use crate::pipe::{Latency, Network};
+use crate::sim::{
+    AccountId, Dislocations, EmbeddedOptions, FlowOptions, HttpRequest, InMemory, SimAccount, Wire,
+    embedded, venues::wire,
+};
+use crate::strategy::Strategy;
+use crate::types::{InstrumentTable, Nanos, VenueId};
+use crate::venues::{Credentials, Endpoints, PlainRequest, Secret, VENUES};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Rounds in which agents may go on working without time passing.
+const ROUNDS_MAX: usize = 64;
+/// Virtual time that stopping may take.
+const STOPPING_NS: u64 = 60_000_000_000;
+/// How often the venues look for what is due by time.
+const TIMER_NS: u64 = 20_000_000;
+/// Log lines that are kept.
+const LINES_MAX: usize = 65_536;
+/// The first port of the network in memory.
+const PORT: u16 = 1_001;
+
+/// How a rehearsal goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rehearsal {
+    /// Virtual time of trading, nanoseconds.
+    pub trading_ns: u64,
+    /// When it begins, by its own clock.
+    pub start: Nanos,
+    /// To and from each venue.
+    pub latency: Latency,
+    /// The agents are polled when something arrives, and at least so often.
+    pub poll_ns: u64,
+}
+
+impl Default for Rehearsal {
+    /// A minute, half a millisecond from each venue.
+    fn default() -> Self {
+        Self {
+            trading_ns: 60_000_000_000,
+            start: Nanos(1_767_225_600_000_000_000),
+            latency: Latency {
+                min_ns: 400_000,
+                max_ns: 600_000,
+                jitter_ns: 100_000,
+                ..Latency::default()
+            },
+            poll_ns: 1_000_000,
+        }
+    }
+}
+
+/// What a rehearsal has come to.
+#[derive(Debug)]
+pub struct Rehearsed {
+    /// What the order manager knew at the end: counters, positions, profit.
+    pub last: FinalState,
+    /// The instruments, by the numbers that `last` uses.
+    pub instruments: Arc<InstrumentTable>,
+    /// Where engine and venues disagree: nowhere, or there is a fault in the engine.
+    pub differences: Vec<String>,
+    /// SHA-256 over every decision with its time: signals, refusals, orders, changes, cancels.
+    pub decisions: [u8; 32],
+    /// What the engine said.
+    pub lines: Vec<LogLine>,
+}
+
+/// Runs the configured and these strategies, by name, against the embedded venues of the configuration.
+pub fn rehearse(
+    config: &Config,
+    strategies: Vec<(String, Box<dyn Strategy>)>,
+    options: &Rehearsal,
+) -> Result<Rehearsed, String> {
+    let mut stage = Stage::new(config, options)?;
+    stage.start(config, strategies)?;
+    stage.run_until(stage.now.plus(options.trading_ns));
+    stage.end()
+}
+
+/// How the embedded venues are to be, as configured.
+#[must_use]
+pub fn embedded_options(config: &SimConfig) -> EmbeddedOptions {
+    let [edge_min_bp, edge_max_bp] = config.spread_bps;
+    let [last_min_ms, last_max_ms] = config.spread_ms;
+    let venue_name = |venue: VenueId| VENUES[usize::from(venue.0)].name.to_owned();
+    let flow = FlowOptions {
+        seed: config.seed,
+        dislocations: Dislocations {
+            per_second: config.spreads_per_second,
+            edge_min_bp,
+            edge_max_bp,
+            last_min_ms,
+            last_max_ms,
+        },
+        captures: config.capture.iter().cloned().collect(),
+        capture_venue: config.capture_venue.map_or(String::new(), venue_name),
+        lag_ms: config.lag_ms,
+        speed: if config.speed == 0.0 { f64::INFINITY } else { config.speed },
+        ..FlowOptions::default()
+    };
+    EmbeddedOptions {
+        flow,
+        maker_fee: config.maker_fee,
+        taker_fee: config.taker_fee,
+        deposits: config.balances.clone(),
+        funding_interval_ms: config.funding_every_s.map(|seconds| seconds * 1_000),
+        ..EmbeddedOptions::default()
+    }
+}
+
+/// The simulated venue of each configured one; the error names the one that there is none of.
+pub fn embedded_wires(config: &Config) -> Result<Vec<Box<dyn Wire>>, String> {
+    let of = |venue: VenueId| {
+        let name = VENUES[usize::from(venue.0)].name;
+        wire(name).ok_or_else(|| format!("there is no simulated venue \"{name}\""))
+    };
+    config.venues.iter().map(|venue| of(venue.venue)).collect()
+}
+
+/// What an account signs with.
+#[must_use]
+pub fn credentials_of(account: &SimAccount) -> Credentials {
+    let secret = |text: &String| Secret::new(text.clone());
+    let passphrase = Some(&account.passphrase).filter(|text| !text.is_empty()).map(secret);
+    let credentials = Credentials::new(account.key.clone(), secret(&account.secret));
+    Credentials { passphrase, ..credentials }
+}
+
+/// Venues, network, time and engine.
+struct Stage {
+    now: Nanos,
+    clock: Clock,
+    network: Network,
+    sim: InMemory,
+    accounts: Vec<SimAccount>,
+    /// By place in the configuration, which is the place among the simulated ones.
+    venues: Vec<VenueId>,
+    instruments: Arc<InstrumentTable>,
+    journal: MemoryFolder,
+    engine: Option<Assembly>,
+    lines: std::sync::mpsc::Receiver<LogLine>,
+    log: log::Log,
+    poll_ns: u64,
+    poll_at: Nanos,
+}
+
+impl Stage {
+    fn new(config: &Config, options: &Rehearsal) -> Result<Self, String> {
+        if config.mode != Mode::Sim {
+            return Err("a rehearsal is only with mode = \"sim\"".to_owned());
+        }
+        let now = options.start;
+        let network = Network::new(config.sim.seed, now);
+        let mut embedding = embedded_options(&config.sim);
+        let mut ports = BTreeMap::new();
+        for (slot, venue) in config.venues.iter().enumerate() {
+            let port = PORT + slot as u16;
+            network.listen(port, options.latency);
+            ports.insert(VENUES[usize::from(venue.venue.0)].name.to_owned(), port);
+        }
+        embedding.ports = ports;
+        let failed = |error: crate::sim::SimError| format!("simulator: {error}");
+        let made = embedded(&embedding, embedded_wires(config)?).map_err(failed)?;
+        let mut sim = InMemory::start(made.options, network.clone(), now).map_err(failed)?;
+        sim.set_timer(TIMER_NS);
+        let venues: Vec<VenueId> = config.venues.iter().map(|venue| venue.venue).collect();
+        let instruments = Arc::new(instruments(config, &venues, &mut sim)?);
+        agents::check(config, &instruments)?;
+        let (log, lines, _) = log::channel(LINES_MAX);
+        Ok(Self {
+            now,
+            clock: Clock::manual(now),
+            network,
+            sim,
+            accounts: made.accounts,
+            venues,
+            instruments,
+            journal: MemoryFolder::new(),
+            engine: None,
+            lines,
+            log,
+            poll_ns: options.poll_ns.max(1),
+            poll_at: now,
+        })
+    }
+
+    fn start(
+        &mut self,
+        config: &Config,
+        strategies: Vec<(String, Box<dyn Strategy>)>,
+    ) -> Result<(), String> {
+        let mut config = config.clone();
+        config.journal.sync = JournalSync::Never;
+        let mut credentials = Vec::new();
+        for venue in &self.venues {
+            let name = VENUES[usize::from(venue.0)].name;
+            let account = self.accounts.iter().find(|account| account.venue == name);
+            let account = account.ok_or_else(|| format!("simulator: no account at {name}"))?;
+            credentials.push((*venue, credentials_of(account)));
+        }
+        let tls = client_config(&[]).map_err(|error| error.to_string())?;
+        let setup = EngineSetup {
+            config: &config,
+            endpoints: endpoints(&self.venues, &self.sim),
+            credentials,
+            instruments: self.instruments.clone(),
+            strategies,
+            tls,
+            journal: Some(Place::Memory(self.journal.clone())),
+            clock: self.clock.clone(),
+            log: self.log.clone(),
+        };
+        self.engine = Some(Assembly::in_memory(setup, self.network.clone(), &sizes())?);
+        Ok(())
+    }
+
+    fn run_until(&mut self, until: Nanos) {
+        while self.now < until {
+            self.step(until);
+        }
+    }
+
+    /// Everything that is due now, then on to the next thing that is, at most to `until`.
+    fn step(&mut self, until: Nanos) {
+        self.sim.turn(self.now);
+        self.poll();
+        let arrival = self.network.next_arrival().unwrap_or(Nanos(u64::MAX));
+        let next = arrival.min(self.sim.due(self.now)).min(self.poll_at).min(until);
+        let next = next.max(self.now.plus(1));
+        if next >= arrival {
+            self.poll_at = next;
+        }
+        self.now = next;
+        self.clock.set(next);
+        self.network.set_now(next);
+    }
+
+    /// Polls the agents until none has anything left to do.
+    fn poll(&mut self) {
+        if self.now < self.poll_at {
+            return;
+        }
+        self.poll_at = self.now.plus(self.poll_ns);
+        let now = self.now;
+        let Some(engine) = &mut self.engine else { return };
+        for _ in 0..ROUNDS_MAX {
+            let mut work = 0;
+            work += engine.feeds.iter_mut().map(|agent| agent.poll(now)).sum::<usize>();
+            work += engine.strategies.iter_mut().map(|agent| agent.poll(now)).sum::<usize>();
+            work += engine.oms.poll(now);
+            work += engine.executors.iter_mut().map(|agent| agent.poll(now)).sum::<usize>();
+            if work == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Cancels everything, hears the venues out, and compares.
+    fn end(mut self) -> Result<Rehearsed, String> {
+        let lifecycle = match &self.engine {
+            Some(engine) => engine.lifecycle.clone(),
+            None => return Err("it was not started".to_owned()),
+        };
+        lifecycle.advance(Phase::Stopping);
+        let until = self.now.plus(STOPPING_NS);
+        while lifecycle.phase() != Phase::Done && self.now < until {
+            self.step(until);
+        }
+        let engine = self.engine.take().ok_or("it was not started")?;
+        let last = engine.last.try_recv().map_err(|_| "the engine does not stop".to_owned())?;
+        drop(engine);
+        let mut ledgers = Vec::new();
+        for (slot, venue) in self.venues.iter().enumerate() {
+            ledgers.push((*venue, self.sim.exchange(slot).ledger(AccountId(0))));
+        }
+        let differences = differences(&self.instruments, &last, &ledgers);
+        let decisions = decisions(&Place::Memory(self.journal.after_crash()), &self.instruments)?;
+        let lines = self.lines.try_iter().collect();
+        Ok(Rehearsed { last, instruments: self.instruments, differences, decisions, lines })
+    }
+}
+
+/// Books need no room for years here.
+fn sizes() -> Sizes {
+    let ladder = LadderOptions { window_ticks: 16_384, ..LadderOptions::default() };
+    Sizes { books: BookOptions { ladder, ..BookOptions::default() }, ..Sizes::default() }
+}
+
+fn endpoints(venues: &[VenueId], sim: &InMemory) -> Vec<(VenueId, Endpoints)> {
+    let of = |(slot, venue): (usize, &VenueId)| {
+        let urls = sim.urls(slot).clone();
+        let (rest, public, trade, private) = (urls.rest, urls.public, urls.trade, urls.private);
+        (*venue, Endpoints { rest, public, trade, private })
+    };
+    venues.iter().enumerate().map(of).collect()
+}
+
+fn instruments(
+    config: &Config,
+    venues: &[VenueId],
+    sim: &mut InMemory,
+) -> Result<InstrumentTable, String> {
+    let endpoints = endpoints(venues, sim);
+    let mut fetch = |venue: VenueId, _: &Endpoints, asked: &PlainRequest| {
+        let slot = venues.iter().position(|known| *known == venue).ok_or("no such venue")?;
+        let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
+        let request = HttpRequest {
+            method: if asked.body.is_some() { "POST" } else { "GET" }.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            body: asked.body.clone().unwrap_or_default(),
+            ..HttpRequest::default()
+        };
+        let reply = sim.ask(slot, &request);
+        Ok((reply.status, reply.body.into_bytes()))
+    };
+    load_with(config, &endpoints, &mut fetch).map_err(|error| match error {
+        LoadError::Config(error) => error.to_string(),
+        LoadError::Venue(text) => text,
+    })
+}
+
+/// Hashes what was decided and when, as it stands in a journal.
+fn decisions(place: &Place, instruments: &InstrumentTable) -> Result<[u8; 32], String> {
+    let mut hash = Sha256::new();
+    for instrument in instruments.iter() {
+        hash.update(instrument.name.as_bytes());
+        hash.update([0]);
+    }
+    let mut reader = Reader::open(place, 0).map_err(|error| error.to_string())?;
+    while let Some(raw) = reader.next().map_err(|error| error.to_string())? {
+        let time = raw.time;
+        let record = Record::decode(raw.payload).map_err(|error| error.to_string())?;
+        if matches!(
+            record,
+            Record::Request(..)
+                | Record::Intent { .. }
+                | Record::Refusal { .. }
+                | Record::Command(..)
+        ) {
+            hash.update(time.0.to_le_bytes());
+            hash.update(raw.payload);
+        }
+    }
+    Ok(hash.finalize().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn short() -> Rehearsal {
+        Rehearsal { trading_ns: 10_000_000_000, ..Rehearsal::default() }
+    }
+
+    #[test]
+    fn the_default_configuration_trades_and_both_sides_agree() {
+        let config = Config::embedded().unwrap();
+        let run = rehearse(&config, Vec::new(), &short()).unwrap();
+        assert!(run.last.counters.fills > 0, "{:?}", run.lines);
+        assert_eq!(run.differences, [""; 0]);
+        assert_eq!(run.last.unconfirmed, [""; 0]);
+    }
+
+    #[test]
+    fn the_same_seed_decides_the_same_and_another_one_otherwise() {
+        let config = Config::embedded().unwrap();
+        let hash = |config: &Config| rehearse(config, Vec::new(), &short()).unwrap().decisions;
+        assert_eq!(hash(&config), hash(&config));
+        let mut other = config.clone();
+        other.sim.seed += 1;
+        assert_ne!(hash(&config), hash(&other));
+    }
+
+    #[test]
+    fn only_simulated_venues_are_rehearsed_with() {
+        let mut config = Config::embedded().unwrap();
+        config.mode = Mode::Testnet;
+        let error = rehearse(&config, Vec::new(), &short()).unwrap_err();
+        assert!(error.contains("mode = \"sim\""), "{error}");
+    }
+}
