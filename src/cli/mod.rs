@@ -11,6 +11,7 @@ mod instruments;
 mod journal;
 mod latency;
 pub mod ledger;
+mod new;
 mod operate;
 mod run;
 mod sim;
@@ -27,6 +28,8 @@ use std::process::ExitCode;
 pub const EXIT_OK: u8 = 0;
 /// Something failed that is none of the below.
 pub const EXIT_FAILURE: u8 = 1;
+/// It was typed wrongly.
+pub const EXIT_USAGE: u8 = 2;
 /// The configuration is wrong.
 pub const EXIT_CONFIG: u8 = 3;
 /// A venue could not be reached or refused us.
@@ -65,6 +68,9 @@ enum Command {
         #[command(flatten)]
         config: ConfigArgument,
     },
+    /// Make a project with a strategy of your own
+    #[command(after_help = "Try: stoop new falcon --template maker")]
+    New(new::Wanted),
     /// Check a configuration and say what is wrong with it, where
     Check {
         /// Print the result as JSON
@@ -268,6 +274,7 @@ pub fn main_with(strategies: Vec<(String, Box<dyn Strategy>)>) -> ExitCode {
         }
         Command::Journal { action } => journal::journal(&action, &own),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::New(wanted) => new::new(&wanted),
         command => other(command),
     };
     match result {

@@ -64,8 +64,8 @@ pub mod prelude {
     pub use super::{Context, EmitError, InstrumentRef, SignalBuilder, Strategy};
     pub use crate::shm::{RateUse, VenueHealth};
     pub use crate::types::{
-        BookState, BreachAction, Contract, InstrumentId, LegMode, Level, Nanos, Perpetual, Ppb,
-        Price, Qty, Rate, Rounding, Side, SignalId, StrategyReport, Trade,
+        Amount, BookState, BreachAction, Contract, InstrumentId, LegMode, Level, Nanos, Perpetual,
+        Ppb, Price, Qty, Rate, Rounding, Side, SignalId, StrategyReport, Trade,
     };
     pub use rust_decimal::Decimal;
 }

@@ -1,0 +1,314 @@
+//! `stoop new`: a small Cargo project with a strategy of one's own, a configuration, and a test that
+//! rehearses it. The templates are strategies that this repository compiles and tests.
+
+#![forbid(unsafe_code)]
+
+use super::{EXIT_OK, EXIT_USAGE, Failure};
+use crate::config::DEFAULT_TOML;
+use clap::ValueEnum;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// What the strategy begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Template {
+    /// Buys where an ask is below another venue's bid, and sells there
+    Spread,
+    /// Cash and carry: spot against a perpetual
+    Basis,
+    /// Quotes both sides of one book
+    Maker,
+}
+
+/// Language of the strategy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    /// Rust
+    Rust,
+}
+
+/// What the command line asked for.
+#[derive(clap::Args, Debug)]
+pub(super) struct Wanted {
+    /// Name of the project, its strategy and its folder: small letters, digits and dashes
+    name: String,
+    /// What the strategy begins with
+    #[arg(long, value_enum, default_value = "spread")]
+    template: Template,
+    /// Language of the strategy
+    #[arg(long, value_enum, default_value = "rust")]
+    lang: Language,
+    /// Folder of Stoop's own source, which the project depends on; where this program was built from
+    /// without it
+    #[arg(long, value_name = "FOLDER")]
+    library: Option<PathBuf>,
+}
+
+/// Longest name.
+const NAME_MAX: usize = 32;
+/// Names that Cargo or the engine has taken.
+const TAKEN: [&str; 6] = ["stoop", "test", "core", "std", "alloc", "self"];
+
+struct Kind {
+    source: &'static str,
+    /// Type of the strategy.
+    strategy: &'static str,
+    instruments: &'static [&'static str],
+    what: &'static str,
+}
+
+impl Template {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Spread => Kind {
+                source: include_str!("templates/spread.rs"),
+                strategy: "Spread",
+                instruments: &["BTC/USDT@binance", "BTC/USDT@bybit"],
+                what: "buys where an ask is below another venue's bid and sells there at the same moment",
+            },
+            Self::Basis => Kind {
+                source: include_str!("templates/basis.rs"),
+                strategy: "Carry",
+                instruments: &["BTC/USDT@binance", "BTC/USDT:USDT@okx"],
+                what: "buys spot and sells the perpetual while that is dearer, and leaves when it is not",
+            },
+            Self::Maker => Kind {
+                source: include_str!("templates/maker.rs"),
+                strategy: "Maker",
+                instruments: &["BTC/USDT@binance"],
+                what: "quotes both sides of one book a little away from its best prices",
+            },
+        }
+    }
+}
+
+/// Makes the project.
+pub(super) fn new(wanted: &Wanted) -> Result<u8, Failure> {
+    let usage = |message: String| Failure { code: EXIT_USAGE, message };
+    check_name(&wanted.name).map_err(usage)?;
+    let Language::Rust = wanted.lang;
+    let library = library(wanted.library.as_deref()).map_err(usage)?;
+    let folder = Path::new(&wanted.name);
+    let failed =
+        |path: &Path, error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
+    if let Err(error) = std::fs::create_dir(folder) {
+        let taken = error.kind() == std::io::ErrorKind::AlreadyExists;
+        return Err(match taken {
+            true => usage(format!("{}: there is something of that name already", folder.display())),
+            false => failed(folder, error),
+        });
+    }
+    for (name, text) in files(&wanted.name, wanted.template, &library) {
+        let path = folder.join(name);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(|error| failed(parent, error))?;
+        }
+        std::fs::write(&path, text).map_err(|error| failed(&path, error))?;
+    }
+    let name = &wanted.name;
+    let text = format!(
+        "{name}: src/lib.rs {}.\n\n  cd {name}\n  cargo run -- run --for 30s   # trades against \
+         embedded venues: no keys, no network\n  cargo test                   # rehearses a minute of it \
+         in virtual time\n\nThe first build takes a few minutes.\n",
+        wanted.template.kind().what
+    );
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    Ok(EXIT_OK)
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
+    if !begins || name.len() > NAME_MAX || !name.bytes().all(plain) || name.ends_with('-') {
+        return Err(format!(
+            "{name:?} is no name for a project: take at most {NAME_MAX} small letters, digits and dashes, \
+             a letter first"
+        ));
+    }
+    if TAKEN.contains(&name) {
+        return Err(format!("{name:?} is taken: take another name"));
+    }
+    Ok(())
+}
+
+/// Where the library's source is.
+fn library(given: Option<&Path>) -> Result<PathBuf, String> {
+    let built_from = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = given.unwrap_or(built_from);
+    if !folder.join("Cargo.toml").is_file() {
+        return Err(format!(
+            "{}: Stoop's source is not there: name its folder with --library",
+            folder.display()
+        ));
+    }
+    folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+/// Files of the project, by their place in it.
+fn files(name: &str, template: Template, library: &Path) -> Vec<(&'static str, String)> {
+    let kind = template.kind();
+    vec![
+        ("Cargo.toml", manifest(name, library)),
+        (".gitignore", "/target\n/journal\n/crash\n".to_owned()),
+        ("README.md", readme(name, &kind)),
+        ("engine.toml", configuration(name, &kind)),
+        ("src/lib.rs", library_file(&kind)),
+        ("src/main.rs", main_file(name)),
+        ("tests/rehearsal.rs", test_file(name)),
+    ]
+}
+
+/// Name of the crate in the code.
+fn identifier(name: &str) -> String {
+    name.replace('-', "_")
+}
+
+fn manifest(name: &str, library: &Path) -> String {
+    let library = library.to_string_lossy();
+    format!(
+        "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\npublish = false\n\n\
+         [dependencies]\nstoop = {{ path = {library:?} }}\n\n\
+         # Books and rings are slow without.\n[profile.dev]\nopt-level = 1\n\
+         debug = \"line-tables-only\"\n"
+    )
+}
+
+fn library_file(kind: &Kind) -> String {
+    let strategy = kind.strategy;
+    let source = kind.source;
+    format!(
+        "{source}\n/// The strategy, for the program and its tests.\n#[must_use]\n\
+         pub fn strategy() -> {strategy} {{\n    {strategy}::default()\n}}\n"
+    )
+}
+
+fn main_file(name: &str) -> String {
+    let krate = identifier(name);
+    format!(
+        "//! The whole engine with the strategy in it: every command of `stoop`.\n\n\
+         use std::process::ExitCode;\n\n\
+         fn main() -> ExitCode {{\n    \
+         stoop::cli::main_with(vec![(\"{name}\".to_owned(), Box::new({krate}::strategy()))])\n}}\n"
+    )
+}
+
+fn test_file(name: &str) -> String {
+    let krate = identifier(name);
+    format!(
+        "//! The strategy with the whole engine against the embedded venues, in virtual time.\n\n\
+         use stoop::config::Config;\n\
+         use stoop::rehearsal::{{Rehearsal, rehearse}};\n\n\
+         #[test]\n\
+         fn it_trades_and_the_venues_agree_with_us() {{\n    \
+         let config = Config::load_with(\"engine.toml\".as_ref(), &[\"{name}\"]).unwrap();\n    \
+         let own = vec![(\"{name}\".to_owned(), Box::new({krate}::strategy()) as _)];\n    \
+         let run = rehearse(&config, own, &Rehearsal::default()).unwrap();\n    \
+         assert!(run.last.counters.fills > 0, \"{{:#?}}\", run.lines);\n    \
+         assert_eq!(run.differences, [\"\"; 0]);\n    \
+         assert_eq!(run.last.unconfirmed, [\"\"; 0]);\n}}\n"
+    )
+}
+
+/// The default configuration without its strategies, over the instruments of the template.
+fn configuration(name: &str, kind: &Kind) -> String {
+    let names: Vec<String> = kind.instruments.iter().map(|name| format!("{name:?}")).collect();
+    let mut text = String::new();
+    let mut skipped = false;
+    for line in DEFAULT_TOML.lines() {
+        // Of the built-in strategies, which run beside one's own where they are configured.
+        skipped = match line {
+            _ if line.starts_with("[[strategy]]") => true,
+            _ if line.starts_with("# Limits that the order manager") => false,
+            _ => skipped,
+        };
+        if skipped {
+            continue;
+        }
+        let line = match line {
+            _ if line.starts_with("instruments = ") => {
+                format!("instruments = [{}]", names.join(", "))
+            }
+            _ if line.starts_with("watchlist = ") => "watchlist = []".to_owned(),
+            _ if line.starts_with("name = \"stoop\"") => {
+                line.replacen("\"stoop\"", &format!("{name:?}"), 1)
+            }
+            _ => line.to_owned(),
+        };
+        let _ = writeln!(text, "{line}");
+    }
+    text.replacen(
+        "# Stoop's configuration, and the default when no file is given.",
+        &format!("# The engine of {name}; its strategy is in src/lib.rs."),
+        1,
+    )
+}
+
+fn readme(name: &str, kind: &Kind) -> String {
+    let (what, strategy) = (kind.what, kind.strategy);
+    format!(
+        "# {name}\n\nA strategy for Stoop: `{strategy}` in `src/lib.rs` {what}.\n\n\
+         ```sh\n\
+         cargo run -- run --for 30s     # trades against embedded venues: no keys, no network\n\
+         cargo run -- check             # says what is wrong with engine.toml\n\
+         cargo test                     # rehearses a minute in virtual time, and compares with the venues\n\
+         ```\n\n\
+         While it runs, in another terminal: `cargo run -- status`, `latency`, `pause`, `flatten`,\n\
+         `stop`; `cargo run -- help` lists all. `engine.toml` says what is traded and within which limits.\n\n\
+         With `mode = \"testnet\"` and the venues' keys in the environment the same program trades there;\n\
+         real money needs `mode = \"live\"`, `armed = true` and `--live`.\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    const ALL: [Template; 3] = [Template::Spread, Template::Basis, Template::Maker];
+
+    #[test]
+    fn every_configuration_is_valid_and_holds_what_the_strategy_trades() {
+        for template in ALL {
+            let kind = template.kind();
+            let text = configuration("falcon", &kind);
+            let config = Config::parse_with("engine.toml", &text, &["falcon"]).unwrap();
+            let names: Vec<&str> = config.instruments.iter().map(|row| row.name.as_str()).collect();
+            assert_eq!(names, kind.instruments, "{template:?}");
+            assert_eq!((config.name.as_str(), config.strategies.len()), ("falcon", 0));
+            for name in kind.instruments {
+                assert!(kind.source.contains(name), "{template:?} does not trade {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn strategies_are_short() {
+        for template in ALL {
+            let lines = template.kind().source.lines().filter(|line| {
+                let line = line.trim();
+                !line.is_empty() && !line.starts_with("//")
+            });
+            assert!(lines.count() < 60, "{template:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_crates_and_strategies() {
+        for good in ["falcon", "my-first", "a1"] {
+            assert_eq!(check_name(good), Ok(()));
+        }
+        let long = "a".repeat(NAME_MAX + 1);
+        for bad in
+            ["", "Falcon", "1st", "a b", "../x", "x/", "-a", "a-", "ä", long.as_str(), "stoop"]
+        {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_library_that_is_not_there_is_named() {
+        let error = library(Some(Path::new("/nowhere"))).unwrap_err();
+        assert!(error.starts_with("/nowhere: ") && error.contains("--library"), "{error}");
+    }
+}
