@@ -46,6 +46,7 @@
 
 mod basis;
 mod context;
+pub mod indicators;
 mod pair;
 mod signal;
 mod spread_arb;
@@ -61,6 +62,10 @@ use crate::types::{InstrumentId, StrategyReport, Trade};
 
 /// Everything that a strategy's file needs.
 pub mod prelude {
+    pub use super::indicators::{
+        Atr, Bar, Bollinger, Ema, Macd, MacdPeriods, Rsi, Sma, Stochastic, StochasticPeriods,
+        Volatility,
+    };
     pub use super::{Context, EmitError, InstrumentRef, SignalBuilder, Strategy};
     pub use crate::shm::{RateUse, VenueHealth};
     pub use crate::types::{
