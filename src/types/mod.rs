@@ -8,6 +8,7 @@ mod account;
 mod event;
 mod execution;
 mod instrument;
+mod kline;
 mod limit;
 mod market;
 mod operator;
@@ -33,6 +34,7 @@ pub use instrument::{
     AssetId, AssetTable, Instrument, InstrumentId, InstrumentKind, InstrumentRules,
     InstrumentStatus, InstrumentTable, RuleViolation, VenueId,
 };
+pub use kline::{Interval, Kline};
 pub use limit::{CostTable, Costs, LIMITS_MAX, LimitSpec};
 pub use market::{
     BookState, DepthKind, DepthUpdate, Level, Perpetual, PerpetualUpdate, TopOfBook, Trade,
