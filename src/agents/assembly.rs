@@ -9,6 +9,7 @@ use super::control::SparePlan;
 use super::engine::EngineSetup;
 use super::executor::{Executor, ExecutorParts};
 use super::feed::{Feed, FeedBook, FeedParts};
+use super::history::HistoryPlan;
 use super::journal::{JournalRecorder, JournalSetup, start_after};
 use super::latency::{self, FeedLatency, OrderLatency};
 use super::log::Log;
@@ -29,6 +30,7 @@ use crate::shm::{
     HealthWriter, Market, MarketView, RegionOptions, Stage, StatusReader, StrategyFile,
     StrategyOptions,
 };
+use crate::strategy::klines::HistoryDesk;
 use crate::strategy::{Context, ContextParts, Strategy};
 use crate::sync::spsc;
 use crate::throttle::Throttle;
@@ -109,6 +111,8 @@ pub struct Assembly {
     pub executors: Vec<Executor>,
     /// The region.
     pub view: MarketView,
+    /// Who fetches klines that strategies ask for.
+    pub history: HistoryPlan,
     /// The engine's life.
     pub lifecycle: Lifecycle,
     /// Where the order manager's last word comes.
@@ -160,6 +164,7 @@ impl Assembly {
             executors: Vec::new(),
             spares: Vec::new(),
             ports: Vec::new(),
+            history: HistoryDesk::default(),
             channels: vec![Vec::new(); VENUES.len()],
         };
         for venue in &config.venues {
@@ -198,6 +203,8 @@ struct Builder<'a> {
     executors: Vec<Executor>,
     spares: Vec<SparePlan>,
     ports: Vec<VenuePort>,
+    /// Where strategies ask for klines.
+    history: HistoryDesk,
     /// By venue: what must be ready before orders may be sent there.
     channels: Vec<Vec<Channel>>,
 }
@@ -380,6 +387,7 @@ impl Builder<'_> {
             clock: self.setup.clock.clone(),
             strategy,
         });
+        let ctx = ctx.with_history(self.history.end());
         let name = format!("strategy:{name}");
         let agent = StrategyAgent::new(name, body, ctx, self.lifecycle.clone());
         Ok((StrategyPort::new(strategy, oms_end), agent))
@@ -442,12 +450,15 @@ impl Builder<'_> {
         }
         let (feeds, executors, spares) = (self.feeds, self.executors, self.spares);
         let (clock, log, lifecycle) = (clock.clone(), log.clone(), self.lifecycle);
+        let (endpoints, table) = (self.setup.endpoints, self.setup.instruments);
+        let history = HistoryPlan::new(self.history, endpoints, table);
         Ok(Assembly {
             feeds,
             strategies,
             oms,
             executors,
             view,
+            history,
             lifecycle,
             last,
             statuses,

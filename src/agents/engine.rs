@@ -61,6 +61,9 @@ pub struct Engine {
     folder: PathBuf,
 }
 
+/// What the threads are made of that no agent runs on.
+type Cold = ((Supervision, OperatorDesk), RulePlan, Arc<rustls::ClientConfig>);
+
 /// How long the order manager may take to say what it knows, and threads to end.
 const LEAVING_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the executors may take to cancel without an order manager.
@@ -100,12 +103,13 @@ impl Engine {
             })?;
         let duties = duty_writers(&market, &plans).inspect_err(|_| clear(&folder))?;
         let place = RegionPlace { market, folder: Some(&folder) };
-        let transport = setup.tls.clone().into();
+        let (transport, tls) = (setup.tls.clone().into(), setup.tls.clone());
         let rules = RulePlan::new(&setup);
         Assembly::build(setup, place, strategies, transport, &Sizes::default())
             .and_then(|assembly| {
                 let plans = plans.iter().zip(duties);
-                Self::spread(assembly, (supervised, rules), config, plans, layout, &folder)
+                let cold = (supervised, rules, tls);
+                Self::spread(assembly, cold, config, plans, layout, &folder)
             })
             .inspect_err(|_| {
                 clear(&folder);
@@ -115,7 +119,7 @@ impl Engine {
     /// Gives each agent its thread.
     fn spread<'a>(
         mut assembly: Assembly,
-        ((supervision, mut desk), rules): ((Supervision, OperatorDesk), RulePlan),
+        ((supervision, mut desk), rules, tls): Cold,
         config: &Config,
         plans: impl Iterator<Item = (&'a ThreadPlan, DutyWriter)>,
         layout: String,
@@ -138,6 +142,8 @@ impl Engine {
         desk.strategies.clone_from(&rest.strategies);
         let (changes, changed) = sync_channel(CHANGES_MAX);
         assembly.oms = assembly.oms.with_desk(desk).with_rules(changed);
+        let history = std::mem::take(&mut assembly.history);
+        history.start(tls, &clock, &lifecycle, log.named("history"))?;
         let (mut agents, last) = assembly.into_agents();
         let names = agents.iter().map(|agent| agent.name().to_owned());
         let executors = names.filter(|name| name.starts_with("exec:")).collect();

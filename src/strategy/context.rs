@@ -1,5 +1,6 @@
 //! What a strategy sees of the engine and what it can do.
 
+use super::klines::KlineDesk;
 use super::{EmitError, SignalBuilder};
 use crate::clock::Clock;
 use crate::shm::{
@@ -167,7 +168,7 @@ pub struct ContextParts {
 
 /// See the module.
 pub struct Context {
-    parts: ContextParts,
+    pub(super) parts: ContextParts,
     watched: Vec<Watched>,
     news: News,
     depth: Depth,
@@ -179,6 +180,11 @@ pub struct Context {
     trades_missed: u64,
     timer_ns: u64,
     timer_at: Nanos,
+    /// What only strategies with klines have.
+    pub(super) klines: Option<Box<KlineDesk>>,
+    pub(super) klines_at: Nanos,
+    /// When [`Context::is_due`] is next.
+    wake_at: Nanos,
 }
 
 impl Context {
@@ -198,6 +204,9 @@ impl Context {
             trades_missed: 0,
             timer_ns: 100_000_000,
             timer_at: Nanos(0),
+            klines: None,
+            klines_at: Nanos(u64::MAX),
+            wake_at: Nanos(0),
         }
     }
 
@@ -415,6 +424,17 @@ impl Context {
     /// Says that the strategy lives; the loop does so.
     pub fn beat(&mut self) {
         self.parts.end.beat(self.parts.clock.now());
+    }
+
+    /// Whether something is due that hangs on the time: the timer, or klines.
+    #[inline]
+    pub(super) fn is_due(&self) -> bool {
+        self.now() >= self.wake_at
+    }
+
+    /// What was due is done.
+    pub(super) fn sleep(&mut self) {
+        self.wake_at = self.timer_at.min(self.klines_at);
     }
 
     /// Whether the timer is due; starts it anew if so.

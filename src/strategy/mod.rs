@@ -47,6 +47,8 @@
 mod basis;
 mod context;
 pub mod indicators;
+pub mod klines;
+mod market;
 mod pair;
 mod signal;
 mod spread_arb;
@@ -59,6 +61,7 @@ pub use signal::{EmitError, SignalBuilder};
 pub use spread_arb::{SpreadArb, SpreadArbOptions};
 
 use crate::types::{InstrumentId, StrategyReport, Trade};
+use klines::KlineEvent;
 
 /// Everything that a strategy's file needs.
 pub mod prelude {
@@ -66,11 +69,13 @@ pub mod prelude {
         Atr, Bar, Bollinger, Ema, Macd, MacdPeriods, Rsi, Sma, Stochastic, StochasticPeriods,
         Volatility,
     };
+    pub use super::klines::{History, KlineEvent, Series};
     pub use super::{Context, EmitError, InstrumentRef, SignalBuilder, Strategy};
     pub use crate::shm::{RateUse, VenueHealth};
     pub use crate::types::{
-        BookState, BreachAction, Contract, InstrumentId, LegMode, Level, Nanos, Perpetual, Ppb,
-        Price, Qty, Rate, Rounding, Side, SignalId, StrategyReport, Trade,
+        BookState, BreachAction, Contract, InstrumentId, Interval, Kline, LegMode, Level, Nanos,
+        Perpetual, Ppb, Price, Qty, Rate, ReportKind, Rounding, Side, SignalId, StrategyReport,
+        Trade,
     };
     pub use rust_decimal::Decimal;
 }
@@ -92,6 +97,12 @@ pub trait Strategy: Send {
         let _ = (ctx, trade);
     }
 
+    /// A kline that was asked for with [`Context::want_klines`] is closed. Those of history come first,
+    /// all of them once they are there.
+    fn on_kline(&mut self, ctx: &mut Context, event: &KlineEvent) {
+        let _ = (ctx, event);
+    }
+
     /// News of an order that this strategy caused.
     fn on_report(&mut self, ctx: &mut Context, report: &StrategyReport) {
         let _ = (ctx, report);
@@ -109,7 +120,7 @@ pub trait Strategy: Send {
     }
 }
 
-/// Calls the callbacks for everything that is new: reports first, then books, trades, the timer.
+/// Calls the callbacks for everything that is new: reports first, then books, trades, klines and the timer.
 pub fn dispatch<S: Strategy + ?Sized>(strategy: &mut S, ctx: &mut Context) -> usize {
     let mut work = 0;
     while let Some(report) = ctx.next_report() {
@@ -129,9 +140,24 @@ pub fn dispatch<S: Strategy + ?Sized>(strategy: &mut S, ctx: &mut Context) -> us
             work += 1;
         }
     }
+    if ctx.is_due() {
+        work += on_due(strategy, ctx);
+    }
+    work
+}
+
+/// What hangs on the time and on no event.
+fn on_due<S: Strategy + ?Sized>(strategy: &mut S, ctx: &mut Context) -> usize {
+    let mut work = 0;
+    while let Some(event) = ctx.next_kline() {
+        ctx.forget_tick();
+        strategy.on_kline(ctx, &event);
+        work += 1;
+    }
     if ctx.timer_due() {
         ctx.forget_tick();
         strategy.on_timer(ctx);
     }
+    ctx.sleep();
     work
 }
