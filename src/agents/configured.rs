@@ -7,7 +7,10 @@ use crate::config::{
 };
 use crate::net::NetOptions;
 use crate::oms::{OmsOptions, RiskLimits, StrategyLimits, VenueRates};
-use crate::strategy::{Basis, BasisOptions, SpreadArb, SpreadArbOptions, Strategy};
+use crate::strategy::indicators::Rsi;
+use crate::strategy::{
+    Basis, BasisOptions, RsiOptions, RsiStrategy, SpreadArb, SpreadArbOptions, Strategy,
+};
 use crate::types::{
     Amount, Channel, Contract, CostTable, Instrument, InstrumentTable, LimitSpec, Ppb, Qty, VenueId,
 };
@@ -90,6 +93,7 @@ fn built_in(
 ) -> Result<Box<dyn Strategy>, String> {
     let legs = match &config.kind {
         StrategyKind::SpreadArb { legs, .. } | StrategyKind::Basis { legs, .. } => legs,
+        StrategyKind::Rsi { .. } => return built_rsi(whole, config, instruments),
     };
     let of = markets(whole, config, legs.equal_quotes, instruments)?;
     let place = config.places;
@@ -137,7 +141,29 @@ fn built_in(
                 contract,
             }))
         }
+        StrategyKind::Rsi { .. } => return built_rsi(whole, config, instruments),
     })
+}
+
+fn built_rsi(
+    whole: &Config,
+    config: &StrategyConfig,
+    instruments: &InstrumentTable,
+) -> Result<Box<dyn Strategy>, String> {
+    let StrategyKind::Rsi { interval, period, buy_below, sell_above, qty } = &config.kind else {
+        return Err(unnamed(config));
+    };
+    let of = markets(whole, config, false, instruments)?;
+    let qty = whole_lots(whole, config, ("qty", *qty), config.places.qty, &of)?;
+    let level = |level: &Decimal| level.to_f64().ok_or_else(|| unnamed(config));
+    Ok(Box::new(RsiStrategy::new(RsiOptions {
+        name: of[0].name.clone(),
+        interval: *interval,
+        rsi: Rsi::new(*period).map_err(|error| format!("strategy {}: {error}", config.name))?,
+        buy_below: level(buy_below)?,
+        sell_above: level(sell_above)?,
+        qty,
+    })))
 }
 
 fn unnamed(config: &StrategyConfig) -> String {

@@ -50,6 +50,7 @@ pub mod indicators;
 pub mod klines;
 mod market;
 mod pair;
+mod rsi;
 mod signal;
 mod spread_arb;
 #[cfg(test)]
@@ -57,6 +58,7 @@ mod tests;
 
 pub use basis::{Basis, BasisOptions};
 pub use context::{Context, ContextParts, InstrumentRef};
+pub use rsi::{RsiOptions, RsiStrategy};
 pub use signal::{EmitError, SignalBuilder};
 pub use spread_arb::{SpreadArb, SpreadArbOptions};
 
