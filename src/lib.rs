@@ -30,7 +30,8 @@
 //! [`journal`] keeps what must survive the process. [`sync`] holds the lock-free algorithms,
 //! [`throttle`] the rate limits, [`clock`] the one clock. `tests/simulation` polls the same agents in
 //! one thread and virtual time over [`pipe`], a network in memory; [`mutants`] are the deliberate
-//! faults that it must notice.
+//! faults that it must notice. [`bench`] measures the engine on a host, [`doctor`] tells whether the
+//! host is fit for it.
 //!
 //! # What is never done
 //!
@@ -48,6 +49,7 @@ pub mod book;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod journal;
 pub mod mutants;
 pub mod net;

@@ -23,6 +23,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("sim", &["types", "pipe"]),
     ("config", &["types", "venues"]),
     ("tui", &["types", "shm", "clock"]),
+    ("doctor", &["bench", "net"]),
 ];
 
 /// Folders and files in which `unsafe` may stand.

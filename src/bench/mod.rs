@@ -36,7 +36,7 @@ pub use decoding::{DepthMessage, made_depth};
 pub use figures::{Figure, Measured, Ratio, Series};
 pub use frames::{Capture, FrameKind};
 pub use gate::{Baseline, Verdict, instructions};
-pub use host::{Host, cpu_list};
+pub use host::{Host, cpu_list, strict_cpu_list};
 pub use jitter::jitter;
 pub use many::ManyBooks;
 pub use net::net;

@@ -7,6 +7,7 @@
 
 mod bench;
 mod check;
+mod doctor;
 mod instruments;
 mod journal;
 mod latency;
@@ -16,6 +17,7 @@ mod run;
 mod sim;
 mod status;
 mod summary;
+mod tune;
 mod venues;
 
 use crate::strategy::Strategy;
@@ -178,6 +180,15 @@ enum Command {
     },
     /// Measure the engine on this host
     Bench(bench::Arguments),
+    /// Look whether this host is fit for low latency; changes nothing
+    #[command(
+        after_help = "Exit codes: 0 without a FAIL, 1 with one.\nTry: stoop doctor --cpus 2,3"
+    )]
+    Doctor(doctor::Arguments),
+    /// Print what mends the host, each command with why and how to undo it
+    #[command(after_help = "Exit codes: 0 all well, 6 some of --apply failed.\n\
+        Try: stoop tune > tune.sh, or sudo stoop tune swap stat_interval --apply")]
+    Tune(tune::Arguments),
     /// Print the version
     Version,
 }
@@ -268,6 +279,8 @@ pub fn main_with(strategies: Vec<(String, Box<dyn Strategy>)>) -> ExitCode {
         }
         Command::Journal { action } => journal::journal(&action, &own),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Tune(arguments) => tune::tune(&arguments),
         command => other(command),
     };
     match result {
