@@ -12,6 +12,7 @@ mod host;
 mod journal;
 mod limits;
 mod margin;
+mod metrics;
 mod raw;
 mod secrets;
 mod sim;
@@ -33,6 +34,7 @@ use error::Source;
 use raw::Raw;
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// The configuration that is compiled in.
@@ -235,6 +237,8 @@ pub struct Config {
     pub journal: JournalConfig,
     /// What is asked of the kernel.
     pub host: HostConfig,
+    /// Where Prometheus may ask; `None`: nowhere.
+    pub metrics: Option<SocketAddr>,
     /// How much of the way from tick to order is measured.
     pub latency: Detail,
     /// Embedded venues.

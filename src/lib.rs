@@ -17,7 +17,7 @@
 //! | send | [`net`] | the time it was handed to the kernel |
 //! | ack, fill | [`venues`] `<venue>/private_stream.rs` | [`types::ExecutionReport`] |
 //! | state, position | [`oms`] `reports.rs`, [`portfolio`] | reports to the strategy, the account |
-//! | show | [`shm`] `account.rs`, [`tui`] | the board, the summary |
+//! | show | [`shm`] `account.rs`, [`tui`], [`metrics`] | the board, the summary, what Prometheus reads |
 //!
 //! A person's commands come over a socket that [`agents::control`] serves on a thread of its own, which
 //! also watches the kill file and writes down what was known when something breaks; the order manager
@@ -51,6 +51,7 @@ pub mod clock;
 pub mod config;
 pub mod doctor;
 pub mod journal;
+pub mod metrics;
 pub mod mutants;
 pub mod net;
 pub mod oms;

@@ -23,6 +23,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("sim", &["types", "pipe"]),
     ("config", &["types", "venues"]),
     ("tui", &["types", "shm", "clock"]),
+    ("metrics", &["types", "shm", "clock"]),
     ("doctor", &["bench", "net"]),
 ];
 

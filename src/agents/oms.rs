@@ -363,7 +363,8 @@ impl OmsAgent {
 
     /// So many of them at most; `true` once the account is whole.
     pub(super) fn publish_positions(&mut self, most: usize, now: Nanos) -> bool {
-        let rest = (&self.venues[..], self.bad_records());
+        let around = self.around();
+        let rest = (&self.venues[..], &around);
         let OmsParts { instruments, account: writer, .. } = &mut self.parts;
         self.account.step(&self.oms, instruments, rest, (now, most), writer)
     }

@@ -4,6 +4,7 @@
 //! Commands come before everything else in a poll. Answers that find their ring full are left out:
 //! whoever asked asks again.
 
+use super::account::Around;
 use super::oms::OmsAgent;
 use super::ports::StrategyPort;
 use super::silence::{Heard, Silence};
@@ -281,6 +282,20 @@ impl OmsAgent {
     /// Requests of all strategies that could not be read.
     pub(super) fn bad_records(&self) -> u64 {
         self.parts.strategies.iter().map(StrategyPort::bad_records).sum()
+    }
+
+    /// What is counted beside the order manager: at the rings of the strategies and the journal.
+    pub(super) fn around(&mut self) -> Around {
+        let reports = self.parts.strategies.iter().map(StrategyPort::reports);
+        let reports = reports.fold((0, 0), |sum, next| (sum.0 + next.0, sum.1 + next.1));
+        let journal = self.oms.recorder();
+        Around {
+            reports,
+            journal: journal.depth(),
+            journal_lost: journal.broken().map_or(0, |(_, lost)| lost),
+            journal_short: journal.is_short(),
+            bad_records: self.bad_records(),
+        }
     }
 
     /// Says what strategies do wrong, each once a second at most however often they do it.

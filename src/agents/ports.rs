@@ -73,6 +73,11 @@ impl StrategyPort {
         self.wrong.bad_records
     }
 
+    /// Reports that wait for room, and those that were lost.
+    pub(super) fn reports(&self) -> (u64, u64) {
+        (self.waiting.len() as u64, self.wrong.reports_lost)
+    }
+
     /// Delivers a report, now or later, in order. If too many wait already it is lost, and counted.
     pub(super) fn give(&mut self, report: StrategyReport) {
         if self.waiting.is_empty() && self.end.push_report(&report).is_ok() {

@@ -1,7 +1,8 @@
 //! The commands: what a person types and what comes back.
 //!
 //! Exit codes: 0 all well, 1 failure, 2 wrong usage, 3 configuration, 4 venue, 5 no such instance
-//! runs, 6 begun but not all confirmed in time.
+//! runs, 6 begun but not all confirmed in time. `doctor` fails if a finding is FAIL, not for a WARN;
+//! `tune --apply` gives 6 if one of its commands failed.
 
 #![forbid(unsafe_code)]
 

@@ -9,6 +9,8 @@ use crate::agents::{self, Engine, EngineSetup, FinalState, STOP_TIMEOUT};
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::journal::Place;
+use crate::metrics;
+use crate::oms::RiskReject;
 use crate::shm::MarketView;
 use crate::strategy::Strategy;
 use crate::tui::{self, Key, LogRow, Screen};
@@ -46,6 +48,7 @@ pub(super) fn run(
     let mut venues = Venues::start(config)?;
     let instruments = Arc::new(venues.load(config)?);
     agents::check(config, &instruments).map_err(Failure::config)?;
+    let listener = config.metrics.map(metrics::listen).transpose().map_err(Failure::config)?;
     let setup = EngineSetup {
         config,
         endpoints: venues.endpoints.clone(),
@@ -58,6 +61,8 @@ pub(super) fn run(
         log,
     };
     let engine = Engine::start(setup).map_err(Failure::new)?;
+    // Answers until the end, so that the end can be seen from outside too.
+    let _metrics = listener.map(|listener| serve_metrics(listener, config, &engine, &clock));
     let mut view = View::new(config, options, &engine, lines, lost, &clock)?;
     let started = Instant::now();
     let mut firsts = Firsts::default();
@@ -92,6 +97,55 @@ pub(super) fn run(
     view.leave();
     let ended = Ended { last, layout, seconds, firsts, lost, refused, reason };
     finish(config, options, &venues, &market, &ended)
+}
+
+/// What Prometheus reads. Without it the engine goes on.
+fn serve_metrics(
+    listener: std::net::TcpListener,
+    config: &Config,
+    engine: &Engine,
+    clock: &Clock,
+) -> Option<metrics::Server> {
+    let names = metric_names(config, engine);
+    match metrics::Server::start(listener, engine.view().clone(), names, clock.clone()) {
+        Ok(server) => {
+            tracing::info!("metrics at http://{}/metrics", server.address());
+            Some(server)
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            None
+        }
+    }
+}
+
+/// What stands on the page beside what the region holds.
+fn metric_names(config: &Config, engine: &Engine) -> metrics::Names {
+    let venue = |venue: &crate::config::VenueConfig| {
+        let row = &VENUES[usize::from(venue.venue.0)];
+        let limits = row.limits.iter().map(|limit| limit.name).collect();
+        metrics::VenueNames { venue: venue.venue, name: row.name, limits }
+    };
+    let mut refusals = vec![String::new(); RiskReject::COUNT];
+    RiskReject::ALL.iter().for_each(|code| refusals[*code as usize] = code.to_string());
+    let number = |value: &rust_decimal::Decimal| value.to_string().parse().unwrap_or(f64::NAN);
+    let limits = &config.limits;
+    let known = [
+        ("daily_loss_max", limits.daily_loss_max.as_ref()),
+        ("drawdown_max", limits.drawdown_max.as_ref()),
+        ("order_notional_max", Some(&limits.order_notional_max)),
+    ];
+    let known = known.into_iter().filter_map(|(name, value)| Some((name, number(value?))));
+    let positions = limits.position_max.iter();
+    metrics::Names {
+        instance: config.name.clone(),
+        mode: mode_name(config.mode).to_owned(),
+        venues: config.venues.iter().map(venue).collect(),
+        refusals,
+        strategies: engine.statuses().into_iter().map(|(name, _)| name).collect(),
+        limits: known.collect(),
+        positions: positions.map(|(base, value)| (base.clone(), number(value))).collect(),
+    }
 }
 
 /// When the first live book and the first order were seen, milliseconds after the command began.

@@ -54,6 +54,7 @@ impl Checker<'_> {
             limits,
             journal: self.journal(raw.journal)?,
             host: self.host(raw.host)?,
+            metrics: self.metrics(raw.metrics.as_ref())?,
             latency: self.detail(raw.latency.detail.as_ref())?,
             sim: self.sim(raw.sim, &used)?,
             extra_ca: raw.extra_ca,

@@ -4,6 +4,7 @@
 use super::SecretSource;
 use super::host::RawHost;
 use super::journal::RawJournal;
+use super::metrics::RawMetrics;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ pub(super) struct Raw {
     pub journal: RawJournal,
     #[serde(default)]
     pub host: RawHost,
+    pub metrics: Option<RawMetrics>,
     #[serde(default)]
     pub latency: RawLatency,
     #[serde(default)]

@@ -51,15 +51,15 @@
 //! positions   instruments        16  counter, qty 2, cost 2, realised 2, fees 2, unrealised 2,
 //!                                    funding 2, mark, updated_ns, liquidation
 //! balances    venues x assets     8  counter, free 2, locked 2, expected 2, event_ns
-//! pnl         assets             16  counter, realised 2, unrealised 2, fees 2, funding 2,
-//!                                    updated_ns, -6
+//! pnl         assets             16  counter, realised 2, unrealised 2, fees 2, funding 2, lost
+//!                                    today 2, drawdown 2, updated_ns, -2
 //! margins     venues x assets    16  counter, equity 2, available 2, initial 2, maintenance 2, left
 //!                                    now 2, event_ns, -4
-//! counters    1                  96  counter, 25 counts, 64 refusals by code
+//! counters    1                 104  counter, 31 counts, 64 refusals by code
 //! pairs       1                   8  number of outcomes written
 //!                  + capacity x  56  counter, head 16, 4 legs x 8, -7
 //! feeds       venues             48  counter, the fields of FeedHealth, 2 connections x 11, -8
-//! executors   venues             32  counter, channels and ready, the rest of ExecutorHealth, -14
+//! executors   venues             32  counter, channels and ready, the rest of ExecutorHealth, -12
 //! threads     threads            16  counter, CPU + 1, the fields of Duty, -5
 //! agents      agents             16  counter, thread, time busy, name 8, -5
 //! worst       venues x 100       16  counter, client id, signal | instrument << 48, 13 stamps
@@ -190,7 +190,7 @@ const WORST_STRIDE: usize = 2 * LINE;
 const ASSET_STRIDE: usize = LINE / 2;
 const POSITION_STRIDE: usize = 2 * LINE;
 const PERPETUAL_STRIDE: usize = PAIR;
-const COUNTERS_SIZE: usize = 12 * LINE;
+const COUNTERS_SIZE: usize = 13 * LINE;
 const FEED_STRIDE: usize = 3 * PAIR;
 const HEALTH_STRIDE: usize = 2 * PAIR;
 const DUTY_STRIDE: usize = PAIR;
@@ -521,7 +521,7 @@ mod tests {
             (l.balances, 8, 6),
             (l.pnl, 16, 3),
             (l.margins, 16, 6),
-            (l.counters, 96, 1),
+            (l.counters, 104, 1),
             (l.pairs, 16 + 64 * 56, 1),
             (l.feeds, 48, 2),
             (l.executors, 32, 2),

@@ -49,7 +49,7 @@ pub use duty::{AgentDuty, Duty, DutyWriter, ThreadRow};
 pub use error::RegionError;
 pub use health::{
     ExecutorHealth, ExecutorHealthWriter, FEED_LINES, FeedHealth, FeedHealthWriter, FeedLine,
-    HealthWriter, RateUse, VenueHealth,
+    HealthWriter, RateUse, RingUse, VenueHealth,
 };
 pub use latency::{GROUPS, Measuring, Stage, StageWriter};
 pub use market::{Market, RegionOptions};

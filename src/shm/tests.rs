@@ -209,6 +209,8 @@ fn pnl(quote: u16) -> PnlRow {
         unrealised: Amount(2 << 64),
         fees: Amount(3),
         funding: Amount(-7),
+        lost_today: Amount(-8),
+        drawdown: Amount(9 << 64),
         updated_ns: Nanos(4),
     }
 }
@@ -241,6 +243,12 @@ fn counters() -> OrderCounters {
         differences: 21,
         not_answering: 22,
         venues_halted: 23,
+        reports_waiting: 27,
+        reports_lost: 28,
+        journal_records: 29,
+        journal_unsynced: 30,
+        journal_lost: 31,
+        journal_short: 32,
         refusals: std::array::from_fn(|code| 100 + code as u64),
     }
 }
@@ -298,6 +306,8 @@ fn venue_health() -> VenueHealth {
         reconnects: 8,
         suspended_until_ns: Nanos(9),
         updated_ns: Nanos(10),
+        commands_ring: RingUse { waiting: 11, capacity: 12 },
+        reports_ring: RingUse { waiting: 13, capacity: u32::MAX },
         order_lines: OrderLines {
             current: Channel::TradeSpare,
             lines: [

@@ -1,7 +1,9 @@
 //! The real binary against the simulated venues, over TLS on loopback.
 
+mod doctor;
 mod kill;
 mod margin;
+mod metrics;
 mod mistakes;
 mod operating;
 mod soak;
