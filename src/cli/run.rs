@@ -145,6 +145,12 @@ fn metric_names(config: &Config, engine: &Engine) -> metrics::Names {
         strategies: engine.statuses().into_iter().map(|(name, _)| name).collect(),
         limits: known.collect(),
         positions: positions.map(|(base, value)| (base.clone(), number(value))).collect(),
+        streamed: config
+            .instruments
+            .iter()
+            .filter(|instrument| instrument.streamed)
+            .map(|instrument| instrument.name.clone())
+            .collect(),
     }
 }
 

@@ -211,7 +211,6 @@ fn watchdog(look: &Look) -> Result<Seen, Seen> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Fake, ok, unknown, warns};
-    use super::*;
 
     #[test]
     fn interrupts_arrive_elsewhere() {

@@ -188,7 +188,7 @@ fn balances(page: &mut Page, view: &MarketView, names: &Names) {
         let Some(percent) = row.used_percent() else { continue };
         let (venue, asset) =
             (venue_name(names, row.stated.venue), table.assets.name(row.stated.asset));
-        family.sample(&[("venue", venue), ("asset", asset)], percent / 100.0);
+        family.sample(&[("venue", venue), ("asset", asset)], (percent * 1e4).round() / 1e6);
     }
 }
 

@@ -22,7 +22,7 @@ pub use collect::collect;
 pub use ready::{alive, ready};
 pub use server::{Server, listen};
 
-use crate::types::{PairEnd, VenueId};
+use crate::types::{BookState, PairEnd, VenueId};
 use std::collections::BTreeMap;
 
 /// What the region does not say: names, and the limits of the file.
@@ -42,6 +42,15 @@ pub struct Names {
     pub limits: Vec<(&'static str, f64)>,
     /// Largest position of each underlying, base units.
     pub positions: Vec<(String, f64)>,
+    /// Instruments that are streamed from the start; others once somebody watches them.
+    pub streamed: Vec<String>,
+}
+
+impl Names {
+    /// Whether a book should be live: one that nobody watches stays empty, and nothing is wrong.
+    fn wants(&self, instrument: &str, state: BookState) -> bool {
+        state != BookState::Empty || self.streamed.iter().any(|name| name == instrument)
+    }
 }
 
 /// Names of one venue.

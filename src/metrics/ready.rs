@@ -4,7 +4,7 @@
 
 use super::Names;
 use crate::shm::MarketView;
-use crate::types::{Nanos, Readiness, TradingState};
+use crate::types::{Nanos, Readiness, TradingState, VenueId};
 
 /// An order manager that has been silent for longer does not live.
 const SILENCE_MAX_NS: u64 = 5_000_000_000;
@@ -32,7 +32,7 @@ pub fn ready(view: &MarketView, names: &Names, now: Nanos) -> Result<(), Vec<Str
             Readiness::Joining => reasons.push(format!("{name}: market data is being joined")),
             Readiness::Down => reasons.push(format!("{name}: no market data")),
         }
-        let (live, books) = (health.feed.books_live, health.feed.books);
+        let (live, books) = books(view, names, row.venue);
         if health.feed.state == Readiness::Ready && live < books {
             reasons.push(format!("{name}: {live} of {books} books are live"));
         }
@@ -58,4 +58,17 @@ pub fn ready(view: &MarketView, names: &Names, now: Nanos) -> Result<(), Vec<Str
         reasons.push("the journal has room for cancels and reports only".to_owned());
     }
     if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+}
+
+/// Books of a venue that are live, of those that should be.
+fn books(view: &MarketView, names: &Names, venue: VenueId) -> (usize, usize) {
+    let (mut live, mut books) = (0, 0);
+    for instrument in view.instruments().of_venue(venue) {
+        let best = view.best(instrument.id);
+        if names.wants(&instrument.name, best.state) {
+            books += 1;
+            live += usize::from(best.is_live());
+        }
+    }
+    (live, books)
 }

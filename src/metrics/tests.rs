@@ -54,6 +54,7 @@ fn names() -> Names {
         strategies: vec!["spread".to_owned()],
         limits: vec![("daily_loss_max", 500.0), ("order_notional_max", 5000.5)],
         positions: vec![("BTC".to_owned(), 2.0)],
+        streamed: ["BTC/USDT@x", "BTC/USDT@y"].map(str::to_owned).to_vec(),
     }
 }
 
@@ -279,6 +280,27 @@ fn every_family_is_named_once_and_every_sample_belongs_to_one() {
     assert!(families.len() > 50, "{}", families.len());
 }
 
+/// Of a watchlist: it stays empty until somebody watches it.
+#[test]
+fn a_book_that_nobody_watches_is_not_missed() {
+    let market = full();
+    let streamed = vec!["BTC/USDT@x".to_owned()];
+    let names = Names { streamed, ..names() };
+    let page = collect(&market.view(), &names, &Pairs::default(), NOW);
+    assert!(page.contains("stoop_book_live{instrument=\"BTC/USDT@x\",venue=\"x\"} 1\n"), "{page}");
+    assert!(!page.contains("stoop_book_live{instrument=\"BTC/USDT@y"), "{page}");
+    let market = Market::in_memory(&table(), &RegionOptions::default()).unwrap();
+    market.beat(NOW);
+    for venue in [VenueId(0), VenueId(1)] {
+        let mut writer = market.health_writer(venue).unwrap();
+        writer.feed.publish(&feed(Readiness::Ready));
+        writer.executor.publish(&executor(true));
+    }
+    market.account_writer().unwrap().set_counters(&counters());
+    let missed = vec!["x: 0 of 1 books are live".to_owned()];
+    assert_eq!(ready(&market.view(), &names, NOW), Err(missed));
+}
+
 /// What is on the page before anything has happened makes no sample that misleads.
 #[test]
 fn an_empty_region_is_told_without_ages_and_parts() {
@@ -307,7 +329,7 @@ fn readiness_names_everything_that_is_against_it() {
     let market = Market::in_memory(&table(), &RegionOptions::default()).unwrap();
     market.beat(NOW);
     let mut health = market.health_writer(VenueId(0)).unwrap();
-    health.feed.publish(&FeedHealth { books: 3, ..feed(Readiness::Ready) });
+    health.feed.publish(&feed(Readiness::Ready));
     let suspended_until_ns = Nanos(NOW.0 + 2 * SECOND);
     health.executor.publish(&ExecutorHealth { suspended_until_ns, ..executor(true) });
     let trading_state = TradingState::ReduceOnly;
@@ -321,7 +343,7 @@ fn readiness_names_everything_that_is_against_it() {
     };
     market.account_writer().unwrap().set_counters(&counters);
     let expected = [
-        "x: 1 of 3 books are live",
+        "x: 0 of 1 books are live",
         "x: refuses requests for 2.0 s yet",
         "trading is reduce-only",
         "the drawdown switch was thrown",

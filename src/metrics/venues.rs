@@ -15,8 +15,9 @@ pub(super) fn venue_name(names: &Names, venue: crate::types::VenueId) -> &'stati
 
 pub(super) fn books(page: &mut Page, view: &MarketView, names: &Names, now: Nanos) {
     let table = view.instruments();
-    let best: Vec<_> = table.iter().map(|row| (row, view.best(row.id))).collect();
-    let help = "Whether a book may be traded on";
+    let mut best: Vec<_> = table.iter().map(|row| (row, view.best(row.id))).collect();
+    best.retain(|(row, best)| names.wants(&row.name, best.state));
+    let help = "Whether a book that is streamed or watched may be traded on";
     let mut family = page.family("stoop_book_live", Gauge, help);
     for (row, best) in &best {
         let labels = [("instrument", row.name.as_str()), ("venue", venue_name(names, row.venue))];

@@ -191,7 +191,7 @@ impl Snapshot {
         if interval_ns == 0 || self.count == 0 {
             return corrected;
         }
-        let mut sum = u128::from(self.mean) * u128::from(self.count);
+        let mut sum = u128::from(self.sum);
         for (ns, count) in self.buckets() {
             let missing = corrected.add_missing(ns.min(self.max), interval_ns, count);
             sum = sum.saturating_add(missing);
