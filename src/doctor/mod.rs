@@ -89,7 +89,7 @@ pub(crate) struct Seen {
     path: String,
     /// What is wrong, or why it is not known; empty where nothing is.
     reason: String,
-    fix: Option<Fix>,
+    fix: Option<Box<Fix>>,
 }
 
 impl Seen {
@@ -121,7 +121,7 @@ impl Seen {
     }
 
     fn with(self, fix: Fix) -> Self {
-        Self { fix: Some(fix), ..self }
+        Self { fix: Some(Box::new(fix)), ..self }
     }
 }
 
@@ -202,6 +202,7 @@ fn found(check: &Check, look: &Look) -> Finding {
         "" => check.why.to_owned(),
         reason => format!("{reason}; {}", check.why),
     };
+    let fix = fix.map(|fix| *fix);
     Finding { name: check.name, title: check.title, state, value, path, reason, fix }
 }
 
