@@ -244,10 +244,12 @@ fn sync(look: &Look) -> Result<Seen, Seen> {
     };
     let value = format!("{:.2} ms", ns as f64 / 1e6);
     let fix = Fix::by_hand("[journal] folder on a local NVMe disk, or sync = \"never\"");
-    Ok(match ns {
-        ..=SYNC_GOOD_NS => Seen::ok(path, value),
-        ..=SYNC_BAD_NS => Seen::warn(path, value, "should be 5 ms or less").with(fix),
-        _ => Seen::fail(path, value, "should be 5 ms or less").with(fix),
+    Ok(if ns <= SYNC_GOOD_NS {
+        Seen::ok(path, value)
+    } else if ns <= SYNC_BAD_NS {
+        Seen::warn(path, value, "should be 5 ms or less").with(fix)
+    } else {
+        Seen::fail(path, value, "should be 5 ms or less").with(fix)
     })
 }
 
