@@ -49,6 +49,18 @@ pub enum Mode {
     Live,
 }
 
+impl Mode {
+    /// As the file says it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sim => "sim",
+            Self::Testnet => "testnet",
+            Self::Live => "live",
+        }
+    }
+}
+
 /// What a loop does when it found no work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Idle {

@@ -17,7 +17,7 @@
 //! | send | [`net`] | the time it was handed to the kernel |
 //! | ack, fill | [`venues`] `<venue>/private_stream.rs` | [`types::ExecutionReport`] |
 //! | state, position | [`oms`] `reports.rs`, [`portfolio`] | reports to the strategy, the account |
-//! | show | [`shm`] `account.rs`, [`tui`] | the board, the summary |
+//! | show | [`shm`] `account.rs`, [`show`], [`tui`] | the board, the commands, the summary |
 //!
 //! A person's commands come over a socket that [`agents::control`] serves on a thread of its own, which
 //! also watches the kill file and writes down what was known when something breaks; the order manager
@@ -25,7 +25,7 @@
 //!
 //! [`agents`] calls the steps and is the only folder that knows all of them: a feed and an executor
 //! per venue, one order manager, one agent per strategy; each is polled, none blocks, and they meet
-//! in rings. [`config`] checks `engine.toml` once; [`cli`] is what a person types; [`sim`] is the
+//! in rings. [`config`] checks `engine.toml` once; [`cli`] is what a person types, [`show`] gathers what it answers; [`sim`] is the
 //! simulated venues, written apart from [`venues`] so that one misreading cannot hide on both sides.
 //! [`journal`] keeps what must survive the process. [`sync`] holds the lock-free algorithms,
 //! [`throttle`] the rate limits, [`clock`] the one clock. `tests/simulation` polls the same agents in
@@ -55,6 +55,7 @@ pub mod oms;
 pub mod pipe;
 pub mod portfolio;
 pub mod shm;
+pub mod show;
 pub mod sim;
 pub mod strategy;
 pub mod sync;

@@ -22,7 +22,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("strategy", &["types", "shm", "clock"]),
     ("sim", &["types", "pipe"]),
     ("config", &["types", "venues"]),
-    ("tui", &["types", "shm", "clock"]),
+    ("show", &["types", "shm", "oms", "journal", "venues"]),
+    ("tui", &["types", "shm", "clock", "show"]),
 ];
 
 /// Folders and files in which `unsafe` may stand.

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::journal::Place;
 use crate::shm::{DutyWriter, Market, MarketView, RegionError, RegionOptions, StatusReader};
+use crate::show::{About, venue_name};
 use crate::strategy::Strategy;
 use crate::tui;
 use crate::types::{InstrumentTable, VenueId};
@@ -98,6 +99,10 @@ impl Engine {
                 }
                 _ => error.to_string(),
             })?;
+        about(&setup, strategies.iter().map(|(name, _)| name.clone()), &layout)
+            .write(&folder)
+            .map_err(|error| format!("{}: {error}", folder.display()))
+            .inspect_err(|_| clear(&folder))?;
         let duties = duty_writers(&market, &plans).inspect_err(|_| clear(&folder))?;
         let place = RegionPlace { market, folder: Some(&folder) };
         let transport = setup.tls.clone().into();
@@ -245,6 +250,25 @@ impl Engine {
         }
         clear(&self.folder);
         last
+    }
+}
+
+/// What the instance says of itself to whoever finds its folder.
+fn about(setup: &EngineSetup<'_>, strategies: impl Iterator<Item = String>, layout: &str) -> About {
+    let config = setup.config;
+    let journal = match &setup.journal {
+        // Whoever reads it is in another folder.
+        Some(Place::Folder(folder)) => std::path::absolute(folder).ok(),
+        _ => None,
+    };
+    About {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        mode: config.mode.name().to_owned(),
+        config: config.file.clone(),
+        journal,
+        venues: config.venues.iter().map(|row| venue_name(row.venue)).collect(),
+        strategies: strategies.collect(),
+        layout: layout.to_owned(),
     }
 }
 

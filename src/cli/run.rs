@@ -134,7 +134,7 @@ fn finish(
 ) -> Result<u8, Failure> {
     let ids: Vec<VenueId> = config.venues.iter().map(|venue| venue.venue).collect();
     let mut summary = Summary::collect(market, &ids, &ended.last);
-    summary.mode = mode_name(config.mode);
+    summary.mode = config.mode.name();
     summary.layout.clone_from(&ended.layout);
     summary.seconds = ended.seconds;
     summary.firsts = ended.firsts;
@@ -152,14 +152,6 @@ fn finish(
     })
 }
 
-fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Sim => "sim",
-        Mode::Testnet => "testnet",
-        Mode::Live => "live",
-    }
-}
-
 /// Real money needs two hands: the file and the command line.
 fn check_armed(config: &Config, options: &Options) -> Result<(), Failure> {
     match (config.mode, config.armed, options.live) {
@@ -174,7 +166,7 @@ fn check_armed(config: &Config, options: &Options) -> Result<(), Failure> {
         (_, _, true) => Err(Failure::config(format!(
             "--live was given, but {} says mode = \"{}\"",
             config.file,
-            mode_name(config.mode)
+            config.mode.name()
         ))),
         _ => Ok(()),
     }
@@ -230,7 +222,7 @@ impl View {
             lost_shown: 0,
             kept: VecDeque::with_capacity(LOG_LINES_SHOWN),
             venues: config.venues.iter().map(|v| (v.venue, name(v.venue))).collect(),
-            title: format!("{} ({})", config.name, mode_name(config.mode).to_uppercase()),
+            title: format!("{} ({})", config.name, config.mode.name().to_uppercase()),
             hint: format!("q stops and cancels everything   {}", engine.layout()),
             clock: clock.clone(),
             started: engine.view().started(),

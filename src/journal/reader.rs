@@ -136,6 +136,31 @@ impl Reader {
         Ok(None)
     }
 
+    /// Looks behind the end again, for those who follow a journal that is being written: whether
+    /// there may be more. Reads no more of the files than what was written since.
+    pub fn go_on(&mut self) -> Result<bool, JournalError> {
+        let Some(segment) = self.segments.get(self.index).copied() else {
+            *self = Self::open(&self.place.clone(), self.from)?;
+            return Ok(!self.done);
+        };
+        let Self { place, bytes, at, .. } = self;
+        place.refresh_segment(segment.number, *at, bytes)?;
+        (self.done, self.torn) = (false, None);
+        if slot_at(&self.bytes, self.at, segment.salt) == Slot::Empty {
+            let next = self.place.segment_path(segment.number + 1);
+            if matches!(self.place, Place::Folder(_)) && !next.exists() {
+                self.done = true;
+                return Ok(false);
+            }
+            self.segments = survey(&self.place)?.opened;
+            let index = self.segments.iter().position(|known| known.number == segment.number);
+            let path = self.place.segment_path(segment.number);
+            self.index = index.ok_or(JournalError::SegmentMissing { path })?;
+            self.done = self.index + 1 == self.segments.len();
+        }
+        Ok(!self.done)
+    }
+
     /// The torn tail, once the end is reached; `None`: the end was clean.
     pub fn torn(&self) -> Option<&Torn> {
         self.torn.as_ref()
