@@ -1,6 +1,8 @@
 //! `stoop positions`, `stoop pnl`, `stoop books`: of a running instance from its region; positions and
 //! profit of one that has ended from its journal, which knows no market to value them at.
 
+#![forbid(unsafe_code)]
+
 use super::output::{List, read_error};
 use super::source::{Source, Subject};
 use super::{EXIT_NOT_FOUND, EXIT_USAGE, Failure};

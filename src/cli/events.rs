@@ -1,6 +1,8 @@
 //! `stoop events`: what an operator wants to have been told, out of the journal; with `--follow` as it
 //! happens.
 
+#![forbid(unsafe_code)]
+
 use super::output::{List, end_of, read_error};
 use super::pick::{Of, Pick};
 use super::source::Source;

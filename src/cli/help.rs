@@ -1,5 +1,7 @@
 //! Examples at the end of each command's help. A test holds them to what the commands take.
 
+#![forbid(unsafe_code)]
+
 use clap::Command;
 
 /// By command: what is typed, and what that does.
@@ -32,6 +34,13 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("stoop status", "the only instance that runs"),
             ("stoop status --name desk2 --json", ""),
+        ],
+    ),
+    (
+        "monitor",
+        &[
+            ("stoop monitor", "the only instance that runs; ? explains the keys"),
+            ("stoop monitor --name desk2 --screen venues", ""),
         ],
     ),
     (

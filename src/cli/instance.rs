@@ -1,5 +1,7 @@
 //! Finding instances by their folders, and asking a running one over its control socket.
 
+#![forbid(unsafe_code)]
+
 use super::{EXIT_INSTANCE, Failure};
 use crate::agents::control::{ControlReply, ControlRequest, SOCKET_NAME};
 use crate::shm::MarketView;

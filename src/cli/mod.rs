@@ -16,6 +16,7 @@ mod instruments;
 mod journal;
 mod latency;
 pub mod ledger;
+mod monitor;
 mod operate;
 mod orders;
 mod output;
@@ -188,6 +189,8 @@ enum Command {
         #[command(flatten)]
         to: operate::To,
     },
+    /// Watch a running instance on screens, and pause, cancel, flatten or halt it by a key
+    Monitor(monitor::Options),
     /// List orders, of an instance that runs or of one that has ended
     Orders(orders::OrderOptions),
     /// List fills, of an instance that runs or of one that has ended
@@ -358,6 +361,7 @@ fn other(command: Command) -> Result<u8, Failure> {
             operate(name, typed(to, Some(Of::venue(venue)), None))
         }
         Command::Ps(options) => ps::ps(&options),
+        Command::Monitor(options) => monitor::monitor(&options),
         Command::Status { to } => status::status(&to),
         Command::Books(options) => account::books(&options),
         Command::Completions(options) => shell::completions(&options),

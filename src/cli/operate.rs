@@ -136,6 +136,15 @@ fn tell(
     Ok(())
 }
 
+/// What came of a request that was about all of an instance, in one sentence.
+pub(super) fn sentence_of(request: &ControlRequest, reply: &ControlReply) -> String {
+    match &reply.error {
+        Some(error) => error.clone(),
+        // Whether the process ends is seen on the screen.
+        None => sentence(request, reply, "", true),
+    }
+}
+
 fn sentence(request: &ControlRequest, reply: &ControlReply, of: &str, ended: bool) -> String {
     let cancelled = || {
         let (cancels, open) = (reply.cancels, reply.open);

@@ -1,15 +1,16 @@
 //! `stoop orders`, `stoop fills`, `stoop export`: what the journal has of them, of an instance that
 //! runs or of one that has ended.
 
+#![forbid(unsafe_code)]
+
 use super::output::{List, end_of, read_error};
 use super::pick::{Of, Pick};
 use super::source::{Source, Subject};
 use super::{EXIT_OK, Failure};
-use crate::oms::{Record, Replayed};
 use crate::show::table::{self, Column, Row};
 use crate::show::{
-    EVENT_COLUMNS, Events, FILL_COLUMNS, FillRow, Fills, From, Group, Naming, ORDER_COLUMNS,
-    OrderRow, venue_name,
+    EVENT_COLUMNS, Events, FILL_COLUMNS, FillRow, Fills, From, Naming, ORDER_COLUMNS, OrderRow,
+    touched, venue_name,
 };
 use crate::types::{ClientOrderId, Nanos};
 use clap::{Args, ValueEnum};
@@ -117,7 +118,10 @@ fn all_orders(
     let mut kept: BTreeMap<ClientOrderId, OrderRow> = BTreeMap::new();
     while let Some(group) = walk.step().map_err(read_error)? {
         let Some(state) = walk.state().filter(|_| ended) else { continue };
-        keep_touched(&group, state, &mut kept);
+        for id in touched(&group, state) {
+            let row = state.order(id).map(|order| OrderRow::of(order, &Naming::of(state)));
+            kept.extend(row.map(|row| (id, row)));
+        }
     }
     let Some(state) = walk.state() else { return Ok(()) };
     let names = Naming::of(state);
@@ -134,28 +138,6 @@ fn all_orders(
     Ok(())
 }
 
-/// Notes the orders of ours that a group has changed.
-fn keep_touched(group: &Group, state: &Replayed, kept: &mut BTreeMap<ClientOrderId, OrderRow>) {
-    let names = Naming::of(state);
-    let mut keep = |id: ClientOrderId| {
-        if let Some(order) = state.order(id).filter(|_| id.is_some()) {
-            kept.insert(id, OrderRow::of(order, &names));
-        }
-    };
-    if let Record::Report(_, report) = &group.input {
-        keep(report.client_id);
-        let by_venue = state.orders().by_venue(report.instrument, &report.venue_order_id);
-        by_venue.into_iter().for_each(|slot| keep(state.orders().get(slot).client_id));
-    }
-    for effect in &group.effects {
-        match effect {
-            Record::Intent { order, .. } => keep(order.client_id),
-            Record::Assumed(id, _) => keep(*id),
-            _ => {}
-        }
-    }
-}
-
 /// Lists fills.
 pub(super) fn fills(options: &FillOptions, own: &[&str]) -> Result<u8, Failure> {
     options.pick.check()?;
@@ -165,7 +147,7 @@ pub(super) fn fills(options: &FillOptions, own: &[&str]) -> Result<u8, Failure> 
         if takes_fill(&options.pick, fill, names, now) {
             rows.push(fill.cells(names));
         }
-        Ok(())
+        Ok(true)
     })?;
     let count = rows.len();
     let most = if options.json { usize::MAX } else { FILLS_SHOWN };
@@ -188,18 +170,19 @@ fn takes_fill(pick: &Pick, fill: &FillRow, names: &Naming<'_>, now: Nanos) -> bo
     pick.takes(of, now)
 }
 
-/// Hands over every fill that was booked.
+/// Hands over every fill that was booked, as long as they are wanted.
 fn all_fills(
     subject: &Subject,
     from: From,
-    mut each: impl FnMut(&FillRow, &Naming<'_>) -> Result<(), Failure>,
+    mut each: impl FnMut(&FillRow, &Naming<'_>) -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
     let mut walk = subject.walk(from)?;
     let mut fills = Fills::over(walk.state());
     while let Some(group) = walk.step().map_err(read_error)? {
         let Some(state) = walk.state() else { continue };
-        if let Some(fill) = fills.take(&group, state) {
-            each(&fill, &Naming::of(state))?;
+        let Some(fill) = fills.take(&group, state) else { continue };
+        if !each(&fill, &Naming::of(state))? {
+            break;
         }
     }
     Ok(())
@@ -224,32 +207,34 @@ impl<'a> Exporter<'a> {
         Ok(Self { out, columns, format, last: options.pick.last(), held: Vec::new() })
     }
 
-    fn take(&mut self, row: Row) -> Result<(), Failure> {
+    /// Takes a row; whether more are wanted.
+    fn take(&mut self, row: Row) -> Result<bool, Failure> {
         if self.last.is_some() {
             self.held.push(row);
-            return Ok(());
+            return Ok(true);
         }
         self.write(&row)
     }
 
-    fn write(&mut self, row: &Row) -> Result<(), Failure> {
+    /// Whoever reads may have had enough.
+    fn write(&mut self, row: &Row) -> Result<bool, Failure> {
         let line = match self.format {
             Format::Csv => table::csv_row(self.columns, row),
             Format::Json => table::object(self.columns, row).to_string(),
         };
         let written = writeln!(self.out, "{line}");
-        let gone = matches!(&written, Err(e) if e.kind() == io::ErrorKind::BrokenPipe);
-        if gone {
-            // Whoever read has had enough.
-            std::process::exit(EXIT_OK.into());
-        }
-        end_of(written)
+        let gone = matches!(&written, Err(error) if error.kind() == io::ErrorKind::BrokenPipe);
+        end_of(written).map(|()| !gone)
     }
 
     fn finish(mut self) -> Result<u8, Failure> {
         let held = std::mem::take(&mut self.held);
         let first = held.len().saturating_sub(self.last.unwrap_or(0));
-        held.iter().skip(first).try_for_each(|row| self.write(row))?;
+        for row in held.iter().skip(first) {
+            if !self.write(row)? {
+                break;
+            }
+        }
         end_of(self.out.flush())?;
         Ok(EXIT_OK)
     }
@@ -266,16 +251,16 @@ pub(super) fn export(options: &ExportOptions, own: &[&str]) -> Result<u8, Failur
             all_fills(&subject, pick.from(now), |fill, names| {
                 match takes_fill(pick, fill, names, now) {
                     true => exporter.take(fill.cells(names)),
-                    false => Ok(()),
+                    false => Ok(true),
                 }
             })?;
             exporter.finish()
         }
         What::Orders => {
             let mut exporter = Exporter::new(options, &ORDER_COLUMNS)?;
-            let mut result = Ok(());
+            let mut result = Ok(true);
             all_orders(&subject, pick.from(now), true, |order, names| {
-                if takes_order(pick, order, now) && result.is_ok() {
+                if takes_order(pick, order, now) && matches!(result, Ok(true)) {
                     result = exporter.take(order.cells(names));
                 }
             })?;
@@ -286,11 +271,12 @@ pub(super) fn export(options: &ExportOptions, own: &[&str]) -> Result<u8, Failur
             let mut exporter = Exporter::new(options, &EVENT_COLUMNS)?;
             let mut walk = subject.walk(pick.from(now))?;
             let mut events = Events::over(walk.state(), now);
-            while let Some(group) = walk.step().map_err(read_error)? {
+            let mut more = true;
+            while let Some(group) = walk.step().map_err(read_error)?.filter(|_| more) {
                 let Some(state) = walk.state() else { continue };
                 for event in events.take(&group, state) {
-                    if super::events::takes(pick, &event, now) {
-                        exporter.take(event.cells())?;
+                    if more && super::events::takes(pick, &event, now) {
+                        more = exporter.take(event.cells())?;
                     }
                 }
             }

@@ -1,5 +1,7 @@
 //! What commands print: tables for people, one object for programs, and errors of journals.
 
+#![forbid(unsafe_code)]
+
 use super::{EXIT_JOURNAL, EXIT_OK, Failure};
 use crate::show::WalkError;
 use crate::show::table::{self, Column, Row};

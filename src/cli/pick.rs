@@ -1,5 +1,7 @@
 //! Which of many rows are wanted: the same options for orders, fills and events.
 
+#![forbid(unsafe_code)]
+
 use super::Failure;
 use crate::show::From;
 use crate::types::Nanos;

@@ -1,5 +1,7 @@
 //! `stoop ps`: this user's instances, those that have died too.
 
+#![forbid(unsafe_code)]
+
 use super::Failure;
 use super::instance::{self, Instance};
 use super::output::List;

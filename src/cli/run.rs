@@ -1,6 +1,8 @@
 //! `stoop run`: trade, show, stop in good order, and say what it was worth.
 
 use super::check::check_threads;
+use super::instance::{Instance, folder_of};
+use super::monitor::Desk;
 use super::summary::Summary;
 use super::venues::Venues;
 use super::{EXIT_FAILURE, EXIT_OK, EXIT_VENUE, Failure};
@@ -10,10 +12,10 @@ use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::journal::Place;
 use crate::shm::MarketView;
+use crate::show::{EventRow, Recorded};
 use crate::strategy::Strategy;
-use crate::tui::{self, Key, LogRow, Screen};
-use crate::types::{Nanos, VenueId};
-use crate::venues::VENUES;
+use crate::tui::{App, MonitorData, Screen, Tab};
+use crate::types::VenueId;
 use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -58,7 +60,7 @@ pub(super) fn run(
         log,
     };
     let engine = Engine::start(setup).map_err(Failure::new)?;
-    let mut view = View::new(config, options, &engine, lines, lost, &clock)?;
+    let mut view = View::new(config, options, lines, lost, &clock)?;
     let started = Instant::now();
     let mut firsts = Firsts::default();
     while !stop.load(Ordering::Relaxed) && !engine.is_lost() && !engine.is_stopping() {
@@ -68,8 +70,8 @@ pub(super) fn run(
         venues.apply_faults(config, started.elapsed());
         firsts.look(engine.view(), begun);
         match view.frame(&engine, FRAME) {
-            Ok(None) => {}
-            Ok(Some(Key::Stop)) => break,
+            Ok(false) => {}
+            Ok(true) => break,
             Err(failure) => {
                 view.lose_screen(&failure);
                 break;
@@ -77,7 +79,8 @@ pub(super) fn run(
         }
     }
     engine.stop();
-    view.hint = "stopping: cancelling all orders and waiting for the venues to confirm".to_owned();
+    view.desk.app.reply =
+        "stopping: cancelling all orders and waiting for the venues to confirm".to_owned();
     let stopping = Instant::now();
     while !engine.has_stopped() && stopping.elapsed() < STOP_TIMEOUT {
         if let Err(failure) = view.frame(&engine, Duration::from_millis(20)) {
@@ -184,66 +187,64 @@ pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
     Ok(flag)
 }
 
-/// The board on a terminal, log lines anywhere else.
+/// The screens on a terminal, log lines anywhere else.
 struct View {
     screen: Option<Screen>,
+    desk: Desk,
     lines: Receiver<LogLine>,
     lost: Arc<AtomicU64>,
     lost_shown: u64,
-    kept: VecDeque<LogRow>,
-    venues: Vec<(VenueId, &'static str)>,
-    title: String,
-    hint: String,
+    kept: VecDeque<EventRow>,
     clock: Clock,
-    started: Nanos,
 }
 
 impl View {
     fn new(
         config: &Config,
         options: &Options,
-        engine: &Engine,
         lines: Receiver<LogLine>,
         lost: Arc<AtomicU64>,
         clock: &Clock,
     ) -> Result<Self, Failure> {
-        let board = !options.plain && !options.json && std::io::stdout().is_terminal();
-        let screen = if board {
+        let screens = !options.plain && !options.json && std::io::stdout().is_terminal();
+        let screen = if screens {
             let entered = Screen::enter();
             Some(entered.map_err(|error| Failure::new(format!("terminal: {error}")))?)
         } else {
             None
         };
-        let name = |venue: VenueId| VENUES[usize::from(venue.0)].name;
+        let instance = Instance { name: config.name.clone(), folder: folder_of(&config.name) };
+        let mut app = App::on(Tab::Board);
+        app.quits = Some("stops and cancels everything");
         Ok(Self {
             screen,
+            desk: Desk::new(instance, app),
             lines,
             lost,
             lost_shown: 0,
             kept: VecDeque::with_capacity(LOG_LINES_SHOWN),
-            venues: config.venues.iter().map(|v| (v.venue, name(v.venue))).collect(),
-            title: format!("{} ({})", config.name, config.mode.name().to_uppercase()),
-            hint: format!("q stops and cancels everything   {}", engine.layout()),
             clock: clock.clone(),
-            started: engine.view().started(),
         })
     }
 
-    /// Shows what is new and waits up to `wait` for a key.
-    fn frame(&mut self, engine: &Engine, wait: Duration) -> Result<Option<Key>, Failure> {
+    /// Shows what is new and waits up to `wait` for a key; whether a person wants it to stop. The
+    /// journal is not followed here: that would take from the engine what it needs itself.
+    fn frame(&mut self, engine: &Engine, wait: Duration) -> Result<bool, Failure> {
         self.take_lines();
         let Some(screen) = &mut self.screen else {
             std::thread::sleep(wait.min(Duration::from_millis(50)));
-            return Ok(None);
+            return Ok(false);
         };
-        let mut data = tui::collect(engine.view(), &self.venues, self.clock.now());
-        data.title = self.title.clone();
-        data.hint = self.hint.clone();
-        data.strategies = engine.statuses();
-        data.log = self.kept.iter().cloned().collect();
-        let failed = |error: std::io::Error| Failure::new(format!("terminal: {error}"));
-        screen.draw(&data).map_err(failed)?;
-        screen.key(wait).map_err(failed)
+        let view = engine.view();
+        let looked_at = self.desk.looked_at(view.instruments().len());
+        let recorded = Recorded { events: self.kept.clone(), ..Recorded::default() };
+        let data = MonitorData {
+            strategies: engine.statuses(),
+            recorded: Arc::new(recorded),
+            note: "stoop monitor, in another terminal, shows these".to_owned(),
+            ..MonitorData::collect(view, self.clock.now(), looked_at)
+        };
+        self.desk.frame(screen, data, wait)
     }
 
     fn take_lines(&mut self) {
@@ -255,10 +256,16 @@ impl View {
             if self.kept.len() == LOG_LINES_SHOWN {
                 self.kept.pop_front();
             }
-            self.kept.push_back(LogRow {
-                after_s: line.at.since(self.started) as f64 / 1e9,
-                level: line.level.to_string(),
+            self.kept.push_back(EventRow {
+                time: line.at,
+                level: match line.level {
+                    Level::Info => "info",
+                    Level::Warn => "warn",
+                    Level::Error => "error",
+                },
+                kind: "log",
                 text: format!("{}: {}", line.source, line.text),
+                ..EventRow::default()
             });
         }
         let lost = self.lost.load(Ordering::Relaxed);

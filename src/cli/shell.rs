@@ -1,5 +1,7 @@
 //! `stoop completions SHELL` and `stoop man FOLDER`: made of the commands themselves.
 
+#![forbid(unsafe_code)]
+
 use super::{Failure, command};
 use clap_complete::Shell;
 use std::io;

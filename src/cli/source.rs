@@ -1,6 +1,8 @@
 //! Of which instance a command tells: one that runs, found by its folder, or one that has ended, found
 //! by its journal.
 
+#![forbid(unsafe_code)]
+
 use super::instance::{self, Instance};
 use super::output::read_error;
 use super::{ConfigArgument, EXIT_JOURNAL, Failure};

@@ -9,13 +9,12 @@ use super::instance::Instance;
 use super::operate::To;
 use super::output::{List, print};
 use crate::journal::Place;
-use crate::oms::{NotReady, Replayed};
 use crate::shm::{MarketView, OrderCounters, ThreadRow};
 use crate::show::present::{self, PNL_COLUMNS, POSITION_COLUMNS, PnlNow};
 use crate::show::table::{self, Row};
 use crate::show::venues::{VENUE_COLUMNS, VenueNow, venues};
-use crate::show::{About, EVENT_COLUMNS, EventRow, Events, From, Naming, Walk, WalkError, words};
-use crate::types::{Amount, Nanos, Scope, StrategyId, TradingState, VenueId};
+use crate::show::{About, EVENT_COLUMNS, Fold, From, Recorded, Walk, WalkError};
+use crate::types::{Amount, Nanos};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -33,49 +32,27 @@ struct Report {
     positions: Vec<Row>,
     pnl: Vec<Row>,
     recorded: Recorded,
+    /// Why the journal tells nothing.
+    journal_error: Option<String>,
     threads: Vec<ThreadRow>,
 }
 
-/// What the journal tells besides.
-#[derive(Default)]
-struct Recorded {
-    /// Venues and strategies that may do less than the engine.
-    held: Vec<String>,
-    not_ready: Vec<(VenueId, NotReady)>,
-    last: Option<EventRow>,
-    /// Why it tells nothing.
-    error: Option<String>,
-}
-
-impl Recorded {
-    fn read(about: &About, now: Nanos) -> Self {
-        let Some(folder) = &about.journal else { return Self::default() };
-        let read = || -> Result<Self, WalkError> {
-            let mut walk = Walk::open(&Place::Folder(folder.clone()), From::Newest)?;
-            let mut events = Events::over(walk.state(), now);
-            let mut last = None;
-            while let Some(group) = walk.step()? {
-                let state = walk.state();
-                let told = state.and_then(|state| events.take(&group, state).pop());
-                last = told.or(last);
+/// What the journal tells besides, or why it tells nothing.
+fn recorded(about: &About, now: Nanos) -> (Recorded, Option<String>) {
+    let Some(folder) = &about.journal else { return (Recorded::default(), None) };
+    let read = || -> Result<Recorded, WalkError> {
+        let mut walk = Walk::open(&Place::Folder(folder.clone()), From::Newest)?;
+        let mut fold = Fold::over(walk.state(), now);
+        while let Some(group) = walk.step()? {
+            if let Some(state) = walk.state() {
+                fold.take(&group, state);
             }
-            let recorded = Self { last, ..Self::default() };
-            Ok(walk.state().map_or_else(Self::default, |state| recorded.with(state, now)))
-        };
-        read().unwrap_or_else(|error| Self { error: Some(error.to_string()), ..Self::default() })
-    }
-
-    fn with(self, state: &Replayed, now: Nanos) -> Self {
-        let names = Naming::of(state);
-        let venues = (0..state.options().venues.len()).map(|at| VenueId(at as u8));
-        let strategies = (0..names.strategies.len()).map(|at| StrategyId(at as u8));
-        let scopes = venues.clone().map(Scope::Venue).chain(strategies.map(Scope::Strategy));
-        let held = scopes.filter_map(|scope| {
-            let of = state.trading_state_of(scope).filter(|of| *of != TradingState::Active)?;
-            Some(format!("{} is {of}", words::scope(scope, &names)))
-        });
-        let not_ready = venues.filter_map(|venue| Some((venue, state.why_not_ready(venue, now)?)));
-        Self { held: held.collect(), not_ready: not_ready.collect(), ..self }
+        }
+        Ok(fold.show(walk.state(), now).clone())
+    };
+    match read() {
+        Ok(recorded) => (recorded, None),
+        Err(error) => (Recorded::default(), Some(error.to_string())),
     }
 }
 
@@ -90,11 +67,8 @@ pub(super) fn status(to: &To) -> Result<u8, Failure> {
 impl Report {
     fn collect(instance: &Instance, view: &MarketView, now: Nanos) -> Self {
         let (about, table) = (instance.about(), view.instruments());
-        let recorded = Recorded::read(&about, now);
-        let decided = |venue: &VenueNow| {
-            let found = recorded.not_ready.iter().find(|(of, _)| *of == venue.venue);
-            found.map(|(_, why)| *why)
-        };
+        let (recorded, journal_error) = recorded(&about, now);
+        let decided = |venue: &VenueNow| recorded.why_not_ready(venue.venue);
         let held = view.positions();
         let held = held.iter().filter(|row| row.qty != Amount::ZERO);
         let pnl = view.pnl();
@@ -110,6 +84,7 @@ impl Report {
             threads: view.threads(),
             about,
             recorded,
+            journal_error,
         }
     }
 }
@@ -117,7 +92,7 @@ impl Report {
 /// Everything as one object; times in nanoseconds, shares of 1.
 fn object(report: &Report) -> Value {
     let Report { about, counters: c, recorded, .. } = report;
-    let last = recorded.last.as_ref();
+    let last = recorded.events.back();
     json!({
         "instance": report.instance,
         "pid": report.pid,
@@ -126,7 +101,7 @@ fn object(report: &Report) -> Value {
         "config": about.config,
         "layout": about.layout,
         "journal": about.journal.as_ref().map(|path| path.display().to_string()),
-        "journal_error": recorded.error,
+        "journal_error": report.journal_error,
         "elapsed_ns": report.elapsed_ns,
         "heartbeat_age_ns": report.heartbeat_age_ns,
         "trading_state": c.trading_state.to_string(),
@@ -227,13 +202,13 @@ fn trading_text(text: &mut String, report: &Report) {
         c.signals_refused,
         c.signals,
     );
-    if let Some(event) = &recorded.last {
+    if let Some(event) = recorded.events.back() {
         let venue =
             if event.venue.is_empty() { String::new() } else { format!("{} ", event.venue) };
         let (at, text_of) = (table::utc(event.time), &event.text);
         let _ = writeln!(text, "last event {at} {}: {venue}{text_of}", event.level);
     }
-    if let Some(error) = &recorded.error {
+    if let Some(error) = &report.journal_error {
         let _ = writeln!(text, "the journal cannot be read: {error}");
     }
 }
@@ -270,6 +245,7 @@ fn threads_text(text: &mut String, report: &Report) {
 mod tests {
     use super::*;
     use crate::shm::{AgentDuty, Duty};
+    use crate::show::EventRow;
 
     fn report() -> Report {
         let duty = Duty {
@@ -311,9 +287,10 @@ mod tests {
             pnl: vec![pnl.cells()],
             recorded: Recorded {
                 held: vec!["strategy spread is halted".to_owned()],
-                last: Some(event),
+                events: [event].into(),
                 ..Recorded::default()
             },
+            journal_error: None,
             threads: vec![ThreadRow { cpu: Some(2), duty, agents: agents.into() }],
         }
     }

@@ -1,5 +1,7 @@
 //! `stoop why ORDER`: one order's whole life from the journal, with times since its signal.
 
+#![forbid(unsafe_code)]
+
 use super::output::{print, read_error};
 use super::source::Source;
 use super::{EXIT_NOT_FOUND, Failure};

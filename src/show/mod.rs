@@ -11,11 +11,15 @@
 mod about;
 mod events;
 mod fills;
+mod find;
 mod life;
 mod naming;
 mod orders;
 pub mod present;
+mod recorded;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod venues;
 mod walk;
 pub mod words;
@@ -23,7 +27,9 @@ pub mod words;
 pub use about::About;
 pub use events::{EVENT_COLUMNS, EventRow, Events};
 pub use fills::{FILL_COLUMNS, FillRow, Fills};
-pub use life::{Found, Life, OrderKey, STEP_COLUMNS, Step, find, life};
+pub use find::{Found, OrderKey, find};
+pub use life::{Life, STEP_COLUMNS, Step, life};
 pub use naming::{Naming, venue_name};
-pub use orders::{ORDER_COLUMNS, OrderRow};
+pub use orders::{ORDER_COLUMNS, OrderRow, touched};
+pub use recorded::{Fold, Recorded};
 pub use walk::{From, Group, Walk, WalkError};

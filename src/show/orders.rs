@@ -4,8 +4,9 @@
 
 use super::naming::Naming;
 use super::table::{Cell, Column, Kind, Row};
+use super::walk::Group;
 use super::words;
-use crate::oms::Order;
+use crate::oms::{Order, Record, Replayed};
 use crate::types::{ClientOrderId, InstrumentId, Nanos, OrderState, RejectReason, VenueId};
 
 /// Columns of [`OrderRow`].
@@ -131,4 +132,23 @@ impl OrderRow {
             self.venue_order_id.as_str().into(),
         ]
     }
+}
+
+/// The orders of ours that an input has changed, or may have; `state` is the one after it.
+#[must_use]
+pub fn touched(group: &Group, state: &Replayed) -> Vec<ClientOrderId> {
+    let mut ids = Vec::new();
+    if let Record::Report(_, report) = &group.input {
+        ids.push(report.client_id);
+        let by_venue = state.orders().by_venue(report.instrument, &report.venue_order_id);
+        ids.extend(by_venue.map(|slot| state.orders().get(slot).client_id));
+    }
+    ids.extend(group.effects.iter().filter_map(|effect| match effect {
+        Record::Intent { order, .. } => Some(order.client_id),
+        Record::Assumed(id, _) => Some(*id),
+        _ => None,
+    }));
+    ids.retain(|id| id.is_some());
+    ids.dedup();
+    ids
 }

@@ -1,7 +1,7 @@
 //! Rows with named columns, once for people, for programs and for spreadsheets: whatever a command
 //! lists goes through here, so that a column has one name and one meaning in all three.
 //!
-//! Amounts are exact decimals as text, never floating-point numbers. A time is told in nanoseconds
+//! Amounts are exact decimals as text, never floating-point numbers; people see eight decimals of them. A time is told in nanoseconds
 //! since the UNIX epoch and, for people, as UTC with microseconds; a span of time in nanoseconds and,
 //! for people, with the unit that fits.
 
@@ -86,6 +86,7 @@ impl Cell {
     fn shown(&self, kind: Kind) -> String {
         match self {
             Self::Empty => String::new(),
+            Self::Text(text) if kind == Kind::Number => short(text).to_owned(),
             Self::Text(text) => text.clone(),
             Self::Count(ns) if kind == Kind::Span => span(*ns),
             Self::Count(number) => number.to_string(),
@@ -94,6 +95,7 @@ impl Cell {
         }
     }
 
+    /// For spreadsheets.
     fn plain(&self) -> String {
         match self {
             Self::Time(at) => at.0.to_string(),
@@ -123,6 +125,22 @@ impl From<String> for Cell {
 impl From<&str> for Cell {
     fn from(text: &str) -> Self {
         text.to_owned().into()
+    }
+}
+
+/// Decimals that people see; the rest is cut off, and is there for programs.
+const DECIMALS_SHOWN: usize = 8;
+
+/// A decimal for people: with at most so many digits behind the point, the rest cut off.
+#[must_use]
+pub fn short(number: &str) -> &str {
+    let end = number.find('.').map_or(number.len(), |dot| dot + 1 + DECIMALS_SHOWN);
+    match number.get(..end) {
+        Some(cut) if end < number.len() => match cut.trim_end_matches('0').trim_end_matches('.') {
+            "-0" => "0",
+            cut => cut,
+        },
+        _ => number,
     }
 }
 
@@ -311,6 +329,26 @@ time                         fee asset  price     age  ready
             "1795000000123456789,2026-11-18T11:06:40.123456Z,\"a \"\"b\"\", c\",0.10,7,1500,true";
         assert_eq!(csv_row(&COLUMNS, &full), line);
         assert_eq!(csv_row(&COLUMNS, &empty), ",,,,,,");
+    }
+
+    #[test]
+    fn people_see_eight_decimals_and_programs_all() {
+        let cases = [
+            ("600", "600"),
+            ("9999.00", "9999.00"),
+            ("0.123456789", "0.12345678"),
+            ("-1.500000001", "-1.5"),
+            ("-0.000000000000000001", "0"),
+            ("7.000000004", "7"),
+        ];
+        for (exact, shown) in cases {
+            assert_eq!(short(exact), shown);
+        }
+        let columns = [Column::new("fee", Kind::Number)];
+        let row: Row = vec!["0.123456789".into()];
+        assert_eq!(text(&columns, &[row.clone()]), "       fee\n0.12345678\n");
+        assert_eq!(csv_row(&columns, &row), "0.123456789");
+        assert_eq!(object(&columns, &row)["fee"], "0.123456789");
     }
 
     #[test]

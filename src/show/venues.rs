@@ -7,14 +7,16 @@ use super::table::{Cell, Column, Kind, Row, span};
 use super::words;
 use crate::oms::NotReady;
 use crate::shm::{MarginRow, MarketView, VenueHealth};
-use crate::types::{Channel, Nanos, Readiness, VenueId};
+use crate::types::{BookState, Channel, Nanos, Readiness, VenueId};
+use crate::venues::VENUES;
 
 /// Columns of [`VenueNow::cells`].
-pub const VENUE_COLUMNS: [Column; 15] = [
+pub const VENUE_COLUMNS: [Column; 16] = [
     Column::new("venue", Kind::Text),
     Column::new("ready", Kind::Flag),
     Column::new("market_data", Kind::Text),
-    Column::new("books_live", Kind::Text),
+    Column::new("books_live", Kind::Count),
+    Column::hidden("books", Kind::Count),
     Column::new("orders", Kind::Flag),
     Column::new("limit_percent", Kind::Count),
     Column::new("clock_offset", Kind::Span),
@@ -37,6 +39,8 @@ pub struct VenueNow {
     pub name: String,
     /// What both say of themselves.
     pub health: VenueHealth,
+    /// Names of its books that were live once and are not now.
+    pub ill: Vec<String>,
     /// Maintenance margin over equity in percent, of the settle asset that has most of it used;
     /// `None` without perpetual positions.
     pub margin_percent: Option<f64>,
@@ -48,12 +52,6 @@ impl VenueNow {
     #[must_use]
     pub fn cells(&self, decided: Option<NotReady>, now: Nanos) -> Row {
         let VenueHealth { feed, executor } = &self.health;
-        let mut reasons: Vec<String> = Vec::new();
-        // Connections say by themselves what is wrong with them.
-        reasons.extend(
-            decided.filter(|why| !matches!(why, NotReady::Disconnected(_))).map(words::not_ready),
-        );
-        reasons.extend(Some(self.why(now)).filter(|why| !why.is_empty()));
         let limit = executor.fullest_limit().map(|(_, row)| row.percent());
         let count = Cell::count;
         let probed = feed.clock_round_trip_ns > 0;
@@ -61,7 +59,8 @@ impl VenueNow {
             self.name.as_str().into(),
             Cell::Flag(decided.is_none() && self.is_ready(now)),
             words::readiness(feed.state).into(),
-            format!("{} of {}", feed.books_live, feed.books).into(),
+            count(feed.books_live),
+            count(feed.books),
             Cell::Flag(executor.ready),
             limit.map_or(Cell::Empty, |percent| count(percent.into())),
             if probed { Cell::Count(feed.clock_offset_ns) } else { Cell::Empty },
@@ -76,8 +75,19 @@ impl VenueNow {
                 Cell::Empty
             },
             self.margin_percent.map_or(Cell::Empty, |used| format!("{used:.1}").into()),
-            reasons.join("; ").into(),
+            self.reason(decided, now).into(),
         ]
+    }
+
+    /// What is not well with it, in words; empty if nothing is. `decided` as in
+    /// [`VenueNow::cells`].
+    #[must_use]
+    pub fn reason(&self, decided: Option<NotReady>, now: Nanos) -> String {
+        // Connections say by themselves what is wrong with them.
+        let own = decided.filter(|why| !matches!(why, NotReady::Disconnected(_)));
+        let reasons = [own.map(words::not_ready).unwrap_or_default(), self.why(now)];
+        let reasons: Vec<String> = reasons.into_iter().filter(|why| !why.is_empty()).collect();
+        reasons.join("; ")
     }
 
     /// Whether its market data and its order entry are ready.
@@ -99,8 +109,8 @@ impl VenueNow {
         }
         if feed.state != Readiness::Ready {
             reasons.push(format!("market data {}", words::readiness(feed.state)));
-        } else if feed.books_live < feed.books {
-            reasons.push(format!("{} of {} books live", feed.books_live, feed.books));
+        } else if !self.ill.is_empty() {
+            reasons.push(format!("not live: {}", self.ill.join(", ")));
         }
         if !executor.ready {
             let down = [Channel::Trade, Channel::Private, Channel::Rest].into_iter();
@@ -124,6 +134,13 @@ fn span_of(ns: u64) -> String {
     span(i64::try_from(ns).unwrap_or(i64::MAX))
 }
 
+/// Name of one of a venue's rate limits, by its number in the venue's own table: `weight per minute`.
+#[must_use]
+pub fn limit_name(venue: VenueId, limit: usize) -> &'static str {
+    let row = VENUES.get(usize::from(venue.0));
+    row.and_then(|row| row.limits.get(limit)).map_or("?", |limit| limit.name)
+}
+
 /// The venues that have instruments.
 #[must_use]
 pub fn venues(view: &MarketView) -> Vec<VenueNow> {
@@ -134,6 +151,14 @@ pub fn venues(view: &MarketView) -> Vec<VenueNow> {
         venue,
         name: venue_name(venue),
         health: view.health(venue),
+        ill: view
+            .instruments()
+            .of_venue(venue)
+            .filter(|row| {
+                matches!(view.best(row.id).state, BookState::Stale | BookState::Buffering)
+            })
+            .map(|row| row.name.clone())
+            .collect(),
         margin_percent: margins
             .iter()
             .filter(|row| row.stated.venue == venue)
@@ -161,7 +186,13 @@ mod tests {
             ..FeedHealth::default()
         };
         let health = VenueHealth { feed, executor };
-        VenueNow { venue: VenueId(0), name: "a".to_owned(), health, margin_percent: None }
+        VenueNow {
+            venue: VenueId(0),
+            name: "a".to_owned(),
+            health,
+            ill: Vec::new(),
+            margin_percent: None,
+        }
     }
 
     #[test]
@@ -179,14 +210,14 @@ mod tests {
         ill.health.executor.ready = false;
         ill.health.executor.channels[Channel::Rest.index()] = Readiness::Ready;
         ill.health.executor.channels[Channel::Private.index()] = Readiness::Joining;
-        ill.health.feed.books_live = 1;
-        let expected = "1 of 2 books live; order entry down, private stream joining";
+        ill.ill = vec!["BTC/USDT@a".to_owned()];
+        let expected = "not live: BTC/USDT@a; order entry down, private stream joining";
         assert_eq!(reason(&ill, None), (false, expected.to_owned()));
         let mut held = venue();
         held.health.executor.suspended_until_ns = Nanos(43_000_000_000);
         assert_eq!(reason(&held, None), (false, "suspended by the venue for 42.0 s".to_owned()));
         let text = table::text(&VENUE_COLUMNS, &[well.cells(None, now)]);
         let words: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
-        assert_eq!(words, ["a", "yes", "ready", "2", "of", "2", "yes", "12", "-1.5", "ms"]);
+        assert_eq!(words, ["a", "yes", "ready", "2", "yes", "12", "-1.5", "ms"]);
     }
 }

@@ -6,7 +6,8 @@ use super::naming::{Naming, venue_name};
 use crate::oms::{Difference, NotReady};
 use crate::types::{
     AMOUNT_DECIMALS, Amount, Channel, Instrument, Liquidity, NewOrder, Operator, OrderState,
-    OrderType, PairOutcome, Price, Qty, Readiness, ReportOrigin, Scope, TimeInForce, VenueNotice,
+    OrderType, PairEnd, PairOutcome, Price, Qty, Readiness, ReportOrigin, Scope, TimeInForce,
+    VenueNotice,
 };
 
 /// An amount as a decimal with all its digits.
@@ -292,24 +293,33 @@ pub fn difference(difference: &Difference, names: &Naming<'_>) -> String {
 #[must_use]
 pub fn pair(pair: &PairOutcome, names: &Naming<'_>) -> String {
     let id = pair.legs().first().map(|leg| leg.instrument).unwrap_or_default();
+    if pair.end == PairEnd::Nothing && pair.breach.is_none() {
+        return format!("signal {}: {}", pair.signal.0, pair.end.name());
+    }
     let breach = match (pair.breach, pair.action) {
         (Some(breach), Some(action)) => {
-            format!(", {} breach: {}", breach.name(), format!("{action:?}").to_lowercase())
+            let action = format!("{action:?}").to_lowercase();
+            format!(" after a {} breach ({action})", breach.name())
         }
-        (Some(breach), None) => format!(", {} breach", breach.name()),
+        (Some(breach), None) => format!(" after a {} breach", breach.name()),
         _ => String::new(),
     };
     let left = match pair.left {
         Qty::ZERO => String::new(),
         left => format!(", {} left naked", names.qty(id, left)),
     };
+    let naked = match pair.naked_ns {
+        0 => String::new(),
+        ns => {
+            let (qty, ns) = (names.qty(id, pair.naked_qty), i64::try_from(ns).unwrap_or(i64::MAX));
+            format!(", naked {} up to {qty}", super::table::span(ns))
+        }
+    };
     let again = if pair.revision > 0 { ", opened again by a late fill" } else { "" };
     format!(
-        "signal {}: {}{left}{breach}{again}; naked {} up to {}, cost {:.2} bps, fees {}",
+        "signal {}: {}{breach}{left}, cost {:.2} bps{naked}, fees {}{again}",
         pair.signal.0,
         pair.end.name(),
-        super::table::span(i64::try_from(pair.naked_ns).unwrap_or(i64::MAX)),
-        names.qty(id, pair.naked_qty),
         pair.cost.0 as f64 / 100_000.0,
         amount(pair.fees),
     )

@@ -3,7 +3,9 @@
 mod kill;
 mod margin;
 mod mistakes;
+mod monitor;
 mod operating;
+mod showing;
 mod soak;
 mod support;
 mod trading;
