@@ -165,7 +165,7 @@ fn at(command: Command, path: &str, text: String) -> Command {
     if command.find_subcommand(first).is_none() {
         return command;
     }
-    command.mut_subcommand(first.to_owned(), |below| match rest {
+    command.mut_subcommand(first, |below| match rest {
         "" => below.after_help(text),
         rest => at(below, rest, text),
     })
