@@ -6,6 +6,7 @@
 use super::account::FinalState;
 use super::configured::{Named, limits_of, net_options, oms_options, strategies};
 use super::control::SparePlan;
+use super::control::children::ChildPlan;
 use super::engine::EngineSetup;
 use super::executor::{Executor, ExecutorParts};
 use super::feed::{Feed, FeedBook, FeedParts};
@@ -21,7 +22,7 @@ use super::supervision::spare_plan;
 use super::threads::{Agent, Lifecycle};
 use crate::book::{Book, BookOptions, LadderOptions};
 use crate::clock::Clock;
-use crate::config::{Mode, VenueConfig};
+use crate::config::{Mode, RunConfig, VenueConfig};
 use crate::journal::Place;
 use crate::net::Transport;
 use crate::oms::Kept;
@@ -29,11 +30,11 @@ use crate::shm::{
     HealthWriter, Market, MarketView, RegionOptions, Stage, StatusReader, StrategyFile,
     StrategyOptions,
 };
-use crate::strategy::{Context, ContextParts, Strategy};
+use crate::strategy::{Context, ContextParts};
 use crate::sync::spsc;
 use crate::throttle::Throttle;
 use crate::types::{
-    Channel, Command, Event, MarginSettings, Nanos, Perpetual, StrategyId, VenueId,
+    Channel, Command, Event, MarginSettings, Nanos, ParamSpec, Perpetual, StrategyId, VenueId,
 };
 use crate::venues::{Endpoints, VENUES, VenueSetup};
 use std::path::Path;
@@ -115,6 +116,9 @@ pub struct Assembly {
     pub last: Receiver<FinalState>,
     pub(super) statuses: Vec<(String, StatusReader)>,
     pub(super) spares: Vec<SparePlan>,
+    /// Strategies that run in processes, and what their parameters may be, by strategy.
+    pub(super) children: Vec<ChildPlan>,
+    pub(super) specs: Vec<Vec<ParamSpec>>,
     pub(super) clock: Clock,
     pub(super) log: Log,
 }
@@ -166,13 +170,20 @@ impl Assembly {
             builder.venue(venue)?;
         }
         let (mut ports, mut agents, mut statuses) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, (name, strategy)) in strategies.into_iter().enumerate() {
-            let (port, agent) = builder.strategy(index, &name, strategy, place.folder)?;
+        let (mut children, mut specs) = (Vec::new(), Vec::new());
+        for (index, mut strategy) in strategies.into_iter().enumerate() {
+            let name = strategy.name.clone();
+            specs.push(std::mem::take(&mut strategy.specs));
+            let (port, runner) = builder.strategy(index, strategy, place.folder)?;
             statuses.push((name, port.end.status()));
             ports.push(port);
-            agents.push(agent);
+            match runner {
+                StrategyRunner::Thread(agent) => agents.push(*agent),
+                StrategyRunner::Process(plan) => children.push(*plan),
+            }
         }
-        builder.finish(ports, agents, statuses)
+        let assembly = builder.finish(ports, agents, statuses)?;
+        Ok(Self { children, specs, ..assembly })
     }
 
     /// The agents without their kinds, and where the last word comes, for threads.
@@ -200,6 +211,16 @@ struct Builder<'a> {
     ports: Vec<VenuePort>,
     /// By venue: what must be ready before orders may be sent there.
     channels: Vec<Vec<Channel>>,
+}
+
+/// Where a strategy runs.
+enum StrategyRunner {
+    Thread(Box<StrategyAgent>),
+    Process(Box<ChildPlan>),
+}
+
+fn not_brought(name: &str) -> String {
+    format!("strategy {name}: this program brings none of this name")
 }
 
 fn missing(what: &str) -> String {
@@ -358,10 +379,10 @@ impl Builder<'_> {
     fn strategy(
         &mut self,
         index: usize,
-        name: &str,
-        body: Box<dyn Strategy>,
+        named: Named,
         folder: Option<&Path>,
-    ) -> Result<(StrategyPort, StrategyAgent), String> {
+    ) -> Result<(StrategyPort, StrategyRunner), String> {
+        let Named { name, body, run, params, .. } = named;
         let strategy = StrategyId(index as u8);
         let options = StrategyOptions {
             strategy,
@@ -369,10 +390,22 @@ impl Builder<'_> {
             ..StrategyOptions::default()
         };
         let made = match folder {
-            Some(folder) => StrategyFile::create(folder, name, &options),
+            Some(folder) => StrategyFile::create(folder, &name, &options),
             None => StrategyFile::in_memory(&options),
         };
         let (oms_end, end) = made.map_err(|error| error.to_string())?;
+        let port = StrategyPort::with_params(strategy, oms_end, params);
+        let foreign = run.is_foreign();
+        if let (RunConfig::Process(process), Some(_)) = (run, folder) {
+            if body.is_none() && !foreign {
+                return Err(not_brought(&name));
+            }
+            // Its own end is the process's.
+            let plan = ChildPlan { name, process, options, pulse: port.end.pulse() };
+            return Ok((port, StrategyRunner::Process(Box::new(plan))));
+        }
+        // Without files there are no processes: what is this program's runs here all the same.
+        let body = body.ok_or_else(|| not_brought(&name))?;
         let ctx = Context::new(ContextParts {
             view: self.market.view(),
             end,
@@ -382,7 +415,7 @@ impl Builder<'_> {
         });
         let name = format!("strategy:{name}");
         let agent = StrategyAgent::new(name, body, ctx, self.lifecycle.clone());
-        Ok((StrategyPort::new(strategy, oms_end), agent))
+        Ok((port, StrategyRunner::Thread(Box::new(agent))))
     }
 
     fn journal(&self, now: Nanos) -> Result<(JournalRecorder, Option<Kept>), String> {
@@ -405,6 +438,7 @@ impl Builder<'_> {
         let leg_skew = self.market.stage_writer(Stage::LegSkew, VenueId(0));
         let leg_skew = leg_skew.ok_or_else(|| missing("latency"))?;
         latency::measure_costs(&self.market, &self.setup.clock);
+        self.market.set_clock(self.setup.clock.anchor());
         let EngineSetup { config, instruments, clock, log, .. } = &self.setup;
         let mut options = oms_options(
             config,
@@ -452,6 +486,8 @@ impl Builder<'_> {
             last,
             statuses,
             spares,
+            children: Vec::new(),
+            specs: Vec::new(),
             clock,
             log,
         })

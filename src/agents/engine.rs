@@ -4,6 +4,7 @@ use super::account::FinalState;
 use super::assembly::{Assembly, RegionPlace, Sizes};
 use super::configured::{plans, strategies};
 use super::control::KILL_FILE_NAME;
+use super::control::children::Statuses;
 use super::log::Log;
 use super::memory;
 use super::operator::OperatorDesk;
@@ -56,7 +57,7 @@ pub struct Engine {
     last: Receiver<FinalState>,
     /// Names of the agents that can cancel.
     executors: Vec<String>,
-    statuses: Mutex<Vec<(String, StatusReader)>>,
+    statuses: Statuses,
     layout: String,
     folder: PathBuf,
 }
@@ -67,6 +68,9 @@ const LEAVING_TIMEOUT: Duration = Duration::from_secs(2);
 const CANCELLING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long stopping may take before what is left is reported as not confirmed.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Deaths and births of strategies' processes that wait for the order manager.
+const CHILD_NEWS: usize = 64;
+
 impl Engine {
     /// Builds everything and starts the threads. Connections are made by the agents themselves.
     pub fn start(mut setup: EngineSetup<'_>) -> Result<Self, String> {
@@ -125,11 +129,18 @@ impl Engine {
         let (view, mut log) = (assembly.view.clone(), assembly.log.clone());
         log.info(clock.now(), format_args!("{layout}"));
         let statuses = std::mem::take(&mut assembly.statuses);
+        let strategies = statuses.iter().map(|(name, _)| name.clone()).collect();
+        let statuses: Statuses = Arc::new(Mutex::new(statuses));
+        let (news, heard) = sync_channel(CHILD_NEWS);
         let rest = Rest {
             config,
             folder,
-            strategies: statuses.iter().map(|(name, _)| name.clone()).collect(),
+            strategies,
+            specs: std::mem::take(&mut assembly.specs),
             spares: std::mem::take(&mut assembly.spares),
+            children: std::mem::take(&mut assembly.children),
+            statuses: statuses.clone(),
+            news,
             view: view.clone(),
             lifecycle: lifecycle.clone(),
             clock: clock.clone(),
@@ -137,7 +148,7 @@ impl Engine {
         };
         desk.strategies.clone_from(&rest.strategies);
         let (changes, changed) = sync_channel(CHANGES_MAX);
-        assembly.oms = assembly.oms.with_desk(desk).with_rules(changed);
+        assembly.oms = assembly.oms.with_desk(desk).with_rules(changed).with_children(heard);
         let (mut agents, last) = assembly.into_agents();
         let names = agents.iter().map(|agent| agent.name().to_owned());
         let executors = names.filter(|name| name.starts_with("exec:")).collect();
@@ -157,7 +168,7 @@ impl Engine {
             let thread = spawn(plan, own, duty, &clock, &lifecycle, &log, &incidents);
             threads.push(thread.inspect_err(|_| lifecycle.advance(Phase::Done))?);
         }
-        let (statuses, folder) = (Mutex::new(statuses), folder.to_owned());
+        let folder = folder.to_owned();
         Ok(Self { view, lifecycle, threads, last, executors, statuses, layout, folder })
     }
 

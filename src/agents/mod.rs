@@ -8,6 +8,7 @@
 
 mod account;
 mod assembly;
+mod children;
 mod configured;
 pub mod control;
 mod duty;
@@ -41,7 +42,7 @@ mod waiting;
 
 pub use account::{FinalBalance, FinalState};
 pub use assembly::{Assembly, Sizes};
-pub use configured::check;
+pub use configured::{check, strategy_named};
 pub use engine::{Engine, EngineSetup, STOP_TIMEOUT};
 pub use executor::{Executor, ExecutorParts};
 pub use feed::{Feed, FeedBook, FeedParts};

@@ -12,6 +12,7 @@ mod journal;
 mod latency;
 pub mod ledger;
 mod operate;
+mod process;
 mod run;
 mod sim;
 mod status;
@@ -153,11 +154,13 @@ enum Command {
         #[command(flatten)]
         to: operate::To,
     },
-    /// Change a limit until the end of the run: position_max.BTC=3
+    /// Change a limit, or a parameter of a strategy, until the end of the run
+    #[command(after_help = "Try: stoop set position_max.BTC=3, stoop set spread cooldown_ms=50")]
     Set {
-        /// A key of [limits] and its value in the unit of the file
-        #[arg(value_name = "LIMIT=VALUE")]
-        setting: String,
+        /// Name of a strategy, if it is about a parameter of it; then a key of [limits] or of its
+        /// [strategy.params] and the value, in the unit of the file
+        #[arg(value_name = "[STRATEGY] KEY=VALUE", num_args = 1..=2, required = true)]
+        setting: Vec<String>,
         #[command(flatten)]
         to: operate::To,
     },
@@ -175,6 +178,16 @@ enum Command {
     Journal {
         #[command(subcommand)]
         action: journal::Action,
+    },
+    /// Run one strategy of an engine, which starts this by itself
+    #[command(hide = true)]
+    StrategyProcess {
+        /// Process of the engine
+        #[arg(long)]
+        engine: i32,
+        /// Another program that runs it, and its arguments
+        #[arg(last = true)]
+        command: Vec<std::ffi::OsString>,
     },
     /// Measure the engine on this host
     Bench(bench::Arguments),
@@ -267,6 +280,9 @@ pub fn main_with(strategies: Vec<(String, Box<dyn Strategy>)>) -> ExitCode {
             config.load(&own).and_then(|config| instruments::instruments(&config, &which))
         }
         Command::Journal { action } => journal::journal(&action, &own),
+        Command::StrategyProcess { engine, command } => {
+            process::strategy_process(engine, &command, strategies)
+        }
         Command::Bench(arguments) => bench::run(&arguments),
         command => other(command),
     };
@@ -282,7 +298,8 @@ pub fn main_with(strategies: Vec<(String, Box<dyn Strategy>)>) -> ExitCode {
 /// Commands that need no configuration.
 fn other(command: Command) -> Result<u8, Failure> {
     use operate::{Of, To, Typed, Wait, operate};
-    let typed = |to: To, of: Option<Of>, wait: Option<Wait>| Typed { to, of, wait, setting: None };
+    let typed =
+        |to: To, of: Option<Of>, wait: Option<Wait>| Typed { to, of, wait, setting: Vec::new() };
     match command {
         Command::Stop { wait, to } => operate("stop", typed(to, None, Some(wait))),
         Command::CancelAll { of, wait, to } => {
@@ -298,9 +315,7 @@ fn other(command: Command) -> Result<u8, Failure> {
         }
         Command::Status { to } => status::status(&to),
         Command::Latency { options } => latency::latency(&options),
-        Command::Set { setting, to } => {
-            operate("set", Typed { setting: Some(setting), ..typed(to, None, None) })
-        }
+        Command::Set { setting, to } => operate("set", Typed { setting, ..typed(to, None, None) }),
         _ => {
             println!("stoop {}", env!("CARGO_PKG_VERSION"));
             Ok(EXIT_OK)

@@ -58,18 +58,20 @@ pub(super) struct Typed {
     pub to: To,
     pub of: Option<Of>,
     pub wait: Option<Wait>,
-    /// `limit=value`
-    pub setting: Option<String>,
+    /// `limit=value`, or a strategy and `parameter=value`.
+    pub setting: Vec<String>,
 }
 
 /// Sends a command and tells what came of it.
 pub(super) fn operate(command: &str, typed: Typed) -> Result<u8, Failure> {
     let Typed { to, of, wait, setting } = typed;
-    let (limit, value) = match setting.as_deref().map(split_setting).transpose()? {
+    let (limit, value) = match setting.last().map(|text| split_setting(text)).transpose()? {
         Some((limit, value)) => (Some(limit), Some(value)),
         None => (None, None),
     };
     let (venue, strategy) = of.map_or((None, None), |of| (of.venue, of.strategy));
+    let named = (setting.len() > 1).then(|| setting[0].clone());
+    let strategy = strategy.or(named);
     let wait = wait.map(|wait| wait.wait);
     let wait_ms = wait.map(|wait| wait.as_millis() as u64);
     let command = command.to_owned();
@@ -93,7 +95,9 @@ pub(super) fn operate(command: &str, typed: Typed) -> Result<u8, Failure> {
 
 fn split_setting(text: &str) -> Result<(String, String), Failure> {
     let (limit, value) = text.split_once('=').ok_or_else(|| {
-        Failure::new(format!("{text:?} is not LIMIT=VALUE, such as position_max.BTC=3"))
+        Failure::new(format!(
+            "{text:?} is not LIMIT=VALUE, such as position_max.BTC=3, or STRATEGY KEY=VALUE"
+        ))
     })?;
     Ok((limit.trim().to_owned(), value.trim().to_owned()))
 }
@@ -277,7 +281,8 @@ fn sentence(request: &ControlRequest, reply: &ControlReply, of: &str, ended: boo
         "accept" => format!("accepted{of}: the venue's balances are the new opening"),
         "reconcile" => format!("asked{of}: {} questions sent to the venues", reply.questions),
         _ => format!(
-            "{} was {}, is {} until the end of the run",
+            "{}{} was {}, is {} until the end of the run",
+            request.strategy.as_ref().map(|name| format!("{name}: ")).unwrap_or_default(),
             request.limit.as_deref().unwrap_or("?"),
             reply.before.as_deref().unwrap_or("?"),
             reply.after.as_deref().unwrap_or("?")

@@ -50,6 +50,7 @@ pub(super) struct RawEngine {
     pub strategy_silence_max_ms: Option<Spanned<i64>>,
     pub rules_refresh_s: Option<Spanned<i64>>,
     pub crash_folder: Option<PathBuf>,
+    pub output_folder: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -64,7 +65,16 @@ pub(super) struct RawThread {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawStrategy {
     pub name: Spanned<String>,
-    pub kind: Spanned<String>,
+    pub kind: Option<Spanned<String>>,
+    pub run: Option<Spanned<String>>,
+    pub command: Option<Spanned<Vec<String>>>,
+    pub restart: Option<Spanned<String>>,
+    pub restart_after_ms: Option<Spanned<i64>>,
+    pub restarts_per_hour_max: Option<Spanned<i64>>,
+    pub after_restart: Option<Spanned<String>>,
+    #[serde(default)]
+    pub params: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
+    #[serde(default = "not_given")]
     pub instruments: Spanned<Vec<Spanned<String>>>,
     pub spread_min_bps: Option<Spanned<Decimal>>,
     pub entry_bps: Option<Spanned<Decimal>>,
@@ -73,7 +83,9 @@ pub(super) struct RawStrategy {
     pub funding_horizon_h: Option<Spanned<i64>>,
     pub funding_age_max_s: Option<Spanned<i64>>,
     pub equal_quotes: Option<Spanned<bool>>,
+    #[serde(default = "not_given")]
     pub qty: Spanned<Decimal>,
+    #[serde(default = "not_given")]
     pub cooldown_ms: Spanned<i64>,
     pub legs: Option<Spanned<String>>,
     pub naked_qty_max: Option<Spanned<Decimal>>,
@@ -84,6 +96,11 @@ pub(super) struct RawStrategy {
     pub orders_open_max: Option<Spanned<i64>>,
     pub budget: Option<Spanned<BTreeMap<Spanned<String>, Spanned<Decimal>>>>,
     pub budget_rebalance: Option<Spanned<bool>>,
+}
+
+/// What stands nowhere in the file: only some kinds of strategies need it.
+fn not_given<T: Default>() -> Spanned<T> {
+    Spanned::new(0..0, T::default())
 }
 
 #[derive(Deserialize)]

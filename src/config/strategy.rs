@@ -33,6 +33,10 @@ pub enum StrategyKind {
         /// What all of them share.
         legs: LegsConfig,
     },
+    /// One that the program brings, under this name.
+    Own,
+    /// Another program runs it.
+    Foreign,
 }
 
 /// What strategies of two legs share.
@@ -73,14 +77,13 @@ impl Checker<'_> {
         name: String,
         raw: RawStrategy,
     ) -> Result<StrategyConfig, ConfigError> {
-        let kind = match raw.kind.get_ref().as_str() {
-            "spread_arb" => self.spread_arb(&raw)?,
-            "basis" => self.basis(&raw)?,
-            other => return Err(self.error(&raw.kind, self.one_of("kind", other, &KINDS))),
-        };
+        let run = self.run(&raw)?;
+        let kind = self.kind(&name, &raw, run.is_foreign())?;
         let limits = self.strategy_limits(&raw)?;
+        let params = self.params(&raw)?;
+        let named = raw.kind.as_ref().unwrap_or(&raw.name).span();
         let place = |value: Option<&Spanned<Decimal>>| {
-            let span = value.map_or(raw.kind.span(), Spanned::span);
+            let span = value.map_or(named.clone(), Spanned::span);
             self.source.place(span.start)
         };
         let places = StrategyPlaces {
@@ -91,7 +94,84 @@ impl Checker<'_> {
         };
         let instruments = raw.instruments.into_inner();
         let instruments = instruments.into_iter().map(Spanned::into_inner).collect();
-        Ok(StrategyConfig { name, kind, instruments, limits, places })
+        Ok(StrategyConfig { name, kind, run, instruments, params, limits, places })
+    }
+
+    fn kind(
+        &self,
+        name: &str,
+        raw: &RawStrategy,
+        foreign: bool,
+    ) -> Result<StrategyKind, ConfigError> {
+        let own = self.own.contains(&name);
+        let Some(kind) = &raw.kind else {
+            if !own && !foreign {
+                let message = format!(
+                    "\"{name}\" needs a kind ({}), or a command that runs it: no strategy of this \
+                     name is the program's own",
+                    super::error::list(&KINDS)
+                );
+                return Err(self.error(&raw.name, message));
+            }
+            self.no_options(name, raw)?;
+            return Ok(if foreign { StrategyKind::Foreign } else { StrategyKind::Own });
+        };
+        if own {
+            let message = format!(
+                "two strategies are named \"{name}\": the program brings one, which needs no kind"
+            );
+            return Err(self.error(&raw.name, message));
+        }
+        if foreign {
+            let message = format!("\"{name}\" needs no kind: its command runs it");
+            return Err(self.error(kind, message));
+        }
+        for (span, key) in [
+            (raw.instruments.span(), "instruments"),
+            (raw.qty.span(), "qty"),
+            (raw.cooldown_ms.span(), "cooldown_ms"),
+        ] {
+            if span.end == 0 {
+                return Err(self.error(kind, format!("{} needs {key}", kind.get_ref())));
+            }
+        }
+        match kind.get_ref().as_str() {
+            "spread_arb" => self.spread_arb(raw),
+            "basis" => self.basis(raw),
+            other => Err(self.error(kind, self.one_of("kind", other, &KINDS))),
+        }
+    }
+
+    /// Options of the built-in kinds are none of others, which have parameters.
+    fn no_options(&self, name: &str, raw: &RawStrategy) -> Result<(), ConfigError> {
+        let decimal = |value: &Option<Spanned<Decimal>>| value.as_ref().map(Spanned::span);
+        let whole = |value: &Option<Spanned<i64>>| value.as_ref().map(Spanned::span);
+        let text = |value: &Option<Spanned<String>>| value.as_ref().map(Spanned::span);
+        let given = |span: std::ops::Range<usize>| (span.end > 0).then_some(span);
+        for (span, key) in [
+            (decimal(&raw.spread_min_bps), "spread_min_bps"),
+            (decimal(&raw.entry_bps), "entry_bps"),
+            (decimal(&raw.exit_bps), "exit_bps"),
+            (decimal(&raw.qty_max), "qty_max"),
+            (whole(&raw.funding_horizon_h), "funding_horizon_h"),
+            (whole(&raw.funding_age_max_s), "funding_age_max_s"),
+            (raw.equal_quotes.as_ref().map(Spanned::span), "equal_quotes"),
+            (given(raw.qty.span()), "qty"),
+            (given(raw.cooldown_ms.span()), "cooldown_ms"),
+            (text(&raw.legs), "legs"),
+            (decimal(&raw.naked_qty_max), "naked_qty_max"),
+            (whole(&raw.naked_ms_max), "naked_ms_max"),
+            (text(&raw.on_breach), "on_breach"),
+            (decimal(&raw.slippage_max_bps), "slippage_max_bps"),
+        ] {
+            if let Some(span) = span {
+                let message = format!(
+                    "{key} is an option of the built-in kinds; \"{name}\" has [strategy.params]"
+                );
+                return Err(self.error(&Spanned::new(span, ()), message));
+            }
+        }
+        Ok(())
     }
 
     fn spread_arb(&self, raw: &RawStrategy) -> Result<StrategyKind, ConfigError> {
@@ -165,8 +245,8 @@ impl Checker<'_> {
         value: Option<&'r Spanned<T>>,
         key: &str,
     ) -> Result<&'r Spanned<T>, ConfigError> {
-        let message = || format!("{} needs {key}", raw.kind.get_ref());
-        value.ok_or_else(|| self.error(&raw.kind, message()))
+        let kind = raw.kind.as_ref().unwrap_or(&raw.name);
+        value.ok_or_else(|| self.error(kind, format!("{} needs {key}", kind.get_ref())))
     }
 
     /// Options of other kinds are mistakes.
@@ -177,7 +257,8 @@ impl Checker<'_> {
     ) -> Result<(), ConfigError> {
         for (span, key) in foreign {
             if let Some(span) = span {
-                let message = format!("{key} is not an option of {}", raw.kind.get_ref());
+                let kind = raw.kind.as_ref().unwrap_or(&raw.name).get_ref();
+                let message = format!("{key} is not an option of {kind}");
                 return Err(self.error(&Spanned::new(span.clone(), ()), message));
             }
         }

@@ -7,8 +7,8 @@ use crate::shm::{
 };
 use crate::types::{
     Amount, BookStamps, ClientOrderId, Detail, Instrument, InstrumentId, InstrumentRules,
-    InstrumentTable, Nanos, Perpetual, Price, Qty, Request, Rounding, Scale, Signal, SignalId,
-    StrategyId, StrategyReport, Trade, VenueId,
+    InstrumentTable, Nanos, Params, Perpetual, Price, Qty, Request, Rounding, Scale, Signal,
+    SignalId, StrategyId, StrategyReport, Trade, VenueId,
 };
 use rust_decimal::Decimal;
 use std::sync::Arc;
@@ -167,7 +167,7 @@ pub struct ContextParts {
 
 /// See the module.
 pub struct Context {
-    parts: ContextParts,
+    pub(super) parts: ContextParts,
     watched: Vec<Watched>,
     news: News,
     depth: Depth,
@@ -179,12 +179,16 @@ pub struct Context {
     trades_missed: u64,
     timer_ns: u64,
     timer_at: Nanos,
+    pub(super) params: Params,
 }
 
 impl Context {
     /// A context that watches nothing yet.
     #[must_use]
-    pub fn new(parts: ContextParts) -> Self {
+    pub fn new(mut parts: ContextParts) -> Self {
+        let params = parts.end.params.changed().unwrap_or_default();
+        // Numbers of signals go on behind those of the processes before.
+        let signals = u64::from(parts.end.run()) << 32;
         let stamped = parts.view.measuring().detail == Detail::All;
         Self {
             parts,
@@ -194,10 +198,11 @@ impl Context {
             depth: Depth::default(),
             status: Status::new(),
             tick: Tick::default(),
-            signals: 0,
+            signals,
             trades_missed: 0,
             timer_ns: 100_000_000,
             timer_at: Nanos(0),
+            params,
         }
     }
 

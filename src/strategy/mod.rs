@@ -3,7 +3,8 @@
 //!
 //! Implement the callbacks of [`Strategy`] that you need; or override [`Strategy::poll`] and own
 //! the loop, calling what you like of [`Context`]. The same code runs on a thread of the engine
-//! or, over the same shared memory, elsewhere.
+//! or, over the same shared memory, in a process of its own ([`process`]): `run` in `[[strategy]]` says
+//! which.
 //!
 //! A program with a strategy of its own is the whole engine, all commands included:
 //!
@@ -47,6 +48,9 @@
 mod basis;
 mod context;
 mod pair;
+mod params;
+pub mod process;
+mod runner;
 mod signal;
 mod spread_arb;
 #[cfg(test)]
@@ -54,24 +58,37 @@ mod tests;
 
 pub use basis::{Basis, BasisOptions};
 pub use context::{Context, ContextParts, InstrumentRef};
+pub use runner::Runner;
 pub use signal::{EmitError, SignalBuilder};
 pub use spread_arb::{SpreadArb, SpreadArbOptions};
 
-use crate::types::{InstrumentId, StrategyReport, Trade};
+use crate::types::{InstrumentId, ParamSpec, StrategyReport, Trade};
 
 /// Everything that a strategy's file needs.
 pub mod prelude {
     pub use super::{Context, EmitError, InstrumentRef, SignalBuilder, Strategy};
     pub use crate::shm::{RateUse, VenueHealth};
     pub use crate::types::{
-        BookState, BreachAction, Contract, InstrumentId, LegMode, Level, Nanos, Perpetual, Ppb,
-        Price, Qty, Rate, Rounding, Side, SignalId, StrategyReport, Trade,
+        BookState, BreachAction, Contract, InstrumentId, LegMode, Level, Nanos, ParamSpec,
+        Perpetual, Ppb, Price, Qty, Rate, Rounding, Side, SignalId, StrategyReport, Trade,
     };
     pub use rust_decimal::Decimal;
 }
 
 /// What decides. All callbacks run on the strategy's own loop, one at a time.
 pub trait Strategy: Send {
+    /// The parameters that it has: `[strategy.params]` and `stoop set` are checked against them. Asked
+    /// before anything else, and of a strategy that runs in a process of its own by the engine too.
+    fn params(&self) -> Vec<ParamSpec> {
+        Vec::new()
+    }
+
+    /// A person has changed a parameter: ask [`Context::param_decimal`] and its like again. The first
+    /// values are there when it starts; this is not called for them.
+    fn on_params(&mut self, ctx: &mut Context) {
+        let _ = ctx;
+    }
+
     /// Called once, before anything else: watch instruments here.
     fn on_start(&mut self, ctx: &mut Context) {
         let _ = ctx;

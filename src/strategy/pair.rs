@@ -7,7 +7,7 @@
 
 use super::{Context, InstrumentRef};
 use crate::shm::Best;
-use crate::types::{Contract, Level, Nanos, Qty, ReportKind, SignalId, StrategyReport};
+use crate::types::{Contract, Level, Nanos, ParamSpec, Qty, ReportKind, SignalId, StrategyReport};
 
 /// How long after the last report the position in the region is sure to count it.
 const SETTLED_NS: u64 = 150_000_000;
@@ -49,6 +49,20 @@ pub(super) struct Pair {
 }
 
 impl Pair {
+    /// The parameter that all of these have: the pause after a signal.
+    pub fn cooldown_param(&self) -> ParamSpec {
+        let cooldown_ms = (self.rules.cooldown_ns / 1_000_000) as i64;
+        ParamSpec::int("cooldown_ms", cooldown_ms, "pause after a signal").bounded(0, 3_600_000)
+    }
+
+    /// Takes it, for the next signal.
+    pub fn take_params(&mut self, ctx: &Context) {
+        let cooldown_ms = ctx.param_int("cooldown_ms").and_then(|ms| u64::try_from(ms).ok());
+        if let Some(cooldown_ms) = cooldown_ms {
+            self.rules.cooldown_ns = cooldown_ms.saturating_mul(1_000_000);
+        }
+    }
+
     pub fn new(rules: PairRules) -> Self {
         Self {
             rules,

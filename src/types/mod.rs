@@ -13,6 +13,7 @@ mod market;
 mod operator;
 mod order;
 mod pair;
+mod param;
 mod signal;
 mod stamps;
 mod strategy;
@@ -43,6 +44,9 @@ pub use order::{
     Side, TimeInForce,
 };
 pub use pair::{Breach, COMPLETING_LEG, HEDGE_LEG, PairEnd, PairLeg, PairOutcome};
+pub use param::{
+    PARAMS_MAX, ParamChange, ParamName, ParamSpec, ParamText, ParamValue, Params, find_param,
+};
 pub use signal::{
     BreachAction, Contract, LEGS_MAX, Leg, LegMode, LegPricing, Signal, SignalId, StrategyId,
 };

@@ -337,7 +337,10 @@ fn strategies_of_the_program_are_agents_too_and_keep_their_names() {
     let at = line("name = \"spread\"");
     assert_eq!(
         parse(DEFAULT_TOML, &["spread"]).unwrap_err().to_string(),
-        format!("engine.toml:{at}:8: two strategies are named \"spread\"")
+        format!(
+            "engine.toml:{at}:8: two strategies are named \"spread\": the program brings one, which \
+             needs no kind"
+        )
     );
 }
 

@@ -4,6 +4,7 @@ mod kill;
 mod margin;
 mod mistakes;
 mod operating;
+mod process;
 mod soak;
 mod support;
 mod trading;
