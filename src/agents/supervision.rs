@@ -18,6 +18,9 @@ use crate::shm::MarketView;
 use crate::sync::spsc;
 use crate::types::{Event, ParamSpec, VenueId};
 use crate::venues::{VENUES, VenueSetup};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
@@ -78,10 +81,7 @@ impl Supervision {
         let path = folder.join(SOCKET_NAME);
         let rings = (self.asks, self.tells, self.settled);
         let socket = Socket::bind(&path, names.clone(), rings, lifecycle.clone())?;
-        // Strategies in processes read it again.
-        let copy = folder.join(CONFIG_NAME);
-        std::fs::write(&copy, &config.text)
-            .map_err(|error| format!("{}: {error}", copy.display()))?;
+        copy_config(config, folder)?;
         let nursery = Nursery {
             folder: folder.to_owned(),
             output: config.output_folder.join(&config.name),
@@ -116,6 +116,15 @@ impl Supervision {
             log: log.named("control"),
         })
     }
+}
+
+/// Strategies in processes read the configuration again, as it was when the engine did.
+fn copy_config(config: &Config, folder: &Path) -> Result<(), String> {
+    let path = folder.join(CONFIG_NAME);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let written = options.open(&path).and_then(|mut file| file.write_all(config.text.as_bytes()));
+    written.map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// What the thread needs of the engine besides.

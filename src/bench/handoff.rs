@@ -58,7 +58,9 @@ struct Place {
 impl Place {
     fn make(clock: &Clock) -> Result<Self, String> {
         let mut table = InstrumentTable::default();
-        table.add(Instrument { name: "A/B@bench".to_owned(), ..Instrument::default() });
+        let (base, quote) = (table.assets.intern("A"), table.assets.intern("B"));
+        let name = "A/B@bench".to_owned();
+        table.add(Instrument { name, base, quote, ..Instrument::default() });
         let folder = PathBuf::from(format!("/dev/shm/stoop-bench-{}", std::process::id()));
         let market = Market::create(&folder, &table, &RegionOptions::default());
         let market = market.map_err(|error| error.to_string())?;

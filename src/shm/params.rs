@@ -174,7 +174,8 @@ mod tests {
             let params = reader.changed().unwrap();
             prop_assert!(params.len() <= PARAMS_MAX);
             // What was accepted is a number, a text, a yes or a no.
-            prop_assert!(params.iter().all(|(name, value)| format!("{name} {value}").len() > 1));
+            let shown = params.iter().map(|(name, value)| format!("{name} {value}").len());
+            prop_assert!(shown.min().is_none_or(|len| len > 1));
         }
     }
 }

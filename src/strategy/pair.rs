@@ -36,7 +36,8 @@ pub(super) struct Side<'a> {
 #[derive(Debug)]
 pub(super) struct Pair {
     rules: PairRules,
-    quiet_until: Nanos,
+    /// When the last signal was sent.
+    sent_ns: Nanos,
     /// Bought less sold over all instruments, base units, from fills.
     pub imbalance: i64,
     /// The last signal, and its legs whose outcome is still open, one bit each.
@@ -55,7 +56,7 @@ impl Pair {
         ParamSpec::int("cooldown_ms", cooldown_ms, "pause after a signal").bounded(0, 3_600_000)
     }
 
-    /// Takes it, for the next signal.
+    /// Takes it: from now on the last signal is that long ago, or not.
     pub fn take_params(&mut self, ctx: &Context) {
         let cooldown_ms = ctx.param_int("cooldown_ms").and_then(|ms| u64::try_from(ms).ok());
         if let Some(cooldown_ms) = cooldown_ms {
@@ -66,7 +67,7 @@ impl Pair {
     pub fn new(rules: PairRules) -> Self {
         Self {
             rules,
-            quiet_until: Nanos(0),
+            sent_ns: Nanos(0),
             imbalance: 0,
             last_signal: SignalId(0),
             open_legs: 0,
@@ -84,8 +85,10 @@ impl Pair {
 
     /// Whether the next signal may go now.
     pub fn is_free(&self, now: Nanos) -> bool {
-        let waiting = self.open_legs != 0 && now < self.quiet_until.plus(OPEN_LEGS_PATIENCE_NS);
-        now >= self.quiet_until && !waiting
+        // The pause may have been changed since.
+        let quiet_until = self.sent_ns.plus(self.rules.cooldown_ns);
+        let waiting = self.open_legs != 0 && now < quiet_until.plus(OPEN_LEGS_PATIENCE_NS);
+        now >= quiet_until && !waiting
     }
 
     /// Buys and sells at most `clip`, less what is at hand; sized so that the imbalance is worked
@@ -114,7 +117,7 @@ impl Pair {
         self.signals += 1;
         self.last_signal = id;
         self.open_legs = if trade_buy && trade_sell { 0b11 } else { 0b01 };
-        self.quiet_until = ctx.now().plus(self.rules.cooldown_ns);
+        self.sent_ns = ctx.now();
         true
     }
 

@@ -1,9 +1,11 @@
 //! Mistakes that people make in `engine.toml`, and the exact words they get back.
 
+use rust_decimal::Decimal;
 use stoop::config::{
-    Config, ContractConfig, DEFAULT_TOML, Idle, Mode, StrategyKind, parse_duration,
+    Config, ContractConfig, DEFAULT_TOML, Idle, Mode, ProcessConfig, RunConfig, StrategyKind,
+    parse_duration,
 };
-use stoop::types::{Detail, Nanos};
+use stoop::types::{Detail, Nanos, ParamValue};
 
 /// The default file with one piece replaced.
 fn with(from: &str, to: &str) -> String {
@@ -352,4 +354,51 @@ fn durations_are_read_with_their_unit() {
         parse_duration("30"),
         Err("\"30\" is not a duration such as 500ms, 30s, 5m or 1h".to_owned())
     );
+}
+
+#[test]
+fn a_process_its_rule_and_its_parameters_are_read() {
+    let parse = |more: &str, own: &[&str]| {
+        Config::parse_with("engine.toml", &format!("{DEFAULT_TOML}\n[[strategy]]\n{more}\n"), own)
+    };
+    let text = "name = \"mine\"\nrun = \"process\"\ncommand = [\"./mine\", \"x\"]\n\
+                restart = \"on_crash\"\nrestart_after_ms = 250\nafter_restart = \"resume\"\n\
+                [strategy.params]\nedge = 0.1\nbig = -9_000\non = true\nside = \"buy\"";
+    let config = parse(text, &[]).unwrap();
+    let mine = &config.strategies[1];
+    let process = ProcessConfig {
+        command: vec!["./mine".to_owned(), "x".to_owned()],
+        restarts: true,
+        restart_after_ns: 250_000_000,
+        restarts_per_hour_max: 3,
+        resumes: true,
+    };
+    assert_eq!((&mine.kind, &mine.run), (&StrategyKind::Foreign, &RunConfig::Process(process)));
+    let of = |name: &str| mine.params.iter().find(|row| row.name.as_str() == name).unwrap().value;
+    // As it stands in the file, not as a binary fraction.
+    assert_eq!(of("edge"), ParamValue::Decimal(Decimal::new(1, 1)));
+    assert_eq!((of("big"), of("on")), (ParamValue::Int(-9_000), ParamValue::Bool(true)));
+    assert_eq!(of("side").to_string(), "buy");
+    assert_eq!(config.text, format!("{DEFAULT_TOML}\n[[strategy]]\n{text}\n"));
+    let own = parse("name = \"own\"\nrun = \"process\"", &["own"]).unwrap();
+    assert_eq!(own.strategies[1].kind, StrategyKind::Own);
+    assert_eq!(own.strategies[0].run, RunConfig::Thread);
+    for (text, said) in [
+        ("name = \"own\"", "\"own\" needs a kind (\"spread_arb\", \"basis\"), or a command"),
+        ("name = \"x\"\nkind = \"basis\"", "basis needs instruments"),
+        ("name = \"x\"\nrun = \"process\"\ncommand = [\"\"]", "command names no program"),
+        ("name = \"x\"\nrun = \"process\"\ncommand = [\"y\"]\nqty = 1", "qty is an option of"),
+        ("name = \"x\"\ncommand = [\"y\"]", "command is about a process"),
+        (
+            "name = \"x\"\nrun = \"process\"\ncommand = [\"y\"]\n[strategy.params]\ne = inf",
+            "e is no exact decimal number",
+        ),
+        (
+            "name = \"x\"\nrun = \"process\"\ncommand = [\"y\"]\n[strategy.params]\ne = 1.5e3",
+            "e is no exact decimal number",
+        ),
+    ] {
+        let error = parse(text, &[]).unwrap_err().to_string();
+        assert!(error.contains(said) && error.starts_with("engine.toml:"), "{error}");
+    }
 }

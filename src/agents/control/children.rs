@@ -353,11 +353,14 @@ impl Row {
         shared: &Nursery,
         (now, stops): (Instant, bool),
     ) -> Option<Incident> {
-        if stops || !autopsy::is_crash(death.status, death.why.as_deref()) {
+        if !autopsy::is_crash(death.status, death.why.as_deref()) {
             return None;
         }
         let place = (&*shared.folder, &shared.view, &shared.names);
         let incident = autopsy::incident((&self.plan, death), left, place);
+        if stops {
+            return Some(incident);
+        }
         if let Some(pause) = self.pause(now) {
             let ms = pause.as_millis();
             self.log.warn(death.noticed, format_args!("it is started again in {ms} ms"));
