@@ -525,7 +525,7 @@ fn files_that_are_not_ours_are_refused_by_name() {
     let advice = "use the same build for both";
     assert_eq!(
         error,
-        format!("{path} has layout version 99, this program reads version 7: {advice}")
+        format!("{path} has layout version 99, this program reads version 8: {advice}")
     );
     let (error, path) = attach_changed("hash", put(2, 99));
     assert_eq!(

@@ -78,7 +78,8 @@ pub struct Nursery {
 
 /// See the module.
 pub struct Children {
-    shared: Nursery,
+    /// Without it there are none.
+    shared: Option<Nursery>,
     rows: Vec<Row>,
 }
 
@@ -145,7 +146,13 @@ impl Children {
             runs: 0,
             restarts: Vec::new(),
         };
-        Ok(Self { shared, rows: plans.into_iter().map(row).collect() })
+        Ok(Self { shared: Some(shared), rows: plans.into_iter().map(row).collect() })
+    }
+
+    /// None at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { shared: None, rows: Vec::new() }
     }
 
     /// One round; gives what is to be written down. While the engine `stops` nothing is started, and
@@ -157,8 +164,9 @@ impl Children {
         leaves: bool,
     ) -> Vec<Incident> {
         let mut incidents = Vec::new();
+        let Some(shared) = &self.shared else { return incidents };
         for row in &mut self.rows {
-            incidents.extend(row.poll(&self.shared, (now, time), stops, leaves));
+            incidents.extend(row.poll(shared, (now, time), stops, leaves));
         }
         incidents
     }
