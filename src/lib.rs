@@ -20,11 +20,12 @@
 //! | show | [`shm`] `account.rs`, [`tui`] | the board, the summary |
 //!
 //! A person's commands come over a socket that [`agents::control`] serves on a thread of its own, which
-//! also watches the kill file and writes down what was known when something breaks; the order manager
-//! carries them out in [`oms`] `operator.rs` and `closing.rs`.
+//! also watches the kill file, starts and watches strategies that run in processes of their own, and
+//! writes down what was known when something breaks; the order manager carries them out in [`oms`]
+//! `operator.rs` and `closing.rs`.
 //!
 //! [`agents`] calls the steps and is the only folder that knows all of them: a feed and an executor
-//! per venue, one order manager, one agent per strategy; each is polled, none blocks, and they meet
+//! per venue, one order manager, one agent per strategy on a thread; each is polled, none blocks, and they meet
 //! in rings. [`config`] checks `engine.toml` once; [`cli`] is what a person types; [`sim`] is the
 //! simulated venues, written apart from [`venues`] so that one misreading cannot hide on both sides.
 //! [`journal`] keeps what must survive the process. [`sync`] holds the lock-free algorithms,

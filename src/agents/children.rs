@@ -6,6 +6,8 @@
 //! once its new process lives and every order of the one before has ended; never if a person paused it
 //! before or has said anything of it since.
 
+#![forbid(unsafe_code)]
+
 use super::oms::OmsAgent;
 use super::operator::{OrderRow, order_row};
 use crate::shm::OmsEnd;

@@ -4,6 +4,8 @@
 //! Bursts of both take turns, and a ratio is taken of neighbours: nanoseconds between cores change by
 //! the minute on a shared machine, ratios hardly.
 
+#![forbid(unsafe_code)]
+
 use super::{BenchOptions, Measured, Ratio, Timer};
 use crate::agents::control::children::PROCESS_COMMAND;
 use crate::agents::pin;

@@ -1,6 +1,8 @@
 //! `stoop strategy-process`: what the engine starts for a strategy that runs in a process of its own.
 //! Bound to the engine's life, it runs the strategy or becomes the command that does.
 
+#![forbid(unsafe_code)]
+
 use super::{EXIT_FAILURE, EXIT_OK, Failure};
 use crate::agents;
 use crate::agents::control::CONFIG_NAME;

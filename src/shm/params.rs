@@ -3,6 +3,8 @@
 //! They lie in the strategy's own file, so a strategy that goes wild can change what it reads itself,
 //! and nothing else: the engine keeps its own copy and never reads them back.
 
+#![forbid(unsafe_code)]
+
 use super::codec::{put_text, text};
 use crate::sync::seqlock;
 use crate::types::{PARAMS_MAX, ParamName, ParamValue, Params};

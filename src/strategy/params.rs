@@ -1,5 +1,7 @@
 //! How a strategy reads its parameters.
 
+#![forbid(unsafe_code)]
+
 use super::Context;
 use crate::types::{ParamValue, Params};
 use rust_decimal::Decimal;

@@ -12,6 +12,8 @@
 //! In Rust, its whole `main` is [`run`]. The process may end whenever it likes; it is asked to by
 //! SIGTERM, and the engine cancels its orders once it is gone.
 
+#![forbid(unsafe_code)]
+
 use super::{Context, ContextParts, Runner, Strategy};
 use crate::clock::Clock;
 use crate::shm::{MarketView, RegionError, StrategyFile};

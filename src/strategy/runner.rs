@@ -1,5 +1,7 @@
 //! One strategy and its context, round by round: the same on a thread of the engine and in a process.
 
+#![forbid(unsafe_code)]
+
 use super::{Context, Strategy};
 use crate::types::Nanos;
 

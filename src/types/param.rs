@@ -3,6 +3,8 @@
 //! A [`ParamSpec`] says what one may be; every value that comes from a file or a person is checked
 //! against it before a strategy sees it.
 
+#![forbid(unsafe_code)]
+
 use super::{StrategyId, Text};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};

@@ -9,6 +9,8 @@
 //! Waits -> Joins (a fresh file) -> Runs -> Dead (orders, bundle) -> Waits | Over
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod autopsy;
 mod launch;
 

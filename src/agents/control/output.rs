@@ -2,6 +2,8 @@
 //!
 //! A process that prints faster than it is read waits in its own write: nothing here grows with it.
 
+#![forbid(unsafe_code)]
+
 use super::super::log::Log;
 use crate::types::Nanos;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};

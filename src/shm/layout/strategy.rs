@@ -1,5 +1,7 @@
 //! What lies where in a strategy's file.
 
+#![forbid(unsafe_code)]
+
 use super::{HEADER, INSTRUMENTS_MAX, RING_MAX, STRATEGIES_MAX, with_counter};
 use crate::shm::{params, signals, status};
 use crate::sync::words::PAIR;

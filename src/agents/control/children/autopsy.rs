@@ -1,6 +1,8 @@
 //! What is written down of a strategy's process that died: how it ended, what it said and asked for
 //! last, and which orders it left.
 
+#![forbid(unsafe_code)]
+
 use super::super::crash::Incident;
 use super::super::wire::Names;
 use super::{ChildPlan, Death};

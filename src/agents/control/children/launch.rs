@@ -5,6 +5,8 @@
 //! Ctrl-C at the terminal reaches the engine alone, which ends its strategies last, and so that what a
 //! strategy starts itself can be ended with it.
 
+#![forbid(unsafe_code)]
+
 use super::ChildPlan;
 use crate::config::{Config, Idle, SecretSource};
 use crate::strategy::process::{IDLE_VARIABLE, REGION_VARIABLE, STRATEGY_VARIABLE};
