@@ -409,9 +409,7 @@ impl Running {
     fn end_of_it(&mut self) -> Option<ExitStatus> {
         let pid = Pid::from_raw(self.child.id() as i32)?;
         let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        if waitid(WaitId::Pid(pid), look).ok()?.is_none() {
-            return None;
-        }
+        waitid(WaitId::Pid(pid), look).ok()??;
         self.signal(Signal::KILL);
         self.child.try_wait().ok()?
     }
