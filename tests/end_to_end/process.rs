@@ -335,7 +335,7 @@ fn garbage_over_its_own_file_leaves_the_engine_and_the_others_alone() {
                 0 => next(&mut chance),
                 1 => next(&mut chance) % 8,
                 // Requests of its own number, so that some of them are read further.
-                2 => 1 + next(&mut chance) % 5 | (next(&mut chance) % 6) << 8 | 1 << 16,
+                2 => (1 + next(&mut chance) % 5) | ((next(&mut chance) % 6) << 8) | (1 << 16),
                 _ => u64::MAX,
             };
             file.write_all_at(&word.to_le_bytes(), at * 8).unwrap();
