@@ -384,7 +384,7 @@ fn a_process_its_rule_and_its_parameters_are_read() {
     assert_eq!(own.strategies[1].kind, StrategyKind::Own);
     assert_eq!(own.strategies[0].run, RunConfig::Thread);
     for (text, said) in [
-        ("name = \"own\"", "\"own\" needs a kind (\"spread_arb\", \"basis\"), or a command"),
+        ("name = \"own\"", "\"own\" needs a kind (\"spread_arb\" or \"basis\"), or a command"),
         ("name = \"x\"\nkind = \"basis\"", "basis needs instruments"),
         ("name = \"x\"\nrun = \"process\"\ncommand = [\"\"]", "command names no program"),
         ("name = \"x\"\nrun = \"process\"\ncommand = [\"y\"]\nqty = 1", "qty is an option of"),
