@@ -17,7 +17,18 @@ pub struct Clock {
 
 #[derive(Clone, Debug)]
 enum Source {
-    Counter { clock: quanta::Clock, origin: u64, origin_ns: u64 },
+    Counter {
+        clock: quanta::Clock,
+        origin: u64,
+        origin_ns: u64,
+    },
+    /// The same counter by the calibration of another process: nanoseconds of 2^44 counts.
+    Shared {
+        clock: quanta::Clock,
+        origin: u64,
+        origin_ns: u64,
+        ns_per_counts: u64,
+    },
     Manual(Arc<AtomicU64>),
 }
 
@@ -29,6 +40,33 @@ impl Clock {
         let origin = clock.raw();
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { source: Source::Counter { clock, origin, origin_ns: unix.as_nanos() as u64 } }
+    }
+
+    /// What another process needs to tell the same time: counter and nanoseconds of the anchor,
+    /// nanoseconds of 2^44 counts. All zero: there is no such clock.
+    #[must_use]
+    pub fn anchor(&self) -> [u64; 3] {
+        match &self.source {
+            Source::Counter { clock, origin, origin_ns } => {
+                [*origin, *origin_ns, clock.delta_as_nanos(0, 1 << SHARED_SHIFT)]
+            }
+            Source::Shared { origin, origin_ns, ns_per_counts, .. } => {
+                [*origin, *origin_ns, *ns_per_counts]
+            }
+            Source::Manual(_) => [0; 3],
+        }
+    }
+
+    /// A clock that tells the time of the one with this [`Clock::anchor`], on the same machine: the
+    /// counter is the machine's, and two calibrations of it would drift apart. One of its own if
+    /// there is no anchor.
+    #[must_use]
+    pub fn anchored([origin, origin_ns, ns_per_counts]: [u64; 3]) -> Self {
+        if ns_per_counts == 0 {
+            return Self::new();
+        }
+        let clock = quanta::Clock::new();
+        Self { source: Source::Shared { clock, origin, origin_ns, ns_per_counts } }
     }
 
     /// A clock that stands still until [`Clock::set`].
@@ -53,10 +91,19 @@ impl Clock {
             Source::Counter { clock, origin, origin_ns } => {
                 Nanos(origin_ns + clock.delta_as_nanos(*origin, clock.raw()))
             }
+            Source::Shared { clock, origin, origin_ns, ns_per_counts } => {
+                let counts = u128::from(clock.raw().saturating_sub(*origin));
+                let ns = (counts * u128::from(*ns_per_counts)) >> SHARED_SHIFT;
+                Nanos(origin_ns.wrapping_add(ns as u64))
+            }
             Source::Manual(time) => Nanos(time.load(Ordering::Relaxed)),
         }
     }
 }
+
+/// Counts whose length in nanoseconds is shared: an error of one in it is less than a microsecond a
+/// week.
+const SHARED_SHIFT: u32 = 44;
 
 impl Default for Clock {
     fn default() -> Self {
@@ -74,6 +121,20 @@ mod tests {
         let other = clock.clone();
         clock.set(Nanos(9));
         assert_eq!((clock.now(), other.now()), (Nanos(9), Nanos(9)));
+    }
+
+    #[test]
+    fn a_clock_of_another_process_tells_the_same_time() {
+        let clock = Clock::new();
+        let other = Clock::anchored(clock.anchor());
+        assert_eq!(other.anchor(), clock.anchor());
+        for _ in 0..100 {
+            let (before, between, after) = (clock.now(), other.now(), clock.now());
+            assert!(before.0 <= between.0 + 1 && between.0 <= after.0 + 1);
+        }
+        let apart = Clock::anchored([0; 3]).now().0.abs_diff(clock.now().0);
+        assert!(apart < 1_000_000_000, "one of its own: {apart} ns");
+        assert_eq!(Clock::manual(Nanos(5)).anchor(), [0; 3]);
     }
 
     #[test]

@@ -11,7 +11,10 @@ mod error;
 mod host;
 mod journal;
 mod limits;
+mod log;
 mod margin;
+mod metrics;
+mod process;
 mod raw;
 mod secrets;
 mod sim;
@@ -22,6 +25,8 @@ pub use error::ConfigError;
 pub use host::{DirectReads, HostConfig};
 pub use journal::{JournalConfig, JournalSync};
 pub use limits::StrategyLimitsConfig;
+pub use log::{LogConfig, LogFormat};
+pub use process::{ParamConfig, ProcessConfig, RunConfig, check_params};
 pub use secrets::SecretError;
 pub use sim::{FAULT_KINDS, FaultConfig, SimConfig};
 pub use strategy::{LegsConfig, StrategyKind, StrategyPlaces};
@@ -33,6 +38,7 @@ use error::Source;
 use raw::Raw;
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// The configuration that is compiled in.
@@ -47,6 +53,18 @@ pub enum Mode {
     Testnet,
     /// Real money.
     Live,
+}
+
+impl Mode {
+    /// As the file says it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sim => "sim",
+            Self::Testnet => "testnet",
+            Self::Live => "live",
+        }
+    }
 }
 
 /// What a loop does when it found no work.
@@ -163,8 +181,12 @@ pub struct StrategyConfig {
     pub name: String,
     /// Options of its kind.
     pub kind: StrategyKind,
+    /// Where it runs.
+    pub run: RunConfig,
     /// Names of its instruments.
     pub instruments: Vec<String>,
+    /// Its parameters, as the file has them.
+    pub params: Vec<ParamConfig>,
     /// Its own limits.
     pub limits: StrategyLimitsConfig,
     /// Where its quantities stand in the file.
@@ -201,6 +223,8 @@ pub struct LimitsConfig {
 pub struct Config {
     /// File it came from, for messages.
     pub file: String,
+    /// What stands in it: strategies in processes of their own read it again.
+    pub text: String,
     /// Against what the engine trades.
     pub mode: Mode,
     /// The file arms live trading.
@@ -221,6 +245,8 @@ pub struct Config {
     pub rules_refresh_s: u32,
     /// Where crash bundles go.
     pub crash_folder: PathBuf,
+    /// Where what strategies' processes print is kept.
+    pub output_folder: PathBuf,
     /// Instruments in order.
     pub instruments: Vec<InstrumentConfig>,
     /// The venues of the instruments, in order of their ids.
@@ -235,6 +261,10 @@ pub struct Config {
     pub journal: JournalConfig,
     /// What is asked of the kernel.
     pub host: HostConfig,
+    /// Where Prometheus may ask; `None`: nowhere.
+    pub metrics: Option<SocketAddr>,
+    /// Log files; `None`: none are written.
+    pub log: Option<LogConfig>,
     /// How much of the way from tick to order is measured.
     pub latency: Detail,
     /// Embedded venues.
@@ -250,7 +280,7 @@ impl Config {
     }
 
     /// The same for a program that brings strategies of its own under these names: `[[thread]]` may
-    /// place them, and no configured one may be named like them.
+    /// place them, and a `[[strategy]]` of the same name, without a kind, says more of one.
     pub fn load_with(path: &Path, own: &[&str]) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)

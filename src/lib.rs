@@ -17,20 +17,23 @@
 //! | send | [`net`] | the time it was handed to the kernel |
 //! | ack, fill | [`venues`] `<venue>/private_stream.rs` | [`types::ExecutionReport`] |
 //! | state, position | [`oms`] `reports.rs`, [`portfolio`] | reports to the strategy, the account |
-//! | show | [`shm`] `account.rs`, [`tui`] | the board, the summary |
+//! | show | [`shm`] `account.rs`, [`show`], [`tui`], [`metrics`] | the screens, the commands, the summary, what Prometheus reads |
 //!
 //! A person's commands come over a socket that [`agents::control`] serves on a thread of its own, which
-//! also watches the kill file and writes down what was known when something breaks; the order manager
-//! carries them out in [`oms`] `operator.rs` and `closing.rs`.
+//! also watches the kill file, starts and watches strategies that run in processes of their own, and
+//! writes down what was known when something breaks; the order manager carries them out in [`oms`]
+//! `operator.rs` and `closing.rs`.
 //!
 //! [`agents`] calls the steps and is the only folder that knows all of them: a feed and an executor
-//! per venue, one order manager, one agent per strategy; each is polled, none blocks, and they meet
-//! in rings. [`config`] checks `engine.toml` once; [`cli`] is what a person types; [`sim`] is the
+//! per venue, one order manager, one agent per strategy on a thread; each is polled, none blocks, and
+//! they meet in rings. [`config`] checks `engine.toml` once; [`cli`] is what a person types, [`show`]
+//! gathers what it answers; [`rehearsal`] polls all of it in virtual time; [`sim`] is the
 //! simulated venues, written apart from [`venues`] so that one misreading cannot hide on both sides.
 //! [`journal`] keeps what must survive the process. [`sync`] holds the lock-free algorithms,
 //! [`throttle`] the rate limits, [`clock`] the one clock. `tests/simulation` polls the same agents in
 //! one thread and virtual time over [`pipe`], a network in memory; [`mutants`] are the deliberate
-//! faults that it must notice.
+//! faults that it must notice. [`bench`] measures the engine on a host, [`doctor`] tells whether the
+//! host is fit for it.
 //!
 //! # What is never done
 //!
@@ -48,7 +51,9 @@ pub mod book;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod journal;
+pub mod metrics;
 pub mod mutants;
 pub mod net;
 pub mod oms;
@@ -56,6 +61,7 @@ pub mod pipe;
 pub mod portfolio;
 pub mod rehearsal;
 pub mod shm;
+pub mod show;
 pub mod sim;
 pub mod strategy;
 pub mod sync;

@@ -18,7 +18,8 @@
 
 use crate::agents::log::{self, LogLine};
 use crate::agents::{
-    self, Agent, Assembly, EngineSetup, FinalState, LoadError, Phase, Sizes, load_with,
+    self, Agent, Assembly, EngineSetup, FinalState, HistoryQuestion, LoadError, Phase, Sizes,
+    load_with,
 };
 use crate::book::{BookOptions, LadderOptions};
 use crate::cli::ledger::differences;
@@ -28,6 +29,7 @@ use crate::journal::{MemoryFolder, Place, Reader};
 use crate::net::tls::client_config;
 use crate::oms::Record;
 use crate::pipe::{Latency, Network};
+use crate::shm::MarketView;
 use crate::sim::{
     AccountId, Dislocations, EmbeddedOptions, FlowOptions, HttpRequest, InMemory, SimAccount, Wire,
     embedded, venues::wire,
@@ -37,7 +39,9 @@ use crate::types::{InstrumentTable, Nanos, VenueId};
 use crate::venues::{Credentials, Endpoints, PlainRequest, Secret, VENUES};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Rounds in which agents may go on working without time passing.
 const ROUNDS_MAX: usize = 64;
@@ -51,10 +55,13 @@ const LINES_MAX: usize = 65_536;
 const PORT: u16 = 1_001;
 
 /// How a rehearsal goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rehearsal {
     /// Virtual time of trading, nanoseconds.
     pub trading_ns: u64,
+    /// Recorded markets that move the books instead of those of the configuration, where there are any;
+    /// see [`FlowOptions::captures`].
+    pub captures: Vec<PathBuf>,
     /// When it begins, by its own clock.
     pub start: Nanos,
     /// To and from each venue.
@@ -68,6 +75,7 @@ impl Default for Rehearsal {
     fn default() -> Self {
         Self {
             trading_ns: 60_000_000_000,
+            captures: Vec::new(),
             start: Nanos(1_767_225_600_000_000_000),
             latency: Latency {
                 min_ns: 400_000,
@@ -81,7 +89,6 @@ impl Default for Rehearsal {
 }
 
 /// What a rehearsal has come to.
-#[derive(Debug)]
 pub struct Rehearsed {
     /// What the order manager knew at the end: counters, positions, profit.
     pub last: FinalState,
@@ -93,6 +100,8 @@ pub struct Rehearsed {
     pub decisions: [u8; 32],
     /// What the engine said.
     pub lines: Vec<LogLine>,
+    /// The region as it was left: books, latencies by the virtual clock.
+    pub view: MarketView,
 }
 
 /// Runs the configured and these strategies, by name, against the embedded venues of the configuration.
@@ -189,12 +198,17 @@ impl Stage {
             ports.insert(VENUES[usize::from(venue.venue.0)].name.to_owned(), port);
         }
         embedding.ports = ports;
+        if !options.captures.is_empty() {
+            embedding.flow.captures.clone_from(&options.captures);
+            // Virtual time alone says how fast.
+            embedding.flow.speed = 1.0;
+        }
         let failed = |error: crate::sim::SimError| format!("simulator: {error}");
         let made = embedded(&embedding, embedded_wires(config)?).map_err(failed)?;
         let mut sim = InMemory::start(made.options, network.clone(), now).map_err(failed)?;
         sim.set_timer(TIMER_NS);
         let venues: Vec<VenueId> = config.venues.iter().map(|venue| venue.venue).collect();
-        let instruments = Arc::new(instruments(config, &venues, &mut sim)?);
+        let instruments = Arc::new(instruments(config, &venues, &mut sim, now)?);
         agents::check(config, &instruments)?;
         let (log, lines, _) = log::channel(LINES_MAX);
         Ok(Self {
@@ -254,6 +268,7 @@ impl Stage {
     fn step(&mut self, until: Nanos) {
         self.sim.turn(self.now);
         self.poll();
+        self.tell_history();
         let arrival = self.network.next_arrival().unwrap_or(Nanos(u64::MAX));
         let next = arrival.min(self.sim.due(self.now)).min(self.poll_at).min(until);
         let next = next.max(self.now.plus(1));
@@ -285,6 +300,23 @@ impl Stage {
         }
     }
 
+    /// Answers a strategy that asks for klines of before.
+    fn tell_history(&mut self) {
+        let Some(engine) = &mut self.engine else { return };
+        let (sim, now, log) = (&mut self.sim, self.now, &mut self.log);
+        let roots: Vec<String> =
+            (0..self.venues.len()).map(|slot| format!("{}/", sim.urls(slot).rest)).collect();
+        let fetch = |question: &HistoryQuestion<'_>| {
+            let url = question.url.as_str();
+            let slot = roots.iter().position(|root| url.starts_with(root.as_str()));
+            let slot = slot.ok_or_else(|| format!("{url} is no address of a venue"))?;
+            let target = &url[roots[slot].len() - 1..];
+            Ok(ask(sim, slot, (target, question.body.as_deref()), now))
+        };
+        let complain = |text: &str| log.warn(now, format_args!("{text}"));
+        engine.history.serve((Duration::ZERO, || now), fetch, complain);
+    }
+
     /// Cancels everything, hears the venues out, and compares.
     fn end(mut self) -> Result<Rehearsed, String> {
         let lifecycle = match &self.engine {
@@ -298,6 +330,7 @@ impl Stage {
         }
         let engine = self.engine.take().ok_or("it was not started")?;
         let last = engine.last.try_recv().map_err(|_| "the engine does not stop".to_owned())?;
+        let view = engine.view.clone();
         drop(engine);
         let mut ledgers = Vec::new();
         for (slot, venue) in self.venues.iter().enumerate() {
@@ -306,7 +339,7 @@ impl Stage {
         let differences = differences(&self.instruments, &last, &ledgers);
         let decisions = decisions(&Place::Memory(self.journal.after_crash()), &self.instruments)?;
         let lines = self.lines.try_iter().collect();
-        Ok(Rehearsed { last, instruments: self.instruments, differences, decisions, lines })
+        Ok(Rehearsed { last, instruments: self.instruments, differences, decisions, lines, view })
     }
 }
 
@@ -325,24 +358,35 @@ fn endpoints(venues: &[VenueId], sim: &InMemory) -> Vec<(VenueId, Endpoints)> {
     venues.iter().enumerate().map(of).collect()
 }
 
+/// Asks a venue past the network, as what is asked at the start and beside trading is.
+fn ask(
+    sim: &mut InMemory,
+    slot: usize,
+    (target, body): (&str, Option<&str>),
+    now: Nanos,
+) -> (u16, Vec<u8>) {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let request = HttpRequest {
+        method: if body.is_some() { "POST" } else { "GET" }.to_owned(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        body: body.unwrap_or_default().to_owned(),
+        ..HttpRequest::default()
+    };
+    let reply = sim.ask(slot, &request, now);
+    (reply.status, reply.body.into_bytes())
+}
+
 fn instruments(
     config: &Config,
     venues: &[VenueId],
     sim: &mut InMemory,
+    now: Nanos,
 ) -> Result<InstrumentTable, String> {
     let endpoints = endpoints(venues, sim);
     let mut fetch = |venue: VenueId, _: &Endpoints, asked: &PlainRequest| {
         let slot = venues.iter().position(|known| *known == venue).ok_or("no such venue")?;
-        let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
-        let request = HttpRequest {
-            method: if asked.body.is_some() { "POST" } else { "GET" }.to_owned(),
-            path: path.to_owned(),
-            query: query.to_owned(),
-            body: asked.body.clone().unwrap_or_default(),
-            ..HttpRequest::default()
-        };
-        let reply = sim.ask(slot, &request);
-        Ok((reply.status, reply.body.into_bytes()))
+        Ok(ask(sim, slot, (&asked.path, asked.body.as_deref()), now))
     };
     load_with(config, &endpoints, &mut fetch).map_err(|error| match error {
         LoadError::Config(error) => error.to_string(),
@@ -406,7 +450,7 @@ mod tests {
     fn only_simulated_venues_are_rehearsed_with() {
         let mut config = Config::embedded().unwrap();
         config.mode = Mode::Testnet;
-        let error = rehearse(&config, Vec::new(), &short()).unwrap_err();
+        let error = rehearse(&config, Vec::new(), &short()).err().unwrap();
         assert!(error.contains("mode = \"sim\""), "{error}");
     }
 }

@@ -46,6 +46,21 @@ pub struct FinalBalance {
     pub fees: Amount,
 }
 
+/// What is counted beside the order manager.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Around {
+    /// Reports that wait for their strategies, and those that were lost.
+    pub reports: (u64, u64),
+    /// Records in the journal, and those that the disk may not have yet.
+    pub journal: (u64, u64),
+    /// Records that could not be kept.
+    pub journal_lost: u64,
+    /// The journal has room for cancels and reports only.
+    pub journal_short: bool,
+    /// Requests of strategies that could not be read.
+    pub bad_records: u64,
+}
+
 /// Writes everything that changed hands into the region, a part at a time: an order does not wait
 /// until a thousand instruments are told of.
 pub(super) struct Publisher {
@@ -75,7 +90,7 @@ impl Publisher {
         &mut self,
         oms: &LiveOms,
         instruments: &InstrumentTable,
-        (venues, bad_records): (&[VenueId], u64),
+        (venues, around): (&[VenueId], &Around),
         (now, most): (Nanos, usize),
         writer: &mut AccountWriter,
     ) -> bool {
@@ -93,7 +108,12 @@ impl Publisher {
             return false;
         }
         self.next = 0;
-        self.profits.rows().for_each(|row| writer.set_pnl(row));
+        for row in self.profits.rows() {
+            let loss = oms.losses().get(row.quote.index()).copied().unwrap_or_default();
+            let lost_today = Amount(loss.day_open.0.saturating_sub(loss.net.0));
+            let drawdown = Amount(loss.high.0.saturating_sub(loss.net.0));
+            writer.set_pnl(&PnlRow { lost_today, drawdown, ..*row });
+        }
         for venue in venues {
             for balance in oms.balances().of_venue(*venue) {
                 if let Some(stated) = &balance.stated {
@@ -107,7 +127,7 @@ impl Publisher {
                 }
             }
         }
-        writer.set_counters(&counters(oms, venues, bad_records));
+        writer.set_counters(&counters(oms, venues, around));
         true
     }
 }
@@ -119,7 +139,8 @@ pub(super) fn final_state<R: Recorder, B: Books>(
     venues: &[VenueId],
     now: Nanos,
 ) -> FinalState {
-    let mut last = FinalState { counters: counters(oms, venues, 0), ..FinalState::default() };
+    let mut last =
+        FinalState { counters: counters(oms, venues, &Around::default()), ..FinalState::default() };
     last.positions = instruments.iter().map(|i| position(oms, i, now)).collect();
     let mut profits = Profits::new(instruments);
     for (instrument, row) in instruments.iter().zip(&last.positions) {
@@ -216,7 +237,7 @@ impl Profits {
 fn counters<R: Recorder, B: Books>(
     oms: &Oms<R, B>,
     venues: &[VenueId],
-    bad_records: u64,
+    around: &Around,
 ) -> OrderCounters {
     let c = oms.counters();
     let halted = venues.iter().filter(|venue| oms.is_halted(**venue)).count() as u64;
@@ -239,7 +260,7 @@ fn counters<R: Recorder, B: Books>(
         duplicates: c.fills_repeated,
         late_fills: c.fills_late,
         cancels_sent: c.cancels_sent,
-        bad_records,
+        bad_records: around.bad_records,
         trading_state: oms.trading_state_of(Scope::Engine).unwrap_or_default(),
         loss_switch: oms.loss_switch(),
         orders_external: orders.external_count() as u64,
@@ -251,6 +272,12 @@ fn counters<R: Recorder, B: Books>(
         differences: c.differences.iter().sum(),
         not_answering: c.not_answering,
         venues_halted: halted,
+        reports_waiting: around.reports.0,
+        reports_lost: around.reports.1,
+        journal_records: around.journal.0,
+        journal_unsynced: around.journal.1,
+        journal_lost: around.journal_lost,
+        journal_short: u64::from(around.journal_short),
         refusals,
     }
 }

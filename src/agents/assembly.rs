@@ -6,9 +6,11 @@
 use super::account::FinalState;
 use super::configured::{Named, limits_of, net_options, oms_options, strategies};
 use super::control::SparePlan;
+use super::control::children::ChildPlan;
 use super::engine::EngineSetup;
 use super::executor::{Executor, ExecutorParts};
 use super::feed::{Feed, FeedBook, FeedParts};
+use super::history::HistoryPlan;
 use super::journal::{JournalRecorder, JournalSetup, start_after};
 use super::latency::{self, FeedLatency, OrderLatency};
 use super::log::Log;
@@ -16,12 +18,13 @@ use super::memory;
 use super::oms::{OmsAgent, OmsParts};
 use super::ports::{StrategyPort, VenuePort};
 use super::session::Session;
+use super::sizes::Sizes;
 use super::strategy::StrategyAgent;
 use super::supervision::spare_plan;
 use super::threads::{Agent, Lifecycle};
-use crate::book::{Book, BookOptions, LadderOptions};
+use crate::book::Book;
 use crate::clock::Clock;
-use crate::config::{Mode, VenueConfig};
+use crate::config::{Mode, RunConfig, VenueConfig};
 use crate::journal::Place;
 use crate::net::Transport;
 use crate::oms::Kept;
@@ -29,56 +32,16 @@ use crate::shm::{
     HealthWriter, Market, MarketView, RegionOptions, Stage, StatusReader, StrategyFile,
     StrategyOptions,
 };
-use crate::strategy::{Context, ContextParts, Strategy};
+use crate::strategy::klines::HistoryDesk;
+use crate::strategy::{Context, ContextParts};
 use crate::sync::spsc;
 use crate::throttle::Throttle;
 use crate::types::{
-    Channel, Command, Event, MarginSettings, Nanos, Perpetual, StrategyId, VenueId,
+    Channel, Command, Event, MarginSettings, Nanos, ParamSpec, Perpetual, StrategyId, VenueId,
 };
 use crate::venues::{Endpoints, VENUES, VenueSetup};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
-
-/// How large the parts are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sizes {
-    /// Of the books.
-    pub books: BookOptions,
-    /// Price levels that one message of market data may hold.
-    pub feed_levels: usize,
-    /// Slots of the ring from the order manager to an executor.
-    pub commands: usize,
-    /// Slots of the ring back; more than one message may say.
-    pub events: usize,
-    /// Orders the order manager's table holds.
-    pub orders: usize,
-    /// Fills it remembers.
-    pub fills: usize,
-    /// Prints the region keeps per instrument.
-    pub trades: usize,
-    /// Multiple of the venues' rate limits that our own counts allow: 1 but where a venue that is
-    /// only there to be measured against has none.
-    pub rate_limits: u32,
-}
-
-impl Default for Sizes {
-    /// The books' window has 131 072 ticks: on fine ticks (0.01 on BTC) the depth that moves would
-    /// otherwise lie outside it half of the time. A message may hold both sides of the deepest
-    /// snapshot with room to spare.
-    fn default() -> Self {
-        let ladder = LadderOptions { window_ticks: 131_072, ..LadderOptions::default() };
-        Self {
-            books: BookOptions { ladder, ..BookOptions::default() },
-            feed_levels: 16 * 1024,
-            commands: 4096,
-            events: 16 * 1024,
-            orders: 8_192,
-            fills: 16_384,
-            trades: RegionOptions::default().trades,
-            rate_limits: 1,
-        }
-    }
-}
 
 const EXECUTOR_LEVELS: usize = 16;
 /// Room for what a spare connection hears before the order manager has read it.
@@ -109,12 +72,17 @@ pub struct Assembly {
     pub executors: Vec<Executor>,
     /// The region.
     pub view: MarketView,
+    /// Who fetches klines that strategies ask for.
+    pub history: HistoryPlan,
     /// The engine's life.
     pub lifecycle: Lifecycle,
     /// Where the order manager's last word comes.
     pub last: Receiver<FinalState>,
     pub(super) statuses: Vec<(String, StatusReader)>,
     pub(super) spares: Vec<SparePlan>,
+    /// Strategies that run in processes, and what their parameters may be, by strategy.
+    pub(super) children: Vec<ChildPlan>,
+    pub(super) specs: Vec<Vec<ParamSpec>>,
     pub(super) clock: Clock,
     pub(super) log: Log,
 }
@@ -160,19 +128,27 @@ impl Assembly {
             executors: Vec::new(),
             spares: Vec::new(),
             ports: Vec::new(),
+            history: HistoryDesk::default(),
             channels: vec![Vec::new(); VENUES.len()],
         };
         for venue in &config.venues {
             builder.venue(venue)?;
         }
         let (mut ports, mut agents, mut statuses) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, (name, strategy)) in strategies.into_iter().enumerate() {
-            let (port, agent) = builder.strategy(index, &name, strategy, place.folder)?;
+        let (mut children, mut specs) = (Vec::new(), Vec::new());
+        for (index, mut strategy) in strategies.into_iter().enumerate() {
+            let name = strategy.name.clone();
+            specs.push(std::mem::take(&mut strategy.specs));
+            let (port, runner) = builder.strategy(index, strategy, place.folder)?;
             statuses.push((name, port.end.status()));
             ports.push(port);
-            agents.push(agent);
+            match runner {
+                StrategyRunner::Thread(agent) => agents.push(*agent),
+                StrategyRunner::Process(plan) => children.push(*plan),
+            }
         }
-        builder.finish(ports, agents, statuses)
+        let assembly = builder.finish(ports, agents, statuses)?;
+        Ok(Self { children, specs, ..assembly })
     }
 
     /// The agents without their kinds, and where the last word comes, for threads.
@@ -198,8 +174,20 @@ struct Builder<'a> {
     executors: Vec<Executor>,
     spares: Vec<SparePlan>,
     ports: Vec<VenuePort>,
+    /// Where strategies ask for klines.
+    history: HistoryDesk,
     /// By venue: what must be ready before orders may be sent there.
     channels: Vec<Vec<Channel>>,
+}
+
+/// Where a strategy runs.
+enum StrategyRunner {
+    Thread(Box<StrategyAgent>),
+    Process(Box<ChildPlan>),
+}
+
+fn not_brought(name: &str) -> String {
+    format!("strategy {name}: this program brings none of this name")
 }
 
 fn missing(what: &str) -> String {
@@ -358,10 +346,10 @@ impl Builder<'_> {
     fn strategy(
         &mut self,
         index: usize,
-        name: &str,
-        body: Box<dyn Strategy>,
+        named: Named,
         folder: Option<&Path>,
-    ) -> Result<(StrategyPort, StrategyAgent), String> {
+    ) -> Result<(StrategyPort, StrategyRunner), String> {
+        let Named { name, body, run, params, .. } = named;
         let strategy = StrategyId(index as u8);
         let options = StrategyOptions {
             strategy,
@@ -369,10 +357,22 @@ impl Builder<'_> {
             ..StrategyOptions::default()
         };
         let made = match folder {
-            Some(folder) => StrategyFile::create(folder, name, &options),
+            Some(folder) => StrategyFile::create(folder, &name, &options),
             None => StrategyFile::in_memory(&options),
         };
         let (oms_end, end) = made.map_err(|error| error.to_string())?;
+        let port = StrategyPort::with_params(strategy, oms_end, params);
+        let foreign = run.is_foreign();
+        if let (RunConfig::Process(process), Some(_)) = (run, folder) {
+            if body.is_none() && !foreign {
+                return Err(not_brought(&name));
+            }
+            // Its own end is the process's.
+            let plan = ChildPlan { name, process, options, pulse: port.end.pulse() };
+            return Ok((port, StrategyRunner::Process(Box::new(plan))));
+        }
+        // Without files there are no processes: what is this program's runs here all the same.
+        let body = body.ok_or_else(|| not_brought(&name))?;
         let ctx = Context::new(ContextParts {
             view: self.market.view(),
             end,
@@ -380,9 +380,10 @@ impl Builder<'_> {
             clock: self.setup.clock.clone(),
             strategy,
         });
+        let ctx = ctx.with_history(self.history.end());
         let name = format!("strategy:{name}");
         let agent = StrategyAgent::new(name, body, ctx, self.lifecycle.clone());
-        Ok((StrategyPort::new(strategy, oms_end), agent))
+        Ok((port, StrategyRunner::Thread(Box::new(agent))))
     }
 
     fn journal(&self, now: Nanos) -> Result<(JournalRecorder, Option<Kept>), String> {
@@ -405,6 +406,7 @@ impl Builder<'_> {
         let leg_skew = self.market.stage_writer(Stage::LegSkew, VenueId(0));
         let leg_skew = leg_skew.ok_or_else(|| missing("latency"))?;
         latency::measure_costs(&self.market, &self.setup.clock);
+        self.market.set_clock(self.setup.clock.anchor());
         let EngineSetup { config, instruments, clock, log, .. } = &self.setup;
         let mut options = oms_options(
             config,
@@ -442,16 +444,21 @@ impl Builder<'_> {
         }
         let (feeds, executors, spares) = (self.feeds, self.executors, self.spares);
         let (clock, log, lifecycle) = (clock.clone(), log.clone(), self.lifecycle);
+        let (endpoints, table) = (self.setup.endpoints, self.setup.instruments);
+        let history = HistoryPlan::new(self.history, endpoints, table);
         Ok(Assembly {
             feeds,
             strategies,
             oms,
             executors,
             view,
+            history,
             lifecycle,
             last,
             statuses,
             spares,
+            children: Vec::new(),
+            specs: Vec::new(),
             clock,
             log,
         })

@@ -2,14 +2,18 @@
 
 use super::threads::{ThreadPlan, allowed_cpus, automatic_plan};
 use crate::config::{
-    Config, ContractConfig, Mode, Place, StrategyConfig, StrategyKind, StrategyLimitsConfig,
-    agent_names,
+    Config, ContractConfig, Mode, ParamConfig, Place, RunConfig, StrategyConfig, StrategyKind,
+    StrategyLimitsConfig, agent_names, check_params,
 };
 use crate::net::NetOptions;
 use crate::oms::{OmsOptions, RiskLimits, StrategyLimits, VenueRates};
-use crate::strategy::{Basis, BasisOptions, SpreadArb, SpreadArbOptions, Strategy};
+use crate::strategy::indicators::Rsi;
+use crate::strategy::{
+    Basis, BasisOptions, RsiOptions, RsiStrategy, SpreadArb, SpreadArbOptions, Strategy,
+};
 use crate::types::{
-    Amount, Channel, Contract, CostTable, Instrument, InstrumentTable, LimitSpec, Ppb, Qty, VenueId,
+    Amount, Channel, Contract, CostTable, Instrument, InstrumentTable, LimitSpec, ParamSpec,
+    Params, Ppb, Qty, VenueId,
 };
 use crate::venues::{VENUES, VenueRow};
 use rust_decimal::Decimal;
@@ -20,29 +24,89 @@ const RESERVED_CPUS: usize = 1;
 /// Ids of orders have this much room for the number of their strategy.
 const STRATEGIES_MAX: usize = 63;
 
-/// A strategy and its name.
-pub(super) type Named = (String, Box<dyn Strategy>);
+/// Strategies that a program brings, by name.
+pub(super) type Own = Vec<(String, Box<dyn Strategy>)>;
 
-/// The strategies of the configuration, then those that the program brings.
+/// A strategy as it is to run.
+pub(super) struct Named {
+    pub name: String,
+    /// What decides; none if another program does, or its own does not bring it.
+    pub body: Option<Box<dyn Strategy>>,
+    pub run: RunConfig,
+    /// The parameters that there may be, and their values.
+    pub specs: Vec<ParamSpec>,
+    pub params: Params,
+}
+
+impl Named {
+    fn new(
+        name: String,
+        body: Option<Box<dyn Strategy>>,
+        run: RunConfig,
+        given: &[ParamConfig],
+    ) -> Result<Self, (Place, String)> {
+        let specs = body.as_ref().map(|body| body.params());
+        let (specs, params) = check_params(given, specs)?;
+        Ok(Self { name, body, run, specs, params })
+    }
+}
+
+/// The strategies of the configuration, then those that the program brings and it does not name.
 pub(super) fn strategies(
     config: &Config,
-    own: Vec<Named>,
+    mut own: Own,
     instruments: &InstrumentTable,
 ) -> Result<Vec<Named>, String> {
     let mut all: Vec<Named> = Vec::new();
     for strategy in &config.strategies {
-        all.push((strategy.name.clone(), built_in(config, strategy, instruments)?));
+        let body = body_of(config, strategy, &mut own, instruments)?;
+        let named = Named::new(strategy.name.clone(), body, strategy.run.clone(), &strategy.params);
+        all.push(named.map_err(|(place, text)| complaint(config, strategy, place, &text))?);
     }
     for (name, strategy) in own {
-        if all.iter().any(|(known, _)| *known == name) {
+        if all.iter().any(|known| known.name == name) {
             return Err(format!("two strategies are named \"{name}\""));
         }
-        all.push((name, strategy));
+        let named = Named::new(name.clone(), Some(strategy), RunConfig::Thread, &[]);
+        all.push(named.map_err(|(_, text)| format!("strategy {name}: {text}"))?);
     }
     if all.len() > STRATEGIES_MAX {
         return Err(format!("more than {STRATEGIES_MAX} strategies"));
     }
     Ok(all)
+}
+
+/// What decides in a strategy of the configuration.
+fn body_of(
+    config: &Config,
+    strategy: &StrategyConfig,
+    own: &mut Own,
+    instruments: &InstrumentTable,
+) -> Result<Option<Box<dyn Strategy>>, String> {
+    match strategy.kind {
+        StrategyKind::Foreign => Ok(None),
+        StrategyKind::Own => {
+            let at = own.iter().position(|(name, _)| *name == strategy.name);
+            Ok(at.map(|at| own.remove(at).1))
+        }
+        _ => built_in(config, strategy, instruments).map(Some),
+    }
+}
+
+/// One strategy of the configuration or of the program, for a process that runs it alone.
+///
+/// # Errors
+///
+/// In words, if there is none of this name.
+pub fn strategy_named(
+    config: &Config,
+    name: &str,
+    mut own: Vec<(String, Box<dyn Strategy>)>,
+    instruments: &InstrumentTable,
+) -> Result<Box<dyn Strategy>, String> {
+    let found = config.strategies.iter().find(|strategy| strategy.name == name);
+    let body = found.map(|strategy| body_of(config, strategy, &mut own, instruments));
+    body.transpose()?.flatten().ok_or_else(|| format!("this program has no strategy \"{name}\""))
 }
 
 /// Threads as configured, or chosen, and how to say it.
@@ -51,7 +115,8 @@ pub(super) fn plans(
     strategies: &[Named],
 ) -> Result<(Vec<ThreadPlan>, String), String> {
     let venues = config.venues.iter().map(|venue| venue.venue);
-    let names = agent_names(venues, strategies.iter().map(|(name, _)| name.as_str()));
+    let on_threads = strategies.iter().filter(|strategy| strategy.run.is_thread());
+    let names = agent_names(venues, on_threads.map(|strategy| strategy.name.as_str()));
     if !config.threads.is_empty() {
         let plans: Vec<ThreadPlan> = config.threads.iter().map(Into::into).collect();
         let stands = |name: &&String| plans.iter().any(|plan| plan.runs.contains(name));
@@ -90,6 +155,8 @@ fn built_in(
 ) -> Result<Box<dyn Strategy>, String> {
     let legs = match &config.kind {
         StrategyKind::SpreadArb { legs, .. } | StrategyKind::Basis { legs, .. } => legs,
+        StrategyKind::Own | StrategyKind::Foreign => return Err(unnamed(config)),
+        StrategyKind::Rsi { .. } => return built_rsi(whole, config, instruments),
     };
     let of = markets(whole, config, legs.equal_quotes, instruments)?;
     let place = config.places;
@@ -137,7 +204,30 @@ fn built_in(
                 contract,
             }))
         }
+        StrategyKind::Own | StrategyKind::Foreign => return Err(unnamed(config)),
+        StrategyKind::Rsi { .. } => return built_rsi(whole, config, instruments),
     })
+}
+
+fn built_rsi(
+    whole: &Config,
+    config: &StrategyConfig,
+    instruments: &InstrumentTable,
+) -> Result<Box<dyn Strategy>, String> {
+    let StrategyKind::Rsi { interval, period, buy_below, sell_above, qty } = &config.kind else {
+        return Err(unnamed(config));
+    };
+    let of = markets(whole, config, false, instruments)?;
+    let qty = whole_lots(whole, config, ("qty", *qty), config.places.qty, &of)?;
+    let level = |level: &Decimal| level.to_f64().ok_or_else(|| unnamed(config));
+    Ok(Box::new(RsiStrategy::new(RsiOptions {
+        name: of[0].name.clone(),
+        interval: *interval,
+        rsi: Rsi::new(*period).map_err(|error| format!("strategy {}: {error}", config.name))?,
+        buy_below: level(buy_below)?,
+        sell_above: level(sell_above)?,
+        qty,
+    })))
 }
 
 fn unnamed(config: &StrategyConfig) -> String {

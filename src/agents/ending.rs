@@ -78,6 +78,7 @@ impl OmsAgent {
         if !self.ending.has_begun() {
             self.ending.step = Step::Cancelling;
             self.ending.questions.resize(self.venues.len(), 0);
+            self.parts.market.stop();
             // A stop is never refused.
             let _ = self.oms.on_operator(&Operator::Stop, now, &mut self.out);
             self.drain(now);

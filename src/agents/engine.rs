@@ -1,19 +1,22 @@
 //! The engine as a whole: the region in a folder, and the agents on their threads.
 
 use super::account::FinalState;
-use super::assembly::{Assembly, RegionPlace, Sizes};
+use super::assembly::{Assembly, RegionPlace};
 use super::configured::{plans, strategies};
 use super::control::KILL_FILE_NAME;
+use super::control::children::Statuses;
 use super::log::Log;
 use super::memory;
 use super::operator::OperatorDesk;
 use super::rules::{CHANGES_MAX, RulePlan, RuleWatch};
+use super::sizes::Sizes;
 use super::supervision::{Rest, Supervision};
 use super::threads::{Lifecycle, Phase, ThreadPlan, spawn};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::journal::Place;
 use crate::shm::{DutyWriter, Market, MarketView, RegionError, RegionOptions, StatusReader};
+use crate::show::{About, venue_name};
 use crate::strategy::Strategy;
 use crate::tui;
 use crate::types::{InstrumentTable, VenueId};
@@ -56,10 +59,13 @@ pub struct Engine {
     last: Receiver<FinalState>,
     /// Names of the agents that can cancel.
     executors: Vec<String>,
-    statuses: Mutex<Vec<(String, StatusReader)>>,
+    statuses: Statuses,
     layout: String,
     folder: PathBuf,
 }
+
+/// What the threads are made of that no agent runs on.
+type Cold = ((Supervision, OperatorDesk), RulePlan, Arc<rustls::ClientConfig>);
 
 /// How long the order manager may take to say what it knows, and threads to end.
 const LEAVING_TIMEOUT: Duration = Duration::from_secs(2);
@@ -67,6 +73,9 @@ const LEAVING_TIMEOUT: Duration = Duration::from_secs(2);
 const CANCELLING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long stopping may take before what is left is reported as not confirmed.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Deaths and births of strategies' processes that wait for the order manager.
+const CHILD_NEWS: usize = 64;
+
 impl Engine {
     /// Builds everything and starts the threads. Connections are made by the agents themselves.
     pub fn start(mut setup: EngineSetup<'_>) -> Result<Self, String> {
@@ -98,14 +107,19 @@ impl Engine {
                 }
                 _ => error.to_string(),
             })?;
+        about(&setup, strategies.iter().map(|one| one.name.clone()), &layout)
+            .write(&folder)
+            .map_err(|error| format!("{}: {error}", folder.display()))
+            .inspect_err(|_| clear(&folder))?;
         let duties = duty_writers(&market, &plans).inspect_err(|_| clear(&folder))?;
         let place = RegionPlace { market, folder: Some(&folder) };
-        let transport = setup.tls.clone().into();
+        let (transport, tls) = (setup.tls.clone().into(), setup.tls.clone());
         let rules = RulePlan::new(&setup);
         Assembly::build(setup, place, strategies, transport, &Sizes::default())
             .and_then(|assembly| {
                 let plans = plans.iter().zip(duties);
-                Self::spread(assembly, (supervised, rules), config, plans, layout, &folder)
+                let cold = (supervised, rules, tls);
+                Self::spread(assembly, cold, config, plans, layout, &folder)
             })
             .inspect_err(|_| {
                 clear(&folder);
@@ -115,7 +129,7 @@ impl Engine {
     /// Gives each agent its thread.
     fn spread<'a>(
         mut assembly: Assembly,
-        ((supervision, mut desk), rules): ((Supervision, OperatorDesk), RulePlan),
+        ((supervision, mut desk), rules, tls): Cold,
         config: &Config,
         plans: impl Iterator<Item = (&'a ThreadPlan, DutyWriter)>,
         layout: String,
@@ -125,11 +139,18 @@ impl Engine {
         let (view, mut log) = (assembly.view.clone(), assembly.log.clone());
         log.info(clock.now(), format_args!("{layout}"));
         let statuses = std::mem::take(&mut assembly.statuses);
+        let strategies = statuses.iter().map(|(name, _)| name.clone()).collect();
+        let statuses: Statuses = Arc::new(Mutex::new(statuses));
+        let (news, heard) = sync_channel(CHILD_NEWS);
         let rest = Rest {
             config,
             folder,
-            strategies: statuses.iter().map(|(name, _)| name.clone()).collect(),
+            strategies,
+            specs: std::mem::take(&mut assembly.specs),
             spares: std::mem::take(&mut assembly.spares),
+            children: std::mem::take(&mut assembly.children),
+            statuses: statuses.clone(),
+            news,
             view: view.clone(),
             lifecycle: lifecycle.clone(),
             clock: clock.clone(),
@@ -137,7 +158,9 @@ impl Engine {
         };
         desk.strategies.clone_from(&rest.strategies);
         let (changes, changed) = sync_channel(CHANGES_MAX);
-        assembly.oms = assembly.oms.with_desk(desk).with_rules(changed);
+        assembly.oms = assembly.oms.with_desk(desk).with_rules(changed).with_children(heard);
+        let history = std::mem::take(&mut assembly.history);
+        history.start(tls, &clock, &lifecycle, log.named("history"))?;
         let (mut agents, last) = assembly.into_agents();
         let names = agents.iter().map(|agent| agent.name().to_owned());
         let executors = names.filter(|name| name.starts_with("exec:")).collect();
@@ -157,7 +180,7 @@ impl Engine {
             let thread = spawn(plan, own, duty, &clock, &lifecycle, &log, &incidents);
             threads.push(thread.inspect_err(|_| lifecycle.advance(Phase::Done))?);
         }
-        let (statuses, folder) = (Mutex::new(statuses), folder.to_owned());
+        let folder = folder.to_owned();
         Ok(Self { view, lifecycle, threads, last, executors, statuses, layout, folder })
     }
 
@@ -245,6 +268,25 @@ impl Engine {
         }
         clear(&self.folder);
         last
+    }
+}
+
+/// What the instance says of itself to whoever finds its folder.
+fn about(setup: &EngineSetup<'_>, strategies: impl Iterator<Item = String>, layout: &str) -> About {
+    let config = setup.config;
+    let journal = match &setup.journal {
+        // Whoever reads it is in another folder.
+        Some(Place::Folder(folder)) => std::path::absolute(folder).ok(),
+        _ => None,
+    };
+    About {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        mode: config.mode.name().to_owned(),
+        config: config.file.clone(),
+        journal,
+        venues: config.venues.iter().map(|row| venue_name(row.venue)).collect(),
+        strategies: strategies.collect(),
+        layout: layout.to_owned(),
     }
 }
 

@@ -16,7 +16,7 @@ use super::session::Session;
 use super::threads::{Agent, Lifecycle};
 use super::waiting::Waiting;
 use crate::mutants::Mutant;
-use crate::shm::{ExecutorHealth, ExecutorHealthWriter, RateUse};
+use crate::shm::{ExecutorHealth, ExecutorHealthWriter, RateUse, RingUse};
 use crate::sync::spsc;
 use crate::throttle::Throttle;
 use crate::types::{
@@ -395,6 +395,9 @@ impl Executor {
         self.health_at = now.plus(HEALTH_EVERY_NS);
         self.health.decode_errors = self.parts.session.counters().decode_errors;
         self.health.order_lines = self.parts.session.order_lines();
+        let (commands, reports) = (&self.parts.commands, &self.parts.reports);
+        self.health.commands_ring = RingUse::of(commands.len(), commands.capacity());
+        self.health.reports_ring = RingUse::of(reports.len(), reports.capacity());
         for (limit, row) in self.health.limits.iter_mut().enumerate() {
             let used = self.parts.throttle.used(limit, now);
             *row = used.map_or(RateUse::default(), |(used, allowed)| RateUse { used, allowed });

@@ -170,6 +170,8 @@ pub struct JournalRecorder {
     /// The last record that could not be kept, and everything after it.
     broken: Option<AppendError>,
     lost: u64,
+    /// Last sequence of the run before; `None` where the disk is not asked to have anything.
+    synced_from: Option<u64>,
     /// Stamps the first intent of a signal, if that is wanted.
     clock: Option<Clock>,
     intent_ns: Nanos,
@@ -179,13 +181,22 @@ impl JournalRecorder {
     /// Keeps nothing.
     #[must_use]
     pub fn none() -> Self {
-        Self::over(None, true)
+        Self::over(None, true, false)
     }
 
-    fn over(writer: Option<Writer>, keep_all: bool) -> Self {
-        let buffer = Box::new([0; BUFFER]);
-        let (clock, intent_ns) = (None, Nanos(0));
-        Self { writer, keep_all, buffer, short: false, broken: None, lost: 0, clock, intent_ns }
+    fn over(writer: Option<Writer>, keep_all: bool, syncs: bool) -> Self {
+        let last = writer.as_ref().map(|writer| writer.next_sequence().saturating_sub(1));
+        Self {
+            writer,
+            keep_all,
+            buffer: Box::new([0; BUFFER]),
+            short: false,
+            broken: None,
+            lost: 0,
+            synced_from: last.filter(|_| syncs),
+            clock: None,
+            intent_ns: Nanos(0),
+        }
     }
 
     /// Opens a journal: the state that it holds, and where to go on recording.
@@ -227,7 +238,8 @@ impl JournalRecorder {
             );
             log.info(now, text);
         }
-        Ok((Self::over(Some(writer), config.keep_all), restored.kept))
+        let syncs = config.sync != JournalSync::Never;
+        Ok((Self::over(Some(writer), config.keep_all, syncs), restored.kept))
     }
 
     /// Stamps from now on when the orders of a signal had passed every limit.
@@ -251,6 +263,14 @@ impl JournalRecorder {
     #[must_use]
     pub fn next_sequence(&self) -> u64 {
         self.writer.as_ref().map_or(0, Writer::next_sequence)
+    }
+
+    /// Records in the journal, and those of them that the disk may not have yet.
+    #[must_use]
+    pub fn depth(&self) -> (u64, u64) {
+        let last = self.next_sequence().saturating_sub(1);
+        let (Some(writer), Some(from)) = (&self.writer, self.synced_from) else { return (last, 0) };
+        (last, last.saturating_sub(writer.synced().max(from)))
     }
 
     /// Why nothing is recorded any more, and how many records are missing.

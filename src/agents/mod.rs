@@ -8,6 +8,7 @@
 
 mod account;
 mod assembly;
+mod children;
 mod configured;
 pub mod control;
 mod duty;
@@ -18,6 +19,7 @@ mod executor;
 mod feed;
 mod findings;
 mod frames;
+mod history;
 pub mod journal;
 mod latency;
 mod load;
@@ -32,6 +34,7 @@ mod recording;
 mod rules;
 mod session;
 mod silence;
+mod sizes;
 mod skew;
 mod strategy;
 mod supervision;
@@ -40,11 +43,12 @@ mod threads;
 mod waiting;
 
 pub use account::{FinalBalance, FinalState};
-pub use assembly::{Assembly, Sizes};
-pub use configured::check;
+pub use assembly::Assembly;
+pub use configured::{check, strategy_named};
 pub use engine::{Engine, EngineSetup, STOP_TIMEOUT};
 pub use executor::{Executor, ExecutorParts};
 pub use feed::{Feed, FeedBook, FeedParts};
+pub use history::{HistoryPlan, HistoryQuestion};
 pub use journal::{JournalRecorder, Restored, restore};
 pub use latency::{FeedLatency, OrderLatency, measure_costs};
 pub use load::{Fetch, LoadError, list_all, load, load_with};
@@ -55,6 +59,7 @@ pub use operator::{
 pub use pairs::PairStats;
 pub use ports::{StrategyPort, VenuePort};
 pub use session::{Session, SessionCounters, Step};
+pub use sizes::Sizes;
 pub use strategy::StrategyAgent;
 pub use threads::{
     Agent, Lifecycle, Phase, ThreadPlan, allowed_cpus, automatic_plan, check_core, pin, spawn,

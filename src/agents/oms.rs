@@ -5,6 +5,7 @@
 //! commands come before both.
 
 use super::account::{self, FinalState};
+use super::children::Wards;
 use super::ending::Ending;
 use super::executor::refused_here;
 use super::findings;
@@ -65,6 +66,7 @@ pub struct OmsAgent {
     pub(super) oms: LiveOms,
     /// The person at the engine, if there is a way for one.
     pub(super) desk: Option<DeskState>,
+    pub(super) wards: Wards,
     pub(super) venues: Vec<VenueId>,
     /// Of each, whether it was said to be ready.
     pub(super) ready: Vec<bool>,
@@ -137,11 +139,13 @@ impl OmsAgent {
         let venues: Vec<VenueId> = parts.venues.iter().map(|port| port.venue).collect();
         let ready = vec![false; venues.len()];
         let account = account::Publisher::new(&parts.instruments);
+        let wards = Wards::new(parts.strategies.len());
         let pairs = PairLog::new(parts.market.pair_writer());
         Ok(Self {
             parts,
             oms,
             desk: None,
+            wards,
             venues,
             ready,
             out,
@@ -363,7 +367,8 @@ impl OmsAgent {
 
     /// So many of them at most; `true` once the account is whole.
     pub(super) fn publish_positions(&mut self, most: usize, now: Nanos) -> bool {
-        let rest = (&self.venues[..], self.bad_records());
+        let around = self.around();
+        let rest = (&self.venues[..], &around);
         let OmsParts { instruments, account: writer, .. } = &mut self.parts;
         self.account.step(&self.oms, instruments, rest, (now, most), writer)
     }
@@ -375,6 +380,7 @@ impl OmsAgent {
             port.give_waiting();
         }
         self.take_rules(now);
+        self.take_children(now);
         self.oms.on_timer(now, &mut self.out);
         self.drain(now);
         self.publish_account(now);

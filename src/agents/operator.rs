@@ -4,6 +4,7 @@
 //! Commands come before everything else in a poll. Answers that find their ring full are left out:
 //! whoever asked asks again.
 
+use super::account::Around;
 use super::oms::OmsAgent;
 use super::ports::StrategyPort;
 use super::silence::{Heard, Silence};
@@ -191,7 +192,7 @@ impl OmsAgent {
                     self.parts.log.warn(now, text);
                 }
                 AskKind::Do(operator) => {
-                    let mut result = self.oms.on_operator(&operator, now, &mut self.out);
+                    let mut result = self.do_for_a_person(operator, now);
                     self.drain(now);
                     if result.is_ok() && self.oms.recorder().broken().is_some() {
                         result = Err(OperatorError::NotRecorded);
@@ -206,6 +207,25 @@ impl OmsAgent {
             }
         }
         work
+    }
+
+    /// A parameter is on record before its strategy can see it.
+    fn do_for_a_person(
+        &mut self,
+        mut operator: Operator,
+        now: Nanos,
+    ) -> Result<OperatorDone, OperatorError> {
+        self.wards.forget(&operator);
+        let Operator::SetParam(change) = &mut operator else {
+            return self.oms.on_operator(&operator, now, &mut self.out);
+        };
+        let port = self.parts.strategies.iter_mut().find(|port| port.strategy == change.strategy);
+        let port = port.ok_or(OperatorError::UnknownScope)?;
+        change.before = port.param(change.name).ok_or(OperatorError::UnknownParam)?;
+        let change = *change;
+        let done = self.oms.on_operator(&operator, now, &mut self.out)?;
+        port.set_param(change.name, change.after);
+        Ok(done)
     }
 
     fn is_taken_back(&self, number: u64) -> bool {
@@ -246,6 +266,9 @@ impl OmsAgent {
             let max_ns = state.desk.strategy_silence_max_ns;
             let port = &self.parts.strategies[at];
             let strategy = port.strategy;
+            if self.wards.is_dead(strategy) {
+                continue;
+            }
             match state.silence[at].look(port.end.heartbeat(), max_ns, now) {
                 Some(Heard::Silence(_)) => self.pause_silent(strategy, max_ns, now),
                 Some(Heard::Beat) => {
@@ -261,26 +284,41 @@ impl OmsAgent {
     }
 
     fn pause_silent(&mut self, strategy: StrategyId, max_ns: u64, now: Nanos) {
-        let scope = Scope::Strategy(strategy);
         let silence_ms = max_ns / 1_000_000;
         let text = format_args!(
             "strategy {}: silent for {silence_ms} ms: paused, its orders are cancelled",
             strategy.0
         );
         self.parts.log.error(now, text);
-        for operator in
-            [Operator::SetState(scope, TradingState::Halted), Operator::CancelAll(scope)]
-        {
-            if let Err(error) = self.oms.on_operator(&operator, now, &mut self.out) {
-                self.parts.log.error(now, format_args!("strategy {}: {error}", strategy.0));
-            }
-            self.drain(now);
+        self.hold(strategy, now);
+    }
+
+    /// Another process is about to run it: it has not beaten yet.
+    pub(super) fn forget_silence(&mut self, strategy: StrategyId) {
+        let row =
+            self.desk.as_mut().and_then(|state| state.silence.get_mut(usize::from(strategy.0)));
+        if let Some(silence) = row {
+            *silence = Silence::default();
         }
     }
 
     /// Requests of all strategies that could not be read.
     pub(super) fn bad_records(&self) -> u64 {
         self.parts.strategies.iter().map(StrategyPort::bad_records).sum()
+    }
+
+    /// What is counted beside the order manager: at the rings of the strategies and the journal.
+    pub(super) fn around(&mut self) -> Around {
+        let reports = self.parts.strategies.iter().map(StrategyPort::reports);
+        let reports = reports.fold((0, 0), |sum, next| (sum.0 + next.0, sum.1 + next.1));
+        let journal = self.oms.recorder();
+        Around {
+            reports,
+            journal: journal.depth(),
+            journal_lost: journal.broken().map_or(0, |(_, lost)| lost),
+            journal_short: journal.is_short(),
+            bad_records: self.bad_records(),
+        }
     }
 
     /// Says what strategies do wrong, each once a second at most however often they do it.
@@ -347,7 +385,7 @@ fn pause_text(scope: Scope, state: TradingState, strategies: &[String]) -> Strin
     format!("{what} {name} is {state} since an earlier run: stoop resume --{what} {name}")
 }
 
-fn order_row(order: &Order, venue_ready: bool) -> OrderRow {
+pub(super) fn order_row(order: &Order, venue_ready: bool) -> OrderRow {
     OrderRow {
         client_id: order.client_id,
         instrument: order.instrument,

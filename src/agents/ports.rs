@@ -2,7 +2,10 @@
 
 use crate::shm::{BadRecord, OmsEnd};
 use crate::sync::spsc;
-use crate::types::{Command, Event, Nanos, Request, StrategyId, StrategyReport, VenueId};
+use crate::types::{
+    Command, Event, Nanos, ParamName, ParamValue, Params, Request, StrategyId, StrategyReport,
+    VenueId,
+};
 use std::collections::VecDeque;
 use std::sync::mpsc::Receiver;
 
@@ -28,6 +31,8 @@ pub struct StrategyPort {
     pub end: OmsEnd,
     /// Reports that found their ring full.
     pub waiting: VecDeque<StrategyReport>,
+    /// Its parameters: what its file holds of them is not read back.
+    params: Params,
     wrong: Wrong,
     /// The part of it that was told, and when more may be.
     told: Wrong,
@@ -48,9 +53,41 @@ impl StrategyPort {
     /// The port of a strategy that has not been told anything yet.
     #[must_use]
     pub fn new(strategy: StrategyId, end: OmsEnd) -> Self {
+        Self::with_params(strategy, end, Params::default())
+    }
+
+    /// The same with parameters, which are told at once.
+    #[must_use]
+    pub fn with_params(strategy: StrategyId, mut end: OmsEnd, params: Params) -> Self {
+        end.write_params(&params);
         let waiting = VecDeque::with_capacity(REPORTS_WAITING);
         let (wrong, told) = (Wrong::default(), Wrong::default());
-        Self { strategy, end, waiting, wrong, told, tell_at: Nanos(0) }
+        Self { strategy, end, waiting, params, wrong, told, tell_at: Nanos(0) }
+    }
+
+    /// Another process runs the strategy, over a fresh file: what the one before was to hear is not for
+    /// it.
+    pub(super) fn replace(&mut self, end: OmsEnd) {
+        self.end = end;
+        self.end.write_params(&self.params);
+        self.waiting.clear();
+    }
+
+    /// Its parameters.
+    pub(super) fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// The value of a parameter.
+    pub(super) fn param(&self, name: ParamName) -> Option<ParamValue> {
+        self.params.get(name.as_str())
+    }
+
+    /// Changes one that there is.
+    pub(super) fn set_param(&mut self, name: ParamName, value: ParamValue) {
+        if self.params.set(name, value) {
+            self.end.write_params(&self.params);
+        }
     }
 
     /// Takes the oldest request into `into`; `None` if there is none, `Some(false)` if it cannot be
@@ -71,6 +108,11 @@ impl StrategyPort {
     /// Requests that could not be read.
     pub(super) fn bad_records(&self) -> u64 {
         self.wrong.bad_records
+    }
+
+    /// Reports that wait for room, and those that were lost.
+    pub(super) fn reports(&self) -> (u64, u64) {
+        (self.waiting.len() as u64, self.wrong.reports_lost)
     }
 
     /// Delivers a report, now or later, in order. If too many wait already it is lost, and counted.

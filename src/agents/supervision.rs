@@ -1,7 +1,11 @@
 //! Joins the control thread with an engine that is being built.
 
+use super::children::News;
+use super::control::children::{ChildPlan, Children, Nursery, Statuses, environment};
 use super::control::crash::{CrashWriter, Incidents};
-use super::control::{self, ControlParts, KILL_FILE_NAME, Names, SOCKET_NAME, Socket, SparePlan};
+use super::control::{
+    self, CONFIG_NAME, ControlParts, KILL_FILE_NAME, Names, SOCKET_NAME, Socket, SparePlan,
+};
 use super::log::Log;
 use super::operator::{Ask, OperatorDesk, OrderBoard, Settled, Tell};
 use super::session::Session;
@@ -12,8 +16,11 @@ use crate::journal::Place;
 use crate::net::Transport;
 use crate::shm::MarketView;
 use crate::sync::spsc;
-use crate::types::{Event, VenueId};
+use crate::types::{Event, ParamSpec, VenueId};
 use crate::venues::{VENUES, VenueSetup};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
@@ -61,17 +68,31 @@ impl Supervision {
 
     /// Starts the thread.
     pub fn start(self, rest: Rest<'_>) -> Result<JoinHandle<()>, String> {
-        let Rest { config, folder, strategies, spares, view, lifecycle, clock, log } = rest;
+        let Rest { config, folder, strategies, specs, spares, view, lifecycle, clock, log, .. } =
+            rest;
         let instruments = view.instruments().clone();
         let venue = |venue: VenueId| (venue, VENUES[usize::from(venue.0)].name.to_owned());
         let names = Names {
             venues: config.venues.iter().map(|row| venue(row.venue)).collect(),
             strategies,
+            params: specs,
             instruments,
         };
         let path = folder.join(SOCKET_NAME);
         let rings = (self.asks, self.tells, self.settled);
         let socket = Socket::bind(&path, names.clone(), rings, lifecycle.clone())?;
+        copy_config(config, folder)?;
+        let nursery = Nursery {
+            folder: folder.to_owned(),
+            output: config.output_folder.join(&config.name),
+            environment: environment(config, folder),
+            news: rest.news,
+            statuses: rest.statuses,
+            view: view.clone(),
+            names: names.clone(),
+            silence_max_ns: config.strategy_silence_max_ns,
+        };
+        let children = Children::new(nursery, rest.children, &log)?;
         let crashes = Arc::new(CrashWriter {
             folder: config.crash_folder.clone(),
             instance: config.name.clone(),
@@ -89,11 +110,21 @@ impl Supervision {
             incidents: self.incidents,
             crashes,
             spares,
+            children,
             clock,
             lifecycle,
             log: log.named("control"),
         })
     }
+}
+
+/// Strategies in processes read the configuration again, as it was when the engine did.
+fn copy_config(config: &Config, folder: &Path) -> Result<(), String> {
+    let path = folder.join(CONFIG_NAME);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let written = options.open(&path).and_then(|mut file| file.write_all(config.text.as_bytes()));
+    written.map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// What the thread needs of the engine besides.
@@ -102,8 +133,15 @@ pub(super) struct Rest<'a> {
     pub folder: &'a Path,
     /// Names by number.
     pub strategies: Vec<String>,
+    /// What their parameters may be, likewise.
+    pub specs: Vec<Vec<ParamSpec>>,
     /// How to replace lost executors.
     pub spares: Vec<SparePlan>,
+    /// Those of them that run in processes.
+    pub children: Vec<ChildPlan>,
+    pub statuses: Statuses,
+    /// To the order manager.
+    pub news: SyncSender<News>,
     pub view: MarketView,
     pub lifecycle: Lifecycle,
     pub clock: Clock,

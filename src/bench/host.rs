@@ -7,6 +7,7 @@ use super::Timer;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -183,17 +184,28 @@ const CPUS_MAX: usize = 8192;
 /// The kernel's way to write CPUs: `0-3,8`. What is not understood is left out.
 #[must_use]
 pub fn cpu_list(text: &str) -> Vec<usize> {
-    let mut cpus = Vec::new();
-    for part in text.trim().split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (Ok(first), Ok(last)) = (first.trim().parse(), last.trim().parse::<usize>()) else {
-            continue;
-        };
-        if last < CPUS_MAX {
-            cpus.extend(first..=last);
-        }
+    text.split(',').filter_map(cpu_range).flatten().collect()
+}
+
+/// The same where nothing may be misunderstood: `None` if a part is no CPU and no range of CPUs. No
+/// text is no CPU.
+#[must_use]
+pub fn strict_cpu_list(text: &str) -> Option<Vec<usize>> {
+    if text.trim().is_empty() {
+        return Some(Vec::new());
     }
-    cpus
+    let ranges: Option<Vec<_>> = text.split(',').map(cpu_range).collect();
+    let mut cpus: Vec<usize> = ranges?.into_iter().flatten().collect();
+    cpus.sort_unstable();
+    cpus.dedup();
+    Some(cpus)
+}
+
+/// `3` or `0-3`
+fn cpu_range(part: &str) -> Option<RangeInclusive<usize>> {
+    let (first, last) = part.split_once('-').unwrap_or((part, part));
+    let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    (first <= last && last < CPUS_MAX).then_some(first..=last)
 }
 
 fn cpu_model(info: &str) -> String {

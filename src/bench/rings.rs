@@ -1,5 +1,6 @@
 //! Handing something to another core: our ring, our seqlock, our rotating slots, beside what a cache
-//! line needs to go there and back, and beside other crates' queues.
+//! line needs to go there and back, and beside other crates' queues; and handing something to a
+//! strategy, on a thread and in a process.
 //!
 //! Short bursts, all candidates taking turns in a round. Each burst is bracketed by the bare
 //! ping-pong of a cache line on the same two threads, and left out where that has moved by more than
@@ -377,6 +378,9 @@ pub fn rings(options: &BenchOptions) -> Result<Measured, String> {
         }
     }
     contest.finish();
+    if let Err(error) = super::handoff::handoff(options, [first, second], &mut measured) {
+        measured.notes.push(format!("hand-off to a strategy was left out: {error}"));
+    }
     if cfg!(not(feature = "peers")) {
         measured.notes.push(
             "other crates' queues are compared by: cargo run --release --features peers -- \

@@ -1,26 +1,46 @@
 //! The commands: what a person types and what comes back.
 //!
 //! Exit codes: 0 all well, 1 failure, 2 wrong usage, 3 configuration, 4 venue, 5 no such instance
-//! runs, 6 begun but not all confirmed in time.
+//! runs, 6 begun but not all confirmed in time, 7 no such order or instrument, or more than one,
+//! 8 the journal is not there, cannot be read, or is of another version. `doctor` fails if a finding is
+//! FAIL, not for a WARN; `tune --apply` gives 6 if one of its commands failed.
 
 #![forbid(unsafe_code)]
 
+mod account;
 mod bench;
 mod check;
+mod doctor;
+mod events;
+mod help;
+mod instance;
 mod instruments;
 mod journal;
 mod latency;
 pub mod ledger;
+mod log_file;
+mod monitor;
 mod new;
 mod operate;
+mod orders;
+mod output;
+mod pick;
+mod process;
+mod ps;
+mod replay;
 mod run;
+mod shell;
 mod sim;
+mod source;
 mod status;
 mod summary;
+mod tune;
 mod venues;
+mod why;
 
 use crate::strategy::Strategy;
-use clap::{Parser, Subcommand};
+use crate::types::Nanos;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -38,11 +58,16 @@ pub const EXIT_VENUE: u8 = 4;
 pub const EXIT_INSTANCE: u8 = 5;
 /// A command was begun, but not everything was confirmed in time or could be done.
 pub const EXIT_UNCONFIRMED: u8 = 6;
+/// No such order or instrument, or more than one.
+pub const EXIT_NOT_FOUND: u8 = 7;
+/// The journal is not there, cannot be read, or is of another version.
+pub const EXIT_JOURNAL: u8 = 8;
 
 #[derive(Parser)]
 #[command(name = "stoop", version, about, long_about = None, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 all well, 1 failure, 2 usage, 3 configuration, 4 venue,\n\
-    5 no such instance runs, 6 begun but not all confirmed in time.\n\
+    5 no such instance runs, 6 begun but not all confirmed in time, 7 no such order or\n\
+    instrument, or more than one, 8 the journal cannot be read.\n\
     Try: stoop run --for 30s")]
 struct Arguments {
     #[command(subcommand)]
@@ -68,8 +93,9 @@ enum Command {
         #[command(flatten)]
         config: ConfigArgument,
     },
+    /// Run the engine over recorded markets in virtual time: the same decisions every time
+    Replay(replay::Options),
     /// Make a project with a strategy of your own
-    #[command(after_help = "Try: stoop new falcon --template maker")]
     New(new::Wanted),
     /// Check a configuration and say what is wrong with it, where
     Check {
@@ -95,7 +121,6 @@ enum Command {
         config: ConfigArgument,
     },
     /// List the configured instruments, or all of a venue, with the venues' rules and fees
-    #[command(after_help = "Try: stoop instruments --filter BTC")]
     Instruments {
         #[command(flatten)]
         which: instruments::Which,
@@ -159,19 +184,42 @@ enum Command {
         #[command(flatten)]
         to: operate::To,
     },
-    /// Change a limit until the end of the run: position_max.BTC=3
+    /// Change a limit, or a parameter of a strategy, until the end of the run
+    #[command(after_help = "Try: stoop set position_max.BTC=3, stoop set spread cooldown_ms=50")]
     Set {
-        /// A key of [limits] and its value in the unit of the file
-        #[arg(value_name = "LIMIT=VALUE")]
-        setting: String,
+        /// Name of a strategy, if it is about a parameter of it; then a key of [limits] or of its
+        /// [strategy.params] and the value, in the unit of the file
+        #[arg(value_name = "[STRATEGY] KEY=VALUE", num_args = 1..=2, required = true)]
+        setting: Vec<String>,
         #[command(flatten)]
         to: operate::To,
     },
-    /// Show whether a running engine lives, and how busy each of its threads is
+    /// List the instances of this user, those that have died too
+    Ps(ps::Options),
+    /// Show what an operator asks first of a running instance: what it may do, which venues are
+    /// ready and why not, positions, profit, the last event, and how busy each thread is
     Status {
         #[command(flatten)]
         to: operate::To,
     },
+    /// Watch a running instance on screens, and pause, cancel, flatten or halt it by a key
+    Monitor(monitor::Options),
+    /// List orders, of an instance that runs or of one that has ended
+    Orders(orders::OrderOptions),
+    /// List fills, of an instance that runs or of one that has ended
+    Fills(orders::FillOptions),
+    /// List positions: valued now, or as an ended instance has left them
+    Positions(account::PositionOptions),
+    /// Show profit and loss, exact
+    Pnl(account::PnlOptions),
+    /// Show the books of a running instance
+    Books(account::BookOptions),
+    /// Show what happened: readiness, halts, refusals, funding, corrections, outcomes of legs
+    Events(events::Options),
+    /// Tell one order's whole life, with times since its signal and reasons
+    Why(why::Options),
+    /// Write fills, orders or events for other programs
+    Export(orders::ExportOptions),
     /// Show what each stage from tick to order takes in a running engine, and the worst paths
     Latency {
         #[command(flatten)]
@@ -182,8 +230,30 @@ enum Command {
         #[command(subcommand)]
         action: journal::Action,
     },
+    /// Run one strategy of an engine, which starts this by itself
+    #[command(hide = true)]
+    StrategyProcess {
+        /// Process of the engine
+        #[arg(long)]
+        engine: i32,
+        /// Another program that runs it, and its arguments
+        #[arg(last = true)]
+        command: Vec<std::ffi::OsString>,
+    },
     /// Measure the engine on this host
     Bench(bench::Arguments),
+    /// Look whether this host is fit for low latency; changes nothing
+    ///
+    /// Exit codes: 0 without a FAIL, 1 with one.
+    Doctor(doctor::Arguments),
+    /// Print what mends the host, each command with why and how to undo it
+    ///
+    /// Exit codes: 0 all well, 6 some of --apply failed.
+    Tune(tune::Arguments),
+    /// Print what makes a shell complete these commands
+    Completions(shell::CompletionOptions),
+    /// Write manual pages
+    Man(shell::ManOptions),
     /// Print the version
     Version,
 }
@@ -245,6 +315,17 @@ fn start_log() {
         .init();
 }
 
+/// Now, by the wall clock that the engine's times are near.
+fn wall_clock() -> Nanos {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Nanos(u64::try_from(now.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// The commands with their examples.
+fn command() -> clap::Command {
+    help::with_examples(Arguments::command())
+}
+
 /// Does what the command line says.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -257,7 +338,8 @@ pub fn main() -> ExitCode {
 pub fn main_with(strategies: Vec<(String, Box<dyn Strategy>)>) -> ExitCode {
     let names: Vec<String> = strategies.iter().map(|(name, _)| name.clone()).collect();
     let own: Vec<&str> = names.iter().map(String::as_str).collect();
-    let arguments = Arguments::parse();
+    let matches = command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     start_log();
     let result = match arguments.command {
         Command::Run { duration, live, json, plain, config } => {
@@ -273,8 +355,24 @@ pub fn main_with(strategies: Vec<(String, Box<dyn Strategy>)>) -> ExitCode {
             config.load(&own).and_then(|config| instruments::instruments(&config, &which))
         }
         Command::Journal { action } => journal::journal(&action, &own),
+        Command::StrategyProcess { engine, command } => {
+            process::strategy_process(engine, &command, strategies)
+        }
         Command::Bench(arguments) => bench::run(&arguments),
         Command::New(wanted) => new::new(&wanted),
+        Command::Replay(options) => options
+            .config
+            .load(&own)
+            .and_then(|config| replay::replay(&config, &options, strategies)),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Tune(arguments) => tune::tune(&arguments),
+        Command::Orders(options) => orders::orders(&options, &own),
+        Command::Fills(options) => orders::fills(&options, &own),
+        Command::Export(options) => orders::export(&options, &own),
+        Command::Positions(options) => account::positions(&options, &own),
+        Command::Pnl(options) => account::pnl(&options, &own),
+        Command::Events(options) => events::events(&options, &own),
+        Command::Why(options) => why::why(&options, &own),
         command => other(command),
     };
     match result {
@@ -289,7 +387,8 @@ pub fn main_with(strategies: Vec<(String, Box<dyn Strategy>)>) -> ExitCode {
 /// Commands that need no configuration.
 fn other(command: Command) -> Result<u8, Failure> {
     use operate::{Of, To, Typed, Wait, operate};
-    let typed = |to: To, of: Option<Of>, wait: Option<Wait>| Typed { to, of, wait, setting: None };
+    let typed =
+        |to: To, of: Option<Of>, wait: Option<Wait>| Typed { to, of, wait, setting: Vec::new() };
     match command {
         Command::Stop { wait, to } => operate("stop", typed(to, None, Some(wait))),
         Command::CancelAll { of, wait, to } => {
@@ -303,11 +402,14 @@ fn other(command: Command) -> Result<u8, Failure> {
             let name = if accept { "accept" } else { "reconcile" };
             operate(name, typed(to, Some(Of::venue(venue)), None))
         }
+        Command::Ps(options) => ps::ps(&options),
+        Command::Monitor(options) => monitor::monitor(&options),
         Command::Status { to } => status::status(&to),
+        Command::Books(options) => account::books(&options),
+        Command::Completions(options) => shell::completions(&options),
+        Command::Man(options) => shell::man(&options),
         Command::Latency { options } => latency::latency(&options),
-        Command::Set { setting, to } => {
-            operate("set", Typed { setting: Some(setting), ..typed(to, None, None) })
-        }
+        Command::Set { setting, to } => operate("set", Typed { setting, ..typed(to, None, None) }),
         _ => {
             println!("stoop {}", env!("CARGO_PKG_VERSION"));
             Ok(EXIT_OK)

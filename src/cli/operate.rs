@@ -1,20 +1,13 @@
 //! `stoop stop|cancel-all|flatten|pause|resume|reduce-only|reconcile|set`: one request over a
 //! running instance's control socket, and what came of it in words.
 
-use super::{EXIT_FAILURE, EXIT_INSTANCE, EXIT_OK, EXIT_UNCONFIRMED, Failure, parse_duration};
-use crate::agents::control::{ControlReply, ControlRequest, OrderText, PositionText, SOCKET_NAME};
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use super::instance::Instance;
+use super::{EXIT_FAILURE, EXIT_OK, EXIT_UNCONFIRMED, Failure, parse_duration};
+use crate::agents::control::{ControlReply, ControlRequest, OrderText, PositionText};
+use std::time::Duration;
 
-/// Where instances have their folders.
-const FOLDERS: &str = "/dev/shm";
-const PREFIX: &str = "stoop-";
 /// How much longer than the engine may wait we wait for its reply.
-const REPLY_MARGIN: Duration = Duration::from_secs(5);
-/// How long an engine that has stopped may take to sum up and end its process.
-const END_MARGIN: Duration = Duration::from_secs(10);
+pub(super) const REPLY_MARGIN: Duration = Duration::from_secs(5);
 
 /// Which instance, and how to answer.
 #[derive(clap::Args)]
@@ -58,18 +51,20 @@ pub(super) struct Typed {
     pub to: To,
     pub of: Option<Of>,
     pub wait: Option<Wait>,
-    /// `limit=value`
-    pub setting: Option<String>,
+    /// `limit=value`, or a strategy and `parameter=value`.
+    pub setting: Vec<String>,
 }
 
 /// Sends a command and tells what came of it.
 pub(super) fn operate(command: &str, typed: Typed) -> Result<u8, Failure> {
     let Typed { to, of, wait, setting } = typed;
-    let (limit, value) = match setting.as_deref().map(split_setting).transpose()? {
+    let (limit, value) = match setting.last().map(|text| split_setting(text)).transpose()? {
         Some((limit, value)) => (Some(limit), Some(value)),
         None => (None, None),
     };
     let (venue, strategy) = of.map_or((None, None), |of| (of.venue, of.strategy));
+    let named = (setting.len() > 1).then(|| setting[0].clone());
+    let strategy = strategy.or(named);
     let wait = wait.map(|wait| wait.wait);
     let wait_ms = wait.map(|wait| wait.as_millis() as u64);
     let command = command.to_owned();
@@ -93,7 +88,9 @@ pub(super) fn operate(command: &str, typed: Typed) -> Result<u8, Failure> {
 
 fn split_setting(text: &str) -> Result<(String, String), Failure> {
     let (limit, value) = text.split_once('=').ok_or_else(|| {
-        Failure::new(format!("{text:?} is not LIMIT=VALUE, such as position_max.BTC=3"))
+        Failure::new(format!(
+            "{text:?} is not LIMIT=VALUE, such as position_max.BTC=3, or STRATEGY KEY=VALUE"
+        ))
     })?;
     Ok((limit.trim().to_owned(), value.trim().to_owned()))
 }
@@ -105,101 +102,6 @@ fn exit_code(reply: &ControlReply, ended: bool) -> u8 {
         (true, true) => EXIT_OK,
         (true, false) => EXIT_UNCONFIRMED,
     }
-}
-
-/// A running instance.
-pub(super) struct Instance {
-    pub(super) name: String,
-    pub(super) folder: PathBuf,
-}
-
-impl Instance {
-    /// The one of this name, or the only one.
-    pub(super) fn find(name: Option<&str>) -> Result<Self, Failure> {
-        let running = running();
-        if let Some(name) = name {
-            let found = running.into_iter().find(|instance| instance.name == name);
-            return found.ok_or_else(|| {
-                let folder = format!("{FOLDERS}/{PREFIX}{name}");
-                let left = if Path::new(&folder).exists() {
-                    "; its folder is there, but nobody answers: it has crashed"
-                } else {
-                    ""
-                };
-                missing(format!("no instance {name:?} runs; its folder would be {folder}{left}"))
-            });
-        }
-        match <[Self; 1]>::try_from(running) {
-            Ok([only]) => Ok(only),
-            Err(none) if none.is_empty() => Err(missing(format!(
-                "no instance runs; instances have a folder {FOLDERS}/{PREFIX}NAME"
-            ))),
-            Err(several) => {
-                let names: Vec<&str> = several.iter().map(|one| one.name.as_str()).collect();
-                let names = names.join(", ");
-                Err(missing(format!("several instances run; choose with --name: {names}")))
-            }
-        }
-    }
-
-    fn connect(&self) -> std::io::Result<UnixStream> {
-        UnixStream::connect(self.folder.join(SOCKET_NAME))
-    }
-
-    fn ask(&self, request: &ControlRequest, patience: Duration) -> Result<ControlReply, Failure> {
-        let path = self.folder.join(SOCKET_NAME);
-        let failed = |what: String| missing(format!("{}: {what}", path.display()));
-        let mut stream = self.connect().map_err(|error| failed(error.to_string()))?;
-        let line = serde_json::to_string(request).unwrap_or_default() + "\n";
-        stream.write_all(line.as_bytes()).map_err(|error| failed(error.to_string()))?;
-        stream.set_read_timeout(Some(patience)).map_err(|error| failed(error.to_string()))?;
-        let mut reply = String::new();
-        match BufReader::new(stream).read_line(&mut reply) {
-            Ok(0) => Err(failed("the engine closed the connection without a reply".to_owned())),
-            Ok(_) => serde_json::from_str(&reply)
-                .map_err(|error| failed(format!("the reply is of another version: {error}"))),
-            Err(error) if is_timeout(&error) => {
-                let seconds = patience.as_secs();
-                Err(failed(format!("no reply within {seconds} s: is the engine stopped?")))
-            }
-            Err(error) => Err(failed(error.to_string())),
-        }
-    }
-
-    /// Whether its process has ended and cleaned up within a bound.
-    fn wait_for_its_end(&self) -> bool {
-        let until = Instant::now() + END_MARGIN;
-        while self.connect().is_ok() || self.folder.join(SOCKET_NAME).exists() {
-            if Instant::now() >= until {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        true
-    }
-}
-
-fn is_timeout(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
-}
-
-fn missing(message: String) -> Failure {
-    Failure { code: EXIT_INSTANCE, message }
-}
-
-/// Instances whose socket takes connections, by name.
-fn running() -> Vec<Instance> {
-    let mut list = Vec::new();
-    for entry in std::fs::read_dir(FOLDERS).into_iter().flatten().flatten() {
-        let file = entry.file_name();
-        let Some(name) = file.to_str().and_then(|file| file.strip_prefix(PREFIX)) else { continue };
-        let instance = Instance { name: name.to_owned(), folder: entry.path() };
-        if instance.connect().is_ok() {
-            list.push(instance);
-        }
-    }
-    list.sort_by(|a, b| a.name.cmp(&b.name));
-    list
 }
 
 fn tell(
@@ -236,6 +138,15 @@ fn tell(
         println!("  and {} more", reply.open - shown);
     }
     Ok(())
+}
+
+/// What came of a request that was about all of an instance, in one sentence.
+pub(super) fn sentence_of(request: &ControlRequest, reply: &ControlReply) -> String {
+    match &reply.error {
+        Some(error) => error.clone(),
+        // Whether the process ends is seen on the screen.
+        None => sentence(request, reply, "", true),
+    }
 }
 
 fn sentence(request: &ControlRequest, reply: &ControlReply, of: &str, ended: bool) -> String {
@@ -277,7 +188,8 @@ fn sentence(request: &ControlRequest, reply: &ControlReply, of: &str, ended: boo
         "accept" => format!("accepted{of}: the venue's balances are the new opening"),
         "reconcile" => format!("asked{of}: {} questions sent to the venues", reply.questions),
         _ => format!(
-            "{} was {}, is {} until the end of the run",
+            "{}{} was {}, is {} until the end of the run",
+            request.strategy.as_ref().map(|name| format!("{name}: ")).unwrap_or_default(),
             request.limit.as_deref().unwrap_or("?"),
             reply.before.as_deref().unwrap_or("?"),
             reply.after.as_deref().unwrap_or("?")

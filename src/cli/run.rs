@@ -1,6 +1,9 @@
 //! `stoop run`: trade, show, stop in good order, and say what it was worth.
 
 use super::check::check_threads;
+use super::instance::{Instance, folder_of};
+use super::log_file::LogFile;
+use super::monitor::Desk;
 use super::summary::Summary;
 use super::venues::Venues;
 use super::{EXIT_FAILURE, EXIT_OK, EXIT_VENUE, Failure};
@@ -9,10 +12,13 @@ use crate::agents::{self, Engine, EngineSetup, FinalState, STOP_TIMEOUT};
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::journal::Place;
+use crate::metrics;
+use crate::oms::RiskReject;
 use crate::shm::MarketView;
+use crate::show::{EventRow, Recorded};
 use crate::strategy::Strategy;
-use crate::tui::{self, Key, LogRow, Screen};
-use crate::types::{Nanos, VenueId};
+use crate::tui::{App, MonitorData, Screen, Tab};
+use crate::types::VenueId;
 use crate::venues::VENUES;
 use std::collections::VecDeque;
 use std::io::IsTerminal;
@@ -46,6 +52,7 @@ pub(super) fn run(
     let mut venues = Venues::start(config)?;
     let instruments = Arc::new(venues.load(config)?);
     agents::check(config, &instruments).map_err(Failure::config)?;
+    let listener = config.metrics.map(metrics::listen).transpose().map_err(Failure::config)?;
     let setup = EngineSetup {
         config,
         endpoints: venues.endpoints.clone(),
@@ -58,7 +65,9 @@ pub(super) fn run(
         log,
     };
     let engine = Engine::start(setup).map_err(Failure::new)?;
-    let mut view = View::new(config, options, &engine, lines, lost, &clock)?;
+    // Answers until the end, so that the end can be seen from outside too.
+    let _metrics = listener.map(|listener| serve_metrics(listener, config, &engine, &clock));
+    let mut view = View::new(config, options, lines, lost, &clock)?;
     let started = Instant::now();
     let mut firsts = Firsts::default();
     while !stop.load(Ordering::Relaxed) && !engine.is_lost() && !engine.is_stopping() {
@@ -68,8 +77,8 @@ pub(super) fn run(
         venues.apply_faults(config, started.elapsed());
         firsts.look(engine.view(), begun);
         match view.frame(&engine, FRAME) {
-            Ok(None) => {}
-            Ok(Some(Key::Stop)) => break,
+            Ok(false) => {}
+            Ok(true) => break,
             Err(failure) => {
                 view.lose_screen(&failure);
                 break;
@@ -77,7 +86,8 @@ pub(super) fn run(
         }
     }
     engine.stop();
-    view.hint = "stopping: cancelling all orders and waiting for the venues to confirm".to_owned();
+    view.desk.app.reply =
+        "stopping: cancelling all orders and waiting for the venues to confirm".to_owned();
     let stopping = Instant::now();
     while !engine.has_stopped() && stopping.elapsed() < STOP_TIMEOUT {
         if let Err(failure) = view.frame(&engine, Duration::from_millis(20)) {
@@ -92,6 +102,61 @@ pub(super) fn run(
     view.leave();
     let ended = Ended { last, layout, seconds, firsts, lost, refused, reason };
     finish(config, options, &venues, &market, &ended)
+}
+
+/// What Prometheus reads. Without it the engine goes on.
+fn serve_metrics(
+    listener: std::net::TcpListener,
+    config: &Config,
+    engine: &Engine,
+    clock: &Clock,
+) -> Option<metrics::Server> {
+    let names = metric_names(config, engine);
+    match metrics::Server::start(listener, engine.view().clone(), names, clock.clone()) {
+        Ok(server) => {
+            tracing::info!("metrics at http://{}/metrics", server.address());
+            Some(server)
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            None
+        }
+    }
+}
+
+/// What stands on the page beside what the region holds.
+fn metric_names(config: &Config, engine: &Engine) -> metrics::Names {
+    let venue = |venue: &crate::config::VenueConfig| {
+        let row = &VENUES[usize::from(venue.venue.0)];
+        let limits = row.limits.iter().map(|limit| limit.name).collect();
+        metrics::VenueNames { venue: venue.venue, name: row.name, limits }
+    };
+    let mut refusals = vec![String::new(); RiskReject::COUNT];
+    RiskReject::ALL.iter().for_each(|code| refusals[*code as usize] = code.to_string());
+    let number = |value: &rust_decimal::Decimal| value.to_string().parse().unwrap_or(f64::NAN);
+    let limits = &config.limits;
+    let known = [
+        ("daily_loss_max", limits.daily_loss_max.as_ref()),
+        ("drawdown_max", limits.drawdown_max.as_ref()),
+        ("order_notional_max", Some(&limits.order_notional_max)),
+    ];
+    let known = known.into_iter().filter_map(|(name, value)| Some((name, number(value?))));
+    let positions = limits.position_max.iter();
+    metrics::Names {
+        instance: config.name.clone(),
+        mode: config.mode.name().to_owned(),
+        venues: config.venues.iter().map(venue).collect(),
+        refusals,
+        strategies: engine.statuses().into_iter().map(|(name, _)| name).collect(),
+        limits: known.collect(),
+        positions: positions.map(|(base, value)| (base.clone(), number(value))).collect(),
+        streamed: config
+            .instruments
+            .iter()
+            .filter(|instrument| instrument.streamed)
+            .map(|instrument| instrument.name.clone())
+            .collect(),
+    }
 }
 
 /// When the first live book and the first order were seen, milliseconds after the command began.
@@ -134,7 +199,7 @@ fn finish(
 ) -> Result<u8, Failure> {
     let ids: Vec<VenueId> = config.venues.iter().map(|venue| venue.venue).collect();
     let mut summary = Summary::collect(market, &ids, &ended.last);
-    summary.mode = mode_name(config.mode);
+    summary.mode = config.mode.name();
     summary.layout.clone_from(&ended.layout);
     summary.seconds = ended.seconds;
     summary.firsts = ended.firsts;
@@ -152,14 +217,6 @@ fn finish(
     })
 }
 
-fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Sim => "sim",
-        Mode::Testnet => "testnet",
-        Mode::Live => "live",
-    }
-}
-
 /// Real money needs two hands: the file and the command line.
 fn check_armed(config: &Config, options: &Options) -> Result<(), Failure> {
     match (config.mode, config.armed, options.live) {
@@ -174,7 +231,7 @@ fn check_armed(config: &Config, options: &Options) -> Result<(), Failure> {
         (_, _, true) => Err(Failure::config(format!(
             "--live was given, but {} says mode = \"{}\"",
             config.file,
-            mode_name(config.mode)
+            config.mode.name()
         ))),
         _ => Ok(()),
     }
@@ -192,70 +249,75 @@ pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
     Ok(flag)
 }
 
-/// The board on a terminal, log lines anywhere else.
+/// The screens on a terminal, log lines anywhere else.
 struct View {
     screen: Option<Screen>,
+    desk: Desk,
     lines: Receiver<LogLine>,
     lost: Arc<AtomicU64>,
     lost_shown: u64,
-    kept: VecDeque<LogRow>,
-    venues: Vec<(VenueId, &'static str)>,
-    title: String,
-    hint: String,
+    file: Option<LogFile>,
+    kept: VecDeque<EventRow>,
     clock: Clock,
-    started: Nanos,
 }
 
 impl View {
     fn new(
         config: &Config,
         options: &Options,
-        engine: &Engine,
         lines: Receiver<LogLine>,
         lost: Arc<AtomicU64>,
         clock: &Clock,
     ) -> Result<Self, Failure> {
-        let board = !options.plain && !options.json && std::io::stdout().is_terminal();
-        let screen = if board {
+        let file = config.log.as_ref().map(|log| LogFile::open(log, &config.name)).transpose();
+        let file = file.map_err(|error| Failure::config(format!("[log] {error}")))?;
+        let screens = !options.plain && !options.json && std::io::stdout().is_terminal();
+        let screen = if screens {
             let entered = Screen::enter();
             Some(entered.map_err(|error| Failure::new(format!("terminal: {error}")))?)
         } else {
             None
         };
-        let name = |venue: VenueId| VENUES[usize::from(venue.0)].name;
+        let instance = Instance { name: config.name.clone(), folder: folder_of(&config.name) };
+        let mut app = App::on(Tab::Board);
+        app.quits = Some("stops and cancels everything");
         Ok(Self {
             screen,
+            desk: Desk::new(instance, app),
             lines,
             lost,
             lost_shown: 0,
+            file,
             kept: VecDeque::with_capacity(LOG_LINES_SHOWN),
-            venues: config.venues.iter().map(|v| (v.venue, name(v.venue))).collect(),
-            title: format!("{} ({})", config.name, mode_name(config.mode).to_uppercase()),
-            hint: format!("q stops and cancels everything   {}", engine.layout()),
             clock: clock.clone(),
-            started: engine.view().started(),
         })
     }
 
-    /// Shows what is new and waits up to `wait` for a key.
-    fn frame(&mut self, engine: &Engine, wait: Duration) -> Result<Option<Key>, Failure> {
+    /// Shows what is new and waits up to `wait` for a key; whether a person wants it to stop. The
+    /// journal is not followed here: that would take from the engine what it needs itself.
+    fn frame(&mut self, engine: &Engine, wait: Duration) -> Result<bool, Failure> {
         self.take_lines();
         let Some(screen) = &mut self.screen else {
             std::thread::sleep(wait.min(Duration::from_millis(50)));
-            return Ok(None);
+            return Ok(false);
         };
-        let mut data = tui::collect(engine.view(), &self.venues, self.clock.now());
-        data.title = self.title.clone();
-        data.hint = self.hint.clone();
-        data.strategies = engine.statuses();
-        data.log = self.kept.iter().cloned().collect();
-        let failed = |error: std::io::Error| Failure::new(format!("terminal: {error}"));
-        screen.draw(&data).map_err(failed)?;
-        screen.key(wait).map_err(failed)
+        let view = engine.view();
+        let looked_at = self.desk.looked_at(view.instruments().len());
+        let recorded = Recorded { events: self.kept.clone(), ..Recorded::default() };
+        let data = MonitorData {
+            strategies: engine.statuses(),
+            recorded: Arc::new(recorded),
+            note: "stoop monitor, in another terminal, shows these".to_owned(),
+            ..MonitorData::collect(view, self.clock.now(), looked_at)
+        };
+        self.desk.frame(screen, data, wait)
     }
 
     fn take_lines(&mut self) {
         while let Ok(line) = self.lines.try_recv() {
+            if let Some(Err(error)) = self.file.as_mut().map(|file| file.write(&line)) {
+                tracing::error!("{error}");
+            }
             if self.screen.is_none() {
                 print_line(&line);
                 continue;
@@ -263,10 +325,16 @@ impl View {
             if self.kept.len() == LOG_LINES_SHOWN {
                 self.kept.pop_front();
             }
-            self.kept.push_back(LogRow {
-                after_s: line.at.since(self.started) as f64 / 1e9,
-                level: line.level.to_string(),
+            self.kept.push_back(EventRow {
+                time: line.at,
+                level: match line.level {
+                    Level::Info => "info",
+                    Level::Warn => "warn",
+                    Level::Error => "error",
+                },
+                kind: "log",
                 text: format!("{}: {}", line.source, line.text),
+                ..EventRow::default()
             });
         }
         let lost = self.lost.load(Ordering::Relaxed);

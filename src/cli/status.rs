@@ -1,54 +1,129 @@
-//! `stoop status`: whether an instance lives, and the duty cycle of each of its threads.
+//! `stoop status`: what an operator asks first of a running instance: what it is allowed to do, which
+//! venues are ready and why not, orders, positions, profit, the last event; then the duty cycle of
+//! each of its threads.
 //!
-//! Reads the region of the instance and nothing else: the engine does not notice.
+//! Reads the region and the end of the journal and nothing else: the engine does not notice.
 
-use super::operate::{Instance, To};
-use super::{EXIT_INSTANCE, EXIT_OK, Failure};
-use crate::shm::{MarketView, ThreadRow};
-use crate::types::Nanos;
+use super::Failure;
+use super::instance::Instance;
+use super::operate::To;
+use super::output::{List, print};
+use crate::journal::Place;
+use crate::shm::{MarketView, OrderCounters, ThreadRow};
+use crate::show::present::{self, PNL_COLUMNS, POSITION_COLUMNS, PnlNow};
+use crate::show::table::{self, Row};
+use crate::show::venues::{VENUE_COLUMNS, VenueNow, venues};
+use crate::show::{About, EVENT_COLUMNS, Fold, From, Recorded, Walk, WalkError};
+use crate::types::{Amount, Nanos};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What is shown.
 struct Report {
     instance: String,
+    about: About,
     pid: u32,
     /// Since the start.
     elapsed_ns: u64,
     /// Since the order manager last said that it lives.
     heartbeat_age_ns: u64,
+    counters: OrderCounters,
+    venues: Vec<Row>,
+    positions: Vec<Row>,
+    pnl: Vec<Row>,
+    recorded: Recorded,
+    /// Why the journal tells nothing.
+    journal_error: Option<String>,
     threads: Vec<ThreadRow>,
+}
+
+/// What the journal tells besides, or why it tells nothing.
+fn recorded(about: &About, now: Nanos) -> (Recorded, Option<String>) {
+    let Some(folder) = &about.journal else { return (Recorded::default(), None) };
+    let read = || -> Result<Recorded, WalkError> {
+        let mut walk = Walk::open(&Place::Folder(folder.clone()), From::Newest)?;
+        let mut fold = Fold::over(walk.state(), now);
+        while let Some(group) = walk.step()? {
+            if let Some(state) = walk.state() {
+                fold.take(&group, state);
+            }
+        }
+        Ok(fold.show(walk.state(), now).clone())
+    };
+    match read() {
+        Ok(recorded) => (recorded, None),
+        Err(error) => (Recorded::default(), Some(error.to_string())),
+    }
 }
 
 /// Shows a running instance.
 pub(super) fn status(to: &To) -> Result<u8, Failure> {
     let instance = Instance::find(to.name.as_deref())?;
-    let view = MarketView::attach(&instance.folder)
-        .map_err(|error| Failure { code: EXIT_INSTANCE, message: error.to_string() })?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = Nanos(now.as_nanos() as u64);
-    let report = Report {
-        instance: instance.name,
-        pid: view.pid(),
-        elapsed_ns: now.since(view.started()),
-        heartbeat_age_ns: now.since(view.heartbeat()),
-        threads: view.threads(),
-    };
-    let text = if to.json { format!("{}\n", object(&report)) } else { text(&report) };
-    // Whoever read our output may have gone: nothing is left to do then.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
-    Ok(EXIT_OK)
+    let view = instance.attach()?;
+    let report = Report::collect(&instance, &view, super::wall_clock());
+    print(&if to.json { format!("{}\n", object(&report)) } else { text(&report) })
+}
+
+impl Report {
+    fn collect(instance: &Instance, view: &MarketView, now: Nanos) -> Self {
+        let (about, table) = (instance.about(), view.instruments());
+        let (recorded, journal_error) = recorded(&about, now);
+        let decided = |venue: &VenueNow| recorded.why_not_ready(venue.venue);
+        let held = view.positions();
+        let held = held.iter().filter(|row| row.qty != Amount::ZERO);
+        let pnl = view.pnl();
+        Self {
+            instance: instance.name.clone(),
+            pid: view.pid(),
+            elapsed_ns: now.since(view.started()),
+            heartbeat_age_ns: now.since(view.heartbeat()),
+            counters: view.counters(),
+            venues: venues(view).iter().map(|row| row.cells(decided(row), now)).collect(),
+            positions: held.map(|row| present::position_cells(row, table)).collect(),
+            pnl: pnl.iter().map(|row| PnlNow::of_row(row, table).cells()).collect(),
+            threads: view.threads(),
+            about,
+            recorded,
+            journal_error,
+        }
+    }
 }
 
 /// Everything as one object; times in nanoseconds, shares of 1.
 fn object(report: &Report) -> Value {
+    let Report { about, counters: c, recorded, .. } = report;
+    let last = recorded.events.back();
     json!({
         "instance": report.instance,
         "pid": report.pid,
+        "mode": about.mode,
+        "version": about.version,
+        "config": about.config,
+        "layout": about.layout,
+        "journal": about.journal.as_ref().map(|path| path.display().to_string()),
+        "journal_error": report.journal_error,
         "elapsed_ns": report.elapsed_ns,
         "heartbeat_age_ns": report.heartbeat_age_ns,
+        "trading_state": c.trading_state.to_string(),
+        "loss_switch": c.loss_switch.map(|switch| switch.to_string()),
+        "held": recorded.held,
+        "venues": table::objects(&VENUE_COLUMNS, &report.venues),
+        "orders": {
+            "open": c.orders_open,
+            "unknown": c.orders_unknown,
+            "external": c.orders_external,
+            "sent": c.orders_sent,
+            "filled": c.orders_filled,
+            "canceled": c.orders_canceled,
+            "expired": c.orders_expired,
+            "rejected": c.orders_rejected,
+            "fills": c.fills,
+            "signals": c.signals,
+            "signals_refused": c.signals_refused,
+        },
+        "positions": table::objects(&POSITION_COLUMNS, &report.positions),
+        "pnl": table::objects(&PNL_COLUMNS, &report.pnl),
+        "last_event": last.map(|event| table::object(&EVENT_COLUMNS, &event.cells())),
         "threads": report.threads.iter().map(thread).collect::<Vec<_>>(),
     })
 }
@@ -81,17 +156,64 @@ fn thread(row: &ThreadRow) -> Value {
 
 fn text(report: &Report) -> String {
     let mut text = String::new();
-    let seconds = report.elapsed_ns / 1_000_000_000;
     let _ = writeln!(
         text,
-        "{}, process {}, running {:02}:{:02}:{:02}, heartbeat {} ms ago\n",
+        "{}, process {}, running {}, heartbeat {} ms ago",
         report.instance,
         report.pid,
-        seconds / 3_600,
-        seconds / 60 % 60,
-        seconds % 60,
+        table::clock(report.elapsed_ns / 1_000_000_000),
         report.heartbeat_age_ns / 1_000_000,
     );
+    trading_text(&mut text, report);
+    text.push('\n');
+    let lists = [
+        (&VENUE_COLUMNS[..], &report.venues, "no venues"),
+        (&POSITION_COLUMNS[..], &report.positions, "no positions"),
+        (&PNL_COLUMNS[..], &report.pnl, "nothing was traded"),
+    ];
+    for (columns, rows, none) in lists {
+        let list = List { name: "", head: Vec::new(), columns, rows, none };
+        let _ = writeln!(text, "{}", list.text());
+    }
+    threads_text(&mut text, report);
+    text
+}
+
+/// What it may do and has done.
+fn trading_text(text: &mut String, report: &Report) {
+    let Report { about, counters: c, recorded, .. } = report;
+    let mode = if about.is_live() { "LIVE" } else { &about.mode };
+    let switch = c.loss_switch.map_or(String::new(), |switch| {
+        format!(", the {switch} switch was thrown: `stoop resume` when that is understood")
+    });
+    let _ = writeln!(text, "mode {mode}, trading {}{switch}", c.trading_state);
+    for held in &recorded.held {
+        let _ = writeln!(text, "{held}");
+    }
+    let _ = writeln!(
+        text,
+        "orders {} open, {} of unknown outcome; {} sent, {} filled, {} refused by venues; \
+         {} of {} signals refused by limits",
+        c.orders_open,
+        c.orders_unknown,
+        c.orders_sent,
+        c.orders_filled,
+        c.orders_rejected,
+        c.signals_refused,
+        c.signals,
+    );
+    if let Some(event) = recorded.events.back() {
+        let venue =
+            if event.venue.is_empty() { String::new() } else { format!("{} ", event.venue) };
+        let (at, text_of) = (table::utc(event.time), &event.text);
+        let _ = writeln!(text, "last event {at} {}: {venue}{text_of}", event.level);
+    }
+    if let Some(error) = &report.journal_error {
+        let _ = writeln!(text, "the journal cannot be read: {error}");
+    }
+}
+
+fn threads_text(text: &mut String, report: &Report) {
     let _ = writeln!(
         text,
         "{:<5}{:>13}{:>9}{:>9}{:>12}{:>12}   agents and their parts of the busy time",
@@ -117,13 +239,13 @@ fn text(report: &Report) -> String {
             agents
         );
     }
-    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::shm::{AgentDuty, Duty};
+    use crate::show::EventRow;
 
     fn report() -> Report {
         let duty = Duty {
@@ -139,13 +261,59 @@ mod tests {
         };
         let agents = [("feed:a", 2_000_000_000), ("oms", 500_000_000)]
             .map(|(name, busy_ns)| AgentDuty { name: name.to_owned(), busy_ns });
+        let event = EventRow {
+            time: Nanos(1_795_000_000_000_000_000),
+            level: "warn",
+            kind: "ready",
+            venue: "a".to_owned(),
+            text: "gets no new orders".to_owned(),
+            ..EventRow::default()
+        };
+        let pnl = PnlNow {
+            quote: "USDT".to_owned(),
+            realised: Amount(3 * 10i128.pow(17)),
+            unrealised: Some(Amount::ZERO),
+            ..PnlNow::default()
+        };
         Report {
             instance: "test".to_owned(),
+            about: About { mode: "live".to_owned(), ..About::default() },
             pid: 77,
             elapsed_ns: 3_671_000_000_000,
             heartbeat_age_ns: 2_000_000,
+            counters: OrderCounters { orders_sent: 40, orders_filled: 38, ..Default::default() },
+            venues: Vec::new(),
+            positions: Vec::new(),
+            pnl: vec![pnl.cells()],
+            recorded: Recorded {
+                held: vec!["strategy spread is halted".to_owned()],
+                events: [event].into(),
+                ..Recorded::default()
+            },
+            journal_error: None,
             threads: vec![ThreadRow { cpu: Some(2), duty, agents: agents.into() }],
         }
+    }
+
+    #[test]
+    fn people_see_first_what_matters_first() {
+        let expected = "\
+test, process 77, running 01:01:11, heartbeat 2 ms ago
+mode LIVE, trading active
+strategy spread is halted
+orders 0 open, 0 of unknown outcome; 40 sent, 38 filled, 0 refused by venues; 0 of 0 signals refused by limits
+last event 2026-11-18T11:06:40.000000Z warn: a gets no new orders
+
+no venues
+
+no positions
+
+of   asset  realised  unrealised  fees  funding  net
+all  USDT        0.3           0     0        0  0.3
+
+";
+        let text = text(&report());
+        assert!(text.starts_with(expected), "{text}");
     }
 
     #[test]
@@ -153,7 +321,7 @@ mod tests {
         let text = text(&report());
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "test, process 77, running 01:01:11, heartbeat 2 ms ago");
-        let words: Vec<&str> = lines[3].split_whitespace().collect();
+        let words: Vec<&str> = lines.last().unwrap().split_whitespace().collect();
         let expected = "2 4000000 25.00 % 1.25 % 345.7 us 21.9 us feed:a 80 %, oms 20 %";
         assert_eq!(words, expected.split_whitespace().collect::<Vec<_>>());
     }
@@ -161,6 +329,9 @@ mod tests {
     #[test]
     fn programs_get_every_figure() {
         let object = object(&report());
+        assert_eq!((&object["mode"], &object["orders"]["sent"]), (&json!("live"), &json!(40)));
+        assert_eq!(object["pnl"][0]["realised"], "0.3");
+        assert_eq!(object["last_event"]["kind"], "ready");
         let thread = &object["threads"][0];
         assert_eq!((&thread["name"], &thread["cpu"]), (&json!("feed:a"), &json!(2)));
         assert_eq!(thread["busy_share"], 0.25);

@@ -34,6 +34,7 @@ impl Checker<'_> {
         let limits = self.limits(raw.limits, &instruments)?;
         Ok(Config {
             file: self.source.file.to_owned(),
+            text: self.source.text.to_owned(),
             mode,
             armed: raw.armed,
             name: self.instance_name(&engine.name)?,
@@ -47,6 +48,7 @@ impl Checker<'_> {
             rules_refresh_s: self.rules_refresh(engine.rules_refresh_s.as_ref())?,
             strategy_silence_max_ns: self.silence(engine.strategy_silence_max_ms.as_ref())?,
             crash_folder: engine.crash_folder.unwrap_or_else(|| "crash".into()),
+            output_folder: engine.output_folder.unwrap_or_else(|| "output".into()),
             instruments,
             venues,
             threads,
@@ -54,6 +56,8 @@ impl Checker<'_> {
             limits,
             journal: self.journal(raw.journal)?,
             host: self.host(raw.host)?,
+            metrics: self.metrics(raw.metrics.as_ref())?,
+            log: self.log(raw.log)?,
             latency: self.detail(raw.latency.detail.as_ref())?,
             sim: self.sim(raw.sim, &used)?,
             extra_ca: raw.extra_ca,
@@ -366,8 +370,11 @@ impl Checker<'_> {
         venues_used: &BTreeSet<VenueId>,
         strategies: &[StrategyConfig],
     ) -> Vec<String> {
-        let configured = strategies.iter().map(|strategy| strategy.name.as_str());
-        agent_names(venues_used.iter().copied(), configured.chain(self.own.iter().copied()))
+        let on_threads = strategies.iter().filter(|strategy| strategy.run.is_thread());
+        let configured = on_threads.map(|strategy| strategy.name.as_str());
+        let known = |own: &&str| strategies.iter().any(|strategy| strategy.name == *own);
+        let own = self.own.iter().copied().filter(|own| !known(own));
+        agent_names(venues_used.iter().copied(), configured.chain(own))
     }
 
     fn take_agent(
@@ -398,8 +405,7 @@ impl Checker<'_> {
         let mut list: Vec<StrategyConfig> = Vec::new();
         for strategy in raw {
             let name = self.instance_name(&strategy.name)?;
-            let own = self.own.contains(&name.as_str());
-            if own || list.iter().any(|known| known.name == name) {
+            if list.iter().any(|known| known.name == name) {
                 let message = format!("two strategies are named \"{name}\"");
                 return Err(self.error(&strategy.name, message));
             }

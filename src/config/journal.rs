@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::check::Checker;
-use super::{Config, ConfigError, Mode};
+use super::{Config, ConfigError};
 use serde::Deserialize;
 use std::path::PathBuf;
 use toml::Spanned;
@@ -90,11 +90,6 @@ impl Config {
     /// in one.
     #[must_use]
     pub fn journal_folder(&self) -> PathBuf {
-        let mode = match self.mode {
-            Mode::Sim => "sim",
-            Mode::Testnet => "testnet",
-            Mode::Live => "live",
-        };
-        self.journal.folder.join(format!("{}-{mode}", self.name))
+        self.journal.folder.join(format!("{}-{}", self.name, self.mode.name()))
     }
 }

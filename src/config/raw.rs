@@ -4,6 +4,8 @@
 use super::SecretSource;
 use super::host::RawHost;
 use super::journal::RawJournal;
+use super::log::RawLog;
+use super::metrics::RawMetrics;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -31,6 +33,8 @@ pub(super) struct Raw {
     pub journal: RawJournal,
     #[serde(default)]
     pub host: RawHost,
+    pub metrics: Option<RawMetrics>,
+    pub log: Option<RawLog>,
     #[serde(default)]
     pub latency: RawLatency,
     #[serde(default)]
@@ -50,6 +54,7 @@ pub(super) struct RawEngine {
     pub strategy_silence_max_ms: Option<Spanned<i64>>,
     pub rules_refresh_s: Option<Spanned<i64>>,
     pub crash_folder: Option<PathBuf>,
+    pub output_folder: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -64,7 +69,16 @@ pub(super) struct RawThread {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawStrategy {
     pub name: Spanned<String>,
-    pub kind: Spanned<String>,
+    pub kind: Option<Spanned<String>>,
+    pub run: Option<Spanned<String>>,
+    pub command: Option<Spanned<Vec<String>>>,
+    pub restart: Option<Spanned<String>>,
+    pub restart_after_ms: Option<Spanned<i64>>,
+    pub restarts_per_hour_max: Option<Spanned<i64>>,
+    pub after_restart: Option<Spanned<String>>,
+    #[serde(default)]
+    pub params: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
+    #[serde(default = "not_given")]
     pub instruments: Spanned<Vec<Spanned<String>>>,
     pub spread_min_bps: Option<Spanned<Decimal>>,
     pub entry_bps: Option<Spanned<Decimal>>,
@@ -73,8 +87,13 @@ pub(super) struct RawStrategy {
     pub funding_horizon_h: Option<Spanned<i64>>,
     pub funding_age_max_s: Option<Spanned<i64>>,
     pub equal_quotes: Option<Spanned<bool>>,
+    pub klines: Option<Spanned<Vec<Spanned<String>>>>,
+    pub rsi_period: Option<Spanned<i64>>,
+    pub buy_below: Option<Spanned<Decimal>>,
+    pub sell_above: Option<Spanned<Decimal>>,
+    #[serde(default = "not_given")]
     pub qty: Spanned<Decimal>,
-    pub cooldown_ms: Spanned<i64>,
+    pub cooldown_ms: Option<Spanned<i64>>,
     pub legs: Option<Spanned<String>>,
     pub naked_qty_max: Option<Spanned<Decimal>>,
     pub naked_ms_max: Option<Spanned<i64>>,
@@ -84,6 +103,11 @@ pub(super) struct RawStrategy {
     pub orders_open_max: Option<Spanned<i64>>,
     pub budget: Option<Spanned<BTreeMap<Spanned<String>, Spanned<Decimal>>>>,
     pub budget_rebalance: Option<Spanned<bool>>,
+}
+
+/// What stands nowhere in the file: only some kinds of strategies need it.
+fn not_given<T: Default>() -> Spanned<T> {
+    Spanned::new(0..0, T::default())
 }
 
 #[derive(Deserialize)]

@@ -5,6 +5,7 @@
 use super::check::Checker;
 use super::raw::RawStrategy;
 use super::{ConfigError, ContractConfig, Place, StrategyConfig};
+use crate::types::Interval;
 use rust_decimal::Decimal;
 use toml::Spanned;
 
@@ -32,6 +33,23 @@ pub enum StrategyKind {
         qty_max: Decimal,
         /// What all of them share.
         legs: LegsConfig,
+    },
+    /// One that the program brings, under this name.
+    Own,
+    /// Another program runs it.
+    Foreign,
+    /// See [`crate::strategy::RsiStrategy`].
+    Rsi {
+        /// Length of its klines.
+        interval: Interval,
+        /// Changes that the index is over.
+        period: usize,
+        /// Buys below this, 0 to 100.
+        buy_below: Decimal,
+        /// Sells above this, 0 to 100.
+        sell_above: Decimal,
+        /// How much it buys, base units.
+        qty: Decimal,
     },
 }
 
@@ -61,11 +79,14 @@ pub struct StrategyPlaces {
     pub instruments: Place,
 }
 
-const KINDS: [&str; 2] = ["spread_arb", "basis"];
+const KINDS: [&str; 3] = ["spread_arb", "basis", "rsi"];
 /// Instruments of one spread_arb: every book that changes is compared with all others.
 const SPREAD_ARB_MAX: usize = 16;
 const HOUR_MS: i64 = 3_600_000;
 const FUNDING_AGE_MAX_S: i64 = 120;
+/// Of the index, where the file says nothing; more than the longest would need more klines than there are.
+const RSI_PERIOD: i64 = 14;
+const RSI_PERIOD_MAX: i64 = 250;
 
 impl Checker<'_> {
     pub(super) fn strategy(
@@ -73,14 +94,13 @@ impl Checker<'_> {
         name: String,
         raw: RawStrategy,
     ) -> Result<StrategyConfig, ConfigError> {
-        let kind = match raw.kind.get_ref().as_str() {
-            "spread_arb" => self.spread_arb(&raw)?,
-            "basis" => self.basis(&raw)?,
-            other => return Err(self.error(&raw.kind, self.one_of("kind", other, &KINDS))),
-        };
+        let run = self.run(&raw)?;
+        let kind = self.kind(&name, &raw, run.is_foreign())?;
         let limits = self.strategy_limits(&raw)?;
+        let params = self.params(&raw)?;
+        let named = raw.kind.as_ref().unwrap_or(&raw.name).span();
         let place = |value: Option<&Spanned<Decimal>>| {
-            let span = value.map_or(raw.kind.span(), Spanned::span);
+            let span = value.map_or(named.clone(), Spanned::span);
             self.source.place(span.start)
         };
         let places = StrategyPlaces {
@@ -91,7 +111,81 @@ impl Checker<'_> {
         };
         let instruments = raw.instruments.into_inner();
         let instruments = instruments.into_iter().map(Spanned::into_inner).collect();
-        Ok(StrategyConfig { name, kind, instruments, limits, places })
+        Ok(StrategyConfig { name, kind, run, instruments, params, limits, places })
+    }
+
+    fn kind(
+        &self,
+        name: &str,
+        raw: &RawStrategy,
+        foreign: bool,
+    ) -> Result<StrategyKind, ConfigError> {
+        let own = self.own.contains(&name);
+        let Some(kind) = &raw.kind else {
+            if !own && !foreign {
+                let message = format!(
+                    "\"{name}\" needs a kind ({}), or a command that runs it: no strategy of this \
+                     name is the program's own",
+                    super::error::list(&KINDS)
+                );
+                return Err(self.error(&raw.name, message));
+            }
+            self.no_options(name, raw)?;
+            return Ok(if foreign { StrategyKind::Foreign } else { StrategyKind::Own });
+        };
+        if own {
+            let message = format!(
+                "two strategies are named \"{name}\": the program brings one, which needs no kind"
+            );
+            return Err(self.error(&raw.name, message));
+        }
+        if foreign {
+            let message = format!("\"{name}\" needs no kind: its command runs it");
+            return Err(self.error(kind, message));
+        }
+        for (span, key) in [(raw.instruments.span(), "instruments"), (raw.qty.span(), "qty")] {
+            if span.end == 0 {
+                return Err(self.error(kind, format!("{} needs {key}", kind.get_ref())));
+            }
+        }
+        match kind.get_ref().as_str() {
+            "spread_arb" => self.spread_arb(raw),
+            "basis" => self.basis(raw),
+            "rsi" => self.rsi(raw),
+            other => Err(self.error(kind, self.one_of("kind", other, &KINDS))),
+        }
+    }
+
+    /// Options of the built-in kinds are none of others, which have parameters.
+    fn no_options(&self, name: &str, raw: &RawStrategy) -> Result<(), ConfigError> {
+        let decimal = |value: &Option<Spanned<Decimal>>| value.as_ref().map(Spanned::span);
+        let whole = |value: &Option<Spanned<i64>>| value.as_ref().map(Spanned::span);
+        let text = |value: &Option<Spanned<String>>| value.as_ref().map(Spanned::span);
+        let given = |span: std::ops::Range<usize>| (span.end > 0).then_some(span);
+        for (span, key) in [
+            (decimal(&raw.spread_min_bps), "spread_min_bps"),
+            (decimal(&raw.entry_bps), "entry_bps"),
+            (decimal(&raw.exit_bps), "exit_bps"),
+            (decimal(&raw.qty_max), "qty_max"),
+            (whole(&raw.funding_horizon_h), "funding_horizon_h"),
+            (whole(&raw.funding_age_max_s), "funding_age_max_s"),
+            (raw.equal_quotes.as_ref().map(Spanned::span), "equal_quotes"),
+            (given(raw.qty.span()), "qty"),
+            (raw.cooldown_ms.as_ref().map(Spanned::span), "cooldown_ms"),
+            (text(&raw.legs), "legs"),
+            (decimal(&raw.naked_qty_max), "naked_qty_max"),
+            (whole(&raw.naked_ms_max), "naked_ms_max"),
+            (text(&raw.on_breach), "on_breach"),
+            (decimal(&raw.slippage_max_bps), "slippage_max_bps"),
+        ] {
+            if let Some(span) = span {
+                let message = format!(
+                    "{key} is an option of the built-in kinds; \"{name}\" has [strategy.params]"
+                );
+                return Err(self.error(&Spanned::new(span, ()), message));
+            }
+        }
+        Ok(())
     }
 
     fn spread_arb(&self, raw: &RawStrategy) -> Result<StrategyKind, ConfigError> {
@@ -107,6 +201,7 @@ impl Checker<'_> {
             (raw.funding_age_max_s.as_ref().map(Spanned::span), "funding_age_max_s"),
         ];
         self.none_of(raw, &foreign)?;
+        self.none_of(raw, &of_klines(raw))?;
         let spread = self.needed(raw, raw.spread_min_bps.as_ref(), "spread_min_bps")?;
         let spread_min_bps = self.positive(spread, "spread_min_bps")?;
         Ok(StrategyKind::SpreadArb { spread_min_bps, legs: self.legs(raw)? })
@@ -120,6 +215,7 @@ impl Checker<'_> {
         }
         let spread = raw.spread_min_bps.as_ref().map(Spanned::span);
         self.none_of(raw, &[(spread, "spread_min_bps")])?;
+        self.none_of(raw, &of_klines(raw))?;
         let entry = self.needed(raw, raw.entry_bps.as_ref(), "entry_bps")?;
         let exit = self.needed(raw, raw.exit_bps.as_ref(), "exit_bps")?;
         if exit.get_ref() >= entry.get_ref() {
@@ -148,8 +244,53 @@ impl Checker<'_> {
         })
     }
 
+    fn rsi(&self, raw: &RawStrategy) -> Result<StrategyKind, ConfigError> {
+        if raw.instruments.get_ref().len() != 1 {
+            return Err(self.error(&raw.instruments, "rsi needs exactly one instrument".to_owned()));
+        }
+        self.none_of(raw, &of_pairs(raw))?;
+        let klines = self.needed(raw, raw.klines.as_ref(), "klines")?;
+        let intervals = self.intervals(klines)?;
+        let [interval] = intervals.as_slice() else {
+            let message = "rsi needs klines of exactly one interval".to_owned();
+            return Err(self.error(klines, message));
+        };
+        let period = match &raw.rsi_period {
+            Some(period) => self.in_range(period, 1, RSI_PERIOD_MAX, "rsi_period")?,
+            None => RSI_PERIOD,
+        };
+        let (low, high) = (raw.buy_below.as_ref(), raw.sell_above.as_ref());
+        let buy_below = low.map_or(Decimal::from(30), |level| *level.get_ref());
+        let sell_above = high.map_or(Decimal::from(70), |level| *level.get_ref());
+        let hundred = Decimal::from(100);
+        if buy_below >= sell_above || buy_below.is_sign_negative() || sell_above > hundred {
+            let message = "buy_below must be below sell_above, and both from 0 to 100".to_owned();
+            let place =
+                high.or(low).map_or(raw.kind.as_ref().unwrap_or(&raw.name).span(), Spanned::span);
+            return Err(self.error(&Spanned::new(place, ()), message));
+        }
+        let qty = self.positive(&raw.qty, "qty")?;
+        let (interval, period) = (*interval, period as usize);
+        Ok(StrategyKind::Rsi { interval, period, buy_below, sell_above, qty })
+    }
+
+    /// Lengths of klines by their names.
+    fn intervals(
+        &self,
+        klines: &Spanned<Vec<Spanned<String>>>,
+    ) -> Result<Vec<Interval>, ConfigError> {
+        let one = |name: &Spanned<String>| {
+            let text = name.get_ref().as_str();
+            let known = Interval::ALL.map(Interval::name);
+            Interval::parse(text)
+                .ok_or_else(|| self.error(name, self.one_of("klines", text, &known)))
+        };
+        klines.get_ref().iter().map(one).collect()
+    }
+
     fn legs(&self, raw: &RawStrategy) -> Result<LegsConfig, ConfigError> {
-        let cooldown_ms = self.in_range(&raw.cooldown_ms, 0, HOUR_MS, "cooldown_ms")?;
+        let cooldown = self.needed(raw, raw.cooldown_ms.as_ref(), "cooldown_ms")?;
+        let cooldown_ms = self.in_range(cooldown, 0, HOUR_MS, "cooldown_ms")?;
         Ok(LegsConfig {
             qty: self.positive(&raw.qty, "qty")?,
             cooldown_ns: cooldown_ms as u64 * 1_000_000,
@@ -165,22 +306,51 @@ impl Checker<'_> {
         value: Option<&'r Spanned<T>>,
         key: &str,
     ) -> Result<&'r Spanned<T>, ConfigError> {
-        let message = || format!("{} needs {key}", raw.kind.get_ref());
-        value.ok_or_else(|| self.error(&raw.kind, message()))
+        let kind = raw.kind.as_ref().unwrap_or(&raw.name);
+        value.ok_or_else(|| self.error(kind, format!("{} needs {key}", kind.get_ref())))
     }
 
     /// Options of other kinds are mistakes.
-    fn none_of(
-        &self,
-        raw: &RawStrategy,
-        foreign: &[(Option<std::ops::Range<usize>>, &str)],
-    ) -> Result<(), ConfigError> {
+    fn none_of(&self, raw: &RawStrategy, foreign: &[Given]) -> Result<(), ConfigError> {
         for (span, key) in foreign {
             if let Some(span) = span {
-                let message = format!("{key} is not an option of {}", raw.kind.get_ref());
+                let kind = raw.kind.as_ref().unwrap_or(&raw.name).get_ref();
+                let message = format!("{key} is not an option of {kind}");
                 return Err(self.error(&Spanned::new(span.clone(), ()), message));
             }
         }
         Ok(())
     }
+}
+
+/// Where an option stands, if it does, and its name.
+type Given = (Option<std::ops::Range<usize>>, &'static str);
+
+/// Options of strategies on klines.
+fn of_klines(raw: &RawStrategy) -> [Given; 4] {
+    [
+        (raw.klines.as_ref().map(Spanned::span), "klines"),
+        (raw.rsi_period.as_ref().map(Spanned::span), "rsi_period"),
+        (raw.buy_below.as_ref().map(Spanned::span), "buy_below"),
+        (raw.sell_above.as_ref().map(Spanned::span), "sell_above"),
+    ]
+}
+
+/// Options of strategies of two legs.
+fn of_pairs(raw: &RawStrategy) -> [Given; 13] {
+    [
+        (raw.spread_min_bps.as_ref().map(Spanned::span), "spread_min_bps"),
+        (raw.entry_bps.as_ref().map(Spanned::span), "entry_bps"),
+        (raw.exit_bps.as_ref().map(Spanned::span), "exit_bps"),
+        (raw.qty_max.as_ref().map(Spanned::span), "qty_max"),
+        (raw.funding_horizon_h.as_ref().map(Spanned::span), "funding_horizon_h"),
+        (raw.funding_age_max_s.as_ref().map(Spanned::span), "funding_age_max_s"),
+        (raw.equal_quotes.as_ref().map(Spanned::span), "equal_quotes"),
+        (raw.cooldown_ms.as_ref().map(Spanned::span), "cooldown_ms"),
+        (raw.legs.as_ref().map(Spanned::span), "legs"),
+        (raw.naked_qty_max.as_ref().map(Spanned::span), "naked_qty_max"),
+        (raw.naked_ms_max.as_ref().map(Spanned::span), "naked_ms_max"),
+        (raw.on_breach.as_ref().map(Spanned::span), "on_breach"),
+        (raw.slippage_max_bps.as_ref().map(Spanned::span), "slippage_max_bps"),
+    ]
 }

@@ -11,9 +11,12 @@ use super::memory::MemoryFolder;
 use super::segment::Segment;
 use crate::types::Nanos;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+/// Bytes that are read at once of what was written since the last look.
+const REFRESHED: usize = 256 * 1024;
 
 /// Where a journal lies.
 #[derive(Clone, Debug)]
@@ -78,6 +81,36 @@ impl Place {
             Self::Memory(memory) => {
                 let bytes = memory.segment(number).unwrap_or_default();
                 into.extend_from_slice(&bytes[..bytes.len().min(most as usize)]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a segment again from `at` on into what [`Place::read_segment`] gave, as far as something
+    /// is written there.
+    pub(super) fn refresh_segment(
+        &self,
+        number: u64,
+        at: usize,
+        into: &mut [u8],
+    ) -> Result<(), JournalError> {
+        match self {
+            Self::Memory(memory) => {
+                let bytes = memory.segment(number).unwrap_or_default();
+                let len = bytes.len().min(into.len());
+                into[..len].copy_from_slice(&bytes[..len]);
+            }
+            Self::Folder(_) => {
+                let path = self.segment_path(number);
+                let mut file = open(&path, false)?;
+                let sought = file.seek(SeekFrom::Start(at as u64));
+                sought.map_err(io_error(&path, "read"))?;
+                for part in into.get_mut(at..).unwrap_or_default().chunks_mut(REFRESHED) {
+                    let read = file.read(part).map_err(io_error(&path, "read"))?;
+                    if read < part.len() || part[read - 8..] == [0; 8] {
+                        break;
+                    }
+                }
             }
         }
         Ok(())

@@ -13,8 +13,8 @@
 
 use super::error::JournalError;
 use super::format::{
-    Damage, End, RECORD_HEADER, RawRecord, SEGMENT_HEADER, SegmentHeader, Slot, end_at,
-    record_follows, slot_at,
+    Damage, End, RECORD_HEADER, RawRecord, SEGMENT_HEADER, SegmentHeader, Slot, decode_header,
+    end_at, record_follows, slot_at,
 };
 use super::place::Place;
 use super::survey::{damaged, survey};
@@ -84,6 +84,8 @@ pub struct Reader {
     from: u64,
     torn: Option<Torn>,
     done: bool,
+    /// Goes on at the end, again and again.
+    follows: bool,
 }
 
 impl Reader {
@@ -100,6 +102,7 @@ impl Reader {
             from,
             torn: None,
             done: segments.is_empty(),
+            follows: false,
             segments,
         };
         if let Some(first) = reader.segments.get(reader.index).copied() {
@@ -136,6 +139,42 @@ impl Reader {
         Ok(None)
     }
 
+    /// Looks behind the end again, for those who follow a journal that is being written: whether
+    /// there may be more, in this segment or in the next. Reads no more of the files than what was
+    /// written since.
+    pub fn go_on(&mut self) -> Result<bool, JournalError> {
+        let Some(segment) = self.segments.get(self.index).copied() else {
+            *self = Self::open(&self.place.clone(), self.from)?;
+            return Ok(!self.done);
+        };
+        self.follows = true;
+        let Self { place, bytes, at, .. } = self;
+        place.refresh_segment(segment.number, *at, bytes)?;
+        (self.done, self.torn) = (false, None);
+        if slot_at(&self.bytes, self.at, segment.salt) == Slot::Empty {
+            if !self.is_opened(segment.number + 1) {
+                self.done = true;
+                return Ok(false);
+            }
+            self.segments = survey(&self.place)?.opened;
+            let index = self.segments.iter().position(|known| known.number == segment.number);
+            let path = self.place.segment_path(segment.number);
+            self.index = index.ok_or(JournalError::SegmentMissing { path })?;
+            self.done = self.index + 1 == self.segments.len();
+            // Whatever was written here before the next one was opened is there now.
+            self.place.refresh_segment(segment.number, self.at, &mut self.bytes)?;
+        }
+        Ok(!self.done)
+    }
+
+    /// Whether a segment is there and records stand in it; reads its header alone.
+    fn is_opened(&self, number: u64) -> bool {
+        let mut bytes = Vec::new();
+        let read = self.place.read_segment(number, SEGMENT_HEADER as u64, &mut bytes);
+        let header = read.ok().and_then(|()| decode_header(&bytes).ok());
+        header.is_some_and(|header| header.first_sequence != 0)
+    }
+
     /// The torn tail, once the end is reached; `None`: the end was clean.
     pub fn torn(&self) -> Option<&Torn> {
         self.torn.as_ref()
@@ -162,7 +201,9 @@ impl Reader {
     fn end_of_segment(&mut self, segment: SegmentHeader, slot: Slot) -> Result<(), JournalError> {
         let (at, salt, expected) = (self.at, segment.salt, self.expected);
         let Some(next) = self.segments.get(self.index + 1).copied() else {
-            return self.end_of_journal(segment);
+            // What lies behind is looked at by whoever reads it once.
+            self.done = self.follows && slot == Slot::Empty;
+            return if self.done { Ok(()) } else { self.end_of_journal(segment) };
         };
         if slot == Slot::Empty && next.first_sequence == expected {
             self.index += 1;

@@ -90,9 +90,15 @@ pub fn write(
 
 /// Finds the newest sound snapshot.
 pub fn newest(place: &Place) -> Result<Found, JournalError> {
+    before(place, Nanos(u64::MAX))
+}
+
+/// Finds the newest sound snapshot whose state is not younger than `time`.
+pub fn before(place: &Place, time: Nanos) -> Result<Found, JournalError> {
     let mut found = Found::default();
     for sequence in place.snapshots()?.into_iter().rev() {
         match read(place, sequence) {
+            Ok(snapshot) if snapshot.time > time => {}
             Ok(snapshot) => {
                 found.snapshot = Some(snapshot);
                 break;

@@ -61,6 +61,28 @@ fn ends(folder: &MemoryFolder) -> Vec<(u64, usize)> {
     ends
 }
 
+/// Whoever follows sees every record once, whatever the moments at which it looks.
+#[test]
+fn a_reader_goes_on_where_it_ended() {
+    let folder = MemoryFolder::new();
+    let (mut writer, _) = open(&folder);
+    fill(&mut writer, 3);
+    let mut reader = Reader::open(&Place::Memory(folder.clone()), 0).unwrap();
+    let mut seen = Vec::new();
+    for more in [0, 1, 5, 0, 40, 1] {
+        fill(&mut writer, more);
+        // A segment at a time.
+        while reader.go_on().unwrap() {
+            while let Some(record) = reader.next().unwrap() {
+                seen.push((record.sequence, record.time.0, record.kind, record.payload.to_vec()));
+            }
+        }
+        assert!(reader.torn().is_none());
+        assert_eq!(seen.len() as u64 + 1, writer.next_sequence());
+    }
+    assert_eq!(seen, expected(1..=50));
+}
+
 #[test]
 fn what_is_appended_is_read_over_many_segments() {
     let folder = MemoryFolder::new();

@@ -265,6 +265,12 @@ impl Writer {
         self.next_sequence
     }
 
+    /// Last sequence that is known to be on the disk since this writer was opened, 0 if none is.
+    #[inline]
+    pub fn synced(&self) -> u64 {
+        self.shared.synced.load(Ordering::Relaxed)
+    }
+
     /// Most bytes of a payload that this journal takes.
     pub fn payload_max(&self) -> usize {
         PAYLOAD_MAX.min(self.record_max - RECORD_HEADER)

@@ -27,6 +27,7 @@ mod resolve;
 mod sockopt;
 mod stream;
 pub mod tls;
+pub mod trial;
 mod upgrade;
 mod url;
 pub mod websocket;

@@ -67,11 +67,12 @@ pub use orders::{Order, OrderTable, Slot, Terms};
 pub use rates::VenueRates;
 pub use record::{NullRecorder, Opening, Record, RecordError, Recorder};
 pub use refusals::Refusals;
-pub use replay::{Divergence, Replay};
+pub use replay::{Divergence, Replay, Replayed};
 pub use risk::{BookQuote, RiskReject};
 pub use shares::Shares;
 pub use state::{Kept, MoveError};
 pub use transition::{Next, Trigger, next};
+pub use venues::NotReady;
 
 pub use crate::types::TradingState;
 
@@ -396,6 +397,24 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     #[must_use]
     pub fn is_ready(&self, venue: VenueId, now: Nanos) -> bool {
         self.state.venues.is_ready(venue, now)
+    }
+
+    /// Why no new orders may go to this venue now; `None` if they may.
+    #[must_use]
+    pub fn why_not_ready(&self, venue: VenueId, now: Nanos) -> Option<NotReady> {
+        self.state.venues.why_not_ready(venue, now)
+    }
+
+    /// Options and limits.
+    #[must_use]
+    pub fn options(&self) -> &OmsOptions {
+        &self.options
+    }
+
+    /// All instruments.
+    #[must_use]
+    pub fn instruments(&self) -> &InstrumentTable {
+        &self.instruments
     }
 
     /// Where the records go.

@@ -69,6 +69,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             VenueNotice::OpenOrdersEnd(instrument) => {
                 self.on_orders_end(venue, instrument, now, out);
             }
+            VenueNotice::MarginCall(instrument) => self.state.perpetuals.call(instrument),
             VenueNotice::RequestFailed(_) => self.on_request_failed(venue, now),
             VenueNotice::InstrumentStatus(instrument, status) => {
                 if let Some(row) = self.state.statuses.get_mut(instrument.index()) {

@@ -4,7 +4,9 @@
 
 use super::record::{Record, Recorder};
 use super::{Books, Oms, Order, Output};
-use crate::types::{Amount, LimitKey, Nanos, Operator, Scope, StrategyId, TradingState, VenueId};
+use crate::types::{
+    Amount, LimitKey, Nanos, Operator, ParamValue, Scope, StrategyId, TradingState, VenueId,
+};
 use std::fmt;
 
 /// What a command did at once. What it began is seen in [`Oms::progress`].
@@ -16,6 +18,8 @@ pub struct OperatorDone {
     pub questions: u32,
     /// A limit before, in the unit of its name.
     pub limit_before: Amount,
+    /// A parameter before.
+    pub param_before: Option<ParamValue>,
 }
 
 /// Why a command was not carried out.
@@ -27,6 +31,8 @@ pub enum OperatorError {
     UnknownAsset,
     /// There is no such instrument.
     UnknownInstrument,
+    /// The strategy has no such parameter.
+    UnknownParam,
     /// The value is not what the limit can be.
     BadValue,
     /// The engine is stopping: nothing is allowed again.
@@ -41,6 +47,7 @@ impl fmt::Display for OperatorError {
             Self::UnknownScope => "no such venue or strategy",
             Self::UnknownAsset => "no instrument has this asset as its base",
             Self::UnknownInstrument => "no such instrument",
+            Self::UnknownParam => "the strategy has no such parameter",
             Self::BadValue => "the limit cannot have this value",
             Self::Stopping => "the engine is stopping",
             Self::NotRecorded => {
@@ -116,6 +123,12 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             }
             Operator::Reconcile(venue) => self.ask_venues(venue, now, out),
             Operator::SetLimit(key, value) => self.set_limit(key, value, now),
+            // What a parameter means is the strategy's: here it is only on record.
+            Operator::SetParam(change) => {
+                self.check_scope(Scope::Strategy(change.strategy))?;
+                let param_before = Some(change.before);
+                Ok(OperatorDone { param_before, ..OperatorDone::default() })
+            }
             Operator::Accept(venue) if !self.trades_at(venue) => Err(OperatorError::UnknownScope),
             Operator::Accept(venue) => {
                 self.take_over(venue, now);

@@ -32,6 +32,8 @@ struct Row {
     /// Pass of a reconciliation in which it was stated.
     number: u32,
     payments: Payments,
+    /// The venue takes the position from us, or is about to: said since it last stated it.
+    called: bool,
     /// Value of our working orders, as reserved.
     working: Amount,
 }
@@ -121,12 +123,23 @@ impl Perpetuals {
         let leverage =
             if report.leverage > Amount::ZERO { report.leverage } else { before.leverage };
         row.stated = PositionReport { leverage, ..*report };
-        row.number = number;
+        (row.number, row.called) = (number, false);
         let (from, to) =
             (initial_margin(working, before.leverage), initial_margin(working, leverage));
         if let Some(collateral) = self.collateral_mut(instrument) {
             collateral.work(from, to);
         }
+    }
+
+    /// The venue takes a position from us, or is about to.
+    pub fn call(&mut self, id: InstrumentId) {
+        if let Some(row) = self.rows.get_mut(id.index()) {
+            row.called = true;
+        }
+    }
+
+    fn is_called(&self, id: InstrumentId) -> bool {
+        self.rows.get(id.index()).is_some_and(|row| row.called)
     }
 
     fn on_margin(&mut self, report: &MarginReport) -> bool {
@@ -322,6 +335,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             return Ok(());
         }
         let mut need = self.margin_of(instrument, order, Amount::ZERO);
+        if need > Amount::ZERO && self.state.perpetuals.is_called(instrument.id) {
+            // Nothing is added to what the venue takes.
+            return Err(RiskReject::Margin);
+        }
         for other in earlier {
             let Some(of) = self.instruments.get(other.instrument) else { continue };
             if of.is_perpetual() && (of.venue, of.settle) == (instrument.venue, instrument.settle) {

@@ -67,6 +67,9 @@ fn or_nothing(text: &str) -> &str {
     if text.is_empty() { "nothing" } else { text }
 }
 
+/// A state made of records, to be looked at.
+pub type Replayed = Oms<Effects, Quotes>;
+
 /// Makes a state of records.
 #[derive(Default)]
 pub struct Replay {
@@ -78,6 +81,8 @@ pub struct Replay {
     /// Effects that were recorded for it.
     recorded: Vec<Record>,
     inputs: u64,
+    /// The last input was executed before its group was complete: what comes of it is left out.
+    settled: bool,
 }
 
 impl Replay {
@@ -117,8 +122,10 @@ impl Replay {
                     self.wake(&record)?;
                 }
                 self.input = Some((now, record));
+                self.settled = false;
                 Ok(())
             }
+            _ if self.settled => Ok(()),
             record => {
                 self.recorded.push(record);
                 Ok(())
@@ -138,6 +145,23 @@ impl Replay {
     #[must_use]
     pub fn kept(&self) -> Option<Kept> {
         self.oms.as_ref().map(Oms::kept)
+    }
+
+    /// Executes the input whose group may not be complete yet, for those who follow a journal that is
+    /// being written and look at the state now. What is pushed of its group afterwards is compared no
+    /// more.
+    pub fn settle(&mut self) -> Result<(), Divergence> {
+        if self.oms.is_none() && self.kept.is_some() {
+            self.wake(&Record::Timer)?;
+        }
+        self.settled = true;
+        self.execute(true)
+    }
+
+    /// The state after the inputs that were executed.
+    #[must_use]
+    pub fn state(&self) -> Option<&Replayed> {
+        self.oms.as_ref()
     }
 
     /// Makes the oms for the first input.

@@ -60,6 +60,19 @@ impl Venue {
 /// ready for less, something may have been told by the lost one alone, and be lost with it.
 const UNDER_WAY_NS: u64 = 10_000_000_000;
 
+/// Why a venue gets no new orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotReady {
+    /// A person has to decide on a balance or position that nothing explains.
+    Halted,
+    /// Until then by the venue's own word.
+    Suspended(Nanos),
+    /// This channel is not ready; `None`: no channel is needed, so nothing can be sent.
+    Disconnected(Option<Channel>),
+    /// Orders, fills and balances are not compared yet since its stream was last lost.
+    NotReconciled,
+}
+
 /// What a change of readiness means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
@@ -123,6 +136,22 @@ impl Venues {
                 && !row.halted
                 && now >= row.suspended_until
         })
+    }
+
+    /// The reason that a person can do most about comes first.
+    pub fn why_not_ready(&self, venue: VenueId, now: Nanos) -> Option<NotReady> {
+        let Some(row) = self.row(venue) else { return Some(NotReady::Disconnected(None)) };
+        if row.halted {
+            return Some(NotReady::Halted);
+        }
+        if now < row.suspended_until {
+            return Some(NotReady::Suspended(row.suspended_until));
+        }
+        if !row.is_connected() {
+            let missing = |channel: &Channel| row.needs(*channel) && !row.ready[channel.index()];
+            return Some(NotReady::Disconnected(Channel::ALL.into_iter().find(missing)));
+        }
+        (self.reconcile && !row.reconciled).then_some(NotReady::NotReconciled)
     }
 
     pub fn is_connected(&self, venue: VenueId) -> bool {
@@ -200,15 +229,21 @@ mod tests {
         let tell =
             |venues: &mut Venues, channel, to| venues.on_readiness(VENUE, channel, to, Nanos(1));
         assert!(!venues.is_ready(VENUE, Nanos(1)));
+        let why = |venues: &Venues, now| venues.why_not_ready(VENUE, Nanos(now));
+        assert_eq!(why(&venues, 1), Some(NotReady::Disconnected(Some(Channel::Trade))));
         assert_eq!(tell(&mut venues, Channel::Trade, Readiness::Ready), Change::None);
         assert_eq!(tell(&mut venues, Channel::Private, Readiness::Joining), Change::None);
+        assert_eq!(why(&venues, 1), Some(NotReady::Disconnected(Some(Channel::Private))));
         assert_eq!(tell(&mut venues, Channel::Private, Readiness::Ready), CONNECTED);
         assert!(!venues.is_ready(VENUE, Nanos(1)), "not reconciled");
+        assert_eq!(why(&venues, 1), Some(NotReady::NotReconciled));
         assert!(venues.on_reconciled(VENUE) && !venues.on_reconciled(VENUE));
         assert!(venues.is_ready(VENUE, Nanos(1)));
         venues.on_suspended(VENUE, Nanos(5));
         assert!(!venues.is_ready(VENUE, Nanos(4)));
+        assert_eq!(why(&venues, 4), Some(NotReady::Suspended(Nanos(5))));
         assert!(venues.is_ready(VENUE, Nanos(5)));
+        assert_eq!(why(&venues, 5), None);
         assert_eq!(tell(&mut venues, Channel::Trade, Readiness::Down), Change::None);
         assert!(!venues.is_ready(VENUE, Nanos(5)));
         assert_eq!(tell(&mut venues, Channel::Trade, Readiness::Ready), CONNECTED);
@@ -221,6 +256,7 @@ mod tests {
         assert!(venues.is_ready(VENUE, Nanos(5)));
         assert!(venues.set_halted(VENUE, true) && !venues.set_halted(VENUE, true));
         assert!(!venues.is_ready(VENUE, Nanos(5)));
+        assert_eq!(why(&venues, 5), Some(NotReady::Halted));
         let required = [vec![Channel::Trade, Channel::Private]];
         assert!(venues.restarted(&required, true).is_halted(VENUE), "a person has to decide still");
     }

@@ -59,6 +59,10 @@ pub struct PnlRow {
     pub fees: Amount,
     /// Funding received less paid.
     pub funding: Amount,
+    /// Loss since 00:00 UTC as the switch measures it; a profit is negative. 0 without a limit.
+    pub lost_today: Amount,
+    /// Loss since the highest profit; 0 without a limit.
+    pub drawdown: Amount,
     /// When the row was written.
     pub updated_ns: Nanos,
 }
@@ -162,20 +166,33 @@ order_counters! {
     not_answering,
     /// Venues halted now for a difference that a person has to decide on.
     venues_halted,
+    /// Reports that wait because their strategy's ring is full, now.
+    reports_waiting,
+    /// Reports that a strategy never got, because too many waited.
+    reports_lost,
+    /// Records in the journal, those of earlier runs included.
+    journal_records,
+    /// Of those the ones that the disk may not have yet; 0 where it is not asked to.
+    journal_unsynced,
+    /// Records that could not be kept.
+    journal_lost,
+    /// 1 while the journal has room for cancels and reports only.
+    journal_short,
 }
 
 /// Order of the words below; part of the layout's hash.
 pub(super) const FIELDS: &str = "position: qty2 cost2 realised2 fees2 unrealised2 funding2 mark \
     updated liquidation; balance: free2 locked2 expected2 event; pnl: realised2 unrealised2 fees2 \
-    funding2 updated; margin: equity2 available2 initial2 maintenance2 left2 event; counters: \
+    funding2 lost_today2 drawdown2 updated; margin: equity2 available2 initial2 maintenance2 left2 event; counters: \
     signals refused sent acked filled canceled rejected expired open unknown fills duplicates late \
     cancels bad_records orders_external fills_external replaces never_sent quarantined \
-    reconciliations differences not_answering venues_halted trading_state loss_switch refusals64";
+    reconciliations differences not_answering venues_halted reports_waiting reports_lost \
+    journal_records journal_unsynced journal_lost journal_short trading_state loss_switch refusals64";
 
 /// Words of each record after its counter.
 pub(super) const POSITION_WORDS: usize = 15;
 pub(super) const BALANCE_WORDS: usize = 7;
-pub(super) const PNL_WORDS: usize = 9;
+pub(super) const PNL_WORDS: usize = 13;
 pub(super) const MARGIN_WORDS: usize = 11;
 /// Counts, then trading state and loss switch, then refusals.
 const COUNTS: usize = OrderCounters::COUNTS;
@@ -238,9 +255,10 @@ impl AccountWriter {
     pub fn set_pnl(&mut self, row: &PnlRow) {
         if let Some(writer) = self.pnl.get_mut(row.quote.index()) {
             writer.write(|payload| {
-                let sums = [row.realised, row.unrealised, row.fees, row.funding];
+                let PnlRow { realised, unrealised, fees, funding, lost_today, drawdown, .. } = *row;
+                let sums = [realised, unrealised, fees, funding, lost_today, drawdown];
                 payload.set_pairs(0, &sums, |sum| amount_words(*sum).into());
-                payload.set(8, row.updated_ns.0);
+                payload.set(12, row.updated_ns.0);
             });
         }
     }
@@ -338,7 +356,9 @@ pub(super) fn pnl(quote: AssetId, reader: &seqlock::Reader) -> Option<PnlRow> {
         unrealised: amount(w[2], w[3]),
         fees: amount(w[4], w[5]),
         funding: amount(w[6], w[7]),
-        updated_ns: Nanos(w[8]),
+        lost_today: amount(w[8], w[9]),
+        drawdown: amount(w[10], w[11]),
+        updated_ns: Nanos(w[12]),
     })
 }
 

@@ -4,8 +4,8 @@
 use super::RegionError;
 use super::latency::Measuring;
 use super::layout::{
-    COUNTS_AT, ENDED_AT, HASH, HASH_AT, HEADER, HEARTBEAT_AT, LENGTH_AT, MAGIC_AT, MEASURING_AT,
-    PID_AT, STARTED_AT, VERSION, VERSION_AT,
+    CLOCK_AT, COUNTS_AT, ENDED_AT, HASH, HASH_AT, HEADER, HEARTBEAT_AT, LENGTH_AT, MAGIC_AT,
+    MEASURING_AT, PID_AT, STARTED_AT, STOPPING_AT, VERSION, VERSION_AT,
 };
 use crate::sync::words::{ReadWords, Words};
 use crate::types::{Detail, Nanos};
@@ -38,6 +38,28 @@ pub(super) fn measuring(words: &ReadWords) -> Measuring {
     let [detail, clock_ps, record_ps] =
         std::array::from_fn(|index| words.load(MEASURING_AT + index));
     Measuring { detail: Detail::from_u8(detail as u8), clock_ps, record_ps }
+}
+
+/// Says how the engine tells the time; see [`crate::shm::MarketView::clock`].
+pub(super) fn set_clock(words: &Words, anchor: [u64; 3]) {
+    for (index, word) in anchor.into_iter().enumerate() {
+        words.store(CLOCK_AT + index, word);
+    }
+}
+
+/// See [`set_clock`].
+pub(super) fn clock(words: &ReadWords) -> [u64; 3] {
+    std::array::from_fn(|index| words.load(CLOCK_AT + index))
+}
+
+/// Says that the engine stops.
+pub(super) fn stop(words: &Words) {
+    words.store(STOPPING_AT, 1);
+}
+
+/// Whether the engine stops: there are no new orders any more.
+pub(super) fn is_stopping(words: &ReadWords) -> bool {
+    words.load(STOPPING_AT) != 0
 }
 
 /// Says that the file is complete. The last store of all, and Release.

@@ -101,6 +101,29 @@ impl RateUse {
     }
 }
 
+/// How full a ring is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RingUse {
+    /// Messages that wait in it.
+    pub waiting: u32,
+    /// Messages that it holds at most; 0 if nobody said.
+    pub capacity: u32,
+}
+
+impl RingUse {
+    /// From what a ring says of itself.
+    #[must_use]
+    pub fn of(waiting: usize, capacity: usize) -> Self {
+        let cut = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Self { waiting: cut(waiting), capacity: cut(capacity) }
+    }
+}
+
+/// Two halves of a word, the low one first.
+fn pair_word(low: u32, high: u32) -> u64 {
+    u64::from(low) | u64::from(high) << 32
+}
+
 /// What the executor of a venue says of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExecutorHealth {
@@ -130,6 +153,10 @@ pub struct ExecutorHealth {
     pub updated_ns: Nanos,
     /// Its connections for order entry, where there are two: which is in use, and how they answer.
     pub order_lines: OrderLines,
+    /// Commands from the order manager on their way to it.
+    pub commands_ring: RingUse,
+    /// Reports from it on their way to the order manager.
+    pub reports_ring: RingUse,
     /// Use of each rate limit of the venue, in the order of the venue's own table.
     pub limits: [RateUse; LIMITS_MAX],
 }
@@ -174,13 +201,13 @@ pub(super) const FIELDS: &str = "feed: state books_live books offset round_trip 
     executor: \
     channels6|line<<48|ready<<56 offset round_trip commands refused reports decode_errors \
     reply_timeouts reconnects suspended_until updated lines2(reply|unanswered<<40) \
-    limits6(used|allowed<<32)";
+    rings2(waiting|capacity<<32) limits6(used|allowed<<32)";
 
 /// Where the connections stand in the feed's half, and words of each.
 const LINES_AT: usize = 17;
 const LINE_WORDS: usize = 11;
 /// Where the rate limits stand in the executor's half.
-const LIMITS_AT: usize = 13;
+const LIMITS_AT: usize = 15;
 /// Words of each half after its counter.
 pub(super) const FEED_WORDS: usize = LINES_AT + FEED_LINES * LINE_WORDS;
 pub(super) const EXECUTOR_WORDS: usize = LIMITS_AT + LIMITS_MAX;
@@ -280,8 +307,10 @@ impl ExecutorHealthWriter {
             health.updated_ns.0,
             line_word(health.order_lines.lines[0]),
             line_word(health.order_lines.lines[1]),
+            pair_word(health.commands_ring.waiting, health.commands_ring.capacity),
+            pair_word(health.reports_ring.waiting, health.reports_ring.capacity),
         ];
-        let limits = health.limits.map(|row| u64::from(row.used) | u64::from(row.allowed) << 32);
+        let limits = health.limits.map(|row| pair_word(row.used, row.allowed));
         self.0.write(|payload| {
             payload.copy_from(0, &words);
             payload.copy_from(LIMITS_AT, &limits);
@@ -304,6 +333,10 @@ fn line_word(line: OrderLine) -> u64 {
 
 fn line_of(word: u64) -> OrderLine {
     OrderLine { reply_ns: word & LINE_REPLY_MAX, unanswered: (word >> LINE_REPLY_BITS) as u32 }
+}
+
+fn ring_of(word: u64) -> RingUse {
+    RingUse { waiting: word as u32, capacity: (word >> 32) as u32 }
 }
 
 /// The feed's half; "down" if its writer died in the middle.
@@ -355,6 +388,8 @@ pub(super) fn executor(reader: &seqlock::Reader) -> ExecutorHealth {
             },
             lines: [line_of(w[11]), line_of(w[12])],
         },
+        commands_ring: ring_of(w[13]),
+        reports_ring: ring_of(w[14]),
         limits: std::array::from_fn(|limit| {
             let word = w[LIMITS_AT + limit];
             RateUse { used: word as u32, allowed: (word >> 32) as u32 }

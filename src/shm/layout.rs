@@ -14,14 +14,15 @@
 //!   4  process id of the engine
 //!   5  start of the engine, ns since the UNIX epoch
 //!   6  1 once the engine has ended in good order
-//!   7  reserved
+//!   7  1 once the engine stops: no new orders
 //!   8  heartbeat of the engine, ns since the UNIX epoch           (a line of its own, 8..16)
 //!  16  market: instruments  venues  assets  depth  trades  strategies  threads  agents
 //!      (counts)                                                                      (16..24)
 //!      strategy: strategy id  instruments  requests  reports  statuses   (counts)
-//!  24  strategy: heartbeat of the strategy  its process id                           (24..32)
+//!  24  strategy: heartbeat of the strategy  its process id  processes before it      (24..32)
 //!      market: detail of measuring, then what it costs in picoseconds: a reading of the clock, a
-//!      record in a histogram
+//!      record in a histogram; then the engine's clock: counter and time of its anchor, nanoseconds
+//!      of 2^44 counts
 //! ```
 //!
 //! The market file goes on with sections, each an array of equal records:
@@ -51,15 +52,15 @@
 //! positions   instruments        16  counter, qty 2, cost 2, realised 2, fees 2, unrealised 2,
 //!                                    funding 2, mark, updated_ns, liquidation
 //! balances    venues x assets     8  counter, free 2, locked 2, expected 2, event_ns
-//! pnl         assets             16  counter, realised 2, unrealised 2, fees 2, funding 2,
-//!                                    updated_ns, -6
+//! pnl         assets             16  counter, realised 2, unrealised 2, fees 2, funding 2, lost
+//!                                    today 2, drawdown 2, updated_ns, -2
 //! margins     venues x assets    16  counter, equity 2, available 2, initial 2, maintenance 2, left
 //!                                    now 2, event_ns, -4
-//! counters    1                  96  counter, 25 counts, 64 refusals by code
+//! counters    1                 104  counter, 31 counts, 64 refusals by code
 //! pairs       1                   8  number of outcomes written
 //!                  + capacity x  56  counter, head 16, 4 legs x 8, -7
 //! feeds       venues             48  counter, the fields of FeedHealth, 2 connections x 11, -8
-//! executors   venues             32  counter, channels and ready, the rest of ExecutorHealth, -14
+//! executors   venues             32  counter, channels and ready, the rest of ExecutorHealth, -12
 //! threads     threads            16  counter, CPU + 1, the fields of Duty, -5
 //! agents      agents             16  counter, thread, time busy, name 8, -5
 //! worst       venues x 100       16  counter, client id, signal | instrument << 48, 13 stamps
@@ -69,7 +70,7 @@
 //!               x stages             words of one that is empty are never touched
 //! ```
 //!
-//! The strategy file goes on with three rings, each rounded up to a pair of lines:
+//! The strategy file goes on with three rings and the parameters, each rounded up to a pair of lines:
 //!
 //! ```text
 //! requests    32 + requests x    24  head 16, tail 16; kind | legs << 8 | strategy << 16, id
@@ -81,21 +82,28 @@
 //!                                    last qty, cumulative qty, event_ns, retry_ns
 //! statuses     8 + statuses x   136  number written; counter, updated_ns, count,
 //!                                    16 x (name 3, kind, value 4), -5
+//! params      1                 144  counter, count, 16 x (name 3, kind, value 4), -14; written by
+//!                                    the engine
 //! ```
 //!
 //! "counter" is a seqlock's: odd while its record is written. "-n" are reserved words, zero.
 
+mod strategy;
+
+pub(super) use strategy::{StrategyCounts, StrategyLayout};
+
 use super::latency::{GROUPS, Stage};
 use super::worst::{self, WORST_PATHS};
 use super::{
-    account, books, duty, health, instruments, latency, pairs, perpetuals, signals, status, trades,
+    account, books, duty, health, instruments, latency, pairs, params, perpetuals, signals, status,
+    trades,
 };
 use crate::sync::words::{LINE, PAIR};
 use crate::sync::{broadcast, changes, histogram, ring, rotating};
 use std::ops::Range;
 
 /// Version of the layout. Raised by every change that a reader of the old one would misread.
-pub(super) const VERSION: u64 = 7;
+pub(super) const VERSION: u64 = 8;
 pub(super) const MARKET_MAGIC: u64 = u64::from_le_bytes(*b"STOOPMKT");
 pub(super) const STRATEGY_MAGIC: u64 = u64::from_le_bytes(*b"STOOPSTR");
 
@@ -106,12 +114,16 @@ pub(super) const LENGTH_AT: usize = 3;
 pub(super) const PID_AT: usize = 4;
 pub(super) const STARTED_AT: usize = 5;
 pub(super) const ENDED_AT: usize = 6;
+pub(super) const STOPPING_AT: usize = 7;
 pub(super) const HEARTBEAT_AT: usize = LINE;
 pub(super) const COUNTS_AT: usize = 2 * LINE;
 pub(super) const STRATEGY_HEARTBEAT_AT: usize = 3 * LINE;
 pub(super) const STRATEGY_PID_AT: usize = 3 * LINE + 1;
+pub(super) const STRATEGY_RUN_AT: usize = 3 * LINE + 2;
 /// In the market file, where a strategy's has its heartbeat: detail, reading, record.
 pub(super) const MEASURING_AT: usize = 3 * LINE;
+/// Behind it: the engine's clock.
+pub(super) const CLOCK_AT: usize = MEASURING_AT + 3;
 pub(super) const HEADER: usize = 4 * LINE;
 
 /// Most instruments, venues and assets of one region: bounds for arithmetic, not for use.
@@ -138,11 +150,12 @@ const _: () = {
     assert!(cfg!(feature = "loom") || histogram::BODY == 1984);
     assert!(histogram::BODY.is_multiple_of(LINE) && histogram::HEAD == LINE);
     assert!(with_counter(worst::WORDS) == WORST_STRIDE);
-    assert!(MEASURING_AT + 3 <= HEADER && GROUP_AT < INSTRUMENT_STRIDE);
+    assert!(CLOCK_AT + 3 <= HEADER && GROUP_AT < INSTRUMENT_STRIDE);
     assert!(instruments::WORDS <= GROUP_AT && instruments::ASSET_WORDS == ASSET_STRIDE);
     assert!(signals::REQUEST_WORDS <= 3 * LINE && signals::REPORT_WORDS <= LINE);
     assert!(with_counter(status::WORDS).next_multiple_of(LINE) == 17 * LINE);
-    assert!(COUNTS_AT + 8 <= STRATEGY_HEARTBEAT_AT && STRATEGY_PID_AT < HEADER);
+    assert!(COUNTS_AT + 8 <= STRATEGY_HEARTBEAT_AT && STRATEGY_RUN_AT < HEADER);
+    assert!(with_counter(params::WORDS).next_multiple_of(PAIR) == 9 * PAIR);
     assert!(with_counter(duty::THREAD_WORDS) <= DUTY_STRIDE);
     assert!(with_counter(duty::AGENT_WORDS) <= DUTY_STRIDE);
 };
@@ -190,7 +203,7 @@ const WORST_STRIDE: usize = 2 * LINE;
 const ASSET_STRIDE: usize = LINE / 2;
 const POSITION_STRIDE: usize = 2 * LINE;
 const PERPETUAL_STRIDE: usize = PAIR;
-const COUNTERS_SIZE: usize = 12 * LINE;
+const COUNTERS_SIZE: usize = 13 * LINE;
 const FEED_STRIDE: usize = 3 * PAIR;
 const HEALTH_STRIDE: usize = 2 * PAIR;
 const DUTY_STRIDE: usize = PAIR;
@@ -216,6 +229,7 @@ pub(super) const HASH: u64 = {
         worst::WORDS as u64,
         WORST_PATHS as u64,
         status::WORDS as u64,
+        params::WORDS as u64,
         signals::REQUEST_WORDS as u64,
         signals::REPORT_WORDS as u64,
         pairs::WORDS as u64,
@@ -233,6 +247,7 @@ pub(super) const HASH: u64 = {
         signals::FIELDS,
         pairs::FIELDS,
         status::FIELDS,
+        params::FIELDS,
         latency::FIELDS,
         worst::FIELDS,
     ];
@@ -418,78 +433,6 @@ const fn trade_shape(capacity: usize) -> broadcast::Shape {
     broadcast::Shape::new(capacity, trades::WORDS)
 }
 
-/// The counts of a strategy file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct StrategyCounts {
-    pub(super) strategy: u64,
-    pub(super) instruments: u64,
-    pub(super) requests: u64,
-    pub(super) reports: u64,
-    pub(super) statuses: u64,
-}
-
-impl StrategyCounts {
-    /// In the order of the header.
-    pub(super) fn words(self) -> [u64; 5] {
-        [self.strategy, self.instruments, self.requests, self.reports, self.statuses]
-    }
-
-    pub(super) fn from_words(words: [u64; 5]) -> Self {
-        let [strategy, instruments, requests, reports, statuses] = words;
-        Self { strategy, instruments, requests, reports, statuses }
-    }
-
-    fn check(&self) -> Result<(), &'static str> {
-        let bounds = [
-            (self.strategy, 0, STRATEGIES_MAX - 1, "the strategy's number is above 63"),
-            (self.instruments, 0, INSTRUMENTS_MAX, "there are more than 4096 instruments"),
-            (self.requests, 1, RING_MAX, "the request ring has not 1 to 65536 slots"),
-            (self.reports, 1, RING_MAX, "the report ring has not 1 to 65536 slots"),
-            (self.statuses, 2, RING_MAX, "the status ring has not 2 to 65536 slots"),
-        ];
-        let broken = bounds.iter().find(|(count, min, max, _)| !(min..=max).contains(&count));
-        broken.map_or(Ok(()), |(.., what)| Err(what))
-    }
-}
-
-/// Where everything lies in a strategy file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct StrategyLayout {
-    pub(super) counts: StrategyCounts,
-    pub(super) request_shape: ring::Shape,
-    pub(super) report_shape: ring::Shape,
-    pub(super) status_shape: broadcast::Shape,
-    pub(super) requests: Range<usize>,
-    pub(super) reports: Range<usize>,
-    pub(super) statuses: Range<usize>,
-    /// Words of the whole file.
-    pub(super) len: usize,
-}
-
-impl StrategyLayout {
-    /// The error says which count is out of bounds.
-    pub(super) fn new(counts: StrategyCounts) -> Result<Self, &'static str> {
-        counts.check()?;
-        let request_shape = ring::Shape::new(counts.requests as usize, signals::REQUEST_WORDS);
-        let report_shape = ring::Shape::new(counts.reports as usize, signals::REPORT_WORDS);
-        let status_shape = broadcast::Shape::new(counts.statuses as usize, status::WORDS);
-        let requests = HEADER..HEADER + request_shape.size();
-        let reports = requests.end..requests.end + report_shape.size();
-        let statuses = reports.end..reports.end + status_shape.size();
-        let len = statuses.end;
-        Ok(Self {
-            counts,
-            request_shape,
-            report_shape,
-            status_shape,
-            requests,
-            reports,
-            statuses,
-            len,
-        })
-    }
-}
-
 #[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
@@ -521,7 +464,7 @@ mod tests {
             (l.balances, 8, 6),
             (l.pnl, 16, 3),
             (l.margins, 16, 6),
-            (l.counters, 96, 1),
+            (l.counters, 104, 1),
             (l.pairs, 16 + 64 * 56, 1),
             (l.feeds, 48, 2),
             (l.executors, 32, 2),
@@ -557,7 +500,8 @@ mod tests {
         assert_eq!(layout.reports.len(), 32 + 1024 * 8);
         assert_eq!(layout.statuses.start, layout.reports.end);
         assert_eq!(layout.statuses.len(), 16 + 16 * 136);
-        assert_eq!(layout.len, layout.statuses.end);
+        assert_eq!(layout.params, layout.statuses.end..layout.statuses.end + 144);
+        assert_eq!(layout.len, layout.params.end);
         assert_eq!(StrategyCounts::from_words(counts.words()), counts);
     }
 

@@ -135,6 +135,16 @@ impl Market {
         header::beat(&self.words, now);
     }
 
+    /// Says that the engine stops: strategies in other processes cannot know it otherwise.
+    pub fn stop(&self) {
+        header::stop(&self.words);
+    }
+
+    /// Says how the engine tells the time, for [`MarketView::clock`].
+    pub fn set_clock(&self, anchor: [u64; 3]) {
+        header::set_clock(&self.words, anchor);
+    }
+
     /// The words of a record, if it exists and its writer was not handed out before.
     fn take(&self, role: Role, section: &Section, index: usize) -> Option<Words> {
         let range = section.record(index)?;

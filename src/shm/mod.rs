@@ -6,7 +6,7 @@
 //!   books, prints, positions and balances, health, duty cycles, latency. [`Market`] makes it and hands out each
 //!   writer once; a [`MarketView`] reads it, in this process or another, with the same code.
 //! - `strategy-<name>`, one per strategy and the only file which that strategy can write: requests
-//!   to the oms, reports from it, status ([`StrategyFile`]).
+//!   to the oms, reports from it, status; its parameters, which the oms writes ([`StrategyFile`]).
 //!
 //! Files are arrays of 64-bit atomics; `layout` draws the map of them. Nothing here decides, waits,
 //! or stores an offset in a file. What a reader gets is a private copy, and no bytes whatever make
@@ -30,6 +30,7 @@ mod map;
 mod market;
 mod pages;
 mod pairs;
+mod params;
 mod perpetuals;
 mod signals;
 mod status;
@@ -49,19 +50,20 @@ pub use duty::{AgentDuty, Duty, DutyWriter, ThreadRow};
 pub use error::RegionError;
 pub use health::{
     ExecutorHealth, ExecutorHealthWriter, FEED_LINES, FeedHealth, FeedHealthWriter, FeedLine,
-    HealthWriter, RateUse, VenueHealth,
+    HealthWriter, RateUse, RingUse, VenueHealth,
 };
 pub use latency::{GROUPS, Measuring, Stage, StageWriter};
 pub use market::{Market, RegionOptions};
 pub use pages::ask_for_huge_pages;
 pub use pairs::{PairReader, PairWriter};
+pub use params::{ParamReader, ParamWriter};
 pub use perpetuals::PerpetualWriter;
 pub use signals::{BadRecord, ReportReader, RequestWriter};
 pub use status::{
     STATUS_FIELDS_MAX, Status, StatusError, StatusName, StatusReader, StatusText, StatusValue,
     StatusWriter,
 };
-pub use strategy::{OmsEnd, StrategyEnd, StrategyFile, StrategyOptions};
+pub use strategy::{OmsEnd, Pulse, StrategyEnd, StrategyFile, StrategyOptions};
 pub use trades::{Print, TradeReader, TradeWriter};
 pub use view::MarketView;
 pub use worst::{PathRow, PathSlot, WORST_PATHS, WorstWriter};

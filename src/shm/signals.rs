@@ -4,6 +4,7 @@ use super::codec::byte;
 use crate::sync::ring;
 use crate::sync::seqlock::Payload;
 use crate::sync::spsc::{BadIndex, Full};
+use crate::sync::words::ReadWords;
 use crate::types::{
     BookStamps, BreachAction, ClientOrderId, Contract, InstrumentId, LEGS_MAX, Leg, LegMode,
     LegPricing, Nanos, OrderState, Ppb, Price, Qty, RejectReason, ReportKind, Request, Side,
@@ -328,6 +329,23 @@ impl RequestReader {
             Err(BadIndex) => Err(BadRecord::Counter),
         }
     }
+}
+
+/// The newest requests of a ring, oldest first and `most` at most, whether they were taken or not.
+/// What its strategy wrote may be anything, also a number of requests that there never were.
+pub(super) fn newest(
+    words: &ReadWords,
+    shape: ring::Shape,
+    bounds: Bounds,
+    most: usize,
+) -> Vec<Result<Request, BadRecord>> {
+    let mut found = Vec::new();
+    ring::peek(words, shape, most, |payload| {
+        let (mut words, mut request) = ([0; REQUEST_WORDS], Request::CancelAll);
+        copy(payload, &mut words);
+        found.push(decode(&words, bounds, &mut request).map(|()| request));
+    });
+    found
 }
 
 /// The oms' end of the report ring.

@@ -1,17 +1,20 @@
 //! The file of one strategy: the only one that the strategy can write.
 
 use super::layout::{
-    COUNTS_AT, STRATEGY_HEARTBEAT_AT, STRATEGY_MAGIC, STRATEGY_PID_AT, StrategyCounts,
-    StrategyLayout,
+    COUNTS_AT, STRATEGY_HEARTBEAT_AT, STRATEGY_MAGIC, STRATEGY_PID_AT, STRATEGY_RUN_AT,
+    StrategyCounts, StrategyLayout,
 };
 use super::map::{self, Lock, Named, NewFile};
-use super::signals::{BadRecord, Bounds, ReportReader, ReportWriter, RequestReader, RequestWriter};
+use super::params::{ParamReader, ParamWriter};
+use super::signals::{
+    self, BadRecord, Bounds, ReportReader, ReportWriter, RequestReader, RequestWriter,
+};
 use super::status::{StatusReader, StatusWriter};
 use super::{RegionError, header};
 use crate::sync::spsc::Full;
 use crate::sync::words::{ReadWords, Words};
-use crate::sync::{broadcast, ring};
-use crate::types::{Nanos, Request, StrategyId, StrategyReport};
+use crate::sync::{broadcast, ring, seqlock};
+use crate::types::{Nanos, Params, Request, StrategyId, StrategyReport};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -28,11 +31,20 @@ pub struct StrategyOptions {
     pub reports: usize,
     /// Slots of the status ring, rounded up to a power of two.
     pub statuses: usize,
+    /// How many processes ran this strategy before, of this engine.
+    pub run: u32,
 }
 
 impl Default for StrategyOptions {
     fn default() -> Self {
-        Self { strategy: StrategyId(0), instruments: 0, requests: 256, reports: 1024, statuses: 16 }
+        Self {
+            strategy: StrategyId(0),
+            instruments: 0,
+            requests: 256,
+            reports: 1024,
+            statuses: 16,
+            run: 0,
+        }
     }
 }
 
@@ -66,7 +78,7 @@ impl StrategyFile {
         let path = path(dir, name)?;
         map::make_dir(dir)?;
         let new = NewFile::create(&path, layout.len)?;
-        write(&new.words, &layout);
+        write(&new.words, &layout, options.run);
         // Locked before anyone can open it by its name.
         let lock = new.lock()?;
         let (words, named) = new.publish()?;
@@ -77,7 +89,7 @@ impl StrategyFile {
     pub fn in_memory(options: &StrategyOptions) -> Result<(OmsEnd, StrategyEnd), RegionError> {
         let layout = options.layout()?;
         let words = Words::heap(layout.len);
-        write(&words, &layout);
+        write(&words, &layout, options.run);
         Ok((OmsEnd::new(&words, &layout, None), StrategyEnd::new(words, &layout, None)))
     }
 
@@ -100,6 +112,27 @@ impl StrategyFile {
         let layout = checked(&words, &path)?;
         Ok(status_reader(&words, &layout))
     }
+
+    /// The newest requests, oldest first and `most` at most, whether the oms has taken them or not:
+    /// what a strategy did last. After a strategy that went wild they may be anything.
+    pub fn newest_requests(
+        dir: &Path,
+        name: &str,
+        most: usize,
+    ) -> Result<Vec<Result<Request, BadRecord>>, RegionError> {
+        let path = path(dir, name)?;
+        let words = map::open_read_only(&path)?;
+        let layout = checked(&words, &path)?;
+        let ring = words.slice(layout.requests.clone());
+        Ok(signals::newest(&ring, layout.request_shape, bounds(&layout), most))
+    }
+}
+
+fn bounds(layout: &StrategyLayout) -> Bounds {
+    Bounds {
+        strategy: StrategyId(layout.counts.strategy as u8),
+        instruments: layout.counts.instruments as usize,
+    }
 }
 
 /// A name becomes part of a file name, so it may not lead elsewhere.
@@ -112,8 +145,9 @@ fn path(dir: &Path, name: &str) -> Result<PathBuf, RegionError> {
     Ok(dir.join(format!("strategy-{name}")))
 }
 
-fn write(words: &Words, layout: &StrategyLayout) {
+fn write(words: &Words, layout: &StrategyLayout, run: u32) {
     header::write(words, STRATEGY_MAGIC, &layout.counts.words());
+    words.store(STRATEGY_RUN_AT, u64::from(run));
     header::complete(words);
 }
 
@@ -139,6 +173,8 @@ pub struct StrategyEnd {
     pub reports: ReportReader,
     /// What the strategy shows of itself.
     pub status: StatusWriter,
+    /// What it is told to be.
+    pub params: ParamReader,
     words: Words,
     /// Locked while this end lives, so that there is no second one.
     _lock: Option<Lock>,
@@ -151,11 +187,13 @@ impl StrategyEnd {
         let requests = ring::Producer::new(part(&layout.requests), layout.request_shape);
         let reports = ring::Consumer::new(part(&layout.reports), layout.report_shape);
         let status = broadcast::Writer::new(part(&layout.statuses), layout.status_shape);
+        let params = seqlock::Reader::new(words.reader().slice(layout.params.clone()));
         words.store(STRATEGY_PID_AT, u64::from(std::process::id()));
         Self {
             requests: RequestWriter::new(requests, strategy),
             reports: ReportReader(reports),
             status: StatusWriter(status),
+            params: ParamReader::new(params),
             words,
             _lock: lock,
         }
@@ -164,6 +202,12 @@ impl StrategyEnd {
     /// Says that the strategy lives.
     pub fn beat(&self, now: Nanos) {
         self.words.store(STRATEGY_HEARTBEAT_AT, now.0);
+    }
+
+    /// How many processes ran this strategy before, of this engine.
+    #[must_use]
+    pub fn run(&self) -> u32 {
+        self.words.load(STRATEGY_RUN_AT) as u32
     }
 
     /// Whose end it is.
@@ -179,23 +223,21 @@ pub struct OmsEnd {
     requests: RequestReader,
     reports: ReportWriter,
     status: StatusReader,
+    params: ParamWriter,
     words: ReadWords,
     _named: Option<Named>,
 }
 
 impl OmsEnd {
     fn new(words: &Words, layout: &StrategyLayout, named: Option<Named>) -> Self {
-        let bounds = Bounds {
-            strategy: StrategyId(layout.counts.strategy as u8),
-            instruments: layout.counts.instruments as usize,
-        };
         let part = |range: &Range<usize>| words.slice(range.clone());
         let requests = ring::Consumer::new(part(&layout.requests), layout.request_shape);
         let reports = ring::Producer::new(part(&layout.reports), layout.report_shape);
         Self {
-            requests: RequestReader::new(requests, bounds),
+            requests: RequestReader::new(requests, bounds(layout)),
             reports: ReportWriter(reports),
             status: status_reader(words, layout),
+            params: ParamWriter(seqlock::Writer::new(part(&layout.params))),
             words: words.reader(),
             _named: named,
         }
@@ -226,6 +268,11 @@ impl OmsEnd {
         self.status.starting_now()
     }
 
+    /// Tells the strategy its parameters.
+    pub fn write_params(&mut self, params: &Params) {
+        self.params.write(params);
+    }
+
     /// When the strategy last said that it lives, 0 if never. Its own statement.
     #[must_use]
     pub fn heartbeat(&self) -> Nanos {
@@ -236,5 +283,23 @@ impl OmsEnd {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.words.load(STRATEGY_PID_AT) as u32
+    }
+
+    /// What others may see of whether it lives.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        Pulse(self.words.clone())
+    }
+}
+
+/// Whether a strategy lives, for whoever watches its process.
+#[derive(Clone, Debug)]
+pub struct Pulse(ReadWords);
+
+impl Pulse {
+    /// See [`OmsEnd::heartbeat`].
+    #[must_use]
+    pub fn heartbeat(&self) -> Nanos {
+        Nanos(self.0.load(STRATEGY_HEARTBEAT_AT))
     }
 }

@@ -3,9 +3,9 @@
 use super::*;
 use crate::types::{
     Amount, AssetBalance, AssetId, BookState, Channel, ClientOrderId, Detail, InstrumentId,
-    InstrumentTable, Leg, Level, MarginReport, Nanos, OrderLine, OrderLines, OrderState, Price,
-    Qty, Readiness, RejectReason, ReportKind, Request, Side, Signal, SignalId, Stamp, StrategyId,
-    StrategyReport, TopOfBook, Trade, VenueId,
+    InstrumentTable, Leg, Level, MarginReport, Nanos, OrderLine, OrderLines, OrderState, ParamName,
+    ParamValue, Params, Price, Qty, Readiness, RejectReason, ReportKind, Request, Side, Signal,
+    SignalId, Stamp, StrategyId, StrategyReport, TopOfBook, Trade, VenueId,
 };
 use instruments::tests::table;
 use std::fs;
@@ -209,6 +209,8 @@ fn pnl(quote: u16) -> PnlRow {
         unrealised: Amount(2 << 64),
         fees: Amount(3),
         funding: Amount(-7),
+        lost_today: Amount(-8),
+        drawdown: Amount(9 << 64),
         updated_ns: Nanos(4),
     }
 }
@@ -241,6 +243,12 @@ fn counters() -> OrderCounters {
         differences: 21,
         not_answering: 22,
         venues_halted: 23,
+        reports_waiting: 27,
+        reports_lost: 28,
+        journal_records: 29,
+        journal_unsynced: 30,
+        journal_lost: 31,
+        journal_short: 32,
         refusals: std::array::from_fn(|code| 100 + code as u64),
     }
 }
@@ -298,6 +306,8 @@ fn venue_health() -> VenueHealth {
         reconnects: 8,
         suspended_until_ns: Nanos(9),
         updated_ns: Nanos(10),
+        commands_ring: RingUse { waiting: 11, capacity: 12 },
+        reports_ring: RingUse { waiting: 13, capacity: u32::MAX },
         order_lines: OrderLines {
             current: Channel::TradeSpare,
             lines: [
@@ -525,7 +535,7 @@ fn files_that_are_not_ours_are_refused_by_name() {
     let advice = "use the same build for both";
     assert_eq!(
         error,
-        format!("{path} has layout version 99, this program reads version 7: {advice}")
+        format!("{path} has layout version 99, this program reads version 8: {advice}")
     );
     let (error, path) = attach_changed("hash", put(2, 99));
     assert_eq!(
@@ -705,4 +715,30 @@ fn a_strategy_that_fills_its_file_with_noise_harms_only_itself() {
     }
     drop(strategy);
     assert!(StrategyFile::attach(&dir.0, "wild").is_err(), "its header is gone as well");
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "maps files")]
+fn a_strategy_reads_its_parameters_and_what_it_asked_for_last_can_be_shown() {
+    let dir = Dir::new("params");
+    let options = StrategyOptions { run: 3, ..options() };
+    let (mut oms, strategy) = StrategyFile::create(&dir.0, "arb", &options).unwrap();
+    drop(strategy);
+    let mut params = Params::default();
+    assert!(params.set(ParamName::new("edge").unwrap(), ParamValue::Int(7)));
+    oms.write_params(&params);
+    let mut strategy = StrategyFile::attach(&dir.0, "arb").unwrap();
+    assert_eq!((strategy.run(), strategy.params.changed()), (3, Some(params)));
+    assert_eq!(strategy.params.changed(), None);
+    for id in 1..=5 {
+        strategy.requests.push(&Request::Cancel(ClientOrderId(id))).unwrap();
+    }
+    while oms.pop_request().unwrap().is_some() {}
+    let newest = StrategyFile::newest_requests(&dir.0, "arb", 2).unwrap();
+    let cancel = |id| Ok(Request::Cancel(ClientOrderId(id)));
+    assert_eq!(newest, [cancel(4), cancel(5)], "taken or not");
+    let pulse = oms.pulse();
+    assert_eq!(pulse.heartbeat(), Nanos(0));
+    strategy.beat(Nanos(9));
+    assert_eq!(pulse.heartbeat(), Nanos(9));
 }

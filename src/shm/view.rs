@@ -309,6 +309,20 @@ impl MarketView {
         header::heartbeat(&self.shared.words)
     }
 
+    /// How the engine tells the time: counter and nanoseconds of its anchor, nanoseconds of 2^44
+    /// counts. Strategies in other processes tell the same time by it.
+    #[must_use]
+    pub fn clock(&self) -> [u64; 3] {
+        header::clock(&self.shared.words)
+    }
+
+    /// Whether the engine stops: there are no new orders any more.
+    #[inline]
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        header::is_stopping(&self.shared.words)
+    }
+
     /// Process of the engine.
     #[must_use]
     pub fn pid(&self) -> u32 {

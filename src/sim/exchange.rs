@@ -9,6 +9,7 @@
 
 use super::accounts::Account;
 use super::book::Book;
+use super::past::Past;
 use super::perpetual::Perpetuals;
 use super::{
     AccountId, ApiKey, Cause, ExchangeEvent, Ledger, OrderChange, PlaceRequest, Refusal, SimFill,
@@ -54,6 +55,7 @@ pub(super) struct Listing {
     pub(super) last_update_id: u64,
     pub(super) next_trade_id: u64,
     pub(super) last_price: Option<Decimal>,
+    pub(super) past: Past,
 }
 
 /// An order and what it has locked: quote for a buy, base for a sell; of a perpetual the value that
@@ -106,6 +108,7 @@ impl Exchange {
             last_update_id: FIRST_UPDATE_ID - 1,
             next_trade_id: FIRST_TRADE_ID,
             last_price: None,
+            past: Past::default(),
         };
         Self {
             listings: vec![listing; rules.len()],

@@ -84,8 +84,8 @@ impl InMemory {
     }
 
     /// Asks a venue for something that changes nothing there, past the network.
-    pub fn ask(&mut self, venue: usize, request: &HttpRequest) -> HttpReply {
-        let now_ms = self.start.0 / 1_000_000;
+    pub fn ask(&mut self, venue: usize, request: &HttpRequest, now: Nanos) -> HttpReply {
+        let now_ms = now.0 / 1_000_000;
         let venue = &mut self.host.venues[venue];
         venue.wire.on_http(request, &mut venue.exchange, now_ms, &mut WireOut::new())
     }

@@ -156,6 +156,7 @@ impl Exchange {
         let trade_id = listing.next_trade_id;
         listing.next_trade_id += 1;
         listing.last_price = Some(trade.price);
+        listing.past.record(trade.price, trade.qty, trade.now_ms);
         self.events.push(ExchangeEvent::Trade {
             symbol: self.rules[trade.listing].symbol.clone(),
             trade_id,

@@ -36,6 +36,7 @@ mod liquidation;
 mod margin;
 mod matching;
 mod model;
+mod past;
 mod perpetual;
 #[cfg(test)]
 mod perpetual_tests;
@@ -60,6 +61,7 @@ pub use handle::{SimCounters, SimError, SimHandle, SimOptions, SimUrls, SimVenue
 pub use in_memory::InMemory;
 pub use ledger::{CONTRACT, Ledger, LedgerPosition};
 pub use model::*;
+pub use past::{SimKline, SimKlineSpan};
 pub use random::Dislocations;
 pub use scripted::{OrderSeen, Script, Scripted};
 pub use server::Server;

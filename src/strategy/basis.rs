@@ -10,7 +10,7 @@
 
 use super::pair::{Pair, PairRules, Side, gap_ppb};
 use super::{Context, InstrumentRef, Strategy};
-use crate::types::{Contract, InstrumentId, Nanos, Perpetual, Ppb, Qty, StrategyReport};
+use crate::types::{Contract, InstrumentId, Nanos, ParamSpec, Perpetual, Ppb, Qty, StrategyReport};
 
 /// Options of [`Basis`].
 #[derive(Clone, Debug)]
@@ -125,7 +125,16 @@ fn expected(perpetual: &Perpetual, options: &BasisOptions, now: Nanos) -> Option
 }
 
 impl Strategy for Basis {
+    fn params(&self) -> Vec<ParamSpec> {
+        vec![self.pair.cooldown_param()]
+    }
+
+    fn on_params(&mut self, ctx: &mut Context) {
+        self.pair.take_params(ctx);
+    }
+
     fn on_start(&mut self, ctx: &mut Context) {
+        self.pair.take_params(ctx);
         let (spot, perpetual) = (&self.options.spot, &self.options.perpetual);
         if let (Some(spot), Some(perpetual)) = (ctx.instrument(spot), ctx.instrument(perpetual)) {
             let _ = ctx.watch(&spot);

@@ -1,5 +1,6 @@
 //! What a strategy sees of the engine and what it can do.
 
+use super::klines::KlineDesk;
 use super::{EmitError, SignalBuilder};
 use crate::clock::Clock;
 use crate::shm::{
@@ -7,8 +8,8 @@ use crate::shm::{
 };
 use crate::types::{
     Amount, BookStamps, ClientOrderId, Detail, Instrument, InstrumentId, InstrumentRules,
-    InstrumentTable, Nanos, Perpetual, Price, Qty, Request, Rounding, Scale, Signal, SignalId,
-    StrategyId, StrategyReport, Trade, VenueId,
+    InstrumentTable, Nanos, Params, Perpetual, Price, Qty, Request, Rounding, Scale, Signal,
+    SignalId, StrategyId, StrategyReport, Trade, VenueId,
 };
 use rust_decimal::Decimal;
 use std::sync::Arc;
@@ -167,7 +168,7 @@ pub struct ContextParts {
 
 /// See the module.
 pub struct Context {
-    parts: ContextParts,
+    pub(super) parts: ContextParts,
     watched: Vec<Watched>,
     news: News,
     depth: Depth,
@@ -179,12 +180,21 @@ pub struct Context {
     trades_missed: u64,
     timer_ns: u64,
     timer_at: Nanos,
+    pub(super) params: Params,
+    /// What only strategies with klines have.
+    pub(super) klines: Option<Box<KlineDesk>>,
+    pub(super) klines_at: Nanos,
+    /// When [`Context::is_due`] is next.
+    wake_at: Nanos,
 }
 
 impl Context {
     /// A context that watches nothing yet.
     #[must_use]
-    pub fn new(parts: ContextParts) -> Self {
+    pub fn new(mut parts: ContextParts) -> Self {
+        let params = parts.end.params.changed().unwrap_or_default();
+        // Numbers of signals go on behind those of the processes before.
+        let signals = u64::from(parts.end.run()) << 32;
         let stamped = parts.view.measuring().detail == Detail::All;
         Self {
             parts,
@@ -194,10 +204,14 @@ impl Context {
             depth: Depth::default(),
             status: Status::new(),
             tick: Tick::default(),
-            signals: 0,
+            signals,
             trades_missed: 0,
             timer_ns: 100_000_000,
             timer_at: Nanos(0),
+            params,
+            klines: None,
+            klines_at: Nanos(u64::MAX),
+            wake_at: Nanos(0),
         }
     }
 
@@ -415,6 +429,17 @@ impl Context {
     /// Says that the strategy lives; the loop does so.
     pub fn beat(&mut self) {
         self.parts.end.beat(self.parts.clock.now());
+    }
+
+    /// Whether something is due that hangs on the time: the timer, or klines.
+    #[inline]
+    pub(super) fn is_due(&self) -> bool {
+        self.now() >= self.wake_at
+    }
+
+    /// What was due is done.
+    pub(super) fn sleep(&mut self) {
+        self.wake_at = self.timer_at.min(self.klines_at);
     }
 
     /// Whether the timer is due; starts it anew if so.

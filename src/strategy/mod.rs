@@ -3,7 +3,8 @@
 //!
 //! Implement the callbacks of [`Strategy`] that you need; or override [`Strategy::poll`] and own
 //! the loop, calling what you like of [`Context`]. The same code runs on a thread of the engine
-//! or, over the same shared memory, elsewhere.
+//! or, over the same shared memory, in a process of its own ([`process`]): `run` in `[[strategy]]` says
+//! which.
 //!
 //! A program with a strategy of its own is the whole engine, all commands included:
 //!
@@ -46,7 +47,14 @@
 
 mod basis;
 mod context;
+pub mod indicators;
+pub mod klines;
+mod market;
 mod pair;
+mod params;
+pub mod process;
+mod rsi;
+mod runner;
 mod signal;
 mod spread_arb;
 #[cfg(test)]
@@ -54,24 +62,45 @@ mod tests;
 
 pub use basis::{Basis, BasisOptions};
 pub use context::{Context, ContextParts, InstrumentRef};
+pub use rsi::{RsiOptions, RsiStrategy};
+pub use runner::Runner;
 pub use signal::{EmitError, SignalBuilder};
 pub use spread_arb::{SpreadArb, SpreadArbOptions};
 
-use crate::types::{InstrumentId, StrategyReport, Trade};
+use crate::types::{InstrumentId, ParamSpec, StrategyReport, Trade};
+use klines::KlineEvent;
 
 /// Everything that a strategy's file needs.
 pub mod prelude {
+    pub use super::indicators::{
+        Atr, Bar, Bollinger, Ema, Macd, MacdPeriods, Rsi, Sma, Stochastic, StochasticPeriods,
+        Volatility,
+    };
+    pub use super::klines::{History, KlineEvent, Series};
     pub use super::{Context, EmitError, InstrumentRef, SignalBuilder, Strategy};
     pub use crate::shm::{RateUse, VenueHealth};
     pub use crate::types::{
-        Amount, BookState, BreachAction, Contract, InstrumentId, LegMode, Level, Nanos, Perpetual,
-        Ppb, Price, Qty, Rate, Rounding, Side, SignalId, StrategyReport, Trade,
+        Amount, BookState, BreachAction, Contract, InstrumentId, Interval, Kline, LegMode, Level,
+        Nanos, ParamSpec, Perpetual, Ppb, Price, Qty, Rate, ReportKind, Rounding, Side, SignalId,
+        StrategyReport, Trade,
     };
     pub use rust_decimal::Decimal;
 }
 
 /// What decides. All callbacks run on the strategy's own loop, one at a time.
 pub trait Strategy: Send {
+    /// The parameters that it has: `[strategy.params]` and `stoop set` are checked against them. Asked
+    /// before anything else, and of a strategy that runs in a process of its own by the engine too.
+    fn params(&self) -> Vec<ParamSpec> {
+        Vec::new()
+    }
+
+    /// A person has changed a parameter: ask [`Context::param_decimal`] and its like again. The first
+    /// values are there when it starts; this is not called for them.
+    fn on_params(&mut self, ctx: &mut Context) {
+        let _ = ctx;
+    }
+
     /// Called once, before anything else: watch instruments here.
     fn on_start(&mut self, ctx: &mut Context) {
         let _ = ctx;
@@ -85,6 +114,12 @@ pub trait Strategy: Send {
     /// A public print on a watched instrument.
     fn on_trade(&mut self, ctx: &mut Context, trade: &Trade) {
         let _ = (ctx, trade);
+    }
+
+    /// A kline that was asked for with [`Context::want_klines`] is closed. Those of history come first,
+    /// all of them once they are there.
+    fn on_kline(&mut self, ctx: &mut Context, event: &KlineEvent) {
+        let _ = (ctx, event);
     }
 
     /// News of an order that this strategy caused.
@@ -104,7 +139,7 @@ pub trait Strategy: Send {
     }
 }
 
-/// Calls the callbacks for everything that is new: reports first, then books, trades, the timer.
+/// Calls the callbacks for everything that is new: reports first, then books, trades, klines and the timer.
 pub fn dispatch<S: Strategy + ?Sized>(strategy: &mut S, ctx: &mut Context) -> usize {
     let mut work = 0;
     while let Some(report) = ctx.next_report() {
@@ -124,9 +159,24 @@ pub fn dispatch<S: Strategy + ?Sized>(strategy: &mut S, ctx: &mut Context) -> us
             work += 1;
         }
     }
+    if ctx.is_due() {
+        work += on_due(strategy, ctx);
+    }
+    work
+}
+
+/// What hangs on the time and on no event.
+fn on_due<S: Strategy + ?Sized>(strategy: &mut S, ctx: &mut Context) -> usize {
+    let mut work = 0;
+    while let Some(event) = ctx.next_kline() {
+        ctx.forget_tick();
+        strategy.on_kline(ctx, &event);
+        work += 1;
+    }
     if ctx.timer_due() {
         ctx.forget_tick();
         strategy.on_timer(ctx);
     }
+    ctx.sleep();
     work
 }

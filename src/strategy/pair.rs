@@ -7,7 +7,7 @@
 
 use super::{Context, InstrumentRef};
 use crate::shm::Best;
-use crate::types::{Contract, Level, Nanos, Qty, ReportKind, SignalId, StrategyReport};
+use crate::types::{Contract, Level, Nanos, ParamSpec, Qty, ReportKind, SignalId, StrategyReport};
 
 /// How long after the last report the position in the region is sure to count it.
 const SETTLED_NS: u64 = 150_000_000;
@@ -36,7 +36,8 @@ pub(super) struct Side<'a> {
 #[derive(Debug)]
 pub(super) struct Pair {
     rules: PairRules,
-    quiet_until: Nanos,
+    /// When the last signal was sent.
+    sent_ns: Nanos,
     /// Bought less sold over all instruments, base units, from fills.
     pub imbalance: i64,
     /// The last signal, and its legs whose outcome is still open, one bit each.
@@ -49,10 +50,24 @@ pub(super) struct Pair {
 }
 
 impl Pair {
+    /// The parameter that all of these have: the pause after a signal.
+    pub fn cooldown_param(&self) -> ParamSpec {
+        let cooldown_ms = (self.rules.cooldown_ns / 1_000_000) as i64;
+        ParamSpec::int("cooldown_ms", cooldown_ms, "pause after a signal").bounded(0, 3_600_000)
+    }
+
+    /// Takes it: from now on the last signal is that long ago, or not.
+    pub fn take_params(&mut self, ctx: &Context) {
+        let cooldown_ms = ctx.param_int("cooldown_ms").and_then(|ms| u64::try_from(ms).ok());
+        if let Some(cooldown_ms) = cooldown_ms {
+            self.rules.cooldown_ns = cooldown_ms.saturating_mul(1_000_000);
+        }
+    }
+
     pub fn new(rules: PairRules) -> Self {
         Self {
             rules,
-            quiet_until: Nanos(0),
+            sent_ns: Nanos(0),
             imbalance: 0,
             last_signal: SignalId(0),
             open_legs: 0,
@@ -70,8 +85,10 @@ impl Pair {
 
     /// Whether the next signal may go now.
     pub fn is_free(&self, now: Nanos) -> bool {
-        let waiting = self.open_legs != 0 && now < self.quiet_until.plus(OPEN_LEGS_PATIENCE_NS);
-        now >= self.quiet_until && !waiting
+        // The pause may have been changed since.
+        let quiet_until = self.sent_ns.plus(self.rules.cooldown_ns);
+        let waiting = self.open_legs != 0 && now < quiet_until.plus(OPEN_LEGS_PATIENCE_NS);
+        now >= quiet_until && !waiting
     }
 
     /// Buys and sells at most `clip`, less what is at hand; sized so that the imbalance is worked
@@ -100,7 +117,7 @@ impl Pair {
         self.signals += 1;
         self.last_signal = id;
         self.open_legs = if trade_buy && trade_sell { 0b11 } else { 0b01 };
-        self.quiet_until = ctx.now().plus(self.rules.cooldown_ns);
+        self.sent_ns = ctx.now();
         true
     }
 

@@ -3,7 +3,9 @@
 
 use super::pair::{Pair, PairRules, Side, gap_ppb};
 use super::{Context, InstrumentRef, Strategy};
-use crate::types::{Contract, InstrumentId, Ppb, Qty, StrategyReport};
+use crate::types::{Contract, InstrumentId, ParamSpec, Ppb, Qty, StrategyReport};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 
 /// Options of [`SpreadArb`].
 #[derive(Clone, Debug)]
@@ -64,10 +66,37 @@ impl SpreadArb {
         }
         Some(gap)
     }
+
+    /// What cannot be held exactly was refused before it came here.
+    fn take_params(&mut self, ctx: &Context) {
+        let ppb = ctx.param_decimal("spread_min_bps").and_then(|bps| bps.checked_mul(PPB_OF_BPS));
+        if let Some(ppb) = ppb.filter(Decimal::is_integer).and_then(|ppb| ppb.to_i64()) {
+            self.spread_min = Ppb(ppb);
+        }
+        self.pair.take_params(ctx);
+    }
 }
 
+/// Parts per billion in a basis point.
+const PPB_OF_BPS: Decimal = Decimal::from_parts(100_000, 0, 0, false, 0);
+
 impl Strategy for SpreadArb {
+    fn params(&self) -> Vec<ParamSpec> {
+        let spread = Decimal::new(self.spread_min.0, 5).normalize();
+        vec![
+            ParamSpec::decimal("spread_min_bps", spread, "smallest gap between bid and ask")
+                .bounded(Decimal::new(1, 5), 10_000)
+                .places(5),
+            self.pair.cooldown_param(),
+        ]
+    }
+
+    fn on_params(&mut self, ctx: &mut Context) {
+        self.take_params(ctx);
+    }
+
     fn on_start(&mut self, ctx: &mut Context) {
+        self.take_params(ctx);
         for name in &self.names {
             if let Some(market) = ctx.instrument(name) {
                 let _ = ctx.watch(&market);

@@ -133,7 +133,8 @@ impl Reader {
         if count == 0 {
             return Snapshot::default();
         }
-        Snapshot { count, min: !load(MIN_COMPLEMENT), max: load(MAX), mean: sum / counted, buckets }
+        let (min, max, mean) = (!load(MIN_COMPLEMENT), load(MAX), sum / counted);
+        Snapshot { count, min, max, mean, sum, buckets }
     }
 }
 
@@ -148,6 +149,8 @@ pub struct Snapshot {
     pub max: u64,
     /// Mean, rounded down; 0 if there is none.
     pub mean: u64,
+    /// Sum, exact unless corrected.
+    pub sum: u64,
     /// Counts per bucket; empty if there is none.
     buckets: Vec<u64>,
 }
@@ -188,12 +191,13 @@ impl Snapshot {
         if interval_ns == 0 || self.count == 0 {
             return corrected;
         }
-        let mut sum = u128::from(self.mean) * u128::from(self.count);
+        let mut sum = u128::from(self.sum);
         for (ns, count) in self.buckets() {
             let missing = corrected.add_missing(ns.min(self.max), interval_ns, count);
             sum = sum.saturating_add(missing);
         }
         corrected.mean = u64::try_from(sum / u128::from(corrected.count)).unwrap_or(u64::MAX);
+        corrected.sum = u64::try_from(sum).unwrap_or(u64::MAX);
         corrected
     }
 
@@ -235,6 +239,7 @@ impl Snapshot {
         let sum = u128::from(self.mean) * u128::from(self.count)
             + u128::from(other.mean) * u128::from(other.count);
         self.count = self.count.saturating_add(other.count);
+        self.sum = self.sum.saturating_add(other.sum);
         self.mean = (sum / u128::from(self.count)) as u64;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);

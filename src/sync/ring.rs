@@ -8,7 +8,7 @@
 
 use super::seqlock::{Payload, PayloadMut};
 use super::spsc::{BadIndex, ConsumerCursor, Full, ProducerCursor};
-use super::words::{LINE, PAIR, Words};
+use super::words::{LINE, PAIR, ReadWords, Words};
 use std::ops::Range;
 
 const HEAD: usize = 0;
@@ -102,6 +102,22 @@ impl Consumer {
         let value = copy(&PayloadMut::new(&words[self.shape.slot(slot)]));
         self.cursor.release(&words[HEAD]);
         Ok(Some(value))
+    }
+}
+
+/// Shows the newest records, oldest first and `most` at most, taken or not: for whoever looks at what
+/// went before. The producer may be writing at this moment, or may have written anything.
+pub(crate) fn peek(
+    words: &ReadWords,
+    shape: Shape,
+    most: usize,
+    mut show: impl FnMut(&Payload<'_>),
+) {
+    let tail = words.load(TAIL);
+    let most = most.min(shape.capacity) as u64;
+    for index in tail.saturating_sub(most)..tail {
+        let slot = shape.slot(index as usize & (shape.capacity - 1));
+        show(&PayloadMut::new(&words.atomics()[slot]));
     }
 }
 

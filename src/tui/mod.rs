@@ -1,15 +1,13 @@
-//! The terminal screen: one board that shows what the engine sees, holds and does.
+//! The terminal screens: what the engine sees, holds and does, and the few keys that act on it.
 //!
-//! A reader of the region like any other: it can neither slow the engine down nor change anything.
+//! `stoop monitor` shows them of any running instance, `stoop run` of itself. A reader of the region
+//! like any other: it can neither slow the engine down nor change anything; what a person asks for by
+//! a key is handed to the caller.
 
 #![forbid(unsafe_code)]
 
-mod board;
-mod data;
+mod monitor;
 mod screen;
 
-pub use board::draw;
-pub use data::{
-    BoardData, BookRow, LatencyRow, LogRow, ThreadLine, VenueRow, collect, status_fields,
-};
-pub use screen::{Key, Screen};
+pub use monitor::{App, Ask, Input, MonitorData, Tab, Wish, draw, status_fields};
+pub use screen::{Screen, is_plain};

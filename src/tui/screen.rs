@@ -1,22 +1,14 @@
 //! The terminal itself: entered, left again whatever happens, and asked for keys.
 
-use super::board;
-use super::data::BoardData;
+use super::monitor::Input;
 use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
-use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::{Frame, Terminal};
 use std::io::{self, Stdout};
 use std::time::Duration;
-
-/// What a person asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
-    /// Stop: cancel everything, confirm, end.
-    Stop,
-}
 
 /// The terminal in full-screen mode; restored when dropped.
 pub struct Screen {
@@ -37,12 +29,12 @@ impl Screen {
     }
 
     /// Draws one frame.
-    pub fn draw(&mut self, data: &BoardData) -> io::Result<()> {
-        self.terminal.draw(|frame| board::draw(frame, data)).map(|_| ())
+    pub fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        self.terminal.draw(draw).map(|_| ())
     }
 
     /// Waits up to `timeout` for a key that means something.
-    pub fn key(&mut self, timeout: Duration) -> io::Result<Option<Key>> {
+    pub fn input(&mut self, timeout: Duration) -> io::Result<Option<Input>> {
         if !event::poll(timeout)? {
             return Ok(None);
         }
@@ -50,10 +42,23 @@ impl Screen {
         if key.kind != KeyEventKind::Press {
             return Ok(None);
         }
-        let control_c =
-            key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
-        let stop = control_c || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc);
-        Ok(stop.then_some(Key::Stop))
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        Ok(Some(match key.code {
+            KeyCode::Char('c') if control => Input::Interrupt,
+            KeyCode::Char(_) if control => return Ok(None),
+            KeyCode::Char(letter) => Input::Char(letter),
+            KeyCode::Up => Input::Up,
+            KeyCode::Down => Input::Down,
+            KeyCode::Left => Input::Left,
+            KeyCode::Right => Input::Right,
+            KeyCode::PageUp => Input::PageUp,
+            KeyCode::PageDown => Input::PageDown,
+            KeyCode::Tab => Input::Tab,
+            KeyCode::BackTab => Input::BackTab,
+            KeyCode::Enter => Input::Enter,
+            KeyCode::Esc => Input::Esc,
+            _ => return Ok(None),
+        }))
     }
 }
 
@@ -66,4 +71,10 @@ impl Drop for Screen {
 fn leave() {
     let _ = disable_raw_mode();
     let _ = crossterm::execute!(io::stdout(), LeaveAlternateScreen);
+}
+
+/// Whether a person wants no colours: see <https://no-color.org>.
+#[must_use]
+pub fn is_plain() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

@@ -8,11 +8,13 @@ mod account;
 mod event;
 mod execution;
 mod instrument;
+mod kline;
 mod limit;
 mod market;
 mod operator;
 mod order;
 mod pair;
+mod param;
 mod signal;
 mod stamps;
 mod strategy;
@@ -33,6 +35,7 @@ pub use instrument::{
     AssetId, AssetTable, Instrument, InstrumentId, InstrumentKind, InstrumentRules,
     InstrumentStatus, InstrumentTable, RuleViolation, VenueId,
 };
+pub use kline::{Interval, Kline};
 pub use limit::{CostTable, Costs, LIMITS_MAX, LimitSpec};
 pub use market::{
     BookState, DepthKind, DepthUpdate, Level, Perpetual, PerpetualUpdate, TopOfBook, Trade,
@@ -43,6 +46,9 @@ pub use order::{
     Side, TimeInForce,
 };
 pub use pair::{Breach, COMPLETING_LEG, HEDGE_LEG, PairEnd, PairLeg, PairOutcome};
+pub use param::{
+    PARAMS_MAX, ParamChange, ParamName, ParamSpec, ParamText, ParamValue, Params, find_param,
+};
 pub use signal::{
     BreachAction, Contract, LEGS_MAX, Leg, LegMode, LegPricing, Signal, SignalId, StrategyId,
 };

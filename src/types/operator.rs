@@ -1,6 +1,6 @@
 //! What a person tells the engine while it runs, and what may be traded as a consequence.
 
-use super::{Amount, AssetId, InstrumentId, StrategyId, VenueId};
+use super::{Amount, AssetId, InstrumentId, ParamChange, StrategyId, VenueId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -171,6 +171,8 @@ pub enum Operator {
     SetLimit(LimitKey, Amount),
     /// A venue's balances are taken as they are: the difference that halted it is no fault.
     Accept(VenueId),
+    /// A parameter of a strategy is changed until the end of the run.
+    SetParam(ParamChange),
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod frames;
 mod healthier;
 mod hyperliquid;
 mod json;
+mod klines;
 mod okx;
 mod outbox;
 mod public;
@@ -41,6 +42,7 @@ mod verdict;
 
 pub use frames::{FrameDecoder, FrameKind};
 pub use json::{Items, Members, Parser, Scalar, Value};
+pub use klines::KlineQuery;
 pub use outbox::{HEADROOM, Method, Outbox, OutboxFull, Output, Request, RequestId};
 pub use setup::{
     Credentials, Endpoints, InstrumentName, InstrumentSpec, Secret, SecretKind, SetupError,
@@ -51,7 +53,7 @@ pub use universe::{UniverseError, Wanted, assemble, rules_at};
 
 use crate::types::{
     Channel, Command, CommandKind, Costs, Events, EventsFull, InstrumentId, InstrumentKind,
-    InstrumentTable, LimitSpec, Nanos, OrderLines, ParseUnitError, Ppb,
+    InstrumentTable, Kline, LimitSpec, Nanos, OrderLines, ParseUnitError, Ppb,
 };
 use std::fmt;
 
@@ -313,6 +315,11 @@ pub struct VenueRow {
     /// Asks for what follows such a reply, where the venue lists in pages; none behind the last.
     pub next_instruments:
         fn(kind: InstrumentKind, body: &mut [u8]) -> Result<Option<PlainRequest>, DecodeError>,
+    /// Asks for klines.
+    pub klines_request: fn(query: &KlineQuery<'_>) -> PlainRequest,
+    /// Reads the reply to `klines_request` into klines by rising time; the last one may be open.
+    pub decode_klines:
+        fn(query: &KlineQuery<'_>, body: &mut [u8]) -> Result<Vec<Kline>, DecodeError>,
     /// The venue's own symbol of an instrument, as it stands in `instruments_request`.
     pub symbol: fn(name: &InstrumentName<'_>) -> String,
     /// Fee rates of its base tier, maker and taker: what an account without a volume pays.

@@ -1,9 +1,11 @@
 //! Mistakes that people make in `engine.toml`, and the exact words they get back.
 
+use rust_decimal::Decimal;
 use stoop::config::{
-    Config, ContractConfig, DEFAULT_TOML, Idle, Mode, StrategyKind, parse_duration,
+    Config, ContractConfig, DEFAULT_TOML, Idle, Mode, ProcessConfig, RunConfig, StrategyKind,
+    parse_duration,
 };
-use stoop::types::{Detail, Nanos};
+use stoop::types::{Detail, Interval, Nanos, ParamValue};
 
 /// The default file with one piece replaced.
 fn with(from: &str, to: &str) -> String {
@@ -143,7 +145,7 @@ fn options_of_a_strategy_are_those_of_its_kind() {
     let said = complaint(&with("spread_min_bps = 5  ", "spread_min_bps = 5\nentry_bps = 4\n#"));
     assert!(said.ends_with("entry_bps is not an option of spread_arb"), "{said}");
     let said = complaint(&with("kind = \"spread_arb\"", "kind = \"bassis\""));
-    let what = "kind = \"bassis\" is not one of \"spread_arb\" or \"basis\"";
+    let what = "kind = \"bassis\" is not one of \"spread_arb\", \"basis\" or \"rsi\"";
     assert_eq!(said, format!("engine.toml:{at}:8: {what}; did you mean \"basis\"?"));
 }
 
@@ -337,7 +339,10 @@ fn strategies_of_the_program_are_agents_too_and_keep_their_names() {
     let at = line("name = \"spread\"");
     assert_eq!(
         parse(DEFAULT_TOML, &["spread"]).unwrap_err().to_string(),
-        format!("engine.toml:{at}:8: two strategies are named \"spread\"")
+        format!(
+            "engine.toml:{at}:8: two strategies are named \"spread\": the program brings one, which \
+             needs no kind"
+        )
     );
 }
 
@@ -349,4 +354,121 @@ fn durations_are_read_with_their_unit() {
         parse_duration("30"),
         Err("\"30\" is not a duration such as 500ms, 30s, 5m or 1h".to_owned())
     );
+}
+
+#[test]
+fn klines_are_of_intervals_that_there_are() {
+    let head =
+        "[[strategy]]\nname = \"rsi\"\nkind = \"rsi\"\ninstruments = [\"BTC/USDT@binance\"]\n";
+    let good = "klines = [\"15m\"]\nqty = \"0.01\"\n";
+    let file = |options: &str| with("[limits]\n", &format!("{head}{options}\n[limits]\n"));
+    let config = Config::parse("engine.toml", &file(good)).unwrap();
+    let StrategyKind::Rsi { interval, period, buy_below, sell_above, .. } =
+        &config.strategies[1].kind
+    else {
+        panic!()
+    };
+    assert_eq!((*interval, *period), (Interval::M15, 14));
+    assert_eq!([buy_below.to_string(), sell_above.to_string()], ["30", "70"]);
+    let first = line("[limits]") + 4;
+    let all = "\"1m\", \"3m\", \"5m\", \"15m\", \"30m\", \"1h\", \"4h\" or \"1d\"";
+    let unknown = format!("klines = \"15min\" is not one of {all}; did you mean \"15m\"?");
+    let levels = "buy_below must be below sell_above, and both from 0 to 100";
+    for (options, row, column, what) in [
+        ("klines = [\"15min\"]\nqty = \"0.01\"\n", first, 11, unknown.as_str()),
+        (
+            "klines = [\"1m\", \"5m\"]\nqty = \"1\"\n",
+            first,
+            10,
+            "rsi needs klines of exactly one interval",
+        ),
+        ("qty = \"0.01\"\n", first - 2, 8, "rsi needs klines"),
+        (
+            "klines = [\"1m\"]\nqty = \"1\"\nrsi_period = 0\n",
+            first + 2,
+            14,
+            "rsi_period = 0 must be",
+        ),
+        (
+            "klines = [\"1m\"]\nqty = \"1\"\nrsi_period = 251\n",
+            first + 2,
+            14,
+            "rsi_period = 251 must",
+        ),
+        ("klines = [\"1m\"]\nqty = \"1\"\nsell_above = \"30\"\n", first + 2, 14, levels),
+        ("klines = [\"1m\"]\nqty = \"1\"\nbuy_below = \"-1\"\n", first + 2, 13, levels),
+        (
+            "klines = [\"1m\"]\nqty = \"1\"\nlegs = \"parallel\"\n",
+            first + 2,
+            8,
+            "legs is not an option of rsi",
+        ),
+        (
+            "klines = [\"1m\"]\nqty = \"1\"\ncooldown_ms = 5\n",
+            first + 2,
+            15,
+            "cooldown_ms is not an option of rsi",
+        ),
+    ] {
+        let place = format!("engine.toml:{row}:{column}: {what}");
+        let complaint = complaint(&file(options));
+        assert!(complaint.starts_with(&place), "{complaint}\n{place}");
+    }
+    let at = line("cooldown_ms");
+    let foreign = complaint(&with("cooldown_ms", "klines = [\"1m\"]\ncooldown_ms"));
+    assert_eq!(foreign, format!("engine.toml:{at}:10: klines is not an option of spread_arb"));
+    let kind = line("kind = \"spread_arb\"");
+    let missing = DEFAULT_TOML.lines().filter(|line| !line.starts_with("cooldown_ms"));
+    let missing = complaint(&missing.collect::<Vec<_>>().join("\n"));
+    assert_eq!(missing, format!("engine.toml:{kind}:8: spread_arb needs cooldown_ms"));
+}
+
+#[test]
+fn a_process_its_rule_and_its_parameters_are_read() {
+    let parse = |more: &str, own: &[&str]| {
+        Config::parse_with("engine.toml", &format!("{DEFAULT_TOML}\n[[strategy]]\n{more}\n"), own)
+    };
+    let text = "name = \"mine\"\nrun = \"process\"\ncommand = [\"./mine\", \"x\"]\n\
+                restart = \"on_crash\"\nrestart_after_ms = 250\nafter_restart = \"resume\"\n\
+                [strategy.params]\nedge = 0.1\nbig = -9_000\non = true\nside = \"buy\"";
+    let config = parse(text, &[]).unwrap();
+    let mine = &config.strategies[1];
+    let process = ProcessConfig {
+        command: vec!["./mine".to_owned(), "x".to_owned()],
+        restarts: true,
+        restart_after_ns: 250_000_000,
+        restarts_per_hour_max: 3,
+        resumes: true,
+    };
+    assert_eq!((&mine.kind, &mine.run), (&StrategyKind::Foreign, &RunConfig::Process(process)));
+    let of = |name: &str| mine.params.iter().find(|row| row.name.as_str() == name).unwrap().value;
+    // As it stands in the file, not as a binary fraction.
+    assert_eq!(of("edge"), ParamValue::Decimal(Decimal::new(1, 1)));
+    assert_eq!((of("big"), of("on")), (ParamValue::Int(-9_000), ParamValue::Bool(true)));
+    assert_eq!(of("side").to_string(), "buy");
+    assert_eq!(config.text, format!("{DEFAULT_TOML}\n[[strategy]]\n{text}\n"));
+    let own = parse("name = \"own\"\nrun = \"process\"", &["own"]).unwrap();
+    assert_eq!(own.strategies[1].kind, StrategyKind::Own);
+    assert_eq!(own.strategies[0].run, RunConfig::Thread);
+    for (text, said) in [
+        (
+            "name = \"own\"",
+            "\"own\" needs a kind (\"spread_arb\", \"basis\" or \"rsi\"), or a command",
+        ),
+        ("name = \"x\"\nkind = \"basis\"", "basis needs instruments"),
+        ("name = \"x\"\nrun = \"process\"\ncommand = [\"\"]", "command names no program"),
+        ("name = \"x\"\nrun = \"process\"\ncommand = [\"y\"]\nqty = 1", "qty is an option of"),
+        ("name = \"x\"\ncommand = [\"y\"]", "command is about a process"),
+        (
+            "name = \"x\"\nrun = \"process\"\ncommand = [\"y\"]\n[strategy.params]\ne = inf",
+            "e is no exact decimal number",
+        ),
+        (
+            "name = \"x\"\nrun = \"process\"\ncommand = [\"y\"]\n[strategy.params]\ne = 1.5e3",
+            "e is no exact decimal number",
+        ),
+    ] {
+        let error = parse(text, &[]).unwrap_err().to_string();
+        assert!(error.contains(said) && error.starts_with("engine.toml:"), "{error}");
+    }
 }

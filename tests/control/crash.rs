@@ -48,6 +48,7 @@ fn a_bundle_holds_what_was_known_and_is_the_owners_alone() {
         thread: "loop".to_owned(),
         message: "index out of bounds".to_owned(),
         backtrace: None,
+        files: Vec::new(),
     };
     let journal = ["{\"kind\":\"timer\"}".to_owned()];
     let path = writer.write(&incident, &journal, NOW).unwrap();

@@ -46,6 +46,7 @@ pub fn names() -> Names {
     Names {
         venues: vec![(VenueId(0), "x".to_owned())],
         strategies: vec!["a".to_owned()],
+        params: vec![Vec::new()],
         instruments: Arc::new(table),
     }
 }

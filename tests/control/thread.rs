@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::time::{Duration, Instant};
+use stoop::agents::control::children::Children;
 use stoop::agents::control::crash::{CrashWriter, Incident, Incidents};
 use stoop::agents::control::{Control, ControlParts, SOCKET_NAME, Socket, SparePlan};
 use stoop::agents::log::{self, LogLine};
@@ -24,6 +25,7 @@ fn incident(agent: &str) -> Incident {
         thread: "loop".to_owned(),
         message: "index out of bounds".to_owned(),
         backtrace: None,
+        files: Vec::new(),
     }
 }
 
@@ -80,6 +82,7 @@ impl Rig {
             crashes: Arc::new(crashes),
             journal: None,
             spares: vec![plan],
+            children: Children::none(),
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),
             log,

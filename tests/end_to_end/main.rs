@@ -1,9 +1,14 @@
 //! The real binary against the simulated venues, over TLS on loopback.
 
+mod doctor;
 mod kill;
 mod margin;
+mod metrics;
 mod mistakes;
+mod monitor;
 mod operating;
+mod process;
+mod showing;
 mod soak;
 mod support;
 mod trading;

@@ -7,14 +7,14 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// `stoop run` as a process of its own, until somebody stops it.
-struct Running {
-    folder: Folder,
-    name: String,
+pub struct Running {
+    pub folder: Folder,
+    pub name: String,
     child: Option<Child>,
 }
 
 impl Running {
-    fn start(replaced: &[(&str, &str)]) -> Self {
+    pub fn start(replaced: &[(&str, &str)]) -> Self {
         let folder = Folder::new();
         let path = folder.config(replaced, "");
         let text = std::fs::read_to_string(path).unwrap();
@@ -33,16 +33,16 @@ impl Running {
         running
     }
 
-    fn region(&self) -> String {
+    pub fn region(&self) -> String {
         format!("/dev/shm/stoop-{}", self.name)
     }
 
-    fn orders_sent(&self) -> u64 {
+    pub fn orders_sent(&self) -> u64 {
         let view = stoop::shm::MarketView::attach(std::path::Path::new(&self.region()));
         view.map_or(0, |view| view.counters().orders_sent)
     }
 
-    fn wait_for(&self, what: &str, is: impl Fn(&Self) -> bool) {
+    pub fn wait_for(&self, what: &str, is: impl Fn(&Self) -> bool) {
         let begun = Instant::now();
         while !is(self) {
             assert!(begun.elapsed() < Duration::from_secs(30), "waited in vain for {what}");
@@ -51,7 +51,7 @@ impl Running {
     }
 
     /// Orders sent in a while, once those on their way have left and naked legs are taken back.
-    fn sends(&self) -> u64 {
+    pub fn sends(&self) -> u64 {
         std::thread::sleep(Duration::from_millis(900));
         let before = self.orders_sent();
         std::thread::sleep(Duration::from_millis(700));
@@ -59,24 +59,32 @@ impl Running {
     }
 
     /// A command and what it said, with its exit code checked.
-    fn tell(&self, arguments: &[&str], code: i32) -> Output {
+    pub fn tell(&self, arguments: &[&str], code: i32) -> Output {
         let named = [arguments, &["--name", &self.name]].concat();
         let output = stoop(&self.folder, &named);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
         output
     }
 
-    fn json(&self, arguments: &[&str], code: i32) -> Value {
+    pub fn json(&self, arguments: &[&str], code: i32) -> Value {
         let output = self.tell(&[arguments, &["--json"]].concat(), code);
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    fn text(&self, arguments: &[&str]) -> String {
+    pub fn text(&self, arguments: &[&str]) -> String {
         String::from_utf8(self.tell(arguments, 0).stdout).unwrap()
     }
 
+    /// Ends it as a power cut does: nothing is cleaned up.
+    pub fn kill(&mut self) {
+        if let Some(child) = &mut self.child {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
     /// What the engine said once it had ended by itself.
-    fn end(mut self) -> Output {
+    pub fn end(mut self) -> Output {
         self.child.take().unwrap().wait_with_output().unwrap()
     }
 }
@@ -91,7 +99,7 @@ impl Drop for Running {
     }
 }
 
-fn assert_ended_well(output: &Output) -> Value {
+pub fn assert_ended_well(output: &Output) -> Value {
     let summary = summary(output);
     assert!(output.status.success(), "{summary}\n{}", stderr(output));
     assert_eq!(summary["ledger_equal"], true, "{summary}");

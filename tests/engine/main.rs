@@ -6,6 +6,7 @@ mod flood;
 mod futures;
 mod hung;
 mod legs;
+mod params;
 mod rules;
 mod supervision;
 

@@ -8,6 +8,7 @@
 mod chance;
 mod checks;
 mod faults;
+mod klines;
 mod markets;
 #[cfg(feature = "mutants")]
 mod mutants;

@@ -66,7 +66,7 @@ fn amount(base: &str) -> i64 {
 }
 
 /// The exchange of a venue: markets of the plan alone.
-fn exchange(plan: &Plan, slot: usize) -> Exchange {
+pub fn exchange(plan: &Plan, slot: usize) -> Exchange {
     let (mut funds, mut rules) = (BTreeMap::new(), Vec::new());
     let mut fund = |asset: &str, sum: Decimal| {
         funds.insert(asset.to_owned(), sum);
@@ -95,7 +95,7 @@ fn exchange(plan: &Plan, slot: usize) -> Exchange {
     exchange
 }
 
-fn wire(plan: &Plan, slot: usize) -> Box<dyn Wire> {
+pub fn wire(plan: &Plan, slot: usize) -> Box<dyn Wire> {
     stoop::sim::venues::wire(plan.venue_name(slot)).unwrap()
 }
 

@@ -4,6 +4,8 @@
 mod basis;
 #[path = "../../src/cli/new/templates/maker.rs"]
 mod maker;
+#[path = "../../src/cli/new/templates/rsi.rs"]
+mod rsi;
 #[path = "../../src/cli/new/templates/spread.rs"]
 mod spread;
 
@@ -24,8 +26,13 @@ fn config(instruments: &str) -> Config {
 }
 
 fn run(instruments: &str, strategy: impl Strategy + 'static) -> Rehearsed {
+    run_for(1, instruments, strategy)
+}
+
+fn run_for(minutes: u64, instruments: &str, strategy: impl Strategy + 'static) -> Rehearsed {
     let own = vec![("own".to_owned(), Box::new(strategy) as _)];
-    let run = rehearse(&config(instruments), own, &Rehearsal::default()).unwrap();
+    let how = Rehearsal { trading_ns: minutes * 60_000_000_000, ..Rehearsal::default() };
+    let run = rehearse(&config(instruments), own, &how).unwrap();
     assert_eq!(run.differences, [""; 0]);
     assert_eq!(run.last.unconfirmed, [""; 0]);
     assert!(run.last.counters.fills > 0, "{:#?}", run.lines);
@@ -43,6 +50,12 @@ fn cash_and_carry_holds_as_much_of_one_as_it_is_short_of_the_other() {
     let run = run("\"BTC/USDT@binance\", \"BTC/USDT:USDT@okx\"", basis::Carry::default());
     let [spot, perpetual] = run.last.positions[..] else { panic!("{:?}", run.last.positions) };
     assert!((spot.qty + perpetual.qty).to_decimal().abs() <= "0.01".parse().unwrap());
+}
+
+#[test]
+fn relative_strength_is_bought_when_it_is_low() {
+    let run = run_for(60, "\"BTC/USDT@binance\"", rsi::Strength::default());
+    assert!(run.last.counters.orders_sent > 0);
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub struct Incident {
     pub message: String,
     /// Where from, turned into names when it is written; none where nobody could look.
     pub backtrace: Option<Arc<Backtrace>>,
+    /// More files of the bundle, by name.
+    pub files: Vec<(&'static str, String)>,
 }
 
 /// Incidents that nobody has written down yet, shared by all threads of one engine.
@@ -108,6 +110,7 @@ fn note(message: &str) {
             message: message.to_owned(),
             // Names are looked up later and elsewhere: here the other agents wait.
             backtrace: Some(Arc::new(Backtrace::force_capture())),
+            files: Vec::new(),
         });
     });
 }
@@ -145,13 +148,15 @@ impl CrashWriter {
         let region = serde_json::to_string_pretty(&self.region(now)).unwrap_or_default();
         let orders = serde_json::to_string_pretty(&self.orders()).unwrap_or_default();
         let log: Vec<String> = self.log.lines().iter().map(ToString::to_string).collect();
-        for (name, text) in [
+        let more = incident.files.iter().map(|(name, text)| (*name, text.clone()));
+        let all = [
             ("crash.txt", describe(incident, &self.instance, now)),
             ("region.json", region),
             ("orders.json", orders),
             ("log.txt", log.join("\n")),
             ("journal.jsonl", journal.join("\n")),
-        ] {
+        ];
+        for (name, text) in all.into_iter().chain(more) {
             let file = path.join(name);
             if !text.is_empty() {
                 put(&file, &text).map_err(|error| failed(&file, error))?;
@@ -235,7 +240,7 @@ fn state(state: BookState) -> String {
 }
 
 fn describe(incident: &Incident, instance: &str, now: Nanos) -> String {
-    let Incident { agent, thread, message, backtrace } = incident;
+    let Incident { agent, thread, message, backtrace, .. } = incident;
     let backtrace = backtrace.as_ref().map(ToString::to_string).unwrap_or_default();
     let version = env!("CARGO_PKG_VERSION");
     format!(

@@ -1,12 +1,14 @@
 //! The engine's cold thread: the control socket, the kill file, a watch over the order manager's
-//! heartbeat, crash bundles, and spare connections for lost executors.
+//! heartbeat, crash bundles, spare connections for lost executors, and the processes of strategies.
 //!
 //! Never runs on an agent's thread and never waits for one. An order manager that stands still is
 //! given up as lost: the executors cancel without it. In a folded loop they stand still with it; only
 //! the venue's own dead-man switch or a person at the venue can cancel then, and they do so
 //! themselves once the loop moves again.
 
+pub mod children;
 pub mod crash;
+mod output;
 mod socket;
 mod spare;
 mod wire;
@@ -23,6 +25,7 @@ use crate::clock::Clock;
 use crate::journal::Place;
 use crate::shm::MarketView;
 use crate::types::Nanos;
+use children::Children;
 use crash::{CrashWriter, Incident, Incidents};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +36,9 @@ use std::time::{Duration, Instant};
 pub const SOCKET_NAME: &str = "control.sock";
 /// Name of the kill file there, unless the configuration names another.
 pub const KILL_FILE_NAME: &str = "KILL";
+
+/// Name of the configuration there, for processes of strategies.
+pub const CONFIG_NAME: &str = "engine.toml";
 
 /// The order manager's name among the agents.
 const OMS: &str = "oms";
@@ -59,6 +65,8 @@ pub struct ControlParts {
     pub journal: Option<Place>,
     /// How to replace lost executors.
     pub spares: Vec<SparePlan>,
+    /// Strategies in processes of their own.
+    pub children: Children,
     /// Time.
     pub clock: Clock,
     /// The engine's life.
@@ -111,7 +119,8 @@ impl Control {
     }
 
     fn is_over(&self) -> bool {
-        self.parts.lifecycle.phase() == Phase::Done && self.parts.socket.is_over()
+        let over = self.parts.socket.is_over() && self.parts.children.is_over();
+        self.parts.lifecycle.phase() == Phase::Done && over
     }
 
     /// One round.
@@ -122,6 +131,10 @@ impl Control {
             self.kill_at = now + KILL_FILE_EVERY;
             self.look_for_kill_file(time);
         }
+        let phase = self.parts.lifecycle.phase();
+        let (stops, leaves) = (phase >= Phase::Stopping, phase >= Phase::Leaving);
+        let deaths = self.parts.children.poll((now, time), stops, leaves);
+        self.write_down(deaths, time);
         let incidents = self.parts.incidents.take();
         for incident in &incidents {
             self.oms_lost |= incident.agent == OMS;
@@ -181,7 +194,10 @@ impl Control {
         self.parts.lifecycle.stop_because("the order manager stood still");
         self.parts.lifecycle.lose_agent();
         let (agent, thread) = (OMS.to_owned(), "?".to_owned());
-        self.write_down(vec![Incident { agent, thread, message, backtrace: None }], now);
+        self.write_down(
+            vec![Incident { agent, thread, message, backtrace: None, files: Vec::new() }],
+            now,
+        );
     }
 
     /// Bundles are written on a thread of their own: a journal is read and a disk is waited for, while

@@ -62,6 +62,8 @@ struct Answer {
 
 struct Connection {
     stream: UnixStream,
+    /// User and process at the other end.
+    peer: (u32, u32),
     line: Vec<u8>,
     stage: Stage,
     /// When the stage has taken too long.
@@ -136,8 +138,12 @@ impl Socket {
 
     fn accept(&mut self, now: Instant) {
         while let Ok((mut stream, _)) = self.listener.accept() {
-            let peer = rustix::net::sockopt::socket_peercred(&stream).map(|peer| peer.uid);
-            let may = peer.is_ok_and(|uid| may_command(uid, rustix::process::geteuid()));
+            let peer = rustix::net::sockopt::socket_peercred(&stream);
+            let own = rustix::process::geteuid();
+            let may = peer.is_ok_and(|peer| may_command(peer.uid, own));
+            let who = |peer: rustix::net::UCred| {
+                (peer.uid.as_raw(), peer.pid.as_raw_nonzero().get() as u32)
+            };
             let refusal = if !may {
                 "only the user who runs the engine may command it"
             } else if self.connections.len() == CONNECTIONS_MAX {
@@ -152,6 +158,7 @@ impl Socket {
             if stream.set_nonblocking(true).is_ok() {
                 self.connections.push(Connection {
                     stream,
+                    peer: peer.map(who).unwrap_or_default(),
                     line: Vec::new(),
                     stage: Stage::Reading,
                     until: now + LINE_TIMEOUT,
@@ -240,10 +247,13 @@ impl Socket {
         let Ok(text) = std::str::from_utf8(line) else {
             return connection.end(&ControlReply::refused("the line is not UTF-8 text"));
         };
-        let (wanted, request) = match self.names.read(text) {
+        let (mut wanted, request) = match self.names.read(text) {
             Ok(understood) => understood,
             Err(error) => return connection.end(&ControlReply::refused(error)),
         };
+        if let Operator::SetParam(change) = &mut wanted.operator {
+            (change.by_uid, change.by_pid) = connection.peer;
+        }
         let wait = request.wait_ms.map_or(WAIT_DEFAULT, Duration::from_millis).min(WAIT_MAX);
         if wanted.operator == Operator::Stop {
             // Not through the ring: an engine whose order manager hangs is to be stopped too.

@@ -4,8 +4,8 @@
 use super::super::operator::{ClosingRow, OrderRow};
 use crate::oms::{ClosingState, OperatorDone, Progress};
 use crate::types::{
-    Amount, InstrumentTable, LimitKey, Operator, OrderState, Scope, StrategyId, TradingState,
-    VenueId,
+    Amount, InstrumentTable, LimitKey, Operator, OrderState, ParamChange, ParamSpec, Scope,
+    StrategyId, TradingState, VenueId, find_param,
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -23,10 +23,11 @@ pub struct ControlRequest {
     /// Only what is this strategy's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<String>,
-    /// For `set`: a key of `[limits]`, `position_max` with its asset: `position_max.BTC`.
+    /// For `set`: a key of `[limits]`, `position_max` with its asset: `position_max.BTC`; with a
+    /// strategy, one of its parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<String>,
-    /// For `set`: a decimal, in the unit of the key.
+    /// For `set`: a decimal, in the unit of the key; for a parameter what it may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
     /// How long to wait until it is done, milliseconds; 10 s if not said.
@@ -70,7 +71,7 @@ pub struct ControlReply {
     pub positions: Vec<PositionText>,
     /// Questions that were sent to venues.
     pub questions: u32,
-    /// A limit before and now.
+    /// A limit or parameter before and now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     /// See `before`.
@@ -118,6 +119,8 @@ pub struct Names {
     pub venues: Vec<(VenueId, String)>,
     /// Strategies by number.
     pub strategies: Vec<String>,
+    /// What their parameters may be, likewise.
+    pub params: Vec<Vec<ParamSpec>>,
     /// Instruments and assets.
     pub instruments: Arc<InstrumentTable>,
 }
@@ -173,10 +176,13 @@ impl Names {
                     return Err("reconcile is about venues, not strategies".to_owned());
                 }
             },
-            _ if scope != Scope::Engine => {
-                return Err("limits hold for the whole engine: no venue, no strategy".to_owned());
-            }
-            _ => (self.limit(request)?, None),
+            _ => match scope {
+                Scope::Engine => (self.limit(request)?, None),
+                Scope::Strategy(strategy) => (self.param(strategy, request)?, None),
+                Scope::Venue(_) => {
+                    return Err("limits hold for the whole engine, not for a venue".to_owned());
+                }
+            },
         };
         Ok(Wanted { operator, until_done })
     }
@@ -214,6 +220,19 @@ impl Names {
         let exact = value.parse::<Decimal>().ok().and_then(|v| Amount::from_decimal(v).ok());
         let value = exact.ok_or_else(|| format!("{value:?} is not a decimal number"))?;
         Ok(Operator::SetLimit(key, value))
+    }
+
+    /// Who asks and what was before is filled in by those who know.
+    fn param(&self, strategy: StrategyId, request: &ControlRequest) -> Result<Operator, String> {
+        let (Some(name), Some(value)) = (&request.limit, &request.value) else {
+            return Err("set needs a parameter and a value: NAME key=value".to_owned());
+        };
+        let specs = self.params.get(usize::from(strategy.0)).map_or(&[][..], Vec::as_slice);
+        let spec = find_param(specs, name)?;
+        let after = spec.parse(value)?;
+        let (name, before) = (spec.name, spec.default);
+        let change = ParamChange { strategy, name, before, after, by_uid: 0, by_pid: 0 };
+        Ok(Operator::SetParam(change))
     }
 
     fn limit_key(&self, name: &str) -> Result<LimitKey, String> {
@@ -335,6 +354,10 @@ impl ControlReply {
             reply.before = Some(done.limit_before.to_decimal().normalize().to_string());
             reply.after = Some(value.to_decimal().normalize().to_string());
         }
+        if let (Operator::SetParam(change), Some(before)) = (operator, done.param_before) {
+            (reply.before, reply.after) =
+                (Some(before.to_string()), Some(change.after.to_string()));
+        }
         reply
     }
 
@@ -353,7 +376,7 @@ fn list(names: Vec<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Instrument;
+    use crate::types::{Instrument, ParamValue};
 
     fn names() -> Names {
         let mut table = InstrumentTable::default();
@@ -362,6 +385,7 @@ mod tests {
         Names {
             venues: vec![(VenueId(3), "x".to_owned())],
             strategies: vec!["a".to_owned(), "b".to_owned()],
+            params: vec![vec![ParamSpec::int("n", 3, "how often").bounded(1, 9)], vec![]],
             instruments: Arc::new(table),
         }
     }
@@ -421,6 +445,14 @@ mod tests {
     }
 
     #[test]
+    fn a_parameter_of_a_strategy_is_set_within_what_it_may_be() {
+        let line = r#"{"command":"set","strategy":"a","limit":"n","value":"4"}"#;
+        let Ok(Operator::SetParam(change)) = operator(line) else { panic!("no parameter") };
+        assert_eq!((change.strategy, change.name.as_str()), (StrategyId(0), "n"));
+        assert_eq!(change.after, ParamValue::Int(4));
+    }
+
+    #[test]
     fn mistakes_are_answered_in_words() {
         let cases = [
             ("", "not a request: EOF"),
@@ -460,6 +492,22 @@ mod tests {
             (
                 r#"{"command":"set","limit":"orders_open_max","value":"1","venue":"x"}"#,
                 "limits hold for the whole engine",
+            ),
+            (
+                r#"{"command":"set","strategy":"a","limit":"n","value":"10"}"#,
+                "n = 10 must be an integer from 1 to 9",
+            ),
+            (
+                r#"{"command":"set","strategy":"a","limit":"m","value":"1"}"#,
+                "\"m\" is not a parameter; there are: n (an integer from 1 to 9: how often)",
+            ),
+            (
+                r#"{"command":"set","strategy":"b","limit":"n","value":"1"}"#,
+                "\"n\" is not a parameter: the strategy has none",
+            ),
+            (
+                r#"{"command":"set","strategy":"a","limit":"n"}"#,
+                "set needs a parameter and a value",
             ),
         ];
         for (line, start) in cases {

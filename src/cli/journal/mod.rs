@@ -5,10 +5,12 @@
 
 mod row;
 
-use super::{EXIT_FAILURE, EXIT_OK, Failure};
+use super::output::end_of;
+use super::{EXIT_FAILURE, EXIT_JOURNAL, EXIT_OK, Failure};
 use crate::agents::journal::{Restored, restore};
 use crate::journal::{Place, Reader, snapshot};
 use crate::oms::{Kept, Record};
+use crate::show::table::csv_field;
 use crate::types::{ClientOrderId, Nanos};
 use clap::{Args, Subcommand, ValueEnum};
 use row::{Row, Rows};
@@ -90,8 +92,9 @@ impl Folder {
         if folder.is_dir() {
             return Ok(Place::Folder(folder));
         }
-        let folder = folder.display();
-        Err(Failure::new(format!("{folder}: there is no journal here; --folder names another")))
+        let message =
+            format!("{}: there is no journal here; --folder names another", folder.display());
+        Err(Failure { code: EXIT_JOURNAL, message })
     }
 }
 
@@ -166,15 +169,8 @@ fn json_line(out: &mut dyn Write, at: At, row: &Row, record: &Record) -> io::Res
 }
 
 fn csv_line(out: &mut dyn Write, at: At, row: &Row) -> io::Result<()> {
-    write!(out, "{},{}", at.sequence, at.time.0)?;
-    for column in row.columns() {
-        if column.contains([',', '"', '\n']) {
-            write!(out, ",\"{}\"", column.replace('"', "\"\""))?;
-        } else {
-            write!(out, ",{column}")?;
-        }
-    }
-    writeln!(out)
+    let columns = row.columns().map(csv_field);
+    writeln!(out, "{},{},{}", at.sequence, at.time.0, columns.join(","))
 }
 
 /// Hands every chosen record to `line`. A reader that goes away ends it quietly.
@@ -183,7 +179,10 @@ fn each(
     choice: &Choice,
     mut line: impl FnMut(&mut dyn Write, At, &Row, &Record) -> io::Result<()>,
 ) -> Result<u8, Failure> {
-    let failed = |error: crate::journal::JournalError| Failure::new(error.to_string());
+    let failed = |error: crate::journal::JournalError| Failure {
+        code: EXIT_JOURNAL,
+        message: error.to_string(),
+    };
     if let Some(order) = &choice.order
         && !ClientOrderId::decode(order).is_some()
     {
@@ -199,8 +198,10 @@ fn each(
     while left > 0 {
         let Some(raw) = reader.next().map_err(failed)? else { break };
         let at = At { sequence: raw.sequence, time: raw.time };
-        let record = Record::decode(raw.payload)
-            .map_err(|error| Failure::new(format!("record {}: {error}", raw.sequence)))?;
+        let record = Record::decode(raw.payload).map_err(|error| Failure {
+            code: EXIT_JOURNAL,
+            message: format!("record {}: {error}", raw.sequence),
+        })?;
         let is_opening = matches!(record, Record::Opening(_));
         if at.sequence < choice.from && !is_opening {
             continue;
@@ -228,16 +229,6 @@ fn each(
 fn names(row: &Row, record: &Record, order: &str) -> bool {
     let inside = |id: ClientOrderId| id == ClientOrderId::decode(order);
     row.order == order || matches!(record, Record::Assumed(id, _) if inside(*id))
-}
-
-/// A closed pipe is the reader's wish, not a failure.
-fn end_of(result: io::Result<()>) -> Result<(), Failure> {
-    match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("standard output: {error}")))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn verify(place: &Place, json: bool) -> Result<u8, Failure> {

@@ -5,8 +5,8 @@
 use crate::oms::{Difference, Record};
 use crate::types::{
     AssetBalance, ClientOrderId, Command, CommandKind, ExecutionReport, Instrument, InstrumentId,
-    InstrumentTable, Leg, LimitKey, NewOrder, Operator, OrderType, PairOutcome, Price, Qty,
-    ReportKind, Request, Scope, Signal, VenueId, VenueNotice,
+    InstrumentTable, Leg, LimitKey, NewOrder, Operator, OrderType, PairOutcome, ParamChange, Price,
+    Qty, ReportKind, Request, Scope, Signal, VenueId, VenueNotice,
 };
 use crate::venues::VENUES;
 
@@ -226,6 +226,13 @@ impl Rows {
                 format!("accept the balances of {}", scope_text(Scope::Venue(venue)))
             }
             Operator::SetLimit(key, value) => format!("{} = {value}", self.limit(key)),
+            Operator::SetParam(change) => {
+                let ParamChange { strategy, name, before, after, by_uid, by_pid } = change;
+                format!(
+                    "strategy {} {name} = {after}, was {before}: user {by_uid}, process {by_pid}",
+                    strategy.0
+                )
+            }
         }
     }
 

@@ -9,9 +9,8 @@ mod json;
 mod report;
 mod table;
 
-use super::operate::Instance;
+use super::instance::Instance;
 use super::{EXIT_OK, Failure};
-use crate::shm::MarketView;
 use report::Report;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -53,8 +52,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Shows the latency of a running instance.
 pub(super) fn latency(options: &Options) -> Result<u8, Failure> {
     let instance = Instance::find(options.name.as_deref())?;
-    let view = MarketView::attach(&instance.folder)
-        .map_err(|error| Failure { code: super::EXIT_INSTANCE, message: error.to_string() })?;
+    let view = instance.attach()?;
     let live = options.watch || !options.once && !options.json && std::io::stdout().is_terminal();
     loop {
         let report = Report::collect(

@@ -19,6 +19,8 @@ pub enum Template {
     Basis,
     /// Quotes both sides of one book
     Maker,
+    /// Buys when the relative strength index is below 30, sells when it is above 70
+    Rsi,
 }
 
 /// Language of the strategy.
@@ -55,6 +57,8 @@ struct Kind {
     /// Type of the strategy.
     strategy: &'static str,
     instruments: &'static [&'static str],
+    /// After so many minutes it has traded.
+    minutes: u64,
     what: &'static str,
 }
 
@@ -65,19 +69,29 @@ impl Template {
                 source: include_str!("templates/spread.rs"),
                 strategy: "Spread",
                 instruments: &["BTC/USDT@binance", "BTC/USDT@bybit"],
+                minutes: 1,
                 what: "buys where an ask is below another venue's bid and sells there at the same moment",
             },
             Self::Basis => Kind {
                 source: include_str!("templates/basis.rs"),
                 strategy: "Carry",
                 instruments: &["BTC/USDT@binance", "BTC/USDT:USDT@okx"],
+                minutes: 1,
                 what: "buys spot and sells the perpetual while that is dearer, and leaves when it is not",
             },
             Self::Maker => Kind {
                 source: include_str!("templates/maker.rs"),
                 strategy: "Maker",
                 instruments: &["BTC/USDT@binance"],
+                minutes: 1,
                 what: "quotes both sides of one book a little away from its best prices",
+            },
+            Self::Rsi => Kind {
+                source: include_str!("templates/rsi.rs"),
+                strategy: "Strength",
+                instruments: &["BTC/USDT@binance"],
+                minutes: 60,
+                what: "buys when the relative strength index of the minutes is below 30 and sells above 70",
             },
         }
     }
@@ -155,7 +169,7 @@ fn files(name: &str, template: Template, library: &Path) -> Vec<(&'static str, S
         ("engine.toml", configuration(name, &kind)),
         ("src/lib.rs", library_file(&kind)),
         ("src/main.rs", main_file(name)),
-        ("tests/rehearsal.rs", test_file(name)),
+        ("tests/rehearsal.rs", test_file(name, kind.minutes)),
     ]
 }
 
@@ -193,17 +207,19 @@ fn main_file(name: &str) -> String {
     )
 }
 
-fn test_file(name: &str) -> String {
+fn test_file(name: &str, minutes: u64) -> String {
     let krate = identifier(name);
     format!(
         "//! The strategy with the whole engine against the embedded venues, in virtual time.\n\n\
          use stoop::config::Config;\n\
          use stoop::rehearsal::{{Rehearsal, rehearse}};\n\n\
+         const MINUTE_NS: u64 = 60_000_000_000;\n\n\
          #[test]\n\
          fn it_trades_and_the_venues_agree_with_us() {{\n    \
          let config = Config::load_with(\"engine.toml\".as_ref(), &[\"{name}\"]).unwrap();\n    \
          let own = vec![(\"{name}\".to_owned(), Box::new({krate}::strategy()) as _)];\n    \
-         let run = rehearse(&config, own, &Rehearsal::default()).unwrap();\n    \
+         let how = Rehearsal {{ trading_ns: {minutes} * MINUTE_NS, ..Rehearsal::default() }};\n    \
+         let run = rehearse(&config, own, &how).unwrap();\n    \
          assert!(run.last.counters.fills > 0, \"{{:#?}}\", run.lines);\n    \
          assert_eq!(run.differences, [\"\"; 0]);\n    \
          assert_eq!(run.last.unconfirmed, [\"\"; 0]);\n}}\n"
@@ -265,7 +281,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    const ALL: [Template; 3] = [Template::Spread, Template::Basis, Template::Maker];
+    const ALL: [Template; 4] = [Template::Spread, Template::Basis, Template::Maker, Template::Rsi];
 
     #[test]
     fn every_configuration_is_valid_and_holds_what_the_strategy_trades() {

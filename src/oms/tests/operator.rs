@@ -1,7 +1,7 @@
 //! What a person tells the engine, and what it does until that is so.
 
 use super::*;
-use crate::types::{LimitKey, NewOrder, RejectReason};
+use crate::types::{LimitKey, NewOrder, ParamChange, ParamName, RejectReason};
 
 const OWN: Scope = Scope::Strategy(STRATEGY);
 
@@ -438,4 +438,27 @@ fn cancelling_all_means_the_orders_of_others_too() {
     // A stop does not wait for what it would not have cancelled.
     tell(&mut bench, Operator::Stop).unwrap();
     assert!(bench.oms.progress(Scope::Engine).is_done());
+}
+
+#[test]
+fn a_parameter_is_on_record_and_changes_nothing_here() {
+    let mut bench = Bench::new();
+    let value = crate::types::ParamValue::Int;
+    let change = ParamChange {
+        strategy: STRATEGY,
+        name: ParamName::new("edge").unwrap(),
+        before: value(1),
+        after: value(2),
+        by_uid: 5,
+        by_pid: 6,
+    };
+    let done = tell(&mut bench, Operator::SetParam(change)).unwrap();
+    assert_eq!(done.param_before, Some(value(1)));
+    assert!(bench.sent().is_empty());
+    assert!(format!("{:?}", bench.oms.recorder()).contains("SetParam"), "recorded first");
+    let record = Record::Operator(Operator::SetParam(change));
+    let decoded = Record::decode(&record.encode_long()).unwrap();
+    assert!(matches!(decoded, Record::Operator(Operator::SetParam(read)) if read == change));
+    let nobody = ParamChange { strategy: StrategyId::OPERATOR, ..change };
+    assert_eq!(tell(&mut bench, Operator::SetParam(nobody)), Err(OperatorError::UnknownScope));
 }

@@ -293,6 +293,20 @@ fn orders_are_refused_beyond_the_margin_that_the_account_has_left() {
 }
 
 #[test]
+fn nothing_is_added_to_a_position_that_the_venue_takes() {
+    let mut bench = Bench::perpetual(Some(position(1_000, 60_000)), Some(margin(100_000)));
+    bench.notice(VENUE_A, VenueNotice::MarginCall(A));
+    assert_eq!(bench.signal(&[leg(A, Side::Buy)]), []);
+    assert_eq!(bench.signal(&[leg(A, Side::Sell)]).len(), 1, "what takes it back goes");
+    let mut bench = Bench::perpetual(Some(position(1_000, 60_000)), Some(margin(100_000)));
+    bench.notice(VENUE_A, VenueNotice::MarginCall(A));
+    // Stated again and nothing said with it: it is ours.
+    bench.oms.on_position(VENUE_A, &position(1_000, 60_000), bench.now);
+    assert_eq!(bench.signal(&[leg(A, Side::Buy)]).len(), 1);
+    bench.check_sums();
+}
+
+#[test]
 fn what_only_takes_a_position_back_needs_no_margin() {
     let mut bench = Bench::perpetual(Some(position(1_000, 60_000)), Some(margin(0)));
     assert_eq!(bench.signal(&[leg(A, Side::Buy)]), []);

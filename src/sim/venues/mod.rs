@@ -7,6 +7,7 @@ mod day;
 mod fields;
 pub mod hyperliquid;
 mod json;
+mod klines;
 pub mod okx;
 #[cfg(test)]
 mod shapes;

@@ -20,6 +20,7 @@ mod envelope;
 mod errors;
 mod frames;
 mod instruments;
+mod klines;
 mod limits;
 mod margin;
 mod market;
@@ -60,6 +61,8 @@ pub const ROW: VenueRow = VenueRow {
     instruments_request: instruments::request,
     decode_instruments: instruments::decode,
     next_instruments: super::all_at_once,
+    klines_request: klines::request,
+    decode_klines: klines::decode,
     symbol,
     base_fees: |_| [Ppb(1_000_000), Ppb(1_000_000)],
     fee_assets: &["BNB"],
@@ -80,6 +83,8 @@ pub const USDM_ROW: VenueRow = VenueRow {
     instruments_request: instruments::request,
     decode_instruments: instruments::decode,
     next_instruments: super::all_at_once,
+    klines_request: klines::request,
+    decode_klines: klines::decode,
     symbol,
     base_fees: |_| [Ppb(200_000), Ppb(500_000)],
     fee_assets: &["BNB"],

@@ -14,6 +14,7 @@ mod dead_man;
 mod fields;
 mod frames;
 mod instruments;
+mod klines;
 mod login;
 mod margin;
 mod market_data;
@@ -241,6 +242,8 @@ pub const ROW: VenueRow = VenueRow {
     instruments_request: instruments::request,
     decode_instruments: instruments::decode,
     next_instruments: instruments::next,
+    klines_request: klines::request,
+    decode_klines: klines::decode,
     symbol,
     base_fees: |kind| match kind {
         InstrumentKind::Spot => [Ppb(1_000_000), Ppb(1_000_000)],

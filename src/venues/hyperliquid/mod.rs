@@ -17,6 +17,7 @@ mod dead_man;
 mod errors;
 mod frames;
 mod instruments;
+mod klines;
 mod listed;
 mod margin;
 mod market_data;
@@ -137,6 +138,8 @@ pub const ROW: VenueRow = VenueRow {
     instruments_request: instruments::request,
     decode_instruments: instruments::decode,
     next_instruments: super::all_at_once,
+    klines_request: klines::request,
+    decode_klines: klines::decode,
     symbol,
     base_fees,
     fee_assets: &["USDC"],

@@ -14,6 +14,7 @@ mod contracts;
 mod fields;
 mod frames;
 mod instruments;
+mod klines;
 mod margin;
 mod market_data;
 mod orders;
@@ -142,6 +143,8 @@ pub const ROW: VenueRow = VenueRow {
     instruments_request: instruments::request,
     decode_instruments: instruments::decode,
     next_instruments: super::all_at_once,
+    klines_request: klines::request,
+    decode_klines: klines::decode,
     symbol,
     base_fees: |kind| match kind {
         InstrumentKind::Spot => [Ppb(800_000), Ppb(1_000_000)],

@@ -42,8 +42,8 @@ pub(super) struct Lessons {
     whole: bool,
     /// All were known at least once: what is asked again does not stop us.
     known: bool,
-    /// The last thing told of the account, and whether it was found this time too.
-    flaw: Option<AccountFlaw>,
+    /// The last thing told of the account with its lesson, and whether it was found this time too.
+    flaw: Option<(AccountFlaw, usize)>,
     found: bool,
 }
 
@@ -193,7 +193,9 @@ impl<W: TradingWire> Core<W> {
     /// The account is not as it must be, which is told once, with the code that says so if there is
     /// one. Before the first order it is looked at again later; afterwards what is open goes on.
     fn on_unfit(&mut self, flaw: AccountFlaw, code: i32, now: Nanos, events: &mut Events) {
-        let news = self.lessons.flaw.replace(flaw) != Some(flaw);
+        // Before the first order each instrument that cannot be made right is told of.
+        let told = (flaw, if self.lessons.known { 0 } else { self.lessons.at });
+        let news = self.lessons.flaw.replace(told) != Some(told);
         if news && code != 0 {
             self.notice(events, VenueNotice::RequestFailed(code));
         }

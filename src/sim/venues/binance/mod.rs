@@ -4,7 +4,7 @@
 //! Modelled: limit, post-only and market orders, amendments that keep priority, cancel-replace,
 //! HMAC and Ed25519 keys, all request limits, user events on the ws api, keep-alive and cuts.
 //! Not modelled: stop, iceberg and pegged orders, order lists, SOR, RSA keys, SBE, microsecond
-//! output, klines. Requests for these are refused with the venue's own errors.
+//! output, streams of klines. Requests for these are refused with the venue's own errors.
 //!
 //! Assumes that the server calls [`Wire::on_exchange`] with the events of every request, soon after
 //! it; whether a reply or its events go out first is the server's choice. All clients count as one address, because they all come over loopback.
@@ -18,6 +18,7 @@ mod error;
 mod history;
 mod ids;
 mod json;
+mod klines;
 mod limits;
 mod market;
 mod ops;
@@ -161,6 +162,7 @@ impl Binance {
             Op::ExchangeInfo => market::exchange_info(params, exchange, &self.limits, now_ms),
             Op::Depth => self.depth(params, exchange),
             Op::Trades => market::trades(params, exchange, &self.history),
+            Op::Klines => klines::klines(params, exchange, 1_000, now_ms),
             Op::BookTicker => market::book_ticker(params, exchange),
             Op::PriceTicker => market::price_ticker(params, exchange),
             _ => match account {

@@ -2,8 +2,8 @@
 //! private and trade sockets.
 //!
 //! Written from the venue's documentation and recorded frames of it. Not here: inverse contracts and
-//! options, hedge mode, conditional orders, borrowing, candles. Whether the streams or the reply tell an outcome first is
-//! the server's choice: replies leave [`Wire::on_http`] and [`Wire::on_ws_text`], stream messages
+//! options, hedge mode, conditional orders, borrowing, streams of candles. Whether the streams or the
+//! reply tell an outcome first is the server's choice: replies leave [`Wire::on_http`] and [`Wire::on_ws_text`], stream messages
 //! leave [`Wire::on_exchange`].
 
 mod auth;
@@ -13,6 +13,7 @@ mod depth;
 mod desk;
 mod errors;
 mod fields;
+mod klines;
 mod limits;
 mod market;
 mod positions;

@@ -6,6 +6,7 @@ use super::desk::Reply;
 use super::errors::VenueError;
 use super::fields::quote_precision;
 use super::json::{Object, array};
+use super::klines::klines;
 use super::rest::{Answer, Params, not_supported};
 use crate::sim::{Exchange, HttpRequest, PerpetualRules, SymbolRules};
 use rust_decimal::Decimal;
@@ -40,7 +41,8 @@ impl Bybit {
                 params.category().and_then(|c| self.tickers(c, &params, exchange, now_ms))
             }
             "/v5/market/kline" => {
-                params.category().and_then(|category| candles(category, &params, exchange))
+                let category = params.category();
+                category.and_then(|category| klines(category, &params, exchange, now_ms))
             }
             "/v5/market/funding/history" => funding_history(&params, exchange),
             "/v5/market/risk-limit" => risk_limit(&params, exchange),
@@ -262,12 +264,4 @@ fn instrument(index: usize, rules: &SymbolRules, band: Decimal) -> String {
         .raw("riskParameters", &risk)
         .text("symbolType", "")
         .done()
-}
-
-/// Candles are not kept: the list is always empty.
-fn candles(category: Category, params: &Params, exchange: &Exchange) -> Result<String, VenueError> {
-    let symbol = params.symbol(category)?;
-    exchange.rules(&symbol).ok_or_else(not_supported)?;
-    let object = Object::new().text("category", category.word());
-    Ok(object.text("symbol", wire_symbol(&symbol)).raw("list", "[]").done())
 }

@@ -96,6 +96,7 @@ impl Hyperliquid {
                 let coin = self.coin(request)?;
                 return Ok(self.market.trades(&coin.coin, ROWS_MAX).into());
             }
+            "candleSnapshot" => return self.candles(request, exchange, now_ms),
             "fundingHistory" => return self.funding_history(request, exchange),
             _ => {}
         }
@@ -131,7 +132,7 @@ impl Hyperliquid {
         })
     }
 
-    fn coin(&self, request: &Value) -> Result<&Asset, Refused> {
+    pub(super) fn coin(&self, request: &Value) -> Result<&Asset, Refused> {
         let coin = request.get("coin").and_then(Value::as_str).ok_or(Refused::Unreadable)?;
         self.assets.by_coin(coin).ok_or(Refused::Unreadable)
     }

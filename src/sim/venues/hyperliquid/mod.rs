@@ -2,7 +2,7 @@
 //!
 //! Written from the venue's documentation and recorded frames of it. Instruments of the exchange
 //! are named as on the wire: `BTC`, `@107`, `PURR/USDC`; keys of accounts are their addresses, lower
-//! case. Not here: trigger and time-weighted orders, builders, sub-accounts and vaults, candles,
+//! case. Not here: trigger and time-weighted orders, builders, sub-accounts and vaults, streams of candles,
 //! perpetuals of other deployers, transfers out of the venue, tiers of margin and of fees.
 //!
 //! Over HTTP an action is answered at once; over a socket it waits for a block, if blocks take time.
@@ -16,6 +16,7 @@ mod auth;
 mod desk;
 mod errors;
 mod info;
+mod klines;
 mod limits;
 mod market;
 mod msgpack;

@@ -3,7 +3,7 @@
 //!
 //! Written from the venue's documentation. The account is in futures mode (level 2) and in net
 //! position mode. Not here: other account and position modes, margin trading, futures and options,
-//! conditional orders, candles, self-trade prevention other than cancelling the maker, amending an
+//! conditional orders, streams of candles, self-trade prevention other than cancelling the maker, amending an
 //! order down to what is filled. Quantities are contracts on the wire and base units on the
 //! exchange; only `instruments` converts.
 
@@ -16,6 +16,7 @@ mod embedded;
 mod errors;
 mod fields;
 mod instruments;
+mod klines;
 mod limits;
 mod market;
 mod positions;

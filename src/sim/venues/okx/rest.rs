@@ -269,8 +269,7 @@ impl Okx {
                 let limit = params.limit("limit", (500, 100))?;
                 Ok(self.market.trades(self.place(params)?, limit))
             }
-            // Candles are not kept.
-            Endpoint::Candles => self.place(params).map(|_| Vec::new()),
+            Endpoint::Candles => self.candles(params, exchange, now_ms),
             Endpoint::Ticker => self.one_row(Topic::Ticker(self.place(params)?), exchange, now_ms),
             Endpoint::PriceLimit => {
                 self.one_row(Topic::Limit(self.place(params)?), exchange, now_ms)

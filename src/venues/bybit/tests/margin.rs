@@ -199,6 +199,24 @@ fn refusals_are_told_with_their_code_and_tried_again_later() {
     }
 }
 
+/// When the first is mended by hand, the second that is refused is news.
+#[test]
+fn each_perpetual_that_is_refused_is_told() {
+    let mut account = Account::new();
+    let mut bench = opened(wanted(Some(5), None));
+    let mut refused = "BTCUSDT";
+    for told in [true, true] {
+        let (_, notices) = drive(&mut bench, |target, body| {
+            let wanted = target.ends_with("set-leverage") && body.contains(refused);
+            if wanted { reply(110_013, "{}") } else { account.answer(target, body) }
+        });
+        assert_eq!(notices.ends_with(&[VenueNotice::RequestFailed(110_013), UNFIT]), told);
+        account.leverages[0].1 = "5".to_owned();
+        refused = "SOLUSDT";
+        bench.pass(60_000);
+    }
+}
+
 #[test]
 fn the_documented_refusal_of_a_margin_mode_is_one() {
     let mut account = Account::new();

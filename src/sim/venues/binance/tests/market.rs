@@ -75,6 +75,33 @@ fn depth_and_tickers() {
 }
 
 #[test]
+fn klines_are_those_of_the_prints_and_of_a_made_up_past() {
+    let mut venue = Venue::new();
+    venue.exchange.background_trade("BTCUSDT", Side::Sell, d("99"), d("0.5"), T);
+    venue.exchange.background_trade("BTCUSDT", Side::Buy, d("101"), d("0.25"), T);
+    let asked =
+        |venue: &mut Venue, query: &str| get(venue, "klines", &format!("symbol=BTCUSDT&{query}"));
+    let start = T - T % 60_000;
+    let own = format!(
+        r#"[{start},"99.00000000","101.00000000","99.00000000","101.00000000","0.75000000",{},"74.75000000",2,"0.37500000","37.37500000","0"]"#,
+        start + 59_999
+    );
+    assert_eq!(asked(&mut venue, &format!("interval=1m&startTime={start}")), format!("[{own}]"));
+    let answer = asked(&mut venue, "interval=1h&limit=48");
+    let fixture = include_str!("../../../../../tests/fixtures/binance/spot_klines_rest.json");
+    crate::sim::venues::shapes::compare(&answer, fixture, &[]);
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&answer).unwrap();
+    assert_eq!(rows.len(), 48);
+    let first = format!("interval=1h&limit=1&startTime={}", rows[7][0]);
+    assert_eq!(asked(&mut venue, &first), format!("[{}]", rows[7]), "those behind the start");
+    assert_eq!(asked(&mut venue, "interval=2m"), r#"{"code":-1120,"msg":"Invalid interval."}"#);
+    assert!(asked(&mut venue, "").contains("-1102"));
+    assert!(get(&mut venue, "klines", "symbol=NOPE&interval=1m").contains("-1121"));
+    let far = format!("interval=1d&startTime={0}&endTime={0}", u64::MAX);
+    assert_eq!(asked(&mut venue, &far), "[]");
+}
+
+#[test]
 fn a_stale_snapshot_can_be_asked_for() {
     let mut venue = Venue::new();
     let old = get(&mut venue, "depth", "symbol=BTCUSDT");

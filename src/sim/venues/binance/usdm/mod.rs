@@ -144,6 +144,7 @@ impl BinanceUsdm {
             Op::ExchangeInfo => market::exchange_info(exchange, &self.limits, now_ms),
             Op::Depth => self.depth(params, exchange, now_ms),
             Op::Trades => market::trades(params, exchange, &self.history),
+            Op::Klines => super::klines::klines(params, exchange, 1_500, now_ms),
             Op::BookTicker => market::book_ticker(params, exchange, now_ms),
             Op::PriceTicker => market::price_ticker(params, exchange, now_ms),
             Op::PremiumIndex => market::premium_index(params, exchange, now_ms),

@@ -12,6 +12,7 @@ pub(super) enum Op {
     ExchangeInfo,
     Depth,
     Trades,
+    Klines,
     BookTicker,
     PriceTicker,
     PremiumIndex,
@@ -166,6 +167,7 @@ pub(super) const OPS: &[Spec<Op>] = &[
     public(Op::ExchangeInfo, "/fapi/v1/exchangeInfo", NONE),
     row(Op::Depth, "depth", ("GET", "/fapi/v1/depth"), false, &["symbol", "limit"]),
     public(Op::Trades, "/fapi/v1/trades", &["symbol", "limit"]),
+    public(Op::Klines, "/fapi/v1/klines", super::super::klines::PARAMS),
     row(Op::BookTicker, "ticker.book", ("GET", "/fapi/v1/ticker/bookTicker"), false, SYMBOL),
     row(Op::PriceTicker, "ticker.price", ("GET", "/fapi/v2/ticker/price"), false, SYMBOL),
     public(Op::PriceTicker, "/fapi/v1/ticker/price", SYMBOL),
@@ -244,6 +246,12 @@ pub(super) fn weight(op: Op, params: &Params) -> u32 {
             51..=100 => 5,
             101..=500 => 10,
             _ => 20,
+        },
+        Op::Klines => match params.integer("limit").ok().flatten().unwrap_or(500) {
+            0..100 => 1,
+            100..500 => 2,
+            500..=1_000 => 5,
+            _ => 10,
         },
         Op::BookTicker => {
             if one {

@@ -84,7 +84,25 @@ fn trades_and_tickers_are_told() {
     );
     assert_eq!(ticker, envelope(&format!(r#"{{"category":"spot","list":[{row}]}}"#)));
     let candles = rig.public("/v5/market/kline", "category=spot&symbol=BTCUSDT&interval=1");
-    assert_eq!(candles, envelope(r#"{"category":"spot","symbol":"BTCUSDT","list":[]}"#));
+    let fixture = include_str!("../../../../../tests/fixtures/bybit/rest_kline_inverse.json");
+    crate::sim::venues::shapes::compare(&candles, fixture, &[]);
+    let mut read = |query: &str| -> Vec<serde_json::Value> {
+        let answer =
+            rig.public("/v5/market/kline", &format!("category=spot&symbol=BTCUSDT&{query}"));
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        answer["result"]["list"].as_array().unwrap().clone()
+    };
+    let now = NOW - NOW % 60_000;
+    let rows = read(&format!("interval=1&start={}&end={now}&limit=5", now - 600_000));
+    assert_eq!(rows.len(), 5);
+    assert_eq!(rows[0][0], now.to_string(), "newest first");
+    assert_eq!(
+        (&rows[0][4], &rows[0][5], &rows[0][6]),
+        (&"65000".into(), &"0.01".into(), &"650".into())
+    );
+    assert_eq!(rows[1][4], "65000", "the made-up past ends where trading began");
+    let refused = rig.public("/v5/market/kline", "category=spot&symbol=BTCUSDT&interval=2");
+    assert!(refused.contains("10001"), "{refused}");
 }
 
 /// Requests signed by vectors of the venue's documentation reach the endpoint; bent ones do not.

@@ -55,6 +55,16 @@ fn public_answers_are_shaped_like_the_venues() {
     covers(&ask("spotMetaAndAssetCtxs", ""), fixture!("rest_spot_meta_and_asset_ctxs"));
     same(&ask("l2Book", "BTC"), fixture!("rest_l2book_top5"));
     same(&ask("l2Book", "@107"), fixture!("rest_spot_l2book_107"));
+    let now_ms = rig.now;
+    let candles = |interval: &str| {
+        let req = json!({"coin": "BTC", "interval": interval, "startTime": now_ms - 36_000_000, "endTime": now_ms});
+        json!({"type": "candleSnapshot", "req": req})
+    };
+    let hours = rig.info(candles("1h"));
+    same(&hours, fixture!("rest_candle_snapshot_1h"));
+    assert_eq!(hours.as_array().unwrap().len(), 10);
+    let mut ask =
+        |name: &str, coin: &str| rig.info(json!({"type": name, "coin": coin, "startTime": 0}));
     covers(&ask("predictedFundings", ""), fixture!("rest_predicted_fundings"));
     assert_eq!(ask("perpDexs", ""), json!([null]));
     rig.pass(3_600_000);

@@ -19,6 +19,7 @@ const FIXTURES: &[(&str, &str)] = fixtures![
     "rest_amend_order_ack",
     "rest_batch_orders_ack",
     "rest_books",
+    "rest_candles",
     "rest_cancel_all_after_ack",
     "rest_cancel_order_ack",
     "rest_close_position_ack",
@@ -173,6 +174,15 @@ fn public_rest() {
     same(&rig.public("/public/time", ""), "rest_time");
     same(&rig.public("/market/books", "instId=BTC-USDT"), "rest_books");
     same(&rig.public("/market/trades", "instId=BTC-USDT"), "rest_trades");
+    let candles = rig.public("/market/candles", "instId=BTC-USDT&bar=4H&limit=9");
+    same(&candles, "rest_candles");
+    let rows = candles["data"].as_array().unwrap();
+    assert_eq!((rows.len(), &rows[0][8], &rows[1][8]), (9, &"0".into(), &"1".into()));
+    let oldest = rows[8][0].as_str().unwrap();
+    let older = format!("instId=BTC-USDT&bar=4H&limit=1&after={oldest}");
+    let older = rig.public("/market/candles", &older)["data"][0][0].clone();
+    let before = oldest.parse::<u64>().unwrap() - 4 * 3_600_000;
+    assert_eq!(older, before.to_string(), "neither included");
     same(&rig.public("/public/price-limit", "instId=BTC-USDT"), "rest_price_limit");
     same(&rig.public("/public/mark-price", "instType=MARGIN"), "rest_mark_price");
 }

@@ -1,0 +1,106 @@
+//! Starts a strategy's process: with what in its environment, and bound to this one.
+//!
+//! The engine's own program is started in either case: it asks the kernel to be killed with the
+//! engine, then runs the strategy or becomes the command. It has a process group of its own, so that
+//! Ctrl-C at the terminal reaches the engine alone, which ends its strategies last, and so that what a
+//! strategy starts itself can be ended with it.
+
+#![forbid(unsafe_code)]
+
+use super::ChildPlan;
+use crate::config::{Config, Idle, SecretSource};
+use crate::strategy::process::{IDLE_VARIABLE, REGION_VARIABLE, STRATEGY_VARIABLE};
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// The hidden command of this program that runs a strategy.
+pub const PROCESS_COMMAND: &str = "strategy-process";
+
+/// This program, also once its file has been replaced.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
+/// What a process needs to find programs, libraries, files and its language. Everything else that the
+/// engine's environment holds, keys among it, stays here.
+const PASSED_ON: [&str; 13] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LANGUAGE",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+];
+
+/// The environment of all strategies' processes of an engine.
+pub fn environment(config: &Config, folder: &Path) -> Vec<(OsString, OsString)> {
+    let mut secrets: Vec<&str> = Vec::new();
+    for venue in &config.venues {
+        for source in [&venue.api_key, &venue.api_secret, &venue.passphrase].into_iter().flatten() {
+            if let SecretSource::Env(name) = source {
+                secrets.push(name);
+            }
+        }
+    }
+    let idle = match config.idle {
+        Idle::Spin => "spin",
+        Idle::Yield => "yield",
+        Idle::Park => "park",
+    };
+    let passed = PASSED_ON.iter().filter(|name| !secrets.contains(name));
+    let passed = passed.filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
+    let own = [(REGION_VARIABLE, folder.as_os_str()), (IDLE_VARIABLE, idle.as_ref())];
+    let own = own.map(|(name, value)| (OsString::from(name), value.to_owned()));
+    let log = std::env::var_os("STOOP_LOG").map(|value| ("STOOP_LOG".into(), value));
+    passed.chain(own).chain(log).collect()
+}
+
+/// Starts the process.
+pub(super) fn launch(plan: &ChildPlan, environment: &[(OsString, OsString)]) -> io::Result<Child> {
+    let mut command = Command::new(THIS_PROGRAM);
+    command
+        .arg0(format!("stoop-strategy-{}", plan.name))
+        .args([PROCESS_COMMAND, "--engine", &std::process::id().to_string(), "--"])
+        .args(&plan.process.command)
+        .env_clear()
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .env(STRATEGY_VARIABLE, &plan.name)
+        .env("RUST_BACKTRACE", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    command.spawn()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_holds_no_secret() {
+        let text = crate::config::DEFAULT_TOML.replace("BINANCE_API_KEY", "HOME");
+        let config = Config::parse("engine.toml", &text).unwrap();
+        let all = environment(&config, Path::new("/dev/shm/stoop-x"));
+        let value =
+            |name: &str| all.iter().find(|(known, _)| known == name).map(|(_, v)| v.clone());
+        assert_eq!(value("STOOP_REGION"), Some("/dev/shm/stoop-x".into()));
+        assert_eq!(value("STOOP_IDLE"), Some("yield".into()));
+        assert_eq!(value("PATH"), std::env::var_os("PATH"));
+        // Here a person keeps a key in it.
+        assert_eq!(value("HOME"), None);
+        let known = |name: &OsString| {
+            PASSED_ON.iter().any(|known| name == known)
+                || name.to_string_lossy().starts_with("STOOP_")
+        };
+        assert!(all.iter().all(|(name, _)| known(name)), "{all:?}");
+    }
+}

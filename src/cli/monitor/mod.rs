@@ -1,0 +1,110 @@
+//! `stoop monitor`: screens of a running instance. Reads its region and its journal; what its keys ask
+//! for goes over the control socket, as the commands' requests do.
+
+#![forbid(unsafe_code)]
+
+mod desk;
+mod follower;
+
+pub(super) use desk::Desk;
+
+use super::instance::Instance;
+use super::{EXIT_OK, Failure};
+use crate::shm::{MarketView, StatusReader, StrategyFile};
+use crate::tui::{App, MonitorData, Screen, Tab, status_fields};
+use follower::Follower;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Pause between two frames.
+const FRAME: Duration = Duration::from_millis(250);
+
+/// What was typed.
+#[derive(clap::Args)]
+pub(super) struct Options {
+    /// Instance: `name` in its [engine]; without it the only one that runs
+    #[arg(long, value_name = "INSTANCE")]
+    name: Option<String>,
+    /// The screen to begin with: board, orders, trades, positions, depth, strategies, venues,
+    /// latency, events
+    #[arg(long, value_name = "NAME", default_value = "board", value_parser = tab)]
+    screen: Tab,
+}
+
+fn tab(name: &str) -> Result<Tab, String> {
+    let found = Tab::ALL.into_iter().find(|tab| tab.name() == name);
+    let names: Vec<&str> = Tab::ALL.iter().map(|tab| tab.name()).collect();
+    found.ok_or_else(|| format!("there are: {}", names.join(", ")))
+}
+
+/// Shows the screens until the person has enough.
+pub(super) fn monitor(options: &Options) -> Result<u8, Failure> {
+    let instance = Instance::find(options.name.as_deref())?;
+    if !std::io::stdout().is_terminal() {
+        let message = "monitor needs a terminal; `stoop status --json` is for programs".to_owned();
+        return Err(Failure { code: super::EXIT_USAGE, message });
+    }
+    let mut monitor = Monitor::new(instance, App::on(options.screen))?;
+    let failed = |error: std::io::Error| Failure::new(format!("terminal: {error}"));
+    let mut screen = Screen::enter().map_err(failed)?;
+    loop {
+        let data = monitor.collect();
+        if monitor.desk.frame(&mut screen, data, FRAME)? {
+            return Ok(EXIT_OK);
+        }
+    }
+}
+
+/// Everything that is looked at.
+struct Monitor {
+    desk: Desk,
+    view: MarketView,
+    statuses: Vec<(String, StatusReader)>,
+    follower: Option<Follower>,
+}
+
+impl Monitor {
+    fn new(instance: Instance, app: App) -> Result<Self, Failure> {
+        let (view, folder) = (instance.attach()?, instance.folder.clone());
+        let desk = Desk::new(instance, app);
+        let statuses = desk.about.strategies.iter().filter_map(|name| {
+            let reader = StrategyFile::attach_status(&folder, name).ok()?;
+            Some((name.clone(), reader))
+        });
+        let statuses = statuses.collect();
+        let follower = desk.about.journal.clone().map(Follower::start);
+        Ok(Self { desk, view, statuses, follower })
+    }
+
+    fn collect(&mut self) -> MonitorData {
+        let looked_at = self.desk.looked_at(self.view.instruments().len());
+        let (recorded, journal_error) = match &self.follower {
+            Some(follower) => follower.look(),
+            None => (Arc::default(), "the instance keeps no journal".to_owned()),
+        };
+        let fields = |(name, reader): &mut (String, StatusReader)| {
+            let status = reader.latest();
+            (name.clone(), status.map(|status| status_fields(&status)).unwrap_or_default())
+        };
+        MonitorData {
+            ended: ended(&self.view),
+            strategies: self.statuses.iter_mut().map(fields).collect(),
+            recorded,
+            journal_error,
+            ..MonitorData::collect(&self.view, super::wall_clock(), looked_at)
+        }
+    }
+}
+
+/// Why nothing changes any more; empty while it runs.
+fn ended(view: &MarketView) -> String {
+    if view.has_ended() {
+        "HAS ENDED; q leaves".to_owned()
+    } else if !Path::new(&format!("/proc/{}", view.pid())).exists() {
+        "HAS DIED: its orders may work at the venues; q leaves".to_owned()
+    } else {
+        String::new()
+    }
+}

@@ -1,0 +1,197 @@
+//! Orders, money and journal on the page.
+
+#![forbid(unsafe_code)]
+
+use super::page::{Kind, Page};
+use super::venues::venue_name;
+use super::{Names, Pairs};
+use crate::shm::{MarketView, OrderCounters};
+use crate::types::{Breach, TradingState};
+use Kind::{Counter, Gauge};
+
+/// One count of the order manager.
+type Count = (&'static str, Kind, &'static str, fn(&OrderCounters) -> u64);
+
+const COUNTS: &[Count] = &[
+    ("stoop_signals_total", Counter, "Signals taken from strategies", |c| c.signals),
+    (
+        "stoop_signals_refused_total",
+        Counter,
+        "Signals with a leg that was refused by a limit",
+        |c| c.signals_refused,
+    ),
+    ("stoop_orders_sent_total", Counter, "Orders handed to executors", |c| c.orders_sent),
+    ("stoop_cancels_sent_total", Counter, "Cancels handed to executors", |c| c.cancels_sent),
+    ("stoop_replaces_sent_total", Counter, "Replaces handed to executors", |c| c.replaces_sent),
+    ("stoop_orders_never_sent_total", Counter, "Orders and replaces that waited too long", |c| {
+        c.never_sent
+    }),
+    ("stoop_orders_open", Gauge, "Orders working or on their way", |c| c.orders_open),
+    ("stoop_orders_unknown", Gauge, "Orders whose outcome is not known", |c| c.orders_unknown),
+    ("stoop_orders_external", Gauge, "Working orders of others", |c| c.orders_external),
+    ("stoop_fills_total", Counter, "Fills booked", |c| c.fills),
+    ("stoop_fills_late_total", Counter, "Fills after the order had ended", |c| c.late_fills),
+    ("stoop_fills_external_total", Counter, "Fills of no order of ours", |c| c.fills_external),
+    ("stoop_reports_duplicate_total", Counter, "Reports of what was known already", |c| {
+        c.duplicates
+    }),
+    ("stoop_reports_quarantined_total", Counter, "Statements that contradict what is known", |c| {
+        c.quarantined
+    }),
+    ("stoop_strategy_bad_records_total", Counter, "Unreadable requests of strategies", |c| {
+        c.bad_records
+    }),
+    (
+        "stoop_strategy_reports_waiting",
+        Gauge,
+        "Reports that wait for room in a strategy's ring",
+        |c| c.reports_waiting,
+    ),
+    ("stoop_strategy_reports_lost_total", Counter, "Reports that a strategy never got", |c| {
+        c.reports_lost
+    }),
+    ("stoop_reconciliations_total", Counter, "Reconciliations completed", |c| c.reconciliations),
+    ("stoop_differences_total", Counter, "Differences that they found", |c| c.differences),
+    ("stoop_venues_silent_total", Counter, "Times that a venue did not answer for too long", |c| {
+        c.not_answering
+    }),
+    ("stoop_venues_halted", Gauge, "Venues that wait for a person's decision", |c| c.venues_halted),
+    ("stoop_loss_switch", Gauge, "1 while losses have left only reducing orders allowed", |c| {
+        u64::from(c.loss_switch.is_some())
+    }),
+];
+
+const JOURNAL: &[Count] = &[
+    ("stoop_journal_records_total", Counter, "Records in the journal", |c| c.journal_records),
+    ("stoop_journal_unsynced_records", Gauge, "Records that the disk may not have yet", |c| {
+        c.journal_unsynced
+    }),
+    ("stoop_journal_lost_records_total", Counter, "Records that could not be kept", |c| {
+        c.journal_lost
+    }),
+    ("stoop_journal_short", Gauge, "1 while it has room for cancels and reports only", |c| {
+        c.journal_short
+    }),
+];
+
+fn counts(page: &mut Page, table: &[Count], counters: &OrderCounters) {
+    for (name, kind, help, count) in table {
+        page.single(name, *kind, help, count(counters));
+    }
+}
+
+pub(super) fn orders(page: &mut Page, counters: &OrderCounters, names: &Names) {
+    counts(page, COUNTS, counters);
+    let c = counters;
+    let outcomes = [
+        ("filled", c.orders_filled),
+        ("canceled", c.orders_canceled),
+        ("rejected", c.orders_rejected),
+        ("expired", c.orders_expired),
+    ];
+    let mut family = page.family("stoop_orders_total", Counter, "Orders that ended, by outcome");
+    outcomes.iter().for_each(|(outcome, count)| family.sample(&[("outcome", outcome)], count));
+    let ended: u64 = outcomes.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count));
+    // Of nothing there is no part.
+    let part = |count: u64| if ended == 0 { f64::NAN } else { count as f64 / ended as f64 };
+    let help = "Part of the ended orders that were filled, since the start";
+    page.single("stoop_order_fill_ratio", Gauge, help, part(c.orders_filled));
+    let help = "Part of the ended orders that a venue refused, since the start";
+    page.single("stoop_order_reject_ratio", Gauge, help, part(c.orders_rejected));
+    let help = "Signals and orders that a limit of ours refused, by reason";
+    let mut family = page.family("stoop_risk_refusals_total", Counter, help);
+    for (reason, count) in names.refusals.iter().zip(c.refusals) {
+        if !reason.is_empty() {
+            family.sample(&[("reason", reason)], count);
+        }
+    }
+    let help = "1 for the state that the whole engine is in";
+    let mut family = page.family("stoop_trading_state", Gauge, help);
+    for state in [TradingState::Active, TradingState::ReduceOnly, TradingState::Halted] {
+        let is_it = u8::from(state == c.trading_state);
+        family.sample(&[("state", &state.to_string())], is_it);
+    }
+}
+
+pub(super) fn pairs(page: &mut Page, pairs: &Pairs, names: &Names) {
+    let help = "Signals with a contract that ended, by how; one that a late fill opened again counts again";
+    let mut family = page.family("stoop_legs_total", Counter, help);
+    for ((strategy, end), count) in &pairs.ends {
+        let number = strategy.to_string();
+        let name = names.strategies.get(usize::from(*strategy)).unwrap_or(&number);
+        family.sample(&[("strategy", name), ("end", end.name())], count);
+    }
+    let help = "Bounds of such signals that were passed, by which";
+    let mut family = page.family("stoop_leg_breaches_total", Counter, help);
+    for (breach, count) in Breach::ALL.iter().zip(pairs.breaches) {
+        family.sample(&[("bound", breach.name())], count);
+    }
+    let help = "Ends that were overwritten before they were counted";
+    page.single("stoop_legs_missed_total", Counter, help, pairs.missed);
+}
+
+pub(super) fn money(page: &mut Page, view: &MarketView, names: &Names) {
+    let table = view.instruments();
+    let asset = |id| table.assets.name(id);
+    let help = "Signed position, in units of the base asset";
+    let mut family = page.family("stoop_position_base", Gauge, help);
+    for row in view.positions() {
+        let Some(instrument) = table.get(row.instrument) else { continue };
+        let venue = venue_name(names, instrument.venue);
+        family.sample(&[("instrument", &instrument.name), ("venue", venue)], row.qty);
+    }
+    let help = "Profit and its parts since the books began, in units of the quote asset";
+    let mut family = page.family("stoop_pnl_quote", Gauge, help);
+    for row in view.pnl() {
+        let parts = [
+            ("realised", row.realised),
+            ("unrealised", row.unrealised),
+            ("fees", row.fees),
+            ("funding", row.funding),
+        ];
+        for (part, value) in parts {
+            family.sample(&[("quote", asset(row.quote)), ("part", part)], value);
+        }
+    }
+    let help = "Loss as the switches measure it, in units of the quote asset; a profit is negative";
+    let mut family = page.family("stoop_loss_quote", Gauge, help);
+    for row in view.pnl() {
+        for (limit, value) in [("daily_loss_max", row.lost_today), ("drawdown_max", row.drawdown)] {
+            if names.limits.iter().any(|(known, _)| *known == limit) {
+                family.sample(&[("quote", asset(row.quote)), ("limit", limit)], value);
+            }
+        }
+    }
+    let help = "Limits of the configuration, in units of the quote asset";
+    let mut family = page.family("stoop_limit_quote", Gauge, help);
+    names.limits.iter().for_each(|(limit, value)| family.sample(&[("limit", limit)], value));
+    let help = "Largest position of an underlying by the configuration, in its units";
+    let mut family = page.family("stoop_position_limit_base", Gauge, help);
+    names.positions.iter().for_each(|(base, value)| family.sample(&[("underlying", base)], value));
+    balances(page, view, names);
+}
+
+fn balances(page: &mut Page, view: &MarketView, names: &Names) {
+    let table = view.instruments();
+    let help = "Balance as the venue states it, in units of the asset";
+    let mut family = page.family("stoop_balance", Gauge, help);
+    for row in view.balances() {
+        let (venue, asset) =
+            (venue_name(names, row.balance.venue), table.assets.name(row.balance.asset));
+        for (part, value) in [("free", row.balance.free), ("locked", row.balance.locked)] {
+            family.sample(&[("venue", venue), ("asset", asset), ("part", part)], value);
+        }
+    }
+    let help = "Maintenance margin over equity; at 1 the venue takes positions";
+    let mut family = page.family("stoop_margin_used_ratio", Gauge, help);
+    for row in view.margins() {
+        let Some(percent) = row.used_percent() else { continue };
+        let (venue, asset) =
+            (venue_name(names, row.stated.venue), table.assets.name(row.stated.asset));
+        family.sample(&[("venue", venue), ("asset", asset)], (percent * 1e4).round() / 1e6);
+    }
+}
+
+pub(super) fn journal(page: &mut Page, counters: &OrderCounters) {
+    counts(page, JOURNAL, counters);
+}

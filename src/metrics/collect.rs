@@ -1,0 +1,133 @@
+//! Everything on the page, in the order in which it stands there.
+
+#![forbid(unsafe_code)]
+
+use super::page::{Kind, Page, seconds};
+use super::{Names, Pairs, account, venues};
+use crate::shm::{MarketView, Stage, ThreadRow};
+use crate::types::{Nanos, VenueId};
+use Kind::{Counter, Gauge, Histogram};
+
+/// Bounds of the buckets of latencies: nanoseconds, and as they are written.
+const BOUNDS: [(u64, &str); 22] = [
+    (100, "0.0000001"),
+    (250, "0.00000025"),
+    (500, "0.0000005"),
+    (1_000, "0.000001"),
+    (2_500, "0.0000025"),
+    (5_000, "0.000005"),
+    (10_000, "0.00001"),
+    (25_000, "0.000025"),
+    (50_000, "0.00005"),
+    (100_000, "0.0001"),
+    (250_000, "0.00025"),
+    (500_000, "0.0005"),
+    (1_000_000, "0.001"),
+    (2_500_000, "0.0025"),
+    (5_000_000, "0.005"),
+    (10_000_000, "0.01"),
+    (25_000_000, "0.025"),
+    (50_000_000, "0.05"),
+    (100_000_000, "0.1"),
+    (250_000_000, "0.25"),
+    (1_000_000_000, "1"),
+    (5_000_000_000, "5"),
+];
+
+/// The text of `/metrics`.
+#[must_use]
+pub fn collect(view: &MarketView, names: &Names, pairs: &Pairs, now: Nanos) -> String {
+    let mut page = Page::default();
+    engine(&mut page, view, names, now);
+    latency(&mut page, view, names);
+    venues::books(&mut page, view, names, now);
+    venues::feeds(&mut page, view, names, now);
+    venues::executors(&mut page, view, names, now);
+    account::orders(&mut page, &view.counters(), names);
+    account::pairs(&mut page, pairs, names);
+    account::money(&mut page, view, names);
+    account::journal(&mut page, &view.counters());
+    threads(&mut page, &view.threads());
+    page.finish()
+}
+
+fn engine(page: &mut Page, view: &MarketView, names: &Names, now: Nanos) {
+    let labels = [
+        ("engine", names.instance.as_str()),
+        ("mode", names.mode.as_str()),
+        ("version", env!("CARGO_PKG_VERSION")),
+    ];
+    page.family("stoop_info", Gauge, "Which engine this is").sample(&labels, 1);
+    let help = "Start of the engine since the epoch";
+    page.single("stoop_start_time_seconds", Gauge, help, seconds(view.started().0));
+    let help = "Since the order manager last said that it lives";
+    let age = seconds(now.since(view.heartbeat()));
+    page.single("stoop_heartbeat_age_seconds", Gauge, help, age);
+}
+
+fn latency(page: &mut Page, view: &MarketView, names: &Names) {
+    let help = "What a stage from tick to order took";
+    let mut family = page.family("stoop_stage_latency_seconds", Histogram, help);
+    for stage in Stage::ALL {
+        // Of several venues' orders: it stands at the first venue of all and has no name.
+        let every = [(VenueId(0), "")];
+        let venues: Vec<(VenueId, &str)> = match stage.ends() {
+            None => every.to_vec(),
+            Some(_) => names.venues.iter().map(|row| (row.venue, row.name)).collect(),
+        };
+        for (venue, name) in venues {
+            let snapshot = view.histogram(stage, venue);
+            if snapshot.count == 0 {
+                continue;
+            }
+            let mut below = BOUNDS.map(|(_, bound)| (bound, 0));
+            for (ns, count) in snapshot.buckets() {
+                for (row, _) in below.iter_mut().zip(BOUNDS).filter(|(_, (bound, _))| ns <= *bound)
+                {
+                    row.1 += count;
+                }
+            }
+            let labels = [("stage", stage.name()), ("venue", name)];
+            family.histogram(&labels, &below, snapshot.count, snapshot.sum);
+        }
+    }
+}
+
+/// A thread's name is that of its first agent.
+fn name_of(thread: &ThreadRow) -> &str {
+    thread.agents.first().map_or("", |agent| agent.name.as_str())
+}
+
+fn threads(page: &mut Page, threads: &[ThreadRow]) {
+    let mut each = |name, kind, help, value: &dyn Fn(&ThreadRow) -> String| {
+        let mut family = page.family(name, kind, help);
+        for thread in threads {
+            let cpu = thread.cpu.map_or("any".to_owned(), |cpu| cpu.to_string());
+            family.sample(&[("thread", name_of(thread)), ("cpu", &cpu)], value(thread));
+        }
+    };
+    each("stoop_thread_rounds_total", Counter, "Rounds of the loop", &|thread| {
+        thread.duty.rounds.to_string()
+    });
+    each(
+        "stoop_thread_busy_seconds_total",
+        Counter,
+        "Time in rounds that did something",
+        &|thread| seconds(thread.duty.busy_ns).to_string(),
+    );
+    each("stoop_thread_busy_ratio", Gauge, "Busy part of the last second", &|thread| {
+        (thread.duty.recent_busy_ppm() as f64 / 1e6).to_string()
+    });
+    let help = "Longest round of the last second";
+    each("stoop_thread_longest_round_seconds", Gauge, help, &|thread| {
+        seconds(thread.duty.recent_longest_ns).to_string()
+    });
+    let help = "Time of the polls of one agent in such rounds";
+    let mut family = page.family("stoop_agent_busy_seconds_total", Counter, help);
+    for thread in threads {
+        for agent in &thread.agents {
+            let labels = [("thread", name_of(thread)), ("agent", agent.name.as_str())];
+            family.sample(&labels, seconds(agent.busy_ns));
+        }
+    }
+}

@@ -1,0 +1,448 @@
+//! The page and the answers of a made region.
+
+use super::*;
+use crate::clock::Clock;
+use crate::shm::{
+    BalanceRow, Duty, ExecutorHealth, FeedHealth, MarginRow, Market, MarketView, OrderCounters,
+    PairWriter, PnlRow, PositionRow, RateUse, RegionOptions, RingUse, Stage,
+};
+use crate::types::{
+    Amount, AssetBalance, AssetId, BookState, Breach, Instrument, InstrumentId, InstrumentTable,
+    Level, MarginReport, Nanos, PairOutcome, Price, Qty, Readiness, StrategyId, TopOfBook,
+    TradingState,
+};
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+const SECOND: u64 = 1_000_000_000;
+const NOW: Nanos = Nanos(1_000 * SECOND);
+
+fn amount(text: &str) -> Amount {
+    let decimal: rust_decimal::Decimal = text.parse().unwrap();
+    Amount(decimal.mantissa() * 10i128.pow(crate::types::AMOUNT_DECIMALS - decimal.scale()))
+}
+
+fn table() -> InstrumentTable {
+    let mut table = InstrumentTable::default();
+    let (base, quote) = (table.assets.intern("BTC"), table.assets.intern("USDT"));
+    for (number, name) in ["BTC/USDT@x", "BTC/USDT@y"].into_iter().enumerate() {
+        let venue = VenueId(number as u8);
+        table.add(Instrument {
+            name: name.to_owned(),
+            venue,
+            base,
+            quote,
+            ..Instrument::default()
+        });
+    }
+    table
+}
+
+fn names() -> Names {
+    let venue = |number, name, limits: &[&'static str]| VenueNames {
+        venue: VenueId(number),
+        name,
+        limits: limits.to_vec(),
+    };
+    Names {
+        instance: "one".to_owned(),
+        mode: "sim".to_owned(),
+        venues: vec![venue(0, "x", &["weight", "orders"]), venue(1, "y", &["requests"])],
+        refusals: ["", "too \"large\"", "late"].map(str::to_owned).to_vec(),
+        strategies: vec!["spread".to_owned()],
+        limits: vec![("daily_loss_max", 500.0), ("order_notional_max", 5000.5)],
+        positions: vec![("BTC".to_owned(), 2.0)],
+        streamed: ["BTC/USDT@x", "BTC/USDT@y"].map(str::to_owned).to_vec(),
+    }
+}
+
+fn executor(ready: bool) -> ExecutorHealth {
+    let mut limits = [RateUse::default(); crate::types::LIMITS_MAX];
+    limits[0] = RateUse { used: 30, allowed: 1200 };
+    ExecutorHealth {
+        ready,
+        commands: 41,
+        reply_timeouts: 2,
+        reconnects: 1,
+        clock_offset_ns: -1_500_000,
+        clock_round_trip_ns: 3_000_000,
+        commands_ring: RingUse::of(3, 1024),
+        reports_ring: RingUse::of(0, 4096),
+        limits,
+        ..ExecutorHealth::default()
+    }
+}
+
+fn feed(state: Readiness) -> FeedHealth {
+    let last_recv_ns = Nanos(NOW.0 - SECOND / 4);
+    FeedHealth {
+        state,
+        books: 1,
+        books_live: 1,
+        gaps: 5,
+        frames: 7,
+        last_recv_ns,
+        ..FeedHealth::default()
+    }
+}
+
+fn counters() -> OrderCounters {
+    OrderCounters {
+        signals: 9,
+        orders_sent: 12,
+        orders_filled: 6,
+        orders_rejected: 2,
+        journal_records: 77,
+        journal_unsynced: 5,
+        refusals: std::array::from_fn(|code| code as u64),
+        ..OrderCounters::default()
+    }
+}
+
+fn write_money(market: &Market) {
+    let mut account = market.account_writer().unwrap();
+    account.set_counters(&counters());
+    let (instrument, venue, quote) = (InstrumentId(0), VenueId(1), AssetId(1));
+    account.set_position(&PositionRow {
+        instrument,
+        qty: amount("-0.25"),
+        ..PositionRow::default()
+    });
+    account.set_pnl(&PnlRow {
+        quote,
+        realised: amount("12.5"),
+        fees: amount("3"),
+        lost_today: amount("-9.5"),
+        drawdown: amount("1"),
+        ..PnlRow::default()
+    });
+    let balance = AssetBalance {
+        venue,
+        asset: quote,
+        free: amount("100.01"),
+        locked: amount("5"),
+        event_ns: NOW,
+    };
+    let row = BalanceRow { balance, ..BalanceRow::default() };
+    account.set_balance(&row.balance, row.expected);
+    let stated = MarginReport {
+        venue,
+        asset: quote,
+        equity: amount("1000"),
+        maintenance: amount("250"),
+        event_ns: NOW,
+        ..MarginReport::default()
+    };
+    account.set_margin(&MarginRow { stated, ..MarginRow::default() });
+}
+
+/// A region in which something stands everywhere.
+fn full() -> Market {
+    let market = Market::in_memory(&table(), &RegionOptions::default()).unwrap();
+    market.beat(Nanos(NOW.0 - SECOND));
+    let level = |price| Level { price: Price(price), qty: Qty(1) };
+    let top = TopOfBook {
+        instrument: InstrumentId(0),
+        sequence: 1,
+        bid: level(10),
+        ask: level(11),
+        event_ns: Nanos(0),
+    };
+    let recv_ns = Nanos(NOW.0 - 3 * SECOND / 2);
+    let mut book = market.book_writer(InstrumentId(0)).unwrap();
+    book.publish_top(&top, BookState::Live, recv_ns, recv_ns);
+    for (venue, ready) in [(VenueId(0), true), (VenueId(1), false)] {
+        let mut health = market.health_writer(venue).unwrap();
+        health.feed.publish(&feed(if ready { Readiness::Ready } else { Readiness::Joining }));
+        health.executor.publish(&executor(ready));
+    }
+    let mut stage = market.stage_writer(Stage::TickToOrder, VenueId(0)).unwrap();
+    [900, 30_000, 7 * SECOND].iter().for_each(|ns| stage.record(InstrumentId(0), *ns));
+    market.stage_writer(Stage::LegSkew, VenueId(0)).unwrap().record(InstrumentId(0), 2_000_000);
+    let agents = ["feed:x".to_owned(), "oms".to_owned()];
+    let mut duty = market.duty_writer(0, Some(3), 0, &agents).unwrap();
+    duty.publish(&Duty {
+        rounds: 1_000,
+        busy_ns: 2_500_000_000,
+        recent_ns: SECOND,
+        recent_busy_ns: SECOND / 8,
+        recent_longest_ns: 21_900,
+        ..Duty::default()
+    });
+    duty.publish_agent(1, 500_000_000);
+    write_money(&market);
+    market
+}
+
+fn page() -> String {
+    let market = full();
+    let mut pairs = Pairs { missed: 1, ..Pairs::default() };
+    pairs.ends.insert((0, PairEnd::Balanced), 4);
+    pairs.ends.insert((9, PairEnd::Held), 1);
+    pairs.breaches[Breach::Qty as usize] = 2;
+    collect(&market.view(), &names(), &pairs, NOW)
+}
+
+#[test]
+fn the_page_says_what_the_region_holds() {
+    let page = page();
+    let lines: BTreeSet<&str> = page.lines().collect();
+    let expected = [
+        "stoop_heartbeat_age_seconds 1",
+        "stoop_stage_latency_seconds_bucket{stage=\"tick_to_order\",venue=\"x\",le=\"0.0000005\"} 0",
+        "stoop_stage_latency_seconds_bucket{stage=\"tick_to_order\",venue=\"x\",le=\"0.000001\"} 1",
+        "stoop_stage_latency_seconds_bucket{stage=\"tick_to_order\",venue=\"x\",le=\"0.00005\"} 2",
+        "stoop_stage_latency_seconds_bucket{stage=\"tick_to_order\",venue=\"x\",le=\"5\"} 2",
+        "stoop_stage_latency_seconds_bucket{stage=\"tick_to_order\",venue=\"x\",le=\"+Inf\"} 3",
+        "stoop_stage_latency_seconds_sum{stage=\"tick_to_order\",venue=\"x\"} 7.0000309",
+        "stoop_stage_latency_seconds_count{stage=\"tick_to_order\",venue=\"x\"} 3",
+        "stoop_stage_latency_seconds_count{stage=\"leg_skew\",venue=\"\"} 1",
+        "stoop_book_live{instrument=\"BTC/USDT@x\",venue=\"x\"} 1",
+        "stoop_book_live{instrument=\"BTC/USDT@y\",venue=\"y\"} 0",
+        "stoop_book_age_seconds{instrument=\"BTC/USDT@x\",venue=\"x\"} 1.5",
+        "stoop_feed_ready{venue=\"x\"} 1",
+        "stoop_feed_ready{venue=\"y\"} 0",
+        "stoop_feed_gaps_total{venue=\"x\"} 5",
+        "stoop_feed_silence_seconds{venue=\"x\"} 0.25",
+        "stoop_venue_ready{venue=\"x\"} 1",
+        "stoop_venue_ready{venue=\"y\"} 0",
+        "stoop_executor_commands_total{venue=\"x\"} 41",
+        "stoop_clock_offset_seconds{side=\"executor\",venue=\"x\"} -0.0015",
+        "stoop_rate_limit_used{limit=\"weight\",venue=\"x\"} 30",
+        "stoop_rate_limit_allowed{limit=\"weight\",venue=\"x\"} 1200",
+        "stoop_ring_waiting{ring=\"commands\",venue=\"x\"} 3",
+        "stoop_ring_capacity{ring=\"reports\",venue=\"y\"} 4096",
+        "stoop_orders_sent_total 12",
+        "stoop_orders_total{outcome=\"filled\"} 6",
+        "stoop_orders_total{outcome=\"rejected\"} 2",
+        "stoop_order_fill_ratio 0.75",
+        "stoop_order_reject_ratio 0.25",
+        "stoop_risk_refusals_total{reason=\"too \\\"large\\\"\"} 1",
+        "stoop_risk_refusals_total{reason=\"late\"} 2",
+        "stoop_trading_state{state=\"active\"} 1",
+        "stoop_trading_state{state=\"halted\"} 0",
+        "stoop_legs_total{strategy=\"spread\",end=\"balanced\"} 4",
+        "stoop_legs_total{strategy=\"9\",end=\"held\"} 1",
+        "stoop_leg_breaches_total{bound=\"quantity\"} 2",
+        "stoop_legs_missed_total 1",
+        "stoop_position_base{instrument=\"BTC/USDT@x\",venue=\"x\"} -0.25",
+        "stoop_pnl_quote{quote=\"USDT\",part=\"realised\"} 12.5",
+        "stoop_pnl_quote{quote=\"USDT\",part=\"fees\"} 3",
+        "stoop_loss_quote{quote=\"USDT\",limit=\"daily_loss_max\"} -9.5",
+        "stoop_limit_quote{limit=\"order_notional_max\"} 5000.5",
+        "stoop_position_limit_base{underlying=\"BTC\"} 2",
+        "stoop_balance{venue=\"y\",asset=\"USDT\",part=\"free\"} 100.01",
+        "stoop_margin_used_ratio{venue=\"y\",asset=\"USDT\"} 0.25",
+        "stoop_journal_records_total 77",
+        "stoop_journal_unsynced_records 5",
+        "stoop_thread_busy_seconds_total{thread=\"feed:x\",cpu=\"3\"} 2.5",
+        "stoop_thread_busy_ratio{thread=\"feed:x\",cpu=\"3\"} 0.125",
+        "stoop_thread_longest_round_seconds{thread=\"feed:x\",cpu=\"3\"} 0.0000219",
+        "stoop_agent_busy_seconds_total{thread=\"feed:x\",agent=\"oms\"} 0.5",
+    ];
+    for line in expected {
+        assert!(lines.contains(line), "{line}\nis not on\n{page}");
+    }
+    // Nobody limits it, and the book was never heard of.
+    assert!(
+        !page.contains("limit=\"drawdown_max\"")
+            && !page.contains("_age_seconds{instrument=\"BTC/USDT@y")
+    );
+    let version = env!("CARGO_PKG_VERSION");
+    let info = format!("stoop_info{{engine=\"one\",mode=\"sim\",version=\"{version}\"}} 1");
+    assert!(lines.contains(info.as_str()), "{page}");
+}
+
+#[test]
+fn every_family_is_named_once_and_every_sample_belongs_to_one() {
+    let page = page();
+    let (mut families, mut series) = (BTreeSet::new(), BTreeSet::new());
+    let mut family = String::new();
+    for line in page.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            family = rest.split(' ').next().unwrap().to_owned();
+            assert!(families.insert(family.clone()), "{family} stands there twice");
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            assert_eq!(
+                (name, kind == "counter"),
+                (family.as_str(), name.ends_with("_total")),
+                "{line}"
+            );
+        } else {
+            let (sample, value) = line.rsplit_once(' ').unwrap();
+            assert!(sample.starts_with(&family) && value.parse::<f64>().is_ok(), "{line}");
+            assert!(series.insert(sample), "{sample} stands there twice");
+        }
+    }
+    assert!(families.len() > 50, "{}", families.len());
+}
+
+/// Of a watchlist: it stays empty until somebody watches it.
+#[test]
+fn a_book_that_nobody_watches_is_not_missed() {
+    let market = full();
+    let streamed = vec!["BTC/USDT@x".to_owned()];
+    let names = Names { streamed, ..names() };
+    let page = collect(&market.view(), &names, &Pairs::default(), NOW);
+    assert!(page.contains("stoop_book_live{instrument=\"BTC/USDT@x\",venue=\"x\"} 1\n"), "{page}");
+    assert!(!page.contains("stoop_book_live{instrument=\"BTC/USDT@y"), "{page}");
+    let market = Market::in_memory(&table(), &RegionOptions::default()).unwrap();
+    market.beat(NOW);
+    for venue in [VenueId(0), VenueId(1)] {
+        let mut writer = market.health_writer(venue).unwrap();
+        writer.feed.publish(&feed(Readiness::Ready));
+        writer.executor.publish(&executor(true));
+    }
+    market.account_writer().unwrap().set_counters(&counters());
+    let missed = vec!["x: 0 of 1 books are live".to_owned()];
+    assert_eq!(ready(&market.view(), &names, NOW), Err(missed));
+}
+
+/// What is on the page before anything has happened makes no sample that misleads.
+#[test]
+fn an_empty_region_is_told_without_ages_and_parts() {
+    let market = Market::in_memory(&table(), &RegionOptions::default()).unwrap();
+    let page = collect(&market.view(), &names(), &Pairs::default(), NOW);
+    assert!(!page.contains("stoop_book_age_seconds{") && !page.contains("_bucket{"), "{page}");
+    assert!(page.contains("stoop_order_fill_ratio NaN\n"), "{page}");
+    assert!(page.contains("stoop_feed_silence_seconds{venue=\"x\"} NaN\n"), "{page}");
+    assert!(!page.contains("stoop_clock_offset_seconds{"), "{page}");
+}
+
+#[test]
+fn readiness_names_everything_that_is_against_it() {
+    let market = full();
+    let view = market.view();
+    let y = ["y: market data is being joined", "y: takes no new orders"].map(str::to_owned);
+    assert_eq!(ready(&view, &names(), NOW), Err(y.to_vec()));
+    let only_x = Names { venues: names().venues[..1].to_vec(), ..names() };
+    assert_eq!(ready(&view, &only_x, NOW), Ok(()));
+    let later = Nanos(NOW.0 + 5 * SECOND);
+    let silent = "the order manager has been silent for 6.0 s".to_owned();
+    assert_eq!(alive(&view, later), Err(silent.clone()));
+    assert_eq!(ready(&view, &only_x, later), Err(vec![silent]));
+    drop(market);
+    assert_eq!(alive(&view, NOW), Err("the engine has ended".to_owned()));
+    let market = Market::in_memory(&table(), &RegionOptions::default()).unwrap();
+    market.beat(NOW);
+    let mut health = market.health_writer(VenueId(0)).unwrap();
+    health.feed.publish(&feed(Readiness::Ready));
+    let suspended_until_ns = Nanos(NOW.0 + 2 * SECOND);
+    health.executor.publish(&ExecutorHealth { suspended_until_ns, ..executor(true) });
+    let trading_state = TradingState::ReduceOnly;
+    let loss_switch = Some(crate::types::LossSwitch::Drawdown);
+    let counters = OrderCounters {
+        trading_state,
+        loss_switch,
+        venues_halted: 1,
+        journal_short: 1,
+        ..OrderCounters::default()
+    };
+    market.account_writer().unwrap().set_counters(&counters);
+    let expected = [
+        "x: 0 of 1 books are live",
+        "x: refuses requests for 2.0 s yet",
+        "trading is reduce-only",
+        "the drawdown switch was thrown",
+        "1 venues wait for a person's decision",
+        "the journal has room for cancels and reports only",
+    ];
+    assert_eq!(ready(&market.view(), &only_x, NOW), Err(expected.map(str::to_owned).to_vec()));
+}
+
+/// A server over a region, at a port of its own.
+fn server(view: MarketView) -> Server {
+    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    Server::start(listener, view, names(), Clock::manual(NOW)).unwrap()
+}
+
+fn ask(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut text = String::new();
+    let _ = stream.read_to_string(&mut text);
+    text
+}
+
+#[test]
+fn requests_are_answered_and_nonsense_refused() {
+    let market = full();
+    let server = server(market.view());
+    let get =
+        |path: &str| ask(server.address(), &format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
+    let metrics = get("/metrics?x=1");
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n";
+    assert!(metrics.starts_with(head) && metrics.contains("\nstoop_heartbeat_age_seconds 1\n"));
+    let (head, body) = metrics.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{head}");
+    assert!(
+        get("/healthz").starts_with("HTTP/1.1 200 OK")
+            && get("/healthz").ends_with("\r\n\r\nalive\n")
+    );
+    let not_ready = get("/readyz");
+    assert!(not_ready.starts_with("HTTP/1.1 503 "), "{not_ready}");
+    assert!(
+        not_ready.ends_with("\r\n\r\ny: market data is being joined\ny: takes no new orders\n")
+    );
+    assert!(get("/").starts_with("HTTP/1.1 404 "));
+    let head = ask(server.address(), "HEAD /metrics HTTP/1.1\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 200 OK") && head.ends_with("\r\n\r\n"), "{head}");
+    let posted = ask(server.address(), "POST /metrics HTTP/1.1\r\n\r\n");
+    assert!(posted.starts_with("HTTP/1.1 405 "), "{posted}");
+    for nonsense in ["\u{1}\u{2}\r\n\r\n".to_owned(), format!("GET /{} ", "a".repeat(9_000))] {
+        let answer = ask(server.address(), &nonsense);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    }
+    assert!(get("/healthz").starts_with("HTTP/1.1 200 OK"), "it goes on");
+}
+
+#[test]
+fn a_client_that_says_nothing_is_cut_off() {
+    let market = full();
+    let server = server(market.view());
+    let mut silent = TcpStream::connect(server.address()).unwrap();
+    silent.write_all(b"GET /met").unwrap();
+    let begun = Instant::now();
+    let answer = ask(server.address(), "GET /healthz HTTP/1.1\r\n\r\n");
+    assert!(answer.ends_with("alive\n"), "{answer}");
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    let mut rest = Vec::new();
+    assert!(silent.read_to_end(&mut rest).is_err() || rest.is_empty(), "{rest:?}");
+}
+
+#[test]
+fn a_port_in_use_is_told_by_its_address() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let error = listen(address).unwrap_err();
+    let expected = format!("[metrics] listen = \"{address}\": another program listens there");
+    assert!(error.starts_with(&expected), "{error}");
+}
+
+#[test]
+fn ends_of_legs_are_counted_as_they_come() {
+    let market = full();
+    let mut writer: PairWriter = market.pair_writer().unwrap();
+    let end = |strategy, end, breach| PairOutcome {
+        strategy: StrategyId(strategy),
+        end,
+        breach,
+        ..PairOutcome::default()
+    };
+    writer.publish(&end(0, PairEnd::Balanced, None));
+    writer.publish(&end(0, PairEnd::Unwound, Some(Breach::Time)));
+    let server = server(market.view());
+    let due = Instant::now() + Duration::from_secs(20);
+    loop {
+        let page = ask(server.address(), "GET /metrics HTTP/1.1\r\n\r\n");
+        let unwound = "stoop_legs_total{strategy=\"spread\",end=\"unwound\"} 1";
+        if page.contains(unwound) {
+            assert!(page.contains("stoop_leg_breaches_total{bound=\"time\"} 1"), "{page}");
+            break;
+        }
+        assert!(Instant::now() < due, "{page}");
+    }
+}

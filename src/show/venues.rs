@@ -1,0 +1,223 @@
+//! Each venue as it stands: connections, books, limits, and why nothing is sent there if nothing is.
+
+#![forbid(unsafe_code)]
+
+use super::naming::venue_name;
+use super::table::{Cell, Column, Kind, Row, span};
+use super::words;
+use crate::oms::NotReady;
+use crate::shm::{MarginRow, MarketView, VenueHealth};
+use crate::types::{BookState, Channel, Nanos, Readiness, VenueId};
+use crate::venues::VENUES;
+
+/// Columns of [`VenueNow::cells`].
+pub const VENUE_COLUMNS: [Column; 16] = [
+    Column::new("venue", Kind::Text),
+    Column::new("ready", Kind::Flag),
+    Column::new("market_data", Kind::Text),
+    Column::new("books_live", Kind::Count),
+    Column::hidden("books", Kind::Count),
+    Column::new("orders", Kind::Flag),
+    Column::new("limit_percent", Kind::Count),
+    Column::new("clock_offset", Kind::Span),
+    Column::hidden("reconnects", Kind::Count),
+    Column::hidden("decode_errors", Kind::Count),
+    Column::hidden("gaps", Kind::Count),
+    Column::hidden("reply_timeouts", Kind::Count),
+    Column::hidden("received", Kind::Time),
+    Column::hidden("suspended_until", Kind::Time),
+    Column::hidden("margin_percent", Kind::Number),
+    Column::new("reason", Kind::Text),
+];
+
+/// One venue as its feed and its executor see it.
+#[derive(Clone, Debug)]
+pub struct VenueNow {
+    /// Which.
+    pub venue: VenueId,
+    /// Its name.
+    pub name: String,
+    /// What both say of themselves.
+    pub health: VenueHealth,
+    /// Names of its books that were live once and are not now.
+    pub ill: Vec<String>,
+    /// Maintenance margin over equity in percent, of the settle asset that has most of it used;
+    /// `None` without perpetual positions.
+    pub margin_percent: Option<f64>,
+}
+
+impl VenueNow {
+    /// Its cells, in the order of [`VENUE_COLUMNS`]. `decided` is why the order manager sends nothing
+    /// there, where that is known.
+    #[must_use]
+    pub fn cells(&self, decided: Option<NotReady>, now: Nanos) -> Row {
+        let VenueHealth { feed, executor } = &self.health;
+        let limit = executor.fullest_limit().map(|(_, row)| row.percent());
+        let count = Cell::count;
+        let probed = feed.clock_round_trip_ns > 0;
+        vec![
+            self.name.as_str().into(),
+            Cell::Flag(decided.is_none() && self.is_ready(now)),
+            words::readiness(feed.state).into(),
+            count(feed.books_live),
+            count(feed.books),
+            Cell::Flag(executor.ready),
+            limit.map_or(Cell::Empty, |percent| count(percent.into())),
+            if probed { Cell::Count(feed.clock_offset_ns) } else { Cell::Empty },
+            count(feed.reconnects + executor.reconnects),
+            count(feed.decode_errors + executor.decode_errors),
+            count(feed.gaps),
+            count(executor.reply_timeouts),
+            Cell::time(feed.last_recv_ns),
+            if executor.is_suspended(now) {
+                Cell::time(executor.suspended_until_ns)
+            } else {
+                Cell::Empty
+            },
+            self.margin_percent.map_or(Cell::Empty, |used| format!("{used:.1}").into()),
+            self.reason(decided, now).into(),
+        ]
+    }
+
+    /// What is not well with it, in words; empty if nothing is. `decided` as in
+    /// [`VenueNow::cells`].
+    #[must_use]
+    pub fn reason(&self, decided: Option<NotReady>, now: Nanos) -> String {
+        // Connections say by themselves what is wrong with them.
+        let own = decided.filter(|why| !matches!(why, NotReady::Disconnected(_)));
+        let reasons = [own.map(words::not_ready).unwrap_or_default(), self.why(now)];
+        let reasons: Vec<String> = reasons.into_iter().filter(|why| !why.is_empty()).collect();
+        reasons.join("; ")
+    }
+
+    /// Whether its market data and its order entry are ready.
+    #[must_use]
+    pub fn is_ready(&self, now: Nanos) -> bool {
+        self.health.executor.ready
+            && self.health.feed.state == Readiness::Ready
+            && !self.health.executor.is_suspended(now)
+    }
+
+    /// What keeps it from being ready as far as its connections tell; empty if nothing does.
+    #[must_use]
+    pub fn why(&self, now: Nanos) -> String {
+        let VenueHealth { feed, executor } = &self.health;
+        let mut reasons = Vec::new();
+        if executor.is_suspended(now) {
+            let left = executor.suspended_until_ns.since(now);
+            reasons.push(format!("suspended by the venue for {}", span_of(left)));
+        }
+        if feed.state != Readiness::Ready {
+            reasons.push(format!("market data {}", words::readiness(feed.state)));
+        } else if !self.ill.is_empty() {
+            reasons.push(format!("not live: {}", self.ill.join(", ")));
+        }
+        if !executor.ready {
+            let down = [Channel::Trade, Channel::Private, Channel::Rest].into_iter();
+            let down = down.filter(|of| executor.channels[of.index()] != Readiness::Ready);
+            let down: Vec<String> = down
+                .map(|of| {
+                    let state = executor.channels[of.index()];
+                    format!("{} {}", words::channel(of), words::readiness(state))
+                })
+                .collect();
+            reasons.push(match down.is_empty() {
+                true => "order entry not ready".to_owned(),
+                false => down.join(", "),
+            });
+        }
+        reasons.join("; ")
+    }
+}
+
+fn span_of(ns: u64) -> String {
+    span(i64::try_from(ns).unwrap_or(i64::MAX))
+}
+
+/// Name of one of a venue's rate limits, by its number in the venue's own table: `weight per minute`.
+#[must_use]
+pub fn limit_name(venue: VenueId, limit: usize) -> &'static str {
+    let row = VENUES.get(usize::from(venue.0));
+    row.and_then(|row| row.limits.get(limit)).map_or("?", |limit| limit.name)
+}
+
+/// The venues that have instruments.
+#[must_use]
+pub fn venues(view: &MarketView) -> Vec<VenueNow> {
+    let margins = view.margins();
+    let used = (0..view.venues()).map(|number| VenueId(number as u8));
+    let used = used.filter(|venue| view.instruments().of_venue(*venue).next().is_some());
+    used.map(|venue| VenueNow {
+        venue,
+        name: venue_name(venue),
+        health: view.health(venue),
+        ill: view
+            .instruments()
+            .of_venue(venue)
+            .filter(|row| {
+                matches!(view.best(row.id).state, BookState::Stale | BookState::Buffering)
+            })
+            .map(|row| row.name.clone())
+            .collect(),
+        margin_percent: margins
+            .iter()
+            .filter(|row| row.stated.venue == venue)
+            .filter_map(MarginRow::used_percent)
+            .max_by(f64::total_cmp),
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shm::{ExecutorHealth, FeedHealth, RateUse};
+    use crate::show::table;
+
+    fn venue() -> VenueNow {
+        let mut executor = ExecutorHealth { ready: true, ..ExecutorHealth::default() };
+        executor.limits[0] = RateUse { used: 30, allowed: 240 };
+        let feed = FeedHealth {
+            state: Readiness::Ready,
+            books: 2,
+            books_live: 2,
+            clock_offset_ns: -1_500_000,
+            clock_round_trip_ns: 1,
+            ..FeedHealth::default()
+        };
+        let health = VenueHealth { feed, executor };
+        VenueNow {
+            venue: VenueId(0),
+            name: "a".to_owned(),
+            health,
+            ill: Vec::new(),
+            margin_percent: None,
+        }
+    }
+
+    #[test]
+    fn what_keeps_a_venue_from_being_ready_is_said() {
+        let now = Nanos(1_000_000_000);
+        let reason = |venue: &VenueNow, decided| {
+            let object = table::object(&VENUE_COLUMNS, &venue.cells(decided, now));
+            (object["ready"].as_bool().unwrap(), object["reason"].as_str().unwrap_or("").to_owned())
+        };
+        let well = venue();
+        assert_eq!(reason(&well, None), (true, String::new()));
+        let not_compared = "orders, fills and balances are not compared yet";
+        assert_eq!(reason(&well, Some(NotReady::NotReconciled)), (false, not_compared.to_owned()));
+        let mut ill = venue();
+        ill.health.executor.ready = false;
+        ill.health.executor.channels[Channel::Rest.index()] = Readiness::Ready;
+        ill.health.executor.channels[Channel::Private.index()] = Readiness::Joining;
+        ill.ill = vec!["BTC/USDT@a".to_owned()];
+        let expected = "not live: BTC/USDT@a; order entry down, private stream joining";
+        assert_eq!(reason(&ill, None), (false, expected.to_owned()));
+        let mut held = venue();
+        held.health.executor.suspended_until_ns = Nanos(43_000_000_000);
+        assert_eq!(reason(&held, None), (false, "suspended by the venue for 42.0 s".to_owned()));
+        let text = table::text(&VENUE_COLUMNS, &[well.cells(None, now)]);
+        let words: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
+        assert_eq!(words, ["a", "yes", "ready", "2", "yes", "12", "-1.5", "ms"]);
+    }
+}

@@ -1,0 +1,124 @@
+//! A strategy in a process of its own: attaches the region, and runs the same rounds as a thread of
+//! the engine until that ends.
+//!
+//! With `run = "process"` the engine starts the process. A strategy that its own program brings, and a
+//! built-in one, need nothing more. Another program (`command`) is told where to attach by its
+//! environment:
+//!
+//! - `STOOP_REGION`: the instance's folder, for [`crate::shm::MarketView::attach`],
+//! - `STOOP_STRATEGY`: the strategy's name, for [`crate::shm::StrategyFile::attach`],
+//! - `STOOP_IDLE`: `spin`, `yield` or `park`, what to do where there is nothing to do.
+//!
+//! In Rust, its whole `main` is [`run`]. The process may end whenever it likes; it is asked to by
+//! SIGTERM, and the engine cancels its orders once it is gone.
+
+#![forbid(unsafe_code)]
+
+use super::{Context, ContextParts, Runner, Strategy};
+use crate::clock::Clock;
+use crate::shm::{MarketView, RegionError, StrategyFile};
+use std::backtrace::Backtrace;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Names of what the engine says to a strategy's process by its environment.
+pub const REGION_VARIABLE: &str = "STOOP_REGION";
+/// See [`REGION_VARIABLE`].
+pub const STRATEGY_VARIABLE: &str = "STOOP_STRATEGY";
+/// See [`REGION_VARIABLE`].
+pub const IDLE_VARIABLE: &str = "STOOP_IDLE";
+
+/// What stands above the backtrace of a panic on standard error: whoever keeps it finds it by this.
+pub const BACKTRACE_MARK: &str = "backtrace of the strategy:";
+
+/// Pause of a loop that parks.
+const PARK: Duration = Duration::from_micros(50);
+/// Rounds between two looks at whether the engine has ended.
+const LOOK_EVERY: u32 = 1_024;
+
+/// What a process does where it found no work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Idle {
+    Spin,
+    Yield,
+    Park,
+}
+
+/// Runs a strategy as the environment says, until the engine ends or SIGTERM comes.
+///
+/// # Errors
+///
+/// In words, if the process was not started by an engine or there is nothing to attach to.
+pub fn run(strategy: Box<dyn Strategy>) -> Result<(), String> {
+    let (folder, name) = place()?;
+    run_at(&folder, &name, strategy)
+}
+
+/// The instance's folder and the strategy's name, as the engine told them.
+///
+/// # Errors
+///
+/// In words, if it told nothing.
+pub fn place() -> Result<(PathBuf, String), String> {
+    let value = |name: &str| {
+        std::env::var(name)
+            .map_err(|_| format!("{name} is not set: an engine starts this process, not a person"))
+    };
+    Ok((PathBuf::from(value(REGION_VARIABLE)?), value(STRATEGY_VARIABLE)?))
+}
+
+/// Runs a strategy over the region in `folder`; see [`run`].
+pub fn run_at(folder: &Path, name: &str, strategy: Box<dyn Strategy>) -> Result<(), String> {
+    let failed = |error: RegionError| error.to_string();
+    let ended = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGTERM, ended.clone())
+        .map_err(|error| format!("signals cannot be caught: {error}"))?;
+    tell_panics();
+    let view = MarketView::attach(folder).map_err(failed)?;
+    let end = StrategyFile::attach(folder, name).map_err(failed)?;
+    let clock = Clock::anchored(view.clock());
+    let parts = ContextParts {
+        instruments: view.instruments().clone(),
+        strategy: end.strategy(),
+        view: view.clone(),
+        end,
+        clock: clock.clone(),
+    };
+    let runner = Runner::new(strategy, Context::new(parts));
+    turn(runner, &view, &clock, &ended);
+    Ok(())
+}
+
+fn turn(mut runner: Runner, view: &MarketView, clock: &Clock, ended: &AtomicBool) {
+    let idle = match std::env::var(IDLE_VARIABLE).as_deref() {
+        Ok("spin") => Idle::Spin,
+        Ok("park") => Idle::Park,
+        _ => Idle::Yield,
+    };
+    let mut rounds = 0u32;
+    while !ended.load(Ordering::Relaxed) {
+        rounds = rounds.wrapping_add(1);
+        if (idle == Idle::Park || rounds.is_multiple_of(LOOK_EVERY)) && view.has_ended() {
+            return;
+        }
+        let work =
+            if view.is_stopping() { runner.read_reports() } else { runner.poll(clock.now()) };
+        match idle {
+            _ if work > 0 => {}
+            Idle::Spin => std::hint::spin_loop(),
+            Idle::Yield => std::thread::yield_now(),
+            Idle::Park => std::thread::sleep(PARK),
+        }
+    }
+}
+
+/// A panic leaves its message and its backtrace on standard error, where the engine keeps them.
+fn tell_panics() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        eprintln!("{info}\n{BACKTRACE_MARK}\n{}", Backtrace::force_capture());
+        before(info);
+    }));
+}
