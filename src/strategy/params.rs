@@ -48,7 +48,7 @@ impl Context {
         &self.params
     }
 
-    /// Takes parameters that a person has changed; the loop does so before each round and then calls
+    /// Takes parameters that a person has changed; the loop does so ten times a second and then calls
     /// [`super::Strategy::on_params`]. One load if there are none.
     #[inline]
     pub fn take_params(&mut self) -> bool {

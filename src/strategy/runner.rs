@@ -13,7 +13,7 @@ pub struct Runner {
     beat_at: Nanos,
 }
 
-/// How often a strategy says that it lives.
+/// How often a strategy says that it lives and looks for changed parameters.
 const BEAT_EVERY_NS: u64 = 100_000_000;
 
 impl Runner {
@@ -31,14 +31,21 @@ impl Runner {
             self.strategy.on_start(&mut self.ctx);
         }
         if now >= self.beat_at {
-            self.beat_at = now.plus(BEAT_EVERY_NS);
-            self.ctx.beat();
+            self.beat(now);
         }
+        self.strategy.poll(&mut self.ctx)
+    }
+
+    /// Says that it lives, and takes what a person has changed: that need not be looked for in every
+    /// round.
+    #[cold]
+    fn beat(&mut self, now: Nanos) {
+        self.beat_at = now.plus(BEAT_EVERY_NS);
+        self.ctx.beat();
         if self.ctx.take_params() {
             self.ctx.forget_tick();
             self.strategy.on_params(&mut self.ctx);
         }
-        self.strategy.poll(&mut self.ctx)
     }
 
     /// While the engine stops, a strategy still learns what becomes of its orders.
