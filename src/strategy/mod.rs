@@ -165,7 +165,9 @@ pub fn dispatch<S: Strategy + ?Sized>(strategy: &mut S, ctx: &mut Context) -> us
     work
 }
 
-/// What hangs on the time and on no event.
+/// What hangs on the time and on no event: apart, so that the rounds need not make room for it.
+#[cold]
+#[inline(never)]
 fn on_due<S: Strategy + ?Sized>(strategy: &mut S, ctx: &mut Context) -> usize {
     let mut work = 0;
     while let Some(event) = ctx.next_kline() {
