@@ -64,10 +64,13 @@ pub(super) fn run(
         clock: clock.clone(),
         log,
     };
+    // Before the engine: one that trades must not be left for want of a folder.
+    let file = config.log.as_ref().map(|log| LogFile::open(log, &config.name)).transpose();
+    let file = file.map_err(|error| Failure::config(format!("[log] {error}")))?;
     let engine = Engine::start(setup).map_err(Failure::new)?;
     // Answers until the end, so that the end can be seen from outside too.
     let _metrics = listener.map(|listener| serve_metrics(listener, config, &engine, &clock));
-    let mut view = View::new(config, options, lines, lost, &clock)?;
+    let mut view = View::new(config, options, (lines, file), lost, &clock)?;
     let started = Instant::now();
     let mut firsts = Firsts::default();
     while !stop.load(Ordering::Relaxed) && !engine.is_lost() && !engine.is_stopping() {
@@ -265,12 +268,10 @@ impl View {
     fn new(
         config: &Config,
         options: &Options,
-        lines: Receiver<LogLine>,
+        (lines, file): (Receiver<LogLine>, Option<LogFile>),
         lost: Arc<AtomicU64>,
         clock: &Clock,
     ) -> Result<Self, Failure> {
-        let file = config.log.as_ref().map(|log| LogFile::open(log, &config.name)).transpose();
-        let file = file.map_err(|error| Failure::config(format!("[log] {error}")))?;
         let screens = !options.plain && !options.json && std::io::stdout().is_terminal();
         let screen = if screens {
             let entered = Screen::enter();
