@@ -16,7 +16,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::agents::log::{self, LogLine};
+use crate::agents::log::{self, LogLine, LogReader};
 use crate::agents::{
     self, Agent, Assembly, EngineSetup, FinalState, HistoryQuestion, LoadError, Phase, Sizes,
     load_with,
@@ -38,7 +38,7 @@ use crate::strategy::Strategy;
 use crate::types::{InstrumentTable, Nanos, VenueId};
 use crate::venues::{Credentials, Endpoints, PlainRequest, Secret, VENUES};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,8 +49,10 @@ const ROUNDS_MAX: usize = 64;
 const STOPPING_NS: u64 = 60_000_000_000;
 /// How often the venues look for what is due by time.
 const TIMER_NS: u64 = 20_000_000;
-/// Log lines that are kept.
+/// Last log lines that are kept.
 const LINES_MAX: usize = 65_536;
+/// Records of each agent's log, which is read after every round.
+const LOG_RECORDS: usize = 256;
 /// The first port of the network in memory.
 const PORT: u16 = 1_001;
 
@@ -177,7 +179,8 @@ struct Stage {
     instruments: Arc<InstrumentTable>,
     journal: MemoryFolder,
     engine: Option<Assembly>,
-    lines: std::sync::mpsc::Receiver<LogLine>,
+    lines: LogReader,
+    said: VecDeque<LogLine>,
     log: log::Log,
     poll_ns: u64,
     poll_at: Nanos,
@@ -210,7 +213,7 @@ impl Stage {
         let venues: Vec<VenueId> = config.venues.iter().map(|venue| venue.venue).collect();
         let instruments = Arc::new(instruments(config, &venues, &mut sim, now)?);
         agents::check(config, &instruments)?;
-        let (log, lines, _) = log::channel(LINES_MAX);
+        let (log, lines) = log::channel(LOG_RECORDS);
         Ok(Self {
             now,
             clock: Clock::manual(now),
@@ -222,6 +225,7 @@ impl Stage {
             journal: MemoryFolder::new(),
             engine: None,
             lines,
+            said: VecDeque::new(),
             log,
             poll_ns: options.poll_ns.max(1),
             poll_at: now,
@@ -295,9 +299,17 @@ impl Stage {
             work += engine.oms.poll(now);
             work += engine.executors.iter_mut().map(|agent| agent.poll(now)).sum::<usize>();
             if work == 0 {
-                return;
+                break;
             }
         }
+        self.listen();
+    }
+
+    /// Keeps what the agents have said.
+    fn listen(&mut self) {
+        self.said.extend(self.lines.take());
+        let over = self.said.len().saturating_sub(LINES_MAX);
+        self.said.drain(..over);
     }
 
     /// Answers a strategy that asks for klines of before.
@@ -338,7 +350,8 @@ impl Stage {
         }
         let differences = differences(&self.instruments, &last, &ledgers);
         let decisions = decisions(&Place::Memory(self.journal.after_crash()), &self.instruments)?;
-        let lines = self.lines.try_iter().collect();
+        self.listen();
+        let lines = self.said.into();
         Ok(Rehearsed { last, instruments: self.instruments, differences, decisions, lines, view })
     }
 }

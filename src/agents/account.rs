@@ -279,5 +279,6 @@ fn counters<R: Recorder, B: Books>(
         journal_lost: around.journal_lost,
         journal_short: u64::from(around.journal_short),
         refusals,
+        venues: c.orders_at,
     }
 }

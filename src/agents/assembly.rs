@@ -29,8 +29,7 @@ use crate::journal::Place;
 use crate::net::Transport;
 use crate::oms::Kept;
 use crate::shm::{
-    HealthWriter, Market, MarketView, RegionOptions, Stage, StatusReader, StrategyFile,
-    StrategyOptions,
+    HealthWriter, Market, MarketView, RegionOptions, Stage, StrategyFile, StrategyOptions,
 };
 use crate::strategy::klines::HistoryDesk;
 use crate::strategy::{Context, ContextParts};
@@ -78,7 +77,8 @@ pub struct Assembly {
     pub lifecycle: Lifecycle,
     /// Where the order manager's last word comes.
     pub last: Receiver<FinalState>,
-    pub(super) statuses: Vec<(String, StatusReader)>,
+    /// Of the strategies, by number.
+    pub(super) names: Vec<String>,
     pub(super) spares: Vec<SparePlan>,
     /// Strategies that run in processes, and what their parameters may be, by strategy.
     pub(super) children: Vec<ChildPlan>,
@@ -134,20 +134,19 @@ impl Assembly {
         for venue in &config.venues {
             builder.venue(venue)?;
         }
-        let (mut ports, mut agents, mut statuses) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut ports, mut agents, mut names) = (Vec::new(), Vec::new(), Vec::new());
         let (mut children, mut specs) = (Vec::new(), Vec::new());
         for (index, mut strategy) in strategies.into_iter().enumerate() {
-            let name = strategy.name.clone();
+            names.push(strategy.name.clone());
             specs.push(std::mem::take(&mut strategy.specs));
             let (port, runner) = builder.strategy(index, strategy, place.folder)?;
-            statuses.push((name, port.end.status()));
             ports.push(port);
             match runner {
                 StrategyRunner::Thread(agent) => agents.push(*agent),
                 StrategyRunner::Process(plan) => children.push(*plan),
             }
         }
-        let assembly = builder.finish(ports, agents, statuses)?;
+        let assembly = builder.finish(ports, agents, names)?;
         Ok(Self { children, specs, ..assembly })
     }
 
@@ -400,7 +399,7 @@ impl Builder<'_> {
         mut self,
         ports: Vec<StrategyPort>,
         strategies: Vec<StrategyAgent>,
-        statuses: Vec<(String, StatusReader)>,
+        names: Vec<String>,
     ) -> Result<Assembly, String> {
         let account = self.market.account_writer().ok_or_else(|| missing("account"))?;
         let leg_skew = self.market.stage_writer(Stage::LegSkew, VenueId(0));
@@ -414,7 +413,7 @@ impl Builder<'_> {
             std::mem::take(&mut self.channels),
             self.sizes.rate_limits,
         )?;
-        options.strategies = statuses.iter().map(|(name, _)| name.clone()).collect();
+        options.strategies.clone_from(&names);
         (options.orders_max, options.fills_max) = (self.sizes.orders, self.sizes.fills);
         let (last_to, last) = channel();
         let view = self.market.view();
@@ -455,7 +454,7 @@ impl Builder<'_> {
             history,
             lifecycle,
             last,
-            statuses,
+            names,
             spares,
             children: Vec::new(),
             specs: Vec::new(),

@@ -4,7 +4,6 @@ use super::account::FinalState;
 use super::assembly::{Assembly, RegionPlace};
 use super::configured::{plans, strategies};
 use super::control::KILL_FILE_NAME;
-use super::control::children::Statuses;
 use super::log::Log;
 use super::memory;
 use super::operator::OperatorDesk;
@@ -15,15 +14,14 @@ use super::threads::{Lifecycle, Phase, ThreadPlan, spawn};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::journal::Place;
-use crate::shm::{DutyWriter, Market, MarketView, RegionError, RegionOptions, StatusReader};
+use crate::shm::{DutyWriter, Market, MarketView, RegionError, RegionOptions};
 use crate::show::{About, venue_name};
 use crate::strategy::Strategy;
-use crate::tui;
 use crate::types::{InstrumentTable, VenueId};
 use crate::venues::{Credentials, Endpoints};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -59,7 +57,7 @@ pub struct Engine {
     last: Receiver<FinalState>,
     /// Names of the agents that can cancel.
     executors: Vec<String>,
-    statuses: Statuses,
+    strategies: Vec<String>,
     layout: String,
     folder: PathBuf,
 }
@@ -138,18 +136,15 @@ impl Engine {
         let (clock, lifecycle) = (assembly.clock.clone(), assembly.lifecycle.clone());
         let (view, mut log) = (assembly.view.clone(), assembly.log.clone());
         log.info(clock.now(), format_args!("{layout}"));
-        let statuses = std::mem::take(&mut assembly.statuses);
-        let strategies = statuses.iter().map(|(name, _)| name.clone()).collect();
-        let statuses: Statuses = Arc::new(Mutex::new(statuses));
+        let strategies = std::mem::take(&mut assembly.names);
         let (news, heard) = sync_channel(CHILD_NEWS);
         let rest = Rest {
             config,
             folder,
-            strategies,
+            strategies: strategies.clone(),
             specs: std::mem::take(&mut assembly.specs),
             spares: std::mem::take(&mut assembly.spares),
             children: std::mem::take(&mut assembly.children),
-            statuses: statuses.clone(),
             news,
             view: view.clone(),
             lifecycle: lifecycle.clone(),
@@ -181,7 +176,7 @@ impl Engine {
             threads.push(thread.inspect_err(|_| lifecycle.advance(Phase::Done))?);
         }
         let folder = folder.to_owned();
-        Ok(Self { view, lifecycle, threads, last, executors, statuses, layout, folder })
+        Ok(Self { view, lifecycle, threads, last, executors, strategies, layout, folder })
     }
 
     /// The region.
@@ -196,15 +191,10 @@ impl Engine {
         &self.layout
     }
 
-    /// Newest status of each strategy.
+    /// Names of the strategies, by number.
     #[must_use]
-    pub fn statuses(&self) -> Vec<(String, Vec<(String, String)>)> {
-        let Ok(mut readers) = self.statuses.lock() else { return Vec::new() };
-        let read = |(name, reader): &mut (String, StatusReader)| {
-            let fields = reader.latest().map(|status| tui::status_fields(&status));
-            (name.clone(), fields.unwrap_or_default())
-        };
-        readers.iter_mut().map(read).collect()
+    pub fn strategies(&self) -> &[String] {
+        &self.strategies
     }
 
     /// Asks for no new orders, everything cancelled and confirmed.

@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_message_is_shown_once_by_its_time_and_cut_to_size() {
-        let (mut log, lines, _) = log::channel(8);
+        let (mut log, lines) = log::channel(64);
         let mut frames = Frames::default();
         frames.keep(Nanos(5), b"{\"a\":1}");
         frames.keep(Nanos(6), &[b'x'; 2000]);
@@ -82,7 +82,7 @@ mod tests {
         frames.show(Nanos(5), "odd", &mut log);
         frames.show(Nanos(5), "odd", &mut log);
         frames.show(Nanos(6), "long", &mut log);
-        let said: Vec<String> = lines.try_iter().map(|line| line.text).collect();
+        let said: Vec<String> = lines.take().into_iter().map(|line| line.text).collect();
         assert_eq!(said.len(), 2);
         assert_eq!(said[0], "odd, raw message: {\\\"a\\\":1}");
         assert!(said[1].ends_with("x and 464 bytes more"), "{}", said[1]);
@@ -90,17 +90,17 @@ mod tests {
 
     #[test]
     fn the_oldest_goes_and_a_flood_ends() {
-        let (mut log, lines, _) = log::channel(1_000);
+        let (mut log, lines) = log::channel(1_000);
         let mut frames = Frames::default();
         for at in 1..=65 {
             frames.keep(Nanos(at), b"x");
         }
         frames.show(Nanos(1), "gone", &mut log);
-        assert_eq!(lines.try_iter().count(), 0);
+        assert_eq!(lines.take().into_iter().count(), 0);
         for at in 100..400 {
             frames.keep(Nanos(at << 30), b"x");
             frames.show(Nanos(at << 30), "odd", &mut log);
         }
-        assert_eq!(lines.try_iter().count(), SHOWN_MAX as usize);
+        assert_eq!(lines.take().into_iter().count(), SHOWN_MAX as usize);
     }
 }

@@ -1,7 +1,7 @@
 //! Joins the control thread with an engine that is being built.
 
 use super::children::News;
-use super::control::children::{ChildPlan, Children, Nursery, Statuses, environment};
+use super::control::children::{ChildPlan, Children, Nursery, environment};
 use super::control::crash::{CrashWriter, Incidents};
 use super::control::{
     self, CONFIG_NAME, ControlParts, KILL_FILE_NAME, Names, SOCKET_NAME, Socket, SparePlan,
@@ -87,7 +87,6 @@ impl Supervision {
             output: config.output_folder.join(&config.name),
             environment: environment(config, folder),
             news: rest.news,
-            statuses: rest.statuses,
             view: view.clone(),
             names: names.clone(),
             silence_max_ns: config.strategy_silence_max_ns,
@@ -139,7 +138,6 @@ pub(super) struct Rest<'a> {
     pub spares: Vec<SparePlan>,
     /// Those of them that run in processes.
     pub children: Vec<ChildPlan>,
-    pub statuses: Statuses,
     /// To the order manager.
     pub news: SyncSender<News>,
     pub view: MarketView,

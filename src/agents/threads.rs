@@ -431,7 +431,7 @@ mod tests {
     #[test]
     fn a_panic_costs_one_agent_and_starts_the_emergency() {
         let lifecycle = Lifecycle::default();
-        let (log, lines, _) = log::channel(16);
+        let (log, lines) = log::channel(16);
         let agents: Vec<Box<dyn Agent>> = [false, true, false]
             .map(|panics| {
                 Box::new(Faulty { polls: 0, lifecycle: lifecycle.clone(), panics })
@@ -448,7 +448,7 @@ mod tests {
         let thread = spawn(&plan, agents, duty, &clock, &lifecycle, &log, &incidents).unwrap();
         thread.join().unwrap();
         assert_eq!(lifecycle.phase(), Phase::Done);
-        let line = lines.try_iter().next().unwrap();
+        let line = lines.take().into_iter().next().unwrap();
         assert_eq!(line.text, "agent bad panicked and is lost: cancelling all orders");
         let noted = incidents.take();
         assert_eq!(noted.len(), 1);

@@ -7,7 +7,7 @@ use super::monitor::Desk;
 use super::summary::Summary;
 use super::venues::Venues;
 use super::{EXIT_FAILURE, EXIT_OK, EXIT_VENUE, Failure};
-use crate::agents::log::{self, Level, LogLine};
+use crate::agents::log::{self, Level, LogLine, LogReader};
 use crate::agents::{self, Engine, EngineSetup, FinalState, STOP_TIMEOUT};
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
@@ -15,16 +15,16 @@ use crate::journal::Place;
 use crate::metrics;
 use crate::oms::RiskReject;
 use crate::shm::MarketView;
-use crate::show::{EventRow, Recorded};
+use crate::show::{EventRow, Recorded, strategies};
 use crate::strategy::Strategy;
 use crate::tui::{App, MonitorData, Screen, Tab};
 use crate::types::VenueId;
 use crate::venues::VENUES;
 use std::collections::VecDeque;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// What the command line asked for.
@@ -37,6 +37,8 @@ pub(super) struct Options {
 
 const FRAME: Duration = Duration::from_millis(200);
 const LOG_LINES_SHOWN: usize = 200;
+/// Records of each agent's log, of some two hundred bytes.
+const LOG_RECORDS: usize = 1024;
 
 pub(super) fn run(
     config: &Config,
@@ -48,7 +50,7 @@ pub(super) fn run(
     let begun = Instant::now();
     let stop = stop_flag()?;
     let clock = Clock::new();
-    let (log, lines, lost) = log::channel(4096);
+    let (log, lines) = log::channel(LOG_RECORDS);
     let mut venues = Venues::start(config)?;
     let instruments = Arc::new(venues.load(config)?);
     agents::check(config, &instruments).map_err(Failure::config)?;
@@ -70,7 +72,7 @@ pub(super) fn run(
     let engine = Engine::start(setup).map_err(Failure::new)?;
     // Answers until the end, so that the end can be seen from outside too.
     let _metrics = listener.map(|listener| serve_metrics(listener, config, &engine, &clock));
-    let mut view = View::new(config, options, (lines, file), lost, &clock)?;
+    let mut view = View::new(config, options, (lines, file), &clock)?;
     let started = Instant::now();
     let mut firsts = Firsts::default();
     while !stop.load(Ordering::Relaxed) && !engine.is_lost() && !engine.is_stopping() {
@@ -150,7 +152,8 @@ fn metric_names(config: &Config, engine: &Engine) -> metrics::Names {
         mode: config.mode.name().to_owned(),
         venues: config.venues.iter().map(venue).collect(),
         refusals,
-        strategies: engine.statuses().into_iter().map(|(name, _)| name).collect(),
+        strategies: engine.strategies().to_vec(),
+        folder: folder_of(&config.name),
         limits: known.collect(),
         positions: positions.map(|(base, value)| (base.clone(), number(value))).collect(),
         streamed: config
@@ -256,10 +259,10 @@ pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
 struct View {
     screen: Option<Screen>,
     desk: Desk,
-    lines: Receiver<LogLine>,
-    lost: Arc<AtomicU64>,
+    lines: LogReader,
     lost_shown: u64,
     file: Option<LogFile>,
+    folder: PathBuf,
     kept: VecDeque<EventRow>,
     clock: Clock,
 }
@@ -268,8 +271,7 @@ impl View {
     fn new(
         config: &Config,
         options: &Options,
-        (lines, file): (Receiver<LogLine>, Option<LogFile>),
-        lost: Arc<AtomicU64>,
+        (lines, file): (LogReader, Option<LogFile>),
         clock: &Clock,
     ) -> Result<Self, Failure> {
         let screens = !options.plain && !options.json && std::io::stdout().is_terminal();
@@ -279,16 +281,17 @@ impl View {
         } else {
             None
         };
-        let instance = Instance { name: config.name.clone(), folder: folder_of(&config.name) };
+        let folder = folder_of(&config.name);
+        let instance = Instance { name: config.name.clone(), folder: folder.clone() };
         let mut app = App::on(Tab::Board);
         app.quits = Some("stops and cancels everything");
         Ok(Self {
             screen,
             desk: Desk::new(instance, app),
             lines,
-            lost,
             lost_shown: 0,
             file,
+            folder,
             kept: VecDeque::with_capacity(LOG_LINES_SHOWN),
             clock: clock.clone(),
         })
@@ -306,7 +309,7 @@ impl View {
         let looked_at = self.desk.looked_at(view.instruments().len());
         let recorded = Recorded { events: self.kept.clone(), ..Recorded::default() };
         let data = MonitorData {
-            strategies: engine.statuses(),
+            strategies: strategies(&self.folder, engine.strategies(), view.pid()),
             recorded: Arc::new(recorded),
             note: "stoop monitor, in another terminal, shows these".to_owned(),
             ..MonitorData::collect(view, self.clock.now(), looked_at)
@@ -315,7 +318,7 @@ impl View {
     }
 
     fn take_lines(&mut self) {
-        while let Ok(line) = self.lines.try_recv() {
+        for line in self.lines.take() {
             if let Some(Err(error)) = self.file.as_mut().map(|file| file.write(&line)) {
                 tracing::error!("{error}");
             }
@@ -338,7 +341,7 @@ impl View {
                 ..EventRow::default()
             });
         }
-        let lost = self.lost.load(Ordering::Relaxed);
+        let lost = self.lines.lost();
         if lost > self.lost_shown && self.screen.is_none() {
             tracing::warn!(lines = lost - self.lost_shown, "log lines were lost: the log was full");
             self.lost_shown = lost;

@@ -13,7 +13,9 @@ use crate::shm::{MarketView, OrderCounters, ThreadRow};
 use crate::show::present::{self, PNL_COLUMNS, POSITION_COLUMNS, PnlNow};
 use crate::show::table::{self, Row};
 use crate::show::venues::{VENUE_COLUMNS, VenueNow, venues};
-use crate::show::{About, EVENT_COLUMNS, Fold, From, Recorded, Walk, WalkError};
+use crate::show::{
+    About, EVENT_COLUMNS, Fold, From, Recorded, STRATEGY_COLUMNS, Walk, WalkError, strategies,
+};
 use crate::types::{Amount, Nanos};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -31,6 +33,7 @@ struct Report {
     venues: Vec<Row>,
     positions: Vec<Row>,
     pnl: Vec<Row>,
+    strategies: Vec<Row>,
     recorded: Recorded,
     /// Why the journal tells nothing.
     journal_error: Option<String>,
@@ -72,6 +75,8 @@ impl Report {
         let held = view.positions();
         let held = held.iter().filter(|row| row.qty != Amount::ZERO);
         let pnl = view.pnl();
+        let strategies = strategies(&instance.folder, &about.strategies, view.pid());
+        let strategies = strategies.iter().map(|row| row.cells(&recorded.held, now)).collect();
         Self {
             instance: instance.name.clone(),
             pid: view.pid(),
@@ -81,6 +86,7 @@ impl Report {
             venues: venues(view).iter().map(|row| row.cells(decided(row), now)).collect(),
             positions: held.map(|row| present::position_cells(row, table)).collect(),
             pnl: pnl.iter().map(|row| PnlNow::of_row(row, table).cells()).collect(),
+            strategies,
             threads: view.threads(),
             about,
             recorded,
@@ -123,6 +129,7 @@ fn object(report: &Report) -> Value {
         },
         "positions": table::objects(&POSITION_COLUMNS, &report.positions),
         "pnl": table::objects(&PNL_COLUMNS, &report.pnl),
+        "strategies": table::objects(&STRATEGY_COLUMNS, &report.strategies),
         "last_event": last.map(|event| table::object(&EVENT_COLUMNS, &event.cells())),
         "threads": report.threads.iter().map(thread).collect::<Vec<_>>(),
     })
@@ -170,6 +177,7 @@ fn text(report: &Report) -> String {
         (&VENUE_COLUMNS[..], &report.venues, "no venues"),
         (&POSITION_COLUMNS[..], &report.positions, "no positions"),
         (&PNL_COLUMNS[..], &report.pnl, "nothing was traded"),
+        (&STRATEGY_COLUMNS[..], &report.strategies, "no strategies"),
     ];
     for (columns, rows, none) in lists {
         let list = List { name: "", head: Vec::new(), columns, rows, none };
@@ -244,8 +252,8 @@ fn threads_text(text: &mut String, report: &Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shm::{AgentDuty, Duty};
-    use crate::show::EventRow;
+    use crate::shm::{AgentDuty, Duty, RingUse, StrategyLook};
+    use crate::show::{EventRow, StrategyNow};
 
     fn report() -> Report {
         let duty = Duty {
@@ -275,6 +283,15 @@ mod tests {
             unrealised: Some(Amount::ZERO),
             ..PnlNow::default()
         };
+        let look = StrategyLook {
+            pid: 78,
+            run: 1,
+            heartbeat: Nanos(3_000_000),
+            requests: RingUse::of(2, 256),
+            ..StrategyLook::default()
+        };
+        let strategy =
+            StrategyNow { name: "spread".to_owned(), look: Some(look), is_process: true };
         Report {
             instance: "test".to_owned(),
             about: About { mode: "live".to_owned(), ..About::default() },
@@ -285,6 +302,7 @@ mod tests {
             venues: Vec::new(),
             positions: Vec::new(),
             pnl: vec![pnl.cells()],
+            strategies: vec![strategy.cells(&[], Nanos(5_000_000))],
             recorded: Recorded {
                 held: vec!["strategy spread is halted".to_owned()],
                 events: [event].into(),
@@ -311,6 +329,8 @@ no positions
 of   asset  realised  unrealised  fees  funding  net
 all  USDT        0.3           0     0        0  0.3
 
+strategy  state   runs as     starts  heartbeat  requests  reports  status
+spread    active  process 78       2     2.0 ms         2        0
 ";
         let text = text(&report());
         assert!(text.starts_with(expected), "{text}");

@@ -34,7 +34,7 @@ use crate::types::Nanos;
 use crc32c::crc32c;
 
 const MAGIC: [u8; 8] = *b"STOOPSNP";
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 const HEADER: usize = 48;
 /// Snapshots that are kept.
 const KEPT: usize = 2;

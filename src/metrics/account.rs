@@ -83,15 +83,22 @@ fn counts(page: &mut Page, table: &[Count], counters: &OrderCounters) {
 pub(super) fn orders(page: &mut Page, counters: &OrderCounters, names: &Names) {
     counts(page, COUNTS, counters);
     let c = counters;
-    let outcomes = [
-        ("filled", c.orders_filled),
-        ("canceled", c.orders_canceled),
-        ("rejected", c.orders_rejected),
-        ("expired", c.orders_expired),
-    ];
-    let mut family = page.family("stoop_orders_total", Counter, "Orders that ended, by outcome");
-    outcomes.iter().for_each(|(outcome, count)| family.sample(&[("outcome", outcome)], count));
-    let ended: u64 = outcomes.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count));
+    let help = "Orders that ended, by venue and outcome";
+    let mut family = page.family("stoop_orders_total", Counter, help);
+    for venue in &names.venues {
+        let Some(of) = c.venues.get(usize::from(venue.venue.0)) else { continue };
+        let outcomes = [
+            ("filled", of.filled),
+            ("canceled", of.canceled),
+            ("rejected", of.rejected),
+            ("expired", of.expired),
+        ];
+        for (outcome, count) in outcomes {
+            family.sample(&[("outcome", outcome), ("venue", venue.name)], count);
+        }
+    }
+    let ends = [c.orders_filled, c.orders_canceled, c.orders_rejected, c.orders_expired];
+    let ended = ends.into_iter().fold(0u64, u64::saturating_add);
     // Of nothing there is no part.
     let part = |count: u64| if ended == 0 { f64::NAN } else { count as f64 / ended as f64 };
     let help = "Part of the ended orders that were filled, since the start";

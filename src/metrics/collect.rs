@@ -4,7 +4,7 @@
 
 use super::page::{Kind, Page, seconds};
 use super::{Names, Pairs, account, venues};
-use crate::shm::{MarketView, Stage, ThreadRow};
+use crate::shm::{MarketView, Stage, StrategyLook, ThreadRow};
 use crate::types::{Nanos, VenueId};
 use Kind::{Counter, Gauge, Histogram};
 
@@ -36,13 +36,20 @@ const BOUNDS: [(u64, &str); 22] = [
 
 /// The text of `/metrics`.
 #[must_use]
-pub fn collect(view: &MarketView, names: &Names, pairs: &Pairs, now: Nanos) -> String {
+pub fn collect(
+    view: &MarketView,
+    names: &Names,
+    (pairs, strategies): (&Pairs, &[StrategyLook]),
+    now: Nanos,
+) -> String {
     let mut page = Page::default();
     engine(&mut page, view, names, now);
     latency(&mut page, view, names);
     venues::books(&mut page, view, names, now);
     venues::feeds(&mut page, view, names, now);
     venues::executors(&mut page, view, names, now);
+    rings(&mut page, view, (names, strategies));
+    lives(&mut page, (names, strategies), now);
     account::orders(&mut page, &view.counters(), names);
     account::pairs(&mut page, pairs, names);
     account::money(&mut page, view, names);
@@ -90,6 +97,46 @@ fn latency(page: &mut Page, view: &MarketView, names: &Names) {
             let labels = [("stage", stage.name()), ("venue", name)];
             family.histogram(&labels, &below, snapshot.count, snapshot.sum);
         }
+    }
+}
+
+/// Rings between strategies, order manager and executors.
+fn rings(page: &mut Page, view: &MarketView, (names, strategies): (&Names, &[StrategyLook])) {
+    let mut rows = Vec::new();
+    for venue in &names.venues {
+        let executor = view.health(venue.venue).executor;
+        rows.push(("commands", ("venue", venue.name), executor.commands_ring));
+        rows.push(("reports", ("venue", venue.name), executor.reports_ring));
+    }
+    for (name, look) in names.strategies.iter().zip(strategies) {
+        rows.push(("requests", ("strategy", name.as_str()), look.requests));
+        rows.push(("reports", ("strategy", name.as_str()), look.reports));
+    }
+    let help = "Messages that wait in a ring of the order manager";
+    let mut family = page.family("stoop_ring_waiting", Gauge, help);
+    rows.iter().for_each(|(ring, whose, used)| {
+        family.sample(&[("ring", ring), *whose], used.waiting);
+    });
+    let help = "Messages that a ring holds at most";
+    let mut family = page.family("stoop_ring_capacity", Gauge, help);
+    rows.iter().for_each(|(ring, whose, used)| {
+        family.sample(&[("ring", ring), *whose], used.capacity);
+    });
+}
+
+/// Whether strategies live, by their own statement.
+fn lives(page: &mut Page, (names, strategies): (&Names, &[StrategyLook]), now: Nanos) {
+    let help = "Since a strategy last said that it lives";
+    let mut family = page.family("stoop_strategy_heartbeat_age_seconds", Gauge, help);
+    for (name, look) in names.strategies.iter().zip(strategies) {
+        let lives = look.heartbeat > Nanos(0);
+        let age = seconds(now.since(look.heartbeat)).to_string();
+        family.sample(&[("strategy", name)], if lives { age } else { "NaN".to_owned() });
+    }
+    let help = "Times that the process of a strategy was started again";
+    let mut family = page.family("stoop_strategy_restarts_total", Counter, help);
+    for (name, look) in names.strategies.iter().zip(strategies) {
+        family.sample(&[("strategy", name)], look.run);
     }
 }
 

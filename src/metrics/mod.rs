@@ -24,6 +24,7 @@ pub use server::{Server, listen};
 
 use crate::types::{BookState, PairEnd, VenueId};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// What the region does not say: names, and the limits of the file.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +39,8 @@ pub struct Names {
     pub refusals: Vec<String>,
     /// Of strategies, by number.
     pub strategies: Vec<String>,
+    /// Where their files are.
+    pub folder: PathBuf,
     /// Limits in quote units, by the key of the file.
     pub limits: Vec<(&'static str, f64)>,
     /// Largest position of each underlying, base units.

@@ -7,7 +7,7 @@
 
 use super::{Names, Pairs, alive, collect, ready};
 use crate::clock::Clock;
-use crate::shm::{MarketView, PairReader};
+use crate::shm::{MarketView, PairReader, StrategyFile, StrategyLook};
 use crate::types::Nanos;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -112,6 +112,12 @@ type Answer = (&'static str, &'static str, String);
 const TEXT: &str = "text/plain; charset=utf-8";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// What the strategies' files say. They are opened anew: one that was started again has a new one.
+fn looks(names: &Names) -> Vec<StrategyLook> {
+    let look = |name: &String| StrategyFile::look(&names.folder, name).unwrap_or_default();
+    names.strategies.iter().map(look).collect()
+}
+
 impl Answers {
     /// Takes the ends of signals that have come since.
     fn count_pairs(&mut self) {
@@ -136,7 +142,11 @@ impl Answers {
         }
         let path = path.split('?').next().unwrap_or("");
         match path {
-            "/metrics" => ("200 OK", METRICS, collect(&self.view, &self.names, &self.pairs, now)),
+            "/metrics" => {
+                let strategies = looks(&self.names);
+                let page = collect(&self.view, &self.names, (&self.pairs, &strategies), now);
+                ("200 OK", METRICS, page)
+            }
             "/healthz" => match alive(&self.view, now) {
                 Ok(()) => ("200 OK", TEXT, "alive\n".to_owned()),
                 Err(why) => ("503 Service Unavailable", TEXT, why + "\n"),

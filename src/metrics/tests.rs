@@ -4,16 +4,17 @@ use super::*;
 use crate::clock::Clock;
 use crate::shm::{
     BalanceRow, Duty, ExecutorHealth, FeedHealth, MarginRow, Market, MarketView, OrderCounters,
-    PairWriter, PnlRow, PositionRow, RateUse, RegionOptions, RingUse, Stage,
+    PairWriter, PnlRow, PositionRow, RateUse, RegionOptions, RingUse, Stage, StrategyLook,
 };
 use crate::types::{
     Amount, AssetBalance, AssetId, BookState, Breach, Instrument, InstrumentId, InstrumentTable,
     Level, MarginReport, Nanos, PairOutcome, Price, Qty, Readiness, StrategyId, TopOfBook,
-    TradingState,
+    TradingState, VENUES_COUNTED, VenueOrders,
 };
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 const SECOND: u64 = 1_000_000_000;
@@ -52,6 +53,7 @@ fn names() -> Names {
         venues: vec![venue(0, "x", &["weight", "orders"]), venue(1, "y", &["requests"])],
         refusals: ["", "too \"large\"", "late"].map(str::to_owned).to_vec(),
         strategies: vec!["spread".to_owned()],
+        folder: PathBuf::new(),
         limits: vec![("daily_loss_max", 500.0), ("order_notional_max", 5000.5)],
         positions: vec![("BTC".to_owned(), 2.0)],
         streamed: ["BTC/USDT@x", "BTC/USDT@y"].map(str::to_owned).to_vec(),
@@ -89,7 +91,11 @@ fn feed(state: Readiness) -> FeedHealth {
 }
 
 fn counters() -> OrderCounters {
+    let mut venues = [VenueOrders::default(); VENUES_COUNTED];
+    venues[0] = VenueOrders { sent: 5, filled: 4, ..VenueOrders::default() };
+    venues[1] = VenueOrders { sent: 7, filled: 2, rejected: 2, ..VenueOrders::default() };
     OrderCounters {
+        venues,
         signals: 9,
         orders_sent: 12,
         orders_filled: 6,
@@ -182,7 +188,13 @@ fn page() -> String {
     pairs.ends.insert((0, PairEnd::Balanced), 4);
     pairs.ends.insert((9, PairEnd::Held), 1);
     pairs.breaches[Breach::Qty as usize] = 2;
-    collect(&market.view(), &names(), &pairs, NOW)
+    let look = StrategyLook {
+        run: 2,
+        heartbeat: Nanos(NOW.0 - SECOND / 4),
+        requests: RingUse::of(5, 256),
+        ..StrategyLook::default()
+    };
+    collect(&market.view(), &names(), (&pairs, &[look]), NOW)
 }
 
 #[test]
@@ -215,8 +227,13 @@ fn the_page_says_what_the_region_holds() {
         "stoop_ring_waiting{ring=\"commands\",venue=\"x\"} 3",
         "stoop_ring_capacity{ring=\"reports\",venue=\"y\"} 4096",
         "stoop_orders_sent_total 12",
-        "stoop_orders_total{outcome=\"filled\"} 6",
-        "stoop_orders_total{outcome=\"rejected\"} 2",
+        "stoop_orders_total{outcome=\"filled\",venue=\"x\"} 4",
+        "stoop_orders_total{outcome=\"filled\",venue=\"y\"} 2",
+        "stoop_orders_total{outcome=\"rejected\",venue=\"y\"} 2",
+        "stoop_ring_waiting{ring=\"requests\",strategy=\"spread\"} 5",
+        "stoop_ring_capacity{ring=\"requests\",strategy=\"spread\"} 256",
+        "stoop_strategy_heartbeat_age_seconds{strategy=\"spread\"} 0.25",
+        "stoop_strategy_restarts_total{strategy=\"spread\"} 2",
         "stoop_order_fill_ratio 0.75",
         "stoop_order_reject_ratio 0.25",
         "stoop_risk_refusals_total{reason=\"too \\\"large\\\"\"} 1",
@@ -286,7 +303,7 @@ fn a_book_that_nobody_watches_is_not_missed() {
     let market = full();
     let streamed = vec!["BTC/USDT@x".to_owned()];
     let names = Names { streamed, ..names() };
-    let page = collect(&market.view(), &names, &Pairs::default(), NOW);
+    let page = collect(&market.view(), &names, (&Pairs::default(), &[]), NOW);
     assert!(page.contains("stoop_book_live{instrument=\"BTC/USDT@x\",venue=\"x\"} 1\n"), "{page}");
     assert!(!page.contains("stoop_book_live{instrument=\"BTC/USDT@y"), "{page}");
     let market = Market::in_memory(&table(), &RegionOptions::default()).unwrap();
@@ -305,7 +322,7 @@ fn a_book_that_nobody_watches_is_not_missed() {
 #[test]
 fn an_empty_region_is_told_without_ages_and_parts() {
     let market = Market::in_memory(&table(), &RegionOptions::default()).unwrap();
-    let page = collect(&market.view(), &names(), &Pairs::default(), NOW);
+    let page = collect(&market.view(), &names(), (&Pairs::default(), &[]), NOW);
     assert!(!page.contains("stoop_book_age_seconds{") && !page.contains("_bucket{"), "{page}");
     assert!(page.contains("stoop_order_fill_ratio NaN\n"), "{page}");
     assert!(page.contains("stoop_feed_silence_seconds{venue=\"x\"} NaN\n"), "{page}");

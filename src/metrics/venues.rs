@@ -123,20 +123,6 @@ pub(super) fn executors(page: &mut Page, view: &MarketView, names: &Names, now: 
     each(page, EXECUTOR, &rows, now);
     clocks(page, view, names);
     rate_limits(page, names, &rows);
-    let help = "Messages that wait in a ring between order manager and executor";
-    let mut family = page.family("stoop_ring_waiting", Gauge, help);
-    for (venue, row) in &rows {
-        for (ring, used) in [("commands", row.commands_ring), ("reports", row.reports_ring)] {
-            family.sample(&[("ring", ring), ("venue", venue)], used.waiting);
-        }
-    }
-    let help = "Messages that a ring holds at most";
-    let mut family = page.family("stoop_ring_capacity", Gauge, help);
-    for (venue, row) in &rows {
-        for (ring, used) in [("commands", row.commands_ring), ("reports", row.reports_ring)] {
-            family.sample(&[("ring", ring), ("venue", venue)], used.capacity);
-        }
-    }
 }
 
 fn clocks(page: &mut Page, view: &MarketView, names: &Names) {

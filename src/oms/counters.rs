@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::{Difference, Refusals};
+use crate::types::{VENUES_COUNTED, VenueOrders};
 use serde::{Deserialize, Serialize};
 
 /// What has been counted since the start.
@@ -75,4 +76,6 @@ pub struct OmsCounters {
     pub funding_repeated: u64,
     /// Refusals by [`crate::oms::RiskReject`] number.
     pub refusals: Refusals,
+    /// Orders sent to each venue and how they ended, by its number: their sums stand above.
+    pub orders_at: [VenueOrders; VENUES_COUNTED],
 }

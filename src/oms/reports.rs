@@ -422,7 +422,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     /// Applies the table. Whether the state changed.
     pub(super) fn advance(&mut self, slot: Slot, trigger: Trigger, now: Nanos) -> bool {
         let order = self.state.orders.get(slot);
-        let from = order.state;
+        let (from, venue) = (order.state, order.venue);
         let to = match next(from, trigger) {
             Next::Keep => return false,
             Next::Working => order.working_state(),
@@ -433,14 +433,14 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
         self.state.orders.set_state(slot, to, now);
         if !self.state.orders.get(slot).external {
-            self.count(from, to);
+            self.count(venue, from, to);
         }
         self.set_timers(slot, now);
         self.reserve(slot);
         true
     }
 
-    fn count(&mut self, from: OrderState, to: OrderState) {
+    fn count(&mut self, venue: VenueId, from: OrderState, to: OrderState) {
         if from == OrderState::Rejected && to == OrderState::Unknown {
             self.state.counters.contradictions += 1;
         }
@@ -449,6 +449,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
         if let Some(ended) = self.ended(to) {
             *ended += 1;
+        }
+        if let Some(at) = self.state.counters.orders_at.get_mut(usize::from(venue.0)) {
+            at.count(from, to);
         }
         if to == OrderState::Unknown {
             self.state.counters.unknowns += 1;

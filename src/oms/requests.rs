@@ -276,6 +276,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let Some(slot) = self.state.orders.insert(entry) else { return false };
         self.state.sequence += 1;
         self.state.counters.orders_sent += 1;
+        if let Some(at) = self.state.counters.orders_at.get_mut(usize::from(venue.0)) {
+            at.sent += 1;
+        }
         self.recorder.record(now, &Record::Intent { order: *order, signal, leg });
         self.reserve(slot);
         self.state.orders.get_mut(slot).timers.reply = now.plus(self.options.reply_timeout_ns);

@@ -5,7 +5,7 @@ use super::codec::{amount, amount_words, written};
 use crate::sync::seqlock;
 use crate::types::{
     Amount, AssetBalance, AssetId, InstrumentId, LossSwitch, MarginReport, Nanos, Price,
-    TradingState, VenueId,
+    TradingState, VENUES_COUNTED, VenueId, VenueOrders,
 };
 
 /// Number of distinct refusal codes of the oms that are counted apart.
@@ -99,6 +99,8 @@ macro_rules! order_counters {
             pub loss_switch: Option<LossSwitch>,
             /// Refusals by the oms, by its code.
             pub refusals: [u64; REFUSAL_CODES],
+            /// Orders sent to each venue and how they ended, by its number.
+            pub venues: [VenueOrders; VENUES_COUNTED],
         }
 
         impl OrderCounters {
@@ -111,7 +113,8 @@ macro_rules! order_counters {
             fn with_counts([$($name),*]: [u64; Self::COUNTS]) -> Self {
                 let (trading_state, loss_switch) = (TradingState::Active, None);
                 let refusals = [0; REFUSAL_CODES];
-                Self { $($name,)* trading_state, loss_switch, refusals }
+                let venues = [VenueOrders::default(); VENUES_COUNTED];
+                Self { $($name,)* trading_state, loss_switch, refusals, venues }
             }
         }
     };
@@ -187,16 +190,20 @@ pub(super) const FIELDS: &str = "position: qty2 cost2 realised2 fees2 unrealised
     signals refused sent acked filled canceled rejected expired open unknown fills duplicates late \
     cancels bad_records orders_external fills_external replaces never_sent quarantined \
     reconciliations differences not_answering venues_halted reports_waiting reports_lost \
-    journal_records journal_unsynced journal_lost journal_short trading_state loss_switch refusals64";
+    journal_records journal_unsynced journal_lost journal_short trading_state loss_switch refusals64 \
+    venues16: sent filled canceled rejected expired";
 
 /// Words of each record after its counter.
 pub(super) const POSITION_WORDS: usize = 15;
 pub(super) const BALANCE_WORDS: usize = 7;
 pub(super) const PNL_WORDS: usize = 13;
 pub(super) const MARGIN_WORDS: usize = 11;
-/// Counts, then trading state and loss switch, then refusals.
+/// Counts, then trading state and loss switch, then refusals, then the venues.
 const COUNTS: usize = OrderCounters::COUNTS;
-pub(super) const COUNTER_WORDS: usize = COUNTS + 2 + REFUSAL_CODES;
+const VENUES_FROM: usize = COUNTS + 2 + REFUSAL_CODES;
+/// Words of one venue's.
+const VENUE_WORDS: usize = 5;
+pub(super) const COUNTER_WORDS: usize = VENUES_FROM + VENUES_COUNTED * VENUE_WORDS;
 
 /// Writes the account. Handed out once, to the oms.
 #[derive(Debug)]
@@ -289,6 +296,9 @@ impl AccountWriter {
             payload.set(COUNTS, counters.trading_state as u64);
             payload.set(COUNTS + 1, counters.loss_switch.map_or(0, |switch| switch as u64));
             payload.copy_from(COUNTS + 2, &counters.refusals);
+            for (at, venue) in counters.venues.iter().enumerate() {
+                payload.copy_from(VENUES_FROM + at * VENUE_WORDS, &venue.words());
+            }
         });
     }
 }
@@ -369,13 +379,17 @@ pub(super) fn counters(reader: &seqlock::Reader) -> OrderCounters {
     };
     let (mut counts, mut refusals) = ([0; COUNTS], [0; REFUSAL_CODES]);
     counts.copy_from_slice(&words[..COUNTS]);
-    refusals.copy_from_slice(&words[COUNTS + 2..]);
+    refusals.copy_from_slice(&words[COUNTS + 2..VENUES_FROM]);
+    let (rows, _) = words[VENUES_FROM..].as_chunks::<VENUE_WORDS>();
+    let mut venues = [VenueOrders::default(); VENUES_COUNTED];
+    venues.iter_mut().zip(rows).for_each(|(venue, row)| *venue = VenueOrders::from_words(*row));
     let state = u8::try_from(words[COUNTS]).ok().and_then(TradingState::from_u8);
     OrderCounters {
         // What nobody writes reads as the safe end.
         trading_state: state.unwrap_or(TradingState::Halted),
         loss_switch: u8::try_from(words[COUNTS + 1]).ok().and_then(LossSwitch::from_u8),
         refusals,
+        venues,
         ..OrderCounters::with_counts(counts)
     }
 }

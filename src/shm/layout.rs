@@ -56,7 +56,7 @@
 //!                                    today 2, drawdown 2, updated_ns, -2
 //! margins     venues x assets    16  counter, equity 2, available 2, initial 2, maintenance 2, left
 //!                                    now 2, event_ns, -4
-//! counters    1                 104  counter, 31 counts, 64 refusals by code
+//! counters    1                 184  counter, 31 counts, 64 refusals by code, 16 venues x 5 counts
 //! pairs       1                   8  number of outcomes written
 //!                  + capacity x  56  counter, head 16, 4 legs x 8, -7
 //! feeds       venues             48  counter, the fields of FeedHealth, 2 connections x 11, -8
@@ -103,7 +103,7 @@ use crate::sync::{broadcast, changes, histogram, ring, rotating};
 use std::ops::Range;
 
 /// Version of the layout. Raised by every change that a reader of the old one would misread.
-pub(super) const VERSION: u64 = 8;
+pub(super) const VERSION: u64 = 9;
 pub(super) const MARKET_MAGIC: u64 = u64::from_le_bytes(*b"STOOPMKT");
 pub(super) const STRATEGY_MAGIC: u64 = u64::from_le_bytes(*b"STOOPSTR");
 
@@ -203,7 +203,7 @@ const WORST_STRIDE: usize = 2 * LINE;
 const ASSET_STRIDE: usize = LINE / 2;
 const POSITION_STRIDE: usize = 2 * LINE;
 const PERPETUAL_STRIDE: usize = PAIR;
-const COUNTERS_SIZE: usize = 13 * LINE;
+const COUNTERS_SIZE: usize = 23 * LINE;
 const FEED_STRIDE: usize = 3 * PAIR;
 const HEALTH_STRIDE: usize = 2 * PAIR;
 const DUTY_STRIDE: usize = PAIR;
@@ -464,7 +464,7 @@ mod tests {
             (l.balances, 8, 6),
             (l.pnl, 16, 3),
             (l.margins, 16, 6),
-            (l.counters, 104, 1),
+            (l.counters, 184, 1),
             (l.pairs, 16 + 64 * 56, 1),
             (l.feeds, 48, 2),
             (l.executors, 32, 2),

@@ -60,10 +60,9 @@ pub use params::{ParamReader, ParamWriter};
 pub use perpetuals::PerpetualWriter;
 pub use signals::{BadRecord, ReportReader, RequestWriter};
 pub use status::{
-    STATUS_FIELDS_MAX, Status, StatusError, StatusName, StatusReader, StatusText, StatusValue,
-    StatusWriter,
+    STATUS_FIELDS_MAX, Status, StatusError, StatusName, StatusText, StatusValue, StatusWriter,
 };
-pub use strategy::{OmsEnd, Pulse, StrategyEnd, StrategyFile, StrategyOptions};
+pub use strategy::{OmsEnd, Pulse, StrategyEnd, StrategyFile, StrategyLook, StrategyOptions};
 pub use trades::{Print, TradeReader, TradeWriter};
 pub use view::MarketView;
 pub use worst::{PathRow, PathSlot, WORST_PATHS, WorstWriter};

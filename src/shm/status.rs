@@ -173,13 +173,6 @@ impl StatusWriter {
 pub struct StatusReader(pub(super) broadcast::Reader);
 
 impl StatusReader {
-    /// A reader of the same ring that starts now.
-    pub(super) fn starting_now(&self) -> Self {
-        let mut reader = self.clone();
-        reader.0.skip_to_end();
-        reader
-    }
-
     /// The next status; `None` if there is none yet.
     #[allow(clippy::should_implement_trait, reason = "an iterator cannot say that it was lapped")]
     pub fn next(&mut self) -> Result<Option<Status>, Lapped> {

@@ -1,5 +1,6 @@
 //! The file of one strategy: the only one that the strategy can write.
 
+use super::health::RingUse;
 use super::layout::{
     COUNTS_AT, STRATEGY_HEARTBEAT_AT, STRATEGY_MAGIC, STRATEGY_PID_AT, STRATEGY_RUN_AT,
     StrategyCounts, StrategyLayout,
@@ -9,7 +10,7 @@ use super::params::{ParamReader, ParamWriter};
 use super::signals::{
     self, BadRecord, Bounds, ReportReader, ReportWriter, RequestReader, RequestWriter,
 };
-use super::status::{StatusReader, StatusWriter};
+use super::status::{Status, StatusReader, StatusWriter};
 use super::{RegionError, header};
 use crate::sync::spsc::Full;
 use crate::sync::words::{ReadWords, Words};
@@ -105,12 +106,24 @@ impl StrategyFile {
         Ok(StrategyEnd::new(words, &layout, Some(lock)))
     }
 
-    /// Opens the status ring, read-only.
-    pub fn attach_status(dir: &Path, name: &str) -> Result<StatusReader, RegionError> {
+    /// Looks at the file, read-only. One that was started again since has a new file: whoever wants
+    /// to know how it is now looks again.
+    pub fn look(dir: &Path, name: &str) -> Result<StrategyLook, RegionError> {
         let path = path(dir, name)?;
         let words = map::open_read_only(&path)?;
         let layout = checked(&words, &path)?;
-        Ok(status_reader(&words, &layout))
+        let ring = |range: &Range<usize>, shape: ring::Shape| {
+            let waiting = ring::waiting(&words.slice(range.clone()), shape);
+            RingUse::of(waiting, shape.capacity())
+        };
+        Ok(StrategyLook {
+            pid: words.load(STRATEGY_PID_AT) as u32,
+            run: words.load(STRATEGY_RUN_AT) as u32,
+            heartbeat: Nanos(words.load(STRATEGY_HEARTBEAT_AT)),
+            requests: ring(&layout.requests, layout.request_shape),
+            reports: ring(&layout.reports, layout.report_shape),
+            status: status_reader(&words, &layout).latest(),
+        })
     }
 
     /// The newest requests, oldest first and `most` at most, whether the oms has taken them or not:
@@ -126,6 +139,23 @@ impl StrategyFile {
         let ring = words.slice(layout.requests.clone());
         Ok(signals::newest(&ring, layout.request_shape, bounds(&layout), most))
     }
+}
+
+/// What a strategy's file says of it. All of it the strategy may have written.
+#[derive(Clone, Debug, Default)]
+pub struct StrategyLook {
+    /// Process of the strategy's end.
+    pub pid: u32,
+    /// How many processes ran it before, of this engine.
+    pub run: u32,
+    /// When it last said that it lives, 0 if never.
+    pub heartbeat: Nanos,
+    /// Its ring to the order manager.
+    pub requests: RingUse,
+    /// The ring back.
+    pub reports: RingUse,
+    /// Its newest status.
+    pub status: Option<Status>,
 }
 
 fn bounds(layout: &StrategyLayout) -> Bounds {
@@ -222,7 +252,6 @@ impl StrategyEnd {
 pub struct OmsEnd {
     requests: RequestReader,
     reports: ReportWriter,
-    status: StatusReader,
     params: ParamWriter,
     words: ReadWords,
     _named: Option<Named>,
@@ -236,7 +265,6 @@ impl OmsEnd {
         Self {
             requests: RequestReader::new(requests, bounds(layout)),
             reports: ReportWriter(reports),
-            status: status_reader(words, layout),
             params: ParamWriter(seqlock::Writer::new(part(&layout.params))),
             words: words.reader(),
             _named: named,
@@ -260,12 +288,6 @@ impl OmsEnd {
     #[inline]
     pub fn push_report(&mut self, report: &StrategyReport) -> Result<(), Full> {
         self.reports.push(report)
-    }
-
-    /// A reader of the strategy's status, from now on.
-    #[must_use]
-    pub fn status(&self) -> StatusReader {
-        self.status.starting_now()
     }
 
     /// Tells the strategy its parameters.

@@ -17,6 +17,7 @@ mod naming;
 mod orders;
 pub mod present;
 mod recorded;
+mod strategies;
 pub mod table;
 #[cfg(test)]
 mod tests;
@@ -32,4 +33,5 @@ pub use life::{Life, STEP_COLUMNS, Step, life};
 pub use naming::{Naming, venue_name};
 pub use orders::{ORDER_COLUMNS, OrderRow, touched};
 pub use recorded::{Fold, Recorded};
+pub use strategies::{STRATEGY_COLUMNS, StrategyNow, strategies};
 pub use walk::{From, Group, Walk, WalkError};

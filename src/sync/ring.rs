@@ -26,6 +26,11 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
+    /// Records that fit.
+    pub(crate) const fn capacity(self) -> usize {
+        self.capacity
+    }
+
     /// `capacity` records (rounded up to a power of two) of `payload` words.
     pub(crate) const fn new(capacity: usize, payload: usize) -> Self {
         let capacity = if capacity < 1 { 1 } else { capacity.next_power_of_two() };
@@ -105,6 +110,14 @@ impl Consumer {
     }
 }
 
+/// Records that wait, as both ends say: at most as many as there is room for.
+pub(crate) fn waiting(words: &ReadWords, shape: Shape) -> usize {
+    // The head first: what is taken meanwhile only makes it look fuller.
+    let head = words.load_acquire(HEAD);
+    let waiting = words.load(TAIL).wrapping_sub(head);
+    usize::try_from(waiting).unwrap_or(usize::MAX).min(shape.capacity)
+}
+
 /// Shows the newest records, oldest first and `most` at most, taken or not: for whoever looks at what
 /// went before. The producer may be writing at this moment, or may have written anything.
 pub(crate) fn peek(
@@ -160,6 +173,20 @@ mod tests {
             assert_eq!(pop(&mut consumer), Ok(Some(number)));
         }
         assert_eq!(pop(&mut consumer), Ok(None));
+    }
+
+    #[test]
+    fn whoever_looks_sees_how_many_wait_and_never_more_than_fit() {
+        let (mut producer, mut consumer, words) = ring(4);
+        let shape = Shape::new(4, 2);
+        let waiting = || waiting(&words.reader(), shape);
+        assert_eq!(waiting(), 0);
+        (0..3).for_each(|number| push(&mut producer, number).unwrap());
+        assert_eq!(waiting(), 3);
+        assert_eq!(pop(&mut consumer), Ok(Some(0)));
+        assert_eq!(waiting(), 2);
+        words.store(TAIL, 1 << 50);
+        assert_eq!(waiting(), 4);
     }
 
     #[test]

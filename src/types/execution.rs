@@ -349,3 +349,54 @@ impl ExecutionReport {
         })
     }
 }
+/// Venues whose orders are counted apart: more than there are.
+pub const VENUES_COUNTED: usize = 16;
+
+/// Orders of one venue: how many were sent, and how those that ended did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VenueOrders {
+    /// Handed to its executor.
+    pub sent: u64,
+    /// Ended filled.
+    pub filled: u64,
+    /// Ended cancelled.
+    pub canceled: u64,
+    /// Refused by the venue.
+    pub rejected: u64,
+    /// Ended by their time in force or by the venue.
+    pub expired: u64,
+}
+
+impl VenueOrders {
+    /// An order has gone from one state to another; out of an end, if what ended it was no end.
+    pub fn count(&mut self, from: OrderState, to: OrderState) {
+        if let Some(ended) = self.of(from) {
+            *ended = ended.saturating_sub(1);
+        }
+        if let Some(ended) = self.of(to) {
+            *ended += 1;
+        }
+    }
+
+    fn of(&mut self, state: OrderState) -> Option<&mut u64> {
+        match state {
+            OrderState::Filled => Some(&mut self.filled),
+            OrderState::Canceled => Some(&mut self.canceled),
+            OrderState::Rejected => Some(&mut self.rejected),
+            OrderState::Expired => Some(&mut self.expired),
+            _ => None,
+        }
+    }
+
+    /// The fields in the order in which they stand above.
+    #[must_use]
+    pub fn words(&self) -> [u64; 5] {
+        [self.sent, self.filled, self.canceled, self.rejected, self.expired]
+    }
+
+    /// The other way round.
+    #[must_use]
+    pub fn from_words([sent, filled, canceled, rejected, expired]: [u64; 5]) -> Self {
+        Self { sent, filled, canceled, rejected, expired }
+    }
+}

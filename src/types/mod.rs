@@ -30,6 +30,7 @@ pub use event::{
 };
 pub use execution::{
     ExecutionReport, Fill, Liquidity, OrderState, RejectReason, ReportKind, ReportOrigin,
+    VENUES_COUNTED, VenueOrders,
 };
 pub use instrument::{
     AssetId, AssetTable, Instrument, InstrumentId, InstrumentKind, InstrumentRules,

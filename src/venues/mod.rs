@@ -344,6 +344,8 @@ fn all_at_once(_: InstrumentKind, _: &mut [u8]) -> Result<Option<PlainRequest>, 
     Ok(None)
 }
 
+const _: () = assert!(VENUES.len() <= crate::types::VENUES_COUNTED);
+
 /// The table of venues; a [`crate::types::VenueId`] is an index into it.
 pub const VENUES: &[VenueRow] =
     &[binance::ROW, bybit::ROW, okx::ROW, hyperliquid::ROW, binance::USDM_ROW];

@@ -121,7 +121,7 @@ fn a_feed_with_two_connections_does_not_allocate() {
     let clock = Clock::manual(START);
     // The second one is five messages behind.
     let session = |(id, misses)| {
-        let (log, _, _) = log::channel(64);
+        let (log, _) = log::channel(64);
         let stream = Box::new(Stream { id, misses, asked: false });
         Session::open(stream, client_config(&[]).unwrap(), 64, &clock, log).unwrap()
     };

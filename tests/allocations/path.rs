@@ -477,7 +477,7 @@ struct Engine {
     oms: OmsAgent,
     clock: Clock,
     view: stoop::shm::MarketView,
-    lines: std::sync::mpsc::Receiver<log::LogLine>,
+    lines: log::LogReader,
 }
 
 impl Engine {
@@ -516,7 +516,7 @@ impl Engine {
         let name = "strategy:spread".to_owned();
         let agent =
             StrategyAgent::new(name, Box::new(body), Context::new(parts), lifecycle.clone());
-        let (log, lines, _) = log::channel(64);
+        let (log, lines) = log::channel(64);
         let (view, (last, _)) = (market.view(), channel());
         let (journal, kept) = journal(&log);
         let oms = OmsAgent::new(OmsParts {
@@ -649,13 +649,13 @@ fn nothing_is_allocated(ed25519: bool) {
         engine.round(number, &mut tally);
     }
     // What was said while the venues were not ready yet does not count.
-    engine.lines.try_iter().count();
+    engine.lines.take().into_iter().count();
     let before = engine.view.counters();
     tally.forget();
     for number in WARM_UP + 1..=WARM_UP + ROUNDS {
         engine.round(number, &mut tally);
     }
-    let lines: Vec<String> = engine.lines.try_iter().map(|line| line.text).collect();
+    let lines: Vec<String> = engine.lines.take().into_iter().map(|line| line.text).collect();
     assert_eq!(lines, [""; 0]);
     for (venue, steps) in STEPS {
         for step in *steps {

@@ -22,7 +22,7 @@ fn a_bundle_holds_what_was_known_and_is_the_owners_alone() {
     let folder = Folder::new();
     let names = names();
     let market = Market::in_memory(&names.instruments, &RegionOptions::default()).unwrap();
-    let (log, _lines, _) = log::channel(16);
+    let (log, _lines) = log::channel(16);
     log.named("feed:x").warn(NOW, format_args!("a gap"));
     let row = OrderRow {
         client_id: ClientOrderId(0x77),

@@ -4,12 +4,12 @@ use crate::socket::{Folder, names};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel, sync_channel};
+use std::sync::mpsc::{channel, sync_channel};
 use std::time::{Duration, Instant};
 use stoop::agents::control::children::Children;
 use stoop::agents::control::crash::{CrashWriter, Incident, Incidents};
 use stoop::agents::control::{Control, ControlParts, SOCKET_NAME, Socket, SparePlan};
-use stoop::agents::log::{self, LogLine};
+use stoop::agents::log::{self, LogReader};
 use stoop::agents::{Ask, Lifecycle, OrderBoard, Phase, Settled, Tell};
 use stoop::clock::Clock;
 use stoop::shm::{Market, RegionOptions};
@@ -37,7 +37,7 @@ struct Rig {
     incidents: Incidents,
     lifecycle: Lifecycle,
     clock: Clock,
-    lines: Receiver<LogLine>,
+    lines: LogReader,
     /// A spare connection was asked for.
     opened: Arc<AtomicBool>,
     _rings: (spsc::Consumer<Ask>, spsc::Producer<Tell>),
@@ -47,7 +47,7 @@ impl Rig {
     fn new() -> (Self, Control) {
         let (folder, names) = (Folder::new(), names());
         let market = Market::in_memory(&names.instruments, &RegionOptions::default()).unwrap();
-        let (log, lines, _) = log::channel(64);
+        let (log, lines) = log::channel(64);
         let (asks, asks_in) = spsc::channel(16);
         let (tells_out, tells) = spsc::channel(16);
         let (lifecycle, incidents) = (Lifecycle::default(), Incidents::default());
@@ -150,7 +150,7 @@ fn an_order_manager_that_stands_still_is_given_up_as_lost() {
     assert!(rig.lifecycle.has_lost_agent());
     assert_eq!(rig.lifecycle.phase(), Phase::Emergency);
     assert_eq!(rig.lifecycle.reason(), Some("the order manager stood still"));
-    let said = rig.lines.try_iter().next().unwrap().text;
+    let said = rig.lines.take().into_iter().next().unwrap().text;
     let wanted = "the order manager has stood still for 1100 ms: the executors cancel all orders \
                   without it";
     assert_eq!(said, wanted);

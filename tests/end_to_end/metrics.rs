@@ -136,7 +136,8 @@ fn a_running_engine_offers_what_rules_and_dashboards_ask_for() {
     let running = Running::start();
     let orders = |_: &str, body: &str| {
         body.lines().any(|line| {
-            let count = line.strip_prefix("stoop_orders_total{outcome=\"filled\"} ");
+            let count =
+                line.strip_prefix("stoop_orders_total{outcome=\"filled\",venue=\"bybit\"} ");
             count.is_some_and(|count| count != "0")
         })
     };
@@ -147,6 +148,7 @@ fn a_running_engine_offers_what_rules_and_dashboards_ask_for() {
     let has = |start: &str| page.lines().any(|line| line.starts_with(start));
     assert!(has("stoop_stage_latency_seconds_count{stage=\"tick_to_order\",venue=\"bybit\"} "));
     assert!(has("stoop_ring_capacity{ring=\"commands\",venue=\"binance\"} "));
+    assert!(has("stoop_ring_capacity{ring=\"requests\",strategy=\"spread\"} 256"));
     assert!(!has("stoop_journal_records_total 0"), "{page}");
     let (status, body) = running.get("/healthz").unwrap();
     assert_eq!((status.as_str(), body.as_str()), ("HTTP/1.1 200 OK", "alive\n"));

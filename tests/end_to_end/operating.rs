@@ -15,12 +15,17 @@ pub struct Running {
 
 impl Running {
     pub fn start(replaced: &[(&str, &str)]) -> Self {
+        Self::start_program(Path::new(env!("CARGO_BIN_EXE_stoop")), replaced)
+    }
+
+    /// The same with a program that brings strategies of its own.
+    pub fn start_program(program: &Path, replaced: &[(&str, &str)]) -> Self {
         let folder = Folder::new();
         let path = folder.config(replaced, "");
         let text = std::fs::read_to_string(path).unwrap();
         let from = text.find("\nname = \"").unwrap() + 9;
         let name = text[from..].split('"').next().unwrap().to_owned();
-        let child = Command::new(env!("CARGO_BIN_EXE_stoop"))
+        let child = Command::new(program)
             .args(["run", "--json", "--for", "90s"])
             .current_dir(&folder.0)
             .stdin(Stdio::null())

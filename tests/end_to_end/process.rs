@@ -131,8 +131,8 @@ fn pid(running: &Running, name: &str) -> Option<u32> {
 }
 
 fn status(running: &Running, name: &str, field: &str) -> i64 {
-    let reader = StrategyFile::attach_status(Path::new(&running.region()), name);
-    let status = reader.ok().and_then(|mut reader| reader.latest());
+    let look = StrategyFile::look(Path::new(&running.region()), name);
+    let status = look.ok().and_then(|look| look.status);
     match status.and_then(|status| status.get(field)) {
         Some(stoop::shm::StatusValue::Int(value)) => value,
         _ => -1,
@@ -218,6 +218,30 @@ fn a_built_in_strategy_trades_in_a_process_of_its_own() {
     };
     assert_ended_well(&output);
     assert!(!folder.join("crash").exists(), "{}", stderr(&output));
+}
+
+/// The examples are beside this test program, where Cargo builds both.
+#[test]
+fn a_strategy_that_its_own_program_brings_trades_in_a_process_of_that_program() {
+    let deps = std::env::current_exe().unwrap();
+    let program = deps.parent().unwrap().with_file_name("examples").join("spread");
+    assert!(program.exists(), "{}: cargo build --examples", program.display());
+    let text = stoop::config::DEFAULT_TOML;
+    let (from, to) = (text.find("[[strategy]]").unwrap(), text.find("# Limits that").unwrap());
+    let own = "[[strategy]]\nname = \"own-spread\"\nrun = \"process\"\n\n";
+    let running = Running::start_program(&program, &[(&text[from..to], own)]);
+    let process = pid(&running, "own-spread").unwrap();
+    let started = std::fs::read_link(format!("/proc/{process}/exe")).unwrap();
+    assert_eq!(started, program.canonicalize().unwrap());
+    let status = running.json(&["status"], 0);
+    let shown = &status["strategies"][0];
+    assert_eq!(shown["strategy"], "own-spread", "{status}");
+    assert_eq!(shown["runs_as"], format!("process {process}"), "{status}");
+    assert_eq!((&shown["starts"], &shown["pid"]), (&1.into(), &process.into()), "{status}");
+    running.wait_for("more orders", |running| running.orders_sent() >= 10);
+    running.text(&["stop"]);
+    assert_ended_well(&running.end());
+    assert!(!is_alive(process));
 }
 
 #[test]

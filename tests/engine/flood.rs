@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
 use stoop::agents::{Agent, Assembly, EngineSetup, Sizes, log};
 use stoop::clock::Clock;
 use stoop::config::Config;
@@ -56,7 +55,7 @@ struct Rig {
     clock: Clock,
     venue: Scripted,
     engine: Assembly,
-    lines: Receiver<log::LogLine>,
+    lines: log::LogReader,
     wanted: Arc<AtomicBool>,
     now: Nanos,
     updates: u64,
@@ -103,7 +102,7 @@ impl Rig {
         let venue = Scripted::in_memory(script, network.clone(), PORT);
         let urls = venue.urls().unwrap();
         let (rest, public, trade, private) = (urls.rest, urls.public, urls.trade, urls.private);
-        let (log, lines, _) = log::channel(4_096);
+        let (log, lines) = log::channel(4_096);
         let clock = Clock::manual(Nanos(START));
         let wanted = Arc::new(AtomicBool::new(false));
         let taker = Taker { wanted: wanted.clone(), always, instrument: None };
@@ -174,7 +173,7 @@ impl Rig {
             }
             self.venue.turn();
         }
-        let said: Vec<String> = self.lines.try_iter().map(|line| line.text).collect();
+        let said: Vec<String> = self.lines.take().into_iter().map(|line| line.text).collect();
         panic!("no order left: {said:#?}");
     }
 }

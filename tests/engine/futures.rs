@@ -143,7 +143,7 @@ fn trade(place: &Place, options: &EmbeddedOptions) {
     let ledger = started.sim.ledger(place.venue, &key).unwrap();
     let instruments = started.setups[0].instruments.clone();
     let last = stop(started.engine, started.sim);
-    let lines: Vec<_> = started.lines.try_iter().map(|line| line.text).collect();
+    let lines: Vec<_> = started.lines.take().into_iter().map(|line| line.text).collect();
     assert_eq!(filled.load(Ordering::Relaxed), 3, "{last:#?}\n{}", lines.join("\n"));
     assert_eq!(differences(&instruments, &last, &[(venue, ledger)]), [""; 0]);
     assert_eq!(last.counters.quarantined, 0);
@@ -259,6 +259,6 @@ fn churn(place: &Place) {
     sim.stop();
     let instruments = started.setups[0].instruments.clone();
     let found = differences(&instruments, &last, &[(config.venues[0].venue, ledger)]);
-    let lines: Vec<_> = started.lines.try_iter().map(|line| line.text).collect();
+    let lines: Vec<_> = started.lines.take().into_iter().map(|line| line.text).collect();
     assert_eq!(found, [""; 0], "{last:#?}\n{}", lines.join("\n"));
 }

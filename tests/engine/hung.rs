@@ -39,8 +39,8 @@ fn key(setup: &VenueSetup) -> &str {
     &setup.credentials.as_ref().unwrap().key
 }
 
-fn texts(lines: &std::sync::mpsc::Receiver<log::LogLine>) -> Vec<String> {
-    lines.try_iter().map(|line| format!("{}: {}", line.source, line.text)).collect()
+fn texts(lines: &log::LogReader) -> Vec<String> {
+    lines.take().into_iter().map(|line| format!("{}: {}", line.source, line.text)).collect()
 }
 
 const CONFIRMED: &str = "the venue confirmed the end of all orders";
@@ -141,7 +141,7 @@ fn an_executor_whose_reports_nobody_takes_cancels_in_an_emergency() {
     let Started { engine, sim, setups, tls, .. } =
         start_logged(&config, own("resting", strategy)).unwrap();
     wait_for("the order", || working.load(Ordering::Relaxed));
-    let (log, lines, _) = log::channel(1024);
+    let (log, lines) = log::channel(1024);
     let mut rig = unheard(&setups[0], &tls, &log);
     let clock = Clock::new();
     let poll = |rig: &mut Rig| {
@@ -179,7 +179,7 @@ fn an_executor_says_that_cancels_are_not_confirmed() {
     let Started { engine, sim, setups, tls, .. } =
         start_logged(&config, own("resting", strategy)).unwrap();
     let known = setups[0].clone();
-    let (log, lines, _) = log::channel(1024);
+    let (log, lines) = log::channel(1024);
     // Nobody answers at these addresses any more.
     engine.stop();
     wait_for("the end", || engine.has_stopped());
@@ -206,7 +206,7 @@ fn a_login_is_never_shown() {
     let (strategy, _, _) = Resting::new(Then::Hang(Duration::ZERO));
     let Started { engine, sim, setups, tls, .. } =
         start_logged(&config, own("resting", strategy)).unwrap();
-    let (log, lines, _) = log::channel(1024);
+    let (log, lines) = log::channel(1024);
     for setup in &setups {
         let row = &VENUES[usize::from(setup.venue.0)];
         let connector = (row.trading)(setup.clone()).unwrap();
@@ -225,7 +225,7 @@ fn a_login_is_never_shown() {
             let instrument = setup.instruments.of_venue(setup.venue).next().unwrap().id;
             let command = Command::new(CommandKind::CancelAll(instrument), now);
             asked = asked || session.submit(&command, now).is_ok();
-            for line in lines.try_iter().filter(|line| line.text.contains("raw message")) {
+            for line in lines.take().into_iter().filter(|line| line.text.contains("raw message")) {
                 assert!(!line.text.contains(key(setup)), "{}", line.text);
                 assert!(!line.text.contains("apiKey"), "{}", line.text);
                 shown += usize::from(asked);

@@ -75,7 +75,7 @@ fn start(config: &Config, strategies: Own) -> Result<(Engine, SimHandle), String
 struct Started {
     engine: Engine,
     sim: SimHandle,
-    lines: Receiver<log::LogLine>,
+    lines: log::LogReader,
     /// To connect to each venue as the engine does.
     setups: Vec<VenueSetup>,
     tls: Arc<rustls::ClientConfig>,
@@ -141,7 +141,7 @@ fn start_with(
         credentials.push((venue, Credentials { passphrase, ..keys }));
     }
     let instruments = Arc::new(agents::load(config, &endpoints, &tls).unwrap());
-    let (log, lines, _) = log::channel(1024);
+    let (log, lines) = log::channel(1024);
     let both = endpoints.iter().zip(&credentials);
     let setups = both
         .map(|((venue, ends), (_, keys))| venue_setup(*venue, ends.clone(), keys, &instruments))
@@ -287,7 +287,7 @@ fn own_strategies_stand_in_threads_as_configured() {
         vec![("silent".to_owned(), Box::new(Silent)), ("watcher".to_owned(), Box::new(watcher))];
     let (engine, sim) = start(&config, own).unwrap();
     assert_eq!(engine.layout(), "2 threads as configured");
-    let statuses: Vec<String> = engine.statuses().into_iter().map(|(name, _)| name).collect();
+    let statuses = engine.strategies();
     assert_eq!(statuses, names);
     first_books_come_in_time(&seen);
     assert_eq!(stop(engine, sim).unconfirmed, [""; 0]);

@@ -3,7 +3,7 @@
 
 use super::{PATIENCE, config, start_logged, stop};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use stoop::agents::log;
 use stoop::oms::RiskReject;
 use stoop::sim::{self, EmbeddedOptions, SymbolRules, embedded};
@@ -70,14 +70,13 @@ fn rules() -> SymbolRules {
     made.options.venues[0].exchange.rules("BTCUSDT").unwrap().clone()
 }
 
-fn wait_for(lines: &Receiver<log::LogLine>, text: &str) -> String {
+fn wait_for(lines: &log::LogReader, text: &str) -> String {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
-        if let Ok(line) = lines.recv_timeout(PATIENCE)
-            && line.text.contains(text)
-        {
+        if let Some(line) = lines.take().into_iter().find(|line| line.text.contains(text)) {
             return line.text;
         }
+        std::thread::sleep(Duration::from_millis(5));
     }
     panic!("nobody said {text:?}");
 }

@@ -104,7 +104,7 @@ fn a_panic_cancels_everything_and_leaves_a_bundle() {
     assert!(orders.starts_with('['), "{orders}");
     let region = std::fs::read_to_string(path.join("region.json")).unwrap();
     assert!(region.contains("BTC/USDT@binance"), "{region}");
-    let told: Vec<String> = lines.try_iter().map(|line| line.text).collect();
+    let told: Vec<String> = lines.take().into_iter().map(|line| line.text).collect();
     assert!(told.iter().any(|line| line.starts_with("agent strategy:bad panicked")), "{told:?}");
     // Nothing of the account's keys is in any of the files.
     for file in std::fs::read_dir(&path).unwrap() {
@@ -144,7 +144,7 @@ fn a_strategy_that_hangs_is_paused_until_a_person_resumes_it() {
     wait_for("the order", || working.load(Ordering::Relaxed));
     wait_for("the cancel", || engine.view().counters().orders_canceled == 1);
     wait_for("its return", || ended.load(Ordering::Relaxed));
-    let told = || lines.try_iter().map(|line| line.text).collect::<Vec<_>>().join("\n");
+    let told = || lines.take().into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n");
     std::thread::sleep(Duration::from_millis(300));
     let text = told();
     assert!(text.contains("strategy 0: silent for 1000 ms: paused"), "{text}");
@@ -174,7 +174,7 @@ fn a_loop_that_stands_still_is_said_to_and_ends_in_good_order_once_it_moves() {
     wait_for("the end", || engine.has_stopped());
     assert!(engine.is_lost());
     assert_eq!(engine.view().counters().orders_canceled, 1, "once it can");
-    let text = lines.try_iter().map(|line| line.text).collect::<Vec<_>>().join("\n");
+    let text = lines.take().into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n");
     assert!(text.contains("the order manager has stood still for 1"), "{text}");
     assert!(!text.contains("paused"), "{text}");
     let text = std::fs::read_to_string(bundle().unwrap().path().join("crash.txt")).unwrap();
@@ -190,7 +190,7 @@ fn a_spare_connection_cancels_what_a_lost_executor_left() {
     let Started { engine, sim, setups, tls, .. } =
         start_logged(&config, own("resting", strategy)).unwrap();
     wait_for("the order", || working.load(Ordering::Relaxed));
-    let (log, lines, _) = log::channel(64);
+    let (log, lines) = log::channel(64);
     let (setup, clock, to) = (setups[0].clone(), Clock::new(), log.clone());
     let instruments = setup.instruments.of_venue(setup.venue).map(|row| row.id).collect();
     let (reports, heard) = std::sync::mpsc::sync_channel(64);
@@ -224,7 +224,7 @@ fn a_spare_connection_cancels_what_a_lost_executor_left() {
     }
     assert!(ends[0].is_some(), "an order of ours");
     wait_for("the cancel", || ended.load(Ordering::Relaxed));
-    let told: Vec<String> = lines.try_iter().map(|line| line.text).collect();
+    let told: Vec<String> = lines.take().into_iter().map(|line| line.text).collect();
     let wanted = "exec:lost: a spare connection cancelled all orders; the venue confirmed it";
     assert!(told.iter().any(|line| line == wanted), "{told:?}");
     assert_eq!(stop(engine, sim).unconfirmed, [""; 0]);

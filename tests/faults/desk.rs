@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use stoop::agents::journal::{JournalRecorder, JournalSetup, start_after};
-use stoop::agents::log::{self, LogLine};
+use stoop::agents::log::{self, LogReader};
 use stoop::agents::{
     Agent, FinalState, Lifecycle, OmsAgent, OmsParts, Phase, StrategyPort, VenuePort,
 };
@@ -56,7 +56,7 @@ pub struct Desk {
     venue: spsc::Producer<Event>,
     commands: spsc::Consumer<Command>,
     _watched: spsc::Consumer<Command>,
-    pub lines: Receiver<LogLine>,
+    pub lines: LogReader,
     strategy: StrategyEnd,
     signals: u64,
 }
@@ -89,7 +89,7 @@ impl Desk {
 
     /// The same; `None` if the journal cannot be opened.
     pub fn over_crashing(setup: &JournalSetup, now: Nanos) -> Option<Self> {
-        let (log, _, _) = log::channel(64);
+        let (log, _) = log::channel(64);
         let (journal, kept) = JournalRecorder::open(setup, now, log).ok()?;
         let start = start_after(kept.as_ref(), now);
         Some(Self::with(journal, kept, start))
@@ -111,7 +111,7 @@ impl Desk {
         let options = StrategyOptions { instruments: 1, ..StrategyOptions::default() };
         let (end, strategy) = StrategyFile::in_memory(&options).unwrap();
         let (sender, last) = channel();
-        let (log, lines, _) = log::channel(64);
+        let (log, lines) = log::channel(64);
         let lifecycle = Lifecycle::default();
         let venues = vec![vec![Channel::Trade]];
         let (view, book) = (market.view(), market.book_writer(BTC).unwrap());

@@ -84,7 +84,7 @@ fn feed_of(
     let market = market(instruments);
     let view = market.view();
     let clock = Clock::manual(NOW);
-    let (log, _, _) = log::channel(64);
+    let (log, _) = log::channel(64);
     let connector = Box::new(Scripted(script));
     let session = Session::open(connector, client_config(&[]).unwrap(), 64, &clock, log).unwrap();
     let (ask, control) = spsc::channel(16);

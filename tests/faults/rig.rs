@@ -4,9 +4,8 @@ use rust_decimal::Decimal;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
-use stoop::agents::log::{self, LogLine};
+use stoop::agents::log::{self, LogReader};
 use stoop::agents::{self, Engine, EngineSetup, FinalState};
 use stoop::cli::ledger::differences;
 use stoop::clock::Clock;
@@ -36,7 +35,7 @@ pub struct Rig {
     engine: Option<Engine>,
     pub instruments: Arc<InstrumentTable>,
     pub view: MarketView,
-    lines: Receiver<LogLine>,
+    lines: LogReader,
     log: RefCell<Vec<String>>,
 }
 
@@ -105,8 +104,8 @@ struct Desk {
 }
 
 impl Desk {
-    fn start(&self, instruments: &Arc<InstrumentTable>) -> (Engine, Receiver<LogLine>) {
-        let (log, lines, _) = log::channel(65_536);
+    fn start(&self, instruments: &Arc<InstrumentTable>) -> (Engine, LogReader) {
+        let (log, lines) = log::channel(4_096);
         let setup = EngineSetup {
             strategies: Vec::new(),
             config: &self.config,
@@ -204,7 +203,9 @@ impl Rig {
     /// Everything said so far, as `source: text`.
     pub fn log(&self) -> Vec<String> {
         let mut log = self.log.borrow_mut();
-        log.extend(self.lines.try_iter().map(|line| format!("{}: {}", line.source, line.text)));
+        log.extend(
+            self.lines.take().into_iter().map(|line| format!("{}: {}", line.source, line.text)),
+        );
         log.clone()
     }
 

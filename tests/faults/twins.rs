@@ -168,7 +168,7 @@ impl Twins {
         let clock = Clock::manual(NOW);
         let scripts: [Arc<Mutex<Script>>; 2] = Default::default();
         let sessions = scripts.iter().map(|script| {
-            let (log, _, _) = log::channel(64);
+            let (log, _) = log::channel(64);
             let connector = Box::new(Scripted(script.clone()));
             Session::open(connector, client_config(&[]).unwrap(), 256, &clock, log).unwrap()
         });

@@ -7,7 +7,7 @@ use stoop::types::Nanos;
 fn bad_requests_are_counted_at_once_and_said_once_a_second() {
     let mut desk = Desk::new();
     desk.poll(NOW);
-    desk.lines.try_iter().count();
+    desk.lines.take().into_iter().count();
     let at = |desk: &mut Desk, millis: u64| {
         let now = Nanos(NOW.0 + millis * (SECOND / 1_000));
         desk.bad_requests(20);
@@ -19,7 +19,7 @@ fn bad_requests_are_counted_at_once_and_said_once_a_second() {
         at(&mut desk, round * 100);
     }
     assert_eq!(desk.view.counters().bad_records, 600, "while it runs");
-    let said: Vec<String> = desk.lines.try_iter().map(|line| line.text).collect();
+    let said: Vec<String> = desk.lines.take().into_iter().map(|line| line.text).collect();
     let wanted = [
         "strategy 0: 20 bad requests, 20 in all, the last: impossible number of legs",
         "strategy 0: 200 bad requests, 220 in all, the last: impossible number of legs",

@@ -12,8 +12,7 @@ use crate::venues;
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::OnceLock;
-use std::sync::mpsc::Receiver;
-use stoop::agents::log::{self, LogLine};
+use stoop::agents::log::{self, LogLine, LogReader};
 use stoop::agents::{Agent, Assembly, EngineSetup, FinalState, Phase, Sizes, restore};
 use stoop::book::{BookOptions, LadderOptions};
 use stoop::clock::Clock;
@@ -90,7 +89,8 @@ pub struct World {
     checks: Checks,
     pairs: Pairs,
     person: Person,
-    lines: Receiver<LogLine>,
+    lines: LogReader,
+    said: Vec<LogLine>,
     kept: VecDeque<String>,
     poll_at: Nanos,
     steps: u64,
@@ -199,7 +199,7 @@ impl World {
         let network = Network::new(plan.seed, now);
         let clock = Clock::manual(now);
         let sim = venues::start(plan, &network, now);
-        let (log, lines, _) = log::channel(4_096);
+        let (log, lines) = log::channel(512);
         Self {
             now,
             network,
@@ -217,6 +217,7 @@ impl World {
             pairs: Pairs::new(plan),
             person: Person::new(plan, now),
             lines,
+            said: Vec::new(),
             kept: VecDeque::new(),
             poll_at: now,
             steps: 0,
@@ -252,7 +253,8 @@ impl World {
         let fundings = engine.oms.oms().counters().funding_payments;
         drop(engine);
         let taken = last.counters.fills_external;
-        let mut lines = self.lines.try_iter();
+        self.said.extend(self.lines.take());
+        let mut lines = self.said.iter();
         // Who dies just then has recorded it, and says it to nobody.
         if taken > 0 && self.runs == 1 && !lines.any(|line| line.text.contains(NOT_OURS)) {
             return Err(Failure(format!("{taken} fills of liquidations, and nobody says so")));
@@ -454,6 +456,7 @@ impl World {
         self.live_and_die();
         self.person.turn(self.engine.as_ref(), self.now);
         self.poll()?;
+        self.said.extend(self.lines.take());
         if self.journal.crashed() {
             self.die(self.pause_ns);
         }
@@ -567,7 +570,8 @@ impl World {
         let person = self.person.told.iter().map(|(at, text)| (at.0, format!("PERSON {text}")));
         told.extend(person);
         // The trader asks for much that it may not have; that is no news.
-        let lines = self.lines.try_iter().filter(|line| !line.text.starts_with("signal refused"));
+        self.said.extend(self.lines.take());
+        let lines = self.said.iter().filter(|line| !line.text.starts_with("signal refused"));
         told.extend(lines.map(|line| (line.at.0, format!("{}: {}", line.source, line.text))));
         told.sort_by_key(|(at, _)| *at);
         let skipped = told.len().saturating_sub(LINES_KEPT);

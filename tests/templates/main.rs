@@ -9,9 +9,12 @@ mod rsi;
 #[path = "../../src/cli/new/templates/spread.rs"]
 mod spread;
 
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use stoop::config::{Config, DEFAULT_TOML};
 use stoop::rehearsal::{Rehearsal, Rehearsed, rehearse};
-use stoop::strategy::Strategy;
+use stoop::strategy::prelude::*;
 
 fn config(instruments: &str) -> Config {
     let (own, limits) = (DEFAULT_TOML.find("[[strategy]]"), DEFAULT_TOML.find("# Limits that the"));
@@ -26,13 +29,8 @@ fn config(instruments: &str) -> Config {
 }
 
 fn run(instruments: &str, strategy: impl Strategy + 'static) -> Rehearsed {
-    run_for(1, instruments, strategy)
-}
-
-fn run_for(minutes: u64, instruments: &str, strategy: impl Strategy + 'static) -> Rehearsed {
     let own = vec![("own".to_owned(), Box::new(strategy) as _)];
-    let how = Rehearsal { trading_ns: minutes * 60_000_000_000, ..Rehearsal::default() };
-    let run = rehearse(&config(instruments), own, &how).unwrap();
+    let run = rehearse(&config(instruments), own, &Rehearsal::default()).unwrap();
     assert_eq!(run.differences, [""; 0]);
     assert_eq!(run.last.unconfirmed, [""; 0]);
     assert!(run.last.counters.fills > 0, "{:#?}", run.lines);
@@ -52,10 +50,91 @@ fn cash_and_carry_holds_as_much_of_one_as_it_is_short_of_the_other() {
     assert!((spot.qty + perpetual.qty).to_decimal().abs() <= "0.01".parse().unwrap());
 }
 
+/// Falls by ten a minute for an hour, rises by ten a minute for an hour, and falls again.
+fn price_of(minute: i64) -> i64 {
+    let (hour, into) = (minute / 60, minute % 60 + 1);
+    if hour % 2 == 0 { 60_000 - 10 * into } else { 59_400 + 10 * into }
+}
+
+const MINUTES: i64 = 140;
+
+/// A recording of these prices: each minute they change after its first second.
+fn recorded(path: &Path) {
+    let file = std::fs::File::create(path).unwrap();
+    let mut file = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    let start = 1_767_225_600_000i64;
+    let levels = "\"bids\":[[\"59999.50\",\"9\"]],\"asks\":[[\"60000.50\",\"9\"]]";
+    writeln!(file, "{start}000000 {{\"lastUpdateId\":1,{levels}}}").unwrap();
+    for minute in 0..MINUTES {
+        let price = price_of(minute);
+        for (number, second) in [1, 21, 41].into_iter().enumerate() {
+            let ms = start + minute * 60_000 + second * 1_000;
+            let id = 10 * (minute + 1) + number as i64;
+            let best = format!(
+                "\"s\":\"BTCUSDT\",\"u\":{id},\"b\":\"{}.50\",\"B\":\"9\",\"a\":\"{price}.50\",\"A\":\"9\"",
+                price - 1
+            );
+            writeln!(file, "{ms}000000 {{\"stream\":\"btcusdt@bookTicker\",\"data\":{{{best}}}}}")
+                .unwrap();
+            let trade = format!(
+                "\"e\":\"trade\",\"E\":{ms},\"s\":\"BTCUSDT\",\"t\":{id},\"p\":\"{price}.00\",\"q\":\"0.5\",\
+                 \"T\":{ms},\"m\":false"
+            );
+            let ms = ms + 100;
+            writeln!(file, "{ms}000000 {{\"stream\":\"btcusdt@trade\",\"data\":{{{trade}}}}}")
+                .unwrap();
+        }
+    }
+    file.finish().unwrap();
+}
+
+/// Writes down what the strategy was filled at.
+struct Spy(rsi::Strength, Arc<Mutex<Vec<(Side, Price)>>>);
+
+impl Strategy for Spy {
+    fn on_start(&mut self, ctx: &mut Context) {
+        self.0.on_start(ctx);
+    }
+
+    fn on_kline(&mut self, ctx: &mut Context, event: &KlineEvent) {
+        self.0.on_kline(ctx, event);
+    }
+
+    fn on_report(&mut self, ctx: &mut Context, report: &StrategyReport) {
+        if report.kind == ReportKind::Fill {
+            self.1.lock().unwrap().push((report.side, report.last_price));
+        }
+        self.0.on_report(ctx, report);
+    }
+}
+
+/// By Wilder's averages n rises of ten after 60 falls of ten give 100 (1 - q^n) with q = 13/14, but for
+/// the hundredth part that is left of what was before: above 70 from the 17th on, as 1 - q^16 = 0.694
+/// and 1 - q^17 = 0.716. Falls mirror it. So what it has bought as the first hour fell it sells at the
+/// bid of 59,400 + 170, and buys again at the ask of 60,000 - 170.
 #[test]
-fn relative_strength_is_bought_when_it_is_low() {
-    let run = run_for(60, "\"BTC/USDT@binance\"", rsi::Strength::default());
-    assert!(run.last.counters.orders_sent > 0);
+fn relative_strength_is_bought_below_30_and_sold_above_70() {
+    let path = std::env::temp_dir().join(format!("stoop-rsi-{}.gz", std::process::id()));
+    recorded(&path);
+    let filled = Arc::default();
+    let spy = Spy(rsi::Strength::default(), Arc::clone(&filled));
+    let own: Vec<(String, Box<dyn Strategy>)> = vec![("own".to_owned(), Box::new(spy))];
+    let how = Rehearsal {
+        trading_ns: MINUTES as u64 * 60_000_000_000,
+        captures: vec![path.clone()],
+        // Nothing here is in a hurry.
+        poll_ns: 20_000_000,
+        ..Rehearsal::default()
+    };
+    let run = rehearse(&config("\"BTC/USDT@binance\""), own, &how).unwrap();
+    std::fs::remove_file(path).unwrap();
+    assert_eq!(run.differences, [""; 0]);
+    let cents = |price: i64, more: i64| Price(100 * price + more);
+    let filled = filled.lock().unwrap();
+    let sides: Vec<Side> = filled.iter().map(|(side, _)| *side).collect();
+    assert_eq!(sides, [Side::Buy, Side::Sell, Side::Buy], "{filled:?}");
+    let prices: Vec<Price> = filled[1..].iter().map(|(_, price)| *price).collect();
+    assert_eq!(prices, [cents(59_569, 50), cents(59_830, 50)]);
 }
 
 #[test]

@@ -23,18 +23,14 @@ use super::crash::Incident;
 use super::output::{Output, make_folder};
 use super::wire::Names;
 use crate::config::ProcessConfig;
-use crate::shm::{MarketView, Pulse, StatusReader, StrategyFile, StrategyOptions};
+use crate::shm::{MarketView, Pulse, StrategyFile, StrategyOptions};
 use crate::types::Nanos;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
 use std::sync::mpsc::{Receiver, SyncSender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-/// Newest status of each strategy, by name; a process that is started again has a new reader.
-pub type Statuses = Arc<Mutex<Vec<(String, StatusReader)>>>;
 
 /// From SIGTERM to SIGKILL.
 const TERM_TIMEOUT: Duration = Duration::from_millis(500);
@@ -68,8 +64,6 @@ pub struct Nursery {
     pub environment: Vec<(OsString, OsString)>,
     /// To the order manager.
     pub news: SyncSender<News>,
-    /// Their statuses.
-    pub statuses: Statuses,
     /// The region.
     pub view: MarketView,
     /// Names for people.
@@ -251,11 +245,6 @@ impl Row {
             }
         };
         self.plan.pulse = end.pulse();
-        let status = end.status();
-        let mut statuses = shared.statuses.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(row) = statuses.iter_mut().find(|(name, _)| *name == self.plan.name) {
-            row.1 = status;
-        }
         let (to, taken) = channel();
         let (strategy, resumes) = (self.plan.options.strategy, self.plan.process.resumes);
         let news = News::Born { strategy, end: Box::new(end), resumes, taken: to };

@@ -159,7 +159,7 @@ mod tests {
             "printf 'one\\n\\033[31mtwo\\n'; head -c 3000000 /dev/zero | tr '\\0' a; echo";
         let mut child =
             Command::new("sh").args(["-c", program]).stdout(Stdio::piped()).spawn().unwrap();
-        let (mut log, lines, _) = log::channel(64);
+        let (mut log, lines) = log::channel(64);
         let stream = child.stdout.take().unwrap().into();
         let mut output = Output::new(stream, path.clone(), false, (&mut log, Nanos(1)));
         while output.stream.is_some() {
@@ -167,7 +167,7 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         child.wait().unwrap();
-        let texts: Vec<String> = lines.try_iter().map(|line| line.text).collect();
+        let texts: Vec<String> = lines.take().into_iter().map(|line| line.text).collect();
         assert_eq!(texts[..2], ["stdout: one", "stdout:  [31mtwo"]);
         assert_eq!(texts[2].len(), "stdout: ".len() + LINE_MAX);
         assert_eq!(output.tail().len(), TAIL_MAX);

@@ -17,7 +17,6 @@ use crate::venues::{Credentials, Endpoints, InstrumentName, Secret, VENUES};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::Receiver;
 
 /// Of the network in memory.
 const PORT: u16 = 9443;
@@ -49,7 +48,7 @@ pub(super) struct Rig {
     network: Option<Network>,
     pub clock: Clock,
     folder: PathBuf,
-    lines: Receiver<log::LogLine>,
+    lines: log::LogReader,
 }
 
 impl Drop for Rig {
@@ -197,7 +196,7 @@ impl Rig {
             trade: urls.trade,
             private: urls.private,
         };
-        let (log, lines, _) = log::channel(256);
+        let (log, lines) = log::channel(256);
         let tls = client_tls(&venue)?;
         let credentials = Credentials::new(KEY.to_owned(), Secret::new(SECRET.to_owned()));
         let setup = EngineSetup {
@@ -228,7 +227,7 @@ impl Rig {
 
     /// What the engine's log says, for an error.
     pub fn said(&self) -> String {
-        let lines: Vec<String> = self.lines.try_iter().map(|line| line.text).collect();
+        let lines: Vec<String> = self.lines.take().into_iter().map(|line| line.text).collect();
         lines.join("; ")
     }
 }

@@ -10,11 +10,12 @@ pub(super) use desk::Desk;
 
 use super::instance::Instance;
 use super::{EXIT_OK, Failure};
-use crate::shm::{MarketView, StatusReader, StrategyFile};
-use crate::tui::{App, MonitorData, Screen, Tab, status_fields};
+use crate::shm::MarketView;
+use crate::show::strategies;
+use crate::tui::{App, MonitorData, Screen, Tab};
 use follower::Follower;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,7 +62,7 @@ pub(super) fn monitor(options: &Options) -> Result<u8, Failure> {
 struct Monitor {
     desk: Desk,
     view: MarketView,
-    statuses: Vec<(String, StatusReader)>,
+    folder: PathBuf,
     follower: Option<Follower>,
 }
 
@@ -69,13 +70,8 @@ impl Monitor {
     fn new(instance: Instance, app: App) -> Result<Self, Failure> {
         let (view, folder) = (instance.attach()?, instance.folder.clone());
         let desk = Desk::new(instance, app);
-        let statuses = desk.about.strategies.iter().filter_map(|name| {
-            let reader = StrategyFile::attach_status(&folder, name).ok()?;
-            Some((name.clone(), reader))
-        });
-        let statuses = statuses.collect();
         let follower = desk.about.journal.clone().map(Follower::start);
-        Ok(Self { desk, view, statuses, follower })
+        Ok(Self { desk, view, folder, follower })
     }
 
     fn collect(&mut self) -> MonitorData {
@@ -84,13 +80,9 @@ impl Monitor {
             Some(follower) => follower.look(),
             None => (Arc::default(), "the instance keeps no journal".to_owned()),
         };
-        let fields = |(name, reader): &mut (String, StatusReader)| {
-            let status = reader.latest();
-            (name.clone(), status.map(|status| status_fields(&status)).unwrap_or_default())
-        };
         MonitorData {
             ended: ended(&self.view),
-            strategies: self.statuses.iter_mut().map(fields).collect(),
+            strategies: strategies(&self.folder, &self.desk.about.strategies, self.view.pid()),
             recorded,
             journal_error,
             ..MonitorData::collect(&self.view, super::wall_clock(), looked_at)

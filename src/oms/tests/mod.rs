@@ -355,6 +355,13 @@ impl Bench {
             + counters.orders_rejected
             + counters.orders_expired;
         assert_eq!(counters.orders_sent, ended + self.oms.orders().open_count() as u64);
+        let mut sums = [0; 5];
+        for venue in &counters.orders_at {
+            sums.iter_mut().zip(venue.words()).for_each(|(sum, word)| *sum += word);
+        }
+        let (filled, canceled) = (counters.orders_filled, counters.orders_canceled);
+        let (rejected, expired) = (counters.orders_rejected, counters.orders_expired);
+        assert_eq!(sums, [counters.orders_sent, filled, canceled, rejected, expired]);
         let sum = |side: Side| -> i128 {
             let orders = self.oms.orders().iter().filter(|order| order.side == side);
             orders.map(|order| i128::from(order.worst_case().0)).sum::<i128>() * (E18 / 100_000)

@@ -10,8 +10,10 @@ use crate::types::{InstrumentId, Interval, Nanos, Readiness, Trade, VenueId};
 pub const PUMP_EVERY_NS: u64 = 1_000_000;
 /// Klines are handed out without history once it was refused so often.
 pub const REFUSED_MAX: u64 = 3;
-/// Pause between two looks for klines to correct, and before history is asked for again.
+/// Pause between two looks for klines to correct.
 const LOOK_EVERY_NS: u64 = 1_000_000_000;
+/// Pause before history that was refused is asked for again. After some refusals in a row it doubles, so
+/// that a venue that has none is asked four times an hour in the end.
 const RETRY_NS: u64 = 15_000_000_000;
 /// An answer that has not come by then is lost.
 const ANSWER_MAX_NS: u64 = 120_000_000_000;
@@ -30,6 +32,8 @@ struct Followed {
     /// All before this one are complete, or cannot be corrected.
     checked: Nanos,
     asked: Option<HistoryWish>,
+    /// Refusals since the last answer.
+    refused: u32,
     /// When the answer is lost, or the next look is due.
     look_at: Nanos,
 }
@@ -83,10 +87,13 @@ impl Followed {
         self.asked = None;
         let Some(rows) = klines else {
             self.series.counters.refused += 1;
-            self.look_at = now.plus(RETRY_NS);
+            let doublings = self.refused.saturating_sub(REFUSED_MAX as u32 - 1).min(6);
+            let pause = RETRY_NS << doublings;
+            self.refused += 1;
+            self.look_at = now.plus(pause);
             return;
         };
-        self.look_at = now;
+        (self.look_at, self.refused) = (now, 0);
         self.series.on_history(rows);
         if wish.from > Nanos(0) {
             // What is still not complete the venue does not correct.
@@ -219,6 +226,7 @@ impl KlineDesk {
             since: now,
             checked: Nanos(0),
             asked: None,
+            refused: 0,
             look_at: now,
         });
         true

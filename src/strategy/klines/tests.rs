@@ -341,6 +341,30 @@ fn without_history_klines_of_trades_are_handed_out_after_some_refusals() {
 }
 
 #[test]
+fn a_venue_without_history_is_asked_less_and_less() {
+    let mut scene = Scene::new();
+    scene.feed(Readiness::Ready, 0);
+    let (mut at, mut pauses) = (31, Vec::new());
+    scene.pump(at);
+    scene.answer(None);
+    scene.pump(at);
+    while pauses.len() < 12 {
+        let begun = at;
+        let (who, wish) = loop {
+            at += 1;
+            scene.pump(at);
+            if let Some(wish) = scene.wish() {
+                break wish;
+            }
+        };
+        pauses.push(at - begun);
+        assert!(scene.fetcher.answer(who, HistoryAnswer { wish, klines: None }));
+        scene.pump(at);
+    }
+    assert_eq!(pauses, [15, 15, 15, 30, 60, 120, 240, 480, 960, 960, 960, 960]);
+}
+
+#[test]
 fn copies_and_overwritten_prints_are_counted() {
     let mut scene = Scene::new();
     scene.feed(Readiness::Ready, 0);

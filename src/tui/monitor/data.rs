@@ -2,12 +2,10 @@
 
 #![forbid(unsafe_code)]
 
-use crate::shm::{
-    Best, Depth, MarketView, OrderCounters, PositionRow, Stage, Status, StatusValue, ThreadRow,
-};
+use crate::shm::{Best, Depth, MarketView, OrderCounters, PositionRow, Stage, ThreadRow};
 use crate::show::present::PnlNow;
 use crate::show::venues::{VenueNow, venues};
-use crate::show::{About, Recorded};
+use crate::show::{About, Recorded, StrategyNow};
 use crate::types::{InstrumentId, InstrumentTable, Nanos, VenueId};
 use std::sync::Arc;
 
@@ -79,8 +77,8 @@ pub struct MonitorData {
     pub stages: Vec<StageNow>,
     /// Duty cycles.
     pub threads: Vec<ThreadRow>,
-    /// Strategy and its fields.
-    pub strategies: Vec<(String, Vec<(String, String)>)>,
+    /// One row a strategy.
+    pub strategies: Vec<StrategyNow>,
     /// What the journal tells.
     pub recorded: Arc<Recorded>,
     /// Why it tells nothing; empty if it does.
@@ -127,15 +125,4 @@ fn stage(view: &MarketView, stage: Stage) -> StageNow {
         *at = all.quantile(quantile);
     }
     StageNow { name: stage.name(), count: all.count, at }
-}
-
-/// Fields of a strategy's status as text.
-#[must_use]
-pub fn status_fields(status: &Status) -> Vec<(String, String)> {
-    let text = |value| match value {
-        StatusValue::Int(number) => number.to_string(),
-        StatusValue::Float(number) => format!("{number:.2}"),
-        StatusValue::Text(text) => text.to_string(),
-    };
-    status.fields().map(|(name, value)| (name.to_owned(), text(value))).collect()
 }

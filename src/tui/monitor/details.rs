@@ -10,8 +10,8 @@ use crate::shm::{Depth, RateUse, ThreadRow};
 use crate::show::present::{book_state, level};
 use crate::show::table::{Cell, Column, Kind, Row, span};
 use crate::show::venues::{VENUE_COLUMNS, VenueNow, limit_name};
-use crate::show::words;
-use crate::types::{Channel, Instrument, Level, Readiness};
+use crate::show::{StrategyNow, words};
+use crate::types::{Channel, Instrument, Level, Nanos, Readiness};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -90,6 +90,27 @@ fn depth_line(
     ])
 }
 
+/// Where a strategy runs, that it lives, and what waits in its rings.
+fn running(strategy: &StrategyNow, now: Nanos) -> String {
+    let Some(look) = &strategy.look else { return "  its file cannot be read".to_owned() };
+    let mut text = format!("  {}", strategy.runs_as());
+    if look.run > 0 {
+        text += &format!(", start {}", look.run + 1);
+    }
+    let beat = now.since(look.heartbeat) / 1_000_000;
+    text += &if look.heartbeat > Nanos(0) {
+        format!(", alive {beat} ms ago")
+    } else {
+        ", has not begun".to_owned()
+    };
+    for (what, ring) in [("requests", look.requests), ("reports", look.reports)] {
+        if ring.waiting > 0 {
+            text += &format!(", {} {what} wait", ring.waiting);
+        }
+    }
+    text
+}
+
 pub(super) fn strategies(
     frame: &mut Frame<'_>,
     area: Rect,
@@ -98,17 +119,17 @@ pub(super) fn strategies(
     theme: &Theme,
 ) {
     let mut lines = Vec::new();
-    for (name, fields) in &data.strategies {
-        let held = format!("strategy {name} is ");
-        let state = data.recorded.held.iter().find_map(|text| text.strip_prefix(&held));
+    for strategy in &data.strategies {
+        let state = strategy.held(&data.recorded.held);
         let style = if state.is_some() { theme.bad() } else { theme.good() };
         lines.push(Line::from(vec![
-            Span::styled(format!("{name} "), theme.head()),
+            Span::styled(format!("{} ", strategy.name), theme.head()),
             Span::styled(state.unwrap_or("active").to_owned(), style),
+            Span::styled(running(strategy, data.now), theme.dim()),
         ]));
         let wide = usize::from(area.width.saturating_sub(4)).max(20);
         let mut line = String::new();
-        for (field, value) in fields {
+        for (field, value) in strategy.fields() {
             let word = format!("{field} {value}   ");
             if line.len() + word.len() > wide {
                 lines.push(Line::raw(format!("  {}", std::mem::take(&mut line))));

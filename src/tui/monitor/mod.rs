@@ -14,5 +14,5 @@ mod lists;
 mod tests;
 
 pub use app::{App, Ask, Input, Tab, Wish};
-pub use data::{MonitorData, status_fields};
+pub use data::MonitorData;
 pub use frame::draw;

@@ -5,11 +5,11 @@ use super::data::StageNow;
 use super::*;
 use crate::shm::{
     Best, Depth, ExecutorHealth, FeedHealth, Market, OrderCounters, PositionRow, RateUse,
-    RegionOptions, VenueHealth,
+    RegionOptions, RingUse, Status, StrategyLook, VenueHealth,
 };
 use crate::show::present::PnlNow;
 use crate::show::venues::VenueNow;
-use crate::show::{About, EventRow, FillRow, OrderRow, Recorded};
+use crate::show::{About, EventRow, FillRow, OrderRow, Recorded, StrategyNow};
 use crate::types::{
     Amount, BookState, Breach, BreachAction, Channel, ClientOrderId, FeeRate, Instrument,
     InstrumentId, InstrumentTable, Level, Nanos, OrderState, PairEnd, PairLeg, PairOutcome, Ppb,
@@ -250,19 +250,29 @@ fn data() -> MonitorData {
             ..PnlNow::default()
         }],
         stages: vec![stage("decode", 1), stage("risk", 3), stage("tick_to_order", 9)],
-        strategies: vec![
-            (
-                "spread".to_owned(),
-                vec![
-                    ("gap_bp".to_owned(), "20.36".to_owned()),
-                    ("mode".to_owned(), "hunting".to_owned()),
-                ],
-            ),
-            ("basis".to_owned(), vec![("entry_bps".to_owned(), "12".to_owned())]),
-        ],
+        strategies: vec![spread(), basis()],
         recorded: Arc::new(recorded()),
         ..MonitorData::default()
     }
+}
+
+/// One on a thread, with requests that wait.
+fn spread() -> StrategyNow {
+    let mut status = Status::new();
+    status.float("gap_bp", 20.36).unwrap();
+    status.text("mode", "hunting").unwrap();
+    let (requests, heartbeat) = (RingUse::of(3, 256), ago(1));
+    let look = StrategyLook { heartbeat, requests, status: Some(status), ..Default::default() };
+    StrategyNow { name: "spread".to_owned(), look: Some(look), is_process: false }
+}
+
+/// One in a process that was started again.
+fn basis() -> StrategyNow {
+    let mut status = Status::new();
+    status.int("entry_bps", 12).unwrap();
+    let (pid, run, status) = (4711, 1, Some(status));
+    let look = StrategyLook { pid, run, heartbeat: ago(12), status, ..Default::default() };
+    StrategyNow { name: "basis".to_owned(), look: Some(look), is_process: true }
 }
 
 /// Three levels a side, as the region gives them.

@@ -129,8 +129,8 @@ fn params_text(params: &Params) -> Value {
 
 /// Its own statement; `null` if there is none that can be read.
 fn last_status(folder: &Path, name: &str) -> Value {
-    let Ok(mut reader) = StrategyFile::attach_status(folder, name) else { return Value::Null };
-    let Some(status) = reader.latest() else { return Value::Null };
+    let look = StrategyFile::look(folder, name);
+    let Some(status) = look.ok().and_then(|look| look.status) else { return Value::Null };
     let fields = status.fields().map(|(name, value)| {
         let value = match value {
             StatusValue::Int(value) => json!(value),
