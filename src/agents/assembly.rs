@@ -271,7 +271,8 @@ impl Builder<'_> {
         }
         let latency = FeedLatency::new(&self.market, config.venue);
         let latency = latency.ok_or_else(|| missing("latency"))?;
-        let parts = FeedParts { name, sessions, books, health, latency, control };
+        let trade_ids_rise = VENUES[usize::from(config.venue.0)].trade_ids_rise;
+        let parts = FeedParts { name, sessions, books, trade_ids_rise, health, latency, control };
         self.feeds.push(Feed::new(parts));
         Ok(())
     }

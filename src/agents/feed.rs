@@ -59,6 +59,8 @@ pub struct FeedParts {
     pub sessions: Vec<Session>,
     /// Its books.
     pub books: Vec<FeedBook>,
+    /// As the venue's row has it.
+    pub trade_ids_rise: bool,
     /// Its health in the region.
     pub health: FeedHealthWriter,
     /// What it measures.
@@ -184,8 +186,9 @@ impl Feed {
 
     fn on_trade(&mut self, line: usize, trade: &Trade, recv_ns: Nanos) {
         let Some(at) = self.at(trade.instrument) else { return };
+        let rising = if self.parts.trade_ids_rise { trade.trade_id } else { trade.event_ns.0 };
         if let Some(lines) = &mut self.lines
-            && !lines.on_trade(at, line, trade.trade_id, recv_ns)
+            && !lines.on_trade(at, line, rising, recv_ns)
         {
             return;
         }

@@ -72,7 +72,7 @@ pub(super) fn run(
     let engine = Engine::start(setup).map_err(Failure::new)?;
     // Answers until the end, so that the end can be seen from outside too.
     let _metrics = listener.map(|listener| serve_metrics(listener, config, &engine, &clock));
-    let mut view = View::new(config, options, (lines, file), &clock)?;
+    let mut view = View::new(config, options, (lines, file), &clock);
     let started = Instant::now();
     let mut firsts = Firsts::default();
     while !stop.load(Ordering::Relaxed) && !engine.is_lost() && !engine.is_stopping() {
@@ -273,19 +273,19 @@ impl View {
         options: &Options,
         (lines, file): (LogReader, Option<LogFile>),
         clock: &Clock,
-    ) -> Result<Self, Failure> {
+    ) -> Self {
         let screens = !options.plain && !options.json && std::io::stdout().is_terminal();
-        let screen = if screens {
-            let entered = Screen::enter();
-            Some(entered.map_err(|error| Failure::new(format!("terminal: {error}")))?)
-        } else {
+        // The engine trades by now: without a screen it goes on with lines.
+        let entered = screens.then(Screen::enter).transpose();
+        let screen = entered.unwrap_or_else(|error| {
+            tracing::error!("terminal: {error}: log lines instead of screens");
             None
-        };
+        });
         let folder = folder_of(&config.name);
         let instance = Instance { name: config.name.clone(), folder: folder.clone() };
         let mut app = App::on(Tab::Board);
         app.quits = Some("stops and cancels everything");
-        Ok(Self {
+        Self {
             screen,
             desk: Desk::new(instance, app),
             lines,
@@ -294,7 +294,7 @@ impl View {
             folder,
             kept: VecDeque::with_capacity(LOG_LINES_SHOWN),
             clock: clock.clone(),
-        })
+        }
     }
 
     /// Shows what is new and waits up to `wait` for a key; whether a person wants it to stop. The

@@ -326,6 +326,8 @@ pub struct VenueRow {
     pub base_fees: fn(kind: InstrumentKind) -> [Ppb; 2],
     /// Assets that fees may be taken in besides base and quote: the venue's own token.
     pub fee_assets: &'static [&'static str],
+    /// Whether ids of trades rise, so that they tell which of two is newer; else only their times do.
+    pub trade_ids_rise: bool,
     /// The venue's rate limits.
     pub limits: &'static [LimitSpec],
     /// What a command costs under each of `limits`; `over_rest` as in [`VenueSetup`].

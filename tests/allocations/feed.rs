@@ -140,6 +140,7 @@ fn a_feed_with_two_connections_does_not_allocate() {
             top_sequence: 0,
             top_crossed: false,
         }],
+        trade_ids_rise: true,
         health: market.health_writer(VenueId(0)).unwrap().feed,
         latency: FeedLatency::new(&market, VenueId(0)).unwrap(),
         control,

@@ -103,6 +103,7 @@ fn feed_of(
         name: "feed:scripted".to_owned(),
         sessions: vec![session],
         books: instruments.iter().map(|instrument| book(instrument.id)).collect(),
+        trade_ids_rise: true,
         health: market.health_writer(VENUE).unwrap().feed,
         latency: FeedLatency::new(&market, VENUE).unwrap(),
         control,

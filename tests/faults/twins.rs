@@ -152,16 +152,19 @@ struct Twins {
 impl Twins {
     /// Both connections are ready, and nothing has come.
     fn ready() -> Self {
-        let mut twins = Self::down();
-        for line in 0..2 {
-            for channel in [Channel::Public, Channel::Rest] {
-                twins.bring(line, [ready(channel, Readiness::Ready)]);
-            }
-        }
-        twins
+        Self::down(true).made_ready()
     }
 
-    fn down() -> Self {
+    fn made_ready(mut self) -> Self {
+        for line in 0..2 {
+            for channel in [Channel::Public, Channel::Rest] {
+                self.bring(line, [ready(channel, Readiness::Ready)]);
+            }
+        }
+        self
+    }
+
+    fn down(trade_ids_rise: bool) -> Self {
         let instruments = instruments();
         let market = market(&instruments);
         let view = market.view();
@@ -187,6 +190,7 @@ impl Twins {
                 top_sequence: 0,
                 top_crossed: false,
             }],
+            trade_ids_rise,
             health: market.health_writer(VENUE).unwrap().feed,
             latency: FeedLatency::new(&market, VENUE).unwrap(),
             control,
@@ -549,6 +553,30 @@ fn trades_are_not_doubled_and_none_is_missing() {
     twins.comes_back(0);
     twins.bring(0, [trade(8)]);
     assert_eq!(twins.prints(), [8]);
+}
+
+#[test]
+fn trades_whose_ids_are_hashes_are_told_apart_by_their_times() {
+    let mut twins = Twins::down(false).made_ready();
+    let (mut wanted, mut seen) = (Vec::new(), Vec::new());
+    // Two in each millisecond, with ids that go up and down; who is first changes.
+    for number in 0..300u64 {
+        let trade = |of: u64| {
+            let id = (2 * number + of).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 14;
+            let (mut item, event_ns) = (trade(id), Nanos(NOW.0 + number * 1_000_000));
+            if let Event::Trade(trade) = &mut item.0 {
+                (trade.event_ns, trade.price) = (event_ns, Price((2 * number + of) as i64));
+            }
+            item
+        };
+        for line in [number as usize % 2, (number as usize + 1) % 2] {
+            twins.bring(line, [trade(0), trade(1)]);
+        }
+        wanted.extend([2 * number as i64, 2 * number as i64 + 1]);
+        let trades = &mut twins.trades;
+        seen.extend(std::iter::from_fn(|| trades.next().unwrap()).map(|print| print.trade.price.0));
+    }
+    assert_eq!(seen, wanted);
 }
 
 /// What happens on the two connections: which of them bring each message, and who is read when.

@@ -262,7 +262,8 @@ impl Lines {
         self.books[at].top_line = line;
     }
 
-    /// A trade came. `true` if the other connection has not brought it.
+    /// A trade came, with something that rises from trade to trade. `true` if the other connection has
+    /// not brought it.
     pub fn on_trade(&mut self, at: usize, line: usize, id: u64, recv_ns: Nanos) -> bool {
         let arrival = self.books[at].prints.note(line, id, recv_ns);
         self.counts[line].arrived(arrival);

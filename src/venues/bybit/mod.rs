@@ -250,6 +250,7 @@ pub const ROW: VenueRow = VenueRow {
         InstrumentKind::LinearPerpetual => [Ppb(200_000), Ppb(550_000)],
     },
     fee_assets: &["MNT"],
+    trade_ids_rise: true,
     // Its own bounds are 3 to 300 s; below two of our pings it could go off while we live.
     dead_man_switch: Ok((40, 300)),
     limits: LIMITS,

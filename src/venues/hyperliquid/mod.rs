@@ -143,6 +143,8 @@ pub const ROW: VenueRow = VenueRow {
     symbol,
     base_fees,
     fee_assets: &["USDC"],
+    // They are hashes.
+    trade_ids_rise: false,
     // Its own bound is 5 s; each time that it is put off costs one of the account's actions.
     dead_man_switch: Ok((30, 3_600)),
     limits: LIMITS,

@@ -151,6 +151,7 @@ pub const ROW: VenueRow = VenueRow {
         InstrumentKind::LinearPerpetual => [Ppb(200_000), Ppb(500_000)],
     },
     fee_assets: &[],
+    trade_ids_rise: true,
     // Its own bounds are 10 to 120 s; below twenty a few lost refreshes could set it off.
     dead_man_switch: Ok((20, 120)),
     limits: LIMITS,
