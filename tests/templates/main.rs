@@ -58,7 +58,8 @@ fn price_of(minute: i64) -> i64 {
 
 const MINUTES: i64 = 140;
 
-/// A recording of these prices: each minute they change after its first second.
+/// A recording of these prices: each minute they change in its tenth second, long after the kline before
+/// was closed.
 fn recorded(path: &Path) {
     let file = std::fs::File::create(path).unwrap();
     let mut file = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
@@ -67,11 +68,13 @@ fn recorded(path: &Path) {
     writeln!(file, "{start}000000 {{\"lastUpdateId\":1,{levels}}}").unwrap();
     for minute in 0..MINUTES {
         let price = price_of(minute);
-        for (number, second) in [1, 21, 41].into_iter().enumerate() {
+        for (number, second) in [10, 30, 59].into_iter().enumerate() {
             let ms = start + minute * 60_000 + second * 1_000;
             let id = 10 * (minute + 1) + number as i64;
+            // Each tells of something new: no book is older than five seconds as a minute ends.
+            let qty = 9 - number;
             let best = format!(
-                "\"s\":\"BTCUSDT\",\"u\":{id},\"b\":\"{}.50\",\"B\":\"9\",\"a\":\"{price}.50\",\"A\":\"9\"",
+                "\"s\":\"BTCUSDT\",\"u\":{id},\"b\":\"{}.50\",\"B\":\"{qty}\",\"a\":\"{price}.50\",\"A\":\"{qty}\"",
                 price - 1
             );
             writeln!(file, "{ms}000000 {{\"stream\":\"btcusdt@bookTicker\",\"data\":{{{best}}}}}")
