@@ -23,6 +23,10 @@ pub(super) struct Raw {
     pub watchlist: Vec<Spanned<String>>,
     #[serde(default)]
     pub extra_ca: Vec<PathBuf>,
+    pub account: Option<Spanned<String>>,
+    pub credentials_file: Option<PathBuf>,
+    #[serde(default)]
+    pub credentials: BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, RawKeys>>,
     pub engine: RawEngine,
     #[serde(default)]
     pub thread: Vec<RawThread>,
@@ -134,7 +138,16 @@ pub(super) struct RawLatency {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawKeys {
+    pub api_key: Option<RawSecret>,
+    pub api_secret: Option<RawSecret>,
+    pub passphrase: Option<RawSecret>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawVenue {
+    pub account: Option<Spanned<String>>,
     pub api_key: Option<RawSecret>,
     pub api_secret: Option<RawSecret>,
     pub passphrase: Option<RawSecret>,

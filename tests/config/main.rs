@@ -1,5 +1,7 @@
 //! Mistakes that people make in `engine.toml`, and the exact words they get back.
 
+mod credentials;
+
 use rust_decimal::Decimal;
 use stoop::config::{
     Config, ContractConfig, DEFAULT_TOML, Idle, Mode, ProcessConfig, RunConfig, StrategyKind,
