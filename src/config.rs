@@ -15,6 +15,7 @@ mod limits;
 mod log;
 mod margin;
 mod metrics;
+mod paper;
 mod process;
 mod raw;
 mod secrets;
@@ -29,6 +30,7 @@ pub use host::{DirectReads, HostConfig};
 pub use journal::{JournalConfig, JournalSync};
 pub use limits::StrategyLimitsConfig;
 pub use log::{LogConfig, LogFormat};
+pub use paper::PaperConfig;
 pub use process::{ParamConfig, ProcessConfig, RunConfig, check_params};
 pub use secrets::SecretError;
 pub use sim::{FAULT_KINDS, FaultConfig, SimConfig};
@@ -55,6 +57,8 @@ pub const DEFAULT_TOML: &str = include_str!("../engine.toml");
 pub enum Mode {
     /// Embedded simulated venues.
     Sim,
+    /// The venues' own market data; orders go to embedded simulated venues that follow it.
+    Paper,
     /// The venues' test networks.
     Testnet,
     /// Real money.
@@ -62,11 +66,18 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// Whether orders go to embedded simulated venues.
+    #[must_use]
+    pub fn is_embedded(self) -> bool {
+        matches!(self, Self::Sim | Self::Paper)
+    }
+
     /// As the file says it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Sim => "sim",
+            Self::Paper => "paper",
             Self::Testnet => "testnet",
             Self::Live => "live",
         }
@@ -277,6 +288,8 @@ pub struct Config {
     pub latency: Detail,
     /// Embedded venues.
     pub sim: SimConfig,
+    /// Embedded venues that follow the real ones.
+    pub paper: PaperConfig,
     /// Certificate authorities to trust besides the public ones (PEM files).
     pub extra_ca: Vec<PathBuf>,
 }

@@ -24,6 +24,7 @@ mod new;
 mod operate;
 mod orders;
 mod output;
+mod paper;
 mod pick;
 mod process;
 mod ps;

@@ -4,6 +4,7 @@ use super::check::check_threads;
 use super::instance::{Instance, folder_of};
 use super::log_file::LogFile;
 use super::monitor::Desk;
+use super::paper::Missed;
 use super::summary::Summary;
 use super::venues::Venues;
 use super::{EXIT_FAILURE, EXIT_OK, EXIT_VENUE, Failure};
@@ -53,9 +54,11 @@ pub(super) fn run(
     let instruments = Arc::new(venues.load(config)?);
     agents::check(config, &instruments).map_err(Failure::config)?;
     let listener = config.metrics.map(metrics::listen).transpose().map_err(Failure::config)?;
+    let paper_log = log.named("paper");
     let setup = EngineSetup {
         config,
         endpoints: venues.endpoints.clone(),
+        order_endpoints: venues.order_endpoints.clone(),
         credentials: venues.credentials.clone(),
         instruments,
         strategies,
@@ -68,6 +71,7 @@ pub(super) fn run(
     let file = config.log.as_ref().map(|log| LogFile::open(log, &config.name)).transpose();
     let file = file.map_err(|error| Failure::config(format!("[log] {error}")))?;
     let engine = Engine::start(setup).map_err(Failure::new)?;
+    venues.watch(config, engine.view(), &clock, paper_log)?;
     // Answers until the end, so that the end can be seen from outside too.
     let _metrics = listener.map(|listener| serve_metrics(listener, config, &engine, &clock));
     let mut view = View::new(config, options, (lines, file), lost, &clock)?;
@@ -102,8 +106,9 @@ pub(super) fn run(
     let seconds = started.elapsed().as_secs_f64();
     let (market, layout) = (engine.view().clone(), engine.layout().to_owned());
     let last = engine.join();
+    let missed = venues.end_watch();
     view.leave();
-    let ended = Ended { last, layout, seconds, firsts, lost, refused, reason };
+    let ended = Ended { last, layout, seconds, firsts, lost, refused, reason, missed };
     finish(config, options, &venues, &market, &ended)
 }
 
@@ -191,6 +196,8 @@ struct Ended {
     refused: bool,
     /// Why it stopped, if a person or a file said so.
     reason: Option<String>,
+    /// What of the market the simulated venues were not told, where they follow one.
+    missed: Option<Missed>,
 }
 
 fn finish(
@@ -207,6 +214,7 @@ fn finish(
     summary.seconds = ended.seconds;
     summary.firsts = ended.firsts;
     summary.stopped.clone_from(&ended.reason);
+    summary.missed = ended.missed;
     summary.differences = venues.differences(market.instruments(), &ended.last);
     if options.json {
         println!("{}", summary.json());

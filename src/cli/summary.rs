@@ -1,6 +1,7 @@
 //! What a run was worth: counters, profit, latency, and whether the engine and the simulated
 //! venues agree on every balance, position and fee.
 
+use super::paper::Missed;
 use super::run::Firsts;
 use crate::agents::{FinalState, PairStats};
 use crate::shm::{MarketView, OrderCounters, PnlRow, Stage};
@@ -29,6 +30,8 @@ pub(super) struct Summary {
     pub unrecorded: Option<String>,
     /// Signals with a contract.
     pub pairs: PairStats,
+    /// What of the market the simulated venues were not told, where they follow one.
+    pub missed: Option<Missed>,
 }
 
 /// Histogram of a stage over all venues.
@@ -57,6 +60,7 @@ impl Summary {
             unconfirmed: last.unconfirmed.clone(),
             unrecorded: last.unrecorded.clone(),
             pairs: last.pairs.clone(),
+            missed: None,
         }
     }
 
@@ -148,6 +152,9 @@ impl Summary {
             "stages_ns": stages,
         });
         object["funding"] = total(|row| row.funding).into();
+        let missed =
+            self.missed.map(|missed| json!({ "books": missed.books, "prints": missed.prints }));
+        object["missed"] = missed.unwrap_or_default();
         object["journal_error"] = self.unrecorded.clone().into();
         object
     }
@@ -198,6 +205,12 @@ impl Summary {
                 }
             }
             None => {}
+        }
+        if let Some(missed) = self.missed {
+            println!(
+                "market    books lost {} times, {} prints without effect on orders that rest",
+                missed.books, missed.prints
+            );
         }
         for order in &self.unconfirmed {
             println!("orders    NOT CONFIRMED: {order}");

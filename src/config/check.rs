@@ -66,6 +66,7 @@ impl Checker<'_> {
             log: self.log(raw.log)?,
             latency: self.detail(raw.latency.detail.as_ref())?,
             sim: self.sim(raw.sim, &used)?,
+            paper: self.paper(&raw.paper)?,
             extra_ca: raw.extra_ca,
         })
     }
@@ -77,10 +78,11 @@ impl Checker<'_> {
     fn mode(&self, mode: &Spanned<String>) -> Result<Mode, ConfigError> {
         match mode.get_ref().as_str() {
             "sim" => Ok(Mode::Sim),
+            "paper" => Ok(Mode::Paper),
             "testnet" => Ok(Mode::Testnet),
             "live" => Ok(Mode::Live),
             other => {
-                let known = ["sim", "testnet", "live"];
+                let known = ["sim", "paper", "testnet", "live"];
                 Err(self.error(mode, self.one_of("mode", other, &known)))
             }
         }

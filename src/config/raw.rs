@@ -6,6 +6,7 @@ use super::host::RawHost;
 use super::journal::RawJournal;
 use super::log::RawLog;
 use super::metrics::RawMetrics;
+use super::paper::RawPaper;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -45,6 +46,8 @@ pub(super) struct Raw {
     pub venue: BTreeMap<Spanned<String>, RawVenue>,
     #[serde(default)]
     pub sim: RawSim,
+    #[serde(default)]
+    pub paper: RawPaper,
 }
 
 #[derive(Deserialize)]

@@ -7,6 +7,7 @@ mod metrics;
 mod mistakes;
 mod monitor;
 mod operating;
+mod paper;
 mod process;
 mod showing;
 mod soak;

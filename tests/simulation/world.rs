@@ -604,6 +604,7 @@ fn build(
     let setup = EngineSetup {
         config: &config,
         endpoints: venues::endpoints(plan, sim),
+        order_endpoints: Vec::new(),
         credentials: venues::credentials(plan),
         instruments: venues::instruments(plan),
         strategies: traders.into_iter().map(trader).collect(),
