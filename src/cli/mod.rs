@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod armed;
 mod bench;
 mod check;
 mod doctor;

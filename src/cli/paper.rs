@@ -283,3 +283,194 @@ fn side(
     let best = newer.filter(|best| best.qty.0 > 0);
     best.into_iter().chain(levels.iter().filter(kept).copied()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agents::log;
+    use crate::shm::{BookWriter, Market, PerpetualWriter, RegionOptions, TradeWriter};
+    use crate::types::{
+        Amount, AssetId, BookStamps, InstrumentId, InstrumentKind, InstrumentTable, Perpetual,
+        Rate, Scale, TopOfBook, Trade,
+    };
+
+    const ID: InstrumentId = InstrumentId(0);
+
+    struct Rig {
+        writer: BookWriter,
+        trades: TradeWriter,
+        perpetual: PerpetualWriter,
+        view: MarketView,
+        book: Book,
+        to: SyncSender<Mirrored>,
+        changes: Receiver<Mirrored>,
+        log: Log,
+        sequence: u64,
+    }
+
+    impl Rig {
+        /// A region of three levels a side, and a simulator that so many changes may wait for.
+        fn new(room: usize) -> Self {
+            let mut table = InstrumentTable::default();
+            let quote = table.assets.intern("USDT");
+            let instrument = Instrument {
+                name: "BTC/USDT:USDT@x".to_owned(),
+                symbol: "BTCUSDT".to_owned(),
+                kind: InstrumentKind::LinearPerpetual,
+                scale: Scale { price_decimals: 2, qty_decimals: 3 },
+                base: table.assets.intern("BTC"),
+                quote,
+                settle: AssetId(0),
+                ..Instrument::default()
+            };
+            table.add(instrument.clone());
+            let region = RegionOptions { depth: 3, ..RegionOptions::default() };
+            let market = Market::in_memory(&table, &region).unwrap();
+            let (to, changes) = sync_channel(room);
+            let followed = Followed { instrument, venue: 4, symbol: "BTCUSDT.P".to_owned() };
+            Self {
+                writer: market.book_writer(ID).unwrap(),
+                trades: market.trade_writer(ID).unwrap(),
+                perpetual: market.perpetual_writer(ID).unwrap(),
+                view: market.view(),
+                book: Book::new(followed, &market.view()),
+                to,
+                changes,
+                log: log::channel(64).0,
+                sequence: 0,
+            }
+        }
+
+        fn show(&mut self, bids: &[(i64, i64)], asks: &[(i64, i64)], state: BookState) {
+            self.sequence += 1;
+            let level = |&(price, qty): &(i64, i64)| Level { price: Price(price), qty: Qty(qty) };
+            let (bids, asks): (Vec<Level>, Vec<Level>) =
+                (bids.iter().map(level).collect(), asks.iter().map(level).collect());
+            self.top(bids[0], asks[0], state);
+            let at = Nanos(self.sequence);
+            self.writer.publish_depth(&bids, &asks, state, self.sequence, at, at, at);
+        }
+
+        fn top(&mut self, bid: Level, ask: Level, state: BookState) {
+            let (sequence, at) = (self.sequence, Nanos(self.sequence));
+            let top = TopOfBook { instrument: ID, sequence, bid, ask, event_ns: at };
+            self.writer.publish_top_stamped(&top, state, at, BookStamps::default());
+        }
+
+        fn print(&mut self, taker: Side, price: i64, qty: i64) {
+            let (price, qty) = (Price(price), Qty(qty));
+            let trade =
+                Trade { instrument: ID, taker, price, qty, trade_id: 1, event_ns: Nanos(1) };
+            self.trades.publish(&trade, Nanos(1));
+        }
+
+        /// What a look hands on.
+        fn look(&mut self) -> Vec<MirrorChange> {
+            self.book.look(&self.view, &self.to, (Nanos(1), &mut self.log));
+            let all: Vec<Mirrored> = self.changes.try_iter().collect();
+            assert!(all.iter().all(|one| (one.venue, &*one.symbol) == (4, "BTCUSDT.P")));
+            all.into_iter().map(|one| one.change).collect()
+        }
+    }
+
+    fn level(side: Side, price: &str, qty: &str) -> (Side, SimLevel) {
+        (side, (price.parse().unwrap(), qty.parse().unwrap()))
+    }
+
+    fn levels(moved: &[(Side, SimLevel)], revealed: &[(Side, SimLevel)]) -> Vec<MirrorChange> {
+        vec![MirrorChange::Levels { moved: moved.to_vec(), revealed: revealed.to_vec() }]
+    }
+
+    use Side::{Buy, Sell};
+
+    #[test]
+    fn what_differs_is_handed_on_once_and_what_was_out_of_sight_apart() {
+        let mut rig = Rig::new(64);
+        assert_eq!(rig.look(), []);
+        rig.show(&[(100, 5), (99, 1), (98, 2)], &[(101, 7)], BookState::Live);
+        let all = [
+            level(Sell, "1.01", "0.007"),
+            level(Buy, "0.98", "0.002"),
+            level(Buy, "0.99", "0.001"),
+            level(Buy, "1", "0.005"),
+        ];
+        assert_eq!(rig.look(), levels(&[], &all));
+        assert_eq!(rig.look(), []);
+        // The best bid is gone, so one behind the third comes into sight; asks end where they end.
+        rig.show(&[(99, 4), (98, 2), (97, 3)], &[(101, 7), (102, 1)], BookState::Live);
+        let moved =
+            [level(Buy, "1", "0"), level(Sell, "1.02", "0.001"), level(Buy, "0.99", "0.004")];
+        assert_eq!(rig.look(), levels(&moved, &[level(Buy, "0.97", "0.003")]));
+    }
+
+    #[test]
+    fn a_newer_top_has_the_last_word() {
+        let mut rig = Rig::new(64);
+        rig.show(&[(100, 5), (99, 1)], &[(101, 7), (103, 1)], BookState::Live);
+        rig.look();
+        rig.sequence += 1;
+        let level_of = |price, qty| Level { price: Price(price), qty: Qty(qty) };
+        rig.top(level_of(101, 2), level_of(102, 3), BookState::Live);
+        let moved =
+            [level(Sell, "1.01", "0"), level(Sell, "1.02", "0.003"), level(Buy, "1.01", "0.002")];
+        assert_eq!(rig.look(), levels(&moved, &[]));
+    }
+
+    #[test]
+    fn a_book_that_is_not_live_is_taken_away_and_prints_without_one_are_counted() {
+        let mut rig = Rig::new(64);
+        rig.print(Sell, 100, 1);
+        assert_eq!(rig.look(), []);
+        rig.show(&[(100, 5)], &[(101, 7)], BookState::Live);
+        rig.look();
+        rig.print(Sell, 100, 1);
+        let taken = MirrorChange::Trade { taker: Sell, level: level(Sell, "1", "0.001").1 };
+        assert_eq!(rig.look(), [taken]);
+        for state in [BookState::Stale, BookState::Buffering] {
+            rig.writer.set_state(state, Nanos(9));
+            assert_eq!(rig.look(), [MirrorChange::Lost]);
+            rig.print(Sell, 100, 1);
+            assert_eq!(rig.look(), []);
+            rig.writer.set_state(BookState::Live, Nanos(9));
+            let all = [level(Sell, "1.01", "0.007"), level(Buy, "1", "0.005")];
+            assert_eq!(rig.look(), levels(&[], &all));
+        }
+        assert_eq!(rig.book.missed, Missed { books: 2, prints: 3 });
+    }
+
+    #[test]
+    fn a_simulator_that_is_behind_hears_of_levels_later_and_of_prints_never() {
+        let mut rig = Rig::new(1);
+        rig.show(&[(100, 5)], &[(101, 7)], BookState::Live);
+        rig.look();
+        rig.to
+            .try_send(Mirrored { venue: 4, symbol: "BTCUSDT.P".into(), change: MirrorChange::Lost })
+            .unwrap();
+        rig.print(Sell, 100, 1);
+        rig.show(&[(100, 4)], &[(101, 7)], BookState::Live);
+        assert_eq!(rig.look(), [MirrorChange::Lost]);
+        assert_eq!(rig.book.missed.prints, 1);
+        assert_eq!(rig.look(), levels(&[level(Buy, "1", "0.004")], &[]));
+    }
+
+    #[test]
+    fn marks_and_funding_are_handed_on_when_they_change() {
+        let mut rig = Rig::new(64);
+        let known = Perpetual {
+            mark: Amount::from_decimal("1.005".parse().unwrap()).unwrap(),
+            index: Amount::from_decimal("1.004".parse().unwrap()).unwrap(),
+            funding_rate: Rate(-100_000_000_000_000),
+            funding_interval_s: 28_800,
+            ..Perpetual::default()
+        };
+        rig.perpetual.publish(&known);
+        let state = MarketState {
+            mark: "1.005".parse().unwrap(),
+            index: "1.004".parse().unwrap(),
+            rate: "-0.0001".parse().unwrap(),
+            interval_ms: 28_800_000,
+        };
+        assert_eq!(rig.look(), [MirrorChange::Market(state)]);
+        assert_eq!(rig.look(), []);
+    }
+}

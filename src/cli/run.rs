@@ -1,5 +1,6 @@
 //! `stoop run`: trade, show, stop in good order, and say what it was worth.
 
+use super::armed::announce;
 use super::check::check_threads;
 use super::instance::{Instance, folder_of};
 use super::log_file::LogFile;
@@ -36,6 +37,12 @@ pub(super) struct Options {
     pub plain: bool,
 }
 
+impl Options {
+    fn shows_screens(&self) -> bool {
+        !self.plain && !self.json && std::io::stdout().is_terminal()
+    }
+}
+
 const FRAME: Duration = Duration::from_millis(200);
 const LOG_LINES_SHOWN: usize = 200;
 
@@ -55,6 +62,9 @@ pub(super) fn run(
     agents::check(config, &instruments).map_err(Failure::config)?;
     let listener = config.metrics.map(metrics::listen).transpose().map_err(Failure::config)?;
     let paper_log = log.named("paper");
+    let own: Vec<&str> = strategies.iter().map(|(name, _)| name.as_str()).collect();
+    let at = clock.now();
+    announce(config, &own, &mut log.named("run"), at, options.shows_screens());
     let setup = EngineSetup {
         config,
         endpoints: venues.endpoints.clone(),
@@ -92,15 +102,7 @@ pub(super) fn run(
             }
         }
     }
-    engine.stop();
-    view.desk.app.reply =
-        "stopping: cancelling all orders and waiting for the venues to confirm".to_owned();
-    let stopping = Instant::now();
-    while !engine.has_stopped() && stopping.elapsed() < STOP_TIMEOUT {
-        if let Err(failure) = view.frame(&engine, Duration::from_millis(20)) {
-            view.lose_screen(&failure);
-        }
-    }
+    stop_engine(&engine, &mut view);
     let (lost, refused) = (engine.is_lost(), engine.is_login_refused());
     let reason = engine.stop_reason().map(str::to_owned);
     let seconds = started.elapsed().as_secs_f64();
@@ -110,6 +112,19 @@ pub(super) fn run(
     view.leave();
     let ended = Ended { last, layout, seconds, firsts, lost, refused, reason, missed };
     finish(config, options, &venues, &market, &ended)
+}
+
+/// Waits until everything is cancelled and confirmed, for as long as that may take.
+fn stop_engine(engine: &Engine, view: &mut View) {
+    engine.stop();
+    view.desk.app.reply =
+        "stopping: cancelling all orders and waiting for the venues to confirm".to_owned();
+    let stopping = Instant::now();
+    while !engine.has_stopped() && stopping.elapsed() < STOP_TIMEOUT {
+        if let Err(failure) = view.frame(engine, Duration::from_millis(20)) {
+            view.lose_screen(&failure);
+        }
+    }
 }
 
 /// What Prometheus reads. Without it the engine goes on.
@@ -280,8 +295,7 @@ impl View {
         lost: Arc<AtomicU64>,
         clock: &Clock,
     ) -> Result<Self, Failure> {
-        let screens = !options.plain && !options.json && std::io::stdout().is_terminal();
-        let screen = if screens {
+        let screen = if options.shows_screens() {
             let entered = Screen::enter();
             Some(entered.map_err(|error| Failure::new(format!("terminal: {error}")))?)
         } else {

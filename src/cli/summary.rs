@@ -152,9 +152,7 @@ impl Summary {
             "stages_ns": stages,
         });
         object["funding"] = total(|row| row.funding).into();
-        let missed =
-            self.missed.map(|missed| json!({ "books": missed.books, "prints": missed.prints }));
-        object["missed"] = missed.unwrap_or_default();
+        object["missed"] = missed_json(self.missed);
         object["journal_error"] = self.unrecorded.clone().into();
         object
     }
@@ -206,12 +204,7 @@ impl Summary {
             }
             None => {}
         }
-        if let Some(missed) = self.missed {
-            println!(
-                "market    books lost {} times, {} prints without effect on orders that rest",
-                missed.books, missed.prints
-            );
-        }
+        print_missed(self.missed);
         for order in &self.unconfirmed {
             println!("orders    NOT CONFIRMED: {order}");
         }
@@ -231,6 +224,18 @@ impl Summary {
                 us(snapshot.max)
             );
         }
+    }
+}
+
+fn missed_json(missed: Option<Missed>) -> Value {
+    missed.map_or(Value::Null, |missed| json!({ "books": missed.books, "prints": missed.prints }))
+}
+
+fn print_missed(missed: Option<Missed>) {
+    if let Some(Missed { books, prints }) = missed {
+        println!(
+            "market    books lost {books} times, {prints} prints without effect on orders that rest"
+        );
     }
 }
 

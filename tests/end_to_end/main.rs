@@ -1,5 +1,6 @@
 //! The real binary against the simulated venues, over TLS on loopback.
 
+mod armed;
 mod doctor;
 mod kill;
 mod margin;

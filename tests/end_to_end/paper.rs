@@ -75,7 +75,7 @@ fn assert_untouched(ledgers: &Value, names: &[&str]) {
 
 /// Low enough that the spreads of the market pay.
 const PAPER: &str =
-    "[paper]\nlatency_us = 1000\njitter_us = 300\nmaker_fee_bps = 1\ntaker_fee_bps = 2\n";
+    "[paper]\nlatency_us = 5000\njitter_us = 300\nmaker_fee_bps = 1\ntaker_fee_bps = 2\n";
 
 /// Runs the built-in strategy on these two instruments in mode paper: its summary and log.
 fn run(folder: &Folder, market: &Market, instruments: &str, names: &[&str]) -> (Value, String) {
@@ -104,6 +104,9 @@ fn assert_traded(summary: &Value, said: &str) {
     assert_eq!(summary["orders_accounted"], true, "{summary}");
     assert!(summary["fills"].as_u64().unwrap() > 0, "{summary}\n{said}");
     assert!(summary["missed"]["books"].is_u64(), "{summary}");
+    let ack = summary["stages_ns"]["ack"]["p50"].as_u64().unwrap();
+    assert!(ack >= 5_000_000, "orders travel for so long: {summary}");
+    assert!(said.contains("paper: the venues' own market; orders go to embedded venues"), "{said}");
 }
 
 #[test]
@@ -113,6 +116,16 @@ fn spot_of_two_venues_is_followed_and_they_never_hear_of_it() {
     let market = Market::start(&folder, instruments);
     let (summary, said) = run(&folder, &market, instruments, &names);
     assert_traded(&summary, &said);
+    // Nothing is armed by it, and other commands know it.
+    let again = stoop(&folder, &["run", "--live", "--for", "1s"]);
+    assert_eq!(again.status.code(), Some(3));
+    assert!(stderr(&again).contains("--live was given, but"), "{}", stderr(&again));
+    let check = stoop(&folder, &["check"]);
+    let said = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert!(said.contains("fine; 2 instruments known to their venues"), "{said}{}", stderr(&check));
+    let listed = stoop(&folder, &["instruments"]);
+    let said = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert_eq!(said.matches("0.01 / 0.02").count(), 2, "{said}{}", stderr(&listed));
     assert_untouched(&market.end(), &names);
 }
 
