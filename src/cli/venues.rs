@@ -38,7 +38,8 @@ pub(super) struct Venues {
 /// What a market is followed with.
 struct Market {
     instruments: InstrumentTable,
-    sender: SyncSender<Mirrored>,
+    /// Until somebody watches: then it is theirs alone, so that books are gone when they are.
+    sender: Option<SyncSender<Mirrored>>,
     watch: Option<Watch>,
 }
 
@@ -141,7 +142,7 @@ impl Venues {
         let instruments = self.load(config)?;
         let (sender, changes) = paper::channel();
         self.sim = Some(Simulated::follow(config, &instruments, changes)?);
-        self.market = Some(Market { instruments, sender, watch: None });
+        self.market = Some(Market { instruments, sender: Some(sender), watch: None });
         Ok(())
     }
 
@@ -164,7 +165,8 @@ impl Venues {
                 symbol: symbol.clone(),
             }));
         }
-        let to = (market.sender.clone(), sim.handle.waker());
+        let Some(sender) = market.sender.take() else { return Ok(()) };
+        let to = (sender, sim.handle.waker());
         let watch = Watch::start(view.clone(), followed, to, (clock.clone(), log));
         market.watch = Some(watch.map_err(Failure::new)?);
         Ok(())
@@ -172,7 +174,11 @@ impl Venues {
 
     /// Ends that: what of the market was not handed on.
     pub fn end_watch(&mut self) -> Option<Missed> {
-        self.market.as_mut()?.watch.take()?.end()
+        let missed = self.market.as_mut()?.watch.take()?.end();
+        if missed.is_none() {
+            tracing::error!("the thread of paper trading died: nothing was filled from then on");
+        }
+        missed
     }
 
     /// One venue for public requests alone: no keys are read. With embedded venues it must be one of

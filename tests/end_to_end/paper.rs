@@ -4,6 +4,8 @@ use super::support::{Folder, default_venues, stderr, stoop, summary};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Lines};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// The venues that are followed: `stoop sim` as a process of its own.
 struct Market {
@@ -44,6 +46,15 @@ impl Market {
         (names.iter().map(table).collect(), ca)
     }
 
+    /// Takes it away so much later.
+    fn vanish_after(&self, pause: Duration) -> JoinHandle<()> {
+        let process = rustix::process::Pid::from_child(&self.child);
+        std::thread::spawn(move || {
+            std::thread::sleep(pause);
+            rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+        })
+    }
+
     /// Ends it: what each venue holds for the one account that it has.
     fn end(mut self) -> Value {
         let process = rustix::process::Pid::from_child(&self.child);
@@ -79,6 +90,16 @@ const PAPER: &str =
 
 /// Runs the built-in strategy on these two instruments in mode paper: its summary and log.
 fn run(folder: &Folder, market: &Market, instruments: &str, names: &[&str]) -> (Value, String) {
+    run_for("8s", folder, market, instruments, names)
+}
+
+fn run_for(
+    time: &str,
+    folder: &Folder,
+    market: &Market,
+    instruments: &str,
+    names: &[&str],
+) -> (Value, String) {
     let (tables, mode) = market.tables(names);
     let listed = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\"]";
     let watched = "watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]";
@@ -92,7 +113,7 @@ fn run(folder: &Folder, market: &Market, instruments: &str, names: &[&str]) -> (
         ],
         PAPER,
     );
-    let output = stoop(folder, &["run", "--for", "8s", "--json"]);
+    let output = stoop(folder, &["run", "--for", time, "--json"]);
     let (summary, said) = (summary(&output), stderr(&output));
     assert!(output.status.success(), "{summary}\n{said}");
     (summary, said)
@@ -137,4 +158,20 @@ fn perpetuals_of_two_venues_are_followed_and_they_never_hear_of_it() {
     let (summary, said) = run(&folder, &market, instruments, &names);
     assert_traded(&summary, &said);
     assert_untouched(&market.end(), &names);
+}
+
+#[test]
+fn without_its_market_nothing_is_filled_and_everything_is_accounted_for() {
+    let (names, folder) = (["binance", "bybit"], Folder::new());
+    let instruments = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\"]";
+    let market = Market::start(&folder, instruments);
+    let vanishes = market.vanish_after(Duration::from_secs(6));
+    let (summary, said) = run_for("10s", &folder, &market, instruments, &names);
+    vanishes.join().unwrap();
+    assert_eq!(summary["ledger_differences"], json!([]), "{summary}");
+    assert!(summary["missed"]["books"].as_u64().unwrap() >= 2, "{summary}\n{said}");
+    for name in ["BTC/USDT@binance", "BTC/USDT@bybit"] {
+        let line = format!("{name}: its book is not live: nothing is filled there");
+        assert!(said.contains(&line), "{line}\n{said}");
+    }
 }
