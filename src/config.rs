@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod check;
 mod contract;
 mod error;
@@ -14,22 +15,27 @@ mod limits;
 mod log;
 mod margin;
 mod metrics;
+mod paper;
 mod process;
 mod raw;
 mod secrets;
 mod sim;
 mod strategy;
+mod variables;
 
+pub use accounts::{AccountConfig, KeySources};
 pub use contract::ContractConfig;
 pub use error::ConfigError;
 pub use host::{DirectReads, HostConfig};
 pub use journal::{JournalConfig, JournalSync};
 pub use limits::StrategyLimitsConfig;
 pub use log::{LogConfig, LogFormat};
+pub use paper::PaperConfig;
 pub use process::{ParamConfig, ProcessConfig, RunConfig, check_params};
 pub use secrets::SecretError;
 pub use sim::{FAULT_KINDS, FaultConfig, SimConfig};
 pub use strategy::{LegsConfig, StrategyKind, StrategyPlaces};
+pub use variables::Variables;
 
 use crate::types::{Detail, InstrumentKind, MarginSettings, Nanos, VenueId};
 use crate::venues::{self, Credentials, InstrumentName};
@@ -37,9 +43,11 @@ use check::Checker;
 use error::Source;
 use raw::Raw;
 use rust_decimal::Decimal;
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use toml::de::DeTable;
 
 /// The configuration that is compiled in.
 pub const DEFAULT_TOML: &str = include_str!("../engine.toml");
@@ -49,6 +57,8 @@ pub const DEFAULT_TOML: &str = include_str!("../engine.toml");
 pub enum Mode {
     /// Embedded simulated venues.
     Sim,
+    /// The venues' own market data; orders go to embedded simulated venues that follow it.
+    Paper,
     /// The venues' test networks.
     Testnet,
     /// Real money.
@@ -56,11 +66,18 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// Whether orders go to embedded simulated venues.
+    #[must_use]
+    pub fn is_embedded(self) -> bool {
+        matches!(self, Self::Sim | Self::Paper)
+    }
+
     /// As the file says it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Sim => "sim",
+            Self::Paper => "paper",
             Self::Testnet => "testnet",
             Self::Live => "live",
         }
@@ -122,12 +139,10 @@ pub struct Place {
 pub struct VenueConfig {
     /// Which.
     pub venue: VenueId,
-    /// Where the key comes from.
-    pub api_key: Option<SecretSource>,
-    /// Where the secret comes from.
-    pub api_secret: Option<SecretSource>,
-    /// Where the passphrase of the key comes from, for venues that ask for one.
-    pub passphrase: Option<SecretSource>,
+    /// Name of the account that is traded for; none: that of the keys that stand with the venue.
+    pub account: Option<String>,
+    /// Where the keys come from, as far as the file says it.
+    pub keys: KeySources,
     /// Orders over REST instead of WebSocket.
     pub orders_over_rest: bool,
     /// Connections for orders, 1 or 2, where they go over WebSocket.
@@ -251,6 +266,10 @@ pub struct Config {
     pub instruments: Vec<InstrumentConfig>,
     /// The venues of the instruments, in order of their ids.
     pub venues: Vec<VenueConfig>,
+    /// File with keys of accounts, closed to other users.
+    pub credentials_file: Option<PathBuf>,
+    /// Environment variables that stand in the file.
+    pub variables: Variables,
     /// Threads as configured; empty: automatic.
     pub threads: Vec<ThreadConfig>,
     /// Strategies in order.
@@ -269,6 +288,8 @@ pub struct Config {
     pub latency: Detail,
     /// Embedded venues.
     pub sim: SimConfig,
+    /// Embedded venues that follow the real ones.
+    pub paper: PaperConfig,
     /// Certificate authorities to trust besides the public ones (PEM files).
     pub extra_ca: Vec<PathBuf>,
 }
@@ -306,18 +327,19 @@ impl Config {
     /// The same with strategies of the program's own; see [`Config::load_with`].
     pub fn parse_with(file: &str, text: &str, own: &[&str]) -> Result<Self, ConfigError> {
         let source = Source { file, text };
-        let raw: Raw = toml::from_str(text).map_err(|error| source.toml_error(&error))?;
-        Checker { source, own }.config(raw)
+        let mut table = DeTable::parse(text).map_err(|error| source.toml_error(&error))?;
+        let variables = variables::resolve(&source, table.get_mut())?;
+        let raw = Raw::deserialize(toml::Deserializer::from(table));
+        let raw = raw.map_err(|error| source.toml_error(&error))?;
+        Ok(Self { variables, ..Checker { source, own }.config(raw)? })
     }
 
     /// Key and secret of a venue, read now.
     pub fn credentials(&self, venue: VenueId) -> Result<Credentials, SecretError> {
-        let config = self.venues.iter().find(|config| config.venue == venue);
         let name = venues::VENUES[usize::from(venue.0)].name;
-        let sources = config.and_then(|c| Some((c.api_key.as_ref()?, c.api_secret.as_ref()?)));
-        let (key, secret) = sources.ok_or_else(|| SecretError::not_configured(name))?;
-        let passphrase = config.and_then(|config| config.passphrase.as_ref());
-        secrets::read(name, key, secret, passphrase)
+        let config = self.venues.iter().find(|config| config.venue == venue);
+        let config = config.ok_or_else(|| SecretError::new(name, "it is not configured"))?;
+        secrets::read(name, config, self)
     }
 
     /// An error that points to a place of the file, for checks that need the venue's rules.
@@ -340,9 +362,8 @@ impl VenueConfig {
     fn default_of(venue: VenueId) -> Self {
         Self {
             venue,
-            api_key: None,
-            api_secret: None,
-            passphrase: None,
+            account: None,
+            keys: KeySources::default(),
             orders_over_rest: false,
             order_connections: 2,
             feed_connections: 1,

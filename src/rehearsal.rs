@@ -151,11 +151,13 @@ pub fn embedded_options(config: &SimConfig) -> EmbeddedOptions {
 
 /// The simulated venue of each configured one; the error names the one that there is none of.
 pub fn embedded_wires(config: &Config) -> Result<Vec<Box<dyn Wire>>, String> {
-    let of = |venue: VenueId| {
-        let name = VENUES[usize::from(venue.0)].name;
-        wire(name).ok_or_else(|| format!("there is no simulated venue \"{name}\""))
-    };
-    config.venues.iter().map(|venue| of(venue.venue)).collect()
+    config.venues.iter().map(|venue| embedded_wire(venue.venue)).collect()
+}
+
+/// That of one.
+pub fn embedded_wire(venue: VenueId) -> Result<Box<dyn Wire>, String> {
+    let name = VENUES[usize::from(venue.0)].name;
+    wire(name).ok_or_else(|| format!("there is no simulated venue \"{name}\""))
 }
 
 /// What an account signs with.
@@ -250,6 +252,7 @@ impl Stage {
         let setup = EngineSetup {
             config: &config,
             endpoints: endpoints(&self.venues, &self.sim),
+            order_endpoints: Vec::new(),
             credentials,
             instruments: self.instruments.clone(),
             strategies,

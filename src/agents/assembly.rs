@@ -24,7 +24,7 @@ use super::supervision::spare_plan;
 use super::threads::{Agent, Lifecycle};
 use crate::book::Book;
 use crate::clock::Clock;
-use crate::config::{Mode, RunConfig, VenueConfig};
+use crate::config::{RunConfig, VenueConfig};
 use crate::journal::Place;
 use crate::net::Transport;
 use crate::oms::Kept;
@@ -38,7 +38,7 @@ use crate::throttle::Throttle;
 use crate::types::{
     Channel, Command, Event, MarginSettings, Nanos, ParamSpec, Perpetual, StrategyId, VenueId,
 };
-use crate::venues::{Endpoints, VENUES, VenueSetup};
+use crate::venues::{VENUES, VenueSetup};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 
@@ -195,14 +195,16 @@ fn missing(what: &str) -> String {
 
 impl Builder<'_> {
     fn venue_setup(&self, config: &VenueConfig, trading: bool) -> VenueSetup {
-        let of = |list: &[(VenueId, Endpoints)]| {
-            let row = list.iter().find(|(venue, _)| *venue == config.venue);
-            row.map(|(_, endpoints)| endpoints.clone()).unwrap_or_default()
-        };
+        let EngineSetup { endpoints, order_endpoints, .. } = &self.setup;
+        // Where they are the same, only one of them is named.
+        let orders = order_endpoints.iter().filter(|_| trading);
+        let mut all = orders.chain(endpoints);
+        let endpoints = all.find(|(venue, _)| *venue == config.venue);
+        let endpoints = endpoints.map(|(_, endpoints)| endpoints.clone()).unwrap_or_default();
         let keys = self.setup.credentials.iter().find(|(venue, _)| *venue == config.venue);
         VenueSetup {
             venue: config.venue,
-            endpoints: of(&self.setup.endpoints),
+            endpoints,
             instruments: self.setup.instruments.clone(),
             credentials: keys.filter(|_| trading).map(|(_, keys)| keys.clone()),
             depth: 50,
@@ -391,7 +393,7 @@ impl Builder<'_> {
             return Ok((JournalRecorder::none(), None));
         };
         let config = self.setup.config;
-        let anew = config.mode == Mode::Sim && matches!(place, Place::Folder(_));
+        let anew = config.mode.is_embedded() && matches!(place, Place::Folder(_));
         let setup = JournalSetup { place, config: config.journal.clone(), anew };
         JournalRecorder::open(&setup, now, self.setup.log.named("journal"))
     }

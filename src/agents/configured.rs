@@ -2,7 +2,7 @@
 
 use super::threads::{ThreadPlan, allowed_cpus, automatic_plan};
 use crate::config::{
-    Config, ContractConfig, Mode, ParamConfig, Place, RunConfig, StrategyConfig, StrategyKind,
+    Config, ContractConfig, ParamConfig, Place, RunConfig, StrategyConfig, StrategyKind,
     StrategyLimitsConfig, agent_names, check_params,
 };
 use crate::net::NetOptions;
@@ -131,7 +131,7 @@ pub(super) fn plans(
         return Ok((plans, text));
     }
     let cpus = allowed_cpus().len().max(1);
-    let reserved = RESERVED_CPUS + usize::from(config.mode == Mode::Sim);
+    let reserved = RESERVED_CPUS + usize::from(config.mode.is_embedded());
     let plans = automatic_plan(&names, cpus, reserved, config.idle);
     let agents = names.len();
     let text = if plans.len() == 1 {

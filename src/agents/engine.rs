@@ -31,6 +31,8 @@ pub struct EngineSetup<'a> {
     pub config: &'a Config,
     /// Addresses by venue.
     pub endpoints: Vec<(VenueId, Endpoints)>,
+    /// Those that orders go to and accounts are asked at, where they are others.
+    pub order_endpoints: Vec<(VenueId, Endpoints)>,
     /// Keys by venue.
     pub credentials: Vec<(VenueId, Credentials)>,
     /// Instruments in the order of the configuration.

@@ -8,7 +8,7 @@ use crate::config::{Config, Mode};
 use crate::doctor::{self, Aim, Earlier, Finding, Host, Probes, State, WayTo};
 use crate::net::NetOptions;
 use crate::shm::MarketView;
-use crate::venues::VENUES;
+use crate::venues::{Endpoints, VENUES};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -128,11 +128,16 @@ fn ways(config: &Config) -> Result<Vec<WayTo>, Failure> {
     for row in &config.venues {
         let venues = Venues::public(config, row.venue)?;
         let name = VENUES[usize::from(row.venue.0)].name;
-        let urls =
-            venues.endpoints.iter().flat_map(|(_, to)| [("rest", &to.rest), ("trade", &to.trade)]);
+        // With mode = "paper" orders do not leave this host.
+        let second = |to: &'_ Endpoints| match config.mode {
+            Mode::Paper => ("public", to.public.clone()),
+            _ => ("trade", to.trade.clone()),
+        };
+        let urls = venues.endpoints.iter();
+        let urls = urls.flat_map(|(_, to)| [("rest", to.rest.clone()), second(to)]);
         let urls: Vec<(String, String)> = urls
             .filter(|(_, url)| !url.is_empty())
-            .map(|(what, url)| (format!("{name} {what}"), url.clone()))
+            .map(|(what, url)| (format!("{name} {what}"), url))
             .collect();
         ways.extend(doctor::ways(&urls, &venues.tls));
     }

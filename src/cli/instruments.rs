@@ -2,7 +2,7 @@
 
 use super::{EXIT_OK, Failure, venues::Venues};
 use crate::agents;
-use crate::config::{Config, Mode};
+use crate::config::Config;
 use crate::types::{
     Amount, Instrument, InstrumentKind, InstrumentStatus, InstrumentTable, VenueId,
 };
@@ -119,10 +119,7 @@ fn of_table(table: &InstrumentTable, instrument: &Instrument) -> Row {
 
 /// Maker and taker, as a ratio: the embedded venues', or those of the venue's base tier.
 fn fees(config: &Config, row: &Row) -> [Decimal; 2] {
-    if config.mode == Mode::Sim {
-        return [config.sim.maker_fee, config.sim.taker_fee];
-    }
-    (VENUES[usize::from(row.venue.0)].base_fees)(row.kind).map(|rate| Decimal::new(rate.0, 9))
+    super::venues::fees(config, row.venue, row.kind)
 }
 
 fn print(config: &Config, rows: &[Row]) {
@@ -156,7 +153,7 @@ fn print(config: &Config, rows: &[Row]) {
             status(row.status),
         );
     }
-    if config.mode != Mode::Sim {
+    if !config.mode.is_embedded() {
         println!(
             "\nFees are those of the base tier; the account's own are asked for when it trades."
         );

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod armed;
 mod bench;
 mod check;
 mod doctor;
@@ -24,6 +25,7 @@ mod new;
 mod operate;
 mod orders;
 mod output;
+mod paper;
 mod pick;
 mod process;
 mod ps;

@@ -1,9 +1,11 @@
 //! `stoop run`: trade, show, stop in good order, and say what it was worth.
 
+use super::armed::announce;
 use super::check::check_threads;
 use super::instance::{Instance, folder_of};
 use super::log_file::LogFile;
 use super::monitor::Desk;
+use super::paper::Missed;
 use super::summary::Summary;
 use super::venues::Venues;
 use super::{EXIT_FAILURE, EXIT_OK, EXIT_VENUE, Failure};
@@ -35,6 +37,12 @@ pub(super) struct Options {
     pub plain: bool,
 }
 
+impl Options {
+    fn shows_screens(&self) -> bool {
+        !self.plain && !self.json && std::io::stdout().is_terminal()
+    }
+}
+
 const FRAME: Duration = Duration::from_millis(200);
 const LOG_LINES_SHOWN: usize = 200;
 /// Records of each agent's log, of some two hundred bytes.
@@ -55,9 +63,14 @@ pub(super) fn run(
     let instruments = Arc::new(venues.load(config)?);
     agents::check(config, &instruments).map_err(Failure::config)?;
     let listener = config.metrics.map(metrics::listen).transpose().map_err(Failure::config)?;
+    let paper_log = log.named("paper");
+    let own: Vec<&str> = strategies.iter().map(|(name, _)| name.as_str()).collect();
+    let at = clock.now();
+    announce(config, &own, &mut log.named("run"), at, options.shows_screens());
     let setup = EngineSetup {
         config,
         endpoints: venues.endpoints.clone(),
+        order_endpoints: venues.order_endpoints.clone(),
         credentials: venues.credentials.clone(),
         instruments,
         strategies,
@@ -70,6 +83,7 @@ pub(super) fn run(
     let file = config.log.as_ref().map(|log| LogFile::open(log, &config.name)).transpose();
     let file = file.map_err(|error| Failure::config(format!("[log] {error}")))?;
     let engine = Engine::start(setup).map_err(Failure::new)?;
+    venues.watch(config, engine.view(), &clock, paper_log)?;
     // Answers until the end, so that the end can be seen from outside too.
     let _metrics = listener.map(|listener| serve_metrics(listener, config, &engine, &clock));
     let mut view = View::new(config, options, (lines, file), &clock);
@@ -90,23 +104,29 @@ pub(super) fn run(
             }
         }
     }
-    engine.stop();
-    view.desk.app.reply =
-        "stopping: cancelling all orders and waiting for the venues to confirm".to_owned();
-    let stopping = Instant::now();
-    while !engine.has_stopped() && stopping.elapsed() < STOP_TIMEOUT {
-        if let Err(failure) = view.frame(&engine, Duration::from_millis(20)) {
-            view.lose_screen(&failure);
-        }
-    }
+    stop_engine(&engine, &mut view);
     let (lost, refused) = (engine.is_lost(), engine.is_login_refused());
     let reason = engine.stop_reason().map(str::to_owned);
     let seconds = started.elapsed().as_secs_f64();
     let (market, layout) = (engine.view().clone(), engine.layout().to_owned());
     let last = engine.join();
+    let missed = venues.end_watch();
     view.leave();
-    let ended = Ended { last, layout, seconds, firsts, lost, refused, reason };
+    let ended = Ended { last, layout, seconds, firsts, lost, refused, reason, missed };
     finish(config, options, &venues, &market, &ended)
+}
+
+/// Waits until everything is cancelled and confirmed, for as long as that may take.
+fn stop_engine(engine: &Engine, view: &mut View) {
+    engine.stop();
+    view.desk.app.reply =
+        "stopping: cancelling all orders and waiting for the venues to confirm".to_owned();
+    let stopping = Instant::now();
+    while !engine.has_stopped() && stopping.elapsed() < STOP_TIMEOUT {
+        if let Err(failure) = view.frame(engine, Duration::from_millis(20)) {
+            view.lose_screen(&failure);
+        }
+    }
 }
 
 /// What Prometheus reads. Without it the engine goes on.
@@ -194,6 +214,8 @@ struct Ended {
     refused: bool,
     /// Why it stopped, if a person or a file said so.
     reason: Option<String>,
+    /// What of the market the simulated venues were not told, where they follow one.
+    missed: Option<Missed>,
 }
 
 fn finish(
@@ -210,6 +232,7 @@ fn finish(
     summary.seconds = ended.seconds;
     summary.firsts = ended.firsts;
     summary.stopped.clone_from(&ended.reason);
+    summary.missed = ended.missed;
     summary.differences = venues.differences(market.instruments(), &ended.last);
     if options.json {
         println!("{}", summary.json());
@@ -274,9 +297,8 @@ impl View {
         (lines, file): (LogReader, Option<LogFile>),
         clock: &Clock,
     ) -> Self {
-        let screens = !options.plain && !options.json && std::io::stdout().is_terminal();
         // The engine trades by now: without a screen it goes on with lines.
-        let entered = screens.then(Screen::enter).transpose();
+        let entered = options.shows_screens().then(Screen::enter).transpose();
         let screen = entered.unwrap_or_else(|error| {
             tracing::error!("terminal: {error}: log lines instead of screens");
             None

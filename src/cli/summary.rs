@@ -1,6 +1,7 @@
 //! What a run was worth: counters, profit, latency, and whether the engine and the simulated
 //! venues agree on every balance, position and fee.
 
+use super::paper::Missed;
 use super::run::Firsts;
 use crate::agents::{FinalState, PairStats};
 use crate::shm::{MarketView, OrderCounters, PnlRow, Stage};
@@ -29,6 +30,8 @@ pub(super) struct Summary {
     pub unrecorded: Option<String>,
     /// Signals with a contract.
     pub pairs: PairStats,
+    /// What of the market the simulated venues were not told, where they follow one.
+    pub missed: Option<Missed>,
 }
 
 /// Histogram of a stage over all venues.
@@ -57,6 +60,7 @@ impl Summary {
             unconfirmed: last.unconfirmed.clone(),
             unrecorded: last.unrecorded.clone(),
             pairs: last.pairs.clone(),
+            missed: None,
         }
     }
 
@@ -148,6 +152,7 @@ impl Summary {
             "stages_ns": stages,
         });
         object["funding"] = total(|row| row.funding).into();
+        object["missed"] = missed_json(self.missed);
         object["journal_error"] = self.unrecorded.clone().into();
         object
     }
@@ -199,6 +204,7 @@ impl Summary {
             }
             None => {}
         }
+        print_missed(self.missed);
         for order in &self.unconfirmed {
             println!("orders    NOT CONFIRMED: {order}");
         }
@@ -218,6 +224,18 @@ impl Summary {
                 us(snapshot.max)
             );
         }
+    }
+}
+
+fn missed_json(missed: Option<Missed>) -> Value {
+    missed.map_or(Value::Null, |missed| json!({ "books": missed.books, "prints": missed.prints }))
+}
+
+fn print_missed(missed: Option<Missed>) {
+    if let Some(Missed { books, prints }) = missed {
+        println!(
+            "market    books lost {books} times, {prints} prints without effect on orders that rest"
+        );
     }
 }
 

@@ -1,30 +1,54 @@
-//! The venues that a command talks to: embedded simulated ones, or real ones with their keys.
+//! The venues that a command talks to: embedded simulated ones, real ones with their keys, or real ones
+//! for their market and embedded ones for orders.
 
 use super::Failure;
 use super::ledger::differences;
+use super::paper::{self, Followed, Missed, Watch};
+use crate::agents::log::Log;
 use crate::agents::{self, FinalState, LoadError};
+use crate::clock::Clock;
 use crate::config::{Config, FaultConfig, Mode, VenueConfig};
 use crate::net;
 use crate::net::tls::ExtraCa;
-use crate::rehearsal::{credentials_of, embedded_options, embedded_wires};
-use crate::sim::{CONTRACT, Fault, Server, SimAccount, SimHandle, embedded};
-use crate::types::{InstrumentKind, InstrumentTable, VenueId};
+use crate::rehearsal::{credentials_of, embedded_options, embedded_wire, embedded_wires};
+use crate::shm::MarketView;
+use crate::sim::{
+    CONTRACT, Embedded, EmbeddedOptions, Fault, Mirrored, Server, SimAccount, SimHandle,
+    SimLatency, SimOptions, SimVenueOptions, embedded, followed_rules,
+};
+use crate::types::{Instrument, InstrumentKind, InstrumentTable, VenueId};
 use crate::venues::{Credentials, Endpoints, VENUES};
+use rust_decimal::Decimal;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Duration;
 
 /// Addresses, keys and trust of all configured venues; the simulator behind them if there is one.
 pub(super) struct Venues {
     pub endpoints: Vec<(VenueId, Endpoints)>,
+    /// Of those that orders go to, where they are others.
+    pub order_endpoints: Vec<(VenueId, Endpoints)>,
     pub credentials: Vec<(VenueId, Credentials)>,
     pub tls: Arc<rustls::ClientConfig>,
     sim: Option<Simulated>,
+    /// The market that the simulated venues follow.
+    market: Option<Market>,
+}
+
+/// What a market is followed with.
+struct Market {
+    instruments: InstrumentTable,
+    /// Until somebody watches: then it is theirs alone, so that books are gone when they are.
+    sender: Option<SyncSender<Mirrored>>,
+    watch: Option<Watch>,
 }
 
 /// The simulated venues and their accounts.
 pub(super) struct Simulated {
     pub handle: SimHandle,
     pub accounts: Vec<SimAccount>,
+    /// Of each venue's instruments.
+    symbols: Vec<Vec<String>>,
     faults_done: usize,
 }
 
@@ -35,13 +59,45 @@ fn name(venue: VenueId) -> &'static str {
 impl Simulated {
     /// Starts one simulated venue for each configured one.
     pub fn start(config: &Config) -> Result<Self, Failure> {
-        let options = embedded_options(&config.sim);
+        Self::start_with(config, &embedded_options(&config.sim), |_| {})
+    }
+
+    /// The same with the instruments of the venues' own market, which they follow.
+    fn follow(
+        config: &Config,
+        instruments: &InstrumentTable,
+        changes: Receiver<Mirrored>,
+    ) -> Result<Self, Failure> {
+        let paper = &config.paper;
+        let fees = |instrument: &Instrument| fees(config, instrument.venue, instrument.kind);
+        let mut options = embedded_options(&config.sim);
+        for venue in &config.venues {
+            let name = name(venue.venue);
+            let wire = embedded_wire(venue.venue).map_err(Failure::config)?;
+            let rules = followed_rules(wire.as_ref(), instruments, venue.venue, fees);
+            options.rules.insert(name.to_owned(), rules.map_err(Failure::config)?);
+        }
+        Self::start_with(config, &options, |options| {
+            options.mirror = Some(changes);
+            options.latency = SimLatency { least_ns: paper.latency_ns, jitter_ns: paper.jitter_ns };
+        })
+    }
+
+    fn start_with(
+        config: &Config,
+        options: &EmbeddedOptions,
+        change: impl FnOnce(&mut SimOptions),
+    ) -> Result<Self, Failure> {
         let wires = embedded_wires(config).map_err(Failure::config)?;
         let failed = |error: crate::sim::SimError| Failure::new(format!("simulator: {error}"));
-        let embedded = embedded(&options, wires).map_err(failed)?;
-        let accounts = embedded.accounts;
-        let handle = Server::start(embedded.options).map_err(failed)?;
-        Ok(Self { handle, accounts, faults_done: 0 })
+        let Embedded { mut options, accounts } = embedded(options, wires).map_err(failed)?;
+        change(&mut options);
+        let symbols = |venue: &SimVenueOptions| {
+            venue.exchange.symbols().iter().map(|rules| rules.symbol.clone()).collect()
+        };
+        let symbols = options.venues.iter().map(symbols).collect();
+        let handle = Server::start(options).map_err(failed)?;
+        Ok(Self { handle, accounts, symbols, faults_done: 0 })
     }
 
     /// The account that the engine trades with: the first of its venue.
@@ -53,25 +109,76 @@ impl Simulated {
 impl Venues {
     /// Starts or finds them.
     pub fn start(config: &Config) -> Result<Self, Failure> {
-        let mut extra_ca: Vec<ExtraCa> =
-            config.extra_ca.iter().map(|path| ExtraCa::File(path.clone())).collect();
-        let sim = match config.mode {
-            Mode::Sim => Some(Simulated::start(config)?),
-            Mode::Testnet | Mode::Live => {
-                forbid_core_dumps()?;
-                None
-            }
+        let mut venues = Self {
+            endpoints: Vec::new(),
+            order_endpoints: Vec::new(),
+            credentials: Vec::new(),
+            tls: trust(config, None)?,
+            sim: None,
+            market: None,
         };
-        if let Some(sim) = &sim {
-            extra_ca.push(ExtraCa::Pem(sim.handle.ca_pem().as_bytes().to_vec()));
+        match config.mode {
+            Mode::Sim => venues.sim = Some(Simulated::start(config)?),
+            Mode::Paper => venues.follow(config)?,
+            Mode::Testnet | Mode::Live => forbid_core_dumps()?,
         }
-        let tls = net::tls::client_config(&extra_ca)
-            .map_err(|error| Failure::config(format!("extra_ca: {error}")))?;
-        let mut venues = Self { endpoints: Vec::new(), credentials: Vec::new(), tls, sim };
+        if let Some(sim) = &venues.sim {
+            venues.tls = trust(config, Some(&sim.handle))?;
+        }
         for venue in &config.venues {
             venues.add(config, venue)?;
         }
         Ok(venues)
+    }
+
+    /// Learns of the venues' own instruments and starts simulated ones that have the same. Where
+    /// orders would go there is not even known.
+    fn follow(&mut self, config: &Config) -> Result<(), Failure> {
+        for venue in &config.venues {
+            let (trade, private) = (String::new(), String::new());
+            let market = Endpoints { trade, private, ..real(config, venue.venue) };
+            self.endpoints.push((venue.venue, market));
+        }
+        let instruments = self.load(config)?;
+        let (sender, changes) = paper::channel();
+        self.sim = Some(Simulated::follow(config, &instruments, changes)?);
+        self.market = Some(Market { instruments, sender: Some(sender), watch: None });
+        Ok(())
+    }
+
+    /// Has the simulated venues follow the market that the engine sees, if they are to.
+    pub fn watch(
+        &mut self,
+        config: &Config,
+        view: &MarketView,
+        clock: &Clock,
+        log: Log,
+    ) -> Result<(), Failure> {
+        let (Some(sim), Some(market)) = (&self.sim, &mut self.market) else { return Ok(()) };
+        let mut followed = Vec::new();
+        for (at, venue) in config.venues.iter().enumerate() {
+            let symbols = sim.symbols.get(at).into_iter().flatten();
+            let rows = market.instruments.of_venue(venue.venue).zip(symbols);
+            followed.extend(rows.map(|(instrument, symbol)| Followed {
+                instrument: instrument.clone(),
+                venue: at,
+                symbol: symbol.clone(),
+            }));
+        }
+        let Some(sender) = market.sender.take() else { return Ok(()) };
+        let to = (sender, sim.handle.waker());
+        let watch = Watch::start(view.clone(), followed, to, (clock.clone(), log));
+        market.watch = Some(watch.map_err(Failure::new)?);
+        Ok(())
+    }
+
+    /// Ends that: what of the market was not handed on.
+    pub fn end_watch(&mut self) -> Option<Missed> {
+        let missed = self.market.as_mut()?.watch.take()?.end();
+        if missed.is_none() {
+            tracing::error!("the thread of paper trading died: nothing was filled from then on");
+        }
+        missed
     }
 
     /// One venue for public requests alone: no keys are read. With embedded venues it must be one of
@@ -87,15 +194,14 @@ impl Venues {
             }
             return Self::start(config);
         }
-        let extra_ca: Vec<ExtraCa> =
-            config.extra_ca.iter().map(|path| ExtraCa::File(path.clone())).collect();
-        let tls = net::tls::client_config(&extra_ca)
-            .map_err(|error| Failure::config(format!("extra_ca: {error}")))?;
-        let base = base(config, venue);
-        let row = config.venues.iter().find(|row| row.venue == venue);
-        let endpoints = row.map_or_else(|| base.clone(), |row| replaced(base.clone(), row));
-        let endpoints = vec![(venue, endpoints)];
-        Ok(Self { endpoints, credentials: Vec::new(), tls, sim: None })
+        Ok(Self {
+            endpoints: vec![(venue, real(config, venue))],
+            order_endpoints: Vec::new(),
+            credentials: Vec::new(),
+            tls: trust(config, None)?,
+            sim: None,
+            market: None,
+        })
     }
 
     /// Addresses of one of them.
@@ -106,24 +212,27 @@ impl Venues {
     }
 
     fn add(&mut self, config: &Config, venue: &VenueConfig) -> Result<(), Failure> {
-        let row = &VENUES[usize::from(venue.venue.0)];
+        let id = venue.venue;
         let (endpoints, credentials) = match &self.sim {
-            Some(sim) => simulated(sim, row.name)?,
+            Some(sim) => simulated(sim, name(id))?,
             None => {
-                let base = base(config, venue.venue);
-                let credentials = config
-                    .credentials(venue.venue)
-                    .map_err(|error| Failure::config(error.to_string()))?;
-                (replaced(base, venue), credentials)
+                let credentials = config.credentials(id);
+                (real(config, id), credentials.map_err(|error| Failure::config(error.to_string()))?)
             }
         };
-        self.endpoints.push((venue.venue, endpoints));
-        self.credentials.push((venue.venue, credentials));
+        let orders_alone = self.market.is_some();
+        let to = if orders_alone { &mut self.order_endpoints } else { &mut self.endpoints };
+        to.push((id, endpoints));
+        self.credentials.push((id, credentials));
         Ok(())
     }
 
     /// Asks the venues for the rules of the configured instruments.
     pub fn load(&self, config: &Config) -> Result<InstrumentTable, Failure> {
+        // What the simulated ones were made from.
+        if let Some(market) = &self.market {
+            return Ok(market.instruments.clone());
+        }
         agents::load(config, &self.endpoints, &self.tls).map_err(|error| match error {
             LoadError::Config(error) => Failure::config(error.to_string()),
             LoadError::Venue(text) => Failure::venue(text),
@@ -196,10 +305,40 @@ fn simulated(sim: &Simulated, name: &str) -> Result<(Endpoints, Credentials), Fa
     Ok((endpoints, credentials_of(account)))
 }
 
-/// A real venue's own addresses.
-fn base(config: &Config, venue: VenueId) -> Endpoints {
+/// Whom to trust: the public authorities, the configured ones, and that of the simulator.
+fn trust(config: &Config, sim: Option<&SimHandle>) -> Result<Arc<rustls::ClientConfig>, Failure> {
+    let files = config.extra_ca.iter().map(|path| ExtraCa::File(path.clone()));
+    let sim = sim.map(|sim| ExtraCa::Pem(sim.ca_pem().as_bytes().to_vec()));
+    let extra_ca: Vec<ExtraCa> = files.chain(sim).collect();
+    net::tls::client_config(&extra_ca)
+        .map_err(|error| Failure::config(format!("extra_ca: {error}")))
+}
+
+/// Maker and taker fee of an account that trades here, as ratios: those that are configured for
+/// embedded venues, else those of the venue's base tier.
+pub(super) fn fees(config: &Config, venue: VenueId, kind: InstrumentKind) -> [Decimal; 2] {
     let row = &VENUES[usize::from(venue.0)];
-    if config.mode == Mode::Live { (row.live)() } else { (row.testnet)() }
+    let [maker, taker] = (row.base_fees)(kind).map(|rate| Decimal::new(rate.0, 9));
+    match config.mode {
+        Mode::Sim => [config.sim.maker_fee, config.sim.taker_fee],
+        Mode::Paper => {
+            [config.paper.maker_fee.unwrap_or(maker), config.paper.taker_fee.unwrap_or(taker)]
+        }
+        Mode::Testnet | Mode::Live => [maker, taker],
+    }
+}
+
+/// A real venue's own addresses, or those that the file has in their place.
+fn real(config: &Config, venue: VenueId) -> Endpoints {
+    let row = &VENUES[usize::from(venue.0)];
+    let base = match config.mode {
+        Mode::Live | Mode::Paper => (row.live)(),
+        Mode::Sim | Mode::Testnet => (row.testnet)(),
+    };
+    match config.venues.iter().find(|row| row.venue == venue) {
+        Some(configured) => replaced(base, configured),
+        None => base,
+    }
 }
 
 fn replaced(base: Endpoints, venue: &VenueConfig) -> Endpoints {

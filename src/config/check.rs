@@ -3,8 +3,8 @@
 use super::error::{self, Source};
 use super::raw::{Raw, RawStrategy, RawThread, RawVenue};
 use super::{
-    Config, ConfigError, Idle, InstrumentConfig, Mode, StrategyConfig, ThreadConfig, VenueConfig,
-    agent_names,
+    Config, ConfigError, Idle, InstrumentConfig, KeySources, Mode, StrategyConfig, ThreadConfig,
+    Variables, VenueConfig, agent_names,
 };
 use crate::types::{Detail, InstrumentKind, VenueId};
 use crate::venues::{self, InstrumentName, NoVenue};
@@ -26,7 +26,11 @@ impl Checker<'_> {
         let mode = self.mode(&raw.mode)?;
         let instruments = self.instruments(&raw.instruments, &raw.watchlist)?;
         let used: BTreeSet<VenueId> = instruments.iter().map(|i| i.venue).collect();
-        let venues = self.venues(raw.venue, &used)?;
+        let accounts = self.accounts(raw.credentials)?;
+        let default = (raw.account.as_ref(), raw.credentials_file.is_some());
+        let venues = self.venues(raw.venue, &used, |venue, account| {
+            self.choose_account(venue, account.or(default.0), &accounts, default.1)
+        })?;
         let strategies = self.strategies(raw.strategy, &instruments)?;
         let threads = self.threads(raw.thread, &used, &strategies)?;
         let engine = raw.engine;
@@ -51,6 +55,8 @@ impl Checker<'_> {
             output_folder: engine.output_folder.unwrap_or_else(|| "output".into()),
             instruments,
             venues,
+            credentials_file: raw.credentials_file,
+            variables: Variables::default(),
             threads,
             strategies,
             limits,
@@ -60,6 +66,7 @@ impl Checker<'_> {
             log: self.log(raw.log)?,
             latency: self.detail(raw.latency.detail.as_ref())?,
             sim: self.sim(raw.sim, &used)?,
+            paper: self.paper(&raw.paper)?,
             extra_ca: raw.extra_ca,
         })
     }
@@ -71,9 +78,13 @@ impl Checker<'_> {
     fn mode(&self, mode: &Spanned<String>) -> Result<Mode, ConfigError> {
         match mode.get_ref().as_str() {
             "sim" => Ok(Mode::Sim),
+            "paper" => Ok(Mode::Paper),
             "testnet" => Ok(Mode::Testnet),
             "live" => Ok(Mode::Live),
-            other => Err(self.error(mode, self.one_of("mode", other, &["sim", "testnet", "live"]))),
+            other => {
+                let known = ["sim", "paper", "testnet", "live"];
+                Err(self.error(mode, self.one_of("mode", other, &known)))
+            }
         }
     }
 
@@ -194,16 +205,21 @@ impl Checker<'_> {
         &self,
         raw: BTreeMap<Spanned<String>, RawVenue>,
         used: &BTreeSet<VenueId>,
+        choose: impl Fn(&mut VenueConfig, Option<&Spanned<String>>) -> Result<(), ConfigError>,
     ) -> Result<Vec<VenueConfig>, ConfigError> {
         let mut given = BTreeMap::new();
-        for (name, raw) in raw {
+        for (name, mut raw) in raw {
             let venue = self.venue(name.get_ref(), &name)?;
-            given.insert(venue, self.venue_config(venue, raw)?);
+            let account = raw.account.take();
+            given.insert(venue, (self.venue_config(venue, raw)?, account));
         }
-        Ok(used
-            .iter()
-            .map(|venue| given.remove(venue).unwrap_or_else(|| VenueConfig::default_of(*venue)))
-            .collect())
+        let of = |venue: &VenueId| {
+            let default = || (VenueConfig::default_of(*venue), None);
+            let (mut config, account) = given.remove(venue).unwrap_or_else(default);
+            choose(&mut config, account.as_ref())?;
+            Ok(config)
+        };
+        used.iter().map(of).collect()
     }
 
     fn venue_config(&self, venue: VenueId, raw: RawVenue) -> Result<VenueConfig, ConfigError> {
@@ -238,9 +254,12 @@ impl Checker<'_> {
         Ok(VenueConfig {
             venue,
             margin,
-            api_key: raw.api_key.map(Into::into),
-            api_secret: raw.api_secret.map(Into::into),
-            passphrase: raw.passphrase.map(Into::into),
+            account: None,
+            keys: KeySources {
+                api_key: raw.api_key.map(Into::into),
+                api_secret: raw.api_secret.map(Into::into),
+                passphrase: raw.passphrase.map(Into::into),
+            },
             orders_over_rest,
             order_connections,
             feed_connections,

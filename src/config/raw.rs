@@ -6,6 +6,7 @@ use super::host::RawHost;
 use super::journal::RawJournal;
 use super::log::RawLog;
 use super::metrics::RawMetrics;
+use super::paper::RawPaper;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -23,6 +24,10 @@ pub(super) struct Raw {
     pub watchlist: Vec<Spanned<String>>,
     #[serde(default)]
     pub extra_ca: Vec<PathBuf>,
+    pub account: Option<Spanned<String>>,
+    pub credentials_file: Option<PathBuf>,
+    #[serde(default)]
+    pub credentials: BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, RawKeys>>,
     pub engine: RawEngine,
     #[serde(default)]
     pub thread: Vec<RawThread>,
@@ -41,6 +46,8 @@ pub(super) struct Raw {
     pub venue: BTreeMap<Spanned<String>, RawVenue>,
     #[serde(default)]
     pub sim: RawSim,
+    #[serde(default)]
+    pub paper: RawPaper,
 }
 
 #[derive(Deserialize)]
@@ -134,7 +141,16 @@ pub(super) struct RawLatency {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawKeys {
+    pub api_key: Option<RawSecret>,
+    pub api_secret: Option<RawSecret>,
+    pub passphrase: Option<RawSecret>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawVenue {
+    pub account: Option<Spanned<String>>,
     pub api_key: Option<RawSecret>,
     pub api_secret: Option<RawSecret>,
     pub passphrase: Option<RawSecret>,

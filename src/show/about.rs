@@ -17,7 +17,7 @@ const FILE: &str = "instance.json";
 pub struct About {
     /// Version of the program.
     pub version: String,
-    /// `sim`, `testnet` or `live`.
+    /// `sim`, `paper`, `testnet` or `live`.
     pub mode: String,
     /// File of the configuration, for people.
     pub config: String,

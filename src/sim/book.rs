@@ -55,12 +55,16 @@ impl Queue {
         background.map(|entry| entry.qty()).sum()
     }
 
-    fn set_background(&mut self, qty: Decimal) {
+    /// `ahead`: what is new in it stands ahead of the orders here.
+    fn set_background(&mut self, qty: Decimal, ahead: bool) {
         let present = self.background();
         if qty > present {
-            match self.entries.back_mut() {
-                Some(Entry::Background(last)) => *last += qty - present,
-                _ => self.entries.push_back(Entry::Background(qty - present)),
+            let end = if ahead { self.entries.front_mut() } else { self.entries.back_mut() };
+            let new = Entry::Background(qty - present);
+            match end {
+                Some(Entry::Background(standing)) => *standing += qty - present,
+                _ if ahead => self.entries.push_front(new),
+                _ => self.entries.push_back(new),
             }
             return;
         }
@@ -183,7 +187,14 @@ impl Book {
     /// Sets the background quantity of a price.
     pub(super) fn set_background(&mut self, side: Side, price: Decimal, qty: Decimal) {
         if !qty.is_zero() || self.side(side).contains_key(&price) {
-            self.change(side, price, |queue| queue.set_background(qty));
+            self.change(side, price, |queue| queue.set_background(qty, false));
+        }
+    }
+
+    /// The same of what stood there before it was seen.
+    pub(super) fn reveal_background(&mut self, side: Side, price: Decimal, qty: Decimal) {
+        if !qty.is_zero() || self.side(side).contains_key(&price) {
+            self.change(side, price, |queue| queue.set_background(qty, true));
         }
     }
 

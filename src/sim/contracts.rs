@@ -196,6 +196,19 @@ pub struct SimLiquidation {
     pub time_ms: u64,
 }
 
+/// What a market elsewhere states of a perpetual that follows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MarketState {
+    /// Mark price; zero while there is none.
+    pub mark: Decimal,
+    /// Price of the underlying; zero while there is none.
+    pub index: Decimal,
+    /// Rate of the running interval, as a ratio.
+    pub rate: Decimal,
+    /// Time between payments, ms; zero while it is not known.
+    pub interval_ms: u64,
+}
+
 /// Why a position is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PositionChange {

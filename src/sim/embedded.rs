@@ -32,6 +32,8 @@ pub struct EmbeddedOptions {
     /// Time between payments of funding of all perpetuals, ms; as their venues have it where none is
     /// given.
     pub funding_interval_ms: Option<u64>,
+    /// Instruments by the name of the venue, with their fees, in place of those that it has by itself.
+    pub rules: BTreeMap<String, Vec<SymbolRules>>,
     /// See [`SimOptions::events_first_per_mille`].
     pub events_first_per_mille: u32,
 }
@@ -50,6 +52,7 @@ impl Default for EmbeddedOptions {
             ]),
             ports: BTreeMap::new(),
             funding_interval_ms: None,
+            rules: BTreeMap::new(),
             events_first_per_mille: 100,
         }
     }
@@ -100,25 +103,20 @@ pub fn embedded(
     let mut accounts = Vec::new();
     for wire in wires {
         let name = wire.name();
-        let mut rules = wire.instruments();
-        if rules.is_empty() {
-            rules = rules_of(name);
-        }
-        for rules in &mut rules {
-            (rules.maker_fee, rules.taker_fee) = (options.maker_fee, options.taker_fee);
-            if let (Some(perpetual), Some(interval)) =
-                (&mut rules.perpetual, options.funding_interval_ms)
-            {
-                perpetual.funding_interval_ms = interval.max(1);
-            }
-        }
+        let rules = match options.rules.get(name) {
+            Some(rules) => rules.clone(),
+            None => own_rules(wire.as_ref(), options),
+        };
         let hmac = hmac_key()?;
         let mut shared = account(name, SimKeyKind::Hmac, &hmac, hmac.secret.clone());
         wire.passphrase().clone_into(&mut shared.passphrase);
         if signs_with_secp256k1(name) {
             let (key, secret) = secp256k1_key()?;
             accounts.push(account(name, SimKeyKind::Secp256k1, &key, secret));
-            let mut exchange = Exchange::new(rules, vec![(key, two_wallets(&options.deposits))]);
+            let spot = rules.iter().filter(|rules| rules.perpetual.is_none());
+            let tokens: Vec<String> = spot.map(|rules| rules.base.clone()).collect();
+            let mut exchange =
+                Exchange::new(rules, vec![(key, two_wallets(&options.deposits, &tokens))]);
             wire.prepare(&mut exchange);
             let port = options.ports.get(name).copied().unwrap_or_default();
             venues.push(SimVenueOptions { wire, exchange, port });
@@ -142,8 +140,29 @@ pub fn embedded(
         venues,
         flow: options.flow.clone(),
         events_first_per_mille: options.events_first_per_mille,
+        ..SimOptions::default()
     };
     Ok(Embedded { options, accounts })
+}
+
+/// The instruments that a venue has by itself.
+fn own_rules(wire: &dyn Wire, options: &EmbeddedOptions) -> Vec<SymbolRules> {
+    let mut rules = listed(wire);
+    for rules in &mut rules {
+        (rules.maker_fee, rules.taker_fee) = (options.maker_fee, options.taker_fee);
+        if let (Some(perpetual), Some(interval)) =
+            (&mut rules.perpetual, options.funding_interval_ms)
+        {
+            perpetual.funding_interval_ms = interval.max(1);
+        }
+    }
+    rules
+}
+
+/// The same before fees and intervals are chosen.
+pub(super) fn listed(wire: &dyn Wire) -> Vec<SymbolRules> {
+    let rules = wire.instruments();
+    if rules.is_empty() { rules_of(wire.name()) } else { rules }
 }
 
 fn account(venue: &'static str, kind: SimKeyKind, key: &ApiKey, secret: String) -> SimAccount {
@@ -334,11 +353,20 @@ fn dollar_rules() -> Vec<SymbolRules> {
 }
 
 /// Dollars for both wallets, and tokens of the spot pairs.
-fn two_wallets(deposits: &BTreeMap<String, Decimal>) -> BTreeMap<String, Decimal> {
+fn two_wallets(
+    deposits: &BTreeMap<String, Decimal>,
+    tokens: &[String],
+) -> BTreeMap<String, Decimal> {
     let given = |asset: &str| deposits.get(asset).copied();
     let dollars = given("USDC").or_else(|| given("USDT")).unwrap_or_default();
-    let tokens = [("HYPE", 10_000), ("PURR", 1_000_000)];
-    let tokens = tokens.map(|(name, amount)| (name, given(name).unwrap_or(Decimal::from(amount))));
+    let some = |name: &str| match name {
+        "HYPE" => 10_000,
+        "PURR" => 1_000_000,
+        _ => 0,
+    };
+    let tokens = tokens
+        .iter()
+        .map(|name| (name.as_str(), given(name).unwrap_or_else(|| Decimal::from(some(name)))));
     let wallets = [("USDC", dollars), (SPOT_WALLET, dollars)];
     wallets.into_iter().chain(tokens).map(|(name, amount)| (name.to_owned(), amount)).collect()
 }

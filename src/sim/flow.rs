@@ -1,17 +1,20 @@
-//! What moves the books of the simulated venues: a seeded market, or a recorded one.
+//! What moves the books of the simulated venues: a seeded market, a recorded one, or one that is
+//! elsewhere.
 //!
 //! Flow time starts at zero and runs `speed` times as fast as the wall clock. What happens at which
 //! flow time depends on the options alone, not on how often [`Flow::step`] is called; only clients'
 //! own trading changes the books beyond that.
 
+use super::mirror::{Mirror, Mirrored};
 use super::random::Dislocations;
 use super::recorded::Tape;
 use super::seeded::Seeded;
-use super::{Exchange, SimLevel, SymbolRules};
+use super::{Exchange, MarketState, SimLevel, SymbolRules};
 use crate::types::Side;
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
 
 const RATE_MAX: f64 = 1_000.0;
 const LEVELS_MAX: usize = 5_000;
@@ -102,6 +105,34 @@ impl Stage<'_, '_> {
         }
     }
 
+    /// As [`Stage::set_levels`], of levels that were there before they were seen.
+    pub(super) fn reveal_levels(
+        &mut self,
+        venue: usize,
+        symbol: &str,
+        levels: &[(Side, SimLevel)],
+        flow_ns: u64,
+    ) {
+        let time_ms = self.time_ms(venue, flow_ns);
+        if let (false, Some(target)) = (levels.is_empty(), self.targets.get_mut(venue)) {
+            target.exchange.reveal_levels(symbol, levels, time_ms);
+        }
+    }
+
+    /// States mark, index and funding of a perpetual.
+    pub(super) fn set_market(
+        &mut self,
+        venue: usize,
+        symbol: &str,
+        state: MarketState,
+        flow_ns: u64,
+    ) {
+        let time_ms = self.time_ms(venue, flow_ns);
+        if let Some(target) = self.targets.get_mut(venue) {
+            target.exchange.set_market(symbol, state, time_ms);
+        }
+    }
+
     /// Trades at a venue at a flow time.
     pub(super) fn trade(
         &mut self,
@@ -144,6 +175,7 @@ impl Stage<'_, '_> {
 pub struct Flow {
     seeded: Seeded,
     tapes: Vec<Tape>,
+    mirror: Option<Mirror>,
     speed: f64,
     /// Flow time reached, where clients set the pace.
     paced_ns: u64,
@@ -175,7 +207,15 @@ impl Flow {
         }
         let recorded: Vec<String> = tapes.iter().map(|tape| tape.pair().to_owned()).collect();
         let seeded = Seeded::new(options, venues, &recorded);
-        Ok(Self { seeded, tapes, speed: options.speed, paced_ns: 0 })
+        Ok(Self { seeded, tapes, mirror: None, speed: options.speed, paced_ns: 0 })
+    }
+
+    /// One that follows a market elsewhere, and nothing else.
+    #[must_use]
+    pub fn mirrored(changes: Receiver<Mirrored>) -> Self {
+        let seeded = Seeded::new(&FlowOptions::default(), &[], &[]);
+        let mirror = Some(Mirror::new(changes));
+        Self { seeded, tapes: Vec::new(), mirror, speed: 1.0, paced_ns: 0 }
     }
 
     /// Whether it runs as fast as clients read.
@@ -187,7 +227,7 @@ impl Flow {
     /// Wall time until the next change, `passed_ns` after the start.
     #[must_use]
     pub fn due_in(&self, passed_ns: u64) -> u64 {
-        if self.is_paced_by_clients() {
+        if self.is_paced_by_clients() || self.mirror.as_ref().is_some_and(Mirror::is_due) {
             return 0;
         }
         let next = self.next_ns();
@@ -215,6 +255,9 @@ impl Flow {
         let stamp_ns = self.is_paced_by_clients().then_some(passed_ns);
         let mut stage = Stage { targets, speed: self.wall_speed(), stamp_ns };
         for played in 0..changes_max {
+            if self.mirror.as_mut().is_some_and(|mirror| mirror.play(until, &mut stage)) {
+                continue;
+            }
             let next = self.next_ns();
             if next > until {
                 return played;
@@ -224,6 +267,9 @@ impl Flow {
             } else if let Some(tape) = self.tapes.iter_mut().find(|tape| tape.next_ns() == next) {
                 tape.play(&mut stage);
             }
+        }
+        if let Some(mirror) = &mut self.mirror {
+            mirror.look();
         }
         changes_max
     }

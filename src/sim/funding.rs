@@ -6,7 +6,9 @@
 //! instrument's bounds. Payments are rounded against the account; the house keeps the difference.
 
 use super::exchange::Exchange;
-use super::{AccountId, ExchangeEvent, PositionChange, SimFunding, SimMarginMode, SimMark};
+use super::{
+    AccountId, ExchangeEvent, MarketState, PositionChange, SimFunding, SimMarginMode, SimMark,
+};
 use crate::types::Side;
 use rust_decimal::{Decimal, RoundingStrategy};
 
@@ -39,6 +41,7 @@ pub(super) struct Market {
     interval: Option<u64>,
     /// Set by hand.
     fixed_mark: Option<Decimal>,
+    fixed_index: Option<Decimal>,
     fixed_rate: Option<Decimal>,
 }
 
@@ -59,6 +62,26 @@ impl Exchange {
             market.fixed_rate = rate;
             market.marked_ms = 0;
         }
+    }
+
+    /// Has a perpetual follow what a market elsewhere states of it, from the next mark on. Payments
+    /// are at multiples of its interval; another interval begins anew, and nothing is paid for the
+    /// change.
+    pub fn set_market(&mut self, symbol: &str, state: MarketState, now_ms: u64) {
+        let Some(listing) = self.listing(symbol) else { return };
+        let Some(perpetual) = self.rules[listing].perpetual.as_mut() else { return };
+        let changed = state.interval_ms > 0 && state.interval_ms != perpetual.funding_interval_ms;
+        if changed {
+            perpetual.funding_interval_ms = state.interval_ms;
+        }
+        let Some(market) = self.perpetuals.markets[listing].as_mut() else { return };
+        if changed {
+            market.interval = Some(now_ms / state.interval_ms);
+        }
+        let known = |price: Decimal| Some(price).filter(|price| *price > Decimal::ZERO);
+        market.fixed_mark = known(state.mark);
+        market.fixed_index = known(state.index);
+        market.fixed_rate = Some(state.rate);
     }
 
     fn market(&mut self, symbol: &str) -> Option<&mut Market> {
@@ -148,7 +171,7 @@ impl Exchange {
         market.mark = Some(mark);
         let index = market.index.unwrap_or(mark);
         let step = (mark - index) / Decimal::from(INDEX_STEPS);
-        let index = (index + step).round_dp(DECIMALS);
+        let index = market.fixed_index.unwrap_or((index + step).round_dp(DECIMALS));
         market.index = Some(index);
         market.premium_sum += ((mark - index) / index).round_dp(DECIMALS);
         market.samples += 1;

@@ -3,13 +3,14 @@
 
 use super::faults::Fault;
 use super::{
-    Exchange, FlowOptions, Ledger, PlaceRequest, Refusal, SimOrder, SimPosition, SymbolRules, Wire,
+    Exchange, FlowOptions, Ledger, Mirrored, PlaceRequest, Refusal, SimOrder, SimPosition,
+    SymbolRules, Wire,
 };
 use mio::Waker;
 use rust_decimal::Decimal;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 use std::{fmt, io, thread};
 
@@ -26,12 +27,26 @@ pub struct SimVenueOptions {
     pub port: u16,
 }
 
+/// How long what clients send is on its way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SimLatency {
+    /// At least, ns; nothing is delayed if both are 0.
+    pub least_ns: u64,
+    /// Up to this much longer, at random, ns. What came earlier is never overtaken.
+    pub jitter_ns: u64,
+}
+
 /// What the simulator runs.
+#[derive(Default)]
 pub struct SimOptions {
     /// The venues.
     pub venues: Vec<SimVenueOptions>,
     /// What moves their books.
     pub flow: FlowOptions,
+    /// Changes of a market elsewhere that the books follow in place of the flow.
+    pub mirror: Option<Receiver<Mirrored>>,
+    /// Of everything that clients send over their connections, once these stand.
+    pub latency: SimLatency,
     /// In how many of a thousand requests the streams tell the outcome before the reply does.
     /// Venues promise no order, so clients must bear both.
     pub events_first_per_mille: u32,
@@ -119,6 +134,17 @@ pub(super) enum Control {
     Leverage(usize, String, (String, Decimal), Sender<Result<(), Refusal>>),
     Rules(usize, Box<SymbolRules>, Sender<bool>),
     Stop,
+}
+
+/// Tells a running simulator that something was handed on to it.
+#[derive(Clone, Debug)]
+pub struct SimWaker(Arc<Waker>);
+
+impl SimWaker {
+    /// It looks at once instead of within a few milliseconds.
+    pub fn wake(&self) {
+        let _ = self.0.wake();
+    }
 }
 
 /// A running simulator. Dropping it stops it.
@@ -223,6 +249,12 @@ impl SimHandle {
     pub fn set_rules(&self, venue: &str, rules: SymbolRules) -> bool {
         let Some(index) = self.index(venue) else { return false };
         self.ask(|reply| Control::Rules(index, Box::new(rules), reply)).unwrap_or(false)
+    }
+
+    /// For whoever hands changes of a market on to it.
+    #[must_use]
+    pub fn waker(&self) -> SimWaker {
+        SimWaker(self.waker.clone())
     }
 
     /// Ends the simulator and waits for its thread.

@@ -8,14 +8,12 @@ mod disturb;
 
 use super::connection::{Connection, Input, Line};
 use super::flow::{Flow, Target};
-use super::handle::{SimError, SimVenueOptions};
+use super::handle::{SimError, SimLatency, SimOptions};
 use super::hosted::{Outgoing, Time, Venue};
 use super::random::Random;
-use super::{
-    ConnId, FlowOptions, HttpReply, HttpRequest, PlaceRequest, Refusal, SimOrder, WireOut, WsOut,
-};
+use super::{ConnId, HttpReply, HttpRequest, PlaceRequest, Refusal, SimOrder, WireOut, WsOut};
 use rust_decimal::Decimal;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How often the wires' timers run, if nothing else is asked for.
 const TIMER_EVERY_NS: u64 = 4_000_000;
@@ -31,6 +29,10 @@ const HELD_FOR_NS: u64 = 1_000_000;
 const FAILED: &str = "<html><body>503 Service Unavailable</body></html>";
 /// Keeps the order of replies and streams apart from the flow's randomness.
 const ORDER_STREAM: u64 = u64::MAX;
+/// And the times that requests travel.
+const TRAVEL_STREAM: u64 = u64::MAX - 1;
+/// Things on their way at once, over all connections: whoever sends more is cut.
+const TRAVELLING_MAX: usize = 65_536;
 /// Connections are numbered from here; the numbers below are free for the host's own.
 pub(super) const FIRST_CONNECTION: u64 = 1_000;
 
@@ -52,23 +54,27 @@ pub(super) struct Host {
     pub(super) timer_every_ns: u64,
     events_first_per_mille: u32,
     order: Random,
+    latency: SimLatency,
+    travel: Random,
+    /// What clients have sent and what is not here yet, with its due time.
+    travelling: VecDeque<(u64, u64, Input)>,
 }
 
 impl Host {
     /// The venues with filled books and no connection.
-    pub(super) fn new(
-        venues: Vec<SimVenueOptions>,
-        flow: &FlowOptions,
-        events_first_per_mille: u32,
-        start_ms: u64,
-    ) -> Result<Self, SimError> {
+    pub(super) fn new(options: SimOptions, start_ms: u64) -> Result<Self, SimError> {
+        let SimOptions { venues, flow, mirror, latency, events_first_per_mille } = options;
         let venues: Vec<Venue> = venues.into_iter().map(Venue::new).collect();
         let described: Vec<_> = venues
             .iter()
             .map(|venue| (venue.wire.name(), venue.exchange.symbols().to_vec()))
             .collect();
         let order = Random::new(flow.seed, ORDER_STREAM);
-        let flow = Flow::new(flow, &described).map_err(SimError::Flow)?;
+        let travel = Random::new(flow.seed, TRAVEL_STREAM);
+        let flow = match mirror {
+            Some(changes) => Flow::mirrored(changes),
+            None => Flow::new(&flow, &described).map_err(SimError::Flow)?,
+        };
         let mut host = Self {
             venues,
             connections: BTreeMap::new(),
@@ -82,6 +88,9 @@ impl Host {
             timer_every_ns: TIMER_EVERY_NS,
             events_first_per_mille,
             order,
+            latency,
+            travel,
+            travelling: VecDeque::new(),
         };
         host.fill_books();
         Ok(host)
@@ -112,6 +121,7 @@ impl Host {
             self.read(id);
         }
         self.run_flow();
+        self.take_arrived();
         if passed_ns >= self.timer_at_ns {
             self.run_timer();
         }
@@ -132,7 +142,9 @@ impl Host {
         let delayed = self.venues.iter().flat_map(|venue| [&venue.delayed, &venue.slowed]);
         let delayed = delayed.filter_map(|queue| queue.front());
         let delayed = delayed.map(|(due, _, _)| due.saturating_sub(passed_ns)).min();
-        timer.min(flow).min(delayed.unwrap_or(u64::MAX))
+        let arrival = self.travelling.front().map(|(due, _, _)| due.saturating_sub(passed_ns));
+        let arrival = arrival.unwrap_or(u64::MAX);
+        timer.min(flow).min(delayed.unwrap_or(u64::MAX)).min(arrival)
     }
 
     pub(super) fn writable(&mut self, id: u64) {
@@ -144,21 +156,49 @@ impl Host {
     pub(super) fn read(&mut self, id: u64) {
         for _ in 0..INPUTS_PER_TURN {
             let Some(connection) = self.connections.get_mut(&id) else { return };
-            let venue = connection.venue;
-            match connection.read() {
-                None => return,
-                Some(Input::Request(request)) => self.on_request(venue, id, &request),
-                Some(Input::Upgrade(request, key)) => self.on_upgrade(venue, id, &request, &key),
-                Some(Input::Text(text)) => self.on_text(venue, id, &text),
-                Some(Input::Pong(payload)) => {
-                    let venue = &mut self.venues[venue];
-                    let now_ms = venue.now_ms(self.time);
-                    venue.wire.on_ws_pong(ConnId(id), &payload, now_ms);
-                }
-                Some(Input::Closed) => return self.drop_connection(id),
+            let Some(input) = connection.read() else { return };
+            let is_end = matches!(input, Input::Closed);
+            if self.latency == SimLatency::default() {
+                self.take(id, input);
+            } else if self.travelling.len() < TRAVELLING_MAX {
+                let jitter = self.travel.unit() * self.latency.jitter_ns as f64;
+                let due = self.time.passed_ns + self.latency.least_ns + jitter as u64;
+                let last = self.travelling.back().map_or(0, |(due, _, _)| *due);
+                self.travelling.push_back((due.max(last), id, input));
+            } else {
+                return self.drop_connection(id);
+            }
+            if is_end {
+                return;
             }
         }
         self.more.insert(id);
+    }
+
+    /// What clients have sent long enough ago.
+    fn take_arrived(&mut self) {
+        let now = self.time.passed_ns;
+        while let Some((_, id, input)) = self.travelling.pop_front_if(|(due, _, _)| *due <= now) {
+            self.take(id, input);
+        }
+    }
+
+    /// Something that a client did has arrived; nothing if its connection is gone.
+    fn take(&mut self, id: u64, input: Input) {
+        let Some(venue) = self.connections.get(&id).map(|connection| connection.venue) else {
+            return;
+        };
+        match input {
+            Input::Request(request) => self.on_request(venue, id, &request),
+            Input::Upgrade(request, key) => self.on_upgrade(venue, id, &request, &key),
+            Input::Text(text) => self.on_text(venue, id, &text),
+            Input::Pong(payload) => {
+                let venue = &mut self.venues[venue];
+                let now_ms = venue.now_ms(self.time);
+                venue.wire.on_ws_pong(ConnId(id), &payload, now_ms);
+            }
+            Input::Closed => self.drop_connection(id),
+        }
     }
 
     fn on_request(&mut self, index: usize, id: u64, request: &HttpRequest) {

@@ -21,11 +21,11 @@ impl InMemory {
     /// Fills the books. The venues listen at the ports of the options, which the caller has opened
     /// in `network`; `start` is the time now.
     pub fn start(options: SimOptions, network: Network, start: Nanos) -> Result<Self, SimError> {
-        let SimOptions { venues, flow, events_first_per_mille } = options;
+        let venues = &options.venues;
         let ports = venues.iter().map(|venue| venue.port).collect();
         let urls = venues.iter().map(|venue| SimUrls::of(venue.wire.as_ref(), venue.port));
         let urls = urls.collect();
-        let host = Host::new(venues, &flow, events_first_per_mille, start.0 / 1_000_000)?;
+        let host = Host::new(options, start.0 / 1_000_000)?;
         Ok(Self { host, network, ports, urls, start })
     }
 

@@ -1,6 +1,6 @@
 //! Matching: what an aggressor meets, who fills whom, what that does to orders and balances.
 
-use super::book::Entry;
+use super::book::{Book, Entry};
 use super::exchange::{Exchange, Kept, SelfTrade};
 use super::{
     AccountId, Cause, ExchangeEvent, OrderChange, PlaceRequest, SimFill, SimLevel, SimOrderState,
@@ -228,6 +228,22 @@ impl Exchange {
     /// of them. A level that crosses the other side displaces the background there, and fills the
     /// client orders there, at their prices, with the quantity it brings.
     pub fn set_levels(&mut self, symbol: &str, levels: &[(Side, SimLevel)], now_ms: u64) {
+        self.change_levels(symbol, levels, Book::set_background, now_ms);
+    }
+
+    /// As [`Exchange::set_levels`], of levels that were there before they were seen: what they hold
+    /// stands ahead of the client orders at their prices.
+    pub fn reveal_levels(&mut self, symbol: &str, levels: &[(Side, SimLevel)], now_ms: u64) {
+        self.change_levels(symbol, levels, Book::reveal_background, now_ms);
+    }
+
+    fn change_levels(
+        &mut self,
+        symbol: &str,
+        levels: &[(Side, SimLevel)],
+        set: fn(&mut Book, Side, Decimal, Decimal),
+        now_ms: u64,
+    ) {
         let Some(listing) = self.listing(symbol) else { return };
         for pass in [true, false] {
             // Removals first: a book that moves must not cross itself on the way.
@@ -236,7 +252,7 @@ impl Exchange {
             {
                 if price > Decimal::ZERO && qty >= Decimal::ZERO {
                     let rest = self.displace(listing, side, price, qty, now_ms);
-                    self.listings[listing].book.set_background(side, price, rest);
+                    set(&mut self.listings[listing].book, side, price, rest);
                 }
             }
         }

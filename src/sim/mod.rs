@@ -25,6 +25,7 @@ mod faults;
 mod flow;
 #[cfg(test)]
 mod flow_tests;
+mod followed;
 mod frames;
 mod funding;
 mod handle;
@@ -35,6 +36,9 @@ mod ledger;
 mod liquidation;
 mod margin;
 mod matching;
+mod mirror;
+#[cfg(test)]
+mod mirror_tests;
 mod model;
 mod past;
 mod perpetual;
@@ -57,9 +61,13 @@ pub use embedded::{Embedded, EmbeddedOptions, SimAccount, SimKeyKind, embedded};
 pub use exchange::{Exchange, OrderRef, SelfTrade};
 pub use faults::Fault;
 pub use flow::{Flow, FlowOptions, Target};
-pub use handle::{SimCounters, SimError, SimHandle, SimOptions, SimUrls, SimVenueOptions};
+pub use followed::followed_rules;
+pub use handle::{
+    SimCounters, SimError, SimHandle, SimLatency, SimOptions, SimUrls, SimVenueOptions, SimWaker,
+};
 pub use in_memory::InMemory;
 pub use ledger::{CONTRACT, Ledger, LedgerPosition};
+pub use mirror::{MirrorChange, Mirrored};
 pub use model::*;
 pub use past::{SimKline, SimKlineSpan};
 pub use random::Dislocations;

@@ -23,7 +23,6 @@ pub struct Server;
 impl Server {
     /// Binds the ports, makes the certificates, fills the books and starts the thread.
     pub fn start(options: SimOptions) -> Result<SimHandle, SimError> {
-        let SimOptions { venues, flow, events_first_per_mille } = options;
         let identity = Identity::generate()?;
         let ca_pem = identity.ca_pem.clone();
         let poll = Poll::new().map_err(|error| SimError::Io("poll".to_owned(), error))?;
@@ -31,14 +30,14 @@ impl Server {
             .map_err(|error| SimError::Io("waker".to_owned(), error))?;
         let mut ports = Vec::new();
         let mut shown = Vec::new();
-        for (index, venue) in venues.iter().enumerate() {
+        for (index, venue) in options.venues.iter().enumerate() {
             let port = Port::open(venue, index, &poll)?;
             let urls = SimUrls::of(venue.wire.as_ref(), port.address.port());
             shown.push((venue.wire.name(), port.address, urls));
             ports.push(port);
         }
         let clock = WallClock::new();
-        let host = Host::new(venues, &flow, events_first_per_mille, clock.start_ms)?;
+        let host = Host::new(options, clock.start_ms)?;
         let (control, requests) = mpsc::channel();
         let simulator = Loop { poll, identity, ports, host, clock, requests };
         let thread = thread::Builder::new()

@@ -1,5 +1,7 @@
 //! Mistakes that people make in `engine.toml`, and the exact words they get back.
 
+mod credentials;
+
 use rust_decimal::Decimal;
 use stoop::config::{
     Config, ContractConfig, DEFAULT_TOML, Idle, Mode, ProcessConfig, RunConfig, StrategyKind,
@@ -180,13 +182,35 @@ fn a_missing_file_is_named() {
 }
 
 #[test]
+fn paper_says_how_far_away_its_venues_are() {
+    let config = Config::parse("engine.toml", &with("mode = \"sim\"", "mode = \"paper\"")).unwrap();
+    assert_eq!(config.mode, Mode::Paper);
+    assert_eq!((config.paper.latency_ns, config.paper.jitter_ns), (2_000_000, 500_000));
+    assert_eq!((config.paper.maker_fee, config.paper.taker_fee), (None, None));
+    let table = |line: &str| with("[sim.flow]", &format!("[paper]\n{line}\n[sim.flow]"));
+    let given = table("latency_us = 0\nmaker_fee_bps = -0.5\ntaker_fee_bps = \"4.5\"");
+    let paper = Config::parse("engine.toml", &given).unwrap().paper;
+    let fees = [paper.maker_fee, paper.taker_fee].map(|fee| fee.unwrap().to_string());
+    assert_eq!((paper.latency_ns, fees), (0, ["-0.00005".to_owned(), "0.00045".to_owned()]));
+    let at = line("[sim.flow]") + 1;
+    for (line, column, what) in [
+        ("latency_us = -1", 14, "latency_us = -1 must be from 0 to 10000000"),
+        ("jitter_us = 10000001", 13, "jitter_us = 10000001 must be from 0 to 10000000"),
+        ("taker_fee_bps = 101", 17, "taker_fee_bps = 101 must be from -100 to 100"),
+        ("latency = 5", 1, "unknown key \"latency\"; did you mean \"latency_us\"?"),
+    ] {
+        assert_eq!(complaint(&table(line)), format!("engine.toml:{at}:{column}: {what}"));
+    }
+}
+
+#[test]
 fn wrong_values_say_what_is_allowed() {
     let at = line("mode = \"sim\"");
     assert_eq!(
         complaint(&with("mode = \"sim\"", "mode = \"simm\"")),
         format!(
-            "engine.toml:{at}:8: mode = \"simm\" is not one of \"sim\", \"testnet\" or \"live\"; \
-             did you mean \"sim\"?"
+            "engine.toml:{at}:8: mode = \"simm\" is not one of \"sim\", \"paper\", \"testnet\" \
+             or \"live\"; did you mean \"sim\"?"
         )
     );
     let at = line("depth = 20");

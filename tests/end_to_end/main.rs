@@ -1,5 +1,6 @@
 //! The real binary against the simulated venues, over TLS on loopback.
 
+mod armed;
 mod doctor;
 mod kill;
 mod margin;
@@ -7,6 +8,7 @@ mod metrics;
 mod mistakes;
 mod monitor;
 mod operating;
+mod paper;
 mod process;
 mod secrets;
 mod showing;

@@ -114,7 +114,9 @@ fn an_unknown_instrument_is_named_with_its_place() {
     let output = stoop(&folder, &["check"]);
     assert_eq!(code(&output), 3, "{}", stderr(&output));
     let text = stderr(&output);
-    assert!(text.starts_with("error: engine.toml:16:14: "), "{text}");
+    let default = stoop::config::DEFAULT_TOML;
+    let line = default[..default.find("watchlist = ").unwrap()].matches('\n').count() + 1;
+    assert!(text.starts_with(&format!("error: engine.toml:{line}:14: ")), "{text}");
     assert!(
         text.contains(
             "unknown instrument \"XYZ/USDT@binance\": binance lists no XYZ priced in USDT"

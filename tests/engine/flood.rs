@@ -110,6 +110,7 @@ impl Rig {
         let setup = EngineSetup {
             config: &config(),
             endpoints: vec![(VenueId(0), Endpoints { rest, public, trade, private })],
+            order_endpoints: Vec::new(),
             credentials: vec![(VenueId(0), Credentials::new("key".to_owned(), secret))],
             instruments: Arc::new(instruments()),
             strategies: vec![("taker".to_owned(), Box::new(taker))],

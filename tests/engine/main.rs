@@ -151,6 +151,7 @@ fn start_with(
     let setup = EngineSetup {
         config,
         endpoints,
+        order_endpoints: Vec::new(),
         credentials,
         instruments,
         strategies,

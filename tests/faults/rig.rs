@@ -110,6 +110,7 @@ impl Desk {
             strategies: Vec::new(),
             config: &self.config,
             endpoints: self.endpoints.clone(),
+            order_endpoints: Vec::new(),
             credentials: self.credentials.clone(),
             instruments: instruments.clone(),
             tls: self.tls.clone(),

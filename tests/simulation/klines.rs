@@ -78,12 +78,18 @@ impl Life {
             ..FlowOptions::default()
         };
         let venue = SimVenueOptions { wire, exchange, port: venues::port(0) };
-        let options = SimOptions { venues: vec![venue], flow, events_first_per_mille: 500 };
+        let options = SimOptions {
+            venues: vec![venue],
+            flow,
+            events_first_per_mille: 500,
+            ..SimOptions::default()
+        };
         let mut sim = InMemory::start(options, network.clone(), START).unwrap();
         sim.set_timer(100 * MS);
         let setup = EngineSetup {
             config,
             endpoints: venues::endpoints(&plan, &sim),
+            order_endpoints: Vec::new(),
             credentials: venues::credentials(&plan),
             instruments: venues::instruments(&plan),
             strategies: own,

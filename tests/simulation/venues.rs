@@ -178,7 +178,7 @@ pub fn start(plan: &Plan, network: &Network, now: Nanos) -> InMemory {
         ..FlowOptions::default()
     };
     let events_first_per_mille = plan.events_first_per_mille;
-    let options = SimOptions { venues, flow, events_first_per_mille };
+    let options = SimOptions { venues, flow, events_first_per_mille, ..SimOptions::default() };
     let mut sim = InMemory::start(options, network.clone(), now).unwrap();
     sim.set_timer(20 * MS);
     sim

@@ -608,6 +608,7 @@ fn build(
     let setup = EngineSetup {
         config: &config,
         endpoints: venues::endpoints(plan, sim),
+        order_endpoints: Vec::new(),
         credentials: venues::credentials(plan),
         instruments: venues::instruments(plan),
         strategies: traders.into_iter().map(trader).collect(),

@@ -202,6 +202,7 @@ impl Rig {
         let setup = EngineSetup {
             config: &config,
             endpoints: vec![(id, endpoints)],
+            order_endpoints: Vec::new(),
             credentials: vec![(id, credentials)],
             instruments: table,
             strategies: shape.strategies,

@@ -271,6 +271,7 @@ fn readme(name: &str, kind: &Kind) -> String {
          ```\n\n\
          While it runs, in another terminal: `cargo run -- status`, `latency`, `pause`, `flatten`,\n\
          `stop`; `cargo run -- help` lists all. `engine.toml` says what is traded and within which limits.\n\n\
+         With `mode = \"paper\"` it sees the venues' own market, and its orders never leave this machine.\n\
          With `mode = \"testnet\"` and the venues' keys in the environment the same program trades there;\n\
          real money needs `mode = \"live\"`, `armed = true` and `--live`.\n"
     )

@@ -8,7 +8,7 @@
 #![forbid(unsafe_code)]
 
 use super::ChildPlan;
-use crate::config::{Config, Idle, SecretSource};
+use crate::config::{Config, Idle};
 use crate::strategy::process::{IDLE_VARIABLE, REGION_VARIABLE, STRATEGY_VARIABLE};
 use std::ffi::OsString;
 use std::io;
@@ -22,8 +22,8 @@ pub const PROCESS_COMMAND: &str = "strategy-process";
 /// This program, also once its file has been replaced.
 const THIS_PROGRAM: &str = "/proc/self/exe";
 
-/// What a process needs to find programs, libraries, files and its language. Everything else that the
-/// engine's environment holds, keys among it, stays here.
+/// What a process needs to find programs, libraries, files and its language. Of everything else that
+/// the engine's environment holds it gets what the configuration puts into its values; keys stay here.
 const PASSED_ON: [&str; 13] = [
     "PATH",
     "HOME",
@@ -42,20 +42,16 @@ const PASSED_ON: [&str; 13] = [
 
 /// The environment of all strategies' processes of an engine.
 pub fn environment(config: &Config, folder: &Path) -> Vec<(OsString, OsString)> {
-    let mut secrets: Vec<&str> = Vec::new();
-    for venue in &config.venues {
-        for source in [&venue.api_key, &venue.api_secret, &venue.passphrase].into_iter().flatten() {
-            if let SecretSource::Env(name) = source {
-                secrets.push(name);
-            }
-        }
-    }
     let idle = match config.idle {
         Idle::Spin => "spin",
         Idle::Yield => "yield",
         Idle::Park => "park",
     };
-    let passed = PASSED_ON.iter().filter(|name| !secrets.contains(name));
+    // The configuration is read again there, with what it takes from the environment.
+    let used = config.variables.used.iter().map(String::as_str);
+    let used = used.filter(|name| !PASSED_ON.contains(name));
+    let secret = |name: &&str| config.variables.secret.iter().any(|secret| secret == name);
+    let passed = PASSED_ON.iter().copied().chain(used).filter(|name| !secret(name));
     let passed = passed.filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
     let own = [(REGION_VARIABLE, folder.as_os_str()), (IDLE_VARIABLE, idle.as_ref())];
     let own = own.map(|(name, value)| (OsString::from(name), value.to_owned()));
@@ -88,6 +84,7 @@ mod tests {
     #[test]
     fn the_environment_holds_no_secret() {
         let text = crate::config::DEFAULT_TOML.replace("BINANCE_API_KEY", "HOME");
+        let text = text.replace("name = \"stoop\" ", "name = \"${CARGO_PKG_NAME}\" ");
         let config = Config::parse("engine.toml", &text).unwrap();
         let all = environment(&config, Path::new("/dev/shm/stoop-x"));
         let value =
@@ -95,11 +92,14 @@ mod tests {
         assert_eq!(value("STOOP_REGION"), Some("/dev/shm/stoop-x".into()));
         assert_eq!(value("STOOP_IDLE"), Some("yield".into()));
         assert_eq!(value("PATH"), std::env::var_os("PATH"));
+        // What the configuration takes from it when it is read again.
+        assert_eq!(value("CARGO_PKG_NAME"), Some("stoop".into()));
         // Here a person keeps a key in it.
         assert_eq!(value("HOME"), None);
         let known = |name: &OsString| {
             PASSED_ON.iter().any(|known| name == known)
                 || name.to_string_lossy().starts_with("STOOP_")
+                || name == "CARGO_PKG_NAME"
         };
         assert!(all.iter().all(|(name, _)| known(name)), "{all:?}");
     }

@@ -1,0 +1,476 @@
+//! Paper trading: a thread of its own that watches the engine's books, prints and marks in the region,
+//! as any reader does, and hands what changes on to the simulated venues, which orders go to.
+//!
+//! Nothing waits for it: it looks every millisecond. A book that may not be traded on is taken away
+//! there. Prints go first: a venue tells of most trades before the book shows them, and what a print
+//! takes must not be taken for somebody's cancel before.
+
+use crate::agents::log::Log;
+use crate::clock::Clock;
+use crate::shm::{Best, Depth, MarketView, TradeReader};
+use crate::sim::{MarketState, MirrorChange, Mirrored, SimLevel, SimWaker};
+use crate::types::{BookState, Instrument, Level, Nanos, Price, Qty, Side};
+use rust_decimal::Decimal;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Pause between two looks.
+const PAUSE: Duration = Duration::from_millis(1);
+/// Changes that may wait for the simulator.
+const WAITING_MAX: usize = 4_096;
+/// Prints of one instrument in one look.
+const PRINTS_MAX: usize = 1_024;
+
+/// An instrument and its place at the simulator.
+pub(super) struct Followed {
+    pub instrument: Instrument,
+    /// Index of its venue there.
+    pub venue: usize,
+    /// Its symbol there.
+    pub symbol: String,
+}
+
+/// How changes reach the simulator.
+pub(super) fn channel() -> (SyncSender<Mirrored>, Receiver<Mirrored>) {
+    sync_channel(WAITING_MAX)
+}
+
+/// What was not handed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Missed {
+    /// How often a book could no longer be traded on.
+    pub books: u64,
+    /// Prints that came without a book, too fast, or while the simulator was behind: orders that rest
+    /// there may have waited longer for it.
+    pub prints: u64,
+}
+
+/// The thread that watches.
+pub(super) struct Watch {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Missed>,
+}
+
+impl Watch {
+    /// Starts it.
+    pub fn start(
+        view: MarketView,
+        followed: Vec<Followed>,
+        (sender, waker): (SyncSender<Mirrored>, SimWaker),
+        (clock, mut log): (Clock, Log),
+    ) -> Result<Self, String> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let mut books: Vec<Book> =
+            followed.into_iter().map(|followed| Book::new(followed, &view)).collect();
+        let thread = std::thread::Builder::new().name("paper".to_owned()).spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                let mut sent = false;
+                for book in &mut books {
+                    sent |= book.look(&view, &sender, (clock.now(), &mut log));
+                }
+                if sent {
+                    waker.wake();
+                }
+                std::thread::sleep(PAUSE);
+            }
+            books.iter().fold(Missed::default(), |sum, book| Missed {
+                books: sum.books + book.missed.books,
+                prints: sum.prints + book.missed.prints,
+            })
+        });
+        let thread = thread.map_err(|error| format!("thread of paper trading: {error}"))?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Ends it: what was not handed on, if the thread has not died.
+    pub fn end(self) -> Option<Missed> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().ok()
+    }
+}
+
+/// By side and price what was handed on: bids as `true`.
+type Shown = BTreeMap<(bool, Price), Qty>;
+
+/// One instrument as it was handed on.
+struct Book {
+    followed: Followed,
+    symbol: Arc<str>,
+    prints: Option<TradeReader>,
+    depth: Depth,
+    /// Which top and depth were looked at last.
+    seen: (u64, u64),
+    is_live: bool,
+    shown: Shown,
+    /// Worst price of each side, bids first, beyond which there may have been more.
+    edges: [Option<Price>; 2],
+    market: MarketState,
+    missed: Missed,
+}
+
+impl Book {
+    fn new(followed: Followed, view: &MarketView) -> Self {
+        Self {
+            symbol: followed.symbol.as_str().into(),
+            prints: view.trades(followed.instrument.id),
+            followed,
+            depth: Depth::default(),
+            seen: (0, 0),
+            is_live: false,
+            shown: Shown::new(),
+            edges: [None; 2],
+            market: MarketState::default(),
+            missed: Missed::default(),
+        }
+    }
+
+    /// Hands on what is new; whether there was anything.
+    fn look(
+        &mut self,
+        view: &MarketView,
+        to: &SyncSender<Mirrored>,
+        (now, log): (Nanos, &mut Log),
+    ) -> bool {
+        let before = self.missed;
+        let printed = self.hand_on_prints(to);
+        let best = view.best(self.followed.instrument.id);
+        view.depth(self.followed.instrument.id, &mut self.depth);
+        let is_live = best.is_live() && self.depth.state == BookState::Live;
+        let moved = match (is_live, self.is_live) {
+            (true, _) => self.hand_on_levels(&best, view.depth_limit(), to),
+            (false, true) => self.take_away(to),
+            (false, false) => false,
+        };
+        let marked = self.hand_on_market(view, to);
+        if self.missed.books > before.books {
+            let name = &self.followed.instrument.name;
+            log.warn(now, format_args!("{name}: its book is not live: nothing is filled there"));
+        }
+        printed || moved || marked
+    }
+
+    fn send(&self, to: &SyncSender<Mirrored>, change: MirrorChange) -> bool {
+        let change = Mirrored { venue: self.followed.venue, symbol: self.symbol.clone(), change };
+        match to.try_send(change) {
+            Ok(()) => true,
+            // The simulator that has ended fills nothing.
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
+        }
+    }
+
+    fn hand_on_prints(&mut self, to: &SyncSender<Mirrored>) -> bool {
+        let Some(mut prints) = self.prints.take() else { return false };
+        let mut any = false;
+        for _ in 0..PRINTS_MAX {
+            match prints.next() {
+                Ok(None) => break,
+                Ok(Some(print)) => {
+                    let level = self.level(print.trade.price, print.trade.qty);
+                    let change = MirrorChange::Trade { taker: print.trade.taker, level };
+                    let sent = self.is_live && self.send(to, change);
+                    self.missed.prints += u64::from(!sent);
+                    any |= sent;
+                }
+                Err(lapped) => self.missed.prints += lapped.0,
+            }
+        }
+        self.prints = Some(prints);
+        any
+    }
+
+    /// What differs from what was handed on; that stays to do if the simulator is behind.
+    fn hand_on_levels(&mut self, best: &Best, limit: usize, to: &SyncSender<Mirrored>) -> bool {
+        let seen = (best.changes, self.depth.changes);
+        if self.is_live && seen == self.seen {
+            return false;
+        }
+        let newer = (best.sequence > self.depth.sequence).then_some(best);
+        let bids = side(self.depth.bids(), newer.map(|best| best.bid), |price, bid| price < bid);
+        let asks = side(self.depth.asks(), newer.map(|best| best.ask), |price, ask| price > ask);
+        let full = [self.depth.bids().len() >= limit, self.depth.asks().len() >= limit];
+        let worst = [bids.last(), asks.last()].map(|level| level.map(|level| level.price));
+        let shown: Shown = [(true, bids), (false, asks)]
+            .into_iter()
+            .flat_map(|(is_bid, levels)| {
+                levels.into_iter().map(move |level| ((is_bid, level.price), level.qty))
+            })
+            .collect();
+        let (mut moved, mut revealed) = (Vec::new(), Vec::new());
+        for (is_bid, price) in self.shown.keys().filter(|key| !shown.contains_key(key)) {
+            moved.push(self.change(*is_bid, *price, Qty(0)));
+        }
+        for ((is_bid, price), qty) in &shown {
+            let was = self.shown.get(&(*is_bid, *price));
+            if was == Some(qty) {
+                continue;
+            }
+            let change = self.change(*is_bid, *price, *qty);
+            let unseen = was.is_none() && (!self.is_live || self.is_beyond(*is_bid, *price));
+            if unseen { &mut revealed } else { &mut moved }.push(change);
+        }
+        let changes = !moved.is_empty() || !revealed.is_empty();
+        if changes && !self.send(to, MirrorChange::Levels { moved, revealed }) {
+            return false;
+        }
+        let edge = |at: usize| worst[at].filter(|_| full[at]);
+        (self.edges, self.shown) = ([edge(0), edge(1)], shown);
+        (self.seen, self.is_live) = (seen, true);
+        changes
+    }
+
+    /// Whether a price was out of sight.
+    fn is_beyond(&self, is_bid: bool, price: Price) -> bool {
+        match (is_bid, self.edges) {
+            (true, [Some(edge), _]) => price < edge,
+            (false, [_, Some(edge)]) => price > edge,
+            _ => false,
+        }
+    }
+
+    fn take_away(&mut self, to: &SyncSender<Mirrored>) -> bool {
+        if !self.send(to, MirrorChange::Lost) {
+            return false;
+        }
+        (self.is_live, self.edges) = (false, [None; 2]);
+        self.shown.clear();
+        self.missed.books += 1;
+        true
+    }
+
+    fn hand_on_market(&mut self, view: &MarketView, to: &SyncSender<Mirrored>) -> bool {
+        if !self.followed.instrument.is_perpetual() {
+            return false;
+        }
+        let known = view.perpetual(self.followed.instrument.id);
+        let market = MarketState {
+            mark: known.mark.to_decimal(),
+            index: known.index.to_decimal(),
+            rate: Decimal::new(known.funding_rate.0, 18).normalize(),
+            interval_ms: u64::from(known.funding_interval_s) * 1_000,
+        };
+        if market == self.market || !self.send(to, MirrorChange::Market(market)) {
+            return false;
+        }
+        self.market = market;
+        true
+    }
+
+    fn change(&self, is_bid: bool, price: Price, qty: Qty) -> (Side, SimLevel) {
+        (if is_bid { Side::Buy } else { Side::Sell }, self.level(price, qty))
+    }
+
+    fn level(&self, price: Price, qty: Qty) -> SimLevel {
+        let scale = self.followed.instrument.scale;
+        (scale.price_decimal(price).normalize(), scale.qty_decimal(qty).normalize())
+    }
+}
+
+/// The levels of one side, best first. A newer best one has the last word: those better than it are
+/// gone.
+fn side(
+    levels: &[Level],
+    newer: Option<Level>,
+    is_worse: impl Fn(Price, Price) -> bool,
+) -> Vec<Level> {
+    let kept = |level: &&Level| {
+        level.qty.0 > 0 && newer.is_none_or(|best| is_worse(level.price, best.price))
+    };
+    let best = newer.filter(|best| best.qty.0 > 0);
+    best.into_iter().chain(levels.iter().filter(kept).copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agents::log;
+    use crate::shm::{BookWriter, Market, PerpetualWriter, RegionOptions, TradeWriter};
+    use crate::types::{
+        Amount, AssetId, BookStamps, InstrumentId, InstrumentKind, InstrumentTable, Perpetual,
+        Rate, Scale, TopOfBook, Trade,
+    };
+
+    const ID: InstrumentId = InstrumentId(0);
+
+    struct Rig {
+        writer: BookWriter,
+        trades: TradeWriter,
+        perpetual: PerpetualWriter,
+        view: MarketView,
+        book: Book,
+        to: SyncSender<Mirrored>,
+        changes: Receiver<Mirrored>,
+        log: Log,
+        sequence: u64,
+    }
+
+    impl Rig {
+        /// A region of three levels a side, and a simulator that so many changes may wait for.
+        fn new(room: usize) -> Self {
+            let mut table = InstrumentTable::default();
+            let quote = table.assets.intern("USDT");
+            let instrument = Instrument {
+                name: "BTC/USDT:USDT@x".to_owned(),
+                symbol: "BTCUSDT".to_owned(),
+                kind: InstrumentKind::LinearPerpetual,
+                scale: Scale { price_decimals: 2, qty_decimals: 3 },
+                base: table.assets.intern("BTC"),
+                quote,
+                settle: AssetId(0),
+                ..Instrument::default()
+            };
+            table.add(instrument.clone());
+            let region = RegionOptions { depth: 3, ..RegionOptions::default() };
+            let market = Market::in_memory(&table, &region).unwrap();
+            let (to, changes) = sync_channel(room);
+            let followed = Followed { instrument, venue: 4, symbol: "BTCUSDT.P".to_owned() };
+            Self {
+                writer: market.book_writer(ID).unwrap(),
+                trades: market.trade_writer(ID).unwrap(),
+                perpetual: market.perpetual_writer(ID).unwrap(),
+                view: market.view(),
+                book: Book::new(followed, &market.view()),
+                to,
+                changes,
+                log: log::channel(64).0,
+                sequence: 0,
+            }
+        }
+
+        fn show(&mut self, bids: &[(i64, i64)], asks: &[(i64, i64)], state: BookState) {
+            self.sequence += 1;
+            let level = |&(price, qty): &(i64, i64)| Level { price: Price(price), qty: Qty(qty) };
+            let (bids, asks): (Vec<Level>, Vec<Level>) =
+                (bids.iter().map(level).collect(), asks.iter().map(level).collect());
+            self.top(bids[0], asks[0], state);
+            let at = Nanos(self.sequence);
+            self.writer.publish_depth(&bids, &asks, state, self.sequence, at, at, at);
+        }
+
+        fn top(&mut self, bid: Level, ask: Level, state: BookState) {
+            let (sequence, at) = (self.sequence, Nanos(self.sequence));
+            let top = TopOfBook { instrument: ID, sequence, bid, ask, event_ns: at };
+            self.writer.publish_top_stamped(&top, state, at, BookStamps::default());
+        }
+
+        fn print(&mut self, taker: Side, price: i64, qty: i64) {
+            let (price, qty) = (Price(price), Qty(qty));
+            let trade =
+                Trade { instrument: ID, taker, price, qty, trade_id: 1, event_ns: Nanos(1) };
+            self.trades.publish(&trade, Nanos(1));
+        }
+
+        /// What a look hands on.
+        fn look(&mut self) -> Vec<MirrorChange> {
+            self.book.look(&self.view, &self.to, (Nanos(1), &mut self.log));
+            let all: Vec<Mirrored> = self.changes.try_iter().collect();
+            assert!(all.iter().all(|one| (one.venue, &*one.symbol) == (4, "BTCUSDT.P")));
+            all.into_iter().map(|one| one.change).collect()
+        }
+    }
+
+    fn level(side: Side, price: &str, qty: &str) -> (Side, SimLevel) {
+        (side, (price.parse().unwrap(), qty.parse().unwrap()))
+    }
+
+    fn levels(moved: &[(Side, SimLevel)], revealed: &[(Side, SimLevel)]) -> Vec<MirrorChange> {
+        vec![MirrorChange::Levels { moved: moved.to_vec(), revealed: revealed.to_vec() }]
+    }
+
+    use Side::{Buy, Sell};
+
+    #[test]
+    fn what_differs_is_handed_on_once_and_what_was_out_of_sight_apart() {
+        let mut rig = Rig::new(64);
+        assert_eq!(rig.look(), []);
+        rig.show(&[(100, 5), (99, 1), (98, 2)], &[(101, 7)], BookState::Live);
+        let all = [
+            level(Sell, "1.01", "0.007"),
+            level(Buy, "0.98", "0.002"),
+            level(Buy, "0.99", "0.001"),
+            level(Buy, "1", "0.005"),
+        ];
+        assert_eq!(rig.look(), levels(&[], &all));
+        assert_eq!(rig.look(), []);
+        // The best bid is gone, so one behind the third comes into sight; asks end where they end.
+        rig.show(&[(99, 4), (98, 2), (97, 3)], &[(101, 7), (102, 1)], BookState::Live);
+        let moved =
+            [level(Buy, "1", "0"), level(Sell, "1.02", "0.001"), level(Buy, "0.99", "0.004")];
+        assert_eq!(rig.look(), levels(&moved, &[level(Buy, "0.97", "0.003")]));
+    }
+
+    #[test]
+    fn a_newer_top_has_the_last_word() {
+        let mut rig = Rig::new(64);
+        rig.show(&[(100, 5), (99, 1)], &[(101, 7), (103, 1)], BookState::Live);
+        rig.look();
+        rig.sequence += 1;
+        let level_of = |price, qty| Level { price: Price(price), qty: Qty(qty) };
+        rig.top(level_of(101, 2), level_of(102, 3), BookState::Live);
+        let moved =
+            [level(Sell, "1.01", "0"), level(Sell, "1.02", "0.003"), level(Buy, "1.01", "0.002")];
+        assert_eq!(rig.look(), levels(&moved, &[]));
+    }
+
+    #[test]
+    fn a_book_that_is_not_live_is_taken_away_and_prints_without_one_are_counted() {
+        let mut rig = Rig::new(64);
+        rig.print(Sell, 100, 1);
+        assert_eq!(rig.look(), []);
+        rig.show(&[(100, 5)], &[(101, 7)], BookState::Live);
+        rig.look();
+        rig.print(Sell, 100, 1);
+        let taken = MirrorChange::Trade { taker: Sell, level: level(Sell, "1", "0.001").1 };
+        assert_eq!(rig.look(), [taken]);
+        for state in [BookState::Stale, BookState::Buffering] {
+            rig.writer.set_state(state, Nanos(9));
+            assert_eq!(rig.look(), [MirrorChange::Lost]);
+            rig.print(Sell, 100, 1);
+            assert_eq!(rig.look(), []);
+            rig.writer.set_state(BookState::Live, Nanos(9));
+            let all = [level(Sell, "1.01", "0.007"), level(Buy, "1", "0.005")];
+            assert_eq!(rig.look(), levels(&[], &all));
+        }
+        assert_eq!(rig.book.missed, Missed { books: 2, prints: 3 });
+    }
+
+    #[test]
+    fn a_simulator_that_is_behind_hears_of_levels_later_and_of_prints_never() {
+        let mut rig = Rig::new(1);
+        rig.show(&[(100, 5)], &[(101, 7)], BookState::Live);
+        rig.look();
+        rig.to
+            .try_send(Mirrored { venue: 4, symbol: "BTCUSDT.P".into(), change: MirrorChange::Lost })
+            .unwrap();
+        rig.print(Sell, 100, 1);
+        rig.show(&[(100, 4)], &[(101, 7)], BookState::Live);
+        assert_eq!(rig.look(), [MirrorChange::Lost]);
+        assert_eq!(rig.book.missed.prints, 1);
+        assert_eq!(rig.look(), levels(&[level(Buy, "1", "0.004")], &[]));
+    }
+
+    #[test]
+    fn marks_and_funding_are_handed_on_when_they_change() {
+        let mut rig = Rig::new(64);
+        let known = Perpetual {
+            mark: Amount::from_decimal("1.005".parse().unwrap()).unwrap(),
+            index: Amount::from_decimal("1.004".parse().unwrap()).unwrap(),
+            funding_rate: Rate(-100_000_000_000_000),
+            funding_interval_s: 28_800,
+            ..Perpetual::default()
+        };
+        rig.perpetual.publish(&known);
+        let state = MarketState {
+            mark: "1.005".parse().unwrap(),
+            index: "1.004".parse().unwrap(),
+            rate: "-0.0001".parse().unwrap(),
+            interval_ms: 28_800_000,
+        };
+        assert_eq!(rig.look(), [MirrorChange::Market(state)]);
+        assert_eq!(rig.look(), []);
+    }
+}

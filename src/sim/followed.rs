@@ -1,0 +1,180 @@
+//! Instruments of a market elsewhere as a simulated venue lists them, so that what is valid there is
+//! valid here.
+//!
+//! What an instrument does not state is as the venue has it by itself for the same symbol, else for
+//! another of its kind: wallets, decimals of fees, leverage and maintenance margin of perpetuals.
+
+#![forbid(unsafe_code)]
+
+use super::embedded::listed;
+use super::{CONTRACT, PerpetualRules, SymbolRules, Wire};
+use crate::types::{Instrument, InstrumentTable, VenueId};
+use rust_decimal::Decimal;
+
+/// The rules of all instruments of a venue, in their order. `fees` says what the maker and the taker
+/// of one pay, as ratios.
+///
+/// # Errors
+///
+/// Names an instrument of a kind that the venue does not have.
+pub fn followed_rules(
+    wire: &dyn Wire,
+    table: &InstrumentTable,
+    venue: VenueId,
+    fees: impl Fn(&Instrument) -> [Decimal; 2],
+) -> Result<Vec<SymbolRules>, String> {
+    let known = listed(wire);
+    let rules = |instrument: &Instrument| {
+        let like = like(&known, instrument)
+            .ok_or_else(|| format!("{}: no such instrument is simulated", instrument.name))?;
+        let mut rules = with_rules_of(instrument, table, like);
+        [rules.maker_fee, rules.taker_fee] = fees(instrument);
+        Ok(rules)
+    };
+    table.of_venue(venue).map(rules).collect()
+}
+
+/// What is known here of the same symbol, or of another of its kind.
+fn like<'k>(known: &'k [SymbolRules], instrument: &Instrument) -> Option<&'k SymbolRules> {
+    let perpetual = instrument.is_perpetual();
+    let same_kind = |rules: &&SymbolRules| rules.perpetual.is_some() == perpetual;
+    let mut alike = known.iter().filter(same_kind).peekable();
+    let first = alike.peek().copied();
+    let name = |rules: &SymbolRules| rules.symbol.trim_end_matches(CONTRACT) == instrument.symbol;
+    alike.find(|rules| name(rules)).or(first)
+}
+
+fn with_rules_of(
+    instrument: &Instrument,
+    table: &InstrumentTable,
+    like: &SymbolRules,
+) -> SymbolRules {
+    let (rules, scale) = (&instrument.rules, instrument.scale);
+    let price = |price| scale.price_decimal(price).normalize();
+    let qty = |qty| scale.qty_decimal(qty).normalize();
+    // Contracts that are listed under the name of a spot pair are told apart by their end, wallets
+    // of one asset by what follows a colon.
+    let end = if like.symbol.ends_with(CONTRACT) { CONTRACT } else { "" };
+    let wallet = like.quote.find(':').map_or("", |at| &like.quote[at..]);
+    let perpetual = like.perpetual.as_ref().map(|like| PerpetualRules {
+        settle: table.assets.name(instrument.settle).to_owned(),
+        contract_size: match qty(instrument.contract) {
+            size if size.is_zero() => Decimal::ONE,
+            size => size,
+        },
+        ..like.clone()
+    });
+    SymbolRules {
+        symbol: format!("{}{end}", instrument.symbol),
+        base: table.assets.name(instrument.base).to_owned(),
+        quote: format!("{}{wallet}", table.assets.name(instrument.quote)),
+        tick_size: price(rules.tick_size),
+        lot_size: qty(rules.lot_size),
+        price_min: price(rules.price_min),
+        price_max: price(rules.price_max),
+        qty_min: qty(rules.qty_min),
+        qty_max: qty(rules.qty_max),
+        qty_market_max: qty(rules.qty_market_max),
+        notional_min: rules.notional_min.to_decimal().normalize(),
+        notional_max: rules.notional_max.to_decimal().normalize(),
+        perpetual,
+        ..like.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::venues::wire;
+    use super::*;
+    use crate::types::{Amount, InstrumentKind, InstrumentRules, Price, Qty, Scale};
+
+    const VENUE: VenueId = VenueId(3);
+
+    fn dec(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    /// What one instrument of a venue becomes.
+    fn followed(
+        venue: &str,
+        symbol: &str,
+        [base, quote, settle]: [&str; 3],
+        contract: i64,
+    ) -> Result<SymbolRules, String> {
+        let mut table = InstrumentTable::default();
+        let rules = InstrumentRules {
+            tick_size: Price(50),
+            lot_size: Qty(10),
+            price_max: Price(900_000),
+            qty_min: Qty(30),
+            notional_min: Amount::from_decimal(dec("5")).unwrap(),
+            ..InstrumentRules::default()
+        };
+        let (base, quote) = (table.assets.intern(base), table.assets.intern(quote));
+        let mut instrument = Instrument {
+            venue: VENUE,
+            name: symbol.to_owned(),
+            symbol: symbol.to_owned(),
+            base,
+            quote,
+            contract: Qty(contract),
+            scale: Scale { price_decimals: 3, qty_decimals: 4 },
+            rules,
+            ..Instrument::default()
+        };
+        if !settle.is_empty() {
+            instrument.kind = InstrumentKind::LinearPerpetual;
+            instrument.settle = table.assets.intern(settle);
+        }
+        // One of another venue is none of its business.
+        table.add(Instrument { venue: VenueId(0), ..instrument.clone() });
+        table.add(instrument);
+        let fees = |_: &Instrument| [dec("0.0001"), dec("0.0005")];
+        let mut all = followed_rules(wire(venue).unwrap().as_ref(), &table, VENUE, fees)?;
+        assert_eq!(all.len(), 1);
+        Ok(all.remove(0))
+    }
+
+    #[test]
+    fn what_is_valid_there_is_valid_here() {
+        let rules = followed("binance", "SOLUSDC", ["SOL", "USDC", ""], 0).unwrap();
+        assert_eq!((rules.symbol.as_str(), rules.base.as_str()), ("SOLUSDC", "SOL"));
+        assert_eq!((rules.quote.as_str(), &rules.perpetual), ("USDC", &None));
+        let steps = [rules.tick_size, rules.lot_size, rules.price_max, rules.qty_min];
+        assert_eq!(steps, [dec("0.05"), dec("0.001"), dec("900"), dec("0.003")]);
+        assert_eq!((rules.notional_min, rules.notional_max), (dec("5"), dec("0")));
+        assert_eq!((rules.maker_fee, rules.taker_fee), (dec("0.0001"), dec("0.0005")));
+    }
+
+    #[test]
+    fn contracts_keep_what_tells_them_apart() {
+        let rules = followed("bybit", "SOLUSDT", ["SOL", "USDT", "USDT"], 0).unwrap();
+        assert_eq!(rules.symbol, format!("SOLUSDT{CONTRACT}"));
+        assert_eq!(rules.perpetual.unwrap().contract_size, dec("1"));
+        let rules = followed("bybit", "SOLUSDT", ["SOL", "USDT", ""], 0).unwrap();
+        assert_eq!((rules.symbol.as_str(), rules.perpetual), ("SOLUSDT", None));
+        let swap = followed("okx", "SOL-USDT-SWAP", ["SOL", "USDT", "USDT"], 20_000).unwrap();
+        assert_eq!(swap.symbol, "SOL-USDT-SWAP");
+        assert_eq!(swap.perpetual.unwrap().contract_size, dec("2"));
+    }
+
+    #[test]
+    fn wallets_of_their_own_stay_so() {
+        let spot = followed("hyperliquid", "@142", ["UBTC", "USDC", ""], 0).unwrap();
+        assert_eq!((spot.quote.as_str(), spot.fee_decimals), ("USDC:spot", 8));
+        // The same one is like itself, another one like the first.
+        let leverage = |symbol: &str| {
+            let rules = followed("hyperliquid", symbol, [symbol, "USD", "USDC"], 0).unwrap();
+            let perpetual = rules.perpetual.unwrap();
+            assert_eq!((rules.quote.as_str(), perpetual.settle.as_str()), ("USD", "USDC"));
+            perpetual.leverage_max
+        };
+        assert_eq!((leverage("SOL"), leverage("DOGE")), (dec("20"), dec("40")));
+    }
+
+    #[test]
+    fn a_kind_that_is_not_simulated_is_named() {
+        let error = followed("binance", "BTCUSDT", ["BTC", "USDT", "USDT"], 0).unwrap_err();
+        assert_eq!(error, "BTCUSDT: no such instrument is simulated");
+    }
+}

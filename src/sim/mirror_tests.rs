@@ -1,0 +1,251 @@
+//! Books that follow a market elsewhere: who is filled by what, and by what nobody is.
+
+use super::flow::{Flow, Target};
+use super::server_tests::EchoWire;
+use super::{
+    AccountId, Exchange, MarketState, MirrorChange, Mirrored, PlaceRequest, Refusal, SimLevel,
+    SimOrder, SimOrderState, SimOrderType, Wire,
+};
+use super::{EmbeddedOptions, embedded};
+use crate::types::{Side, TimeInForce};
+use rust_decimal::Decimal;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+const MS: u64 = 1_000_000;
+const START_MS: u64 = 1_700_000_000_000;
+const ACCOUNT: AccountId = AccountId(0);
+
+fn dec(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
+struct Stage {
+    exchange: Exchange,
+    flow: Flow,
+    market: Option<SyncSender<Mirrored>>,
+    passed_ns: u64,
+}
+
+impl Stage {
+    fn of(venue: &'static str) -> Self {
+        let wires: Vec<Box<dyn Wire>> = vec![Box::new(EchoWire::new(venue))];
+        let made = embedded(&EmbeddedOptions::default(), wires).unwrap();
+        let exchange = made.options.venues.into_iter().next().unwrap().exchange;
+        let (market, changes) = sync_channel(64);
+        let flow = Flow::mirrored(changes);
+        Self { exchange, flow, market: Some(market), passed_ns: 0 }
+    }
+
+    fn new() -> Self {
+        Self::of("binance")
+    }
+
+    fn play(&mut self) {
+        self.passed_ns += MS;
+        let mut targets = [Target { exchange: &mut self.exchange, start_ms: START_MS }];
+        self.flow.step(self.passed_ns, 64, &mut targets);
+    }
+
+    fn hear(&mut self, change: MirrorChange) {
+        let symbol = "BTCUSDT".into();
+        let market = self.market.as_ref().unwrap();
+        market.try_send(Mirrored { venue: 0, symbol, change }).unwrap();
+        self.play();
+    }
+
+    fn levels(&mut self, levels: &[(Side, &str, &str)]) {
+        let moved = parsed(levels);
+        self.hear(MirrorChange::Levels { moved, revealed: Vec::new() });
+    }
+
+    fn reveal(&mut self, levels: &[(Side, &str, &str)]) {
+        let revealed = parsed(levels);
+        self.hear(MirrorChange::Levels { moved: Vec::new(), revealed });
+    }
+
+    fn trade(&mut self, taker: Side, price: &str, qty: &str) {
+        self.hear(MirrorChange::Trade { taker, level: (dec(price), dec(qty)) });
+    }
+
+    fn place(
+        &mut self,
+        side: Side,
+        price: &str,
+        qty: &str,
+        order_type: SimOrderType,
+        time_in_force: TimeInForce,
+    ) -> Result<SimOrder, Refusal> {
+        let request = PlaceRequest {
+            symbol: "BTCUSDT".to_owned(),
+            client_id: format!("order-{}", self.passed_ns),
+            side,
+            order_type,
+            time_in_force,
+            price: dec(price),
+            qty: dec(qty),
+            reduce_only: false,
+        };
+        self.exchange.place(ACCOUNT, request, START_MS)
+    }
+
+    fn rest(&mut self, side: Side, price: &str, qty: &str) -> u64 {
+        let placed = self.place(side, price, qty, SimOrderType::PostOnly, TimeInForce::Gtc);
+        placed.unwrap().order_id
+    }
+
+    fn filled(&self, id: u64) -> Decimal {
+        self.exchange.order(ACCOUNT, "BTCUSDT", super::OrderRef::Id(id)).unwrap().filled
+    }
+
+    fn depth(&self) -> (Vec<SimLevel>, Vec<SimLevel>) {
+        let (_, bids, asks) = self.exchange.depth("BTCUSDT", 50).unwrap();
+        (bids, asks)
+    }
+}
+
+fn parsed(levels: &[(Side, &str, &str)]) -> Vec<(Side, SimLevel)> {
+    levels.iter().map(|(side, price, qty)| (*side, (dec(price), dec(qty)))).collect()
+}
+
+const BOOK: [(Side, &str, &str); 3] =
+    [(Side::Buy, "100.00", "5"), (Side::Buy, "99.00", "7"), (Side::Sell, "101.00", "2")];
+
+#[test]
+fn an_order_that_takes_finds_what_is_there_when_it_arrives_and_no_more() {
+    let mut stage = Stage::new();
+    let take = |stage: &mut Stage| {
+        stage.place(Side::Buy, "101.00", "3", SimOrderType::Limit, TimeInForce::Ioc).unwrap()
+    };
+    let order = take(&mut stage);
+    assert_eq!(
+        (order.state, order.filled),
+        (SimOrderState::Expired, dec("0")),
+        "nothing is known yet"
+    );
+    stage.reveal(&BOOK);
+    let order = take(&mut stage);
+    assert_eq!((order.state, order.filled), (SimOrderState::Expired, dec("2")));
+    // What was taken is gone until the market says something else of it.
+    stage.levels(&[(Side::Buy, "100.00", "6")]);
+    assert_eq!(take(&mut stage).filled, dec("0"));
+    stage.levels(&[(Side::Sell, "101.00", "1")]);
+    assert_eq!(take(&mut stage).filled, dec("1"));
+}
+
+#[test]
+fn a_resting_order_is_filled_by_trades_that_reach_it_after_the_queue_before_it() {
+    let mut stage = Stage::new();
+    stage.reveal(&BOOK);
+    let order = stage.rest(Side::Buy, "100.00", "2");
+    // Others come behind it, and trades elsewhere do not reach it.
+    stage.levels(&[(Side::Buy, "100.00", "9")]);
+    stage.trade(Side::Buy, "101.00", "50");
+    assert_eq!(stage.filled(order), dec("0"));
+    stage.trade(Side::Sell, "100.00", "3");
+    stage.levels(&[(Side::Buy, "100.00", "6")]);
+    assert_eq!(stage.filled(order), dec("0"), "2 of 5 stand before it");
+    stage.trade(Side::Sell, "100.00", "3");
+    assert_eq!(stage.filled(order), dec("1"));
+    // A trade at a worse price has gone through it.
+    stage.trade(Side::Sell, "99.00", "1");
+    assert_eq!(stage.filled(order), dec("2"));
+}
+
+#[test]
+fn a_print_that_comes_before_its_book_moves_the_queue_once() {
+    let mut stage = Stage::new();
+    stage.reveal(&BOOK);
+    let order = stage.rest(Side::Buy, "100.00", "1");
+    stage.trade(Side::Sell, "100.00", "2");
+    stage.levels(&[(Side::Buy, "100.00", "3")]);
+    stage.trade(Side::Sell, "100.00", "3");
+    assert_eq!(stage.filled(order), dec("0"), "all five stood before it");
+    stage.levels(&[(Side::Buy, "100.00", "0")]);
+    stage.trade(Side::Sell, "100.00", "1");
+    assert_eq!(stage.filled(order), dec("1"));
+}
+
+#[test]
+fn what_comes_into_sight_was_there_before() {
+    let mut stage = Stage::new();
+    stage.reveal(&BOOK);
+    let order = stage.rest(Side::Buy, "98.00", "1");
+    stage.reveal(&[(Side::Buy, "98.00", "4")]);
+    stage.levels(&[(Side::Buy, "100.00", "0"), (Side::Buy, "99.00", "0")]);
+    stage.trade(Side::Sell, "98.00", "4");
+    assert_eq!(stage.filled(order), dec("0"));
+    stage.levels(&[(Side::Buy, "98.00", "0")]);
+    stage.trade(Side::Sell, "98.00", "1");
+    assert_eq!(stage.filled(order), dec("1"));
+}
+
+#[test]
+fn a_lost_book_fills_nothing_until_it_is_back() {
+    let mut stage = Stage::new();
+    stage.reveal(&BOOK);
+    let order = stage.rest(Side::Buy, "100.00", "1");
+    stage.hear(MirrorChange::Lost);
+    assert_eq!(stage.depth(), (vec![(dec("100.00"), dec("1"))], vec![]), "our own alone");
+    stage.trade(Side::Sell, "100.00", "90");
+    let taken = stage.place(Side::Buy, "101.00", "1", SimOrderType::Limit, TimeInForce::Ioc);
+    assert_eq!(taken.unwrap().filled, dec("0"));
+    let market = stage.place(Side::Buy, "0", "1", SimOrderType::Market, TimeInForce::Ioc);
+    assert_eq!(market.unwrap_err(), Refusal::NoLiquidity);
+    assert_eq!(stage.filled(order), dec("0"));
+    // It is back, and everything that stands there stands before the order.
+    stage.reveal(&BOOK);
+    stage.trade(Side::Sell, "100.00", "5");
+    assert_eq!(stage.filled(order), dec("0"));
+    stage.trade(Side::Sell, "100.00", "1");
+    assert_eq!(stage.filled(order), dec("1"), "what the book still shows came behind it");
+}
+
+#[test]
+fn books_are_gone_once_nobody_hands_anything_on() {
+    let mut stage = Stage::new();
+    stage.reveal(&BOOK);
+    stage.market = None;
+    stage.play();
+    assert_eq!(stage.depth(), (vec![], vec![]));
+    assert!(stage.flow.due_in(stage.passed_ns) > 0, "there is nothing left to do");
+}
+
+#[test]
+fn a_market_that_moves_through_an_order_fills_it() {
+    let mut stage = Stage::new();
+    stage.reveal(&BOOK);
+    let order = stage.rest(Side::Buy, "100.00", "1");
+    stage.levels(&[
+        (Side::Buy, "100.00", "0"),
+        (Side::Sell, "101.00", "0"),
+        (Side::Sell, "99.50", "4"),
+    ]);
+    assert_eq!(stage.filled(order), dec("1"));
+    assert_eq!(stage.depth().1, [(dec("99.50"), dec("3"))]);
+}
+
+#[test]
+fn marks_and_funding_are_those_of_the_market() {
+    let mut stage = Stage::of("binance_usdm");
+    stage.reveal(&BOOK);
+    stage.exchange.tick(START_MS);
+    let known = |stage: &Stage| stage.exchange.mark("BTCUSDT", START_MS).unwrap();
+    assert_eq!(known(&stage).mark, dec("100.5"), "before the market says it, the middle");
+    let state = MarketState {
+        mark: dec("100.7"),
+        index: dec("100.6"),
+        rate: dec("0.000123"),
+        interval_ms: 4 * 3_600_000,
+    };
+    stage.hear(MirrorChange::Market(state));
+    stage.exchange.take_events();
+    stage.exchange.tick(START_MS + 1_000);
+    let mark = known(&stage);
+    assert_eq!((mark.mark, mark.index), (state.mark, state.index));
+    assert_eq!((mark.rate, mark.interval_ms), (state.rate, state.interval_ms));
+    assert!(stage.exchange.funding_rates("BTCUSDT").is_empty(), "another interval pays nothing");
+    let next_ms = mark.next_funding_ms;
+    stage.exchange.tick(next_ms);
+    let paid = stage.exchange.funding_rates("BTCUSDT");
+    assert_eq!((paid.len(), paid[0].rate, paid[0].time_ms), (1, state.rate, next_ms));
+}

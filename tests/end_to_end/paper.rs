@@ -1,0 +1,177 @@
+//! Paper trading: the market of venues that are somewhere else, and orders that never reach them.
+
+use super::support::{Folder, default_venues, stderr, stoop, summary};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// The venues that are followed: `stoop sim` as a process of its own.
+struct Market {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    described: Value,
+}
+
+impl Market {
+    fn start(folder: &Folder, instruments: &str) -> Self {
+        let text = stoop::config::DEFAULT_TOML;
+        let (from, to) = (text.find("instruments = ").unwrap(), text.find("[engine]").unwrap());
+        let (strategy, limits) =
+            (text.find("[[strategy]]").unwrap(), text.find("[limits]").unwrap());
+        let text =
+            format!("{}{instruments}\n{}{}", &text[..from], &text[to..strategy], &text[limits..]);
+        let path = folder.0.join("market.toml");
+        std::fs::write(&path, text).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_stoop"))
+            .args(["sim", "--json", "--for", "120s", "--config", "market.toml"])
+            .current_dir(&folder.0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let described = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        Self { child, lines, described }
+    }
+
+    /// Addresses for market data alone, and whom to trust.
+    fn tables(&self, names: &[&str]) -> (String, String) {
+        let table = |name: &&str| {
+            let (rest, public) = (&self.described[*name]["rest"], &self.described[*name]["public"]);
+            format!("[venue.{name}]\nrest = {rest}\npublic = {public}\n")
+        };
+        let ca = format!("mode = \"paper\"\nextra_ca = [{}]", self.described["ca"]);
+        (names.iter().map(table).collect(), ca)
+    }
+
+    /// Takes it away so much later.
+    fn vanish_after(&self, pause: Duration) -> JoinHandle<()> {
+        let process = rustix::process::Pid::from_child(&self.child);
+        std::thread::spawn(move || {
+            std::thread::sleep(pause);
+            rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+        })
+    }
+
+    /// Ends it: what each venue holds for the one account that it has.
+    fn end(mut self) -> Value {
+        let process = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+        let last: Value = serde_json::from_str(&self.lines.next().unwrap().unwrap()).unwrap();
+        self.child.wait().unwrap();
+        last["ledgers"].clone()
+    }
+}
+
+impl Drop for Market {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Nobody has ever sent these an order.
+fn assert_untouched(ledgers: &Value, names: &[&str]) {
+    for name in names {
+        let ledger = &ledgers[*name];
+        for key in ["orders", "fills", "open_orders"] {
+            assert_eq!(ledger[key], 0, "{name}: {ledger}");
+        }
+        assert_eq!((&ledger["fees"], &ledger["funding"]), (&json!({}), &json!({})), "{name}");
+        assert_eq!(ledger["balances"]["USDT"]["free"], "10000000", "{name}: {ledger}");
+    }
+}
+
+/// Low enough that the spreads of the market pay.
+const PAPER: &str =
+    "[paper]\nlatency_us = 5000\njitter_us = 300\nmaker_fee_bps = 1\ntaker_fee_bps = 2\n";
+
+/// Runs the built-in strategy on these two instruments in mode paper: its summary and log.
+fn run(folder: &Folder, market: &Market, instruments: &str, names: &[&str]) -> (Value, String) {
+    run_for("8s", folder, market, instruments, names)
+}
+
+fn run_for(
+    time: &str,
+    folder: &Folder,
+    market: &Market,
+    instruments: &str,
+    names: &[&str],
+) -> (Value, String) {
+    let (tables, mode) = market.tables(names);
+    let listed = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\"]";
+    let watched = "watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]";
+    folder.config(
+        &[
+            (listed, instruments),
+            (listed, instruments),
+            (watched, "watchlist = []"),
+            ("mode = \"sim\"\n", &format!("{mode}\n")),
+            (default_venues(), &tables),
+        ],
+        PAPER,
+    );
+    let output = stoop(folder, &["run", "--for", time, "--json"]);
+    let (summary, said) = (summary(&output), stderr(&output));
+    assert!(output.status.success(), "{summary}\n{said}");
+    (summary, said)
+}
+
+fn assert_traded(summary: &Value, said: &str) {
+    assert_eq!(summary["mode"], "paper");
+    assert_eq!(summary["ledger_differences"], json!([]), "{summary}");
+    assert_eq!(summary["orders_accounted"], true, "{summary}");
+    assert!(summary["fills"].as_u64().unwrap() > 0, "{summary}\n{said}");
+    assert!(summary["missed"]["books"].is_u64(), "{summary}");
+    let ack = summary["stages_ns"]["ack"]["p50"].as_u64().unwrap();
+    assert!(ack >= 5_000_000, "orders travel for so long: {summary}");
+    assert!(said.contains("paper: the venues' own market; orders go to embedded venues"), "{said}");
+}
+
+#[test]
+fn spot_of_two_venues_is_followed_and_they_never_hear_of_it() {
+    let (names, folder) = (["binance", "bybit"], Folder::new());
+    let instruments = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\"]";
+    let market = Market::start(&folder, instruments);
+    let (summary, said) = run(&folder, &market, instruments, &names);
+    assert_traded(&summary, &said);
+    // Nothing is armed by it, and other commands know it.
+    let again = stoop(&folder, &["run", "--live", "--for", "1s"]);
+    assert_eq!(again.status.code(), Some(3));
+    assert!(stderr(&again).contains("--live was given, but"), "{}", stderr(&again));
+    let check = stoop(&folder, &["check"]);
+    let said = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert!(said.contains("fine; 2 instruments known to their venues"), "{said}{}", stderr(&check));
+    let listed = stoop(&folder, &["instruments"]);
+    let said = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert_eq!(said.matches("0.01 / 0.02").count(), 2, "{said}{}", stderr(&listed));
+    assert_untouched(&market.end(), &names);
+}
+
+#[test]
+fn perpetuals_of_two_venues_are_followed_and_they_never_hear_of_it() {
+    let (names, folder) = (["binance_usdm", "okx"], Folder::new());
+    let instruments = "instruments = [\"BTC/USDT:USDT@binance\", \"BTC/USDT:USDT@okx\"]";
+    let market = Market::start(&folder, instruments);
+    let (summary, said) = run(&folder, &market, instruments, &names);
+    assert_traded(&summary, &said);
+    assert_untouched(&market.end(), &names);
+}
+
+#[test]
+fn without_its_market_nothing_is_filled_and_everything_is_accounted_for() {
+    let (names, folder) = (["binance", "bybit"], Folder::new());
+    let instruments = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\"]";
+    let market = Market::start(&folder, instruments);
+    let vanishes = market.vanish_after(Duration::from_secs(6));
+    let (summary, said) = run_for("10s", &folder, &market, instruments, &names);
+    vanishes.join().unwrap();
+    assert_eq!(summary["ledger_differences"], json!([]), "{summary}");
+    assert!(summary["missed"]["books"].as_u64().unwrap() >= 2, "{summary}\n{said}");
+    for name in ["BTC/USDT@binance", "BTC/USDT@bybit"] {
+        let line = format!("{name}: its book is not live: nothing is filled there");
+        assert!(said.contains(&line), "{line}\n{said}");
+    }
+}
