@@ -357,7 +357,7 @@ impl View {
     }
 }
 
-fn print_line(line: &LogLine) {
+pub(super) fn print_line(line: &LogLine) {
     let agent = &*line.source;
     match line.level {
         Level::Info => tracing::info!(agent, "{}", line.text),

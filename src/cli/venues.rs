@@ -77,24 +77,38 @@ impl Venues {
     /// One venue for public requests alone: no keys are read. With embedded venues it must be one of
     /// the configured.
     pub fn public(config: &Config, venue: VenueId) -> Result<Self, Failure> {
+        if config.mode == Mode::Sim && !config.venues.iter().any(|row| row.venue == venue) {
+            return Err(Failure::config(format!(
+                "{} is not among the venues of the configuration, and with mode = \"sim\" only \
+                 those are there: name one of its instruments, or choose mode = \"testnet\"",
+                name(venue)
+            )));
+        }
+        Self::public_of(config, [venue])
+    }
+
+    /// All of the configuration, for market data alone: no keys are read.
+    pub fn market_data(config: &Config) -> Result<Self, Failure> {
+        Self::public_of(config, config.venues.iter().map(|row| row.venue))
+    }
+
+    fn public_of(
+        config: &Config,
+        venues: impl IntoIterator<Item = VenueId>,
+    ) -> Result<Self, Failure> {
         if config.mode == Mode::Sim {
-            if !config.venues.iter().any(|row| row.venue == venue) {
-                return Err(Failure::config(format!(
-                    "{} is not among the venues of the configuration, and with mode = \"sim\" only \
-                     those are there: name one of its instruments, or choose mode = \"testnet\"",
-                    name(venue)
-                )));
-            }
             return Self::start(config);
         }
         let extra_ca: Vec<ExtraCa> =
             config.extra_ca.iter().map(|path| ExtraCa::File(path.clone())).collect();
         let tls = net::tls::client_config(&extra_ca)
             .map_err(|error| Failure::config(format!("extra_ca: {error}")))?;
-        let base = base(config, venue);
-        let row = config.venues.iter().find(|row| row.venue == venue);
-        let endpoints = row.map_or_else(|| base.clone(), |row| replaced(base.clone(), row));
-        let endpoints = vec![(venue, endpoints)];
+        let endpoints_of = |venue| {
+            let base = base(config, venue);
+            let row = config.venues.iter().find(|row| row.venue == venue);
+            (venue, row.map_or_else(|| base.clone(), |row| replaced(base.clone(), row)))
+        };
+        let endpoints = venues.into_iter().map(endpoints_of).collect();
         Ok(Self { endpoints, credentials: Vec::new(), tls, sim: None })
     }
 
