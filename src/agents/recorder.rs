@@ -241,14 +241,12 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Side, Trade};
+    use crate::types::{Price, Qty, Side, Trade};
 
     fn tap(room: usize) -> (Tap, Receiver<Taken>) {
         let (to, from) = sync_channel(room);
-        let books = vec![
-            (InstrumentId(0), Channel::Public),
-            (InstrumentId(1), Channel::PublicMore),
-        ];
+        let books =
+            vec![(InstrumentId(0), Channel::Public), (InstrumentId(1), Channel::PublicMore)];
         let waiting = Arc::new(AtomicUsize::new(0));
         let (venue, message) = (VenueId(3), Vec::new());
         (Tap { venue, to, waiting, books, message, copied: None, lost: 0 }, from)
@@ -259,8 +257,11 @@ mod tests {
         for id in instruments {
             let trade = Trade {
                 instrument: InstrumentId(*id),
+                trade_id: 1,
+                price: Price(1),
+                qty: Qty(1),
                 taker: Side::Buy,
-                ..Trade::default()
+                event_ns: Nanos(1),
             };
             events.push(Event::Trade(trade)).unwrap();
         }
@@ -293,7 +294,7 @@ mod tests {
     #[test]
     fn what_finds_no_room_is_told_once_there_is_some_and_a_lost_connection_at_once() {
         let (mut tap, from) = tap(2);
-        let mut message = |tap: &mut Tap, at| {
+        let message = |tap: &mut Tap, at| {
             tap.copy(b"x", false);
             tap.take(Nanos(at), &events(&[0]));
         };

@@ -74,6 +74,11 @@ impl MemoryFolder {
         self.contents().written
     }
 
+    /// Number of the newest segment, 0 without any.
+    pub fn newest(&self) -> u64 {
+        self.contents().segments.last_key_value().map_or(0, |(number, _)| *number)
+    }
+
     /// From the byte `at` of [`Self::written`] on nothing is written any more: the writer is told
     /// [`super::AppendError::Failed`], its process must be taken for dead.
     pub fn crash_at(&self, at: u64) {

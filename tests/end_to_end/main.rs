@@ -8,6 +8,7 @@ mod mistakes;
 mod monitor;
 mod operating;
 mod process;
+mod recording;
 mod showing;
 mod soak;
 mod support;

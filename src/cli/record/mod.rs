@@ -116,9 +116,9 @@ pub(super) fn record(config: &Config, options: &Options) -> Result<u8, Failure> 
 fn files(config: &Config, options: &Options, table: &InstrumentTable) -> Result<Files, Failure> {
     let rotation = Rotation {
         bytes: options.rotate_mb.map_or(u64::MAX, |mb| mb.saturating_mul(1 << 20)),
-        ns: options.rotate_every.map_or(u64::MAX, |every| {
-            u64::try_from(every.as_nanos()).unwrap_or(u64::MAX).max(1)
-        }),
+        ns: options
+            .rotate_every
+            .map_or(u64::MAX, |every| u64::try_from(every.as_nanos()).unwrap_or(u64::MAX).max(1)),
     };
     let streamed = |id: InstrumentId| config.instruments[id.index()].streamed;
     Files::new(&options.folder, rotation, table, streamed).map_err(Failure::config)
