@@ -344,13 +344,15 @@ impl Stage {
     fn tell_history(&mut self) {
         let Some(engine) = &mut self.engine else { return };
         let (sim, now, log) = (&mut self.sim, self.now, &mut self.log);
-        let roots: Vec<String> =
-            (0..self.venues.len()).map(|slot| format!("{}/", sim.urls(slot).rest)).collect();
+        let venues = self.venues.len();
         let fetch = |question: &HistoryQuestion<'_>| {
             let url = question.url.as_str();
-            let slot = roots.iter().position(|root| url.starts_with(root.as_str()));
-            let slot = slot.ok_or_else(|| format!("{url} is no address of a venue"))?;
-            let target = &url[roots[slot].len() - 1..];
+            let target = |slot: usize| {
+                let rest = url.strip_prefix(sim.urls(slot).rest.as_str())?;
+                rest.starts_with('/').then_some((slot, rest))
+            };
+            let found = (0..venues).find_map(target);
+            let (slot, target) = found.ok_or_else(|| format!("{url} is no address of a venue"))?;
             Ok(ask(sim, slot, (target, question.body.as_deref()), now))
         };
         let complain = |text: &str| log.warn(now, format_args!("{text}"));

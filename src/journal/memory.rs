@@ -166,8 +166,17 @@ impl MemoryFolder {
         });
     }
 
+    /// Shows the bytes of a segment; of one that is not there, none.
+    pub(super) fn look_at(&self, number: u64, show: impl FnOnce(&[u8])) {
+        show(self.contents().segments.get(&number).map_or(&[], Vec::as_slice));
+    }
+
     pub(super) fn segment(&self, number: u64) -> Option<Vec<u8>> {
         self.contents().segments.get(&number).cloned()
+    }
+
+    pub(super) fn len(&self, number: u64) -> usize {
+        self.contents().segments.get(&number).map_or(0, Vec::len)
     }
 
     pub(super) fn numbers(&self) -> Vec<u64> {

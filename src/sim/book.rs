@@ -182,7 +182,8 @@ impl Book {
 
     /// Sets the background quantity of a price.
     pub(super) fn set_background(&mut self, side: Side, price: Decimal, qty: Decimal) {
-        if !qty.is_zero() || self.side(side).contains_key(&price) {
+        let present = self.side(side).get(&price).map_or(Decimal::ZERO, Queue::background);
+        if qty != present {
             self.change(side, price, |queue| queue.set_background(qty));
         }
     }

@@ -365,3 +365,120 @@ impl Open {
 fn hole_line(at: Nanos, messages: u64) -> String {
     format!("{} {{\"stoop\":{{\"hole\":{messages}}}}}\n", at.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::survey;
+    use crate::types::Instrument;
+
+    const SECOND: u64 = 1_000_000_000;
+    const BEGIN: u64 = 1_700_000_000 * SECOND;
+
+    fn table() -> InstrumentTable {
+        let mut table = InstrumentTable::default();
+        for (venue, name, symbol) in
+            [(0, "A/B@one", "AB"), (0, "C/B@one", "CB"), (1, "A/B@two", "AB")]
+        {
+            let (name, symbol) = (name.to_owned(), symbol.to_owned());
+            table.add(Instrument { venue: VenueId(venue), name, symbol, ..Instrument::default() });
+        }
+        table
+    }
+
+    fn folder(name: &str) -> PathBuf {
+        let name = format!("stoop-record-{}-{name}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_dir_all(&path);
+        path
+    }
+
+    fn message(ids: &[u16], at: u64, text: &str) -> Taken {
+        Taken::Message {
+            venue: VenueId(0),
+            instruments: ids.iter().map(|id| InstrumentId(*id)).collect(),
+            recv_ns: Nanos(at),
+            bytes: text.as_bytes().into(),
+        }
+    }
+
+    fn text(path: &Path) -> String {
+        let mut text = String::new();
+        let file = File::open(path).unwrap();
+        io::Read::read_to_string(&mut flate2::read::MultiGzDecoder::new(file), &mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn frames_go_to_their_instruments_and_a_full_file_is_followed_by_one_that_wants_a_book() {
+        let folder = folder("rotation");
+        let rotation = Rotation { bytes: u64::MAX, ns: 10 * SECOND };
+        let mut files = Files::new(&folder, rotation, &table(), |id| id.0 != 2).unwrap();
+        assert!(files.take(&message(&[0], BEGIN, "{\"a\":\n1}")).wanted.is_empty());
+        assert!(files.take(&message(&[], BEGIN + 1, "pong")).wanted.is_empty());
+        let outcome = files.take(&message(&[0], BEGIN + 10 * SECOND, "{}"));
+        assert_eq!(outcome.wanted, [(VenueId(0), InstrumentId(0))]);
+        let hole = Taken::Hole {
+            instruments: vec![InstrumentId(1)],
+            at: Nanos(BEGIN + 11 * SECOND),
+            messages: 7,
+        };
+        let outcome = files.take(&hole);
+        assert_eq!(outcome.wanted, [(VenueId(0), InstrumentId(1))]);
+        assert!(
+            outcome.complaints[0].starts_with("C/B@one: 7 messages"),
+            "{:?}",
+            outcome.complaints
+        );
+        let (written, complaints) = files.finish(Nanos(BEGIN + 12 * SECOND));
+        assert_eq!(complaints, [""; 0]);
+        assert_eq!(written.len(), 2, "what is not streamed has no file");
+        let rows: Vec<_> = written
+            .iter()
+            .map(|row| (row.frames, row.files.len(), row.holes, row.missing))
+            .collect();
+        assert_eq!(rows, [(3, 2, 0, 0), (1, 1, 1, 7)]);
+        let first = text(&written[0].files[0]);
+        assert!(first.contains(&format!("{BEGIN} {{\"a\": 1}}\n")), "{first}");
+        let found = survey(&written[1].files[0]).unwrap();
+        assert_eq!((found.frames, found.holes, found.cut), (1, 1, None));
+        assert_eq!(found.origin.unwrap().symbol, "CB");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_disk_that_takes_nothing_is_told_and_what_comes_behind_begins_with_a_hole() {
+        let folder = folder("full");
+        let rotation = Rotation { bytes: u64::MAX, ns: u64::MAX };
+        let mut files = Files::new(&folder, rotation, &table(), |id| id.0 == 0).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        let outcome = files.take(&message(&[0], BEGIN, "{}"));
+        assert!(outcome.complaints[0].contains("A_B@one: "), "{:?}", outcome.complaints);
+        // Not tried for every frame.
+        assert!(files.take(&message(&[0], BEGIN + SECOND, "{}")).complaints.is_empty());
+        std::fs::create_dir(&folder).unwrap();
+        let outcome = files.take(&message(&[0], BEGIN + RETRY_NS, "{}"));
+        assert_eq!(outcome.wanted, [(VenueId(0), InstrumentId(0))]);
+        let (written, _) = files.finish(Nanos(BEGIN + 2 * RETRY_NS));
+        let row = &written[0];
+        assert_eq!((row.frames, row.holes, row.missing, row.errors), (1, 1, 2, 1));
+        assert!(text(&row.files[0]).contains("{\"stoop\":{\"hole\":2}}"));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_not_written_over() {
+        let folder = folder("twice");
+        let rotation = Rotation { bytes: u64::MAX, ns: u64::MAX };
+        for text in ["1", "2"] {
+            let mut files = Files::new(&folder, rotation, &table(), |id| id.0 == 0).unwrap();
+            files.take(&message(&[0], BEGIN, text));
+            files.finish(Nanos(BEGIN));
+        }
+        let mut names: Vec<_> =
+            std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["A_B@one-20231114T221320-2.gz", "A_B@one-20231114T221320.gz"]);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

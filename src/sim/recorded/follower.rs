@@ -12,6 +12,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// Levels a side of a derived book.
 const DERIVED_LEVELS: usize = 60;
+/// Levels a side that are set again though they have not changed.
+const REFRESHED: usize = 5;
+/// Noise moves a book in steps of this ratio.
+const NOISE_STEP: f64 = 0.1e-4;
 
 /// See the module.
 pub(super) struct Follower {
@@ -23,6 +27,7 @@ pub(super) struct Follower {
     /// Frames on their way, with their due time.
     pub(super) pending: VecDeque<(u64, Frame)>,
     book: Book,
+    ratio: Decimal,
     shown: BTreeMap<(bool, Decimal), Decimal>,
 }
 
@@ -36,41 +41,33 @@ impl Follower {
             next_ns: 0,
             pending: VecDeque::new(),
             book: Book::default(),
+            ratio: Decimal::ONE,
             shown: BTreeMap::new(),
         }
     }
 
     /// Catches up with what has reached this venue and quotes around it.
     pub(super) fn follow(&mut self, offset: f64, now: u64, stage: &mut Stage<'_, '_>) {
-        let mut trades = Vec::new();
+        let (mut trades, mut moved) = (Vec::new(), false);
         while let Some((_, frame)) = self.pending.pop_front_if(|(due, _)| *due <= now) {
             match frame {
                 Frame::Trade { taker, level } => trades.push((taker, level.1)),
-                frame => drop(self.book.apply(frame)),
+                frame => {
+                    moved = true;
+                    self.book.apply(frame);
+                }
             }
         }
-        let ratio = 1.0 + self.noise.step(&mut self.random) + offset;
-        let ratio = Decimal::new((ratio * 1e9) as i64, 9);
-        let mut wanted = BTreeMap::new();
-        let ladder = &self.book.ladder;
-        let bids = ladder.bids.iter().rev().take(DERIVED_LEVELS).map(|level| (true, level));
-        let asks = ladder.asks.iter().take(DERIVED_LEVELS).map(|level| (false, level));
-        for (is_bid, (price, qty)) in bids.chain(asks) {
-            let side = if is_bid { Side::Buy } else { Side::Sell };
-            let price = to_tick(side, price * ratio, self.rules.tick_size);
-            let total: &mut Decimal = wanted.entry((is_bid, price)).or_default();
-            *total += to_lot(*qty, self.rules.lot_size);
+        // A real book does not move as a whole all the time.
+        let noise = (self.noise.step(&mut self.random) / NOISE_STEP).round() * NOISE_STEP;
+        let ratio = Decimal::new(((1.0 + noise + offset) * 1e9) as i64, 9);
+        if moved || ratio != self.ratio {
+            self.ratio = ratio;
+            self.quote(now, stage);
+        } else {
+            let best = self.best();
+            stage.set_levels(self.venue, &self.rules.symbol, &best, now);
         }
-        let gone = self.shown.keys().filter(|key| !wanted.contains_key(key));
-        let gone = gone.map(|(is_bid, price)| (*is_bid, (*price, Decimal::ZERO)));
-        let new = wanted.iter().map(|((is_bid, price), qty)| (*is_bid, (*price, *qty)));
-        // Everything is set again, so what clients took comes back; unchanged levels cause nothing.
-        let levels: Vec<(Side, SimLevel)> = gone
-            .chain(new)
-            .map(|(is_bid, level)| (if is_bid { Side::Buy } else { Side::Sell }, level))
-            .collect();
-        stage.set_levels(self.venue, &self.rules.symbol, &levels, now);
-        self.shown = wanted;
         for (taker, qty) in trades {
             let best = match taker {
                 Side::Buy => self.shown.range((false, Decimal::ZERO)..(true, Decimal::ZERO)).next(),
@@ -81,4 +78,37 @@ impl Follower {
             stage.recorded_trade(self.venue, &self.rules.symbol, taker, (level, *standing), now);
         }
     }
+
+    /// Sets the levels that differ from those that are shown.
+    fn quote(&mut self, now: u64, stage: &mut Stage<'_, '_>) {
+        let mut wanted = BTreeMap::new();
+        let ladder = &self.book.ladder;
+        let bids = ladder.bids.iter().rev().take(DERIVED_LEVELS).map(|level| (true, level));
+        let asks = ladder.asks.iter().take(DERIVED_LEVELS).map(|level| (false, level));
+        for (is_bid, (price, qty)) in bids.chain(asks) {
+            let price = to_tick(side(is_bid), price * self.ratio, self.rules.tick_size);
+            let total: &mut Decimal = wanted.entry((is_bid, price)).or_default();
+            *total += to_lot(*qty, self.rules.lot_size);
+        }
+        let before = std::mem::replace(&mut self.shown, wanted);
+        let gone = before.keys().filter(|key| !self.shown.contains_key(key));
+        let gone = gone.map(|(is_bid, price)| (side(*is_bid), (*price, Decimal::ZERO)));
+        let new = self.shown.iter().filter(|(key, qty)| before.get(key) != Some(qty));
+        let new = new.map(|((is_bid, price), qty)| (side(*is_bid), (*price, *qty)));
+        let mut levels: Vec<(Side, SimLevel)> = gone.chain(new).collect();
+        levels.extend(self.best());
+        stage.set_levels(self.venue, &self.rules.symbol, &levels, now);
+    }
+
+    /// The levels that every event sets again, so that what clients took comes back.
+    fn best(&self) -> Vec<(Side, SimLevel)> {
+        let bids = self.shown.range((true, Decimal::ZERO)..).rev();
+        let asks = self.shown.range(..(true, Decimal::ZERO));
+        let best = bids.take(REFRESHED).chain(asks.take(REFRESHED));
+        best.map(|((is_bid, price), qty)| (side(*is_bid), (*price, *qty))).collect()
+    }
+}
+
+fn side(is_bid: bool) -> Side {
+    if is_bid { Side::Buy } else { Side::Sell }
 }
