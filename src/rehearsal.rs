@@ -24,18 +24,18 @@ use crate::agents::{
 use crate::book::{BookOptions, LadderOptions};
 use crate::cli::ledger::differences;
 use crate::clock::Clock;
-use crate::config::{Config, JournalSync, Mode, SimConfig};
+use crate::config::{Config, InstrumentConfig, JournalSync, Mode, SimConfig};
 use crate::journal::{MemoryFolder, Place, Reader};
 use crate::net::tls::client_config;
 use crate::oms::Record;
 use crate::pipe::{Latency, Network};
 use crate::shm::MarketView;
 use crate::sim::{
-    AccountId, Dislocations, EmbeddedOptions, FlowOptions, HttpRequest, InMemory, SimAccount, Wire,
-    embedded, venues::wire,
+    AccountId, Capture, Dislocations, EmbeddedOptions, FlowOptions, HttpRequest, InMemory, Origin,
+    SimAccount, Wire, embedded, venues::wire,
 };
 use crate::strategy::Strategy;
-use crate::types::{InstrumentTable, Nanos, VenueId};
+use crate::types::{InstrumentKind, InstrumentTable, Nanos, VenueId};
 use crate::venues::{Credentials, Endpoints, PlainRequest, Secret, VENUES};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
@@ -53,6 +53,10 @@ const TIMER_NS: u64 = 20_000_000;
 const LINES_MAX: usize = 65_536;
 /// Records of each agent's log, which is read after every round.
 const LOG_RECORDS: usize = 256;
+/// Bytes of the journal's segments: all but the last ones go.
+const SEGMENT_BYTES: u64 = 4 << 20;
+/// So much of it is taken at once.
+const LOOKED_BYTES: u64 = 1 << 20;
 /// The first port of the network in memory.
 const PORT: u16 = 1_001;
 
@@ -63,7 +67,7 @@ pub struct Rehearsal {
     pub trading_ns: u64,
     /// Recorded markets that move the books instead of those of the configuration, where there are any;
     /// see [`FlowOptions::captures`].
-    pub captures: Vec<PathBuf>,
+    pub captures: Vec<Capture>,
     /// When it begins, by its own clock.
     pub start: Nanos,
     /// To and from each venue.
@@ -112,9 +116,19 @@ pub fn rehearse(
     strategies: Vec<(String, Box<dyn Strategy>)>,
     options: &Rehearsal,
 ) -> Result<Rehearsed, String> {
+    rehearse_with(config, strategies, options, &mut |_| {})
+}
+
+/// The same; `progress` is told often how many nanoseconds of virtual time have passed.
+pub fn rehearse_with(
+    config: &Config,
+    strategies: Vec<(String, Box<dyn Strategy>)>,
+    options: &Rehearsal,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Rehearsed, String> {
     let mut stage = Stage::new(config, options)?;
     stage.start(config, strategies)?;
-    stage.run_until(stage.now.plus(options.trading_ns));
+    stage.run_until(stage.now.plus(options.trading_ns), progress)?;
     stage.end()
 }
 
@@ -124,6 +138,10 @@ pub fn embedded_options(config: &SimConfig) -> EmbeddedOptions {
     let [edge_min_bp, edge_max_bp] = config.spread_bps;
     let [last_min_ms, last_max_ms] = config.spread_ms;
     let venue_name = |venue: VenueId| VENUES[usize::from(venue.0)].name.to_owned();
+    let captured = |path: &PathBuf| Capture {
+        files: vec![path.clone()],
+        venue: config.capture_venue.map_or(String::new(), venue_name),
+    };
     let flow = FlowOptions {
         seed: config.seed,
         dislocations: Dislocations {
@@ -133,8 +151,7 @@ pub fn embedded_options(config: &SimConfig) -> EmbeddedOptions {
             last_min_ms,
             last_max_ms,
         },
-        captures: config.capture.iter().cloned().collect(),
-        capture_venue: config.capture_venue.map_or(String::new(), venue_name),
+        captures: config.capture.iter().map(captured).collect(),
         lag_ms: config.lag_ms,
         speed: if config.speed == 0.0 { f64::INFINITY } else { config.speed },
         ..FlowOptions::default()
@@ -147,6 +164,16 @@ pub fn embedded_options(config: &SimConfig) -> EmbeddedOptions {
         funding_interval_ms: config.funding_every_s.map(|seconds| seconds * 1_000),
         ..EmbeddedOptions::default()
     }
+}
+
+/// The instruments of the configuration as the simulator knows them.
+fn configured(config: &Config) -> Vec<Origin> {
+    let origin = |instrument: &InstrumentConfig| {
+        let venue = VENUES[usize::from(instrument.venue.0)].name.to_owned();
+        let perpetual = Some(instrument.kind()? == InstrumentKind::LinearPerpetual);
+        Some(Origin { venue, symbol: instrument.symbol()?, perpetual })
+    };
+    config.instruments.iter().filter_map(origin).collect()
 }
 
 /// The simulated venue of each configured one; the error names the one that there is none of.
@@ -180,6 +207,7 @@ struct Stage {
     venues: Vec<VenueId>,
     instruments: Arc<InstrumentTable>,
     journal: MemoryFolder,
+    decisions: Decisions,
     engine: Option<Assembly>,
     lines: LogReader,
     said: VecDeque<LogLine>,
@@ -207,6 +235,9 @@ impl Stage {
             embedding.flow.captures.clone_from(&options.captures);
             // Virtual time alone says how fast.
             embedding.flow.speed = 1.0;
+            embedding.flow.once = true;
+            // Nobody looks at the others.
+            embedding.flow.moving = configured(config);
         }
         let failed = |error: crate::sim::SimError| format!("simulator: {error}");
         let made = embedded(&embedding, embedded_wires(config)?).map_err(failed)?;
@@ -216,6 +247,8 @@ impl Stage {
         let instruments = Arc::new(instruments(config, &venues, &mut sim, now)?);
         agents::check(config, &instruments)?;
         let (log, lines) = log::channel(LOG_RECORDS);
+        let journal = MemoryFolder::new();
+        let decisions = Decisions::new(&instruments, journal.clone());
         Ok(Self {
             now,
             clock: Clock::manual(now),
@@ -224,7 +257,8 @@ impl Stage {
             accounts: made.accounts,
             venues,
             instruments,
-            journal: MemoryFolder::new(),
+            journal,
+            decisions,
             engine: None,
             lines,
             said: VecDeque::new(),
@@ -241,6 +275,8 @@ impl Stage {
     ) -> Result<(), String> {
         let mut config = config.clone();
         config.journal.sync = JournalSync::Never;
+        config.journal.segment_bytes = SEGMENT_BYTES;
+        config.journal.keep_all = false;
         let mut credentials = Vec::new();
         for venue in &self.venues {
             let name = VENUES[usize::from(venue.0)].name;
@@ -265,10 +301,14 @@ impl Stage {
         Ok(())
     }
 
-    fn run_until(&mut self, until: Nanos) {
+    fn run_until(&mut self, until: Nanos, progress: &mut dyn FnMut(u64)) -> Result<(), String> {
+        let begun = self.now;
         while self.now < until {
             self.step(until);
+            self.decisions.look()?;
+            progress(self.now.since(begun));
         }
+        Ok(())
     }
 
     /// Everything that is due now, then on to the next thing that is, at most to `until`.
@@ -319,13 +359,15 @@ impl Stage {
     fn tell_history(&mut self) {
         let Some(engine) = &mut self.engine else { return };
         let (sim, now, log) = (&mut self.sim, self.now, &mut self.log);
-        let roots: Vec<String> =
-            (0..self.venues.len()).map(|slot| format!("{}/", sim.urls(slot).rest)).collect();
+        let venues = self.venues.len();
         let fetch = |question: &HistoryQuestion<'_>| {
             let url = question.url.as_str();
-            let slot = roots.iter().position(|root| url.starts_with(root.as_str()));
-            let slot = slot.ok_or_else(|| format!("{url} is no address of a venue"))?;
-            let target = &url[roots[slot].len() - 1..];
+            let target = |slot: usize| {
+                let rest = url.strip_prefix(sim.urls(slot).rest.as_str())?;
+                rest.starts_with('/').then_some((slot, rest))
+            };
+            let found = (0..venues).find_map(target);
+            let (slot, target) = found.ok_or_else(|| format!("{url} is no address of a venue"))?;
             Ok(ask(sim, slot, (target, question.body.as_deref()), now))
         };
         let complain = |text: &str| log.warn(now, format_args!("{text}"));
@@ -342,6 +384,7 @@ impl Stage {
         let until = self.now.plus(STOPPING_NS);
         while lifecycle.phase() != Phase::Done && self.now < until {
             self.step(until);
+            self.decisions.look()?;
         }
         let engine = self.engine.take().ok_or("it was not started")?;
         let last = engine.last.try_recv().map_err(|_| "the engine does not stop".to_owned())?;
@@ -352,9 +395,8 @@ impl Stage {
             ledgers.push((*venue, self.sim.exchange(slot).ledger(AccountId(0))));
         }
         let differences = differences(&self.instruments, &last, &ledgers);
-        let decisions = decisions(&Place::Memory(self.journal.after_crash()), &self.instruments)?;
         self.listen();
-        let lines = self.said.into();
+        let (lines, decisions) = (self.said.into(), self.decisions.finish()?);
         Ok(Rehearsed { last, instruments: self.instruments, differences, decisions, lines, view })
     }
 }
@@ -410,29 +452,62 @@ fn instruments(
     })
 }
 
-/// Hashes what was decided and when, as it stands in a journal.
-fn decisions(place: &Place, instruments: &InstrumentTable) -> Result<[u8; 32], String> {
-    let mut hash = Sha256::new();
-    for instrument in instruments.iter() {
-        hash.update(instrument.name.as_bytes());
-        hash.update([0]);
-    }
-    let mut reader = Reader::open(place, 0).map_err(|error| error.to_string())?;
-    while let Some(raw) = reader.next().map_err(|error| error.to_string())? {
-        let time = raw.time;
-        let record = Record::decode(raw.payload).map_err(|error| error.to_string())?;
-        if matches!(
-            record,
-            Record::Request(..)
-                | Record::Intent { .. }
-                | Record::Refusal { .. }
-                | Record::Command(..)
-        ) {
-            hash.update(time.0.to_le_bytes());
-            hash.update(raw.payload);
+/// The hash over what was decided and when, made while it is recorded: the journal keeps no more than what
+/// came after its last snapshots, however long the rehearsal is.
+struct Decisions {
+    hash: Sha256,
+    folder: MemoryFolder,
+    /// The next record to take.
+    next: u64,
+    /// Bytes that had been written at the last look, and the segment.
+    seen: (u64, u64),
+}
+
+impl Decisions {
+    fn new(instruments: &InstrumentTable, folder: MemoryFolder) -> Self {
+        let mut hash = Sha256::new();
+        for instrument in instruments.iter() {
+            hash.update(instrument.name.as_bytes());
+            hash.update([0]);
         }
+        Self { hash, folder, next: 0, seen: (0, 0) }
     }
-    Ok(hash.finalize().into())
+
+    /// Takes what was recorded, if that is much or a segment has ended.
+    fn look(&mut self) -> Result<(), String> {
+        let (written, segment) = (self.folder.written(), self.folder.newest());
+        if written - self.seen.0 < LOOKED_BYTES && segment == self.seen.1 {
+            return Ok(());
+        }
+        self.seen = (written, segment);
+        self.take()
+    }
+
+    fn take(&mut self) -> Result<(), String> {
+        let place = Place::Memory(self.folder.clone());
+        let mut reader = Reader::open(&place, self.next).map_err(|error| error.to_string())?;
+        while let Some(raw) = reader.next().map_err(|error| error.to_string())? {
+            self.next = raw.sequence + 1;
+            let record = Record::decode(raw.payload).map_err(|error| error.to_string())?;
+            let decided = matches!(
+                record,
+                Record::Request(..)
+                    | Record::Intent { .. }
+                    | Record::Refusal { .. }
+                    | Record::Command(..)
+            );
+            if decided {
+                self.hash.update(raw.time.0.to_le_bytes());
+                self.hash.update(raw.payload);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<[u8; 32], String> {
+        self.take()?;
+        Ok(self.hash.finalize().into())
+    }
 }
 
 #[cfg(test)]

@@ -118,19 +118,7 @@ impl Assembly {
         sizes: &Sizes,
     ) -> Result<Self, String> {
         let config = setup.config;
-        let mut builder = Builder {
-            setup,
-            market: place.market,
-            lifecycle: Lifecycle::default(),
-            transport,
-            sizes,
-            feeds: Vec::new(),
-            executors: Vec::new(),
-            spares: Vec::new(),
-            ports: Vec::new(),
-            history: HistoryDesk::default(),
-            channels: vec![Vec::new(); VENUES.len()],
-        };
+        let mut builder = Builder::new(setup, place.market, transport, sizes);
         for venue in &config.venues {
             builder.venue(venue)?;
         }
@@ -163,13 +151,13 @@ impl Assembly {
     }
 }
 
-struct Builder<'a> {
+pub(super) struct Builder<'a> {
     setup: EngineSetup<'a>,
     market: Market,
     lifecycle: Lifecycle,
     transport: Transport,
     sizes: &'a Sizes,
-    feeds: Vec<Feed>,
+    pub(super) feeds: Vec<Feed>,
     executors: Vec<Executor>,
     spares: Vec<SparePlan>,
     ports: Vec<VenuePort>,
@@ -193,7 +181,39 @@ fn missing(what: &str) -> String {
     format!("the region has no {what}")
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
+    pub(super) fn new(
+        setup: EngineSetup<'a>,
+        market: Market,
+        transport: Transport,
+        sizes: &'a Sizes,
+    ) -> Self {
+        Self {
+            setup,
+            market,
+            lifecycle: Lifecycle::default(),
+            transport,
+            sizes,
+            feeds: Vec::new(),
+            executors: Vec::new(),
+            spares: Vec::new(),
+            ports: Vec::new(),
+            history: HistoryDesk::default(),
+            channels: vec![Vec::new(); VENUES.len()],
+        }
+    }
+
+    /// The feed of a venue whose executor nobody needs.
+    pub(super) fn feed_alone(
+        &mut self,
+        config: &VenueConfig,
+        control: spsc::Consumer<Command>,
+    ) -> Result<(), String> {
+        let health = self.market.health_writer(config.venue);
+        let health = health.ok_or_else(|| missing("venue health"))?;
+        self.feed(config, health.feed, control)
+    }
+
     fn venue_setup(&self, config: &VenueConfig, trading: bool) -> VenueSetup {
         let EngineSetup { endpoints, order_endpoints, .. } = &self.setup;
         // Where they are the same, only one of them is named.

@@ -14,6 +14,7 @@ mod pace;
 mod state;
 
 use super::latency::FeedLatency;
+use super::recorder::Tap;
 use super::session::Session;
 use super::threads::Agent;
 use crate::book::{Book, Outcome};
@@ -131,6 +132,16 @@ impl Feed {
     pub fn messages(&self) -> u64 {
         let scans = self.parts.sessions.iter().map(Session::scans);
         scans.map(|scans| scans.scanned + scans.fallback).sum()
+    }
+
+    /// Copies what every connection reads: `tap` is given the books and the channels that bring them.
+    pub fn set_taps(&mut self, tap: impl Fn(Vec<(InstrumentId, Channel)>) -> Tap) {
+        let FeedParts { sessions, books, .. } = &mut self.parts;
+        for session in sessions {
+            let streamed = books.iter().filter(|book| book.streamed).map(|book| book.instrument);
+            let brought = streamed.map(|id| (id, session.brings(id))).collect();
+            session.set_tap(tap(brought));
+        }
     }
 
     /// The same command on every connection.

@@ -30,6 +30,7 @@ mod oms;
 mod operator;
 mod pairs;
 mod ports;
+pub mod recorder;
 mod recording;
 mod rules;
 mod session;

@@ -4,6 +4,7 @@
 
 use super::frames::Frames;
 use super::log::Log;
+use super::recorder::Tap;
 use crate::clock::Clock;
 use crate::net::{
     HttpRequest, LinkId, LinkOptions, Net, NetEvent, NetOptions, SendError, Transport,
@@ -51,6 +52,8 @@ pub struct Session {
     lost: Vec<RequestId>,
     /// The last messages, if they are kept.
     frames: Option<Frames>,
+    /// Who gets a copy of every message, if anybody does.
+    tap: Option<Tap>,
     /// When what was last sent had been encoded.
     encoded_ns: Nanos,
     /// Channels that are not ready: what comes there answers a login, and may name the key.
@@ -100,6 +103,7 @@ impl Session {
             log,
             lost: Vec::with_capacity(64),
             frames: None,
+            tap: None,
             encoded_ns: Nanos(0),
             joining: [true; Channel::COUNT],
             busy_poll_told: false,
@@ -121,6 +125,11 @@ impl Session {
     /// that [`Session::show`] is asked for.
     pub fn keep_frames(&mut self) {
         self.frames = Some(Frames::default());
+    }
+
+    /// Copies every message from now on.
+    pub fn set_tap(&mut self, tap: Tap) {
+        self.tap = Some(tap);
     }
 
     /// Shows the message that was read at this time, if it is one of the last.
@@ -168,6 +177,9 @@ impl Session {
                 if !self.joining[channel.index()] {
                     keep(&mut self.frames, recv_ns, payload);
                 }
+                if let Some(tap) = &mut self.tap {
+                    tap.copy(payload, false);
+                }
                 let result = connector.on_frame(channel, payload, recv_ns, out, events);
                 if self.joining[channel.index()] {
                     note_ready(events, &mut self.joining);
@@ -179,6 +191,9 @@ impl Session {
                 self.counters.frames += 1;
                 if connector.may_show(RequestId(id)) {
                     keep(&mut self.frames, recv_ns, body);
+                }
+                if let Some(tap) = &mut self.tap {
+                    tap.copy(body, true);
                 }
                 let response = Response { status, head, body };
                 connector.on_response(RequestId(id), response, recv_ns, out, events)
@@ -198,10 +213,16 @@ impl Session {
                     self.counters.disconnects += 1;
                     step.closed = Some(channel);
                     connector.on_close(channel, now, events);
+                    if let Some(tap) = &mut self.tap {
+                        tap.on_close(channel, now);
+                    }
                 }
                 Ok(())
             }
         };
+        if let Some(tap) = &mut self.tap {
+            tap.take(step.recv_ns, events);
+        }
         if opened && self.net.busy_poll_refused() > 0 && !self.busy_poll_told {
             self.busy_poll_told = true;
             let text = format_args!(

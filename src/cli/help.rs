@@ -98,6 +98,13 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "record",
+        &[
+            ("stoop record --for 1h", "the configured instruments, into recorded/"),
+            ("stoop record --folder day --rotate-every 1h --json", "a file an hour, until Ctrl-C"),
+        ],
+    ),
+    (
         "replay",
         &[
             ("stoop replay btcusdt.gz", "with the configured strategies"),

@@ -29,6 +29,7 @@ mod paper;
 mod pick;
 mod process;
 mod ps;
+mod record;
 mod replay;
 mod run;
 mod shell;
@@ -95,6 +96,8 @@ enum Command {
         #[command(flatten)]
         config: ConfigArgument,
     },
+    /// Write down what the venues' public feeds send, for `replay`; trades nothing and needs no keys
+    Record(record::Options),
     /// Run the engine over recorded markets in virtual time: the same decisions every time
     Replay(replay::Options),
     /// Make a project with a strategy of your own
@@ -362,6 +365,9 @@ pub fn main_with(strategies: Vec<(String, Box<dyn Strategy>)>) -> ExitCode {
         }
         Command::Bench(arguments) => bench::run(&arguments),
         Command::New(wanted) => new::new(&wanted),
+        Command::Record(options) => {
+            options.config.load(&own).and_then(|config| record::record(&config, &options))
+        }
         Command::Replay(options) => options
             .config
             .load(&own)

@@ -8,25 +8,26 @@ use super::summary::Summary;
 use super::{ConfigArgument, EXIT_FAILURE, EXIT_OK, Failure};
 use crate::config::{Config, Mode};
 use crate::pipe::Latency;
-use crate::rehearsal::{Rehearsal, Rehearsed, rehearse};
+use crate::rehearsal::{Rehearsal, Rehearsed, rehearse_with};
 use crate::shm::Stage;
+use crate::show::table::span;
+use crate::sim::{Capture, Origin, Survey, survey};
 use crate::strategy::Strategy;
 use crate::types::VenueId;
 use crate::venues;
-use flate2::read::MultiGzDecoder;
 use serde_json::{Value, json};
-use std::fs::File;
-use std::io::{BufRead, BufReader, Write as _};
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// What the command line asked for.
 #[derive(clap::Args)]
 pub(super) struct Options {
-    /// Recordings, one symbol each: lines of a time in nanoseconds and a frame, in gzip
+    /// Recordings, one instrument each: lines of a time in nanoseconds and a frame, in gzip. Several of
+    /// one instrument follow each other
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Venue that they were recorded at; the first of the configuration without it
+    /// Venue that they are played at; without it the one whose frames they are
     #[arg(long)]
     venue: Option<String>,
     /// One way to or from each venue, in microseconds
@@ -54,19 +55,17 @@ pub(super) fn replay(
     if config.mode != Mode::Sim {
         return Err(Failure::config("a replay is only with mode = \"sim\"".to_owned()));
     }
-    let mut config = config.clone();
-    config.sim.capture_venue = match &options.venue {
-        Some(name) => Some(configured(&config, name)?),
-        None => config.sim.capture_venue,
+    let venue = match &options.venue {
+        Some(name) => Some(configured(config, name)?),
+        None => None,
     };
-    let spans: Vec<Span> = options
-        .files
-        .iter()
-        .map(|path| span(path))
-        .collect::<Result<_, _>>()
-        .map_err(Failure::new)?;
-    let longest = spans.iter().map(|span| span.ns).max().unwrap_or_default();
-    let frames = spans.iter().map(|span| span.frames).sum();
+    let recordings = survey_all(&options.files).map_err(Failure::new)?;
+    let first_ns = recordings.iter().map(|(_, found)| found.first_ns).min().unwrap_or_default();
+    let last_ns = recordings.iter().map(|(_, found)| found.last_ns).max().unwrap_or_default();
+    let frames = recordings.iter().map(|(_, found)| found.frames).sum();
+    let holes = recordings.iter().map(|(_, found)| found.holes).sum();
+    let longest = last_ns.saturating_sub(first_ns);
+    let captures = captures(recordings, venue);
     let way_ns = options.latency_us.min(LATENCY_MAX_US) * 1_000;
     let latency = Latency {
         min_ns: way_ns,
@@ -74,18 +73,21 @@ pub(super) fn replay(
         jitter_ns: way_ns.saturating_mul(options.jitter.min(10_000)) / 1_000,
         ..Latency::default()
     };
-    let captures = options.files.clone();
     let rehearsal = Rehearsal { trading_ns: longest, captures, latency, ..Rehearsal::default() };
     let begun = Instant::now();
-    let run = rehearse(&config, strategies, &rehearsal).map_err(Failure::new)?;
-    let shown = Shown { frames, span_ns: longest, seconds: begun.elapsed().as_secs_f64() };
-    print(&config, options, &run, &shown)
+    let mut shown = Shown::new(!options.json, longest);
+    let run = rehearse_with(config, strategies, &rehearsal, &mut |passed_ns| shown.show(passed_ns));
+    shown.end();
+    let run = run.map_err(Failure::new)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let replayed = Replayed { frames, holes, span_ns: longest, seconds };
+    print(config, options, &run, &replayed)
 }
 
 /// A venue of the configuration by its name.
-fn configured(config: &Config, name: &str) -> Result<VenueId, Failure> {
+fn configured(config: &Config, name: &str) -> Result<String, Failure> {
     let known = venues::find(name).filter(|id| config.venues.iter().any(|row| row.venue == *id));
-    known.ok_or_else(|| {
+    known.map(|_| name.to_owned()).ok_or_else(|| {
         let names: Vec<&str> =
             config.venues.iter().map(|row| venues::VENUES[usize::from(row.venue.0)].name).collect();
         let text =
@@ -94,50 +96,89 @@ fn configured(config: &Config, name: &str) -> Result<VenueId, Failure> {
     })
 }
 
-/// How much a recording holds.
-struct Span {
-    frames: u64,
-    ns: u64,
+/// Looks through all files, the earliest first; what of them cannot be played is said.
+fn survey_all(files: &[PathBuf]) -> Result<Vec<(PathBuf, Survey)>, String> {
+    let mut all = Vec::new();
+    for path in files {
+        let found = survey(path)?;
+        let shown = path.display();
+        if let Some(cut) = &found.cut {
+            tracing::warn!("{shown}: {cut}: it is played up to there");
+        }
+        if found.holes > 0 {
+            tracing::warn!("{shown}: frames are missing in {} place(s)", found.holes);
+        }
+        all.push((path.clone(), found));
+    }
+    all.sort_by_key(|(_, found)| found.first_ns);
+    Ok(all)
 }
 
-/// Reads a recording once.
-fn span(path: &Path) -> Result<Span, String> {
-    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let file = File::open(path).map_err(|error| failed(&error))?;
-    let mut reader = BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file));
-    let (mut frames, mut first, mut last) = (0u64, None, 0u64);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = reader.read_until(b'\n', &mut line);
-        if read.map_err(|error| failed(&error))? == 0 {
-            break;
+/// Files of one instrument follow each other.
+fn captures(recordings: Vec<(PathBuf, Survey)>, venue: Option<String>) -> Vec<Capture> {
+    let mut captures: Vec<(Option<Origin>, Capture)> = Vec::new();
+    for (path, found) in recordings {
+        let same = |(origin, _): &&mut (Option<Origin>, Capture)| {
+            found.origin.is_some() && *origin == found.origin
+        };
+        if let Some((_, capture)) = captures.iter_mut().find(same) {
+            capture.files.push(path);
+            continue;
         }
-        let digits = line.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let time = std::str::from_utf8(&line[..digits]).unwrap_or_default().parse::<u64>();
-        match (time, line.get(digits)) {
-            (Ok(time), Some(b' ')) => {
-                first.get_or_insert(time);
-                last = last.max(time);
-                frames += 1;
-            }
-            _ => {
-                return Err(format!("{}:{}: no time before the frame", path.display(), frames + 1));
-            }
+        let venue = venue.clone().unwrap_or_default();
+        captures.push((found.origin, Capture { files: vec![path], venue }));
+    }
+    captures.into_iter().map(|(_, capture)| capture).collect()
+}
+
+/// How far it is, on a terminal.
+struct Shown {
+    terminal: bool,
+    span_ns: u64,
+    calls: u32,
+    at: Instant,
+}
+
+/// The clock is looked at once in so many calls.
+const CALLS: u32 = 4_096;
+/// How often a terminal is told.
+const TOLD: Duration = Duration::from_millis(500);
+
+impl Shown {
+    fn new(wanted: bool, span_ns: u64) -> Self {
+        let terminal = wanted && std::io::stderr().is_terminal();
+        Self { terminal, span_ns: span_ns.max(1), calls: 0, at: Instant::now() }
+    }
+
+    fn show(&mut self, passed_ns: u64) {
+        self.calls += 1;
+        if !self.terminal || self.calls < CALLS {
+            return;
+        }
+        self.calls = 0;
+        if self.at.elapsed() >= TOLD {
+            self.at = Instant::now();
+            let percent = passed_ns as f64 * 100.0 / self.span_ns as f64;
+            eprint!("\r\x1b[K{percent:.0} % of {}", span(self.span_ns as i64));
         }
     }
-    let first = first.ok_or_else(|| failed(&"it holds no frame"))?;
-    Ok(Span { frames, ns: last.saturating_sub(first) })
+
+    fn end(&self) {
+        if self.terminal {
+            eprint!("\r\x1b[K");
+        }
+    }
 }
 
 /// What is printed beside the summary.
-struct Shown {
+struct Replayed {
     frames: u64,
+    holes: u64,
     span_ns: u64,
     seconds: f64,
 }
 
-impl Shown {
+impl Replayed {
     fn frames_per_second(&self) -> f64 {
         self.frames as f64 / self.seconds.max(1e-9)
     }
@@ -151,13 +192,13 @@ fn print(
     config: &Config,
     options: &Options,
     run: &Rehearsed,
-    shown: &Shown,
+    replayed: &Replayed,
 ) -> Result<u8, Failure> {
     let ids: Vec<VenueId> = config.venues.iter().map(|venue| venue.venue).collect();
     let mut summary = Summary::collect(&run.view, &ids, &run.last);
     summary.mode = "replay";
     summary.layout = "one thread, virtual time".to_owned();
-    summary.seconds = shown.span_ns as f64 / 1e9;
+    summary.seconds = replayed.span_ns as f64 / 1e9;
     summary.differences = Some(run.differences.clone());
     // By the virtual clock the engine itself takes no time.
     let real = [Stage::Wire, Stage::Ack, Stage::Fill, Stage::LegSkew].map(Stage::name);
@@ -169,9 +210,10 @@ fn print(
         let mut object = summary.json();
         if let Value::Object(map) = &mut object {
             map.insert("decisions".to_owned(), json!(decisions));
-            map.insert("frames".to_owned(), json!(shown.frames));
-            map.insert("replay_seconds".to_owned(), json!(shown.seconds));
-            map.insert("frames_per_second".to_owned(), json!(shown.frames_per_second()));
+            map.insert("frames".to_owned(), json!(replayed.frames));
+            map.insert("holes".to_owned(), json!(replayed.holes));
+            map.insert("replay_seconds".to_owned(), json!(replayed.seconds));
+            map.insert("frames_per_second".to_owned(), json!(replayed.frames_per_second()));
         }
         let _ = writeln!(out, "{object}");
     } else {
@@ -181,47 +223,10 @@ fn print(
         let _ = writeln!(
             out,
             "replayed    {} frames in {:.1} s, {:.0} a second\ndecisions   {decisions}",
-            shown.frames,
-            shown.seconds,
-            shown.frames_per_second()
+            replayed.frames,
+            replayed.seconds,
+            replayed.frames_per_second()
         );
     }
     Ok(if summary.is_good() { EXIT_OK } else { EXIT_FAILURE })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
-
-    fn written(name: &str, text: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("stoop-replay-{}-{name}", std::process::id()));
-        let mut file = GzEncoder::new(File::create(&path).unwrap(), Compression::fast());
-        file.write_all(text.as_bytes()).unwrap();
-        file.finish().unwrap();
-        path
-    }
-
-    #[test]
-    fn a_recording_has_frames_and_a_span() {
-        let path = written("good", "1700000000000000000 {\"a\":1}\n1700000002500000000 {}\n");
-        let span = span(&path).unwrap();
-        assert_eq!((span.frames, span.ns), (2, 2_500_000_000));
-        std::fs::remove_file(path).unwrap();
-    }
-
-    #[test]
-    fn what_is_no_recording_is_named_with_its_line() {
-        for (name, text, error) in [
-            ("none", "", "it holds no frame"),
-            ("untimed", "1700000000000000000 {}\n{\"a\":1}\n", ":2: no time before the frame"),
-        ] {
-            let path = written(name, text);
-            let found = span(&path).err().unwrap();
-            assert!(found.contains(error) && found.contains("stoop-replay"), "{found}");
-            std::fs::remove_file(path).unwrap();
-        }
-        assert!(span(Path::new("/nowhere.gz")).err().unwrap().starts_with("/nowhere.gz: "));
-    }
 }

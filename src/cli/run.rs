@@ -46,7 +46,7 @@ impl Options {
 const FRAME: Duration = Duration::from_millis(200);
 const LOG_LINES_SHOWN: usize = 200;
 /// Records of each agent's log, of some two hundred bytes.
-const LOG_RECORDS: usize = 1024;
+pub(super) const LOG_RECORDS: usize = 1024;
 
 pub(super) fn run(
     config: &Config,
@@ -382,7 +382,7 @@ impl View {
     }
 }
 
-fn print_line(line: &LogLine) {
+pub(super) fn print_line(line: &LogLine) {
     let agent = &*line.source;
     match line.level {
         Level::Info => tracing::info!(agent, "{}", line.text),

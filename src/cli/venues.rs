@@ -184,18 +184,30 @@ impl Venues {
     /// One venue for public requests alone: no keys are read. With embedded venues it must be one of
     /// the configured.
     pub fn public(config: &Config, venue: VenueId) -> Result<Self, Failure> {
+        if config.mode == Mode::Sim && !config.venues.iter().any(|row| row.venue == venue) {
+            return Err(Failure::config(format!(
+                "{} is not among the venues of the configuration, and with mode = \"sim\" only \
+                 those are there: name one of its instruments, or choose mode = \"testnet\"",
+                name(venue)
+            )));
+        }
+        Self::public_of(config, [venue])
+    }
+
+    /// All of the configuration, for market data alone: no keys are read.
+    pub fn market_data(config: &Config) -> Result<Self, Failure> {
+        Self::public_of(config, config.venues.iter().map(|row| row.venue))
+    }
+
+    fn public_of(
+        config: &Config,
+        venues: impl IntoIterator<Item = VenueId>,
+    ) -> Result<Self, Failure> {
         if config.mode == Mode::Sim {
-            if !config.venues.iter().any(|row| row.venue == venue) {
-                return Err(Failure::config(format!(
-                    "{} is not among the venues of the configuration, and with mode = \"sim\" only \
-                     those are there: name one of its instruments, or choose mode = \"testnet\"",
-                    name(venue)
-                )));
-            }
             return Self::start(config);
         }
         Ok(Self {
-            endpoints: vec![(venue, real(config, venue))],
+            endpoints: venues.into_iter().map(|venue| (venue, real(config, venue))).collect(),
             order_endpoints: Vec::new(),
             credentials: Vec::new(),
             tls: trust(config, None)?,

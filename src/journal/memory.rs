@@ -74,6 +74,11 @@ impl MemoryFolder {
         self.contents().written
     }
 
+    /// Number of the newest segment, 0 without any.
+    pub fn newest(&self) -> u64 {
+        self.contents().segments.last_key_value().map_or(0, |(number, _)| *number)
+    }
+
     /// From the byte `at` of [`Self::written`] on nothing is written any more: the writer is told
     /// [`super::AppendError::Failed`], its process must be taken for dead.
     pub fn crash_at(&self, at: u64) {
@@ -161,8 +166,17 @@ impl MemoryFolder {
         });
     }
 
+    /// Shows the bytes of a segment; of one that is not there, none.
+    pub(super) fn look_at(&self, number: u64, show: impl FnOnce(&[u8])) {
+        show(self.contents().segments.get(&number).map_or(&[], Vec::as_slice));
+    }
+
     pub(super) fn segment(&self, number: u64) -> Option<Vec<u8>> {
         self.contents().segments.get(&number).cloned()
+    }
+
+    pub(super) fn len(&self, number: u64) -> usize {
+        self.contents().segments.get(&number).map_or(0, Vec::len)
     }
 
     pub(super) fn numbers(&self) -> Vec<u64> {

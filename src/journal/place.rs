@@ -79,8 +79,9 @@ impl Place {
                 file.take(most).read_to_end(into).map_err(io_error(path, "read"))?;
             }
             Self::Memory(memory) => {
-                let bytes = memory.segment(number).unwrap_or_default();
-                into.extend_from_slice(&bytes[..bytes.len().min(most as usize)]);
+                memory.look_at(number, |bytes| {
+                    into.extend_from_slice(&bytes[..bytes.len().min(most as usize)]);
+                });
             }
         }
         Ok(())
@@ -96,9 +97,10 @@ impl Place {
     ) -> Result<(), JournalError> {
         match self {
             Self::Memory(memory) => {
-                let bytes = memory.segment(number).unwrap_or_default();
-                let len = bytes.len().min(into.len());
-                into[..len].copy_from_slice(&bytes[..len]);
+                memory.look_at(number, |bytes| {
+                    let len = bytes.len().min(into.len());
+                    into[..len].copy_from_slice(&bytes[..len]);
+                });
             }
             Self::Folder(_) => {
                 let path = self.segment_path(number);
@@ -124,7 +126,7 @@ impl Place {
                 let meta = fs::symlink_metadata(&path).map_err(io_error(path, "look at"))?;
                 Ok(meta.len())
             }
-            Self::Memory(memory) => Ok(memory.segment(number).map_or(0, |b| b.len() as u64)),
+            Self::Memory(memory) => Ok(memory.len(number) as u64),
         }
     }
 
@@ -171,7 +173,7 @@ impl Place {
     ) -> Result<Segment, JournalError> {
         match self {
             Self::Memory(memory) => {
-                let found = memory.segment(number).map_or(0, |bytes| bytes.len());
+                let found = memory.len(number);
                 memory.cut(number, found.min(len as usize), len as usize);
                 Ok(Segment::in_memory(memory.clone(), number, salt, len as usize))
             }

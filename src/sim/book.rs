@@ -186,15 +186,18 @@ impl Book {
 
     /// Sets the background quantity of a price.
     pub(super) fn set_background(&mut self, side: Side, price: Decimal, qty: Decimal) {
-        if !qty.is_zero() || self.side(side).contains_key(&price) {
-            self.change(side, price, |queue| queue.set_background(qty, false));
-        }
+        self.put_background(side, price, qty, false);
     }
 
     /// The same of what stood there before it was seen.
     pub(super) fn reveal_background(&mut self, side: Side, price: Decimal, qty: Decimal) {
-        if !qty.is_zero() || self.side(side).contains_key(&price) {
-            self.change(side, price, |queue| queue.set_background(qty, true));
+        self.put_background(side, price, qty, true);
+    }
+
+    fn put_background(&mut self, side: Side, price: Decimal, qty: Decimal, ahead: bool) {
+        let present = self.side(side).get(&price).map_or(Decimal::ZERO, Queue::background);
+        if qty != present {
+            self.change(side, price, |queue| queue.set_background(qty, ahead));
         }
     }
 

@@ -5,6 +5,7 @@
 //! flow time depends on the options alone, not on how often [`Flow::step`] is called; only clients'
 //! own trading changes the books beyond that.
 
+use super::frames::Origin;
 use super::mirror::{Mirror, Mirrored};
 use super::random::Dislocations;
 use super::recorded::Tape;
@@ -38,12 +39,14 @@ pub struct FlowOptions {
     /// Price of each pair (base and quote as one word, dollars as USDT) at the start of the seeded
     /// flow.
     pub start_prices: BTreeMap<String, Decimal>,
-    /// Recorded files, one symbol each, lines of `<unix ns> <json>` in gzip. Their symbols move as
-    /// recorded at `capture_venue`; other instruments of their pairs follow after `lag_ms`, with
-    /// noise and dislocations. Pairs without a file have the seeded flow. A file that ends begins again.
-    pub captures: Vec<PathBuf>,
-    /// Name of the venue that the files were recorded at; the first venue if empty.
-    pub capture_venue: String,
+    /// Recorded markets: their instruments move as recorded; other instruments of their pairs follow the
+    /// first one after `lag_ms`, with noise and dislocations. Pairs without a capture have the seeded
+    /// flow.
+    pub captures: Vec<Capture>,
+    /// A capture that ends is over, and its book stays as it is; else it begins again.
+    pub once: bool,
+    /// The instruments that move; all of them if empty. Captures move anyhow.
+    pub moving: Vec<Origin>,
     /// How long the other venues take to follow, ms of flow time.
     pub lag_ms: u64,
     /// Times the speed of the wall clock. Infinite: as fast as the clients read, recorded flow
@@ -67,11 +70,28 @@ impl Default for FlowOptions {
                 ("PURRUSDT".to_owned(), Decimal::new(2, 1)),
             ]),
             captures: Vec::new(),
-            capture_venue: String::new(),
+            once: false,
+            moving: Vec::new(),
             lag_ms: 40,
             speed: 1.0,
         }
     }
+}
+
+impl FlowOptions {
+    pub(super) fn moves(&self, venue: &str, rules: &SymbolRules) -> bool {
+        let is = |origin: &Origin| origin.venue == venue && origin.is(rules);
+        self.moving.is_empty() || self.moving.iter().any(is)
+    }
+}
+
+/// A recording of one instrument.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capture {
+    /// Lines of `<unix ns> <json>` in gzip; several files follow each other.
+    pub files: Vec<PathBuf>,
+    /// Name of the venue at which it is played; the one that the files tell of if empty.
+    pub venue: String,
 }
 
 /// A venue that the flow acts on.
@@ -188,23 +208,7 @@ impl Flow {
         venues: &[(&'static str, Vec<SymbolRules>)],
     ) -> Result<Self, String> {
         check(options)?;
-        let source = if options.capture_venue.is_empty() {
-            0
-        } else {
-            let named = |(name, _): &(&str, _)| *name == options.capture_venue;
-            venues
-                .iter()
-                .position(named)
-                .ok_or_else(|| format!("no venue is called {:?}", options.capture_venue))?
-        };
-        let mut tapes: Vec<Tape> = Vec::new();
-        for path in &options.captures {
-            let tape = Tape::open(path, options, venues, source)?;
-            if tapes.iter().any(|other| other.pair() == tape.pair()) {
-                return Err(format!("two captures hold {}", tape.pair()));
-            }
-            tapes.push(tape);
-        }
+        let tapes = Tape::open_all(options, venues)?;
         let recorded: Vec<String> = tapes.iter().map(|tape| tape.pair().to_owned()).collect();
         let seeded = Seeded::new(options, venues, &recorded);
         Ok(Self { seeded, tapes, mirror: None, speed: options.speed, paced_ns: 0 })

@@ -1,7 +1,7 @@
 //! The flows: repeatable, full books, as many and as large dislocations as promised.
 
 use super::embedded::{EmbeddedOptions, embedded};
-use super::flow::{Flow, FlowOptions, Target};
+use super::flow::{Capture, Flow, FlowOptions, Target};
 use super::server_tests::EchoWire;
 use super::{Exchange, ExchangeEvent, SymbolRules};
 use flate2::Compression;
@@ -230,7 +230,12 @@ const CAPTURE: [&str; 8] = [
 
 fn recorded(path: PathBuf) -> FlowOptions {
     let calm = super::Dislocations { per_second: 0.0, ..Default::default() };
-    FlowOptions { captures: vec![path], dislocations: calm, ..FlowOptions::default() }
+    FlowOptions { captures: vec![captured(path)], dislocations: calm, ..FlowOptions::default() }
+}
+
+/// Of the venue that its frames tell of.
+pub(super) fn captured(path: PathBuf) -> Capture {
+    Capture { files: vec![path], venue: String::new() }
 }
 
 #[test]
@@ -326,8 +331,15 @@ fn a_capture_without_a_snapshot_or_of_an_unknown_symbol_is_refused() {
     assert_eq!(refusal(fast), "speed must be above 0 and at most 1000, or infinite");
     let flat = FlowOptions { levels: 0, ..FlowOptions::default() };
     assert_eq!(refusal(flat), "levels must be from 1 to 5000");
-    let nobody = FlowOptions { capture_venue: "nobody".to_owned(), ..FlowOptions::default() };
-    assert_eq!(refusal(nobody), "no venue is called \"nobody\"");
+    let path = capture("nobody", &CAPTURE);
+    let named = Capture { venue: "nobody".to_owned(), ..captured(path.clone()) };
+    let nobody = FlowOptions { captures: vec![named], ..FlowOptions::default() };
+    let text = format!("{}: it is of nobody, which is no venue here", path.display());
+    assert_eq!(refusal(nobody), text);
+    let one = captured(path.clone());
+    let twice = FlowOptions { captures: vec![one.clone(), one], ..FlowOptions::default() };
+    assert_eq!(refusal(twice), "two captures hold BTCUSDT of binance");
+    std::fs::remove_file(path).unwrap();
 }
 
 /// Over the real recordings where they are at hand (`STOOP_CAPTURES`, a folder).
@@ -338,7 +350,7 @@ fn real_captures_play_without_crossing_and_the_venues_part() {
         return;
     };
     let path = PathBuf::from(folder).join("binance/spot_btcusdt_20240808.gz");
-    let options = FlowOptions { captures: vec![path], ..FlowOptions::default() };
+    let options = FlowOptions { captures: vec![captured(path)], ..FlowOptions::default() };
     let mut stage = Stage::new(&options);
     let mut events = 0;
     for passed in 0..20_000 {

@@ -60,8 +60,9 @@ pub use contracts::*;
 pub use embedded::{Embedded, EmbeddedOptions, SimAccount, SimKeyKind, embedded};
 pub use exchange::{Exchange, OrderRef, SelfTrade};
 pub use faults::Fault;
-pub use flow::{Flow, FlowOptions, Target};
+pub use flow::{Capture, Flow, FlowOptions, Target};
 pub use followed::followed_rules;
+pub use frames::Origin;
 pub use handle::{
     SimCounters, SimError, SimHandle, SimLatency, SimOptions, SimUrls, SimVenueOptions, SimWaker,
 };
@@ -71,6 +72,7 @@ pub use mirror::{MirrorChange, Mirrored};
 pub use model::*;
 pub use past::{SimKline, SimKlineSpan};
 pub use random::Dislocations;
+pub use recorded::{Survey, survey};
 pub use scripted::{OrderSeen, Script, Scripted};
 pub use server::Server;
 pub use wire::*;

@@ -100,7 +100,10 @@ impl Pair {
         let stream = |index: u64| Random::new(options.seed, purpose.wrapping_add(index << 32));
         let mut books = Vec::new();
         for (venue, (_, rules)) in venues.iter().enumerate() {
-            let same = rules.iter().filter(|rules| rules.pair() == name);
+            let moves = |rules: &&SymbolRules| {
+                rules.pair() == name && options.moves(venues[venue].0, rules)
+            };
+            let same = rules.iter().filter(moves);
             books.extend(same.enumerate().map(|(place, rules)| Book {
                 venue,
                 symbol: rules.symbol.clone(),

@@ -448,7 +448,7 @@ fn a_capture_without_a_pace_of_its_own_is_played_as_fast_as_the_client_reads() {
     let path = super::flow_tests::capture("pace", &lines);
     let calm = Dislocations { per_second: 0.0, ..Default::default() };
     let running = start(FlowOptions {
-        captures: vec![path.clone()],
+        captures: vec![super::Capture { files: vec![path.clone()], venue: "bybit".to_owned() }],
         speed: f64::INFINITY,
         dislocations: calm,
         ..FlowOptions::default()

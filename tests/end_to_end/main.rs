@@ -10,6 +10,7 @@ mod monitor;
 mod operating;
 mod paper;
 mod process;
+mod recording;
 mod secrets;
 mod showing;
 mod soak;

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use stoop::config::{Config, DEFAULT_TOML};
 use stoop::rehearsal::{Rehearsal, Rehearsed, rehearse};
+use stoop::sim::Capture;
 use stoop::strategy::prelude::*;
 
 fn config(instruments: &str) -> Config {
@@ -124,7 +125,7 @@ fn relative_strength_is_bought_below_30_and_sold_above_70() {
     let own: Vec<(String, Box<dyn Strategy>)> = vec![("own".to_owned(), Box::new(spy))];
     let how = Rehearsal {
         trading_ns: MINUTES as u64 * 60_000_000_000,
-        captures: vec![path.clone()],
+        captures: vec![Capture { files: vec![path.clone()], venue: String::new() }],
         // Nothing here is in a hurry.
         poll_ns: 20_000_000,
         ..Rehearsal::default()

@@ -1,0 +1,165 @@
+//! Frames as the venues send them, read into what they say.
+
+use super::*;
+
+fn dec(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
+fn level(price: &str, qty: &str) -> SimLevel {
+    (dec(price), dec(qty))
+}
+
+/// What the lines say, and where they belong.
+fn read(lines: &[&str]) -> (Vec<Frame>, Option<Origin>) {
+    let (mut parser, mut out) = (Parser::default(), Vec::new());
+    for line in lines {
+        parser.parse(line, &mut out);
+    }
+    (out, parser.origin())
+}
+
+fn origin(venue: &str, symbol: &str, perpetual: Option<bool>) -> Option<Origin> {
+    Some(Origin { venue: venue.to_owned(), symbol: symbol.to_owned(), perpetual })
+}
+
+#[test]
+fn spot_and_futures_of_binance_are_told_apart_by_the_link_of_their_changes() {
+    let (frames, of) = read(&[
+        r#"{"result":null,"id":2}"#,
+        r#"{"stream":"btcusdt@bookTicker","data":{"u":14,"s":"BTCUSDT","b":"99.9","B":"0.5","a":"100.3","A":"0"}}"#,
+        r#"{"lastUpdateId":10,"bids":[["100.00","1.5"]],"asks":[]}"#,
+        r#"{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":10,"u":12,"b":[["99.99","3"]],"a":[["101","0"]]}}"#,
+        r#"{"stream":"btcusdt@trade","data":{"e":"trade","s":"BTCUSDT","t":1,"p":"99.99","q":"0.2","T":1,"m":true,"M":true}}"#,
+        r#"{"stream":"ethusdt@trade","data":{"e":"trade","s":"ETHUSDT","t":1,"p":"99.99","q":"0.2","T":1,"m":true}}"#,
+        r#"{"stream":"btcusdt@aggTrade","data":{"s":"BTCUSDT","a":7,"p":"1","q":"1","m":true}}"#,
+        "not json",
+    ]);
+    let side = |side, price, qty| (side, level(price, qty));
+    let wanted = [
+        Frame::Best { order: 14, bid: Some(level("99.9", "0.5")), ask: None },
+        Frame::Snapshot {
+            id: 10,
+            order: 10,
+            fetched: true,
+            levels: vec![side(Side::Buy, "100.00", "1.5")],
+        },
+        Frame::Depth {
+            prev: 9,
+            id: 12,
+            order: 12,
+            levels: vec![side(Side::Buy, "99.99", "3"), side(Side::Sell, "101", "0")],
+        },
+        Frame::Trade { taker: Side::Sell, level: level("99.99", "0.2") },
+    ];
+    assert_eq!(frames, wanted);
+    assert_eq!(of, origin("binance", "BTCUSDT", Some(false)));
+    let (frames, of) = read(&[
+        r#"{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"T":1,"s":"BTCUSDT","U":10,"u":12,"pu":7,"b":[],"a":[]}}"#,
+    ]);
+    assert_eq!(frames, [Frame::Depth { prev: 7, id: 12, order: 12, levels: Vec::new() }]);
+    assert_eq!(of, origin("binance_usdm", "BTCUSDT", Some(true)));
+}
+
+#[test]
+fn books_of_bybit_are_linked_by_one_number_and_ordered_by_another() {
+    let (frames, of) = read(&[
+        r#"{"success":true,"ret_msg":"subscribe","op":"subscribe"}"#,
+        r#"{"topic":"orderbook.50.BTCUSDT","type":"snapshot","ts":9,"data":{"s":"BTCUSDT","b":[["71","0.5"]],"a":[["72","4"]],"u":40,"seq":546},"cts":8}"#,
+        r#"{"topic":"orderbook.50.BTCUSDT","ts":9,"type":"delta","data":{"s":"BTCUSDT","b":[["71","0"]],"a":[],"u":41,"seq":600},"cts":8}"#,
+        r#"{"topic":"orderbook.1.BTCUSDT","ts":9,"type":"snapshot","data":{"s":"BTCUSDT","b":[["70","1"]],"a":[["72","4"]],"u":9,"seq":610},"cts":8}"#,
+        r#"{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":9,"data":[{"T":1,"s":"BTCUSDT","S":"Buy","v":"0.02","p":"72","L":"PlusTick","i":"x","BT":false,"seq":1},{"T":1,"s":"BTCUSDT","S":"Sell","v":"5","p":"60","L":"PlusTick","i":"y","BT":true,"seq":1}]}"#,
+        r#"{"topic":"tickers.BTCUSDT","type":"delta","data":{"symbol":"BTCUSDT","fundingRate":"0.0001"}}"#,
+    ]);
+    let wanted = [
+        Frame::Snapshot {
+            id: 40,
+            order: 546,
+            fetched: false,
+            levels: vec![(Side::Buy, level("71", "0.5")), (Side::Sell, level("72", "4"))],
+        },
+        Frame::Depth { prev: 40, id: 41, order: 600, levels: vec![(Side::Buy, level("71", "0"))] },
+        Frame::Best { order: 610, bid: Some(level("70", "1")), ask: Some(level("72", "4")) },
+        Frame::Trade { taker: Side::Buy, level: level("72", "0.02") },
+    ];
+    assert_eq!(frames, wanted, "a block trade meets no book");
+    assert_eq!(of, origin("bybit", "BTCUSDT", Some(true)));
+}
+
+#[test]
+fn books_of_okx_name_the_change_before_and_swaps_count_in_contracts() {
+    let lines = [
+        r#"{"event":"subscribe","arg":{"channel":"books","instId":"BTC-USDT-SWAP"},"connId":"a"}"#,
+        r#"{"arg":{"channel":"books","instId":"BTC-USDT-SWAP"},"action":"snapshot","data":[{"asks":[["8477","7","0","2"]],"bids":[["8476","256","0","12"]],"ts":"1","checksum":0,"prevSeqId":-1,"seqId":100}]}"#,
+        r#"{"arg":{"channel":"books","instId":"BTC-USDT-SWAP"},"action":"update","data":[{"asks":[],"bids":[["8476","0","0","0"]],"ts":"1","checksum":0,"prevSeqId":100,"seqId":110}]}"#,
+        r#"{"arg":{"channel":"bbo-tbt","instId":"BTC-USDT-SWAP"},"data":[{"asks":[["8477","7","0","2"]],"bids":[],"ts":"1","seqId":111}]}"#,
+        r#"{"arg":{"channel":"trades","instId":"BTC-USDT-SWAP"},"data":[{"instId":"BTC-USDT-SWAP","tradeId":"1","px":"8477","sz":"3","side":"buy","ts":"1","count":"1","seqId":111}]}"#,
+        r#"{"arg":{"channel":"funding-rate","instId":"BTC-USDT-SWAP"},"data":[{"fundingRate":"0.1"}]}"#,
+        "pong",
+    ];
+    let (frames, of) = read(&lines);
+    let wanted = [
+        Frame::Snapshot {
+            id: 100,
+            order: 100,
+            fetched: false,
+            levels: vec![(Side::Buy, level("8476", "256")), (Side::Sell, level("8477", "7"))],
+        },
+        Frame::Depth {
+            prev: 100,
+            id: 110,
+            order: 110,
+            levels: vec![(Side::Buy, level("8476", "0"))],
+        },
+        Frame::Best { order: 111, bid: None, ask: Some(level("8477", "7")) },
+        Frame::Trade { taker: Side::Buy, level: level("8477", "3") },
+    ];
+    assert_eq!(frames, wanted);
+    assert_eq!(of, origin("okx", "BTC-USDT-SWAP", Some(true)));
+    let mut parser = Parser::default();
+    lines.iter().for_each(|line| parser.parse(line, &mut Vec::new()));
+    assert!(parser.is_in_contracts());
+    let mut best = frames[2].clone();
+    best.scale(dec("0.01"));
+    assert_eq!(best, Frame::Best { order: 111, bid: None, ask: Some(level("8477", "0.07")) });
+}
+
+#[test]
+fn books_of_hyperliquid_are_whole_and_trades_from_before_are_left_out() {
+    let (frames, of) = read(&[
+        r#"{"channel":"subscriptionResponse","data":{"method":"subscribe","subscription":{"type":"bbo","coin":"BTC"}}}"#,
+        r#"{"channel":"l2Book","data":{"coin":"BTC","time":100000,"levels":[[{"px":"63460.0","sz":"0.02","n":2}],[{"px":"63488.0","sz":"0.01","n":2}]]}}"#,
+        r#"{"channel":"bbo","data":{"coin":"BTC","time":100000,"bbo":[{"px":"63461.0","sz":"1","n":1},null]}}"#,
+        r#"{"channel":"trades","data":[{"coin":"BTC","side":"A","px":"1","sz":"1","time":51000,"hash":"0x","tid":1},{"coin":"BTC","side":"B","px":"63488.0","sz":"0.5","time":100100,"hash":"0x","tid":2}]}"#,
+        r#"{"channel":"error","data":"no"}"#,
+        r#"{"channel":"pong"}"#,
+    ]);
+    let wanted = [
+        Frame::Snapshot {
+            id: 100_000,
+            order: 200_000,
+            fetched: false,
+            levels: vec![
+                (Side::Buy, level("63460.0", "0.02")),
+                (Side::Sell, level("63488.0", "0.01")),
+            ],
+        },
+        Frame::Best { order: 200_001, bid: Some(level("63461.0", "1")), ask: None },
+        Frame::Trade { taker: Side::Buy, level: level("63488.0", "0.5") },
+    ];
+    assert_eq!(frames, wanted);
+    assert_eq!(of, origin("hyperliquid", "BTC", Some(true)));
+}
+
+#[test]
+fn the_first_line_of_our_own_recordings_says_where_they_belong_and_others_where_frames_miss() {
+    let (frames, of) = read(&[
+        r#"{"stoop":{"instrument":"BTC/USDT:USDT@bybit","perpetual":true,"symbol":"BTCUSDT","venue":"bybit"}}"#,
+        r#"{"stoop":{"hole":12}}"#,
+        r#"{"topic":"orderbook.1.BTCUSDT","ts":9,"type":"snapshot","data":{"s":"BTCUSDT","b":[],"a":[],"u":9,"seq":610}}"#,
+    ]);
+    assert_eq!(frames, [Frame::Hole, Frame::Best { order: 610, bid: None, ask: None }]);
+    assert_eq!(of, origin("bybit", "BTCUSDT", Some(true)));
+    let (frames, of) = read(&[r#"{"whose":"this"}"#, r#"{"stoop":{"more":1}}"#]);
+    assert_eq!((frames, of), (Vec::new(), None));
+}

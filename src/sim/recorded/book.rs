@@ -1,0 +1,220 @@
+//! A book rebuilt from frames, and what of it the tick and lot of an instrument leave.
+
+use super::super::frames::{Frame, Levels};
+use super::super::{SimLevel, SymbolRules};
+use crate::types::Side;
+use rust_decimal::{Decimal, RoundingStrategy};
+use std::collections::BTreeMap;
+
+/// Changes before a snapshot that are kept: one that has not come by then is not waited for.
+const EARLY_MAX: usize = 100_000;
+
+/// Both sides as recorded.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ladder {
+    pub(super) bids: BTreeMap<Decimal, Decimal>,
+    pub(super) asks: BTreeMap<Decimal, Decimal>,
+}
+
+/// Prices that may have another quantity now.
+pub(super) type Changed = Vec<(Side, Decimal)>;
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Book {
+    pub(super) ladder: Ladder,
+    id: u64,
+    /// Of the newest change.
+    order: u64,
+    pub(super) is_synced: bool,
+    /// Changes that came before the snapshot.
+    early: Vec<Frame>,
+    best: Option<Best>,
+}
+
+/// A best quote.
+#[derive(Clone, Copy, Debug)]
+struct Best {
+    order: u64,
+    bid: Option<SimLevel>,
+    ask: Option<SimLevel>,
+}
+
+impl Book {
+    /// Applies a frame; gives the recorded prices whose quantity may have changed.
+    pub(super) fn apply(&mut self, frame: Frame) -> Changed {
+        match frame {
+            Frame::Begin => {
+                self.is_synced = false;
+                self.early.clear();
+                self.best = None;
+                Vec::new()
+            }
+            Frame::Hole => {
+                self.is_synced = false;
+                self.early.clear();
+                self.best = None;
+                self.ladder.replace(&[])
+            }
+            Frame::Snapshot { id, order, fetched, levels } => {
+                // The stream has brought more than what was asked for, unless something is missing.
+                if fetched && self.is_synced && id <= self.id {
+                    return Vec::new();
+                }
+                self.restart(id, order, &levels)
+            }
+            Frame::Depth { .. } if !self.is_synced => {
+                if self.early.len() < EARLY_MAX {
+                    self.early.push(frame);
+                }
+                Vec::new()
+            }
+            Frame::Depth { prev, id, order, ref levels } => {
+                self.on_depth(prev, id, order, levels, &frame)
+            }
+            Frame::Best { order, bid, ask } if self.is_synced && order >= self.order => {
+                self.on_best(Best { order, bid, ask })
+            }
+            Frame::Best { .. } | Frame::Trade { .. } => Vec::new(),
+        }
+    }
+
+    fn on_depth(
+        &mut self,
+        prev: u64,
+        id: u64,
+        order: u64,
+        levels: &Levels,
+        frame: &Frame,
+    ) -> Changed {
+        let anew = prev == self.id && id < self.id;
+        if id <= self.id && !anew {
+            return Vec::new();
+        }
+        if prev > self.id {
+            // Something is missing between the two.
+            let changed = self.apply(Frame::Hole);
+            self.early.push(frame.clone());
+            return changed;
+        }
+        if anew {
+            // The numbers begin anew: what was newer by the old ones is not.
+            self.best = None;
+        }
+        (self.id, self.order) = (id, order);
+        let mut changed = self.ladder.set(levels);
+        self.top(&mut changed);
+        changed
+    }
+
+    /// A best quote that is newer than the depth has the last word.
+    fn top(&mut self, changed: &mut Changed) {
+        if let Some(best) = self.best.filter(|best| best.order > self.order) {
+            changed.extend(self.on_best(best));
+        }
+    }
+
+    fn restart(&mut self, id: u64, order: u64, levels: &Levels) -> Changed {
+        let mut changed = self.ladder.replace(levels);
+        (self.id, self.order, self.is_synced) = (id, order, true);
+        for early in std::mem::take(&mut self.early) {
+            changed.extend(self.apply(early));
+        }
+        self.top(&mut changed);
+        changed
+    }
+
+    fn on_best(&mut self, best: Best) -> Changed {
+        self.best = Some(best);
+        let (bids, asks) = (&self.ladder.bids, &self.ladder.asks);
+        // Without a best price a side is empty.
+        let bid = best.bid.map_or(Decimal::MIN, |level| level.0);
+        let ask = best.ask.map_or(Decimal::MAX, |level| level.0);
+        let better_bids = bids.range(bid..).map(|(price, _)| (Side::Buy, *price));
+        let better_asks = asks.range(..=ask).map(|(price, _)| (Side::Sell, *price));
+        let new = [(Side::Buy, best.bid), (Side::Sell, best.ask)];
+        let new = new.into_iter().filter_map(|(side, level)| Some((side, level?)));
+        let levels: Levels = better_bids
+            .chain(better_asks)
+            .map(|(side, price)| (side, (price, Decimal::ZERO)))
+            .chain(new)
+            .collect();
+        self.ladder.set(&levels)
+    }
+}
+
+impl Ladder {
+    fn set(&mut self, levels: &[(Side, SimLevel)]) -> Changed {
+        for &(side, (price, qty)) in levels {
+            let levels = match side {
+                Side::Buy => &mut self.bids,
+                Side::Sell => &mut self.asks,
+            };
+            if qty.is_zero() {
+                levels.remove(&price);
+            } else {
+                levels.insert(price, qty);
+            }
+        }
+        levels.iter().map(|(side, (price, _))| (*side, *price)).collect()
+    }
+
+    fn replace(&mut self, levels: &[(Side, SimLevel)]) -> Changed {
+        let old = std::mem::take(self);
+        let bids = old.bids.into_keys().map(|price| (Side::Buy, price));
+        let mut changed: Changed =
+            bids.chain(old.asks.into_keys().map(|price| (Side::Sell, price))).collect();
+        changed.extend(self.set(levels));
+        changed
+    }
+
+    /// What these recorded prices come to at a venue with this tick and lot. Recorded prices that
+    /// fall on the same tick are added up.
+    pub(super) fn mapped(
+        &self,
+        changed: &[(Side, Decimal)],
+        rules: &SymbolRules,
+    ) -> Vec<(Side, SimLevel)> {
+        let tick = rules.tick_size;
+        let mut levels: BTreeMap<(bool, Decimal), SimLevel> = BTreeMap::new();
+        for &(side, recorded) in changed {
+            let price = to_tick(side, recorded, tick);
+            if price <= Decimal::ZERO || levels.contains_key(&(side == Side::Buy, price)) {
+                continue;
+            }
+            let qty: Decimal = match side {
+                Side::Buy => self.bids.range(price..price + tick).map(|(_, qty)| qty).sum(),
+                Side::Sell => {
+                    let above = std::ops::Bound::Excluded(price - tick);
+                    let range = (above, std::ops::Bound::Included(price));
+                    self.asks.range(range).map(|(_, qty)| qty).sum()
+                }
+            };
+            let qty = if qty.is_zero() { qty } else { to_lot(qty, rules.lot_size) };
+            levels.insert((side == Side::Buy, price), (price, qty));
+        }
+        let side = |is_bid| if is_bid { Side::Buy } else { Side::Sell };
+        levels.into_iter().map(|((is_bid, _), level)| (side(is_bid), level)).collect()
+    }
+}
+
+/// Away from the other side, so that two books that touch do not cross.
+pub(super) fn to_tick(side: Side, price: Decimal, tick: Decimal) -> Decimal {
+    let strategy = match side {
+        Side::Buy => RoundingStrategy::ToNegativeInfinity,
+        Side::Sell => RoundingStrategy::ToPositiveInfinity,
+    };
+    if tick.mantissa() == 1 {
+        return price.round_dp_with_strategy(tick.scale(), strategy);
+    }
+    let ticks = price / tick;
+    tick * ticks.round_dp_with_strategy(0, strategy)
+}
+
+/// Cut to the lot; something stays something.
+pub(super) fn to_lot(qty: Decimal, lot: Decimal) -> Decimal {
+    if lot.mantissa() == 1 {
+        return qty.trunc_with_scale(lot.scale()).max(lot);
+    }
+    (lot * (qty / lot).floor()).max(lot)
+}

@@ -1,0 +1,169 @@
+//! Books rebuilt from the recordings of each venue, over holes, cuts and several files.
+
+use super::super::flow_tests::capture;
+use super::*;
+use std::path::{Path, PathBuf};
+
+fn dec(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
+/// A book after all frames of a capture, and how often it was lost.
+fn rebuilt(files: &[PathBuf]) -> (Book, usize) {
+    let mut source = Source::open(files).unwrap();
+    let (mut book, mut holes) = (Book::default(), 0);
+    let head = source.head().unwrap();
+    let rest = std::iter::from_fn(|| source.next());
+    for (_, frame) in head.frames.into_iter().chain(rest) {
+        let synced = book.is_synced;
+        book.apply(frame);
+        holes += usize::from(synced && !book.is_synced);
+    }
+    (book, holes)
+}
+
+fn best(book: &Book) -> (Option<String>, Option<String>) {
+    let bid = book.ladder.bids.last_key_value().map(|(price, qty)| format!("{price}x{qty}"));
+    let ask = book.ladder.asks.first_key_value().map(|(price, qty)| format!("{price}x{qty}"));
+    (bid, ask)
+}
+
+fn remove(files: &[PathBuf]) {
+    files.iter().for_each(|path| std::fs::remove_file(path).unwrap());
+}
+
+const SNAPSHOT: &str =
+    r#"2000000000 {"lastUpdateId":10,"bids":[["100","1"]],"asks":[["101","1"]]}"#;
+
+fn depth(at: u64, first: u64, last: u64, bid: &str) -> String {
+    format!(
+        r#"{at} {{"stream":"btcusdt@depth@100ms","data":{{"s":"BTCUSDT","U":{first},"u":{last},"b":[["{bid}","2"]],"a":[]}}}}"#
+    )
+}
+
+#[test]
+fn a_missing_change_empties_the_book_until_the_next_snapshot() {
+    let lines = [
+        SNAPSHOT.to_owned(),
+        depth(2_100_000_000, 11, 12, "100.1"),
+        depth(2_200_000_000, 14, 15, "100.2"),
+        depth(2_300_000_000, 16, 17, "100.3"),
+    ];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let files = [capture("hole", &lines)];
+    let (book, holes) = rebuilt(&files);
+    assert_eq!((best(&book), holes), ((None, None), 1));
+    remove(&files);
+    let snapshot = r#"2400000000 {"lastUpdateId":15,"bids":[["99","1"]],"asks":[["101","1"]]}"#;
+    let files = [capture("healed", &[&lines[..], &[snapshot]].concat())];
+    let (book, _) = rebuilt(&files);
+    // What came behind the snapshot's number is applied to it.
+    assert_eq!(best(&book).0.as_deref(), Some("100.3x2"));
+    assert!(!book.ladder.bids.contains_key(&dec("100.2")));
+    remove(&files);
+}
+
+#[test]
+fn a_fetched_snapshot_that_is_older_than_the_stream_changes_nothing() {
+    let late = r#"2200000000 {"lastUpdateId":11,"bids":[["90","1"]],"asks":[["101","1"]]}"#;
+    let change = depth(2_100_000_000, 11, 12, "100.1");
+    let files = [capture("late", &[SNAPSHOT, &change, late])];
+    assert_eq!(best(&rebuilt(&files).0).0.as_deref(), Some("100.1x2"));
+    remove(&files);
+}
+
+#[test]
+fn files_of_one_recording_follow_each_other_and_one_that_was_cut_leaves_a_hole() {
+    let change = depth(2_100_000_000, 11, 12, "100.1");
+    let next = depth(2_200_000_000, 13, 14, "100.2");
+    let files = [capture("first", &[SNAPSHOT, &change]), capture("second", &[&next])];
+    let (book, holes) = rebuilt(&files);
+    assert_eq!((best(&book).0.as_deref(), holes), (Some("100.2x2"), 0));
+    let whole = std::fs::read(&files[0]).unwrap();
+    std::fs::write(&files[0], &whole[..whole.len() - 9]).unwrap();
+    let (book, holes) = rebuilt(&files);
+    assert_eq!((best(&book).0, holes), (None, 1));
+    let found = survey(&files[0]).unwrap();
+    assert_eq!(found.cut.as_deref(), Some("it was not written to its end"));
+    assert_eq!((found.frames, found.holes), (2, 0));
+    remove(&files);
+    // Too long a pause between two files says the same.
+    let next = depth(8_200_000_000, 13, 14, "100.2");
+    let files = [capture("third", &[SNAPSHOT, &change]), capture("fourth", &[&next])];
+    assert_eq!(rebuilt(&files).1, 1);
+    remove(&files);
+}
+
+#[test]
+fn a_survey_tells_frames_span_origin_and_holes() {
+    let own =
+        r#"1700000000000000000 {"stoop":{"venue":"okx","symbol":"BTC-USDT","perpetual":false}}"#;
+    let hole = r#"1700000001500000000 {"stoop":{"hole":3}}"#;
+    let lines = [own, "1700000000000000000 {\"a\":1}", hole, "1700000002500000000 pong"];
+    let files = [capture("survey", &lines)];
+    let found = survey(&files[0]).unwrap();
+    assert_eq!((found.frames, found.holes, &found.cut), (2, 1, &None));
+    assert_eq!(found.last_ns - found.first_ns, 2_500_000_000);
+    let of = found.origin.unwrap();
+    assert_eq!(
+        (of.venue.as_str(), of.symbol.as_str(), of.perpetual),
+        ("okx", "BTC-USDT", Some(false))
+    );
+    remove(&files);
+}
+
+#[test]
+fn what_is_no_recording_is_named_with_its_line() {
+    for (name, lines, error) in [
+        ("none", &[][..], "it holds no frame"),
+        (
+            "untimed",
+            &["1700000000000000000 {}", "{\"a\":1}", "x"][..],
+            ":2: no time before the frame",
+        ),
+        ("words", &["all of it"][..], ":1: no time before the frame"),
+    ] {
+        let path = capture(name, lines);
+        let found = survey(&path).err().unwrap();
+        assert!(found.contains(error) && found.contains("stoop-"), "{found}");
+        std::fs::remove_file(path).unwrap();
+    }
+    assert!(survey(Path::new("/nowhere.gz")).err().unwrap().starts_with("/nowhere.gz: "));
+}
+
+/// Over real recordings where they are at hand (`STOOP_CAPTURES`, a folder).
+#[test]
+fn real_recordings_of_every_venue_rebuild_without_a_hole_or_a_crossed_book() {
+    let Some(folder) = std::env::var_os("STOOP_CAPTURES").map(PathBuf::from) else {
+        println!("skipped: STOOP_CAPTURES is not set");
+        return;
+    };
+    for (file, venue, symbol, perpetual, levels) in [
+        ("binance/usdm_ethusdt_20240808.gz", "binance_usdm", "ETHUSDT", Some(true), 3_000),
+        ("bybit/linear_xrpusdt_ob500_20241201_first_half.jsonl.gz", "bybit", "XRPUSDT", None, 500),
+        (
+            "bybit/spot_testnet_btcusdt_20260913_first_half.jsonl.gz",
+            "bybit",
+            "BTCUSDT",
+            Some(false),
+            50,
+        ),
+        ("hyperliquid/btcusd_20250126_first_half.gz", "hyperliquid", "BTC", Some(true), 20),
+    ] {
+        let path = folder.join(file);
+        let origin = survey(&path).unwrap().origin.unwrap();
+        assert_eq!((origin.venue.as_str(), origin.symbol.as_str()), (venue, symbol), "{file}");
+        assert_eq!(origin.perpetual, perpetual, "{file}");
+        let (book, holes) = rebuilt(&[path]);
+        assert_eq!(holes, 0, "{file}");
+        let (bids, asks) = (&book.ladder.bids, &book.ladder.asks);
+        assert!(
+            bids.len() >= levels && asks.len() >= levels,
+            "{file} {} {}",
+            bids.len(),
+            asks.len()
+        );
+        let (bid, ask) = (bids.last_key_value().unwrap(), asks.first_key_value().unwrap());
+        assert!(bid.0 < ask.0, "{file}");
+    }
+}

@@ -1,0 +1,189 @@
+//! What the venues send is written down and played again: the same books, the same decisions.
+
+use crate::support::{Folder, stderr, stoop, summary};
+use flate2::read::MultiGzDecoder;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use stoop::sim::{
+    Capture, EmbeddedOptions, Exchange, Flow, FlowOptions, Target, embedded, survey, venues::wire,
+};
+
+/// Records for a while; the summary and the files, the oldest first.
+fn record(folder: &Folder, more: &[&str]) -> (Value, Vec<PathBuf>, String) {
+    let output = stoop(folder, &[&["record", "--json"], more].concat());
+    let (found, said) = (summary(&output), stderr(&output));
+    assert!(output.status.success(), "{found}\n{said}");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder.0.join("recorded"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    (found, files, said)
+}
+
+fn replay(folder: &Folder, files: &[PathBuf]) -> (Value, String) {
+    let mut arguments = vec!["replay", "--json"];
+    arguments.extend(files.iter().map(|path| path.to_str().unwrap()));
+    let output = stoop(folder, &arguments);
+    let found = summary(&output);
+    assert!(output.status.success(), "{found}\n{}", stderr(&output));
+    assert_eq!(found["ledger_differences"], serde_json::json!([]), "{found}");
+    (found, stderr(&output))
+}
+
+fn text(path: &Path) -> String {
+    let mut text = String::new();
+    MultiGzDecoder::new(std::fs::File::open(path).unwrap()).read_to_string(&mut text).unwrap();
+    text
+}
+
+fn number(value: &Value, key: &str) -> u64 {
+    value[key].as_u64().unwrap_or_else(|| panic!("{key}: {value}"))
+}
+
+#[test]
+fn both_venues_are_played_as_they_were_recorded_and_decide_the_same_each_time() {
+    let folder = Folder::new();
+    folder.config(&[], "");
+    let (recorded, files, said) = record(&folder, &["--for", "6s", "--rotate-every", "2s"]);
+    assert!(files.len() >= 6, "{files:?}\n{said}");
+    let frames = number(&recorded, "frames");
+    assert!(frames > 500, "{recorded}");
+    for key in ["holes", "missing", "errors"] {
+        assert_eq!(number(&recorded, key), 0, "{recorded}");
+    }
+    let (first, _) = replay(&folder, &files);
+    assert_eq!(number(&first, "frames"), frames);
+    assert!(number(&first, "orders_sent") > 0, "{first}");
+    let (second, _) = replay(&folder, &files);
+    assert_eq!(first["decisions"], second["decisions"]);
+    // The order in which the files are named is nobody's business.
+    let turned: Vec<PathBuf> = files.iter().rev().cloned().collect();
+    assert_eq!(first["decisions"], replay(&folder, &turned).0["decisions"]);
+    books_are_those_of(&files);
+}
+
+/// Plays the files and compares the books at the end with what the last frames say.
+fn books_are_those_of(files: &[PathBuf]) {
+    let of = |venue: &str| {
+        let named = |path: &&PathBuf| path.to_str().unwrap().contains(&format!("@{venue}-"));
+        files.iter().filter(named).cloned().collect::<Vec<_>>()
+    };
+    let capture = |venue: &str| Capture { files: of(venue), venue: String::new() };
+    let captures = vec![capture("binance"), capture("bybit")];
+    let options = FlowOptions { captures, once: true, ..FlowOptions::default() };
+    let wires = ["binance", "bybit"].map(|name| wire(name).unwrap()).into();
+    let made = embedded(&EmbeddedOptions::default(), wires).unwrap();
+    let mut exchanges: Vec<Exchange> =
+        made.options.venues.into_iter().map(|venue| venue.exchange).collect();
+    let names =
+        [("binance", exchanges[0].symbols().to_vec()), ("bybit", exchanges[1].symbols().to_vec())];
+    let mut flow = Flow::new(&options, &names).unwrap();
+    let mut targets: Vec<Target<'_>> = exchanges
+        .iter_mut()
+        .map(|exchange| Target { exchange, start_ms: 1_700_000_000_000 })
+        .collect();
+    flow.step(60_000_000_000, usize::MAX, &mut targets);
+    let lines: Vec<String> = of("binance").iter().map(|path| text(path)).collect();
+    let last = lines.concat();
+    let last = last.lines().filter(|line| line.contains("@bookTicker")).last().unwrap();
+    let last: Value = serde_json::from_str(last.split_once(' ').unwrap().1).unwrap();
+    let (_, bids, asks) = exchanges[0].depth("BTCUSDT", 1).unwrap();
+    for (side, price, qty) in [(&bids, "b", "B"), (&asks, "a", "A")] {
+        assert_eq!(side[0].0, last["data"][price].as_str().unwrap().parse().unwrap(), "{last}");
+        assert_eq!(side[0].1, last["data"][qty].as_str().unwrap().parse().unwrap(), "{last}");
+    }
+    let lines: Vec<String> = of("bybit").iter().map(|path| text(path)).collect();
+    let (_, bids, asks) = exchanges[1].depth("BTCUSDT", 30).unwrap();
+    let [wanted_bids, wanted_asks] = bybit_book(&lines.concat());
+    let shown = |levels: &[(rust_decimal::Decimal, rust_decimal::Decimal)]| {
+        levels
+            .iter()
+            .map(|(price, qty)| format!("{}x{}", price.normalize(), qty.normalize()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&bids), wanted_bids[..30]);
+    assert_eq!(shown(&asks), wanted_asks[..30]);
+}
+
+/// The book of depth 50 as its snapshots and deltas make it, best first, on both sides.
+fn bybit_book(lines: &str) -> [Vec<String>; 2] {
+    let mut sides = [BTreeMap::new(), BTreeMap::new()];
+    let mut top = Value::Null;
+    for line in lines.lines().filter(|line| line.contains("\"orderbook.")) {
+        let frame: Value = serde_json::from_str(line.split_once(' ').unwrap().1).unwrap();
+        if frame["topic"] == "orderbook.1.BTCUSDT" {
+            top = frame["data"].clone();
+            continue;
+        }
+        for (side, key) in sides.iter_mut().zip(["b", "a"]) {
+            if frame["type"] == "snapshot" {
+                side.clear();
+            }
+            for row in frame["data"][key].as_array().unwrap() {
+                let number = |at: usize| -> rust_decimal::Decimal {
+                    row[at].as_str().unwrap().parse().unwrap()
+                };
+                match number(1).is_zero() {
+                    true => side.remove(&number(0)),
+                    false => side.insert(number(0), number(1)),
+                };
+            }
+        }
+    }
+    // The best quote is sent more often.
+    for (index, (side, key)) in sides.iter_mut().zip(["b", "a"]).enumerate() {
+        let number = |at: usize| -> rust_decimal::Decimal {
+            top[key][0][at].as_str().unwrap().parse().unwrap()
+        };
+        let best = number(0);
+        side.retain(|price, _| if index == 0 { *price < best } else { *price > best });
+        side.insert(best, number(1));
+    }
+    let shown = |(price, qty): (&rust_decimal::Decimal, &rust_decimal::Decimal)| {
+        format!("{}x{}", price.normalize(), qty.normalize())
+    };
+    [sides[0].iter().rev().map(shown).collect(), sides[1].iter().map(shown).collect()]
+}
+
+#[test]
+fn a_file_cut_in_the_middle_is_played_up_to_there() {
+    let folder = Folder::new();
+    folder.config(&[], "");
+    let (_, files, _) = record(&folder, &["--for", "3s"]);
+    let whole = std::fs::read(&files[0]).unwrap();
+    std::fs::write(&files[0], &whole[..whole.len() / 2]).unwrap();
+    let found = survey(&files[0]).unwrap();
+    assert!(found.cut.is_some() && found.frames > 10, "{found:?}");
+    let (replayed, said) = replay(&folder, &files);
+    assert!(said.contains("it is played up to there"), "{said}");
+    let other = survey(&files[1]).unwrap();
+    assert_eq!(number(&replayed, "frames"), found.frames + other.frames);
+}
+
+#[test]
+fn a_lost_connection_is_a_hole_that_is_told() {
+    let folder = Folder::new();
+    let fault = "\n[[sim.fault]]\nafter_s = 2\nvenue = \"binance\"\nkind = \"cut\"\n";
+    folder.config(&[], fault);
+    let (recorded, files, said) = record(&folder, &["--for", "5s"]);
+    assert_eq!(number(&recorded, "holes"), 1, "{recorded}");
+    assert!(said.contains("BTC/USDT@binance: the connection was lost"), "{said}");
+    let holes: Vec<u64> = files.iter().map(|path| survey(path).unwrap().holes).collect();
+    assert_eq!(holes, [1, 0]);
+    let (replayed, said) = replay(&folder, &files);
+    assert_eq!(number(&replayed, "holes"), 1);
+    assert!(said.contains("frames are missing in 1 place"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_written_is_refused_at_the_start() {
+    let folder = Folder::new();
+    folder.config(&[], "");
+    std::fs::write(folder.0.join("taken"), "a file").unwrap();
+    let output = stoop(&folder, &["record", "--for", "1s", "--folder", "taken"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stderr(&output).contains("error: taken: "), "{}", stderr(&output));
+}
