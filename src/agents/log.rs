@@ -3,8 +3,8 @@
 //!
 //! Each agent has a ring of its own, of fixed-size records: a line is written into one of them, or
 //! into several that follow each other, and that is all an agent does. It allocates nothing, takes no
-//! lock, wakes nobody and never waits. A cold thread reads all rings and puts the lines in the order of
-//! their times; a ring that is full before it is read loses its oldest lines, which are counted. The
+//! lock, wakes nobody and never waits. A cold thread reads all rings and puts what it finds in the order
+//! of the times; a ring that is full before it is read loses its oldest lines, which are counted. The
 //! rings outlive their agents, so that what one said before it died is still there.
 
 use crate::sync::broadcast::{Lapped, Reader, Writer, ring};
@@ -64,6 +64,7 @@ const TEXT_WORDS: usize = WORDS - 2;
 const TEXT: usize = 8 * TEXT_WORDS;
 /// Lines that a tail keeps.
 const TAIL_LINES: usize = 256;
+const SECOND_NS: u64 = 1_000_000_000;
 /// Most lines of one agent in one second.
 const LINES_PER_SECOND: u32 = 20;
 /// Stands where a line was cut because it takes up too much of its ring.
@@ -150,17 +151,19 @@ struct Parts {
 }
 
 impl Ring {
-    /// Reads on; gives how many lines were overwritten before they were read.
-    fn read(&mut self, lines: &mut Vec<LogLine>) -> u64 {
+    /// Reads on, at most what fits a ring: an agent that writes faster than it is read holds nobody up.
+    /// Gives how many lines were overwritten before they were read.
+    fn read(&mut self, lines: &mut Vec<LogLine>, capacity: usize) -> u64 {
         let mut lost = 0;
-        loop {
+        for _ in 0..capacity {
             match Record::next(&mut self.reader) {
                 Ok(Some(record)) => lost += self.parts.take(&self.source, &record, lines),
-                Ok(None) => return lost,
+                Ok(None) => break,
                 // What is missing shows in the numbers of the next record.
                 Err(Lapped(_)) => {}
             }
         }
+        lost
     }
 }
 
@@ -230,14 +233,14 @@ impl Rings {
 pub struct LogReader(Arc<Rings>);
 
 impl LogReader {
-    /// What has been written since it was last asked, in the order of the times.
+    /// What has been written since it was last asked, in the order of the times of what is there.
     #[must_use]
     pub fn take(&self) -> Vec<LogLine> {
         let mut lines = Vec::new();
         let mut state = self.0.lock();
         let state = &mut *state;
         for ring in &mut state.rings {
-            state.lost += ring.read(&mut lines);
+            state.lost += ring.read(&mut lines, self.0.capacity);
         }
         lines.sort_by_key(|line| line.at);
         lines
@@ -263,7 +266,7 @@ impl LogTail {
             let (source, parts) = (ring.source.clone(), Parts::default());
             let mut again = Ring { source, idle: None, reader: ring.reader.clone(), parts };
             again.reader.rewind();
-            again.read(&mut lines);
+            again.read(&mut lines, self.0.capacity);
         }
         lines.sort_by_key(|line| line.at);
         lines.split_off(lines.len().saturating_sub(TAIL_LINES))
@@ -330,7 +333,7 @@ impl Log {
     }
 
     fn write(&mut self, at: Nanos, level: Level, text: fmt::Arguments<'_>) {
-        let second = at.0 / 1_000_000_000;
+        let second = at.0 / SECOND_NS;
         if second != self.window.second {
             let held = self.window.held;
             self.window = Window { second, written: 0, held: 0 };
@@ -369,6 +372,10 @@ impl Clone for Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
+        if self.window.held > 0 {
+            let (at, held) = (Nanos(self.window.second * SECOND_NS), self.window.held);
+            self.send(at, Level::Warn, format_args!("{held} more lines were held back"));
+        }
         if let Some(ring) = self.rings.lock().rings.get_mut(self.ring) {
             ring.idle = self.pen.take();
         }
@@ -427,6 +434,11 @@ mod tests {
         assert_eq!(texts.len(), 23);
         assert_eq!(texts[20..], ["halt", "10 more lines were held back", "fine"]);
         assert_eq!(lines.lost(), 0);
+        for _ in 0..25 {
+            log.warn(Nanos(1_000_000_006), format_args!("gap"));
+        }
+        drop(log);
+        assert_eq!(self::texts(&lines).last().unwrap(), "6 more lines were held back");
     }
 
     #[test]

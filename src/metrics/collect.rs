@@ -39,7 +39,7 @@ const BOUNDS: [(u64, &str); 22] = [
 pub fn collect(
     view: &MarketView,
     names: &Names,
-    (pairs, strategies): (&Pairs, &[StrategyLook]),
+    (pairs, strategies): (&Pairs, &[Option<StrategyLook>]),
     now: Nanos,
 ) -> String {
     let mut page = Page::default();
@@ -100,15 +100,28 @@ fn latency(page: &mut Page, view: &MarketView, names: &Names) {
     }
 }
 
+/// Those whose files could be read: of the others nothing is said.
+fn seen<'a>(
+    names: &'a Names,
+    strategies: &'a [Option<StrategyLook>],
+) -> impl Iterator<Item = (&'a String, &'a StrategyLook)> {
+    let rows = names.strategies.iter().zip(strategies);
+    rows.filter_map(|(name, look)| Some((name, look.as_ref()?)))
+}
+
 /// Rings between strategies, order manager and executors.
-fn rings(page: &mut Page, view: &MarketView, (names, strategies): (&Names, &[StrategyLook])) {
+fn rings(
+    page: &mut Page,
+    view: &MarketView,
+    (names, strategies): (&Names, &[Option<StrategyLook>]),
+) {
     let mut rows = Vec::new();
     for venue in &names.venues {
         let executor = view.health(venue.venue).executor;
         rows.push(("commands", ("venue", venue.name), executor.commands_ring));
         rows.push(("reports", ("venue", venue.name), executor.reports_ring));
     }
-    for (name, look) in names.strategies.iter().zip(strategies) {
+    for (name, look) in seen(names, strategies) {
         rows.push(("requests", ("strategy", name.as_str()), look.requests));
         rows.push(("reports", ("strategy", name.as_str()), look.reports));
     }
@@ -125,17 +138,17 @@ fn rings(page: &mut Page, view: &MarketView, (names, strategies): (&Names, &[Str
 }
 
 /// Whether strategies live, by their own statement.
-fn lives(page: &mut Page, (names, strategies): (&Names, &[StrategyLook]), now: Nanos) {
+fn lives(page: &mut Page, (names, strategies): (&Names, &[Option<StrategyLook>]), now: Nanos) {
     let help = "Since a strategy last said that it lives";
     let mut family = page.family("stoop_strategy_heartbeat_age_seconds", Gauge, help);
-    for (name, look) in names.strategies.iter().zip(strategies) {
+    for (name, look) in seen(names, strategies) {
         let lives = look.heartbeat > Nanos(0);
         let age = seconds(now.since(look.heartbeat)).to_string();
         family.sample(&[("strategy", name)], if lives { age } else { "NaN".to_owned() });
     }
     let help = "Times that the process of a strategy was started again";
     let mut family = page.family("stoop_strategy_restarts_total", Counter, help);
-    for (name, look) in names.strategies.iter().zip(strategies) {
+    for (name, look) in seen(names, strategies) {
         family.sample(&[("strategy", name)], look.run);
     }
 }

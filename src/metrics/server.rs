@@ -113,9 +113,8 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What the strategies' files say. They are opened anew: one that was started again has a new one.
-fn looks(names: &Names) -> Vec<StrategyLook> {
-    let look = |name: &String| StrategyFile::look(&names.folder, name).unwrap_or_default();
-    names.strategies.iter().map(look).collect()
+fn looks(names: &Names) -> Vec<Option<StrategyLook>> {
+    names.strategies.iter().map(|name| StrategyFile::look(&names.folder, name).ok()).collect()
 }
 
 impl Answers {

@@ -194,7 +194,7 @@ fn page() -> String {
         requests: RingUse::of(5, 256),
         ..StrategyLook::default()
     };
-    collect(&market.view(), &names(), (&pairs, &[look]), NOW)
+    collect(&market.view(), &names(), (&pairs, &[Some(look)]), NOW)
 }
 
 #[test]
