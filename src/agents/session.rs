@@ -177,9 +177,7 @@ impl Session {
                 if !self.joining[channel.index()] {
                     keep(&mut self.frames, recv_ns, payload);
                 }
-                if let Some(tap) = &mut self.tap {
-                    tap.copy(payload, false);
-                }
+                copy(&mut self.tap, payload, false);
                 let result = connector.on_frame(channel, payload, recv_ns, out, events);
                 if self.joining[channel.index()] {
                     note_ready(events, &mut self.joining);
@@ -192,9 +190,7 @@ impl Session {
                 if connector.may_show(RequestId(id)) {
                     keep(&mut self.frames, recv_ns, body);
                 }
-                if let Some(tap) = &mut self.tap {
-                    tap.copy(body, true);
-                }
+                copy(&mut self.tap, body, true);
                 let response = Response { status, head, body };
                 connector.on_response(RequestId(id), response, recv_ns, out, events)
             }
@@ -223,13 +219,8 @@ impl Session {
         if let Some(tap) = &mut self.tap {
             tap.take(step.recv_ns, events);
         }
-        if opened && self.net.busy_poll_refused() > 0 && !self.busy_poll_told {
-            self.busy_poll_told = true;
-            let text = format_args!(
-                "[host] busy_poll_us: the kernel refused: more than net.core.busy_read is for \
-                 processes with CAP_NET_ADMIN; the socket works without"
-            );
-            self.log.warn(now, text);
+        if opened {
+            self.tell_busy_poll(now);
         }
         if let Err(error) = result {
             self.refused(error, now);
@@ -237,6 +228,17 @@ impl Session {
         }
         self.flush(now);
         Some(step)
+    }
+
+    fn tell_busy_poll(&mut self, now: Nanos) {
+        if self.net.busy_poll_refused() > 0 && !self.busy_poll_told {
+            self.busy_poll_told = true;
+            let text = format_args!(
+                "[host] busy_poll_us: the kernel refused: more than net.core.busy_read is for \
+                 processes with CAP_NET_ADMIN; the socket works without"
+            );
+            self.log.warn(now, text);
+        }
     }
 
     fn refused(&mut self, error: DecodeError, now: Nanos) {
@@ -396,6 +398,13 @@ fn note_ready(events: &Events, joining: &mut [bool; Channel::COUNT]) {
 fn keep(frames: &mut Option<Frames>, recv_ns: Nanos, message: &[u8]) {
     if let Some(frames) = frames {
         frames.keep(recv_ns, message);
+    }
+}
+
+#[inline]
+fn copy(tap: &mut Option<Tap>, message: &[u8], reply: bool) {
+    if let Some(tap) = tap {
+        tap.copy(message, reply);
     }
 }
 

@@ -225,7 +225,7 @@ const CAPTURE: [&str; 8] = [
     r#"1121000000 not json"#,
     r#"1122000000 {"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":1,"p":"99.99","q":"0.2","T":1,"m":true,"M":true}}"#,
     r#"1130000000 {"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":13,"u":13,"b":[["100.00","1"]],"a":[["100.02","7"]]}}"#,
-    r#"1220000000 {"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":14,"u":16,"b":[["100.00","0"],["99.98","6"]],"a":[["100.02","0"],["100.01","0"]]}}"#,
+    r#"1220000000 {"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":14,"u":16,"b":[["100.00","0"],["99.99","0.5"],["99.98","6"]],"a":[["100.02","0"],["100.01","0"]]}}"#,
 ];
 
 fn recorded(path: PathBuf) -> FlowOptions {

@@ -88,7 +88,7 @@ fn books_are_those_of(files: &[PathBuf]) {
     flow.step(60_000_000_000, usize::MAX, &mut targets);
     let lines: Vec<String> = of("binance").iter().map(|path| text(path)).collect();
     let last = lines.concat();
-    let last = last.lines().filter(|line| line.contains("@bookTicker")).last().unwrap();
+    let last = last.lines().rfind(|line| line.contains("@bookTicker")).unwrap();
     let last: Value = serde_json::from_str(last.split_once(' ').unwrap().1).unwrap();
     let (_, bids, asks) = exchanges[0].depth("BTCUSDT", 1).unwrap();
     for (side, price, qty) in [(&bids, "b", "B"), (&asks, "a", "A")] {
@@ -146,6 +146,23 @@ fn bybit_book(lines: &str) -> [Vec<String>; 2] {
         format!("{}x{}", price.normalize(), qty.normalize())
     };
     [sides[0].iter().rev().map(shown).collect(), sides[1].iter().map(shown).collect()]
+}
+
+/// Spot and perpetuals whose frames have other shapes.
+#[test]
+fn every_venue_is_recorded_and_played() {
+    let folder = Folder::new();
+    let all = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT:USDT@binance\", \"BTC/USDT@bybit\", \
+        \"BTC/USDT:USDT@bybit\", \"BTC/USDT@okx\", \"BTC/USDT:USDT@okx\", \"BTC/USD:USDC@hyperliquid\"]";
+    let two = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\"]";
+    let watched = "watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]";
+    folder.config(&[(two, all), (watched, "")], "");
+    let (recorded, files, _) = record(&folder, &["--for", "4s"]);
+    assert_eq!(files.len(), 7, "{files:?}");
+    let (first, _) = replay(&folder, &files);
+    assert_eq!(first["frames"], recorded["frames"]);
+    assert_eq!(number(&first, "holes"), 0);
+    assert_eq!(first["decisions"], replay(&folder, &files).0["decisions"]);
 }
 
 #[test]

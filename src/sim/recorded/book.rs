@@ -30,6 +30,9 @@ pub(super) struct Book {
     /// Changes that came before the snapshot.
     early: Vec<Frame>,
     best: Option<Best>,
+    /// What the best quote has changed, as it was before: the next change of the book begins there. A
+    /// level that only a best quote has shown may be gone without a word of it.
+    before_best: Levels,
 }
 
 /// A best quote.
@@ -54,6 +57,7 @@ impl Book {
                 self.is_synced = false;
                 self.early.clear();
                 self.best = None;
+                self.before_best.clear();
                 self.ladder.replace(&[])
             }
             Frame::Snapshot { id, order, fetched, levels } => {
@@ -102,7 +106,8 @@ impl Book {
             self.best = None;
         }
         (self.id, self.order) = (id, order);
-        let mut changed = self.ladder.set(levels);
+        let mut changed = self.undo_best();
+        changed.extend(self.ladder.set(levels));
         self.top(&mut changed);
         changed
     }
@@ -115,6 +120,7 @@ impl Book {
     }
 
     fn restart(&mut self, id: u64, order: u64, levels: &Levels) -> Changed {
+        self.before_best.clear();
         let mut changed = self.ladder.replace(levels);
         (self.id, self.order, self.is_synced) = (id, order, true);
         for early in std::mem::take(&mut self.early) {
@@ -126,6 +132,7 @@ impl Book {
 
     fn on_best(&mut self, best: Best) -> Changed {
         self.best = Some(best);
+        let mut changed = self.undo_best();
         let (bids, asks) = (&self.ladder.bids, &self.ladder.asks);
         // Without a best price a side is empty.
         let bid = best.bid.map_or(Decimal::MIN, |level| level.0);
@@ -139,11 +146,30 @@ impl Book {
             .map(|(side, price)| (side, (price, Decimal::ZERO)))
             .chain(new)
             .collect();
-        self.ladder.set(&levels)
+        let standing = |(side, (price, _)): &(Side, SimLevel)| {
+            (*side, (*price, self.ladder.qty(*side, *price)))
+        };
+        self.before_best = levels.iter().map(standing).collect();
+        changed.extend(self.ladder.set(&levels));
+        changed
+    }
+
+    fn undo_best(&mut self) -> Changed {
+        // A price may be there twice, as better and as best: what it was is the same.
+        let before = std::mem::take(&mut self.before_best);
+        self.ladder.set(&before)
     }
 }
 
 impl Ladder {
+    fn qty(&self, side: Side, price: Decimal) -> Decimal {
+        let levels = match side {
+            Side::Buy => &self.bids,
+            Side::Sell => &self.asks,
+        };
+        levels.get(&price).copied().unwrap_or_default()
+    }
+
     fn set(&mut self, levels: &[(Side, SimLevel)]) -> Changed {
         for &(side, (price, qty)) in levels {
             let levels = match side {

@@ -22,7 +22,7 @@ fn rebuilt(files: &[PathBuf]) -> (Book, usize) {
     (book, holes)
 }
 
-fn best(book: &Book) -> (Option<String>, Option<String>) {
+fn best_of(book: &Book) -> (Option<String>, Option<String>) {
     let bid = book.ladder.bids.last_key_value().map(|(price, qty)| format!("{price}x{qty}"));
     let ask = book.ladder.asks.first_key_value().map(|(price, qty)| format!("{price}x{qty}"));
     (bid, ask)
@@ -52,13 +52,13 @@ fn a_missing_change_empties_the_book_until_the_next_snapshot() {
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let files = [capture("hole", &lines)];
     let (book, holes) = rebuilt(&files);
-    assert_eq!((best(&book), holes), ((None, None), 1));
+    assert_eq!((best_of(&book), holes), ((None, None), 1));
     remove(&files);
     let snapshot = r#"2400000000 {"lastUpdateId":15,"bids":[["99","1"]],"asks":[["101","1"]]}"#;
     let files = [capture("healed", &[&lines[..], &[snapshot]].concat())];
     let (book, _) = rebuilt(&files);
     // What came behind the snapshot's number is applied to it.
-    assert_eq!(best(&book).0.as_deref(), Some("100.3x2"));
+    assert_eq!(best_of(&book).0.as_deref(), Some("100.3x2"));
     assert!(!book.ladder.bids.contains_key(&dec("100.2")));
     remove(&files);
 }
@@ -68,7 +68,23 @@ fn a_fetched_snapshot_that_is_older_than_the_stream_changes_nothing() {
     let late = r#"2200000000 {"lastUpdateId":11,"bids":[["90","1"]],"asks":[["101","1"]]}"#;
     let change = depth(2_100_000_000, 11, 12, "100.1");
     let files = [capture("late", &[SNAPSHOT, &change, late])];
-    assert_eq!(best(&rebuilt(&files).0).0.as_deref(), Some("100.1x2"));
+    assert_eq!(best_of(&rebuilt(&files).0).0.as_deref(), Some("100.1x2"));
+    remove(&files);
+}
+
+#[test]
+fn a_level_that_only_a_best_quote_has_shown_goes_with_it() {
+    let best = |at: u64, id: u64, bid: &str| {
+        format!(
+            r#"{at} {{"stream":"btcusdt@bookTicker","data":{{"u":{id},"s":"BTCUSDT","b":"{bid}","B":"3","a":"101","A":"1"}}}}"#
+        )
+    };
+    let lines = [best(2_010_000_000, 11, "99.5"), best(2_020_000_000, 12, "100")];
+    let change = depth(2_100_000_000, 11, 13, "100");
+    let files = [capture("ghost", &[SNAPSHOT, &lines[0], &lines[1], &change])];
+    let (book, _) = rebuilt(&files);
+    assert_eq!(best_of(&book), (Some("100x2".to_owned()), Some("101x1".to_owned())));
+    assert_eq!(book.ladder.bids.len(), 1, "{:?}", book.ladder.bids);
     remove(&files);
 }
 
@@ -78,11 +94,11 @@ fn files_of_one_recording_follow_each_other_and_one_that_was_cut_leaves_a_hole()
     let next = depth(2_200_000_000, 13, 14, "100.2");
     let files = [capture("first", &[SNAPSHOT, &change]), capture("second", &[&next])];
     let (book, holes) = rebuilt(&files);
-    assert_eq!((best(&book).0.as_deref(), holes), (Some("100.2x2"), 0));
+    assert_eq!((best_of(&book).0.as_deref(), holes), (Some("100.2x2"), 0));
     let whole = std::fs::read(&files[0]).unwrap();
     std::fs::write(&files[0], &whole[..whole.len() - 9]).unwrap();
     let (book, holes) = rebuilt(&files);
-    assert_eq!((best(&book).0, holes), (None, 1));
+    assert_eq!((best_of(&book).0, holes), (None, 1));
     let found = survey(&files[0]).unwrap();
     assert_eq!(found.cut.as_deref(), Some("it was not written to its end"));
     assert_eq!((found.frames, found.holes), (2, 0));
