@@ -24,6 +24,8 @@ mod new;
 mod operate;
 mod orders;
 mod output;
+#[cfg(test)]
+mod pages;
 mod pick;
 mod process;
 mod ps;

@@ -120,6 +120,7 @@ pub(super) fn new(wanted: &Wanted) -> Result<u8, Failure> {
         }
         std::fs::write(&path, text).map_err(|error| failed(&path, error))?;
     }
+    take_versions(&library, folder).map_err(|error| failed(folder, error))?;
     let name = &wanted.name;
     let text = format!(
         "{name}: src/lib.rs {}.\n\n  cd {name}\n  cargo run -- run --for 30s   # trades against \
@@ -159,6 +160,16 @@ fn library(given: Option<&Path>) -> Result<PathBuf, String> {
     folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))
 }
 
+/// Puts the library's own versions of what it depends on into the project: those that it was tested
+/// with, and, once they have been fetched for it, no network is needed.
+fn take_versions(library: &Path, folder: &Path) -> std::io::Result<()> {
+    let from = library.join("Cargo.lock");
+    if from.is_file() {
+        std::fs::copy(from, folder.join("Cargo.lock"))?;
+    }
+    Ok(())
+}
+
 /// Files of the project, by their place in it.
 fn files(name: &str, template: Template, library: &Path) -> Vec<(&'static str, String)> {
     let kind = template.kind();
@@ -183,8 +194,12 @@ fn manifest(name: &str, library: &Path) -> String {
     format!(
         "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\npublish = false\n\n\
          [dependencies]\nstoop = {{ path = {library:?} }}\n\n\
-         # Books and rings are slow without.\n[profile.dev]\nopt-level = 1\n\
-         debug = \"line-tables-only\"\n"
+         # Books and rings are slow without. The same as the library's own, so that what was built for it\n\
+         # is used here where both have one target folder.\n\
+         [profile.dev]\nopt-level = 1\ndebug = \"line-tables-only\"\n\n\
+         [profile.dev.package.\"*\"]\nopt-level = 2\ndebug = false\n\n\
+         [profile.dev.package.stoop]\nopt-level = 1\ndebug = \"line-tables-only\"\n\n\
+         [profile.release]\nlto = \"thin\"\ncodegen-units = 1\ndebug = \"line-tables-only\"\n"
     )
 }
 

@@ -1,0 +1,174 @@
+//! A new user's first hour: what README has typed there, typed as it stands there, in folders that are
+//! empty at first, with the real binary; and what comes back is what `transcript.md` holds.
+//!
+//! What is not done is what whoever runs these tests has done already: building and installing. The
+//! project's name is another one for each process, since instances are known by theirs.
+
+mod terminal;
+mod transcript;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use terminal::Terminal;
+
+/// What was done to build these tests.
+const DONE: &[&str] = &["cargo install --path . --locked"];
+/// Name of the project in README.
+const NAME: &str = "falcon";
+const SECOND: &str = "second terminal";
+
+/// Commands of one fenced block.
+struct Block {
+    second: bool,
+    commands: Vec<String>,
+}
+
+/// The blocks of a section that are to be typed.
+fn blocks(readme: &str, section: &str) -> Vec<Block> {
+    let from = readme.find(&format!("\n## {section}\n")).unwrap() + 1;
+    let rest = &readme[from..];
+    let text = &rest[..rest.find("\n## ").unwrap()];
+    let fenced = text.split("\n```").skip(1).step_by(2);
+    let block = |block: &str| {
+        let mut lines = block.lines();
+        let words = lines.next()?.strip_prefix("sh")?;
+        Some(Block { second: words.trim() == SECOND, commands: lines.map(str::to_owned).collect() })
+    };
+    fenced.filter_map(block).collect()
+}
+
+/// An empty folder that is removed at the end, with the region of an instance of the project's name.
+struct Place {
+    folder: PathBuf,
+    name: String,
+}
+
+impl Place {
+    fn new(what: &str) -> Self {
+        let name = format!("{what}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(format!("stoop-first-hour-{name}"));
+        std::fs::create_dir_all(folder.join(".cargo")).unwrap();
+        // Optimising the library once more takes minutes; nothing here is about its speed.
+        let fast = "[profile.dev.package.stoop]\nopt-level = 0\n";
+        std::fs::write(folder.join(".cargo/config.toml"), fast).unwrap();
+        Self { folder, name }
+    }
+
+    fn region(&self) -> PathBuf {
+        Path::new("/dev/shm").join(format!("stoop-{}", self.name))
+    }
+
+    /// A command of README for the project of this place.
+    fn own(&self, command: &str) -> String {
+        command.replace(NAME, &self.name)
+    }
+
+    /// What was said, as if of the project of README.
+    fn told(&self, said: &[String]) -> Vec<String> {
+        let identifier = self.name.replace('-', "_");
+        let told = |line: &String| line.replace(&self.name, NAME).replace(&identifier, NAME);
+        // Others may have instances too.
+        let others = |line: &String| line.contains(" running ") && !line.contains(NAME);
+        said.iter().map(told).filter(|line| !others(line)).collect()
+    }
+
+    fn wait_until_it_trades(&self) {
+        let begun = Instant::now();
+        let orders = || {
+            let view = stoop::shm::MarketView::attach(&self.region());
+            view.map_or(0, |view| view.counters().orders_sent)
+        };
+        while orders() < 20 {
+            assert!(begun.elapsed() < Duration::from_secs(1_200), "it does not trade");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+        let _ = std::fs::remove_dir_all(self.region());
+    }
+}
+
+/// The first run is of an instance whose name is the default; somebody else's may run here now.
+fn wait_for_the_name() {
+    let begun = Instant::now();
+    while Path::new("/dev/shm/stoop-stoop").exists() && begun.elapsed() < Duration::from_secs(120) {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Compares what a command said with the transcript's next step.
+fn compare(place: &Place, step: &transcript::Step, command: &str, said: (Vec<String>, i32)) {
+    assert_eq!(step.command, command, "transcript.md has another command here");
+    let mut lines = transcript::shown(&place.told(&said.0));
+    if said.1 != 0 {
+        lines.push(format!("[exit code {}]", said.1));
+    }
+    assert!(
+        transcript::fits(&step.output, &lines),
+        "$ {command}\nsaid\n{}\n\nwhere transcript.md has\n{}",
+        lines.join("\n"),
+        step.output.join("\n")
+    );
+}
+
+#[test]
+fn the_first_hour_goes_as_the_readme_says() {
+    let readme = include_str!("../../README.md");
+    let steps = transcript::read(include_str!("transcript.md"));
+    let mut expected = steps.iter();
+    let place = Place::new(NAME);
+    let mut first = Terminal::open(&place.folder);
+    // In the second terminal, and what runs in the first meanwhile.
+    let mut second = None;
+    let mut runs: Option<(&str, &transcript::Step)> = None;
+    wait_for_the_name();
+    let blocks = blocks(readme, "First hour");
+    for (at, block) in blocks.iter().enumerate() {
+        let goes_on = |last: bool| last && blocks.get(at + 1).is_some_and(|next| next.second);
+        for (line, command) in block.commands.iter().enumerate() {
+            if DONE.contains(&command.as_str()) {
+                continue;
+            }
+            let step = expected.next().unwrap_or_else(|| panic!("transcript.md lacks {command}"));
+            if block.second {
+                let second =
+                    second.get_or_insert_with(|| Terminal::open(&place.folder.join(&place.name)));
+                second.type_in(&place.own(command));
+                compare(&place, step, command, second.wait(command));
+            } else if goes_on(line + 1 == block.commands.len()) {
+                first.type_in(&place.own(command));
+                place.wait_until_it_trades();
+                runs = Some((command, step));
+            } else {
+                first.type_in(&place.own(command));
+                compare(&place, step, command, first.wait(command));
+            }
+        }
+        if block.second && let Some((command, step)) = runs.take() {
+            compare(&place, step, command, first.wait(command));
+        }
+    }
+    assert!(runs.is_none() && second.is_some(), "README has the engine stopped");
+    assert!(expected.next().is_none(), "transcript.md has more than README");
+}
+
+#[test]
+fn every_template_makes_a_project_that_builds() {
+    for template in ["spread", "basis", "maker", "rsi"] {
+        let place = Place::new(template);
+        let mut terminal = Terminal::open(&place.folder);
+        for command in [
+            format!("stoop new {} --template {template} > said", place.name),
+            format!("cd {} && cargo build", place.name),
+            "cargo run -- check --offline".to_owned(),
+        ] {
+            terminal.type_in(&command);
+            let (said, code) = terminal.wait(&command);
+            assert_eq!(code, 0, "{command}: {said:#?}");
+        }
+    }
+}
