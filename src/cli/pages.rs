@@ -55,11 +55,8 @@ fn page(command: &Command, depth: usize) -> String {
     let lines = usage.trim_end().lines().map(|line| format!("{}\n", line.trim_end()));
     let usage = lines.collect::<String>();
     let name = command.get_bin_name().unwrap_or(command.get_name());
-    let mut text = format!(
-        "{} `{name}`\n\n{}.\n\n```text\n{usage}```\n",
-        "#".repeat(depth),
-        about(&command)
-    );
+    let mut text =
+        format!("{} `{name}`\n\n{}.\n\n```text\n{usage}```\n", "#".repeat(depth), about(&command));
     for below in shown(&command) {
         let _ = write!(text, "\n{}", page(below, depth + 1));
     }

@@ -70,7 +70,10 @@ mod tests {
             assert!(unknown.is_empty(), "{unknown:?}");
         }
         for page in ["tuning.md", "runbook.md", "commands"] {
-            assert!(README.contains(&format!("(src/docs/{page})")), "README does not lead to {page}");
+            assert!(
+                README.contains(&format!("(src/docs/{page})")),
+                "README does not lead to {page}"
+            );
         }
         for row in crate::venues::VENUES {
             assert!(README.contains(&format!("[`{}`](src/venues/", row.name)), "{}", row.name);

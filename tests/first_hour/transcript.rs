@@ -23,8 +23,15 @@ pub fn read(text: &str) -> Vec<Step> {
 
 /// What Cargo says of its own progress.
 const PROGRESS: [&str; 9] = [
-    "Compiling ", "Finished ", "Running ", "Doc-tests ", "Blocking ", "Locking ", "Adding ",
-    "Updating ", "Removing ",
+    "Compiling ",
+    "Finished ",
+    "Running ",
+    "Doc-tests ",
+    "Blocking ",
+    "Locking ",
+    "Adding ",
+    "Updating ",
+    "Removing ",
 ];
 
 /// What was said without blank lines, Cargo's progress and what the log says to inform.
@@ -52,8 +59,7 @@ fn normal_word(word: &str) -> String {
         return "TIME".to_owned() + word.split_once('Z').map_or("", |(_, rest)| rest);
     }
     let id = word.strip_prefix("st").and_then(|rest| rest.split_at_checked(16));
-    if let Some((digits, rest)) = id.filter(|id| id.0.bytes().all(|b| b.is_ascii_hexdigit())) {
-        let _ = digits;
+    if let Some((_, rest)) = id.filter(|id| id.0.bytes().all(|byte| byte.is_ascii_hexdigit())) {
         return format!("ID{rest}");
     }
     let mut text = String::new();
@@ -66,7 +72,14 @@ fn normal_word(word: &str) -> String {
             text.push(char);
             continue;
         }
-        while chars.next_if(|next| next.is_ascii_digit() || [':', '.'].contains(next)).is_some() {}
+        loop {
+            let mut ahead = chars.clone();
+            ahead.next_if(|next| [':', '.'].contains(next));
+            if ahead.next_if(char::is_ascii_digit).is_none() {
+                break;
+            }
+            chars = ahead;
+        }
         text.push('N');
     }
     text
@@ -90,7 +103,10 @@ pub fn fits(expected: &[String], lines: &[String]) -> bool {
 fn what_differs_from_run_to_run_is_left_out_and_nothing_else() {
     let said = "2026-11-29T17:23:27.28Z  st0d007e8600000181 BTC/USDT@binance -61849.51  3.2 ms 7x";
     assert_eq!(normal(said), "TIME ID BTC/USDT@binance N N Nx");
-    assert_eq!(normal("error: engine.toml:20:1: no-such \"key\""), "error: engine.toml:N no-such \"key\"");
+    assert_eq!(
+        normal("error: engine.toml:20:1: no-such \"key\""),
+        "error: engine.toml:N: no-such \"key\""
+    );
     let lines = |text: &str| text.split('|').map(str::to_owned).collect::<Vec<_>>();
     assert!(fits(&lines("a|...|d ..."), &lines("a|b|c|d e")));
     assert!(fits(&lines("a|..."), &lines("a")));
