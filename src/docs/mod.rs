@@ -55,7 +55,7 @@ mod tests {
         let sections = RUNBOOK.lines().filter(|line| line.starts_with("## `"));
         assert_eq!(sections.collect::<Vec<_>>(), rules);
         for section in RUNBOOK.split("\n## `").skip(1) {
-            assert!(section.contains("Escalate: "), "{section}");
+            assert!(section.contains("Escalate:"), "{section}");
             assert!(section.contains("`stoop "), "{section}");
         }
     }

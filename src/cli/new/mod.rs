@@ -174,7 +174,7 @@ fn take_versions(library: &Path, folder: &Path) -> std::io::Result<()> {
 fn files(name: &str, template: Template, library: &Path) -> Vec<(&'static str, String)> {
     let kind = template.kind();
     vec![
-        ("Cargo.toml", manifest(name, library)),
+        ("Cargo.toml", manifest(name, library, &kind)),
         (".gitignore", "/target\n/journal\n/crash\n".to_owned()),
         ("README.md", readme(name, &kind)),
         ("engine.toml", configuration(name, &kind)),
@@ -189,16 +189,18 @@ fn identifier(name: &str) -> String {
     name.replace('-', "_")
 }
 
-fn manifest(name: &str, library: &Path) -> String {
+/// A rehearsal of an hour is worth the minutes that it takes to optimise the library.
+fn manifest(name: &str, library: &Path, kind: &Kind) -> String {
     let library = library.to_string_lossy();
+    let level = u8::from(kind.minutes > 1);
     format!(
         "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\npublish = false\n\n\
          [dependencies]\nstoop = {{ path = {library:?} }}\n\n\
-         # Books and rings are slow without. The same as the library's own, so that what was built for it\n\
-         # is used here where both have one target folder.\n\
+         # For trying: 0 for stoop is built in a minute, 1 or 2 take some and run several times faster.\n\
+         # What trades for money is built with --release.\n\
          [profile.dev]\nopt-level = 1\ndebug = \"line-tables-only\"\n\n\
          [profile.dev.package.\"*\"]\nopt-level = 2\ndebug = false\n\n\
-         [profile.dev.package.stoop]\nopt-level = 1\ndebug = \"line-tables-only\"\n\n\
+         [profile.dev.package.stoop]\nopt-level = {level}\ndebug = \"line-tables-only\"\n\n\
          [profile.release]\nlto = \"thin\"\ncodegen-units = 1\ndebug = \"line-tables-only\"\n"
     )
 }
