@@ -1,8 +1,8 @@
 //! A new user's first hour: what README has typed there, typed as it stands there, in folders that are
 //! empty at first, with the real binary; and what comes back is what `transcript.md` holds.
 //!
-//! What is not done is what whoever runs these tests has done already: building and installing. The
-//! project's name is another one for each process, since instances are known by theirs.
+//! What is not done is what whoever runs these tests has done already: building and installing. And the
+//! project's instance gets another name than README's, since instances of one name exclude each other.
 
 mod terminal;
 mod transcript;
@@ -37,41 +37,55 @@ fn blocks(readme: &str, section: &str) -> Vec<Block> {
     fenced.filter_map(block).collect()
 }
 
-/// An empty folder that is removed at the end, with the region of an instance of the project's name.
+/// An empty folder, and the name of the instance that runs in it. The folder is the same every time,
+/// so that what Cargo builds takes the place of what it built before.
 struct Place {
     folder: PathBuf,
-    name: String,
+    instance: String,
 }
 
 impl Place {
     fn new(what: &str) -> Self {
-        let name = format!("{what}-{}", std::process::id());
-        let folder = std::env::temp_dir().join(format!("stoop-first-hour-{name}"));
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("first-hour-{what}"));
+        let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(folder.join(".cargo")).unwrap();
         // Optimising the library once more takes minutes; nothing here is about its speed.
         let fast = "[profile.dev.package.stoop]\nopt-level = 0\n";
         std::fs::write(folder.join(".cargo/config.toml"), fast).unwrap();
-        Self { folder, name }
+        Self { folder, instance: format!("{NAME}-{}", std::process::id()) }
     }
 
     fn region(&self) -> PathBuf {
-        Path::new("/dev/shm").join(format!("stoop-{}", self.name))
+        Path::new("/dev/shm").join(format!("stoop-{}", self.instance))
     }
 
-    /// A command of README for the project of this place.
+    fn project(&self) -> PathBuf {
+        self.folder.join(NAME)
+    }
+
+    /// Gives the project's instance a name that nobody else on this machine has.
+    fn name_instance(&self) {
+        let path = self.project().join("engine.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let line = format!("name = \"{NAME}\"");
+        assert!(text.contains(&line), "{text}");
+        let own = format!("name = \"{}\"", self.instance);
+        std::fs::write(&path, text.replacen(&line, &own, 1)).unwrap();
+    }
+
+    /// A command of README as it is typed here.
     fn own(&self, command: &str) -> String {
-        command.replace(NAME, &self.name)
+        let folder = |name: &str| format!("journal/{name}-sim");
+        command.replace(&folder(NAME), &folder(&self.instance))
     }
 
-    /// What was said, as if of the project of README.
+    /// What was said, as if of the instance of README.
     fn told(&self, command: &str, said: &[String]) -> Vec<String> {
-        let identifier = self.name.replace('-', "_");
-        let told = |line: &String| line.replace(&self.name, NAME).replace(&identifier, NAME);
         // Whoever else has instances here is listed too.
-        let own = |line: &String| {
-            command != "stoop ps" || line.starts_with("name ") || line.contains(NAME)
+        let own = |line: &&String| {
+            command != "stoop ps" || line.starts_with("name ") || line.contains(&self.instance)
         };
-        said.iter().map(told).filter(own).collect()
+        said.iter().filter(own).map(|line| line.replace(&self.instance, NAME)).collect()
     }
 
     fn wait_until_it_trades(&self) {
@@ -140,8 +154,7 @@ fn the_first_hour_goes_as_the_readme_says() {
             }
             let step = expected.next().unwrap_or_else(|| panic!("transcript.md lacks {command}"));
             if block.second {
-                let second =
-                    second.get_or_insert_with(|| Terminal::open(&place.folder.join(&place.name)));
+                let second = second.get_or_insert_with(|| Terminal::open(&place.project()));
                 second.type_in(&place.own(command));
                 problems.extend(differs(&place, step, command, second.wait(command)));
             } else if goes_on(line + 1 == block.commands.len()) {
@@ -151,6 +164,9 @@ fn the_first_hour_goes_as_the_readme_says() {
             } else {
                 first.type_in(&place.own(command));
                 problems.extend(differs(&place, step, command, first.wait(command)));
+                if command.starts_with("stoop new ") {
+                    place.name_instance();
+                }
             }
         }
         if block.second
@@ -170,8 +186,8 @@ fn every_template_makes_a_project_that_builds() {
         let place = Place::new(template);
         let mut terminal = Terminal::open(&place.folder);
         for command in [
-            format!("stoop new {} --template {template} > said", place.name),
-            format!("cd {} && cargo build", place.name),
+            format!("stoop new {template} --template {template} > said"),
+            format!("cd {template} && cargo build"),
             "cargo run -- check --offline".to_owned(),
         ] {
             terminal.type_in(&command);
