@@ -289,7 +289,8 @@ fn readme(name: &str, kind: &Kind) -> String {
          While it runs, in another terminal: `cargo run -- status`, `latency`, `pause`, `flatten`,\n\
          `stop`; `cargo run -- help` lists all. `engine.toml` says what is traded and within which limits.\n\n\
          With `mode = \"testnet\"` and the venues' keys in the environment the same program trades there;\n\
-         real money needs `mode = \"live\"`, `armed = true` and `--live`.\n"
+         real money needs `mode = \"live\"`, `armed = true` and `--live`, and is for what `cargo run --release`\n\
+         builds: without it the library is hardly optimised.\n"
     )
 }
 
