@@ -92,3 +92,25 @@ fn pages_are_what_the_commands_say() {
          {VARIABLE}=1 cargo test --lib cli::pages"
     );
 }
+
+/// Every command that a page has typed, in a line of its own or in backquotes, without what a shell makes
+/// of its output.
+fn typed(page: &str) -> impl Iterator<Item = &str> {
+    let code = page.split('`').skip(1).step_by(2).flat_map(str::lines).chain(page.lines());
+    code.filter_map(|line| {
+        let line = line.trim_start_matches("sudo ");
+        let end = [" #", " > "].iter().filter_map(|mark| line.find(mark)).min();
+        line.starts_with("stoop ").then(|| line[..end.unwrap_or(line.len())].trim())
+    })
+}
+
+#[test]
+fn what_pages_have_typed_is_what_the_commands_take() {
+    for page in [include_str!("../docs/tuning.md"), include_str!("../docs/runbook.md")] {
+        assert!(typed(page).count() > 10);
+        for line in typed(page) {
+            let parsed = super::command().try_get_matches_from(line.split_whitespace());
+            parsed.unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+}
