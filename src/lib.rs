@@ -32,8 +32,8 @@
 //! [`journal`] keeps what must survive the process. [`sync`] holds the lock-free algorithms,
 //! [`throttle`] the rate limits, [`clock`] the one clock. `tests/simulation` polls the same agents in
 //! one thread and virtual time over [`pipe`], a network in memory; [`mutants`] are the deliberate
-//! faults that it must notice. [`bench`] measures the engine on a host, [`doctor`] tells whether the
-//! host is fit for it.
+//! faults that it must notice. [`mod@bench`] measures the engine on a host, [`doctor`] tells whether the
+//! host is fit for it. [`docs`] is for people: every command, every venue, tuning a host, alerts.
 //!
 //! # What is never done
 //!
@@ -51,6 +51,7 @@ pub mod book;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod docs;
 pub mod doctor;
 pub mod journal;
 pub mod metrics;

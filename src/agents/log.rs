@@ -290,6 +290,8 @@ struct Window {
     second: u64,
     written: u32,
     held: u64,
+    /// When the last of these was.
+    held_at: Nanos,
 }
 
 /// A log whose agents have room for so many records each, and its reader.
@@ -336,13 +338,14 @@ impl Log {
         let second = at.0 / SECOND_NS;
         if second != self.window.second {
             let held = self.window.held;
-            self.window = Window { second, written: 0, held: 0 };
+            self.window = Window { second, ..Window::default() };
             if held > 0 {
                 self.send(at, Level::Warn, format_args!("{held} more lines were held back"));
             }
         }
         if self.window.written >= LINES_PER_SECOND {
             self.window.held += 1;
+            self.window.held_at = at;
             return;
         }
         self.window.written += 1;
@@ -373,7 +376,7 @@ impl Clone for Log {
 impl Drop for Log {
     fn drop(&mut self) {
         if self.window.held > 0 {
-            let (at, held) = (Nanos(self.window.second * SECOND_NS), self.window.held);
+            let Window { held, held_at: at, .. } = self.window;
             self.send(at, Level::Warn, format_args!("{held} more lines were held back"));
         }
         if let Some(ring) = self.rings.lock().rings.get_mut(self.ring) {

@@ -25,7 +25,7 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// The one of this name, or the only one.
+    /// The one of this name; without a name the only one, or of several the one of this folder.
     pub(super) fn find(name: Option<&str>) -> Result<Self, Failure> {
         let running = running();
         if let Some(name) = name {
@@ -46,7 +46,11 @@ impl Instance {
             Err(none) if none.is_empty() => Err(missing(format!(
                 "no instance runs; instances have a folder {FOLDERS}/{PREFIX}NAME"
             ))),
-            Err(several) => {
+            Err(mut several) => {
+                let own = name_of_this_folder();
+                if let Some(at) = several.iter().position(|one| Some(&one.name) == own.as_ref()) {
+                    return Ok(several.swap_remove(at));
+                }
                 let names: Vec<&str> = several.iter().map(|one| one.name.as_str()).collect();
                 let names = names.join(", ");
                 Err(missing(format!("several instances run; choose with --name: {names}")))
@@ -109,6 +113,12 @@ impl Instance {
         }
         true
     }
+}
+
+/// The instance that `./engine.toml` names, whatever else may be wrong with it.
+fn name_of_this_folder() -> Option<String> {
+    let table: toml::Table = std::fs::read_to_string("engine.toml").ok()?.parse().ok()?;
+    Some(table.get("engine")?.get("name")?.as_str()?.to_owned())
 }
 
 fn is_timeout(error: &std::io::Error) -> bool {

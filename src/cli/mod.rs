@@ -25,6 +25,8 @@ mod new;
 mod operate;
 mod orders;
 mod output;
+#[cfg(test)]
+mod pages;
 mod paper;
 mod pick;
 mod process;

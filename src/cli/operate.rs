@@ -12,7 +12,8 @@ pub(super) const REPLY_MARGIN: Duration = Duration::from_secs(5);
 /// Which instance, and how to answer.
 #[derive(clap::Args)]
 pub(super) struct To {
-    /// Instance: `name` in its [engine]; without it the only one that runs
+    /// Instance: `name` in its [engine]; without it the only one that runs, of several that of
+    /// ./engine.toml
     #[arg(long, value_name = "INSTANCE")]
     pub(super) name: Option<String>,
     /// Print the reply as one JSON object

@@ -15,8 +15,8 @@ use std::path::PathBuf;
 /// Which instance, running or ended.
 #[derive(clap::Args)]
 pub(super) struct Source {
-    /// Instance: `name` in its [engine]; without it the only one that runs, else the last run of
-    /// the configuration
+    /// Instance: `name` in its [engine]; without it the only one that runs, of several that of
+    /// ./engine.toml, else the last run of the configuration
     #[arg(long, value_name = "INSTANCE", conflicts_with_all = ["folder", "config"])]
     name: Option<String>,
     /// Folder of a journal, of an instance that has ended too

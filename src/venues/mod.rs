@@ -24,6 +24,7 @@ mod json;
 mod klines;
 mod okx;
 mod outbox;
+pub mod pages;
 mod public;
 mod rules;
 mod scan;

@@ -139,6 +139,23 @@ fn a_paused_engine_sends_nothing_until_it_is_resumed_and_stops_when_told_to() {
 }
 
 #[test]
+fn of_several_instances_the_one_of_this_folder_is_meant() {
+    let (one, other) = (Running::start(&[]), Running::start(&[]));
+    for running in [&one, &other] {
+        let output = stoop(&running.folder, &["status", "--json"]);
+        let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(status["instance"], running.name.as_str(), "{output:?}");
+        let output = stoop(&running.folder, &["orders", "--json"]);
+        let orders: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(orders["instance"], running.name.as_str(), "{output:?}");
+    }
+    let nowhere = Folder::new();
+    let output = stoop(&nowhere, &["status"]);
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+    assert!(stderr(&output).contains("several instances run"), "{output:?}");
+}
+
+#[test]
 fn flatten_closes_what_is_held_and_leaves_the_engine_paused() {
     let running = Running::start(&[]);
     running.wait_for("positions", |running| running.orders_sent() >= 10);

@@ -19,7 +19,8 @@ use std::time::Duration;
 /// What was typed.
 #[derive(clap::Args)]
 pub(super) struct Options {
-    /// Instance: `name` in its [engine]; without it the only one that runs
+    /// Instance: `name` in its [engine]; without it the only one that runs, of several that of
+    /// ./engine.toml
     #[arg(long, value_name = "INSTANCE")]
     name: Option<String>,
     /// Print one JSON object instead of a table

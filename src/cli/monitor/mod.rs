@@ -25,7 +25,8 @@ const FRAME: Duration = Duration::from_millis(250);
 /// What was typed.
 #[derive(clap::Args)]
 pub(super) struct Options {
-    /// Instance: `name` in its [engine]; without it the only one that runs
+    /// Instance: `name` in its [engine]; without it the only one that runs, of several that of
+    /// ./engine.toml
     #[arg(long, value_name = "INSTANCE")]
     name: Option<String>,
     /// The screen to begin with: board, orders, trades, positions, depth, strategies, venues,

@@ -120,6 +120,7 @@ pub(super) fn new(wanted: &Wanted) -> Result<u8, Failure> {
         }
         std::fs::write(&path, text).map_err(|error| failed(&path, error))?;
     }
+    take_versions(&library, folder).map_err(|error| failed(folder, error))?;
     let name = &wanted.name;
     let text = format!(
         "{name}: src/lib.rs {}.\n\n  cd {name}\n  cargo run -- run --for 30s   # trades against \
@@ -159,11 +160,21 @@ fn library(given: Option<&Path>) -> Result<PathBuf, String> {
     folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))
 }
 
+/// Puts the library's own versions of what it depends on into the project: those that it was tested
+/// with, and, once they have been fetched for it, no network is needed.
+fn take_versions(library: &Path, folder: &Path) -> std::io::Result<()> {
+    let from = library.join("Cargo.lock");
+    if from.is_file() {
+        std::fs::copy(from, folder.join("Cargo.lock"))?;
+    }
+    Ok(())
+}
+
 /// Files of the project, by their place in it.
 fn files(name: &str, template: Template, library: &Path) -> Vec<(&'static str, String)> {
     let kind = template.kind();
     vec![
-        ("Cargo.toml", manifest(name, library)),
+        ("Cargo.toml", manifest(name, library, &kind)),
         (".gitignore", "/target\n/journal\n/crash\n".to_owned()),
         ("README.md", readme(name, &kind)),
         ("engine.toml", configuration(name, &kind)),
@@ -178,13 +189,19 @@ fn identifier(name: &str) -> String {
     name.replace('-', "_")
 }
 
-fn manifest(name: &str, library: &Path) -> String {
+/// A rehearsal of an hour is worth the minutes that it takes to optimise the library.
+fn manifest(name: &str, library: &Path, kind: &Kind) -> String {
     let library = library.to_string_lossy();
+    let level = u8::from(kind.minutes > 1);
     format!(
         "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\npublish = false\n\n\
          [dependencies]\nstoop = {{ path = {library:?} }}\n\n\
-         # Books and rings are slow without.\n[profile.dev]\nopt-level = 1\n\
-         debug = \"line-tables-only\"\n"
+         # For trying: 0 for stoop is built in a minute, 1 or 2 take some and run several times faster.\n\
+         # What trades for money is built with --release.\n\
+         [profile.dev]\nopt-level = 1\ndebug = \"line-tables-only\"\n\n\
+         [profile.dev.package.\"*\"]\nopt-level = 2\ndebug = false\n\n\
+         [profile.dev.package.stoop]\nopt-level = {level}\ndebug = \"line-tables-only\"\n\n\
+         [profile.release]\nlto = \"thin\"\ncodegen-units = 1\ndebug = \"line-tables-only\"\n"
     )
 }
 
@@ -273,7 +290,8 @@ fn readme(name: &str, kind: &Kind) -> String {
          `stop`; `cargo run -- help` lists all. `engine.toml` says what is traded and within which limits.\n\n\
          With `mode = \"paper\"` it sees the venues' own market, and its orders never leave this machine.\n\
          With `mode = \"testnet\"` and the venues' keys in the environment the same program trades there;\n\
-         real money needs `mode = \"live\"`, `armed = true` and `--live`.\n"
+         real money needs `mode = \"live\"`, `armed = true` and `--live`, and is for what `cargo run --release`\n\
+         builds: without it the library is hardly optimised.\n"
     )
 }
 

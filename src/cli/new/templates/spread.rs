@@ -3,7 +3,7 @@
 use stoop::strategy::prelude::*;
 
 const MARKETS: [&str; 2] = ["BTC/USDT@binance", "BTC/USDT@bybit"];
-/// Smallest gap between bid and ask, in 1/100 of a percent of the price.
+/// Smallest gap between bid and ask, in 1/100 of a percent of the price, unless a person sets another.
 const GAP_MIN_BPS: i64 = 5;
 /// Pause after a signal: 20 ms.
 const PAUSE_NS: u64 = 20_000_000;
@@ -12,11 +12,22 @@ const PAUSE_NS: u64 = 20_000_000;
 #[derive(Default)]
 pub struct Spread {
     markets: Vec<InstrumentRef>,
+    gap_min_bps: i64,
     paused_until: Nanos,
 }
 
 impl Strategy for Spread {
+    fn params(&self) -> Vec<ParamSpec> {
+        let help = "smallest gap between bid and ask";
+        vec![ParamSpec::int("gap_min_bps", GAP_MIN_BPS, help).bounded(0, 1_000)]
+    }
+
+    fn on_params(&mut self, ctx: &mut Context) {
+        self.gap_min_bps = ctx.param_int("gap_min_bps").unwrap_or(GAP_MIN_BPS);
+    }
+
     fn on_start(&mut self, ctx: &mut Context) {
+        self.on_params(ctx);
         self.markets = MARKETS.iter().filter_map(|name| ctx.instrument(name)).collect();
         for market in &self.markets {
             let _ = ctx.watch(market);
@@ -33,7 +44,7 @@ impl Strategy for Spread {
             }
             // Prices of one underlying compare as plain integers at all venues.
             let (ask, bid) = (offered.ask, wanted.bid);
-            if (bid.price.0 - ask.price.0) * 10_000 < ask.price.0 * GAP_MIN_BPS {
+            if (bid.price.0 - ask.price.0) * 10_000 < ask.price.0 * self.gap_min_bps {
                 continue;
             }
             let Some(most) = cheap.qty(Decimal::new(1, 2)) else { continue };
