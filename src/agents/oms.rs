@@ -317,7 +317,8 @@ impl OmsAgent {
             self.hand_over(self.parts.clock.now());
         }
         for pair in self.out.pairs.drain(..) {
-            self.pairs.take(&pair, &self.parts.instruments, now, &mut self.parts.log);
+            let names = self.desk.as_ref().map_or(&[][..], |desk| &desk.desk.strategies);
+            self.pairs.take(&pair, (&self.parts.instruments, names), now, &mut self.parts.log);
         }
         for (strategy, report) in self.out.reports.drain(..) {
             let port = self.parts.strategies.iter_mut().find(|port| port.strategy == strategy);

@@ -1,7 +1,8 @@
 //! What became of signals with a contract: into the region and summed up. Only what is held is
-//! logged: writing lines allocates, and breaches that are healed may be many.
+//! logged: breaches that are healed may be many.
 
 use super::log::Log;
+use crate::oms::RiskReject;
 use crate::shm::PairWriter;
 use crate::types::{Breach, InstrumentTable, Nanos, PairEnd, PairOutcome};
 
@@ -48,7 +49,7 @@ impl PairLog {
     pub fn take(
         &mut self,
         pair: &PairOutcome,
-        instruments: &InstrumentTable,
+        (instruments, names): (&InstrumentTable, &[String]),
         now: Nanos,
         log: &mut Log,
     ) {
@@ -56,18 +57,20 @@ impl PairLog {
             writer.publish(pair);
         }
         self.count(pair);
-        let scale = pair.legs().first().and_then(|leg| instruments.get(leg.instrument));
-        let Some(scale) = scale.map(|row| row.scale) else { return };
-        if pair.end == PairEnd::Held {
-            let text = format_args!(
-                "strategy {} signal {}: {} is naked and held (last refusal {}): a person must decide",
-                pair.strategy.0,
-                pair.signal.0,
-                scale.qty_decimal(pair.left),
-                pair.risk,
-            );
-            log.error(now, text);
-        }
+        let first = pair.legs().first().and_then(|leg| instruments.get(leg.instrument));
+        let Some(of) = first.filter(|_| pair.end == PairEnd::Held) else { return };
+        let number = pair.strategy.0.to_string();
+        let name = names.get(usize::from(pair.strategy.0)).unwrap_or(&number);
+        let (left, signal) = (of.scale.qty_decimal(pair.left), pair.signal.0);
+        let base = instruments.assets.name(of.base);
+        let refusal = RiskReject::ALL.iter().find(|code| **code as u8 == pair.risk);
+        let why = refusal.map(|code| format!(", as its hedge was refused: {code}"));
+        let text = format_args!(
+            "strategy {name}, signal {signal}: {left} {base} is held with one leg alone{}: a person must \
+             decide",
+            why.unwrap_or_default()
+        );
+        log.error(now, text);
     }
 
     fn count(&mut self, pair: &PairOutcome) {
