@@ -39,12 +39,13 @@ fn all_of_it_is_said_before_an_engine_that_does_not_start() {
     let sim = Sim::start(&folder);
     let mode = format!("mode = \"live\"\narmed = true\nextra_ca = [{}]\n", sim.described["ca"]);
     let venues = sim.venues(&folder, None);
-    let mut more = "\n[log]\nfolder = \"log\"\n".to_owned();
+    let mut more = "\n[log]\nfolder = \"log\"\nformat = \"text\"\n".to_owned();
     for number in 0..30 {
         more += &format!(
             "[[strategy]]\nname = \"s{number}\"\nkind = \"spread_arb\"\n\
              instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\"]\nqty = \"0.01\"\n\
-             spread_min_bps = 5\n"
+             spread_min_bps = 5\ncooldown_ms = 20\nlegs = \"parallel\"\nnaked_ms_max = 500\n\
+             naked_qty_max = \"0\"\non_breach = \"unwind\"\nslippage_max_bps = 10\n"
         );
     }
     let engine = ("[engine]\n", "[engine]\nkill_file = \"KILL\"\n");
