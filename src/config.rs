@@ -342,6 +342,18 @@ impl Config {
         secrets::read(name, config, self)
     }
 
+    /// Checks the file of all accounts, if one is named, and that the chosen accounts have keys.
+    /// Whether what these name is there is seen when they are read.
+    pub fn check_credentials(&self) -> Result<(), SecretError> {
+        secrets::check(self)
+    }
+
+    /// Environment variables that hold keys and secrets, those that the file of all accounts names
+    /// among them.
+    pub fn secret_variables(&self) -> Result<Vec<String>, SecretError> {
+        secrets::variables(self)
+    }
+
     /// An error that points to a place of the file, for checks that need the venue's rules.
     #[must_use]
     pub fn error_at(&self, place: Place, message: String) -> ConfigError {

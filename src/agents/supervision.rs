@@ -85,7 +85,7 @@ impl Supervision {
         let nursery = Nursery {
             folder: folder.to_owned(),
             output: config.output_folder.join(&config.name),
-            environment: environment(config, folder),
+            environment: environment(config, folder).map_err(|error| error.to_string())?,
             news: rest.news,
             view: view.clone(),
             names: names.clone(),

@@ -1,22 +1,23 @@
 //! What a run is about to trade, said before it begins: with real money everything that is armed, so
 //! that nobody finds out later what stood in the file. Names accounts, and never what opens them.
 
-use crate::agents::log::Log;
+use super::log_file::LogFile;
+use crate::agents::log::{Level, LogLine};
 use crate::config::{Config, Mode, RunConfig, StrategyConfig, VenueConfig};
 use crate::types::{Nanos, VenueId};
 use crate::venues::VENUES;
 use rust_decimal::Decimal;
+use std::io::Write as _;
 
-/// Says it in the log, and where screens hide that on the terminal too. `own` are the strategies that
-/// the program brings.
-pub(super) fn announce(config: &Config, own: &[&str], log: &mut Log, at: Nanos, screens: bool) {
-    for line in lines(config, own) {
-        match config.mode {
-            Mode::Live => log.warn(at, format_args!("{line}")),
-            _ => log.info(at, format_args!("{line}")),
-        }
-        if screens {
-            eprintln!("{line}");
+/// Says it on the terminal and in the log file, whatever shows the log later: nothing of it may be
+/// held back or come too late. `own` are the strategies that the program brings.
+pub(super) fn announce(config: &Config, own: &[&str], at: Nanos, mut file: Option<&mut LogFile>) {
+    let level = if config.mode == Mode::Live { Level::Warn } else { Level::Info };
+    for text in lines(config, own) {
+        let _ = writeln!(std::io::stderr(), "{text}");
+        let line = LogLine { at, level, source: "run".into(), text };
+        if let Some(Err(error)) = file.as_mut().map(|file| file.write(&line)) {
+            tracing::error!("{error}");
         }
     }
 }

@@ -13,6 +13,7 @@ pub(super) fn check(
 ) -> Result<u8, Failure> {
     let result = argument.load(own).and_then(|config| {
         check_threads(&config).map_err(|error| Failure::config(error.to_string()))?;
+        config.check_credentials().map_err(|error| Failure::config(error.to_string()))?;
         if offline {
             return Ok((config, None));
         }

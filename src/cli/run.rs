@@ -55,6 +55,7 @@ pub(super) fn run(
 ) -> Result<u8, Failure> {
     check_armed(config, options)?;
     check_threads(config).map_err(|error| Failure::config(error.to_string()))?;
+    config.secret_variables().map_err(|error| Failure::config(error.to_string()))?;
     let begun = Instant::now();
     let stop = stop_flag()?;
     let clock = Clock::new();
@@ -65,8 +66,10 @@ pub(super) fn run(
     let listener = config.metrics.map(metrics::listen).transpose().map_err(Failure::config)?;
     let paper_log = log.named("paper");
     let own: Vec<&str> = strategies.iter().map(|(name, _)| name.as_str()).collect();
-    let at = clock.now();
-    announce(config, &own, &mut log.named("run"), at, options.shows_screens());
+    // Before the engine: one that trades must not be left for want of a folder.
+    let file = config.log.as_ref().map(|log| LogFile::open(log, &config.name)).transpose();
+    let mut file = file.map_err(|error| Failure::config(format!("[log] {error}")))?;
+    announce(config, &own, clock.now(), file.as_mut());
     let setup = EngineSetup {
         config,
         endpoints: venues.endpoints.clone(),
@@ -79,9 +82,6 @@ pub(super) fn run(
         clock: clock.clone(),
         log,
     };
-    // Before the engine: one that trades must not be left for want of a folder.
-    let file = config.log.as_ref().map(|log| LogFile::open(log, &config.name)).transpose();
-    let file = file.map_err(|error| Failure::config(format!("[log] {error}")))?;
     let engine = Engine::start(setup).map_err(Failure::new)?;
     venues.watch(config, engine.view(), &clock, paper_log)?;
     // Answers until the end, so that the end can be seen from outside too.

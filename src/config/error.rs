@@ -65,7 +65,17 @@ impl Source<'_> {
                 );
                 format!("unknown key \"{key}\"{hint}")
             }
-            None => error.message().trim().to_owned(),
+            None => match wrong_text(error.message()) {
+                Some(expected) => {
+                    let raw = error.span().and_then(|span| self.text.get(span));
+                    let must = kind(expected);
+                    match raw.unwrap_or_default().contains("${") {
+                        true => format!("a variable gives text, and this must be {must}"),
+                        false => format!("this must be {must}, not a text"),
+                    }
+                }
+                None => error.message().trim().to_owned(),
+            },
         };
         match error.span() {
             Some(span) => self.at(span.start, message),
@@ -80,6 +90,30 @@ fn unknown_field(message: &str) -> Option<(&str, Vec<&str>)> {
     let mut names = rest.split('`');
     let key = names.next()?;
     Some((key, names.skip(1).step_by(2).collect()))
+}
+
+/// What was expected where a text stands: the message repeats the text, which may be what a variable
+/// holds.
+fn wrong_text(message: &str) -> Option<&str> {
+    let texts = ["invalid type: string ", "invalid value: string "];
+    texts.iter().any(|text| message.starts_with(text)).then_some(())?;
+    Some(
+        message
+            .rsplit_once(", expected ")
+            .map_or("something else", |(_, expected)| expected.trim()),
+    )
+}
+
+/// In the words of the file.
+fn kind(expected: &str) -> &str {
+    match expected {
+        "i64" | "u64" | "f64" => "a number",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        _ if expected.starts_with("a Decimal") => "a number",
+        _ if expected == "a map" || expected.starts_with("struct ") => "a table",
+        other => other,
+    }
 }
 
 /// `"a", "b" or "c"`

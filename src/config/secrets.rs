@@ -3,7 +3,7 @@
 //! message repeats them.
 
 use super::error::{self, Source};
-use super::variables::{SECRET_KEYS, whole_variable};
+use super::variables::{SECRET_KEYS, is_name, put_in_path, whole_variable};
 use super::{Config, KeySources, SecretSource, VenueConfig};
 use crate::venues::{self, Credentials, Secret};
 use std::borrow::Cow;
@@ -15,22 +15,30 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use zeroize::{Zeroize, Zeroizing};
 
-/// Why the keys of a venue could not be had.
+/// Why keys could not be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretError {
-    venue: String,
+    /// Whose; none: the file of all accounts is wrong.
+    venue: Option<String>,
     message: String,
 }
 
 impl SecretError {
     pub(super) fn new(venue: &str, message: impl Into<String>) -> Self {
-        Self { venue: venue.to_owned(), message: message.into() }
+        Self { venue: Some(venue.to_owned()), message: message.into() }
+    }
+
+    fn of_file(message: String) -> Self {
+        Self { venue: None, message }
     }
 }
 
 impl fmt::Display for SecretError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "keys of {}: {}", self.venue, self.message)
+        match &self.venue {
+            Some(venue) => write!(f, "keys of {venue}: {}", self.message),
+            None => write!(f, "credentials_file: {}", self.message),
+        }
     }
 }
 
@@ -50,6 +58,30 @@ enum Kept {
     There(SecretSource),
 }
 
+/// The file of all accounts.
+struct Accounts {
+    file: String,
+    all: Vec<Account>,
+}
+
+struct Account {
+    name: String,
+    venue: &'static str,
+    keys: Keys,
+}
+
+impl Accounts {
+    /// The variables that its keys and secrets are in.
+    fn variables(&self) -> impl Iterator<Item = &str> {
+        let keys = self.all.iter().map(|account| &account.keys);
+        let all = keys.flat_map(|keys| [&keys.key, &keys.secret, &keys.passphrase]);
+        all.filter_map(|kept| match kept {
+            Some(Kept::There(SecretSource::Env(name))) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+}
+
 /// Those that a venue is traded with, read now.
 pub(super) fn read(
     venue: &str,
@@ -57,23 +89,14 @@ pub(super) fn read(
     whole: &Config,
 ) -> Result<Credentials, SecretError> {
     let failed = |message: String| SecretError::new(venue, message);
-    let keys = keys_of(venue, config, whole.credentials_file.as_deref()).map_err(failed)?;
+    let accounts = accounts(whole).map_err(failed)?;
+    let keys = keys_of(venue, config, accounts).map_err(failed)?;
     let read = |kept: Kept| match kept {
         Kept::Here(secret) => Ok(secret),
-        Kept::There(SecretSource::Env(name)) if whole.variables.used.contains(&name) => {
-            Err(failed(format!(
-                "${{{name}}} stands in {} as well, where messages repeat it",
-                whole.file
-            )))
-        }
         Kept::There(source) => read_one(&source).map_err(failed),
     };
     let (Some(key), Some(secret)) = (keys.key, keys.secret) else {
-        let table = match &config.account {
-            Some(account) => format!("credentials.{account}.{venue}"),
-            None => format!("venue.{venue}"),
-        };
-        return Err(failed(format!("api_key and api_secret are not set in [{table}]")));
+        return Err(failed(not_set(venue, config)));
     };
     Ok(Credentials {
         passphrase: keys.passphrase.map(read).transpose()?,
@@ -81,51 +104,104 @@ pub(super) fn read(
     })
 }
 
+fn not_set(venue: &str, config: &VenueConfig) -> String {
+    let table = match &config.account {
+        Some(account) => format!("credentials.{account}.{venue}"),
+        None => format!("venue.{venue}"),
+    };
+    format!("api_key and api_secret are not set in [{table}]")
+}
+
+/// Everything that can be known of keys before they are needed: the file of all accounts, if there is
+/// one, and that it or the configuration holds those of the accounts that were chosen.
+pub(super) fn check(whole: &Config) -> Result<(), SecretError> {
+    accounts(whole).map_err(SecretError::of_file)?;
+    for config in whole.venues.iter().filter(|config| config.account.is_some()) {
+        let venue = venues::VENUES[usize::from(config.venue.0)].name;
+        let failed = |message: String| SecretError::new(venue, message);
+        let keys = keys_of(venue, config, accounts(whole).map_err(failed)?).map_err(failed)?;
+        if keys.key.is_none() || keys.secret.is_none() {
+            return Err(failed(not_set(venue, config)));
+        }
+    }
+    Ok(())
+}
+
+/// The variables that keys and secrets are in, those of the file of all accounts among them. A file
+/// that is not there names none: without keys to read, nobody needs it.
+pub(super) fn variables(whole: &Config) -> Result<Vec<String>, SecretError> {
+    let mut all = whole.variables.secret.clone();
+    let is_missing = match &whole.credentials_file {
+        Some(file) => matches!(file.try_exists(), Ok(false)),
+        None => false,
+    };
+    if !(is_missing && whole.mode.is_embedded()) {
+        let accounts = accounts(whole).map_err(SecretError::of_file)?;
+        all.extend(accounts.iter().flat_map(Accounts::variables).map(str::to_owned));
+    }
+    Ok(all)
+}
+
 /// From `engine.toml`, or from the file of all accounts: from one of them.
-fn keys_of(venue: &str, config: &VenueConfig, file: Option<&Path>) -> Result<Keys, String> {
+fn keys_of(venue: &str, config: &VenueConfig, accounts: Option<Accounts>) -> Result<Keys, String> {
     let KeySources { api_key, api_secret, passphrase } = config.keys.clone();
     let there = |source: Option<SecretSource>| source.map(Kept::There);
     let here =
         Keys { key: there(api_key), secret: there(api_secret), passphrase: there(passphrase) };
-    let (Some(account), Some(file)) = (&config.account, file) else { return Ok(here) };
-    let text = read_file(file)?;
-    let name = file.display().to_string();
-    let found = find(&Source { file: &name, text: &text }, account, venue)?;
+    let (Some(account), Some(Accounts { file, mut all })) = (&config.account, accounts) else {
+        return Ok(here);
+    };
+    let found = all.iter().position(|one| one.name == *account && one.venue == venue);
     match (found, config.keys.is_empty()) {
-        (Some(found), true) => Ok(found),
+        (Some(found), true) => Ok(all.swap_remove(found).keys),
         (None, false) => Ok(here),
         (Some(_), false) => Err(format!(
-            "[credentials.{account}.{venue}] stands in {name} and in the configuration: keep one of \
+            "[credentials.{account}.{venue}] stands in {file} and in the configuration: keep one of \
              the two"
         )),
-        (None, true) => Err(format!(
-            "account {account:?} has no keys there: [credentials.{account}.{venue}] stands neither in \
-             {name} nor in the configuration"
-        )),
+        (None, true) => {
+            let names = all.iter().map(|one| one.name.as_str()).filter(|name| name != account);
+            let hint = error::closest(account, names)
+                .map_or(String::new(), |name| format!("; did you mean \"{name}\"?"));
+            Err(format!(
+                "account {account:?} has no keys there: [credentials.{account}.{venue}] stands \
+                 neither in {file} nor in the configuration{hint}"
+            ))
+        }
     }
 }
 
-/// The keys of one account in the file of all: every table of it is checked.
-fn find(source: &Source<'_>, account: &str, venue: &str) -> Result<Option<Keys>, String> {
+/// Reads the file of all accounts: every table of it is checked, and that no variable with a key
+/// stands in the configuration too.
+fn accounts(whole: &Config) -> Result<Option<Accounts>, String> {
+    let Some(path) = whole.credentials_file.as_deref() else { return Ok(None) };
+    let text = read_file(path, path)?;
+    let file = path.display().to_string();
+    let source = Source { file: &file, text: &text };
     // The parser's own words may repeat what it read.
     let broken = |error: toml::de::Error| {
         let at = error.span().map_or(0, |span| span.start);
         source.at(at, "this is not TOML".to_owned()).to_string()
     };
     let mut root = DeTable::parse(source.text).map_err(broken)?;
-    let found = find_in(source, root.get_mut(), account, venue);
+    let all = all_in(&source, root.get_mut());
     // Texts with escapes are copies.
     root.get_mut().iter_mut().for_each(|(_, value)| wipe(value.get_mut()));
-    found
+    drop(root);
+    let accounts = Accounts { all: all?, file: file.clone() };
+    let used = &whole.variables.used;
+    if let Some(name) = accounts.variables().find(|name| used.iter().any(|used| used == name)) {
+        return Err(format!(
+            "${{{name}}} holds a key or a secret of {file} and stands in {} as well, where messages \
+             repeat it",
+            whole.file
+        ));
+    }
+    Ok(Some(accounts))
 }
 
-fn find_in(
-    source: &Source<'_>,
-    root: &DeTable<'_>,
-    account: &str,
-    venue: &str,
-) -> Result<Option<Keys>, String> {
-    let mut found = None;
+fn all_in(source: &Source<'_>, root: &DeTable<'_>) -> Result<Vec<Account>, String> {
+    let mut all = Vec::new();
     for (key, value) in root {
         if key.get_ref() != "credentials" {
             let text = format!("unknown key \"{}\"; known: \"credentials\"", key.get_ref());
@@ -134,20 +210,19 @@ fn find_in(
         for (name, value) in entries(source, value, "credentials")? {
             for (at, value) in entries(source, value, name.get_ref())? {
                 let venue_name = at.get_ref().as_ref();
-                if venues::find(venue_name).is_none() {
+                let Some(venue) = venues::find(venue_name) else {
                     let known: Vec<&str> = venues::VENUES.iter().map(|row| row.name).collect();
                     let known = error::list(&known);
                     let text = format!("unknown venue \"{venue_name}\"; known: {known}");
                     return Err(source.at(at.span().start, text).to_string());
-                }
+                };
                 let keys = keys_in(source, entries(source, value, venue_name)?)?;
-                if name.get_ref() == account && venue_name == venue {
-                    found = Some(keys);
-                }
+                let venue = venues::VENUES[usize::from(venue.0)].name;
+                all.push(Account { name: name.get_ref().to_string(), venue, keys });
             }
         }
     }
-    Ok(found)
+    Ok(all)
 }
 
 fn entries<'t, 'i>(
@@ -202,7 +277,7 @@ fn kept(value: &DeValue<'_>) -> Option<Kept> {
             let (key, value) = table.iter().next()?;
             let DeValue::String(value) = value.get_ref() else { return None };
             let source = match key.get_ref().as_ref() {
-                "env" => SecretSource::Env(value.to_string()),
+                "env" if is_name(value) => SecretSource::Env(value.to_string()),
                 "file" => SecretSource::File(value.as_ref().into()),
                 _ => return None,
             };
@@ -226,7 +301,7 @@ fn read_one(source: &SecretSource) -> Result<Secret, String> {
         SecretSource::Env(name) => std::env::var(name)
             .map(Zeroizing::new)
             .map_err(|_| format!("environment variable {name} is not set or not text"))?,
-        SecretSource::File(path) => read_file(path)?,
+        SecretSource::File(path) => read_file(path, &put_in_path(path)?)?,
     };
     let trimmed = text.trim();
     if trimmed.is_empty() {
@@ -235,8 +310,9 @@ fn read_one(source: &SecretSource) -> Result<Secret, String> {
     Ok(Secret::new(trimmed.to_owned()))
 }
 
-fn read_file(path: &Path) -> Result<Zeroizing<String>, String> {
-    let shown = path.display();
+/// `shown` is the path as it was written, for messages.
+fn read_file(shown: &Path, path: &Path) -> Result<Zeroizing<String>, String> {
+    let shown = shown.display();
     let failed = |error: std::io::Error| format!("{shown}: {error}");
     let mut file = std::fs::File::open(path).map_err(failed)?;
     let about = file.metadata().map_err(failed)?;
@@ -294,7 +370,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("stoop-secret-{}", std::process::id()));
         std::fs::write(&path, "s3cret\n").unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        let error = read_file(&path).unwrap_err();
+        let error = read_file(&path, &path).unwrap_err();
         assert!(error.contains("has mode 0644 and others may read it; run: chmod 600"), "{error}");
         assert!(!error.contains("s3cret"));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();

@@ -2,8 +2,9 @@
 //!
 //! Only texts are looked at, once they are read: never keys, comments or the file as such, so that no
 //! variable can bring in more than the value that it stands in. Keys and secrets stay where they are:
-//! there `${VAR}` is `{ env = "VAR" }`, which is read when it is needed, and a variable that one of them
-//! names may stand nowhere else, where messages would repeat it.
+//! there `${VAR}` is `{ env = "VAR" }`, which is read when it is needed, as are variables in paths of
+//! their files, and a variable that one of them names may stand nowhere else, where messages would
+//! repeat it.
 
 #![forbid(unsafe_code)]
 
@@ -11,6 +12,7 @@ use super::ConfigError;
 use super::error::Source;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -31,29 +33,12 @@ pub(super) fn resolve(
     source: &Source<'_>,
     table: &mut DeTable<'_>,
 ) -> Result<Variables, ConfigError> {
-    for (_, venue) in tables(table, "venue") {
-        names_instead(source, venue)?;
-    }
-    for (_, account) in tables(table, "credentials") {
-        let DeValue::Table(account) = account.get_mut() else { continue };
-        for (_, venue) in account.iter_mut() {
-            names_instead(source, venue)?;
-        }
-    }
-    let mut used = BTreeMap::new();
-    for (_, value) in table.iter_mut() {
-        put_in(source, value, &mut used)?;
-    }
     let mut secret = Vec::new();
-    for (_, venue) in tables(table, "venue") {
-        secret.extend(named(venue));
-    }
-    for (_, account) in tables(table, "credentials") {
-        let DeValue::Table(account) = account.get_mut() else { continue };
-        account.iter_mut().for_each(|(_, venue)| secret.extend(named(venue)));
-    }
+    seal(source, table, Home::Root, &mut secret)?;
     secret.sort_unstable();
     secret.dedup();
+    let mut used = BTreeMap::new();
+    put_in(source, table, &mut used)?;
     if let Some((name, at)) = used.iter().find(|(name, _)| secret.contains(name)) {
         let text = format!(
             "${{{name}}} holds a key or a secret and may stand nowhere else: messages repeat other \
@@ -64,62 +49,129 @@ pub(super) fn resolve(
     Ok(Variables { used: used.into_keys().collect(), secret })
 }
 
-/// The entries of a table of the file.
-fn tables<'t, 'i>(
-    table: &'t mut DeTable<'i>,
-    name: &str,
-) -> impl Iterator<Item = (&'t Spanned<Cow<'i, str>>, &'t mut Spanned<DeValue<'i>>)> {
-    let found = table.get_mut(name).map(Spanned::get_mut);
-    let entries = found.and_then(|value| match value {
-        DeValue::Table(entries) => Some(entries.iter_mut()),
-        _ => None,
-    });
-    entries.into_iter().flatten()
+/// How a table of the file lies to those that hold keys and secrets.
+#[derive(Clone, Copy)]
+enum Home {
+    Root,
+    /// So many levels above them.
+    Above(usize),
+    /// One of them.
+    Here,
+    /// Neither they nor anything that holds them.
+    Elsewhere,
 }
 
-/// A key or a secret of these can only be named. No message repeats what stands there instead.
-fn names_instead(source: &Source<'_>, of: &mut Spanned<DeValue<'_>>) -> Result<(), ConfigError> {
-    let DeValue::Table(entries) = of.get_mut() else { return Ok(()) };
-    for (key, value) in entries.iter_mut() {
-        if !SECRET_KEYS.contains(&key.get_ref().as_ref()) {
-            continue;
+impl Home {
+    fn of(self, key: &str) -> Self {
+        match (self, key) {
+            (Self::Root, "venue") => Self::Above(1),
+            (Self::Root, "credentials") => Self::Above(2),
+            (Self::Above(1), _) => Self::Here,
+            (Self::Above(levels), _) => Self::Above(levels - 1),
+            _ => Self::Elsewhere,
         }
-        let name = match value.get_ref() {
-            DeValue::Table(_) => continue,
-            DeValue::String(text) => whole_variable(text).map(str::to_owned),
-            _ => None,
-        };
-        let span = value.span();
-        let Some(name) = name else {
-            let text = format!(
-                "{} never stands in this file: name where it is, as {{ env = \"NAME\" }}, {{ file = \
-                 \"PATH\" }} or \"${{NAME}}\", or keep it in a credentials_file",
-                key.get_ref()
-            );
-            return Err(source.at(span.start, text));
-        };
-        let mut named = DeTable::new();
-        let value_there = Spanned::new(span.clone(), DeValue::String(Cow::Owned(name)));
-        named.insert(Spanned::new(span, Cow::Borrowed("env")), value_there);
-        *value.get_mut() = DeValue::Table(named);
+    }
+}
+
+/// Sees to it that keys and secrets are only named, wherever in the file they stand, and gathers the
+/// variables that they are in. No message repeats what stands there instead: not even that a text is
+/// no table.
+fn seal(
+    source: &Source<'_>,
+    entries: &mut DeTable<'_>,
+    home: Home,
+    secret: &mut Vec<String>,
+) -> Result<(), ConfigError> {
+    for (key, value) in entries.iter_mut() {
+        let name = key.get_ref().as_ref();
+        match (SECRET_KEYS.contains(&name), home) {
+            (true, Home::Here) => secret.extend(name_instead(source, name, value)?),
+            (true, _) => {
+                let text =
+                    format!("{name} stands in [venue.VENUE] or [credentials.ACCOUNT.VENUE] alone");
+                return Err(source.at(key.span().start, text));
+            }
+            (false, _) => seal_value(source, value, home.of(name), secret)?,
+        }
     }
     Ok(())
 }
 
-/// The variables that keys and secrets of these are in.
-fn named(of: &Spanned<DeValue<'_>>) -> Vec<String> {
-    let DeValue::Table(entries) = of.get_ref() else { return Vec::new() };
-    let secrets = entries.iter().filter(|(key, _)| SECRET_KEYS.contains(&key.get_ref().as_ref()));
-    let variables = secrets.filter_map(|(_, value)| match value.get_ref() {
-        DeValue::Table(kept) => kept.get("env").map(Spanned::get_ref),
-        _ => None,
-    });
-    let names = variables.filter_map(|name| match name {
-        DeValue::String(name) => Some(name.to_string()),
-        _ => None,
-    });
-    names.collect()
+fn seal_value(
+    source: &Source<'_>,
+    value: &mut Spanned<DeValue<'_>>,
+    home: Home,
+    secret: &mut Vec<String>,
+) -> Result<(), ConfigError> {
+    match value.get_mut() {
+        DeValue::Table(entries) => seal(source, entries, home, secret),
+        DeValue::Array(values) => values
+            .iter_mut()
+            .try_for_each(|value| seal_value(source, value, Home::Elsewhere, secret)),
+        _ => Ok(()),
+    }
 }
+
+/// A key or a secret can only be named: gives the variable that it is in, if it is in one.
+fn name_instead(
+    source: &Source<'_>,
+    key: &str,
+    value: &mut Spanned<DeValue<'_>>,
+) -> Result<Option<String>, ConfigError> {
+    let span = value.span();
+    let name = match value.get_ref() {
+        DeValue::Table(place) => return named(source, key, place, span.start),
+        DeValue::String(text) => whole_variable(text).map(str::to_owned),
+        _ => None,
+    };
+    let Some(name) = name else {
+        let text = format!(
+            "{key} never stands in this file: name where it is, as {{ env = \"NAME\" }}, {{ file = \
+             \"PATH\" }} or \"${{NAME}}\", or keep it in a credentials_file"
+        );
+        return Err(source.at(span.start, text));
+    };
+    let mut named = DeTable::new();
+    let value_there = Spanned::new(span.clone(), DeValue::String(Cow::Owned(name.clone())));
+    named.insert(Spanned::new(span, Cow::Borrowed("env")), value_there);
+    *value.get_mut() = DeValue::Table(named);
+    Ok(Some(name))
+}
+
+/// The variable that a key or a secret is said to be in.
+fn named(
+    source: &Source<'_>,
+    key: &str,
+    place: &DeTable<'_>,
+    at: usize,
+) -> Result<Option<String>, ConfigError> {
+    let mut entries = place.iter();
+    if let (Some((what, value)), None) = (entries.next(), entries.next())
+        && let DeValue::String(text) = value.get_ref()
+    {
+        let at = value.span();
+        match what.get_ref().as_ref() {
+            "env" if is_name(text) => return Ok(Some(text.to_string())),
+            "env" => return Err(source.at(at.start, format!("{key}: {NO_NAME}"))),
+            // It is put in when the file is read.
+            "file" => {
+                let checked = expand(text, |_| Ok(Some(String::new())));
+                return match checked {
+                    Ok(_) => Ok(None),
+                    Err(wrong) => Err(source.at(place_in(source, at, wrong.nth), wrong.message)),
+                };
+            }
+            _ => {}
+        }
+    }
+    let text =
+        format!("{key} must be {{ env = \"NAME\" }}, {{ file = \"PATH\" }} or \"${{NAME}}\"");
+    Err(source.at(at, text))
+}
+
+/// What stands where the name of a variable should, and may be the secret itself.
+pub(super) const NO_NAME: &str =
+    "env takes the name of a variable, of A-Z a-z 0-9 _ and without \"${\" and \"}\"";
 
 /// The name in a text that is `${NAME}` and nothing else.
 pub(super) fn whole_variable(text: &str) -> Option<&str> {
@@ -127,13 +179,23 @@ pub(super) fn whole_variable(text: &str) -> Option<&str> {
     is_name(name).then_some(name)
 }
 
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     text.chars().all(plain) && text.starts_with(|c: char| !c.is_ascii_digit())
 }
 
-/// Looks at all texts of a value, and remembers which variables stood where.
+/// Looks at all texts of a table but keys and secrets, and remembers which variables stood where.
 fn put_in(
+    source: &Source<'_>,
+    entries: &mut DeTable<'_>,
+    used: &mut BTreeMap<String, usize>,
+) -> Result<(), ConfigError> {
+    let others =
+        entries.iter_mut().filter(|(key, _)| !SECRET_KEYS.contains(&key.get_ref().as_ref()));
+    others.map(|(_, value)| value).try_for_each(|value| put_in_value(source, value, used))
+}
+
+fn put_in_value(
     source: &Source<'_>,
     value: &mut Spanned<DeValue<'_>>,
     used: &mut BTreeMap<String, usize>,
@@ -148,20 +210,24 @@ fn put_in(
                 used.entry(name).or_insert_with(|| place_in(source, span.clone(), nth));
             }
             *text = Cow::Owned(expanded.text);
+            Ok(())
         }
         DeValue::Array(values) => {
-            for value in values.iter_mut() {
-                put_in(source, value, used)?;
-            }
+            values.iter_mut().try_for_each(|value| put_in_value(source, value, used))
         }
-        DeValue::Table(entries) => {
-            for (_, value) in entries.iter_mut() {
-                put_in(source, value, used)?;
-            }
-        }
-        _ => {}
+        DeValue::Table(entries) => put_in(source, entries, used),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// A path of a key or a secret with what its variables hold. Messages show it as it was written.
+pub(super) fn put_in_path(path: &Path) -> Result<PathBuf, String> {
+    match path.to_str() {
+        Some(text) => {
+            expand(text, environment).map(|done| done.text.into()).map_err(|wrong| wrong.message)
+        }
+        None => Ok(path.to_owned()),
+    }
 }
 
 /// Where the `nth` `${` of a text stands in the file; the text's own place if escapes hide it.

@@ -68,6 +68,111 @@ fn a_variable_with_a_secret_stands_nowhere_else() {
 }
 
 #[test]
+fn where_a_secret_is_holds_no_variable_that_could_be_it() {
+    let from = "api_secret = { env = \"BINANCE_API_SECRET\" }";
+    let no_name = "env takes the name of a variable, of A-Z a-z 0-9 _ and without \"${\" and \"}\"";
+    let no_place = "must be { env = \"NAME\" }, { file = \"PATH\" } or \"${NAME}\"";
+    for (value, column, what) in [
+        ("{ env = \"${CARGO_PKG_NAME}\" }", 22, format!("api_secret: {no_name}")),
+        ("{ env = \"x${CARGO_PKG_NAME:-y}\" }", 22, format!("api_secret: {no_name}")),
+        ("{ env = \"pl4in-s3cret\" }", 22, format!("api_secret: {no_name}")),
+        ("{ pl4in-s3cret = \"x\" }", 14, format!("api_secret {no_place}")),
+        ("{ file = \"a\", env = \"pl4in-s3cret\" }", 14, format!("api_secret {no_place}")),
+        ("{ file = [\"pl4in-s3cret\"] }", 14, format!("api_secret {no_place}")),
+        (
+            "{ file = \"${A\" }",
+            24,
+            "\"${\" without \"}\"; the characters themselves are".to_owned(),
+        ),
+    ] {
+        let said = complaint(&with(from, &format!("api_secret = {value}")));
+        let place = format!("engine.toml:{}:{column}: {what}", line(from));
+        assert!(said.starts_with(&place), "{said}\n{place}");
+        assert!(!said.contains(SECRET), "{said}");
+    }
+}
+
+#[test]
+fn a_variable_in_the_path_of_a_secret_is_put_in_when_it_is_read_and_shown_as_it_is_written() {
+    let from = "{ env = \"BINANCE_API_SECRET\" }";
+    let folder = std::env::temp_dir();
+    let name = |name: &str| folder.join(format!("keys-{name}-{}", std::process::id()));
+    let written = name("${CARGO_PKG_NAME}");
+    let text = with(from, &format!("{{ file = {written:?} }}"));
+    let text = text.replace("BINANCE_API_KEY", "CARGO_PKG_VERSION");
+    let config = parsed(&text);
+    assert_eq!(config.venues[0].keys.api_secret, Some(SecretSource::File(written.clone())));
+    assert!(config.variables.used.is_empty(), "strategies get none of it");
+    let error = config.credentials(config.venues[0].venue).unwrap_err().to_string();
+    assert!(error.contains(&format!("{}: No such file", written.display())), "{error}");
+    let path = name("stoop");
+    std::fs::write(&path, SECRET).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let read = config.credentials(config.venues[0].venue).unwrap();
+    std::fs::remove_file(path).unwrap();
+    assert_eq!(read.secret.expose(), SECRET);
+}
+
+#[test]
+fn keys_at_a_wrong_depth_are_refused_and_not_repeated() {
+    let what = "stands in [venue.VENUE] or [credentials.ACCOUNT.VENUE] alone";
+    let limits = line("[limits]\n");
+    for value in
+        ["\"${CARGO_PKG_NAME}\"", "\"pl4in-s3cret\"", "{ env = \"KEY\" }", "[\"pl4in-s3cret\"]"]
+    {
+        for (table, key, place) in [
+            ("[credentials.main]", "api_key", limits + 1),
+            ("[credentials]", "api_secret", limits + 1),
+            ("[credentials.main.binance.more]", "passphrase", limits + 1),
+            ("[venue.okx.more]", "api_key", limits + 1),
+            ("[strategy.params]", "api_secret", limits + 1),
+            ("[[thread]]", "api_key", limits + 1),
+            ("[nowhere]", "passphrase", limits + 1),
+        ] {
+            let said =
+                complaint(&with("[limits]\n", &format!("{table}\n{key} = {value}\n[limits]\n")));
+            assert_eq!(said, format!("engine.toml:{place}:1: {key} {what}"), "{table}");
+        }
+        let said = complaint(&format!("api_key = {value}\n{DEFAULT_TOML}"));
+        assert_eq!(said, format!("engine.toml:1:1: api_key {what}"));
+        let said = complaint(&with(
+            "[venue.binance]\n",
+            &format!("[venue]\napi_key = {value}\n[venue.binance]\n"),
+        ));
+        assert_eq!(
+            said,
+            format!("engine.toml:{}:1: api_key {what}", line("[venue.binance]\n") + 1)
+        );
+    }
+    // Not even where a text stands in place of a table, or without quotes.
+    for table in
+        ["[credentials]\nmain = \"pl4in-s3cret\"", "[credentials.main]\nokx = \"pl4in-s3cret\""]
+    {
+        let said = complaint(&with("[limits]\n", &format!("{table}\n[limits]\n")));
+        assert!(said.ends_with(": this must be a table, not a text"), "{said}");
+    }
+    for value in ["pl4in-s3cret", "\"pl4in-s3cret", "\"\\pl4in-s3cret\"", "\"a\" pl4in-s3cret"] {
+        let said = complaint(&with("{ env = \"BINANCE_API_SECRET\" }", value));
+        assert!(said.starts_with("engine.toml:") && !said.contains(SECRET), "{said}");
+    }
+}
+
+#[test]
+fn a_variable_gives_text_and_is_not_repeated_where_something_else_must_stand() {
+    for (from, key, must) in [
+        ("depth = 20", "depth", "a number"),
+        ("order_notional_max = \"5000\"", "order_notional_max", "a number"),
+        ("lock_memory = false", "lock_memory", "true or false"),
+        ("watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]", "watchlist", "a list"),
+    ] {
+        let said = complaint(&with(from, &format!("{key} = \"${{CARGO_PKG_NAME}}\"")));
+        let (at, column) = (line(from), key.len() + 4);
+        let what = format!("a variable gives text, and this must be {must}");
+        assert_eq!(said, format!("engine.toml:{at}:{column}: {what}"));
+    }
+}
+
+#[test]
 fn plain_secrets_are_refused_and_not_repeated() {
     let from = "api_secret = { env = \"BINANCE_API_SECRET\" }";
     let what = |key: &str| {
@@ -209,9 +314,79 @@ fn a_variable_may_name_a_key_of_the_file_if_nothing_else_does() {
     let error = config.credentials(venue).unwrap_err().to_string();
     assert_eq!(
         error,
-        "keys of binance: ${CARGO_PKG_NAME} stands in engine.toml as well, where messages repeat it"
+        format!(
+            "keys of binance: ${{CARGO_PKG_NAME}} holds a key or a secret of {} and stands in \
+             engine.toml as well, where messages repeat it",
+            path.display()
+        )
     );
     std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn variables_of_all_accounts_of_the_file_are_secret() {
+    let text = "[credentials.other.okx]\napi_key = \"${CARGO_PKG_NAME}\"\n\
+                passphrase = { env = \"OTHER\" }\napi_secret = { file = \"${DIR}/x\" }\n\
+                [credentials.paper.binance]\napi_key = \"k\"\napi_secret = \"s\"\n";
+    let (path, mut config) = with_file("others", text, 0o600);
+    let mut all = config.secret_variables().unwrap();
+    all.sort();
+    let here = ["HEDGE_KEY", "MAIN_KEY", "MAIN_SECRET"];
+    assert_eq!(all, [&["CARGO_PKG_NAME"], &here[..], &["OTHER"]].concat());
+    config.variables.used = vec!["CARGO_PKG_NAME".to_owned()];
+    let at = path.display();
+    let what = format!(
+        "${{CARGO_PKG_NAME}} holds a key or a secret of {at} and stands in engine.toml as well, where \
+         messages repeat it"
+    );
+    let of_file = format!("credentials_file: {what}");
+    assert_eq!(config.secret_variables().unwrap_err().to_string(), of_file);
+    assert_eq!(config.check_credentials().unwrap_err().to_string(), of_file);
+    let read = config.credentials(config.venues[0].venue);
+    assert_eq!(read.unwrap_err().to_string(), format!("keys of binance: {what}"));
+    std::fs::remove_file(&path).unwrap();
+    // Without it nothing is secret but what stands here; who trades needs it.
+    assert_eq!(config.mode, stoop::config::Mode::Sim);
+    assert_eq!(config.secret_variables().unwrap(), here);
+    config.mode = stoop::config::Mode::Testnet;
+    let error = config.secret_variables().unwrap_err().to_string();
+    assert_eq!(error, format!("credentials_file: {at}: No such file or directory (os error 2)"));
+}
+
+#[test]
+fn the_file_of_keys_is_checked_before_anybody_needs_it() {
+    let good = "[credentials.paper.binance]\napi_key = \"${STOOP_NONE}\"\napi_secret = \"s\"\n\
+                [credentials.paper.bybit]\napi_key = \"k\"\napi_secret = { file = \"none\" }\n";
+    let check = |name: &str, text: &str, mode: u32| {
+        let (path, config) = with_file(name, text, mode);
+        let checked = config.check_credentials().map_err(|error| error.to_string());
+        std::fs::remove_file(&path).unwrap();
+        checked.map_err(|error| error.replace(path.to_str().unwrap(), "FILE"))
+    };
+    assert_eq!(check("check", good, 0o600), Ok(()));
+    for (text, mode, what) in [
+        (good.to_owned(), 0o644, "credentials_file: FILE has mode 0644 and others may read it;"),
+        (format!("{good}x = 1\n"), 0o600, "credentials_file: FILE:7:1: unknown key \"x\"; known: "),
+        (
+            good.replace("\"${STOOP_NONE}\"", "{ env = \"${STOOP_NONE}\" }"),
+            0o600,
+            "credentials_file: FILE:2:11: api_key must be a text, ",
+        ),
+        (
+            good.replace("paper.bybit", "papr.bybit"),
+            0o600,
+            "keys of bybit: account \"paper\" has no keys there: [credentials.paper.bybit] stands \
+             neither in FILE nor in the configuration; did you mean \"papr\"?",
+        ),
+        (
+            good.replace("api_secret = \"s\"\n", ""),
+            0o600,
+            "keys of binance: api_key and api_secret are not set in [credentials.paper.binance]",
+        ),
+    ] {
+        let error = check("check", &text, mode).unwrap_err();
+        assert!(error.starts_with(what), "{error}\n{what}");
+    }
 }
 
 #[test]

@@ -293,3 +293,30 @@ fn the_simulated_venues_alone_say_where_they_are_and_what_they_held() {
         assert_eq!((&ledger["fills"], &ledger["open_orders"]), (&0.into(), &0.into()), "{venue}");
     }
 }
+
+#[test]
+fn a_file_of_keys_that_others_may_read_is_found_by_check_in_any_mode() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let head = "credentials_file = \"keys.toml\"\nmode = \"sim\"";
+    folder.config(&[("mode = \"sim\"", head)], "");
+    let check = |arguments: &[&str]| {
+        let output = stoop(&folder, arguments);
+        (code(&output), stderr(&output))
+    };
+    let (ended, said) = check(&["check", "--offline"]);
+    assert_eq!(ended, 3);
+    assert!(said.starts_with("error: credentials_file: keys.toml: No such file"), "{said}");
+    let path = folder.0.join("keys.toml");
+    std::fs::write(&path, "[credentials.main.okx]\n").unwrap();
+    for (mode, expected) in [(0o644, 3), (0o600, 0)] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        for arguments in
+            [&["check"][..], &["check", "--offline"], &["run", "--for", "1s", "--json"]]
+        {
+            let (ended, said) = check(arguments);
+            assert_eq!(ended, expected, "{arguments:?}: {said}");
+            assert_eq!(said.contains("keys.toml has mode 0644"), expected == 3, "{said}");
+        }
+    }
+}

@@ -8,7 +8,7 @@
 #![forbid(unsafe_code)]
 
 use super::ChildPlan;
-use crate::config::{Config, Idle};
+use crate::config::{Config, Idle, SecretError};
 use crate::strategy::process::{IDLE_VARIABLE, REGION_VARIABLE, STRATEGY_VARIABLE};
 use std::ffi::OsString;
 use std::io;
@@ -41,7 +41,10 @@ const PASSED_ON: [&str; 13] = [
 ];
 
 /// The environment of all strategies' processes of an engine.
-pub fn environment(config: &Config, folder: &Path) -> Vec<(OsString, OsString)> {
+pub fn environment(
+    config: &Config,
+    folder: &Path,
+) -> Result<Vec<(OsString, OsString)>, SecretError> {
     let idle = match config.idle {
         Idle::Spin => "spin",
         Idle::Yield => "yield",
@@ -50,13 +53,14 @@ pub fn environment(config: &Config, folder: &Path) -> Vec<(OsString, OsString)> 
     // The configuration is read again there, with what it takes from the environment.
     let used = config.variables.used.iter().map(String::as_str);
     let used = used.filter(|name| !PASSED_ON.contains(name));
-    let secret = |name: &&str| config.variables.secret.iter().any(|secret| secret == name);
-    let passed = PASSED_ON.iter().copied().chain(used).filter(|name| !secret(name));
+    let secret = config.secret_variables()?;
+    let is_secret = |name: &&str| secret.iter().any(|secret| secret == name);
+    let passed = PASSED_ON.iter().copied().chain(used).filter(|name| !is_secret(name));
     let passed = passed.filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
     let own = [(REGION_VARIABLE, folder.as_os_str()), (IDLE_VARIABLE, idle.as_ref())];
     let own = own.map(|(name, value)| (OsString::from(name), value.to_owned()));
     let log = std::env::var_os("STOOP_LOG").map(|value| ("STOOP_LOG".into(), value));
-    passed.chain(own).chain(log).collect()
+    Ok(passed.chain(own).chain(log).collect())
 }
 
 /// Starts the process.
@@ -86,7 +90,7 @@ mod tests {
         let text = crate::config::DEFAULT_TOML.replace("BINANCE_API_KEY", "HOME");
         let text = text.replace("name = \"stoop\" ", "name = \"${CARGO_PKG_NAME}\" ");
         let config = Config::parse("engine.toml", &text).unwrap();
-        let all = environment(&config, Path::new("/dev/shm/stoop-x"));
+        let all = environment(&config, Path::new("/dev/shm/stoop-x")).unwrap();
         let value =
             |name: &str| all.iter().find(|(known, _)| known == name).map(|(_, v)| v.clone());
         assert_eq!(value("STOOP_REGION"), Some("/dev/shm/stoop-x".into()));
@@ -102,5 +106,25 @@ mod tests {
                 || name == "CARGO_PKG_NAME"
         };
         assert!(all.iter().all(|(name, _)| known(name)), "{all:?}");
+    }
+
+    #[test]
+    fn what_the_file_of_all_accounts_names_stays_here() {
+        use std::os::unix::fs::PermissionsExt;
+        let path = std::env::temp_dir().join(format!("stoop-launch-{}", std::process::id()));
+        let keys =
+            "[credentials.other.okx]\napi_key = \"${HOME}\"\npassphrase = { env = \"LANG\" }\n";
+        std::fs::write(&path, keys).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let text = format!("credentials_file = {path:?}\n{}", crate::config::DEFAULT_TOML);
+        let config = Config::parse("engine.toml", &text).unwrap();
+        let folder = Path::new("/dev/shm/stoop-x");
+        let all = environment(&config, folder).unwrap();
+        assert!(all.iter().any(|(name, _)| name == "PATH"));
+        assert!(!all.iter().any(|(name, _)| name == "HOME" || name == "LANG"), "{all:?}");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let error = environment(&config, folder).unwrap_err().to_string();
+        assert!(error.contains("has mode 0644"), "{error}");
+        std::fs::remove_file(path).unwrap();
     }
 }
