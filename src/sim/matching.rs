@@ -1,6 +1,6 @@
 //! Matching: what an aggressor meets, who fills whom, what that does to orders and balances.
 
-use super::book::{Book, Entry};
+use super::book::{Entry, Seen};
 use super::exchange::{Exchange, Kept, SelfTrade};
 use super::{
     AccountId, Cause, ExchangeEvent, OrderChange, PlaceRequest, SimFill, SimLevel, SimOrderState,
@@ -228,31 +228,53 @@ impl Exchange {
     /// of them. A level that crosses the other side displaces the background there, and fills the
     /// client orders there, at their prices, with the quantity it brings.
     pub fn set_levels(&mut self, symbol: &str, levels: &[(Side, SimLevel)], now_ms: u64) {
-        self.change_levels(symbol, levels, Book::set_background, now_ms);
+        self.change_levels(symbol, levels, now_ms, |exchange, listing, side, (price, qty)| {
+            let rest = exchange.displace(listing, side, (price, qty), qty, now_ms);
+            exchange.listings[listing].book.set_background(side, price, rest);
+        });
     }
 
     /// As [`Exchange::set_levels`], of levels that were there before they were seen: what they hold
     /// stands ahead of the client orders at their prices.
     pub fn reveal_levels(&mut self, symbol: &str, levels: &[(Side, SimLevel)], now_ms: u64) {
-        self.change_levels(symbol, levels, Book::reveal_background, now_ms);
+        self.change_levels(symbol, levels, now_ms, |exchange, listing, side, (price, qty)| {
+            let rest = exchange.displace(listing, side, (price, qty), qty, now_ms);
+            exchange.listings[listing].book.reveal_background(side, price, rest);
+        });
+    }
+
+    /// As [`Exchange::set_levels`], of a market that knows nothing of the orders here: a level fills
+    /// with what it has more than `before`, which has met them already, and prints may come after
+    /// what they took has left.
+    pub fn follow_levels(
+        &mut self,
+        symbol: &str,
+        levels: &[(Side, SimLevel)],
+        before: impl Fn(Side, Decimal) -> Decimal,
+        now_ms: u64,
+    ) {
+        self.change_levels(symbol, levels, now_ms, |exchange, listing, side, (price, qty)| {
+            let new = (qty - before(side, price)).max(Decimal::ZERO);
+            let rest = exchange.displace(listing, side, (price, qty), new, now_ms);
+            let seen = Seen { now_ms, next_id: exchange.next_order_id() };
+            exchange.listings[listing].book.follow_background(side, price, rest, seen);
+        });
     }
 
     fn change_levels(
         &mut self,
         symbol: &str,
         levels: &[(Side, SimLevel)],
-        set: fn(&mut Book, Side, Decimal, Decimal),
         now_ms: u64,
+        set: impl Fn(&mut Self, usize, Side, SimLevel),
     ) {
         let Some(listing) = self.listing(symbol) else { return };
+        self.listings[listing].book.forget(now_ms);
         for pass in [true, false] {
             // Removals first: a book that moves must not cross itself on the way.
-            for &(side, (price, qty)) in
-                levels.iter().filter(|(_, level)| level.1.is_zero() == pass)
-            {
-                if price > Decimal::ZERO && qty >= Decimal::ZERO {
-                    let rest = self.displace(listing, side, price, qty, now_ms);
-                    set(&mut self.listings[listing].book, side, price, rest);
+            for &(side, level) in levels.iter().filter(|(_, level)| level.1.is_zero() == pass) {
+                if level.0 > Decimal::ZERO && level.1 >= Decimal::ZERO {
+                    set(self, listing, side, level);
                 }
             }
         }
@@ -271,13 +293,14 @@ impl Exchange {
         self.set_levels(symbol, &[(side, (price, qty))], now_ms);
     }
 
-    /// Clears the way for background of `side` at `price`; gives what is left of `qty`.
+    /// Clears the way for background of `side` at `price`, `new` of which fills client orders; gives
+    /// what is left of `qty`, nothing while one of them still stands in the way.
     fn displace(
         &mut self,
         listing: usize,
         side: Side,
-        price: Decimal,
-        qty: Decimal,
+        (price, qty): SimLevel,
+        mut new: Decimal,
         now_ms: u64,
     ) -> Decimal {
         let (resting, mut left) = (side.opposite(), qty);
@@ -288,9 +311,12 @@ impl Exchange {
                 self.listings[listing].book.take_front(resting, met, entry.qty());
                 continue;
             };
-            let qty = left.min(leaves);
+            let qty = new.min(leaves);
+            if qty.is_zero() {
+                return Decimal::ZERO;
+            }
             self.meet(Match { listing, taker: side, price: met, qty, now_ms }, entry, None);
-            left -= qty;
+            (left, new) = (left - qty, new - qty);
         }
         left
     }
@@ -327,33 +353,68 @@ impl Exchange {
         self.finish(now_ms);
     }
 
+    /// As [`Exchange::recorded_trade`], of a market that was followed by [`Exchange::follow_levels`]:
+    /// the book may have told of the trade already, and then nobody is filled by it who came later
+    /// or stands behind what it took.
+    pub fn followed_trade(
+        &mut self,
+        symbol: &str,
+        taker: Side,
+        (price, qty): SimLevel,
+        standing: Decimal,
+        now_ms: u64,
+    ) {
+        let Some(listing) = self.listing(symbol) else { return };
+        let resting = taker.opposite();
+        let left = self.trade_better(Match { listing, taker, price, qty, now_ms });
+        self.listings[listing].book.restore(resting, price, qty, now_ms);
+        self.trade_level(Match { listing, taker, price, qty: left, now_ms });
+        let seen = Seen { now_ms, next_id: self.next_order_id() };
+        let standing = self.displace(listing, resting, (price, standing), Decimal::ZERO, now_ms);
+        self.listings[listing].book.follow_background(resting, price, standing, seen);
+        self.finish(now_ms);
+    }
+
     fn trade_at(&mut self, whole: Match) {
+        let qty = self.trade_better(whole);
+        self.trade_level(Match { qty, ..whole });
+    }
+
+    /// Trades with client orders at better prices, at theirs; gives what is left.
+    fn trade_better(&mut self, whole: Match) -> Decimal {
         let Match { listing, taker, price, qty, now_ms } = whole;
         if price <= Decimal::ZERO || qty <= Decimal::ZERO {
-            return;
+            return Decimal::ZERO;
         }
         let resting = taker.opposite();
         let mut left = qty;
         // Looked for each time: a fill may end or shrink other orders of its account.
         while !left.is_zero() {
-            let better = self.listings[listing]
-                .book
+            let book = &self.listings[listing].book;
+            let better = book
                 .reach(resting, Some(price))
                 .take_while(|(met, _)| *met != price)
-                .find_map(|(met, entry)| match entry {
-                    Entry::Order { id, leaves } => Some((met, id, leaves)),
-                    Entry::Background(_) => None,
+                .find_map(|(met, entry)| {
+                    let Entry::Order { id, leaves } = entry else { return None };
+                    // What the book knew of before the order came has traded without it.
+                    let open = (left - book.left_before(resting, price, id, now_ms)).min(leaves);
+                    (open > Decimal::ZERO).then_some((met, id, open))
                 });
-            let Some((met, id, leaves)) = better else { break };
-            let qty = left.min(leaves);
+            let Some((met, id, qty)) = better else { break };
             let trade = Match { listing, taker, price: met, qty, now_ms };
             let trade_id = self.print(trade);
             self.listings[listing].book.take_order(resting, met, id, qty);
             self.fill(id, trade_id, trade, true);
             left -= qty;
         }
+        left
+    }
+
+    /// Trades with the queue of a price in its order; what finds nobody is printed all the same.
+    fn trade_level(&mut self, whole: Match) {
+        let Match { listing, taker, price, qty: mut left, now_ms } = whole;
         while !left.is_zero() {
-            let front = self.listings[listing].book.front_at(resting, price);
+            let front = self.listings[listing].book.front_at(taker.opposite(), price);
             let Some((_, entry)) = front else { break };
             let qty = left.min(entry.qty());
             self.meet(Match { listing, taker, price, qty, now_ms }, entry, None);
