@@ -38,7 +38,7 @@ use crate::throttle::Throttle;
 use crate::types::{
     Channel, Command, Event, MarginSettings, Nanos, ParamSpec, Perpetual, StrategyId, VenueId,
 };
-use crate::venues::{VENUES, VenueSetup};
+use crate::venues::{Endpoints, VENUES, VenueSetup};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 
@@ -214,15 +214,18 @@ impl<'a> Builder<'a> {
         self.feed(config, health.feed, control)
     }
 
-    fn venue_setup(&self, config: &VenueConfig, trading: bool) -> VenueSetup {
+    fn venue_setup(&self, config: &VenueConfig, trading: bool) -> Result<VenueSetup, String> {
         let EngineSetup { endpoints, order_endpoints, .. } = &self.setup;
-        // Where they are the same, only one of them is named.
-        let orders = order_endpoints.iter().filter(|_| trading);
-        let mut all = orders.chain(endpoints);
-        let endpoints = all.find(|(venue, _)| *venue == config.venue);
-        let endpoints = endpoints.map(|(_, endpoints)| endpoints.clone()).unwrap_or_default();
+        // Orders that have addresses of their own go nowhere else.
+        let apart = trading && !order_endpoints.is_empty();
+        let mut all = if apart { order_endpoints } else { endpoints }.iter();
+        let endpoints = match all.find(|(venue, _)| *venue == config.venue) {
+            Some((_, endpoints)) => endpoints.clone(),
+            None if apart => return Err("nobody says where its orders go".to_owned()),
+            None => Endpoints::default(),
+        };
         let keys = self.setup.credentials.iter().find(|(venue, _)| *venue == config.venue);
-        VenueSetup {
+        Ok(VenueSetup {
             venue: config.venue,
             endpoints,
             instruments: self.setup.instruments.clone(),
@@ -237,7 +240,7 @@ impl<'a> Builder<'a> {
             feed_connections: config.feed_connections,
             reply_timeout_ms: 2_000,
             first_message_timeout_ms: 5_000,
-        }
+        })
     }
 
     fn venue(&mut self, config: &VenueConfig) -> Result<(), String> {
@@ -303,7 +306,7 @@ impl<'a> Builder<'a> {
     fn feed_session(&self, config: &VenueConfig, feed: &str, line: u8) -> Result<Session, String> {
         let row = &VENUES[usize::from(config.venue.0)];
         let connector =
-            (row.market)(self.venue_setup(config, false)).map_err(|error| error.to_string())?;
+            (row.market)(self.venue_setup(config, false)?).map_err(|error| error.to_string())?;
         let second = format!("{feed}:{}", line + 1);
         Session::open_with(
             connector,
@@ -330,11 +333,11 @@ impl<'a> Builder<'a> {
         let (clock, log) = (&self.setup.clock, self.setup.log.named(&name));
         // One that only cancels changes nothing else at the venue, and waits for nothing else.
         let setup =
-            VenueSetup { margin: MarginSettings::default(), ..self.venue_setup(config, true) };
+            VenueSetup { margin: MarginSettings::default(), ..self.venue_setup(config, true)? };
         let transport = self.transport.clone();
         self.spares.push(spare_plan(setup, transport, EXECUTOR_LEVELS, clock, log, spare));
         let connector =
-            (row.trading)(self.venue_setup(config, true)).map_err(|error| error.to_string())?;
+            (row.trading)(self.venue_setup(config, true)?).map_err(|error| error.to_string())?;
         let wanted = connector.channels().iter().map(|spec| spec.channel);
         self.channels[usize::from(config.venue.0)] = wanted.collect();
         let session = Session::open_with(

@@ -25,6 +25,12 @@ const WAITING_MAX: usize = 4_096;
 /// Prints of one instrument in one look.
 const PRINTS_MAX: usize = 1_024;
 
+/// Levels of a side that were seen and are out of sight.
+const UNSEEN_MAX: usize = 500;
+
+/// Looks in a row that a book may be unreadable, because it is being written just then.
+const TORN_MAX: u32 = 5;
+
 /// An instrument and its place at the simulator.
 pub(super) struct Followed {
     pub instrument: Instrument,
@@ -32,6 +38,8 @@ pub(super) struct Followed {
     pub venue: usize,
     /// Its symbol there.
     pub symbol: String,
+    /// A book that is older is not traded on.
+    pub book_age_max_ns: u64,
 }
 
 /// How changes reach the simulator.
@@ -87,6 +95,11 @@ impl Watch {
         Ok(Self { stop, thread })
     }
 
+    /// Whether it has died.
+    pub fn is_dead(&self) -> bool {
+        self.thread.is_finished()
+    }
+
     /// Ends it: what was not handed on, if the thread has not died.
     pub fn end(self) -> Option<Missed> {
         self.stop.store(true, Ordering::Relaxed);
@@ -106,6 +119,8 @@ struct Book {
     /// Which top and depth were looked at last.
     seen: (u64, u64),
     is_live: bool,
+    /// Looks in a row that found it unreadable.
+    torn: u32,
     shown: Shown,
     /// Worst price of each side, bids first, beyond which there may have been more.
     edges: [Option<Price>; 2],
@@ -122,6 +137,7 @@ impl Book {
             depth: Depth::default(),
             seen: (0, 0),
             is_live: false,
+            torn: 0,
             shown: Shown::new(),
             edges: [None; 2],
             market: MarketState::default(),
@@ -140,8 +156,12 @@ impl Book {
         let printed = self.hand_on_prints(to);
         let best = view.best(self.followed.instrument.id);
         view.depth(self.followed.instrument.id, &mut self.depth);
-        let is_live = best.is_live() && self.depth.state == BookState::Live;
+        let is_young = best.age(now) <= self.followed.book_age_max_ns;
+        let is_live = best.is_live() && self.depth.state == BookState::Live && is_young;
+        let is_torn = best.changes == 0 || (best.is_live() && self.depth.state != BookState::Live);
+        self.torn = if is_torn { self.torn + 1 } else { 0 };
         let moved = match (is_live, self.is_live) {
+            _ if (1..=TORN_MAX).contains(&self.torn) => false,
             (true, _) => self.hand_on_levels(&best, view.depth_limit(), to),
             (false, true) => self.take_away(to),
             (false, false) => false,
@@ -194,12 +214,15 @@ impl Book {
         let asks = side(self.depth.asks(), newer.map(|best| best.ask), |price, ask| price > ask);
         let full = [self.depth.bids().len() >= limit, self.depth.asks().len() >= limit];
         let worst = [bids.last(), asks.last()].map(|level| level.map(|level| level.price));
-        let shown: Shown = [(true, bids), (false, asks)]
+        let edge = |at: usize| worst[at].filter(|_| full[at]);
+        let edges = [edge(0), edge(1)];
+        let mut shown: Shown = [(true, bids), (false, asks)]
             .into_iter()
             .flat_map(|(is_bid, levels)| {
                 levels.into_iter().map(move |level| ((is_bid, level.price), level.qty))
             })
             .collect();
+        shown.extend(self.out_of_sight(&shown, edges));
         let (mut moved, mut revealed) = (Vec::new(), Vec::new());
         for (is_bid, price) in self.shown.keys().filter(|key| !shown.contains_key(key)) {
             moved.push(self.change(*is_bid, *price, Qty(0)));
@@ -210,26 +233,26 @@ impl Book {
                 continue;
             }
             let change = self.change(*is_bid, *price, *qty);
-            let unseen = was.is_none() && (!self.is_live || self.is_beyond(*is_bid, *price));
+            let unseen = was.is_none() && (!self.is_live || is_beyond(self.edges, *is_bid, *price));
             if unseen { &mut revealed } else { &mut moved }.push(change);
         }
         let changes = !moved.is_empty() || !revealed.is_empty();
         if changes && !self.send(to, MirrorChange::Levels { moved, revealed }) {
             return false;
         }
-        let edge = |at: usize| worst[at].filter(|_| full[at]);
-        (self.edges, self.shown) = ([edge(0), edge(1)], shown);
+        (self.edges, self.shown) = (edges, shown);
         (self.seen, self.is_live) = (seen, true);
         changes
     }
 
-    /// Whether a price was out of sight.
-    fn is_beyond(&self, is_bid: bool, price: Price) -> bool {
-        match (is_bid, self.edges) {
-            (true, [Some(edge), _]) => price < edge,
-            (false, [_, Some(edge)]) => price > edge,
-            _ => false,
-        }
+    /// What was handed on and cannot be seen any more: it stays as it was seen last, nearest first and
+    /// not without end.
+    fn out_of_sight(&self, shown: &Shown, edges: [Option<Price>; 2]) -> Shown {
+        let gone = |key: &(bool, Price)| is_beyond(edges, key.0, key.1) && !shown.contains_key(key);
+        let gone = self.shown.iter().filter(|(key, _)| gone(key)).map(|(key, qty)| (*key, *qty));
+        let (bids, asks): (Vec<_>, Vec<_>) = gone.partition(|(key, _)| key.0);
+        let bids = bids.into_iter().rev().take(UNSEEN_MAX);
+        bids.chain(asks.into_iter().take(UNSEEN_MAX)).collect()
     }
 
     fn take_away(&mut self, to: &SyncSender<Mirrored>) -> bool {
@@ -267,6 +290,15 @@ impl Book {
     fn level(&self, price: Price, qty: Qty) -> SimLevel {
         let scale = self.followed.instrument.scale;
         (scale.price_decimal(price).normalize(), scale.qty_decimal(qty).normalize())
+    }
+}
+
+/// Whether a price is out of sight.
+fn is_beyond(edges: [Option<Price>; 2], is_bid: bool, price: Price) -> bool {
+    match (is_bid, edges) {
+        (true, [Some(edge), _]) => price < edge,
+        (false, [_, Some(edge)]) => price > edge,
+        _ => false,
     }
 }
 
@@ -327,7 +359,12 @@ mod tests {
             let region = RegionOptions { depth: 3, ..RegionOptions::default() };
             let market = Market::in_memory(&table, &region).unwrap();
             let (to, changes) = sync_channel(room);
-            let followed = Followed { instrument, venue: 4, symbol: "BTCUSDT.P".to_owned() };
+            let followed = Followed {
+                instrument,
+                venue: 4,
+                symbol: "BTCUSDT.P".to_owned(),
+                book_age_max_ns: 500,
+            };
             Self {
                 writer: market.book_writer(ID).unwrap(),
                 trades: market.trade_writer(ID).unwrap(),
@@ -366,7 +403,11 @@ mod tests {
 
         /// What a look hands on.
         fn look(&mut self) -> Vec<MirrorChange> {
-            self.book.look(&self.view, &self.to, (Nanos(1), &mut self.log));
+            self.look_at(1)
+        }
+
+        fn look_at(&mut self, now: u64) -> Vec<MirrorChange> {
+            self.book.look(&self.view, &self.to, (Nanos(now), &mut self.log));
             let all: Vec<Mirrored> = self.changes.try_iter().collect();
             assert!(all.iter().all(|one| (one.venue, &*one.symbol) == (4, "BTCUSDT.P")));
             all.into_iter().map(|one| one.change).collect()
@@ -401,6 +442,35 @@ mod tests {
         let moved =
             [level(Buy, "1", "0"), level(Sell, "1.02", "0.001"), level(Buy, "0.99", "0.004")];
         assert_eq!(rig.look(), levels(&moved, &[level(Buy, "0.97", "0.003")]));
+    }
+
+    #[test]
+    fn what_goes_out_of_sight_stays_as_it_was_until_it_is_back_or_the_book_is_lost() {
+        let mut rig = Rig::new(64);
+        rig.show(&[(100, 5), (99, 1), (98, 2)], &[(103, 7)], BookState::Live);
+        rig.look();
+        rig.show(&[(102, 1), (101, 1), (100, 5)], &[(103, 7)], BookState::Live);
+        let moved = [level(Buy, "1.01", "0.001"), level(Buy, "1.02", "0.001")];
+        assert_eq!(rig.look(), levels(&moved, &[]), "nobody knows of 99 and 98");
+        // One of them is back with less, the other one is seen to be gone.
+        rig.show(&[(102, 1), (99, 4), (97, 2)], &[(103, 7)], BookState::Live);
+        let moved = [
+            level(Buy, "0.98", "0"),
+            level(Buy, "1", "0"),
+            level(Buy, "1.01", "0"),
+            level(Buy, "0.99", "0.004"),
+        ];
+        assert_eq!(rig.look(), levels(&moved, &[level(Buy, "0.97", "0.002")]));
+        // Not without end, and not beyond a book that is lost.
+        for step in 0..UNSEEN_MAX as i64 + 5 {
+            let best = 102 + step * 3;
+            rig.show(&[(best + 2, 1), (best + 1, 1), (best, 1)], &[(9_999, 7)], BookState::Live);
+            rig.look();
+        }
+        assert_eq!(rig.book.shown.len(), UNSEEN_MAX + 4);
+        rig.writer.set_state(BookState::Stale, Nanos(9));
+        assert_eq!(rig.look(), [MirrorChange::Lost]);
+        assert!(rig.book.shown.is_empty());
     }
 
     #[test]
@@ -439,6 +509,30 @@ mod tests {
     }
 
     #[test]
+    fn a_book_that_is_old_is_taken_away_and_one_that_is_being_written_is_looked_at_again() {
+        let mut rig = Rig::new(64);
+        rig.show(&[(100, 5)], &[(101, 7)], BookState::Live);
+        assert_eq!(rig.look_at(501).len(), 1);
+        assert_eq!(rig.look_at(502), [MirrorChange::Lost]);
+        assert_eq!(rig.look_at(503), []);
+        rig.show(&[(100, 5)], &[(101, 7)], BookState::Live);
+        assert_eq!(rig.look_at(502).len(), 1);
+        // One that cannot be read is as one that is not known.
+        let known = rig.book.followed.instrument.id;
+        rig.book.followed.instrument.id = InstrumentId(7);
+        for _ in 0..TORN_MAX {
+            assert_eq!(rig.look_at(502), []);
+        }
+        rig.book.followed.instrument.id = known;
+        assert_eq!(rig.look_at(502), []);
+        rig.book.followed.instrument.id = InstrumentId(7);
+        for _ in 0..TORN_MAX {
+            assert_eq!(rig.look_at(502), []);
+        }
+        assert_eq!(rig.look_at(502), [MirrorChange::Lost]);
+    }
+
+    #[test]
     fn a_simulator_that_is_behind_hears_of_levels_later_and_of_prints_never() {
         let mut rig = Rig::new(1);
         rig.show(&[(100, 5)], &[(101, 7)], BookState::Live);
@@ -451,6 +545,18 @@ mod tests {
         assert_eq!(rig.look(), [MirrorChange::Lost]);
         assert_eq!(rig.book.missed.prints, 1);
         assert_eq!(rig.look(), levels(&[level(Buy, "1", "0.004")], &[]));
+    }
+
+    #[test]
+    fn a_thread_that_dies_is_seen_and_has_no_last_word() {
+        let thread = std::thread::spawn(|| std::panic::resume_unwind(Box::new("of a test")));
+        let watch = Watch { stop: Arc::default(), thread };
+        while !watch.is_dead() {
+            std::thread::yield_now();
+        }
+        assert_eq!(watch.end(), None);
+        let (stop, thread) = (Arc::default(), std::thread::spawn(Missed::default));
+        assert_eq!(Watch { stop, thread }.end(), Some(Missed::default()));
     }
 
     #[test]

@@ -90,7 +90,8 @@ pub(super) fn run(
     let started = Instant::now();
     let mut firsts = Firsts::default();
     while !stop.load(Ordering::Relaxed) && !engine.is_lost() && !engine.is_stopping() {
-        if options.duration.is_some_and(|duration| started.elapsed() >= duration) {
+        let over = options.duration.is_some_and(|duration| started.elapsed() >= duration);
+        if over || venues.is_blind() {
             break;
         }
         venues.apply_faults(config, started.elapsed());
@@ -110,8 +111,9 @@ pub(super) fn run(
     let seconds = started.elapsed().as_secs_f64();
     let (market, layout) = (engine.view().clone(), engine.layout().to_owned());
     let last = engine.join();
-    let missed = venues.end_watch();
     view.leave();
+    let watched = venues.end_watch();
+    let (lost, missed) = (lost || watched.is_err(), watched.unwrap_or_default());
     let ended = Ended { last, layout, seconds, firsts, lost, refused, reason, missed };
     finish(config, options, &venues, &market, &ended)
 }

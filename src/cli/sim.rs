@@ -82,7 +82,8 @@ fn describe(sim: &Simulated, folder: &Path) -> std::io::Result<Value> {
     Ok(Value::Object(all))
 }
 
-/// What each venue holds for the account that was described, by venue.
+/// What each venue holds for the account that was described, by venue, and how many requests and texts
+/// of clients that trade, or tried to, it has heard.
 fn ledgers(sim: &Simulated) -> Value {
     let ledger = |name| {
         let account = sim.account(name)?;
@@ -90,7 +91,10 @@ fn ledgers(sim: &Simulated) -> Value {
     };
     let all: serde_json::Map<String, Value> =
         sim.handle.venues().filter_map(|name| Some((name.to_owned(), ledger(name)?))).collect();
-    json!({ "ledgers": all })
+    let private = |name| Some(json!(sim.handle.counters(name)?.private));
+    let asked: serde_json::Map<String, Value> =
+        sim.handle.venues().filter_map(|name| Some((name.to_owned(), private(name)?))).collect();
+    json!({ "ledgers": all, "private_requests": asked })
 }
 
 /// Amounts as decimal text; `realised` is that of perpetuals, in the settlement asset.

@@ -43,6 +43,10 @@ struct Market {
     watch: Option<Watch>,
 }
 
+/// Nobody told the simulated venues of the market to the end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WatchDied;
+
 /// The simulated venues and their accounts.
 pub(super) struct Simulated {
     pub handle: SimHandle,
@@ -163,6 +167,7 @@ impl Venues {
                 instrument: instrument.clone(),
                 venue: at,
                 symbol: symbol.clone(),
+                book_age_max_ns: config.limits.book_age_max_ns,
             }));
         }
         let Some(sender) = market.sender.take() else { return Ok(()) };
@@ -172,11 +177,19 @@ impl Venues {
         Ok(())
     }
 
-    /// Ends that: what of the market was not handed on.
-    pub fn end_watch(&mut self) -> Option<Missed> {
-        let missed = self.market.as_mut()?.watch.take()?.end();
-        if missed.is_none() {
-            tracing::error!("the thread of paper trading died: nothing was filled from then on");
+    /// Whether nobody watches any more, though somebody should.
+    pub fn is_blind(&self) -> bool {
+        let watch = self.market.as_ref().and_then(|market| market.watch.as_ref());
+        watch.is_some_and(Watch::is_dead)
+    }
+
+    /// Ends the watch: what of the market was not handed on, if there was one. `Err` if it has
+    /// died, which is told where it can be read: after the screens.
+    pub fn end_watch(&mut self) -> Result<Option<Missed>, WatchDied> {
+        let watch = self.market.as_mut().and_then(|market| market.watch.take());
+        let missed = watch.map(|watch| watch.end().ok_or(WatchDied)).transpose();
+        if missed.is_err() {
+            tracing::error!("the thread of paper trading died: nothing is filled without it");
         }
         missed
     }

@@ -139,6 +139,35 @@ impl Stage<'_, '_> {
         }
     }
 
+    /// As [`Stage::set_levels`], of a market that knows nothing of the orders there; `before` is what
+    /// stood at a price there.
+    pub(super) fn follow_levels(
+        &mut self,
+        (venue, symbol): (usize, &str),
+        levels: &[(Side, SimLevel)],
+        before: impl Fn(Side, Decimal) -> Decimal,
+        flow_ns: u64,
+    ) {
+        let time_ms = self.time_ms(venue, flow_ns);
+        if let (false, Some(target)) = (levels.is_empty(), self.targets.get_mut(venue)) {
+            target.exchange.follow_levels(symbol, levels, before, time_ms);
+        }
+    }
+
+    /// A trade of such a market, at whose price `standing` rests as far as its book has told.
+    pub(super) fn followed_trade(
+        &mut self,
+        (venue, symbol): (usize, &str),
+        taker: Side,
+        (level, standing): (SimLevel, Decimal),
+        flow_ns: u64,
+    ) {
+        let time_ms = self.time_ms(venue, flow_ns);
+        if let Some(target) = self.targets.get_mut(venue) {
+            target.exchange.followed_trade(symbol, taker, level, standing, time_ms);
+        }
+    }
+
     /// States mark, index and funding of a perpetual.
     pub(super) fn set_market(
         &mut self,

@@ -122,6 +122,9 @@ pub struct SimCounters {
     pub texts_out: u64,
     /// Connections cut because the client did not read.
     pub cut_slow: u64,
+    /// Requests and texts of somebody who trades or wants to: with a key, a signature or a login, or
+    /// to where orders and accounts are, whatever became of them.
+    pub private: u64,
 }
 
 /// What the simulator's thread is asked to do.

@@ -207,6 +207,7 @@ impl Host {
         let mut out = WireOut::new();
         let mut reply = venue.wire.on_http(request, &mut venue.exchange, now_ms, &mut out);
         venue.counters.requests += 1;
+        venue.counters.private += u64::from(venue.is_private_request(request));
         let changes = request.method != "GET";
         let lost = venue.faults.lose_replies && changes;
         if venue.faults.fail_replies && changes {
@@ -252,6 +253,8 @@ impl Host {
     fn on_text(&mut self, index: usize, id: u64, text: &str) {
         let venue = &mut self.venues[index];
         venue.counters.texts_in += 1;
+        let path = self.connections.get(&id).map_or("", |connection| &connection.path);
+        venue.counters.private += u64::from(venue.is_private_text(path, text));
         let now_ms = venue.now_ms(self.time);
         let mut out = WireOut::new();
         venue.wire.on_ws_text(ConnId(id), text, &mut venue.exchange, now_ms, &mut out);

@@ -42,6 +42,23 @@ impl WallClock {
     }
 }
 
+/// What keys, signatures and logins are called, in small letters.
+const KEY_MARKS: [&str; 8] = [
+    "apikey",
+    "bapi",
+    "access-key",
+    "access-sign",
+    "signature",
+    "\"op\":\"login\"",
+    "\"op\":\"auth\"",
+    "\"user\"",
+];
+
+fn has_key(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    KEY_MARKS.iter().any(|mark| text.contains(mark))
+}
+
 /// Something on its way to a client.
 pub(super) enum Outgoing {
     Ws(WsOut),
@@ -78,6 +95,18 @@ impl Venue {
     pub(super) fn is_public(&self, path: &str) -> bool {
         let [_, _, trade, private] = self.wire.paths();
         !path.starts_with(trade) && (private.is_empty() || !path.starts_with(private))
+    }
+
+    /// Whether a request is that of somebody who trades or wants to.
+    pub(super) fn is_private_request(&self, request: &super::HttpRequest) -> bool {
+        let names = request.headers.iter().map(|(name, _)| name.as_str());
+        names.chain([request.query.as_str(), &request.body]).any(has_key)
+    }
+
+    /// The same of a text on a connection with this path.
+    pub(super) fn is_private_text(&self, path: &str, text: &str) -> bool {
+        let [_, public, trade, _] = self.wire.paths();
+        (public != trade && !self.is_public(path)) || has_key(text)
     }
 
     /// The venue's own time.
@@ -117,4 +146,31 @@ fn listen(address: SocketAddr, index: usize, poll: &Poll) -> io::Result<TcpListe
     let mut listener = TcpListener::bind(address)?;
     poll.registry().register(&mut listener, Token(index), Interest::READABLE)?;
     Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_logins_and_signatures_are_known_and_market_data_is_not() {
+        let private = [
+            "X-MBX-APIKEY",
+            "x-bapi-sign",
+            "OK-ACCESS-KEY",
+            "symbol=BTCUSDT&signature=00",
+            r#"{"op":"login","args":[]}"#,
+            r#"{"op":"auth","args":[]}"#,
+            r#"{"action":{},"nonce":1,"signature":{"r":"0x0"}}"#,
+            r#"{"type":"openOrders","user":"0x0"}"#,
+        ];
+        assert!(private.into_iter().all(has_key));
+        let public = [
+            "accept-encoding",
+            "symbol=BTCUSDT&limit=1000",
+            r#"{"op":"subscribe","args":["orderbook.50.BTCUSDT"]}"#,
+            r#"{"type":"l2Book","coin":"BTC"}"#,
+        ];
+        assert!(!public.into_iter().any(has_key));
+    }
 }

@@ -1,9 +1,9 @@
 //! Matching: what an aggressor meets, who fills whom, what that does to orders and balances.
 
-use super::book::{Book, Entry};
+use super::book::Entry;
 use super::exchange::{Exchange, Kept, SelfTrade};
 use super::{
-    AccountId, Cause, ExchangeEvent, OrderChange, PlaceRequest, SimFill, SimLevel, SimOrderState,
+    AccountId, Cause, ExchangeEvent, OrderChange, PlaceRequest, SimFill, SimOrderState,
     SimOrderType, SymbolRules, rules,
 };
 use crate::types::{Side, TimeInForce};
@@ -39,13 +39,13 @@ fn limit_of(request: &PlaceRequest) -> Option<Decimal> {
 
 /// One match.
 #[derive(Clone, Copy, Debug)]
-struct Match {
-    listing: usize,
+pub(super) struct Match {
+    pub(super) listing: usize,
     /// Side of the aggressor.
-    taker: Side,
-    price: Decimal,
-    qty: Decimal,
-    now_ms: u64,
+    pub(super) taker: Side,
+    pub(super) price: Decimal,
+    pub(super) qty: Decimal,
+    pub(super) now_ms: u64,
 }
 
 /// What an order would fill at once.
@@ -138,7 +138,7 @@ impl Exchange {
     }
 
     /// One match with the front of a level. Without a taker the aggressor is background flow.
-    fn meet(&mut self, trade: Match, entry: Entry, taker: Option<u64>) {
+    pub(super) fn meet(&mut self, trade: Match, entry: Entry, taker: Option<u64>) {
         let trade_id = self.print(trade);
         let resting = trade.taker.opposite();
         self.listings[trade.listing].book.take_front(resting, trade.price, trade.qty);
@@ -151,7 +151,7 @@ impl Exchange {
     }
 
     /// A public print; gives its number.
-    fn print(&mut self, trade: Match) -> u64 {
+    pub(super) fn print(&mut self, trade: Match) -> u64 {
         let listing = &mut self.listings[trade.listing];
         let trade_id = listing.next_trade_id;
         listing.next_trade_id += 1;
@@ -168,7 +168,7 @@ impl Exchange {
         trade_id
     }
 
-    fn fill(&mut self, id: u64, trade_id: u64, trade: Match, maker: bool) {
+    pub(super) fn fill(&mut self, id: u64, trade_id: u64, trade: Match, maker: bool) {
         let Some(kept) = self.orders.get_mut(&id) else { return };
         let Match { listing, price, qty, now_ms, .. } = trade;
         let (rules, order) = (&self.rules[listing], &mut kept.order);
@@ -222,146 +222,6 @@ impl Exchange {
             self.forget_later(id);
         }
         self.trim_reducers(account, listing, now_ms);
-    }
-
-    /// Sets anonymous background quantities, absolute; zero removes. One book change comes of all
-    /// of them. A level that crosses the other side displaces the background there, and fills the
-    /// client orders there, at their prices, with the quantity it brings.
-    pub fn set_levels(&mut self, symbol: &str, levels: &[(Side, SimLevel)], now_ms: u64) {
-        self.change_levels(symbol, levels, Book::set_background, now_ms);
-    }
-
-    /// As [`Exchange::set_levels`], of levels that were there before they were seen: what they hold
-    /// stands ahead of the client orders at their prices.
-    pub fn reveal_levels(&mut self, symbol: &str, levels: &[(Side, SimLevel)], now_ms: u64) {
-        self.change_levels(symbol, levels, Book::reveal_background, now_ms);
-    }
-
-    fn change_levels(
-        &mut self,
-        symbol: &str,
-        levels: &[(Side, SimLevel)],
-        set: fn(&mut Book, Side, Decimal, Decimal),
-        now_ms: u64,
-    ) {
-        let Some(listing) = self.listing(symbol) else { return };
-        for pass in [true, false] {
-            // Removals first: a book that moves must not cross itself on the way.
-            for &(side, (price, qty)) in
-                levels.iter().filter(|(_, level)| level.1.is_zero() == pass)
-            {
-                if price > Decimal::ZERO && qty >= Decimal::ZERO {
-                    let rest = self.displace(listing, side, price, qty, now_ms);
-                    set(&mut self.listings[listing].book, side, price, rest);
-                }
-            }
-        }
-        self.finish(now_ms);
-    }
-
-    /// Sets one level; see [`Exchange::set_levels`].
-    pub fn set_level(
-        &mut self,
-        symbol: &str,
-        side: Side,
-        price: Decimal,
-        qty: Decimal,
-        now_ms: u64,
-    ) {
-        self.set_levels(symbol, &[(side, (price, qty))], now_ms);
-    }
-
-    /// Clears the way for background of `side` at `price`; gives what is left of `qty`.
-    fn displace(
-        &mut self,
-        listing: usize,
-        side: Side,
-        price: Decimal,
-        qty: Decimal,
-        now_ms: u64,
-    ) -> Decimal {
-        let (resting, mut left) = (side.opposite(), qty);
-        while !left.is_zero() {
-            let front = self.listings[listing].book.front(resting, Some(price));
-            let Some((met, entry)) = front else { break };
-            let Entry::Order { leaves, .. } = entry else {
-                self.listings[listing].book.take_front(resting, met, entry.qty());
-                continue;
-            };
-            let qty = left.min(leaves);
-            self.meet(Match { listing, taker: side, price: met, qty, now_ms }, entry, None);
-            left -= qty;
-        }
-        left
-    }
-
-    /// A background aggressor trades `qty` at `price`: first with client orders at better prices
-    /// (at theirs), then with the queue at `price` in its order; what finds nobody is printed all
-    /// the same. Background at better prices stays: the flow withdraws it itself.
-    pub fn background_trade(
-        &mut self,
-        symbol: &str,
-        taker: Side,
-        price: Decimal,
-        qty: Decimal,
-        now_ms: u64,
-    ) {
-        let Some(listing) = self.listing(symbol) else { return };
-        self.trade_at(Match { listing, taker, price, qty, now_ms });
-        self.finish(now_ms);
-    }
-
-    /// As [`Exchange::background_trade`], of a recorded trade: the background at its price is
-    /// `standing` afterwards, as the recorded book has it, which may know of the trade already.
-    pub fn recorded_trade(
-        &mut self,
-        symbol: &str,
-        taker: Side,
-        (price, qty): SimLevel,
-        standing: Decimal,
-        now_ms: u64,
-    ) {
-        let Some(listing) = self.listing(symbol) else { return };
-        self.trade_at(Match { listing, taker, price, qty, now_ms });
-        self.listings[listing].book.set_background(taker.opposite(), price, standing);
-        self.finish(now_ms);
-    }
-
-    fn trade_at(&mut self, whole: Match) {
-        let Match { listing, taker, price, qty, now_ms } = whole;
-        if price <= Decimal::ZERO || qty <= Decimal::ZERO {
-            return;
-        }
-        let resting = taker.opposite();
-        let mut left = qty;
-        // Looked for each time: a fill may end or shrink other orders of its account.
-        while !left.is_zero() {
-            let better = self.listings[listing]
-                .book
-                .reach(resting, Some(price))
-                .take_while(|(met, _)| *met != price)
-                .find_map(|(met, entry)| match entry {
-                    Entry::Order { id, leaves } => Some((met, id, leaves)),
-                    Entry::Background(_) => None,
-                });
-            let Some((met, id, leaves)) = better else { break };
-            let qty = left.min(leaves);
-            let trade = Match { listing, taker, price: met, qty, now_ms };
-            let trade_id = self.print(trade);
-            self.listings[listing].book.take_order(resting, met, id, qty);
-            self.fill(id, trade_id, trade, true);
-            left -= qty;
-        }
-        while !left.is_zero() {
-            let front = self.listings[listing].book.front_at(resting, price);
-            let Some((_, entry)) = front else { break };
-            let qty = left.min(entry.qty());
-            self.meet(Match { listing, taker, price, qty, now_ms }, entry, None);
-            left -= qty;
-        }
-        if !left.is_zero() {
-            self.print(Match { listing, taker, price, qty: left, now_ms });
-        }
     }
 
     /// Takes an open order off the book.

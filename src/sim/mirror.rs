@@ -107,6 +107,11 @@ impl Mirror {
         match change {
             MirrorChange::Levels { moved, revealed } => {
                 let shown = self.books.entry((venue, symbol.clone())).or_default();
+                let was = |side, price| {
+                    shown.get(&(side == Side::Buy, price)).copied().unwrap_or_default()
+                };
+                stage.follow_levels((venue, &symbol), &moved, was, now);
+                stage.reveal_levels(venue, &symbol, &revealed, now);
                 for &(side, (price, qty)) in moved.iter().chain(&revealed) {
                     let key = (side == Side::Buy, price);
                     if qty.is_zero() {
@@ -115,15 +120,13 @@ impl Mirror {
                         shown.insert(key, qty);
                     }
                 }
-                stage.set_levels(venue, &symbol, &moved, now);
-                stage.reveal_levels(venue, &symbol, &revealed, now);
             }
             MirrorChange::Trade { taker, level } => {
                 // Without its book nothing is known of who stood before an order.
                 let Some(shown) = self.books.get(&(venue, symbol.clone())) else { return };
                 let resting = (taker == Side::Sell, level.0);
                 let standing = shown.get(&resting).copied().unwrap_or_default();
-                stage.recorded_trade(venue, &symbol, taker, (level, standing), now);
+                stage.followed_trade((venue, &symbol), taker, (level, standing), now);
             }
             MirrorChange::Lost => {
                 let shown = self.books.remove(&(venue, symbol.clone())).unwrap_or_default();

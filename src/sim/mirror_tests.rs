@@ -249,3 +249,145 @@ fn marks_and_funding_are_those_of_the_market() {
     let paid = stage.exchange.funding_rates("BTCUSDT");
     assert_eq!((paid.len(), paid[0].rate, paid[0].time_ms), (1, state.rate, next_ms));
 }
+
+#[test]
+fn a_book_that_comes_before_its_print_moves_the_queue_once() {
+    let ways: [fn(&mut Stage, &str, &str); 2] = [
+        |stage, qty, shown| {
+            stage.trade(Side::Sell, "100.00", qty);
+            stage.levels(&[(Side::Buy, "100.00", shown)]);
+        },
+        |stage, qty, shown| {
+            stage.levels(&[(Side::Buy, "100.00", shown)]);
+            stage.trade(Side::Sell, "100.00", qty);
+        },
+    ];
+    for first in ways {
+        let mut stage = Stage::new();
+        stage.reveal(&BOOK);
+        let order = stage.rest(Side::Buy, "100.00", "2");
+        first(&mut stage, "3", "2");
+        assert_eq!(stage.filled(order), dec("0"), "2 still stand before it");
+        stage.levels(&[(Side::Buy, "100.00", "6")]);
+        // Those behind it do not count, and the last one before it takes one of it along.
+        first(&mut stage, "1", "5");
+        assert_eq!(stage.filled(order), dec("0"));
+        first(&mut stage, "2", "3");
+        assert_eq!(stage.filled(order), dec("1"));
+        first(&mut stage, "3", "0");
+        assert_eq!(stage.filled(order), dec("2"));
+    }
+}
+
+#[test]
+fn a_print_of_what_has_left_before_an_order_came_does_not_fill_it() {
+    let mut stage = Stage::new();
+    stage.reveal(&BOOK);
+    // A sweep of 5 and 3, of which the book tells first; the level comes back with an order.
+    stage.levels(&[(Side::Buy, "100.00", "0"), (Side::Buy, "99.00", "4")]);
+    let order = stage.rest(Side::Buy, "100.00", "2");
+    stage.trade(Side::Sell, "100.00", "5");
+    stage.trade(Side::Sell, "99.00", "3");
+    assert_eq!(stage.filled(order), dec("0"), "it was not there");
+    stage.trade(Side::Sell, "99.00", "1");
+    assert_eq!(stage.filled(order), dec("1"));
+    // Nobody waits for ever for a print.
+    stage.levels(&[(Side::Buy, "100.00", "5")]);
+    let behind = stage.rest(Side::Buy, "100.00", "1");
+    stage.trade(Side::Sell, "100.00", "1");
+    assert_eq!(stage.filled(order), dec("2"));
+    stage.levels(&[(Side::Buy, "100.00", "0")]);
+    stage.passed_ns += 600 * MS;
+    stage.trade(Side::Sell, "100.00", "1");
+    assert_eq!(stage.filled(behind), dec("1"));
+}
+
+/// A level of a market elsewhere with an order of ours, and what has to come of it.
+struct Race {
+    stage: Stage,
+    order: u64,
+    shown: i64,
+    /// Prints that the book has told of already.
+    late: Vec<i64>,
+}
+
+impl Race {
+    fn new() -> Self {
+        let mut stage = Stage::new();
+        stage.reveal(&BOOK);
+        let order = stage.rest(Side::Buy, "100.00", "4");
+        Self { stage, order, shown: 5, late: Vec::new() }
+    }
+
+    fn show(&mut self, change: i64) {
+        self.shown += change;
+        self.stage.levels(&[(Side::Buy, "100.00", &self.shown.to_string())]);
+    }
+
+    fn print(&mut self, qty: i64) {
+        self.stage.trade(Side::Sell, "100.00", &qty.to_string());
+    }
+
+    fn filled(&self) -> Decimal {
+        self.stage.filled(self.order)
+    }
+}
+
+#[test]
+fn whichever_comes_first_nobody_is_filled_before_those_ahead_of_him() {
+    for seed in 0..300 {
+        let mut random = super::random::Random::new(seed, 1);
+        let (mut prompt, mut late) = (Race::new(), Race::new());
+        let (mut traded, mut cancelled) = (0, 0);
+        for _ in 0..40 {
+            let room = prompt.shown.min(3) as usize;
+            match random.index(4) {
+                0 => [&mut prompt, &mut late].into_iter().for_each(|race| race.show(2)),
+                1 if room > 0 => {
+                    let qty = 1 + random.index(room) as i64;
+                    cancelled += qty;
+                    [&mut prompt, &mut late].into_iter().for_each(|race| race.show(-qty));
+                }
+                2 if room > 0 => {
+                    let qty = 1 + random.index(room) as i64;
+                    traded += qty;
+                    prompt.print(qty);
+                    prompt.show(-qty);
+                    late.show(-qty);
+                    late.late.push(qty);
+                }
+                _ => {
+                    let waiting = std::mem::take(&mut late.late);
+                    waiting.into_iter().for_each(|qty| late.print(qty));
+                }
+            }
+            let ahead = (5 - cancelled).max(0);
+            let most = Decimal::from((traded - ahead).clamp(0, 4));
+            assert!(prompt.filled() <= most, "seed {seed}");
+            assert!(late.filled() <= most, "seed {seed}");
+            if late.late.is_empty() {
+                assert_eq!(late.filled(), prompt.filled(), "seed {seed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_level_that_meets_an_order_fills_it_once() {
+    let mut stage = Stage::new();
+    stage.reveal(&BOOK);
+    let order = stage.rest(Side::Sell, "100.50", "10");
+    let steps = [("5", "5"), ("6", "6"), ("4", "6"), ("4.5", "6.5"), ("0", "6.5"), ("1", "7.5")];
+    for (shown, filled) in steps {
+        stage.levels(&[(Side::Buy, "100.70", shown)]);
+        assert_eq!(stage.filled(order), dec(filled), "{shown} stand there");
+        assert_eq!(stage.depth().0[0].0, dec("100.00"), "no bid stands above our ask");
+    }
+    // Nor does one come of a print there.
+    stage.trade(Side::Sell, "100.70", "1");
+    assert_eq!(stage.depth().0[0].0, dec("100.00"));
+    // A better one that is as large brings all of it.
+    stage.levels(&[(Side::Buy, "100.80", "9"), (Side::Buy, "100.70", "0")]);
+    assert_eq!(stage.filled(order), dec("10"));
+    assert_eq!(stage.depth().0[0], (dec("100.80"), dec("6.5")));
+}

@@ -14,6 +14,7 @@
 
 mod accounts;
 mod admission;
+mod background;
 mod book;
 mod connection;
 mod contracts;

@@ -287,6 +287,7 @@ fn the_simulated_venues_alone_say_where_they_are_and_what_they_held() {
     let [described, last] = &lines[..] else { panic!("{text}") };
     assert!(described["binance"]["rest"].as_str().unwrap().starts_with("https://localhost:"));
     for venue in ["binance", "bybit"] {
+        assert_eq!(last["private_requests"][venue], 0, "{last}");
         let ledger = &last["ledgers"][venue];
         let dollars = serde_json::json!({"free": "10000000", "locked": "0"});
         assert_eq!(ledger["balances"]["USDT"], dollars, "{venue}");

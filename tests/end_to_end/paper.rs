@@ -12,6 +12,8 @@ struct Market {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     described: Value,
+    /// To whom orders go in requests.
+    over_rest: Option<&'static str>,
 }
 
 impl Market {
@@ -33,14 +35,15 @@ impl Market {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let described = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-        Self { child, lines, described }
+        Self { child, lines, described, over_rest: None }
     }
 
     /// Addresses for market data alone, and whom to trust.
     fn tables(&self, names: &[&str]) -> (String, String) {
         let table = |name: &&str| {
             let (rest, public) = (&self.described[*name]["rest"], &self.described[*name]["public"]);
-            format!("[venue.{name}]\nrest = {rest}\npublic = {public}\n")
+            let orders = if self.over_rest == Some(*name) { "orders = \"rest\"\n" } else { "" };
+            format!("[venue.{name}]\nrest = {rest}\npublic = {public}\n{orders}")
         };
         let ca = format!("mode = \"paper\"\nextra_ca = [{}]", self.described["ca"]);
         (names.iter().map(table).collect(), ca)
@@ -55,13 +58,13 @@ impl Market {
         })
     }
 
-    /// Ends it: what each venue holds for the one account that it has.
+    /// Ends it: what each venue holds for the one account that it has, and what it was asked for.
     fn end(mut self) -> Value {
         let process = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
         let last: Value = serde_json::from_str(&self.lines.next().unwrap().unwrap()).unwrap();
         self.child.wait().unwrap();
-        last["ledgers"].clone()
+        last
     }
 }
 
@@ -73,14 +76,16 @@ impl Drop for Market {
 }
 
 /// Nobody has ever sent these an order.
-fn assert_untouched(ledgers: &Value, names: &[&str]) {
+fn assert_untouched(last: &Value, names: &[&str]) {
     for name in names {
-        let ledger = &ledgers[*name];
+        assert_eq!(last["private_requests"][*name], 0, "{name}: {last}");
+        let ledger = &last["ledgers"][*name];
         for key in ["orders", "fills", "open_orders"] {
             assert_eq!(ledger[key], 0, "{name}: {ledger}");
         }
         assert_eq!((&ledger["fees"], &ledger["funding"]), (&json!({}), &json!({})), "{name}");
-        assert_eq!(ledger["balances"]["USDT"]["free"], "10000000", "{name}: {ledger}");
+        let dollars = if *name == "hyperliquid" { "USDC" } else { "USDT" };
+        assert_eq!(ledger["balances"][dollars]["free"], "10000000", "{name}: {ledger}");
     }
 }
 
@@ -102,11 +107,14 @@ fn run_for(
 ) -> (Value, String) {
     let (tables, mode) = market.tables(names);
     let listed = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\"]";
+    // What is priced in different dollars is as good as one another.
+    let equal = instruments.contains("USD:USDC").then_some("\nequal_quotes = true");
+    let traded = format!("{instruments}{}", equal.unwrap_or_default());
     let watched = "watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]";
     folder.config(
         &[
             (listed, instruments),
-            (listed, instruments),
+            (listed, &traded),
             (watched, "watchlist = []"),
             ("mode = \"sim\"\n", &format!("{mode}\n")),
             (default_venues(), &tables),
@@ -155,6 +163,17 @@ fn perpetuals_of_two_venues_are_followed_and_they_never_hear_of_it() {
     let (names, folder) = (["binance_usdm", "okx"], Folder::new());
     let instruments = "instruments = [\"BTC/USDT:USDT@binance\", \"BTC/USDT:USDT@okx\"]";
     let market = Market::start(&folder, instruments);
+    let (summary, said) = run(&folder, &market, instruments, &names);
+    assert_traded(&summary, &said);
+    assert_untouched(&market.end(), &names);
+}
+
+#[test]
+fn a_venue_of_wallets_and_orders_over_rest_are_followed_too() {
+    let (names, folder) = (["binance_usdm", "hyperliquid"], Folder::new());
+    let instruments = "instruments = [\"BTC/USDT:USDT@binance\", \"BTC/USD:USDC@hyperliquid\"]";
+    let mut market = Market::start(&folder, instruments);
+    market.over_rest = Some(names[0]);
     let (summary, said) = run(&folder, &market, instruments, &names);
     assert_traded(&summary, &said);
     assert_untouched(&market.end(), &names);

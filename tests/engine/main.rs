@@ -121,6 +121,18 @@ fn start_with(
     strategies: Own,
     options: &EmbeddedOptions,
 ) -> Result<Started, String> {
+    start_apart(config, strategies, options, |_| Vec::new())
+}
+
+type Addresses = Vec<(VenueId, Endpoints)>;
+
+/// The same with addresses of their own for orders, made from the others.
+fn start_apart(
+    config: &Config,
+    strategies: Own,
+    options: &EmbeddedOptions,
+    orders: fn(&Addresses) -> Addresses,
+) -> Result<Started, String> {
     let names: Vec<&str> =
         config.venues.iter().map(|venue| VENUES[usize::from(venue.venue.0)].name).collect();
     let wires = names.iter().map(|name| sim::venues::wire(name).unwrap()).collect();
@@ -150,8 +162,8 @@ fn start_with(
     let clock = Clock::new();
     let setup = EngineSetup {
         config,
+        order_endpoints: orders(&endpoints),
         endpoints,
-        order_endpoints: Vec::new(),
         credentials,
         instruments,
         strategies,
@@ -261,6 +273,9 @@ fn an_instrument_watched_at_run_time_has_its_first_live_book_within_a_second() {
     let (watcher, seen) = Watcher::new();
     let (engine, sim) = start(&config, vec![("watcher".to_owned(), Box::new(watcher))]).unwrap();
     first_books_come_in_time(&seen);
+    for name in sim.venues() {
+        assert!(sim.counters(name).unwrap().private > 0, "{name} has heard a login");
+    }
     let last = stop(engine, sim);
     assert_eq!(last.unconfirmed, [""; 0]);
     assert_eq!(last.counters.bad_records, 0);
@@ -296,6 +311,15 @@ fn own_strategies_stand_in_threads_as_configured() {
 
 fn refusal(config: &Config, own: Own) -> String {
     start(config, own).err().expect("started")
+}
+
+#[test]
+fn orders_with_addresses_of_their_own_go_nowhere_else() {
+    let config = config("", &[]);
+    let missing = |all: &Addresses| all[..1].to_vec();
+    let refused = start_apart(&config, Vec::new(), &EmbeddedOptions::default(), missing);
+    let name = VENUES[usize::from(config.venues[1].venue.0)].name;
+    assert_eq!(refused.err(), Some(format!("{name}: nobody says where its orders go")));
 }
 
 #[test]
