@@ -16,6 +16,8 @@
 
 #![forbid(unsafe_code)]
 
+mod decisions;
+
 use crate::agents::log::{self, LogLine, LogReader};
 use crate::agents::{
     self, Agent, Assembly, EngineSetup, FinalState, HistoryQuestion, LoadError, Phase, Sizes,
@@ -25,9 +27,8 @@ use crate::book::{BookOptions, LadderOptions};
 use crate::cli::ledger::differences;
 use crate::clock::Clock;
 use crate::config::{Config, InstrumentConfig, JournalSync, Mode, SimConfig};
-use crate::journal::{MemoryFolder, Place, Reader};
+use crate::journal::{MemoryFolder, Place};
 use crate::net::tls::client_config;
-use crate::oms::Record;
 use crate::pipe::{Latency, Network};
 use crate::shm::MarketView;
 use crate::sim::{
@@ -37,7 +38,7 @@ use crate::sim::{
 use crate::strategy::Strategy;
 use crate::types::{InstrumentKind, InstrumentTable, Nanos, VenueId};
 use crate::venues::{Credentials, Endpoints, PlainRequest, Secret, VENUES};
-use sha2::{Digest, Sha256};
+use decisions::Decisions;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -55,8 +56,6 @@ const LINES_MAX: usize = 65_536;
 const LOG_RECORDS: usize = 256;
 /// Bytes of the journal's segments: all but the last ones go.
 const SEGMENT_BYTES: u64 = 4 << 20;
-/// So much of it is taken at once.
-const LOOKED_BYTES: u64 = 1 << 20;
 /// The first port of the network in memory.
 const PORT: u16 = 1_001;
 
@@ -450,64 +449,6 @@ fn instruments(
         LoadError::Config(error) => error.to_string(),
         LoadError::Venue(text) => text,
     })
-}
-
-/// The hash over what was decided and when, made while it is recorded: the journal keeps no more than what
-/// came after its last snapshots, however long the rehearsal is.
-struct Decisions {
-    hash: Sha256,
-    folder: MemoryFolder,
-    /// The next record to take.
-    next: u64,
-    /// Bytes that had been written at the last look, and the segment.
-    seen: (u64, u64),
-}
-
-impl Decisions {
-    fn new(instruments: &InstrumentTable, folder: MemoryFolder) -> Self {
-        let mut hash = Sha256::new();
-        for instrument in instruments.iter() {
-            hash.update(instrument.name.as_bytes());
-            hash.update([0]);
-        }
-        Self { hash, folder, next: 0, seen: (0, 0) }
-    }
-
-    /// Takes what was recorded, if that is much or a segment has ended.
-    fn look(&mut self) -> Result<(), String> {
-        let (written, segment) = (self.folder.written(), self.folder.newest());
-        if written - self.seen.0 < LOOKED_BYTES && segment == self.seen.1 {
-            return Ok(());
-        }
-        self.seen = (written, segment);
-        self.take()
-    }
-
-    fn take(&mut self) -> Result<(), String> {
-        let place = Place::Memory(self.folder.clone());
-        let mut reader = Reader::open(&place, self.next).map_err(|error| error.to_string())?;
-        while let Some(raw) = reader.next().map_err(|error| error.to_string())? {
-            self.next = raw.sequence + 1;
-            let record = Record::decode(raw.payload).map_err(|error| error.to_string())?;
-            let decided = matches!(
-                record,
-                Record::Request(..)
-                    | Record::Intent { .. }
-                    | Record::Refusal { .. }
-                    | Record::Command(..)
-            );
-            if decided {
-                self.hash.update(raw.time.0.to_le_bytes());
-                self.hash.update(raw.payload);
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<[u8; 32], String> {
-        self.take()?;
-        Ok(self.hash.finalize().into())
-    }
 }
 
 #[cfg(test)]

@@ -125,7 +125,7 @@ mod tests {
         let mut status = crate::shm::Status::new();
         status.int("open", 3).unwrap();
         status.text("mode", "hunting").unwrap();
-        end.status.publish(&mut status, Nanos(900));
+        end.status.publish(&status, Nanos(900));
         let names = ["arb".to_owned(), "gone".to_owned()];
         let own = std::process::id();
         let rows = strategies(&folder, &names, own);
