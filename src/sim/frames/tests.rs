@@ -96,6 +96,18 @@ fn a_book_of_bybit_whose_service_began_again_is_whole_whatever_its_type() {
 }
 
 #[test]
+fn what_did_not_trade_in_the_market_of_binance_is_no_print() {
+    let trade = |origin: &str| {
+        format!(
+            r#"{{"stream":"btcusdt@trade","data":{{"e":"trade","T":1,"s":"BTCUSDT","t":5,"p":"99","q":"1","X":"{origin}","m":false}}}}"#
+        )
+    };
+    let lines = ["INSURANCE_FUND", "ADL", "MARKET"].map(trade);
+    let (frames, _) = read(&lines.each_ref().map(String::as_str));
+    assert_eq!(frames, [Frame::Trade { taker: Side::Buy, level: level("99", "1") }]);
+}
+
+#[test]
 fn books_of_okx_name_the_change_before_and_swaps_count_in_contracts() {
     let lines = [
         r#"{"event":"subscribe","arg":{"channel":"books","instId":"BTC-USDT-SWAP"},"connId":"a"}"#,
