@@ -17,8 +17,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// How often what is compressed is flushed.
-const FLUSH_NS: u64 = 1_000_000_000;
+/// How often what is compressed is flushed: with the time until the writer looks, within a second.
+const FLUSH_NS: u64 = 750_000_000;
 /// After an error the next file is tried so much later.
 const RETRY_NS: u64 = 5_000_000_000;
 /// Names of one instrument and second that are tried.
@@ -463,6 +463,39 @@ mod tests {
         let row = &written[0];
         assert_eq!((row.frames, row.holes, row.missing, row.errors), (1, 1, 2, 1));
         assert!(text(&row.files[0]).contains("{\"stoop\":{\"hole\":2}}"));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_quiet_instrument_is_flushed_while_another_one_never_pauses() {
+        use super::super::{Progress, Taking, write};
+        let folder = folder("quiet");
+        let rotation = Rotation { bytes: u64::MAX, ns: u64::MAX };
+        let files = Files::new(&folder, rotation, &table(), |id| id.0 != 2).unwrap();
+        let clock = crate::clock::Clock::manual(Nanos(BEGIN));
+        let (to, from) = std::sync::mpsc::sync_channel(64);
+        let (want, _wanted) = std::sync::mpsc::channel();
+        let taking = Taking::of(from);
+        std::thread::scope(|scope| {
+            let own = clock.clone();
+            let writer =
+                scope.spawn(move || write(files, &taking, &own, &Progress::default(), &want));
+            to.send(message(&[0], BEGIN, "{}")).unwrap();
+            let path = folder.join("A_B@one-20231114T221320.gz");
+            let begun = std::time::Instant::now();
+            let mut at = BEGIN;
+            let mut frames = 0;
+            while frames == 0 && begun.elapsed().as_secs() < 20 {
+                at += SECOND / 10;
+                clock.set(Nanos(at));
+                to.send(message(&[1], at, "{}")).unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(5));
+                frames = survey(&path).map_or(0, |found| found.frames);
+            }
+            drop(to);
+            writer.join().unwrap();
+            assert_eq!(frames, 1);
+        });
         std::fs::remove_dir_all(folder).unwrap();
     }
 
