@@ -147,6 +147,25 @@ fn what_is_no_recording_is_named_with_its_line() {
     assert!(survey(Path::new("/nowhere.gz")).err().unwrap().starts_with("/nowhere.gz: "));
 }
 
+#[test]
+fn a_capture_that_begins_again_has_its_trades_again() {
+    let book = |at: u64| {
+        format!(
+            r#"{at}000000 {{"channel":"l2Book","data":{{"coin":"BTC","time":{at},"levels":[[{{"px":"100","sz":"1","n":2}}],[{{"px":"101","sz":"1","n":2}}]]}}}}"#
+        )
+    };
+    let trade = r#"100100000000 {"channel":"trades","data":[{"coin":"BTC","side":"B","px":"101","sz":"1","time":100100}]}"#;
+    let files = [capture("again", &[&book(100_000), trade, &book(200_000)])];
+    let mut source = Source::open(&files).unwrap();
+    let mut trades = || {
+        let head = source.head().unwrap().frames.into_iter();
+        let rest = std::iter::from_fn(|| source.next());
+        head.chain(rest).filter(|(_, frame)| matches!(frame, Frame::Trade { .. })).count()
+    };
+    assert_eq!((trades(), trades()), (1, 1));
+    remove(&files);
+}
+
 /// Over real recordings where they are at hand (`STOOP_CAPTURES`, a folder).
 #[test]
 fn real_recordings_of_every_venue_rebuild_without_a_hole_or_a_crossed_book() {
