@@ -252,13 +252,7 @@ impl Tape {
             return false;
         }
         let lost = self.settle();
-        let result = self.create(folder, at).and_then(|mut open| {
-            open.line(format!("{} {}\n", at.0, self.header).as_bytes(), at)?;
-            if lost > 0 {
-                open.line(hole_line(at, lost).as_bytes(), at)?;
-            }
-            Ok(open)
-        });
+        let result = self.create(folder, at).and_then(|open| self.head(open, lost, at));
         // The first one: the connector fetches that snapshot by itself.
         if !self.written.files.is_empty() || lost > 0 {
             outcome.wanted.push((self.venue, self.id));
@@ -273,6 +267,25 @@ impl Tape {
                 let path = folder.join(&self.stem);
                 self.fail(&path, &error, at, outcome);
                 false
+            }
+        }
+    }
+
+    /// Writes whose frames follow. It is on the disk before anything else is: a file that does not say that
+    /// much is removed.
+    fn head(&self, mut open: Open, lost: u64, at: Nanos) -> io::Result<Open> {
+        let mut lines = format!("{} {}\n", at.0, self.header);
+        if lost > 0 {
+            lines += &hole_line(at, lost);
+        }
+        let result = open.line(lines.as_bytes(), at).and_then(|()| open.flush(at));
+        match result {
+            Ok(()) => Ok(open),
+            Err(error) => {
+                let path = open.path.clone();
+                drop(open);
+                let _ = std::fs::remove_file(path);
+                Err(error)
             }
         }
     }
@@ -463,6 +476,27 @@ mod tests {
         let row = &written[0];
         assert_eq!((row.frames, row.holes, row.missing, row.errors), (1, 1, 2, 1));
         assert!(text(&row.files[0]).contains("{\"stoop\":{\"hole\":2}}"));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_says_at_once_whose_it_is_or_is_not_there() {
+        let folder = folder("head");
+        let rotation = Rotation { bytes: u64::MAX, ns: u64::MAX };
+        let mut files = Files::new(&folder, rotation, &table(), |id| id.0 == 0).unwrap();
+        files.take(&message(&[0], BEGIN, "{}"));
+        let path = folder.join("A_B@one-20231114T221320.gz");
+        let found = survey(&path).unwrap();
+        assert_eq!((found.frames, found.origin.unwrap().symbol.as_str()), (0, "AB"));
+        // A file that takes nothing.
+        let gzip = GzEncoder::new(
+            Counted { file: File::open(&path).unwrap(), bytes: 0 },
+            Compression::fast(),
+        );
+        let (since, flushed) = (Nanos(BEGIN), Nanos(BEGIN));
+        let open = Open { path: path.clone(), gzip, since, flushed };
+        assert!(files.tapes[0].head(open, 0, Nanos(BEGIN)).is_err());
+        assert!(!path.exists());
         std::fs::remove_dir_all(folder).unwrap();
     }
 
