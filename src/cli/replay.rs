@@ -43,6 +43,8 @@ pub(super) struct Options {
     pub config: ConfigArgument,
 }
 
+/// From 2009 to 2200: the market is not older, and a later time is none.
+const TIMES: std::ops::Range<u64> = 1_230_768_000_000_000_000..7_258_118_400_000_000_000;
 /// Frames of several connections may come out of order by this much.
 const UNORDERED_NS: u64 = 1_000_000_000;
 /// Longest way.
@@ -54,9 +56,8 @@ pub(super) fn replay(
     options: &Options,
     strategies: Vec<(String, Box<dyn Strategy>)>,
 ) -> Result<u8, Failure> {
-    if config.mode != Mode::Sim {
-        return Err(Failure::config("a replay is only with mode = \"sim\"".to_owned()));
-    }
+    // Whatever the mode is, a replay is played at the embedded venues: nothing else is spoken to.
+    let config = &Config { mode: Mode::Sim, ..config.clone() };
     let venue = match &options.venue {
         Some(name) => Some(configured(config, name)?),
         None => None,
@@ -75,7 +76,9 @@ pub(super) fn replay(
         jitter_ns: way_ns.saturating_mul(options.jitter.min(10_000)) / 1_000,
         ..Latency::default()
     };
-    let rehearsal = Rehearsal { trading_ns: longest, captures, latency, ..Rehearsal::default() };
+    let start = beginning(first_ns);
+    let rehearsal =
+        Rehearsal { trading_ns: longest, captures, start, latency, ..Rehearsal::default() };
     let begun = Instant::now();
     let mut shown = Shown::new(!options.json, longest);
     let run = rehearse_with(config, strategies, &rehearsal, &mut |passed_ns| shown.show(passed_ns));
@@ -130,6 +133,12 @@ fn sort(all: &mut [(PathBuf, Survey)]) {
         let key = (found.first_ns, &found.origin, path);
         key.cmp(&(other.first_ns, &other.origin, other_path))
     });
+}
+
+/// When the virtual clock begins: with the recording, so that its hours and days are those of the
+/// engine. Times that cannot be any are not taken for one.
+fn beginning(first_ns: u64) -> Nanos {
+    if TIMES.contains(&first_ns) { Nanos(first_ns) } else { Rehearsal::default().start }
 }
 
 /// Files of one instrument follow each other; of two that hold the same time one is too many.
@@ -331,5 +340,12 @@ mod tests {
         assert_eq!(survey_all(&[empty.clone()]).unwrap_err(), "no file holds a frame");
         std::fs::remove_file(empty).unwrap();
         std::fs::remove_file(whole).unwrap();
+    }
+
+    #[test]
+    fn the_clock_begins_with_the_recording_if_that_has_a_time() {
+        assert_eq!(beginning(DAY), Nanos(DAY));
+        let default = Rehearsal::default().start;
+        assert_eq!((beginning(2_000_000_000), beginning(u64::MAX)), (default, default));
     }
 }
