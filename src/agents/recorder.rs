@@ -159,6 +159,12 @@ pub struct Taking {
 }
 
 impl Taking {
+    /// Of what does not come from feeds.
+    #[cfg(test)]
+    pub(crate) fn of(from: Receiver<Taken>) -> Self {
+        Self { from, waiting: Arc::new(AtomicUsize::new(usize::MAX)) }
+    }
+
     /// A message was written: there is room for others.
     pub fn done(&self, bytes: usize) {
         self.waiting.fetch_sub(bytes, Ordering::Relaxed);

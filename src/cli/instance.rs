@@ -58,6 +58,17 @@ impl Instance {
         }
     }
 
+    /// The one that a command changes: what is named by nobody is not changed where `./engine.toml` names
+    /// another one.
+    pub(super) fn find_to_change(name: Option<&str>) -> Result<Self, Failure> {
+        let found = Self::find(name)?;
+        let own = if name.is_none() { name_of_this_folder() } else { None };
+        match not_of_this_folder(&found.name, own.as_deref()) {
+            Some(message) => Err(missing(message)),
+            None => Ok(found),
+        }
+    }
+
     /// Whether its socket takes connections.
     pub(super) fn answers(&self) -> bool {
         self.connect().is_ok()
@@ -121,6 +132,15 @@ fn name_of_this_folder() -> Option<String> {
     Some(table.get("engine")?.get("name")?.as_str()?.to_owned())
 }
 
+/// Why the only instance that runs is not to be changed, if it is not.
+fn not_of_this_folder(found: &str, own: Option<&str>) -> Option<String> {
+    let own = own.filter(|own| *own != found)?;
+    Some(format!(
+        "instance {found:?} runs, but ./engine.toml names {own:?}, which does not: \
+         give --name {found} if that is the one"
+    ))
+}
+
 fn is_timeout(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
 }
@@ -153,4 +173,17 @@ pub(super) fn all() -> Vec<Instance> {
 /// The folder that an instance of this name has while it runs.
 pub(super) fn folder_of(name: &str) -> PathBuf {
     Path::new(FOLDERS).join(format!("{PREFIX}{name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_folder_names_otherwise_is_not_changed_without_its_name() {
+        assert_eq!(not_of_this_folder("a", Some("a")), None);
+        assert_eq!(not_of_this_folder("a", None), None);
+        let said = not_of_this_folder("a", Some("b")).unwrap();
+        assert!(said.contains("names \"b\"") && said.contains("--name a"), "{said}");
+    }
 }

@@ -70,7 +70,7 @@ pub(super) fn operate(command: &str, typed: Typed) -> Result<u8, Failure> {
     let wait_ms = wait.map(|wait| wait.as_millis() as u64);
     let command = command.to_owned();
     let request = ControlRequest { command, venue, strategy, limit, value, wait_ms };
-    let instance = Instance::find(to.name.as_deref())?;
+    let instance = Instance::find_to_change(to.name.as_deref())?;
     let patience = wait.unwrap_or(Duration::ZERO) + REPLY_MARGIN;
     let reply = instance.ask(&request, patience)?;
     let ended = request.command != "stop" || !reply.ok || instance.wait_for_its_end();

@@ -10,14 +10,14 @@ use crate::config::{Config, Mode};
 use crate::pipe::Latency;
 use crate::rehearsal::{Rehearsal, Rehearsed, rehearse_with};
 use crate::shm::Stage;
-use crate::show::table::span;
-use crate::sim::{Capture, Origin, Survey, survey};
+use crate::show::table::{span, utc};
+use crate::sim::{Capture, Survey, survey};
 use crate::strategy::Strategy;
-use crate::types::VenueId;
+use crate::types::{Nanos, VenueId};
 use crate::venues;
 use serde_json::{Value, json};
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// What the command line asked for.
@@ -43,6 +43,10 @@ pub(super) struct Options {
     pub config: ConfigArgument,
 }
 
+/// From 2009 to 2200: the market is not older, and a later time is none.
+const TIMES: std::ops::Range<u64> = 1_230_768_000_000_000_000..7_258_118_400_000_000_000;
+/// Frames of several connections may come out of order by this much.
+const UNORDERED_NS: u64 = 1_000_000_000;
 /// Longest way.
 const LATENCY_MAX_US: u64 = 10_000_000;
 
@@ -52,9 +56,8 @@ pub(super) fn replay(
     options: &Options,
     strategies: Vec<(String, Box<dyn Strategy>)>,
 ) -> Result<u8, Failure> {
-    if config.mode != Mode::Sim {
-        return Err(Failure::config("a replay is only with mode = \"sim\"".to_owned()));
-    }
+    // Whatever the mode is, a replay is played at the embedded venues: nothing else is spoken to.
+    let config = &Config { mode: Mode::Sim, ..config.clone() };
     let venue = match &options.venue {
         Some(name) => Some(configured(config, name)?),
         None => None,
@@ -65,7 +68,7 @@ pub(super) fn replay(
     let frames = recordings.iter().map(|(_, found)| found.frames).sum();
     let holes = recordings.iter().map(|(_, found)| found.holes).sum();
     let longest = last_ns.saturating_sub(first_ns);
-    let captures = captures(recordings, venue);
+    let captures = captures(recordings, venue).map_err(Failure::new)?;
     let way_ns = options.latency_us.min(LATENCY_MAX_US) * 1_000;
     let latency = Latency {
         min_ns: way_ns,
@@ -73,7 +76,9 @@ pub(super) fn replay(
         jitter_ns: way_ns.saturating_mul(options.jitter.min(10_000)) / 1_000,
         ..Latency::default()
     };
-    let rehearsal = Rehearsal { trading_ns: longest, captures, latency, ..Rehearsal::default() };
+    let start = beginning(first_ns);
+    let rehearsal =
+        Rehearsal { trading_ns: longest, captures, start, latency, ..Rehearsal::default() };
     let begun = Instant::now();
     let mut shown = Shown::new(!options.json, longest);
     let run = rehearse_with(config, strategies, &rehearsal, &mut |passed_ns| shown.show(passed_ns));
@@ -102,6 +107,11 @@ fn survey_all(files: &[PathBuf]) -> Result<Vec<(PathBuf, Survey)>, String> {
     for path in files {
         let found = survey(path)?;
         let shown = path.display();
+        if found.frames == 0 {
+            let why = found.cut.map_or(String::new(), |cut| format!(": {cut}"));
+            tracing::warn!("{shown}: it holds no frame{why}: it is left out");
+            continue;
+        }
         if let Some(cut) = &found.cut {
             tracing::warn!("{shown}: {cut}: it is played up to there");
         }
@@ -110,25 +120,60 @@ fn survey_all(files: &[PathBuf]) -> Result<Vec<(PathBuf, Survey)>, String> {
         }
         all.push((path.clone(), found));
     }
-    all.sort_by_key(|(_, found)| found.first_ns);
+    if all.is_empty() {
+        return Err("no file holds a frame".to_owned());
+    }
+    sort(&mut all);
     Ok(all)
 }
 
-/// Files of one instrument follow each other.
-fn captures(recordings: Vec<(PathBuf, Survey)>, venue: Option<String>) -> Vec<Capture> {
-    let mut captures: Vec<(Option<Origin>, Capture)> = Vec::new();
+/// The earliest first; how they were named on the command line decides nothing.
+fn sort(all: &mut [(PathBuf, Survey)]) {
+    all.sort_by(|(path, found), (other_path, other)| {
+        let key = (found.first_ns, &found.origin, path);
+        key.cmp(&(other.first_ns, &other.origin, other_path))
+    });
+}
+
+/// When the virtual clock begins: with the recording, so that its hours and days are those of the
+/// engine. Times that cannot be any are not taken for one.
+fn beginning(first_ns: u64) -> Nanos {
+    if TIMES.contains(&first_ns) { Nanos(first_ns) } else { Rehearsal::default().start }
+}
+
+/// Files of one instrument follow each other; of two that hold the same time one is too many.
+fn captures(
+    recordings: Vec<(PathBuf, Survey)>,
+    venue: Option<String>,
+) -> Result<Vec<Capture>, String> {
+    let mut captures: Vec<(Survey, Capture)> = Vec::new();
     for (path, found) in recordings {
-        let same = |(origin, _): &&mut (Option<Origin>, Capture)| {
-            found.origin.is_some() && *origin == found.origin
+        let same = |(before, _): &&mut (Survey, Capture)| {
+            found.origin.is_some() && before.origin == found.origin
         };
-        if let Some((_, capture)) = captures.iter_mut().find(same) {
+        if let Some((before, capture)) = captures.iter_mut().find(same) {
+            if found.first_ns.saturating_add(UNORDERED_NS) < before.last_ns {
+                let other = capture.files.last().unwrap_or(&path);
+                return Err(overlap((other, before), (&path, &found)));
+            }
+            *before = found;
             capture.files.push(path);
             continue;
         }
         let venue = venue.clone().unwrap_or_default();
-        captures.push((found.origin, Capture { files: vec![path], venue }));
+        captures.push((found, Capture { files: vec![path], venue }));
     }
-    captures.into_iter().map(|(_, capture)| capture).collect()
+    Ok(captures.into_iter().map(|(_, capture)| capture).collect())
+}
+
+fn overlap(one: (&Path, &Survey), other: (&Path, &Survey)) -> String {
+    let told = |(path, found): (&Path, &Survey)| {
+        let time = |ns: u64| utc(Nanos(ns));
+        format!("{} ({} to {})", path.display(), time(found.first_ns), time(found.last_ns))
+    };
+    let of = one.1.origin.as_ref();
+    let of = of.map_or(String::new(), |of| format!(" {} of {}", of.symbol, of.venue));
+    format!("{} and {} hold{of} at the same time: leave one of them out", told(one), told(other))
 }
 
 /// How far it is, on a terminal.
@@ -229,4 +274,78 @@ fn print(
         );
     }
     Ok(if summary.is_good() { EXIT_OK } else { EXIT_FAILURE })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::Origin;
+
+    const DAY: u64 = 1_700_000_000_000_000_000;
+
+    fn file(name: &str, venue: &str, symbol: &str, span: (u64, u64)) -> (PathBuf, Survey) {
+        let (venue, symbol) = (venue.to_owned(), symbol.to_owned());
+        let origin = Some(Origin { venue, symbol, perpetual: Some(false) });
+        let (first_ns, last_ns) = (DAY + span.0 * 1_000_000_000, DAY + span.1 * 1_000_000_000);
+        let found = Survey { origin, frames: 1, first_ns, last_ns, ..Survey::default() };
+        (PathBuf::from(name), found)
+    }
+
+    #[test]
+    fn the_order_of_the_arguments_does_not_matter() {
+        let files = [
+            file("c.gz", "bybit", "ETHUSDT", (0, 9)),
+            file("b.gz", "bybit", "BTCUSDT", (0, 9)),
+            file("a.gz", "bybit", "BTCUSDT", (10, 19)),
+        ];
+        let mut one = files.clone();
+        let mut other = files;
+        other.reverse();
+        sort(&mut one);
+        sort(&mut other);
+        assert_eq!(one, other);
+        let names: Vec<Vec<PathBuf>> = captures(one.to_vec(), None)
+            .unwrap()
+            .into_iter()
+            .map(|capture| capture.files)
+            .collect();
+        assert_eq!(names, [vec!["b.gz".into(), "a.gz".into()], vec![PathBuf::from("c.gz")]]);
+    }
+
+    #[test]
+    fn two_files_that_hold_one_instrument_at_the_same_time_are_refused_by_name_and_time() {
+        let files =
+            [file("a.gz", "bybit", "BTCUSDT", (0, 9)), file("b.gz", "bybit", "BTCUSDT", (5, 19))];
+        let error = captures(files.to_vec(), None).unwrap_err();
+        assert!(error.starts_with("a.gz (2023-11-14T22:13:20"), "{error}");
+        assert!(error.contains("b.gz (2023-11-14T22:13:25"), "{error}");
+        assert!(error.contains("BTCUSDT of bybit"), "{error}");
+        let other = [files[0].clone(), file("b.gz", "okx", "BTCUSDT", (5, 19))];
+        assert_eq!(captures(other.to_vec(), None).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_file_without_a_frame_is_left_out_and_only_nothing_at_all_is_an_error() {
+        let path = |name: &str| {
+            std::env::temp_dir().join(format!("stoop-replay-{}-{name}", std::process::id()))
+        };
+        let (empty, whole) = (path("empty.gz"), path("whole.gz"));
+        std::fs::write(&empty, "").unwrap();
+        let file = std::fs::File::create(&whole).unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        writeln!(gzip, "{DAY} {{\"a\":1}}").unwrap();
+        gzip.finish().unwrap();
+        let found = survey_all(&[empty.clone(), whole.clone()]).unwrap();
+        assert_eq!((found.len(), &found[0].0), (1, &whole));
+        assert_eq!(survey_all(&[empty.clone()]).unwrap_err(), "no file holds a frame");
+        std::fs::remove_file(empty).unwrap();
+        std::fs::remove_file(whole).unwrap();
+    }
+
+    #[test]
+    fn the_clock_begins_with_the_recording_if_that_has_a_time() {
+        assert_eq!(beginning(DAY), Nanos(DAY));
+        let default = Rehearsal::default().start;
+        assert_eq!((beginning(2_000_000_000), beginning(u64::MAX)), (default, default));
+    }
 }

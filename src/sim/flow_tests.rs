@@ -285,6 +285,49 @@ fn a_capture_is_played_at_its_pace_by_the_venues_own_book_rule() {
 }
 
 #[test]
+fn what_comes_into_sight_of_a_capture_stands_before_the_orders_there() {
+    let trade = |at: u64, qty: &str| {
+        format!(
+            r#"{at} {{"stream":"btcusdt@trade","data":{{"s":"BTCUSDT","t":1,"p":"99","q":"{qty}","m":true}}}}"#
+        )
+    };
+    let path = capture(
+        "sight",
+        &[
+            r#"2000000000 {"lastUpdateId":10,"bids":[["100","1"]],"asks":[["101","1"]]}"#,
+            r#"2100000000 {"stream":"btcusdt@depth@100ms","data":{"s":"BTCUSDT","U":11,"u":12,"b":[["99","4"]],"a":[]}}"#,
+            &trade(2_200_000_000, "4"),
+            r#"2400000000 {"stoop":{"hole":1}}"#,
+            r#"2500000000 {"lastUpdateId":20,"bids":[["100","1"],["99","5"]],"asks":[["101","1"]]}"#,
+            &trade(2_600_000_000, "5"),
+            &trade(2_700_000_000, "1"),
+        ],
+    );
+    let mut stage = Stage::new(&recorded(path.clone()));
+    stage.step(0);
+    let request = super::PlaceRequest {
+        symbol: "BTCUSDT".to_owned(),
+        client_id: "waits".to_owned(),
+        side: crate::types::Side::Buy,
+        order_type: super::SimOrderType::PostOnly,
+        time_in_force: crate::types::TimeInForce::Gtc,
+        price: dec("99"),
+        qty: dec("1"),
+        reduce_only: false,
+    };
+    let id = stage.exchanges[0].place(super::AccountId(0), request, START_MS).unwrap().order_id;
+    let mut filled_at = |ms: u64| {
+        stage.step(ms * MS);
+        let order = super::OrderRef::Id(id);
+        stage.exchanges[0].order(super::AccountId(0), "BTCUSDT", order).unwrap().filled
+    };
+    assert_eq!(filled_at(250), dec("0"), "beyond the last level");
+    assert_eq!(filled_at(650), dec("0"), "behind a hole");
+    assert_eq!(filled_at(750), dec("1"));
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
 fn the_other_venue_follows_with_its_own_tick_and_a_lag() {
     let path = capture("lag", &CAPTURE);
     let mut stage = Stage::new(&recorded(path.clone()));

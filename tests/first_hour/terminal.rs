@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// Longest time that one command may take: some build the library, on a machine that others use too.
-const PATIENCE: Duration = Duration::from_secs(1_200);
+const PATIENCE: Duration = Duration::from_secs(300);
 const MARK: &str = "-- done:";
 
 pub struct Terminal {

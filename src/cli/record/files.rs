@@ -17,8 +17,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// How often what is compressed is flushed.
-const FLUSH_NS: u64 = 1_000_000_000;
+/// How often what is compressed is flushed: with the time until the writer looks, within a second.
+const FLUSH_NS: u64 = 750_000_000;
 /// After an error the next file is tried so much later.
 const RETRY_NS: u64 = 5_000_000_000;
 /// Names of one instrument and second that are tried.
@@ -252,13 +252,7 @@ impl Tape {
             return false;
         }
         let lost = self.settle();
-        let result = self.create(folder, at).and_then(|mut open| {
-            open.line(format!("{} {}\n", at.0, self.header).as_bytes(), at)?;
-            if lost > 0 {
-                open.line(hole_line(at, lost).as_bytes(), at)?;
-            }
-            Ok(open)
-        });
+        let result = self.create(folder, at).and_then(|open| self.head(open, lost, at));
         // The first one: the connector fetches that snapshot by itself.
         if !self.written.files.is_empty() || lost > 0 {
             outcome.wanted.push((self.venue, self.id));
@@ -273,6 +267,25 @@ impl Tape {
                 let path = folder.join(&self.stem);
                 self.fail(&path, &error, at, outcome);
                 false
+            }
+        }
+    }
+
+    /// Writes whose frames follow. It is on the disk before anything else is: a file that does not say that
+    /// much is removed.
+    fn head(&self, mut open: Open, lost: u64, at: Nanos) -> io::Result<Open> {
+        let mut lines = format!("{} {}\n", at.0, self.header);
+        if lost > 0 {
+            lines += &hole_line(at, lost);
+        }
+        let result = open.line(lines.as_bytes(), at).and_then(|()| open.flush(at));
+        match result {
+            Ok(()) => Ok(open),
+            Err(error) => {
+                let path = open.path.clone();
+                drop(open);
+                let _ = std::fs::remove_file(path);
+                Err(error)
             }
         }
     }
@@ -463,6 +476,60 @@ mod tests {
         let row = &written[0];
         assert_eq!((row.frames, row.holes, row.missing, row.errors), (1, 1, 2, 1));
         assert!(text(&row.files[0]).contains("{\"stoop\":{\"hole\":2}}"));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_says_at_once_whose_it_is_or_is_not_there() {
+        let folder = folder("head");
+        let rotation = Rotation { bytes: u64::MAX, ns: u64::MAX };
+        let mut files = Files::new(&folder, rotation, &table(), |id| id.0 == 0).unwrap();
+        files.take(&message(&[0], BEGIN, "{}"));
+        let path = folder.join("A_B@one-20231114T221320.gz");
+        let found = survey(&path).unwrap();
+        assert_eq!((found.frames, found.origin.unwrap().symbol.as_str()), (0, "AB"));
+        // A file that takes nothing.
+        let gzip = GzEncoder::new(
+            Counted { file: File::open(&path).unwrap(), bytes: 0 },
+            Compression::fast(),
+        );
+        let (since, flushed) = (Nanos(BEGIN), Nanos(BEGIN));
+        let open = Open { path: path.clone(), gzip, since, flushed };
+        assert!(files.tapes[0].head(open, 0, Nanos(BEGIN)).is_err());
+        assert!(!path.exists());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_quiet_instrument_is_flushed_while_another_one_never_pauses() {
+        use super::super::{Progress, Taking, write};
+        let folder = folder("quiet");
+        let rotation = Rotation { bytes: u64::MAX, ns: u64::MAX };
+        let files = Files::new(&folder, rotation, &table(), |id| id.0 != 2).unwrap();
+        let clock = crate::clock::Clock::manual(Nanos(BEGIN));
+        let (to, from) = std::sync::mpsc::sync_channel(64);
+        let (want, _wanted) = std::sync::mpsc::channel();
+        let taking = Taking::of(from);
+        std::thread::scope(|scope| {
+            let own = clock.clone();
+            let writer =
+                scope.spawn(move || write(files, &taking, &own, &Progress::default(), &want));
+            to.send(message(&[0], BEGIN, "{}")).unwrap();
+            let path = folder.join("A_B@one-20231114T221320.gz");
+            let begun = std::time::Instant::now();
+            let mut at = BEGIN;
+            let mut frames = 0;
+            while frames == 0 && begun.elapsed().as_secs() < 20 {
+                at += SECOND / 10;
+                clock.set(Nanos(at));
+                to.send(message(&[1], at, "{}")).unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(5));
+                frames = survey(&path).map_or(0, |found| found.frames);
+            }
+            drop(to);
+            writer.join().unwrap();
+            assert_eq!(frames, 1);
+        });
         std::fs::remove_dir_all(folder).unwrap();
     }
 

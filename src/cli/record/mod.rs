@@ -51,7 +51,7 @@ pub(super) struct Options {
 /// Without work the feeds are looked at again after this: the time that stands before a frame is when
 /// it was read.
 const IDLE: Duration = Duration::from_micros(50);
-/// How long the writer waits before it looks what is to be flushed.
+/// How often the writer looks what is to be flushed.
 const WRITER_IDLE: Duration = Duration::from_millis(200);
 /// How often a terminal is told how far it is.
 const TOLD: Duration = Duration::from_secs(1);
@@ -156,6 +156,7 @@ fn write(
             let _ = want.send(wanted);
         }
     };
+    let mut looked = clock.now();
     loop {
         match taking.from.recv_timeout(WRITER_IDLE) {
             Ok(taken) => {
@@ -164,8 +165,14 @@ fn write(
                     taking.done(bytes.len());
                 }
             }
-            Err(RecvTimeoutError::Timeout) => tell(files.flush(clock.now())),
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
+        }
+        // Also while frames come without a pause: those of a quiet instrument are flushed by nothing else.
+        let now = clock.now();
+        if now.since(looked) >= WRITER_IDLE.as_nanos() as u64 {
+            looked = now;
+            tell(files.flush(now));
         }
         let (frames, bytes) = files.sums();
         progress.frames.store(frames, Ordering::Relaxed);

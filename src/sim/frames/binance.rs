@@ -41,6 +41,9 @@ struct Data<'a> {
     m: Option<bool>,
     #[serde(rename = "T")]
     matched_ms: Option<u64>,
+    /// How a trade of futures came about.
+    #[serde(rename = "X")]
+    origin: Option<&'a str>,
 }
 
 /// One side: rows of a depth, the best price of a best quote, or a number of something else.
@@ -105,7 +108,8 @@ pub(super) fn parse(parser: &mut Parser, json: &str, out: &mut Vec<Frame>) -> Op
             let (bid, ask) = (side(bid, data.bid_qty?), side(ask, data.ask_qty?));
             out.push(Frame::Best { order: data.u?, bid, ask });
         }
-        ("trade", _, _) => {
+        // What the insurance fund takes over, or is closed by force, has met no book.
+        ("trade", _, _) if data.origin.is_none_or(|origin| origin == "MARKET") => {
             let taker = if data.m? { Side::Sell } else { Side::Buy };
             out.push(Frame::Trade { taker, level: (data.p?.0, data.q?.0) });
         }

@@ -8,6 +8,9 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
+/// Number of a book after its service began again: it is the whole book.
+const RESTARTED: u64 = 1;
+
 #[derive(Deserialize)]
 struct Line<'a> {
     #[serde(borrow)]
@@ -51,6 +54,9 @@ struct Trade<'a> {
     /// A block trade: agreed elsewhere, and no book has met it.
     #[serde(rename = "BT", default)]
     block: bool,
+    /// It met an order of those for retail alone, which stand in no book here.
+    #[serde(rename = "RPI", default)]
+    retail: bool,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Data<'a> {
@@ -90,7 +96,7 @@ pub(super) fn parse(parser: &mut Parser, json: &str, out: &mut Vec<Frame>) -> Op
                 }
                 parser.perpetual.get_or_insert(trade.tick.is_some());
                 let taker = if trade.taker == "Buy" { Side::Buy } else { Side::Sell };
-                if !trade.block {
+                if !trade.block && !trade.retail {
                     out.push(Frame::Trade { taker, level: (trade.p.0, trade.v.0) });
                 }
             }
@@ -107,7 +113,8 @@ pub(super) fn parse(parser: &mut Parser, json: &str, out: &mut Vec<Frame>) -> Op
             let first = |rows: &[Row]| rows.first().map(|row| row.0);
             out.push(match (depth, line.kind?) {
                 ("1", _) => Frame::Best { order, bid: first(&book.b), ask: first(&book.a) },
-                (_, "snapshot") => {
+                // By the number one the venue tells that its service began again, whatever the type.
+                (_, kind) if kind == "snapshot" || id == RESTARTED => {
                     let levels = levels(&book.b, &book.a);
                     Frame::Snapshot { id, order, fetched: false, levels }
                 }

@@ -120,6 +120,11 @@ impl Parser {
         };
     }
 
+    /// The recording is read from its first line once more: nothing of it is old.
+    pub(super) fn begin_again(&mut self) {
+        self.newest_ms = 0;
+    }
+
     /// Whose recording this is, once that is known.
     pub(super) fn origin(&self) -> Option<Origin> {
         if self.symbol.is_empty() {

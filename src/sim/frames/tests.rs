@@ -68,7 +68,7 @@ fn books_of_bybit_are_linked_by_one_number_and_ordered_by_another() {
         r#"{"topic":"orderbook.50.BTCUSDT","type":"snapshot","ts":9,"data":{"s":"BTCUSDT","b":[["71","0.5"]],"a":[["72","4"]],"u":40,"seq":546},"cts":8}"#,
         r#"{"topic":"orderbook.50.BTCUSDT","ts":9,"type":"delta","data":{"s":"BTCUSDT","b":[["71","0"]],"a":[],"u":41,"seq":600},"cts":8}"#,
         r#"{"topic":"orderbook.1.BTCUSDT","ts":9,"type":"snapshot","data":{"s":"BTCUSDT","b":[["70","1"]],"a":[["72","4"]],"u":9,"seq":610},"cts":8}"#,
-        r#"{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":9,"data":[{"T":1,"s":"BTCUSDT","S":"Buy","v":"0.02","p":"72","L":"PlusTick","i":"x","BT":false,"seq":1},{"T":1,"s":"BTCUSDT","S":"Sell","v":"5","p":"60","L":"PlusTick","i":"y","BT":true,"seq":1}]}"#,
+        r#"{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":9,"data":[{"T":1,"s":"BTCUSDT","S":"Buy","v":"0.02","p":"72","L":"PlusTick","i":"x","BT":false,"seq":1},{"T":1,"s":"BTCUSDT","S":"Sell","v":"5","p":"60","L":"PlusTick","i":"y","BT":true,"seq":1},{"T":1,"s":"BTCUSDT","S":"Sell","v":"5","p":"60","L":"PlusTick","i":"z","BT":false,"RPI":true,"seq":1}]}"#,
         r#"{"topic":"tickers.BTCUSDT","type":"delta","data":{"symbol":"BTCUSDT","fundingRate":"0.0001"}}"#,
     ]);
     let wanted = [
@@ -82,8 +82,29 @@ fn books_of_bybit_are_linked_by_one_number_and_ordered_by_another() {
         Frame::Best { order: 610, bid: Some(level("70", "1")), ask: Some(level("72", "4")) },
         Frame::Trade { taker: Side::Buy, level: level("72", "0.02") },
     ];
-    assert_eq!(frames, wanted, "a block trade meets no book");
+    assert_eq!(frames, wanted, "a block trade and one with a retail order meet no book");
     assert_eq!(of, origin("bybit", "BTCUSDT", Some(true)));
+}
+
+#[test]
+fn a_book_of_bybit_whose_service_began_again_is_whole_whatever_its_type() {
+    let (frames, _) = read(&[
+        r#"{"topic":"orderbook.50.BTCUSDT","ts":9,"type":"delta","data":{"s":"BTCUSDT","b":[["71","2"]],"a":[],"u":1,"seq":700}}"#,
+    ]);
+    let levels = vec![(Side::Buy, level("71", "2"))];
+    assert_eq!(frames, [Frame::Snapshot { id: 1, order: 700, fetched: false, levels }]);
+}
+
+#[test]
+fn what_did_not_trade_in_the_market_of_binance_is_no_print() {
+    let trade = |origin: &str| {
+        format!(
+            r#"{{"stream":"btcusdt@trade","data":{{"e":"trade","T":1,"s":"BTCUSDT","t":5,"p":"99","q":"1","X":"{origin}","m":false}}}}"#
+        )
+    };
+    let lines = ["INSURANCE_FUND", "ADL", "MARKET"].map(trade);
+    let (frames, _) = read(&lines.each_ref().map(String::as_str));
+    assert_eq!(frames, [Frame::Trade { taker: Side::Buy, level: level("99", "1") }]);
 }
 
 #[test]

@@ -33,6 +33,9 @@ pub(super) struct Book {
     /// What the best quote has changed, as it was before: the next change of the book begins there. A
     /// level that only a best quote has shown may be gone without a word of it.
     before_best: Levels,
+    /// Best quotes that a better one has followed, until the depth speaks of them: they stand there still,
+    /// and an order that waits behind one keeps its place.
+    passed: Vec<(u64, (Side, SimLevel))>,
 }
 
 /// A best quote.
@@ -43,6 +46,21 @@ struct Best {
     ask: Option<SimLevel>,
 }
 
+impl Best {
+    fn levels(&self) -> impl Iterator<Item = (Side, SimLevel)> {
+        let both = [(Side::Buy, self.bid), (Side::Sell, self.ask)];
+        both.into_iter().filter_map(|(side, level)| Some((side, level?)))
+    }
+
+    /// Whether a price stands behind it.
+    fn is_before(&self, side: Side, price: Decimal) -> bool {
+        match side {
+            Side::Buy => self.bid.is_some_and(|best| price < best.0),
+            Side::Sell => self.ask.is_some_and(|best| price > best.0),
+        }
+    }
+}
+
 impl Book {
     /// Applies a frame; gives the recorded prices whose quantity may have changed.
     pub(super) fn apply(&mut self, frame: Frame) -> Changed {
@@ -51,6 +69,7 @@ impl Book {
                 self.is_synced = false;
                 self.early.clear();
                 self.best = None;
+                self.passed.clear();
                 Vec::new()
             }
             Frame::Hole => {
@@ -58,6 +77,7 @@ impl Book {
                 self.early.clear();
                 self.best = None;
                 self.before_best.clear();
+                self.passed.clear();
                 self.ladder.replace(&[])
             }
             Frame::Snapshot { id, order, fetched, levels } => {
@@ -104,8 +124,10 @@ impl Book {
         if anew {
             // The numbers begin anew: what was newer by the old ones is not.
             self.best = None;
+            self.passed.clear();
         }
         (self.id, self.order) = (id, order);
+        self.passed.retain(|(quoted, _)| *quoted > order);
         let mut changed = self.undo_best();
         changed.extend(self.ladder.set(levels));
         self.top(&mut changed);
@@ -123,6 +145,7 @@ impl Book {
         self.before_best.clear();
         let mut changed = self.ladder.replace(levels);
         (self.id, self.order, self.is_synced) = (id, order, true);
+        self.passed.retain(|(quoted, _)| *quoted > order);
         for early in std::mem::take(&mut self.early) {
             changed.extend(self.apply(early));
         }
@@ -131,20 +154,23 @@ impl Book {
     }
 
     fn on_best(&mut self, best: Best) -> Changed {
-        self.best = Some(best);
+        let before = self.best.replace(best).filter(|before| before.order > self.order);
         let mut changed = self.undo_best();
+        if let Some(before) = before {
+            self.passed.extend(before.levels().map(|level| (before.order, level)));
+        }
+        self.passed.retain(|(_, (side, (price, _)))| best.is_before(*side, *price));
         let (bids, asks) = (&self.ladder.bids, &self.ladder.asks);
         // Without a best price a side is empty.
         let bid = best.bid.map_or(Decimal::MIN, |level| level.0);
         let ask = best.ask.map_or(Decimal::MAX, |level| level.0);
         let better_bids = bids.range(bid..).map(|(price, _)| (Side::Buy, *price));
         let better_asks = asks.range(..=ask).map(|(price, _)| (Side::Sell, *price));
-        let new = [(Side::Buy, best.bid), (Side::Sell, best.ask)];
-        let new = new.into_iter().filter_map(|(side, level)| Some((side, level?)));
         let levels: Levels = better_bids
             .chain(better_asks)
             .map(|(side, price)| (side, (price, Decimal::ZERO)))
-            .chain(new)
+            .chain(self.passed.iter().map(|(_, level)| *level))
+            .chain(best.levels())
             .collect();
         let standing = |(side, (price, _)): &(Side, SimLevel)| {
             (*side, (*price, self.ladder.qty(*side, *price)))
@@ -162,6 +188,12 @@ impl Book {
 }
 
 impl Ladder {
+    /// The last bid and the last ask.
+    pub(super) fn edges(&self) -> [Option<Decimal>; 2] {
+        let bid = self.bids.first_key_value().map(|(price, _)| *price);
+        [bid, self.asks.last_key_value().map(|(price, _)| *price)]
+    }
+
     fn qty(&self, side: Side, price: Decimal) -> Decimal {
         let levels = match side {
             Side::Buy => &self.bids,

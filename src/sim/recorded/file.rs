@@ -118,7 +118,7 @@ fn why(error: &Error) -> String {
 pub struct Survey {
     /// Whose recording it is, as far as it tells.
     pub origin: Option<Origin>,
-    /// Its frames.
+    /// Its frames; a file whose recorder was killed at once has none.
     pub frames: u64,
     /// When the first one and the last one were received.
     pub first_ns: u64,
@@ -159,9 +159,5 @@ pub fn survey(path: &Path) -> Result<Survey, String> {
         }
     }
     found.origin = parser.origin();
-    match (found.frames, &found.cut) {
-        (0, Some(cut)) => Err(format!("{}: it holds no frame: {cut}", path.display())),
-        (0, None) => Err(format!("{}: it holds no frame", path.display())),
-        _ => Ok(found),
-    }
+    Ok(found)
 }

@@ -15,6 +15,7 @@ use super::SymbolRules;
 use super::flow::{Capture, FlowOptions, Stage};
 use super::frames::{Frame, Origin};
 use super::random::{DislocationClock, Random};
+use crate::types::Side;
 use book::{Book, to_lot, to_tick};
 pub use file::{Survey, survey};
 use follower::Follower;
@@ -209,9 +210,22 @@ impl Tape {
             stage.recorded_trade(self.venue, &rules.symbol, taker, (trade, standing), now);
             return;
         }
+        let (was_synced, edges) = (self.book.is_synced, self.book.ladder.edges());
         let changed = self.book.apply(frame);
         let levels = self.book.ladder.mapped(&changed, rules);
-        stage.set_levels(self.venue, &rules.symbol, &levels, now);
+        // What comes into sight, beyond the last level or behind a hole, was there before.
+        let anew = !was_synced && self.book.is_synced;
+        let tick = rules.tick_size;
+        let [bid, ask] = edges;
+        let unseen = |side: Side, price: Decimal| match side {
+            Side::Buy => bid.is_some_and(|bid| price < to_tick(side, bid, tick)),
+            Side::Sell => ask.is_some_and(|ask| price > to_tick(side, ask, tick)),
+        };
+        let (revealed, moved): (Vec<_>, Vec<_>) = levels
+            .into_iter()
+            .partition(|&(side, (price, qty))| !qty.is_zero() && (anew || unseen(side, price)));
+        stage.set_levels(self.venue, &rules.symbol, &moved, now);
+        stage.reveal_levels(self.venue, &rules.symbol, &revealed, now);
     }
 
     /// Keeps one frame ahead; begins again at the end.

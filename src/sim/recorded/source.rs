@@ -60,6 +60,7 @@ impl Source {
     /// Reads from the first line up to the snapshot, and on until it is known whose recording this is.
     pub(super) fn head(&mut self) -> Result<Head, String> {
         self.lines.rewind()?;
+        self.parser.begin_again();
         self.rest.clear();
         (self.last_ns, self.joint) = (0, None);
         let (mut frames, mut snapshot_ns) = (Vec::new(), None);

@@ -89,6 +89,33 @@ fn a_level_that_only_a_best_quote_has_shown_goes_with_it() {
 }
 
 #[test]
+fn a_best_quote_that_a_better_one_follows_stands_until_the_depth_speaks() {
+    let best = |at: u64, id: u64, bid: &str| {
+        format!(
+            r#"{at} {{"stream":"btcusdt@bookTicker","data":{{"u":{id},"s":"BTCUSDT","b":"{bid}","B":"3","a":"101","A":"1"}}}}"#
+        )
+    };
+    let lines = [best(2_010_000_000, 11, "100.5"), best(2_020_000_000, 12, "100.7")];
+    let bids = |more: &[&str]| {
+        let files = [capture("passed", &[&[SNAPSHOT, &lines[0], &lines[1]], more].concat())];
+        let (book, _) = rebuilt(&files);
+        remove(&files);
+        let shown = |(price, qty): (&Decimal, &Decimal)| format!("{price}x{qty}");
+        book.ladder.bids.iter().rev().map(shown).collect::<Vec<_>>()
+    };
+    assert_eq!(bids(&[]), ["100.7x3", "100.5x3", "100x1"]);
+    // A quote that falls back says that what was better is gone.
+    assert_eq!(bids(&[&best(2_030_000_000, 13, "100.2")]), ["100.2x3", "100x1"]);
+    // A depth that is older than the quote does not speak of it, a newer one does.
+    let older = depth(2_030_000_000, 11, 10, "99");
+    assert_eq!(bids(&[&older]), ["100.7x3", "100.5x3", "100x1"]);
+    let newer = depth(2_030_000_000, 11, 11, "99");
+    assert_eq!(bids(&[&newer]), ["100.7x3", "100x1", "99x2"]);
+    let newest = depth(2_030_000_000, 11, 12, "100.7");
+    assert_eq!(bids(&[&newest]), ["100.7x2", "100x1"]);
+}
+
+#[test]
 fn files_of_one_recording_follow_each_other_and_one_that_was_cut_leaves_a_hole() {
     let change = depth(2_100_000_000, 11, 12, "100.1");
     let next = depth(2_200_000_000, 13, 14, "100.2");
@@ -131,7 +158,6 @@ fn a_survey_tells_frames_span_origin_and_holes() {
 #[test]
 fn what_is_no_recording_is_named_with_its_line() {
     for (name, lines, error) in [
-        ("none", &[][..], "it holds no frame"),
         (
             "untimed",
             &["1700000000000000000 {}", "{\"a\":1}", "x"][..],
@@ -144,7 +170,29 @@ fn what_is_no_recording_is_named_with_its_line() {
         assert!(found.contains(error) && found.contains("stoop-"), "{found}");
         std::fs::remove_file(path).unwrap();
     }
+    let path = capture("none", &[]);
+    assert_eq!(survey(&path).unwrap(), Survey::default());
+    std::fs::remove_file(path).unwrap();
     assert!(survey(Path::new("/nowhere.gz")).err().unwrap().starts_with("/nowhere.gz: "));
+}
+
+#[test]
+fn a_capture_that_begins_again_has_its_trades_again() {
+    let book = |at: u64| {
+        format!(
+            r#"{at}000000 {{"channel":"l2Book","data":{{"coin":"BTC","time":{at},"levels":[[{{"px":"100","sz":"1","n":2}}],[{{"px":"101","sz":"1","n":2}}]]}}}}"#
+        )
+    };
+    let trade = r#"100100000000 {"channel":"trades","data":[{"coin":"BTC","side":"B","px":"101","sz":"1","time":100100}]}"#;
+    let files = [capture("again", &[&book(100_000), trade, &book(200_000)])];
+    let mut source = Source::open(&files).unwrap();
+    let mut trades = || {
+        let head = source.head().unwrap().frames.into_iter();
+        let rest = std::iter::from_fn(|| source.next());
+        head.chain(rest).filter(|(_, frame)| matches!(frame, Frame::Trade { .. })).count()
+    };
+    assert_eq!((trades(), trades()), (1, 1));
+    remove(&files);
 }
 
 /// Over real recordings where they are at hand (`STOOP_CAPTURES`, a folder).
