@@ -284,27 +284,14 @@ fn a_capture_is_played_at_its_pace_by_the_venues_own_book_rule() {
     std::fs::remove_file(path).unwrap();
 }
 
-#[test]
-fn what_comes_into_sight_of_a_capture_stands_before_the_orders_there() {
-    let trade = |at: u64, qty: &str| {
-        format!(
-            r#"{at} {{"stream":"btcusdt@trade","data":{{"s":"BTCUSDT","t":1,"p":"99","q":"{qty}","m":true}}}}"#
-        )
-    };
-    let path = capture(
-        "sight",
-        &[
-            r#"2000000000 {"lastUpdateId":10,"bids":[["100","1"]],"asks":[["101","1"]]}"#,
-            r#"2100000000 {"stream":"btcusdt@depth@100ms","data":{"s":"BTCUSDT","U":11,"u":12,"b":[["99","4"]],"a":[]}}"#,
-            &trade(2_200_000_000, "4"),
-            r#"2400000000 {"stoop":{"hole":1}}"#,
-            r#"2500000000 {"lastUpdateId":20,"bids":[["100","1"],["99","5"]],"asks":[["101","1"]]}"#,
-            &trade(2_600_000_000, "5"),
-            &trade(2_700_000_000, "1"),
-        ],
-    );
-    let mut stage = Stage::new(&recorded(path.clone()));
-    stage.step(0);
+fn sold_at_99(at: u64, qty: &str) -> String {
+    format!(
+        r#"{at} {{"stream":"btcusdt@trade","data":{{"s":"BTCUSDT","t":1,"p":"99","q":"{qty}","m":true}}}}"#
+    )
+}
+
+/// An order for one that waits there; its number.
+fn bid_at_99(stage: &mut Stage) -> u64 {
     let request = super::PlaceRequest {
         symbol: "BTCUSDT".to_owned(),
         client_id: "waits".to_owned(),
@@ -315,12 +302,55 @@ fn what_comes_into_sight_of_a_capture_stands_before_the_orders_there() {
         qty: dec("1"),
         reduce_only: false,
     };
-    let id = stage.exchanges[0].place(super::AccountId(0), request, START_MS).unwrap().order_id;
-    let mut filled_at = |ms: u64| {
-        stage.step(ms * MS);
-        let order = super::OrderRef::Id(id);
-        stage.exchanges[0].order(super::AccountId(0), "BTCUSDT", order).unwrap().filled
-    };
+    stage.exchanges[0].place(super::AccountId(0), request, START_MS).unwrap().order_id
+}
+
+/// What it has got by then.
+fn filled(stage: &mut Stage, id: u64, ms: u64) -> Decimal {
+    stage.step(ms * MS);
+    let order = super::OrderRef::Id(id);
+    stage.exchanges[0].order(super::AccountId(0), "BTCUSDT", order).unwrap().filled
+}
+
+#[test]
+fn a_recorded_book_that_tells_of_a_trade_before_its_print_moves_the_queue_once() {
+    let path = capture(
+        "early",
+        &[
+            r#"2000000000 {"lastUpdateId":10,"bids":[["99","4"]],"asks":[["101","1"]]}"#,
+            r#"2100000000 {"stream":"btcusdt@depth@100ms","data":{"s":"BTCUSDT","U":11,"u":12,"b":[["99","1"]],"a":[]}}"#,
+            &sold_at_99(2_110_000_000, "3"),
+            &sold_at_99(2_200_000_000, "1"),
+            &sold_at_99(2_300_000_000, "1"),
+        ],
+    );
+    let mut stage = Stage::new(&recorded(path.clone()));
+    stage.step(0);
+    let id = bid_at_99(&mut stage);
+    assert_eq!(filled(&mut stage, id, 150), dec("0"), "three of the four before it have traded");
+    assert_eq!(filled(&mut stage, id, 250), dec("0"), "and the fourth");
+    assert_eq!(filled(&mut stage, id, 350), dec("1"));
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn what_comes_into_sight_of_a_capture_stands_before_the_orders_there() {
+    let path = capture(
+        "sight",
+        &[
+            r#"2000000000 {"lastUpdateId":10,"bids":[["100","1"]],"asks":[["101","1"]]}"#,
+            r#"2100000000 {"stream":"btcusdt@depth@100ms","data":{"s":"BTCUSDT","U":11,"u":12,"b":[["99","4"]],"a":[]}}"#,
+            &sold_at_99(2_200_000_000, "4"),
+            r#"2400000000 {"stoop":{"hole":1}}"#,
+            r#"2500000000 {"lastUpdateId":20,"bids":[["100","1"],["99","5"]],"asks":[["101","1"]]}"#,
+            &sold_at_99(2_600_000_000, "5"),
+            &sold_at_99(2_700_000_000, "1"),
+        ],
+    );
+    let mut stage = Stage::new(&recorded(path.clone()));
+    stage.step(0);
+    let id = bid_at_99(&mut stage);
+    let mut filled_at = |ms| filled(&mut stage, id, ms);
     assert_eq!(filled_at(250), dec("0"), "beyond the last level");
     assert_eq!(filled_at(650), dec("0"), "behind a hole");
     assert_eq!(filled_at(750), dec("1"));

@@ -21,7 +21,7 @@ pub use file::{Survey, survey};
 use follower::Follower;
 use rust_decimal::Decimal;
 use source::{Head, Source};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Pause between the end of a capture and its next beginning.
 const LOOP_PAUSE_NS: u64 = 100_000_000;
@@ -45,6 +45,8 @@ pub(super) struct Tape {
     /// What a recorded quantity is to be multiplied by.
     contract: Decimal,
     book: Book,
+    /// What stands at the venue by the recording, by side (bids as `true`) and price.
+    shown: BTreeMap<(bool, Decimal), Decimal>,
     followers: Vec<Follower>,
     dislocations: DislocationClock,
     event_ns: f64,
@@ -116,6 +118,7 @@ impl Tape {
             rules,
             contract,
             book: Book::default(),
+            shown: BTreeMap::new(),
             followers: Vec::new(),
             dislocations: DislocationClock::new(options.dislocations, 1, Vec::new(), nobody),
             event_ns: 1e9 / options.events_per_second,
@@ -207,7 +210,7 @@ impl Tape {
             let price = to_tick(resting, price, rules.tick_size);
             let trade = (price, to_lot(qty, rules.lot_size));
             let standing = standing.first().map_or(Decimal::ZERO, |(_, level)| level.1);
-            stage.recorded_trade(self.venue, &rules.symbol, taker, (trade, standing), now);
+            stage.followed_trade((self.venue, &rules.symbol), taker, (trade, standing), now);
             return;
         }
         let (was_synced, edges) = (self.book.is_synced, self.book.ladder.edges());
@@ -224,8 +227,18 @@ impl Tape {
         let (revealed, moved): (Vec<_>, Vec<_>) = levels
             .into_iter()
             .partition(|&(side, (price, qty))| !qty.is_zero() && (anew || unseen(side, price)));
-        stage.set_levels(self.venue, &rules.symbol, &moved, now);
+        let shown = &mut self.shown;
+        let was = |side, price| shown.get(&(side == Side::Buy, price)).copied().unwrap_or_default();
+        stage.follow_levels((self.venue, &rules.symbol), &moved, was, now);
         stage.reveal_levels(self.venue, &rules.symbol, &revealed, now);
+        for (side, (price, qty)) in moved.into_iter().chain(revealed) {
+            let key = (side == Side::Buy, price);
+            if qty.is_zero() {
+                shown.remove(&key);
+            } else {
+                shown.insert(key, qty);
+            }
+        }
     }
 
     /// Keeps one frame ahead; begins again at the end.
