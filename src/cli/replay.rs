@@ -337,7 +337,7 @@ mod tests {
         gzip.finish().unwrap();
         let found = survey_all(&[empty.clone(), whole.clone()]).unwrap();
         assert_eq!((found.len(), &found[0].0), (1, &whole));
-        assert_eq!(survey_all(&[empty.clone()]).unwrap_err(), "no file holds a frame");
+        assert_eq!(survey_all(std::slice::from_ref(&empty)).unwrap_err(), "no file holds a frame");
         std::fs::remove_file(empty).unwrap();
         std::fs::remove_file(whole).unwrap();
     }
