@@ -63,6 +63,9 @@ fn both_venues_are_played_as_they_were_recorded_and_decide_the_same_each_time() 
     let turned: Vec<PathBuf> = files.iter().rev().cloned().collect();
     assert_eq!(first["decisions"], replay(&folder, &turned).0["decisions"]);
     books_are_those_of(&files);
+    // Nor does the mode: a replay speaks to nobody.
+    folder.config(&[("mode = \"sim\"", "mode = \"testnet\"")], "");
+    assert_eq!(first["decisions"], replay(&folder, &files).0["decisions"]);
 }
 
 /// Plays the files and compares the books at the end with what the last frames say.
