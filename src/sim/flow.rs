@@ -119,9 +119,8 @@ impl Stage<'_, '_> {
         levels: &[(Side, SimLevel)],
         flow_ns: u64,
     ) {
-        let time_ms = self.time_ms(venue, flow_ns);
-        if let (false, Some(target)) = (levels.is_empty(), self.targets.get_mut(venue)) {
-            target.exchange.set_levels(symbol, levels, time_ms);
+        if let (false, Some((exchange, time_ms))) = (levels.is_empty(), self.at(venue, flow_ns)) {
+            exchange.set_levels(symbol, levels, time_ms);
         }
     }
 
@@ -133,9 +132,8 @@ impl Stage<'_, '_> {
         levels: &[(Side, SimLevel)],
         flow_ns: u64,
     ) {
-        let time_ms = self.time_ms(venue, flow_ns);
-        if let (false, Some(target)) = (levels.is_empty(), self.targets.get_mut(venue)) {
-            target.exchange.reveal_levels(symbol, levels, time_ms);
+        if let (false, Some((exchange, time_ms))) = (levels.is_empty(), self.at(venue, flow_ns)) {
+            exchange.reveal_levels(symbol, levels, time_ms);
         }
     }
 
@@ -148,9 +146,8 @@ impl Stage<'_, '_> {
         before: impl Fn(Side, Decimal) -> Decimal,
         flow_ns: u64,
     ) {
-        let time_ms = self.time_ms(venue, flow_ns);
-        if let (false, Some(target)) = (levels.is_empty(), self.targets.get_mut(venue)) {
-            target.exchange.follow_levels(symbol, levels, before, time_ms);
+        if let (false, Some((exchange, time_ms))) = (levels.is_empty(), self.at(venue, flow_ns)) {
+            exchange.follow_levels(symbol, levels, before, time_ms);
         }
     }
 
@@ -162,9 +159,8 @@ impl Stage<'_, '_> {
         (level, standing): (SimLevel, Decimal),
         flow_ns: u64,
     ) {
-        let time_ms = self.time_ms(venue, flow_ns);
-        if let Some(target) = self.targets.get_mut(venue) {
-            target.exchange.followed_trade(symbol, taker, level, standing, time_ms);
+        if let Some((exchange, time_ms)) = self.at(venue, flow_ns) {
+            exchange.followed_trade(symbol, taker, level, standing, time_ms);
         }
     }
 
@@ -176,9 +172,8 @@ impl Stage<'_, '_> {
         state: MarketState,
         flow_ns: u64,
     ) {
-        let time_ms = self.time_ms(venue, flow_ns);
-        if let Some(target) = self.targets.get_mut(venue) {
-            target.exchange.set_market(symbol, state, time_ms);
+        if let Some((exchange, time_ms)) = self.at(venue, flow_ns) {
+            exchange.set_market(symbol, state, time_ms);
         }
     }
 
@@ -191,9 +186,8 @@ impl Stage<'_, '_> {
         (price, qty): SimLevel,
         flow_ns: u64,
     ) {
-        let time_ms = self.time_ms(venue, flow_ns);
-        if let Some(target) = self.targets.get_mut(venue) {
-            target.exchange.background_trade(symbol, taker, price, qty, time_ms);
+        if let Some((exchange, time_ms)) = self.at(venue, flow_ns) {
+            exchange.background_trade(symbol, taker, price, qty, time_ms);
         }
     }
 
@@ -203,14 +197,19 @@ impl Stage<'_, '_> {
         venue: usize,
         symbol: &str,
         taker: Side,
-        trade: (SimLevel, Decimal),
+        (level, standing): (SimLevel, Decimal),
         flow_ns: u64,
     ) {
-        let time_ms = self.time_ms(venue, flow_ns);
-        let (level, standing) = trade;
-        if let Some(target) = self.targets.get_mut(venue) {
-            target.exchange.recorded_trade(symbol, taker, level, standing, time_ms);
+        if let Some((exchange, time_ms)) = self.at(venue, flow_ns) {
+            exchange.recorded_trade(symbol, taker, level, standing, time_ms);
         }
+    }
+
+    /// A venue and its time.
+    fn at(&mut self, venue: usize, flow_ns: u64) -> Option<(&mut Exchange, u64)> {
+        let time_ms = self.time_ms(venue, flow_ns);
+        let target = self.targets.get_mut(venue)?;
+        Some((&mut *target.exchange, time_ms))
     }
 
     fn time_ms(&self, venue: usize, flow_ns: u64) -> u64 {
