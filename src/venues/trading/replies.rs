@@ -50,7 +50,7 @@ impl<W: TradingWire> Core<W> {
             }
             Effect::Alert => self.notice(events, VenueNotice::LoginRefused(channel, reply.code)),
             Effect::ProbeClock => self.clock.doubt(now),
-            Effect::Drain => self.drain(channel, now, out, events),
+            Effect::Drain => self.drain_refused(channel, now, out, events),
             Effect::Relearn => self.relearn(now),
         }
     }

@@ -44,11 +44,14 @@ pub(super) struct Socket {
     refused: u32,
     /// One that is about to be closed: replaced when its replies are in, or by then.
     drain_by: Option<Nanos>,
+    /// The end of the other order socket was told by a refused order, so nothing has been sent on
+    /// this one to tell of its own: replaced when the other one is ready again.
+    suspected: bool,
 }
 
 impl Socket {
     pub(super) fn new(heartbeat: Heartbeat) -> Self {
-        Self { login: Login::Closed, heartbeat, refused: 0, drain_by: None }
+        Self { login: Login::Closed, heartbeat, refused: 0, drain_by: None, suspected: false }
     }
 
     pub(super) fn on_open(&mut self, now: Nanos) {
@@ -57,6 +60,7 @@ impl Socket {
             self.login = Login::Due(now);
         }
         self.drain_by = None;
+        self.suspected = false;
     }
 
     pub(super) fn on_close(&mut self) {
@@ -65,6 +69,7 @@ impl Socket {
             self.login = Login::Closed;
         }
         self.drain_by = None;
+        self.suspected = false;
     }
 
     /// The deadline of its login; none while that waits for the clock.
@@ -80,6 +85,15 @@ impl Socket {
     /// Whether orders can be sent on it.
     pub(super) fn takes_orders(&self) -> bool {
         self.login == Login::Ready && self.drain_by.is_none()
+    }
+}
+
+/// The other one of the two order sockets; none of what is no order socket.
+fn other(channel: Channel) -> Option<Channel> {
+    match channel {
+        Channel::Trade => Some(Channel::TradeSpare),
+        Channel::TradeSpare => Some(Channel::Trade),
+        _ => None,
     }
 }
 
@@ -140,6 +154,24 @@ impl<W: TradingWire> Core<W> {
         self.notice(events, VenueNotice::Readiness(channel, Readiness::Joining));
     }
 
+    /// A request was refused because the service behind this order socket is about to end. The other
+    /// order socket is likely to lead there too, but it takes what is sent until this one is back.
+    pub(super) fn drain_refused(
+        &mut self,
+        channel: Channel,
+        now: Nanos,
+        out: &mut Outbox,
+        events: &mut Events,
+    ) {
+        if !self.socket(channel).is_some_and(|socket| socket.takes_orders()) {
+            return;
+        }
+        self.drain(channel, now, out, events);
+        if let Some(other) = other(channel).and_then(|other| self.socket(other)) {
+            other.suspected = other.takes_orders();
+        }
+    }
+
     pub(super) fn try_drain(&mut self, now: Nanos, out: &mut Outbox) {
         for (channel, socket) in TRADE.into_iter().zip(&mut self.trade) {
             let Some(by) = socket.drain_by else { continue };
@@ -154,8 +186,9 @@ impl<W: TradingWire> Core<W> {
     }
 
     /// Reply to a login. A refused key is final, unless the private socket has shown that it is good;
-    /// anything else may be the fault of load or of a clock, ours or theirs, and is tried again on a new connection: after a new measurement, and
-    /// from the second time on after a pause that doubles.
+    /// anything else may be the fault of load or of a clock, ours or theirs, and is tried again on
+    /// a new connection: after a new measurement, and from the second time on after a pause that
+    /// doubles.
     pub(super) fn on_login(
         &mut self,
         channel: Channel,
@@ -164,7 +197,6 @@ impl<W: TradingWire> Core<W> {
         out: &mut Outbox,
         events: &mut Events,
     ) {
-        let by = now.plus(self.reply_timeout_ns);
         let good_key = channel != Channel::Private && self.private.login == Login::Ready;
         let crowded = code == W::HABITS.crowded && good_key;
         let Some(socket) = self.socket(channel) else { return };
@@ -173,7 +205,7 @@ impl<W: TradingWire> Core<W> {
         }
         if code == 0 || code == W::HABITS.already_logged_in {
             socket.refused = 0;
-            self.subscribe(channel, by, out, events);
+            self.subscribe(channel, now, out, events);
             return;
         }
         if W::effect(code) == Effect::Alert && !crowded {
@@ -198,26 +230,30 @@ impl<W: TradingWire> Core<W> {
 
     /// A socket is logged in. The private one is ready when all it subscribes to is confirmed; an
     /// order socket at once, what it subscribes to only keeps it open.
-    fn subscribe(&mut self, channel: Channel, by: Nanos, out: &mut Outbox, events: &mut Events) {
+    fn subscribe(&mut self, channel: Channel, now: Nanos, out: &mut Outbox, events: &mut Events) {
         let Some((request, replies)) = self.wire.subscription(channel) else {
-            return self.on_ready(channel, out, events);
+            return self.on_ready(channel, now, out, events);
         };
         // Left over if the outbox is full: the deadline then opens the private socket anew, the
         // venue closes another one for its silence.
         let _ = out.frame(channel, |frame| frame.extend_from_slice(request));
         if channel == Channel::Private {
+            let by = now.plus(self.reply_timeout_ns);
             self.private.login = Login::Subscribing(by, replies);
         } else {
-            self.on_ready(channel, out, events);
+            self.on_ready(channel, now, out, events);
         }
     }
 
-    fn on_ready(&mut self, channel: Channel, out: &mut Outbox, events: &mut Events) {
+    fn on_ready(&mut self, channel: Channel, now: Nanos, out: &mut Outbox, events: &mut Events) {
         let Some(socket) = self.socket(channel) else { return };
         socket.login = Login::Ready;
         self.notice(events, VenueNotice::Readiness(channel, Readiness::Ready));
-        if channel == Channel::Private {
-            self.dead_man.on_ready(self.wire.dead_man_subscription(), out);
+        let Some(other) = other(channel) else {
+            return self.dead_man.on_ready(self.wire.dead_man_subscription(), out);
+        };
+        if self.socket(other).is_some_and(|socket| std::mem::take(&mut socket.suspected)) {
+            self.drain(other, now, out, events);
         }
     }
 
@@ -247,7 +283,7 @@ impl<W: TradingWire> Core<W> {
             return;
         }
         match left {
-            0 | 1 => self.on_ready(channel, out, events),
+            0 | 1 => self.on_ready(channel, now, out, events),
             _ => self.private.login = Login::Subscribing(by, left - 1),
         }
     }

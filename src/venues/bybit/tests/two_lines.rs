@@ -80,3 +80,41 @@ fn the_loss_of_one_makes_only_what_waits_there_unknown() {
     bench.frame(Channel::TradeSpare, "ws_auth_trade_ok").unwrap();
     assert_eq!(submit(&mut bench, 52), Ok(Channel::TradeSpare));
 }
+
+/// The end of one is told by a refused order. The other leads to the same service, and on it nothing
+/// has been sent that could be refused: it takes over, and is replaced once the first is back.
+#[test]
+fn a_service_that_restarts_is_left_by_both_one_behind_the_other() {
+    let mut bench = two_lines();
+    assert_eq!(submit(&mut bench, 1), Ok(Channel::Trade));
+    let refused =
+        format!(r#"{{"reqId":"{}","retCode":10019,"op":"order.create","data":{{}}}}"#, START.0 + 1);
+    bench.sent();
+    bench.text(Channel::Trade, &refused).unwrap();
+    assert_eq!(bench.sent_one(), "reconnect Trade");
+    assert_eq!(submit(&mut bench, 2), Ok(Channel::TradeSpare), "it takes over");
+    bench.close(Channel::Trade);
+    bench.open(Channel::Trade);
+    bench.sent();
+    bench.take();
+    bench.frame(Channel::Trade, "ws_auth_trade_ok").unwrap();
+    assert_eq!(
+        bench.notices(),
+        [
+            readiness(Channel::Trade, Readiness::Ready),
+            VenueNotice::ShutdownAnnounced(Channel::TradeSpare),
+            readiness(Channel::TradeSpare, Readiness::Joining),
+        ]
+    );
+    assert_eq!(bench.sent(), [""; 0], "its order is still on its way");
+    let refused =
+        format!(r#"{{"reqId":"{}","retCode":10019,"op":"order.create","data":{{}}}}"#, START.0 + 2);
+    bench.text(Channel::TradeSpare, &refused).unwrap();
+    assert_eq!(bench.sent_one(), "reconnect TradeSpare");
+    bench.close(Channel::TradeSpare);
+    bench.open(Channel::TradeSpare);
+    bench.frame(Channel::TradeSpare, "ws_auth_trade_ok").unwrap();
+    let ready = readiness(Channel::TradeSpare, Readiness::Ready);
+    assert_eq!(bench.notices().last(), Some(&ready), "and the first one stays");
+    assert!(submit(&mut bench, 3).is_ok());
+}
