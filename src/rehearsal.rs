@@ -101,7 +101,8 @@ pub struct Rehearsed {
     pub instruments: Arc<InstrumentTable>,
     /// Where engine and venues disagree: nowhere, or there is a fault in the engine.
     pub differences: Vec<String>,
-    /// SHA-256 over every decision with its time: signals, refusals, orders, changes, cancels.
+    /// SHA-256 over every decision with its time (signals, refusals, orders, changes, cancels) and every
+    /// payment of funding.
     pub decisions: [u8; 32],
     /// What the engine said.
     pub lines: Vec<LogLine>,

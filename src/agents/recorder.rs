@@ -13,7 +13,9 @@ use super::threads::Agent;
 use crate::net::Transport;
 use crate::shm::{Market, MarketView, RegionOptions};
 use crate::sync::spsc;
-use crate::types::{Channel, Command, CommandKind, Event, Events, InstrumentId, Nanos, VenueId};
+use crate::types::{
+    Channel, Command, CommandKind, Event, Events, InstrumentId, Nanos, VenueId, VenueNotice,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -49,6 +51,13 @@ pub enum Taken {
         /// So many were read and found no room; 0 if the connection was lost.
         messages: u64,
     },
+    /// The subscription of an instrument has failed.
+    Refused {
+        /// Whose.
+        instrument: InstrumentId,
+        /// What the venue has answered; empty if it has not.
+        answer: Box<[u8]>,
+    },
 }
 
 /// Copies the messages of one session.
@@ -78,10 +87,19 @@ impl Tap {
         self.copied = Some(if reply { Copied::Reply } else { Copied::Frame });
     }
 
-    /// Hands on what was copied, now that it is known what it was about. Replies to requests matter only
-    /// if they bring a book.
+    /// Hands on what was copied, now that it is known what it was about, and tells which subscriptions have
+    /// failed. Replies to requests matter only if they bring a book.
     pub fn take(&mut self, recv_ns: Nanos, events: &Events) {
-        let Some(copied) = self.copied.take() else { return };
+        let copied = self.copied.take();
+        for event in events.list() {
+            if let Event::Notice(VenueNotice::SubscriptionFailed(instrument)) = *event {
+                let answer =
+                    if copied.is_some() { self.message.as_slice().into() } else { [].into() };
+                // Without room it is told when it has failed once more: connectors ask again.
+                let _ = self.to.try_send(Taken::Refused { instrument, answer });
+            }
+        }
+        let Some(copied) = copied else { return };
         let mut instruments: Vec<InstrumentId> = events.list().iter().filter_map(about).collect();
         instruments.sort_unstable();
         instruments.dedup();
@@ -290,11 +308,30 @@ mod tests {
                 Taken::Message { instruments, recv_ns, bytes, .. } => {
                     (instruments.iter().map(|id| id.0).collect(), recv_ns.0, bytes.into_vec())
                 }
-                Taken::Hole { .. } => panic!("{taken:?}"),
+                Taken::Hole { .. } | Taken::Refused { .. } => panic!("{taken:?}"),
             })
             .collect();
         let wanted = [(vec![0, 1], 5, b"both".to_vec()), (vec![], 6, b"pong".to_vec())];
         assert_eq!(got, wanted);
+    }
+
+    #[test]
+    fn a_subscription_that_failed_is_told_with_the_answer_or_without_one() {
+        let (mut tap, from) = tap(8);
+        let mut events = events(&[]);
+        let failed = VenueNotice::SubscriptionFailed(InstrumentId(1));
+        events.push(Event::Notice(failed)).unwrap();
+        tap.copy(b"no such symbol", false);
+        tap.take(Nanos(5), &events);
+        tap.take(Nanos(6), &events);
+        let told: Vec<Vec<u8>> = from
+            .try_iter()
+            .filter_map(|taken| match taken {
+                Taken::Refused { instrument: InstrumentId(1), answer } => Some(answer.into_vec()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, [b"no such symbol".to_vec(), Vec::new()]);
     }
 
     #[test]

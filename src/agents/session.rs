@@ -152,6 +152,9 @@ impl Session {
         }
         self.events.clear();
         self.connector.on_deadline(now, &mut self.out, &mut self.events);
+        if let Some(tap) = &mut self.tap {
+            tap.take(now, &self.events);
+        }
         self.flush(now);
         true
     }

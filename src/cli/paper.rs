@@ -270,11 +270,13 @@ impl Book {
             return false;
         }
         let known = view.perpetual(self.followed.instrument.id);
+        let said = known.funding_interval_s > 0 || known.next_funding_ns > Nanos(0);
         let market = MarketState {
             mark: known.mark.to_decimal(),
             index: known.index.to_decimal(),
-            rate: Decimal::new(known.funding_rate.0, 18).normalize(),
+            rate: said.then(|| Decimal::new(known.funding_rate.0, 18).normalize()),
             interval_ms: u64::from(known.funding_interval_s) * 1_000,
+            next_ms: known.next_funding_ns.0 / 1_000_000,
         };
         if market == self.market || !self.send(to, MirrorChange::Market(market)) {
             return false;
@@ -567,14 +569,16 @@ mod tests {
             index: Amount::from_decimal("1.004".parse().unwrap()).unwrap(),
             funding_rate: Rate(-100_000_000_000_000),
             funding_interval_s: 28_800,
+            next_funding_ns: Nanos(1_790_784_000_000_000_000),
             ..Perpetual::default()
         };
         rig.perpetual.publish(&known);
         let state = MarketState {
             mark: "1.005".parse().unwrap(),
             index: "1.004".parse().unwrap(),
-            rate: "-0.0001".parse().unwrap(),
+            rate: Some("-0.0001".parse().unwrap()),
             interval_ms: 28_800_000,
+            next_ms: 1_790_784_000_000,
         };
         assert_eq!(rig.look(), [MirrorChange::Market(state)]);
         assert_eq!(rig.look(), []);

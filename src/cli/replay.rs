@@ -4,6 +4,8 @@
 //! rests waits behind what stood at its price before it, and is filled by the trades that reach it; one
 //! that takes finds what is there when it arrives. Each way to and from a venue takes its time.
 
+mod headers;
+
 use super::summary::Summary;
 use super::{ConfigArgument, EXIT_FAILURE, EXIT_OK, Failure};
 use crate::config::{Config, Mode};
@@ -63,12 +65,12 @@ pub(super) fn replay(
         None => None,
     };
     let recordings = survey_all(&options.files).map_err(Failure::new)?;
-    let first_ns = recordings.iter().map(|(_, found)| found.first_ns).min().unwrap_or_default();
+    headers::check(config, venue.as_deref(), &recordings).map_err(Failure::config)?;
     let last_ns = recordings.iter().map(|(_, found)| found.last_ns).max().unwrap_or_default();
     let frames = recordings.iter().map(|(_, found)| found.frames).sum();
     let holes = recordings.iter().map(|(_, found)| found.holes).sum();
+    let (captures, first_ns) = captures(recordings, venue).map_err(Failure::new)?;
     let longest = last_ns.saturating_sub(first_ns);
-    let captures = captures(recordings, venue).map_err(Failure::new)?;
     let way_ns = options.latency_us.min(LATENCY_MAX_US) * 1_000;
     let latency = Latency {
         min_ns: way_ns,
@@ -135,17 +137,19 @@ fn sort(all: &mut [(PathBuf, Survey)]) {
     });
 }
 
-/// When the virtual clock begins: with the recording, so that its hours and days are those of the
+/// When the virtual clock begins: with the first book of the recording, so that its times are those of the
 /// engine. Times that cannot be any are not taken for one.
 fn beginning(first_ns: u64) -> Nanos {
     if TIMES.contains(&first_ns) { Nanos(first_ns) } else { Rehearsal::default().start }
 }
 
-/// Files of one instrument follow each other; of two that hold the same time one is too many.
+/// Files of one instrument follow each other; of two that hold the same time one is too many. Also when
+/// the first of all books was received. The first file of each must have one.
 fn captures(
     recordings: Vec<(PathBuf, Survey)>,
     venue: Option<String>,
-) -> Result<Vec<Capture>, String> {
+) -> Result<(Vec<Capture>, u64), String> {
+    let mut first_ns = u64::MAX;
     let mut captures: Vec<(Survey, Capture)> = Vec::new();
     for (path, found) in recordings {
         let same = |(before, _): &&mut (Survey, Capture)| {
@@ -160,10 +164,12 @@ fn captures(
             capture.files.push(path);
             continue;
         }
+        let without = || format!("{}: it holds no snapshot of the book", path.display());
+        first_ns = first_ns.min(found.snapshot_ns.ok_or_else(without)?);
         let venue = venue.clone().unwrap_or_default();
         captures.push((found, Capture { files: vec![path], venue }));
     }
-    Ok(captures.into_iter().map(|(_, capture)| capture).collect())
+    Ok((captures.into_iter().map(|(_, capture)| capture).collect(), first_ns))
 }
 
 fn overlap(one: (&Path, &Survey), other: (&Path, &Survey)) -> String {
@@ -287,7 +293,9 @@ mod tests {
         let (venue, symbol) = (venue.to_owned(), symbol.to_owned());
         let origin = Some(Origin { venue, symbol, perpetual: Some(false) });
         let (first_ns, last_ns) = (DAY + span.0 * 1_000_000_000, DAY + span.1 * 1_000_000_000);
-        let found = Survey { origin, frames: 1, first_ns, last_ns, ..Survey::default() };
+        let snapshot_ns = Some(first_ns + 1);
+        let found =
+            Survey { origin, frames: 1, first_ns, last_ns, snapshot_ns, ..Survey::default() };
         (PathBuf::from(name), found)
     }
 
@@ -304,11 +312,9 @@ mod tests {
         sort(&mut one);
         sort(&mut other);
         assert_eq!(one, other);
-        let names: Vec<Vec<PathBuf>> = captures(one.to_vec(), None)
-            .unwrap()
-            .into_iter()
-            .map(|capture| capture.files)
-            .collect();
+        let (found, first_ns) = captures(one.to_vec(), None).unwrap();
+        assert_eq!(first_ns, DAY + 1, "with the first book");
+        let names: Vec<Vec<PathBuf>> = found.into_iter().map(|capture| capture.files).collect();
         assert_eq!(names, [vec!["b.gz".into(), "a.gz".into()], vec![PathBuf::from("c.gz")]]);
     }
 
@@ -321,7 +327,20 @@ mod tests {
         assert!(error.contains("b.gz (2023-11-14T22:13:25"), "{error}");
         assert!(error.contains("BTCUSDT of bybit"), "{error}");
         let other = [files[0].clone(), file("b.gz", "okx", "BTCUSDT", (5, 19))];
-        assert_eq!(captures(other.to_vec(), None).unwrap().len(), 2);
+        assert_eq!(captures(other.to_vec(), None).unwrap().0.len(), 2);
+    }
+
+    #[test]
+    fn a_file_without_a_book_is_named_unless_another_one_comes_before_it() {
+        let bare = |name: &str, span| {
+            let (path, found) = file(name, "bybit", "BTCUSDT", span);
+            (path, Survey { snapshot_ns: None, ..found })
+        };
+        let error = captures(vec![bare("a.gz", (0, 9))], None).unwrap_err();
+        assert_eq!(error, "a.gz: it holds no snapshot of the book");
+        let first = file("a.gz", "bybit", "BTCUSDT", (0, 9));
+        let (found, _) = captures(vec![first, bare("b.gz", (9, 19))], None).unwrap();
+        assert_eq!(found[0].files.len(), 2);
     }
 
     #[test]

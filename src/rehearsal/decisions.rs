@@ -1,4 +1,4 @@
-//! A hash over every decision of a rehearsal, by which two of them are told apart.
+//! A hash over every decision of a rehearsal and every payment of funding, by which two of them are told apart.
 
 #![forbid(unsafe_code)]
 
@@ -53,6 +53,7 @@ impl Decisions {
                     | Record::Intent { .. }
                     | Record::Refusal { .. }
                     | Record::Command(..)
+                    | Record::Funding(..)
             );
             if decided {
                 self.hash.update(raw.time.0.to_le_bytes());

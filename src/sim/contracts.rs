@@ -203,10 +203,12 @@ pub struct MarketState {
     pub mark: Decimal,
     /// Price of the underlying; zero while there is none.
     pub index: Decimal,
-    /// Rate of the running interval, as a ratio.
-    pub rate: Decimal,
+    /// Rate of the running interval, as a ratio; as it was while it is not known.
+    pub rate: Option<Decimal>,
     /// Time between payments, ms; zero while it is not known.
     pub interval_ms: u64,
+    /// When the running interval is paid, ms since the epoch; zero where that is at multiples of it.
+    pub next_ms: u64,
 }
 
 /// Why a position is told.

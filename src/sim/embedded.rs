@@ -4,6 +4,9 @@
 //! The fees are those of a demonstration tier, far below what the venues charge a new customer:
 //! low enough that the spreads of the default flow pay.
 
+use super::followed::stated_rules;
+use super::frames::own::StatedRules;
+use super::recorded::stated;
 use super::venues::bybit::LINEAR;
 use super::{
     AccountId, ApiKey, Exchange, FlowOptions, PerpetualRules, SimError, SimOptions,
@@ -101,11 +104,12 @@ pub fn embedded(
 ) -> Result<Embedded, SimError> {
     let mut venues = Vec::new();
     let mut accounts = Vec::new();
+    let recorded = recorded_rules(options).map_err(SimError::Flow)?;
     for wire in wires {
         let name = wire.name();
         let rules = match options.rules.get(name) {
             Some(rules) => rules.clone(),
-            None => own_rules(wire.as_ref(), options),
+            None => with_recorded(own_rules(wire.as_ref(), options), name, &recorded)?,
         };
         let hmac = hmac_key()?;
         let mut shared = account(name, SimKeyKind::Hmac, &hmac, hmac.secret.clone());
@@ -143,6 +147,35 @@ pub fn embedded(
         ..SimOptions::default()
     };
     Ok(Embedded { options, accounts })
+}
+
+/// What the captures state of their instruments, unless they are played at another venue.
+fn recorded_rules(options: &EmbeddedOptions) -> Result<Vec<StatedRules>, String> {
+    let mut all = Vec::new();
+    for capture in &options.flow.captures {
+        let stated = stated(&capture.files)?;
+        let at_home = |rules: &StatedRules| [&rules.venue, ""].contains(&&*capture.venue);
+        all.extend(stated.filter(at_home));
+    }
+    Ok(all)
+}
+
+/// The instruments of a venue, those that are recorded as their recordings state them.
+fn with_recorded(
+    mut rules: Vec<SymbolRules>,
+    venue: &str,
+    recorded: &[StatedRules],
+) -> Result<Vec<SymbolRules>, SimError> {
+    for stated in recorded.iter().filter(|stated| stated.venue == venue) {
+        let new = stated_rules(&rules, stated).ok_or_else(|| {
+            SimError::Flow(format!("{}: no such instrument is simulated", stated.instrument))
+        })?;
+        match rules.iter_mut().find(|rules| rules.symbol == new.symbol) {
+            Some(known) => *known = new,
+            None => rules.push(new),
+        }
+    }
+    Ok(rules)
 }
 
 /// The instruments that a venue has by itself.

@@ -205,6 +205,15 @@ impl Stage<'_, '_> {
         }
     }
 
+    /// The venue's time of a flow time, not before it; `None` where the two have no relation.
+    pub(super) fn due_ms(&self, venue: usize, flow_ns: u64) -> Option<u64> {
+        if self.stamp_ns.is_some() {
+            return None;
+        }
+        let start_ms = self.targets.get(venue)?.start_ms;
+        Some(start_ms + ((flow_ns as f64 / self.speed) as u64).div_ceil(1_000_000))
+    }
+
     /// A venue and its time.
     fn at(&mut self, venue: usize, flow_ns: u64) -> Option<(&mut Exchange, u64)> {
         let time_ms = self.time_ms(venue, flow_ns);

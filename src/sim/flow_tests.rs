@@ -387,7 +387,9 @@ fn a_capture_without_a_snapshot_or_of_an_unknown_symbol_is_refused() {
     };
     let path = capture("none", &CAPTURE[..2]);
     let text = refusal(recorded(path.clone()));
-    assert_eq!(text, format!("{}: no depth snapshot near its beginning", path.display()));
+    let wanted = "no snapshot of the book: 2 changes, 0 best quotes and 0 trades cannot be played \
+                  without one";
+    assert_eq!(text, format!("{}: {wanted}", path.display()));
     std::fs::remove_file(&path).unwrap();
     assert!(refusal(recorded(path)).contains("No such file"));
     let other: Vec<String> =
@@ -412,6 +414,101 @@ fn a_capture_without_a_snapshot_or_of_an_unknown_symbol_is_refused() {
     let one = captured(path.clone());
     let twice = FlowOptions { captures: vec![one.clone(), one], ..FlowOptions::default() };
     assert_eq!(refusal(twice), "two captures hold BTCUSDT of binance");
+    std::fs::remove_file(path).unwrap();
+}
+
+/// The rules that a recording of the linear contract states, and marks with a payment of funding half a
+/// second after its book.
+fn stated() -> Vec<String> {
+    let rules = super::StatedRules {
+        venue: "bybit".to_owned(),
+        instrument: "SOL/USDT:USDT@bybit".to_owned(),
+        symbol: "SOLUSDT".to_owned(),
+        perpetual: true,
+        base: "SOL".to_owned(),
+        quote: "USDT".to_owned(),
+        settle: "USDT".to_owned(),
+        tick: dec("0.05"),
+        lot: dec("0.3"),
+        contract: dec("1"),
+        fees: Some([dec("-0.0001"), dec("0.0007")]),
+        ..super::StatedRules::default()
+    };
+    let begin_ns = START_MS * MS + 1;
+    let ticker = |passed_ms: u64, rate: &str, next_ms: u64| {
+        format!(
+            r#"{} {{"topic":"tickers.SOLUSDT","type":"delta","data":{{"symbol":"SOLUSDT","markPrice":"140.5","indexPrice":"140.1","fundingRate":"{rate}","nextFundingTime":"{next_ms}","fundingIntervalHour":"4"}}}}"#,
+            begin_ns + passed_ms * MS
+        )
+    };
+    let book = r#"{"topic":"orderbook.50.SOLUSDT","type":"snapshot","data":{"s":"SOLUSDT","b":[["140.07","1"]],"a":[["141","2"]],"u":5,"seq":5}}"#;
+    vec![
+        format!("{begin_ns} {}", super::own::header(&rules, None)),
+        format!("{begin_ns} {}", super::own::rules(&rules)),
+        format!("{begin_ns} {book}"),
+        ticker(100, "0.0001", START_MS + 1_500),
+        ticker(1_400, "0.0002", START_MS + 1_500),
+        ticker(1_700, "0.0009", START_MS + 1_500 + 4 * 3_600_000),
+    ]
+}
+
+/// The embedded venue with the rules of a recording, and the flow of it.
+fn embedded_with(path: PathBuf) -> Result<(Exchange, Flow), String> {
+    let flow = FlowOptions { once: true, ..recorded(path) };
+    let options = EmbeddedOptions { flow: flow.clone(), ..EmbeddedOptions::default() };
+    let wires = vec![super::venues::wire("bybit").unwrap()];
+    let made = embedded(&options, wires).map_err(|error| error.to_string())?;
+    let exchange = made.options.venues.into_iter().next().unwrap().exchange;
+    let flow = Flow::new(&flow, &[("bybit", exchange.symbols().to_vec())])?;
+    Ok((exchange, flow))
+}
+
+#[test]
+fn a_recording_brings_the_rules_of_its_venue_even_of_what_is_not_embedded() {
+    let lines = stated();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let path = capture("stated", &lines);
+    let (mut exchange, mut flow) = embedded_with(path.clone()).unwrap();
+    let rules = exchange.rules("SOLUSDT.P").unwrap();
+    assert_eq!((rules.tick_size, rules.lot_size), (dec("0.05"), dec("0.3")));
+    assert_eq!((rules.maker_fee, rules.taker_fee), (dec("-0.0001"), dec("0.0007")));
+    flow.step(0, usize::MAX, &mut [Target { exchange: &mut exchange, start_ms: START_MS }]);
+    let (_, bids, asks) = exchange.depth("SOLUSDT.P", 5).unwrap();
+    assert_eq!((bids, asks), (levels(&[("140.05", "0.9")]), levels(&[("141", "1.8")])));
+    // Without them the contract is not there.
+    let old = [&lines[..1], &lines[2..]].concat();
+    let old = capture("unstated", &old);
+    let error = embedded_with(old.clone()).err().unwrap();
+    assert!(error.ends_with("has no symbol SOLUSDT"), "{error}");
+    let bad = lines[1].replace("\"tick\":\"0.05\"", "\"tick\":\"x\"");
+    let bad = capture("unreadable", &[lines[0], &bad, lines[2]]);
+    let error = embedded_with(bad.clone()).err().unwrap();
+    let wanted = format!("{}:2: rules.tick: \"x\" is no decimal in quotes", bad.display());
+    assert!(error.contains(&wanted), "{error}");
+    assert_eq!(super::survey(&bad).unwrap_err(), wanted);
+    [path, old, bad].iter().for_each(|path| std::fs::remove_file(path).unwrap());
+}
+
+#[test]
+fn marks_and_payments_of_a_recording_are_those_of_its_venue_at_its_times() {
+    let lines = stated();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let path = capture("marks", &lines);
+    let (mut exchange, mut flow) = embedded_with(path.clone()).unwrap();
+    for passed_ms in (0..3_000).step_by(20) {
+        let mut targets = [Target { exchange: &mut exchange, start_ms: START_MS }];
+        flow.step(passed_ms * MS, usize::MAX, &mut targets);
+        exchange.tick(START_MS + passed_ms);
+        if passed_ms == 1_200 {
+            let mark = exchange.mark("SOLUSDT.P", START_MS + passed_ms).unwrap();
+            assert_eq!((mark.mark, mark.index), (dec("140.5"), dec("140.1")));
+            assert_eq!((mark.rate, mark.next_funding_ms), (dec("0.0001"), START_MS + 1_500));
+            assert_eq!(mark.interval_ms, 4 * 3_600_000);
+        }
+    }
+    let paid = exchange.funding_rates("SOLUSDT.P");
+    let paid: Vec<_> = paid.iter().map(|mark| (mark.rate, mark.mark, mark.time_ms)).collect();
+    assert_eq!(paid, [(dec("0.0002"), dec("140.5"), START_MS + 1_500)]);
     std::fs::remove_file(path).unwrap();
 }
 

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 use super::embedded::listed;
+use super::frames::own::StatedRules;
 use super::{CONTRACT, PerpetualRules, SymbolRules, Wire};
 use crate::types::{Instrument, InstrumentTable, VenueId};
 use rust_decimal::Decimal;
@@ -25,61 +26,54 @@ pub fn followed_rules(
 ) -> Result<Vec<SymbolRules>, String> {
     let known = listed(wire);
     let rules = |instrument: &Instrument| {
-        let like = like(&known, instrument)
-            .ok_or_else(|| format!("{}: no such instrument is simulated", instrument.name))?;
-        let mut rules = with_rules_of(instrument, table, like);
-        [rules.maker_fee, rules.taker_fee] = fees(instrument);
-        Ok(rules)
+        let stated = StatedRules::of(wire.name(), instrument, table);
+        let rules = stated_rules(&known, &StatedRules { fees: Some(fees(instrument)), ..stated });
+        rules.ok_or_else(|| format!("{}: no such instrument is simulated", instrument.name))
     };
     table.of_venue(venue).map(rules).collect()
 }
 
-/// What is known here of the same symbol, or of another of its kind.
-fn like<'k>(known: &'k [SymbolRules], instrument: &Instrument) -> Option<&'k SymbolRules> {
-    let perpetual = instrument.is_perpetual();
-    let same_kind = |rules: &&SymbolRules| rules.perpetual.is_some() == perpetual;
-    let mut alike = known.iter().filter(same_kind).peekable();
-    let first = alike.peek().copied();
-    let name = |rules: &SymbolRules| rules.symbol.trim_end_matches(CONTRACT) == instrument.symbol;
-    alike.find(|rules| name(rules)).or(first)
-}
-
-fn with_rules_of(
-    instrument: &Instrument,
-    table: &InstrumentTable,
-    like: &SymbolRules,
-) -> SymbolRules {
-    let (rules, scale) = (&instrument.rules, instrument.scale);
-    let price = |price| scale.price_decimal(price).normalize();
-    let qty = |qty| scale.qty_decimal(qty).normalize();
+/// An instrument as it is stated, for a venue that has these by itself; `None` if none of them is of its
+/// kind.
+pub(super) fn stated_rules(known: &[SymbolRules], stated: &StatedRules) -> Option<SymbolRules> {
+    let like = like(known, stated)?;
     // Contracts that are listed under the name of a spot pair are told apart by their end, wallets
     // of one asset by what follows a colon.
     let end = if like.symbol.ends_with(CONTRACT) { CONTRACT } else { "" };
     let wallet = like.quote.find(':').map_or("", |at| &like.quote[at..]);
     let perpetual = like.perpetual.as_ref().map(|like| PerpetualRules {
-        settle: table.assets.name(instrument.settle).to_owned(),
-        contract_size: match qty(instrument.contract) {
-            size if size.is_zero() => Decimal::ONE,
-            size => size,
-        },
+        settle: stated.settle.clone(),
+        contract_size: stated.contract,
         ..like.clone()
     });
-    SymbolRules {
-        symbol: format!("{}{end}", instrument.symbol),
-        base: table.assets.name(instrument.base).to_owned(),
-        quote: format!("{}{wallet}", table.assets.name(instrument.quote)),
-        tick_size: price(rules.tick_size),
-        lot_size: qty(rules.lot_size),
-        price_min: price(rules.price_min),
-        price_max: price(rules.price_max),
-        qty_min: qty(rules.qty_min),
-        qty_max: qty(rules.qty_max),
-        qty_market_max: qty(rules.qty_market_max),
-        notional_min: rules.notional_min.to_decimal().normalize(),
-        notional_max: rules.notional_max.to_decimal().normalize(),
+    let [maker_fee, taker_fee] = stated.fees.unwrap_or([like.maker_fee, like.taker_fee]);
+    Some(SymbolRules {
+        symbol: format!("{}{end}", stated.symbol),
+        base: stated.base.clone(),
+        quote: format!("{}{wallet}", stated.quote),
+        tick_size: stated.tick,
+        lot_size: stated.lot,
+        price_min: stated.price[0],
+        price_max: stated.price[1],
+        qty_min: stated.qty[0],
+        qty_max: stated.qty[1],
+        qty_market_max: stated.qty_market_max,
+        notional_min: stated.notional[0],
+        notional_max: stated.notional[1],
+        maker_fee,
+        taker_fee,
         perpetual,
         ..like.clone()
-    }
+    })
+}
+
+/// What is known here of the same symbol, or of another of its kind.
+fn like<'k>(known: &'k [SymbolRules], stated: &StatedRules) -> Option<&'k SymbolRules> {
+    let same_kind = |rules: &&SymbolRules| rules.perpetual.is_some() == stated.perpetual;
+    let mut alike = known.iter().filter(same_kind).peekable();
+    let first = alike.peek().copied();
+    let name = |rules: &SymbolRules| rules.symbol.trim_end_matches(CONTRACT) == stated.symbol;
+    alike.find(|rules| name(rules)).or(first)
 }
 
 #[cfg(test)]

@@ -4,6 +4,9 @@
 //! the index follows it slowly. The rate of an interval is the average premium of mark over index
 //! since it began, drawn towards an interest of 0.01 % per eight hours by at most 0.05 %, within the
 //! instrument's bounds. Payments are rounded against the account; the house keeps the difference.
+//!
+//! A perpetual that follows a market elsewhere has what is stated there, and pays when it is due there:
+//! what was stated last before that time is what is paid.
 
 use super::exchange::Exchange;
 use super::{
@@ -22,9 +25,15 @@ const DECIMALS: u32 = 8;
 const INTEREST: Decimal = Decimal::from_parts(1, 0, 0, false, 4);
 /// The most by which the premium is drawn towards the interest.
 const DAMPING: Decimal = Decimal::from_parts(5, 0, 0, false, 4);
-const EIGHT_HOURS_MS: u64 = 8 * 3_600_000;
+const EIGHT_HOURS_MS: u64 = 8 * HOUR_MS;
 /// Payments and rates that are kept for queries, per account and per instrument.
 const KEPT_MAX: usize = 1_000;
+/// A market elsewhere that speaks of the next payment so much before this one is due has made this one:
+/// its clock is not the one here.
+const EARLY_MS: u64 = 5_000;
+const HOUR_MS: u64 = 3_600_000;
+/// Time between payments that two of their times may tell, in whole hours.
+const INTERVALS_MS: std::ops::RangeInclusive<u64> = HOUR_MS..=24 * HOUR_MS;
 /// Numbers of payments start well above one.
 const FIRST_PAYMENT_ID: u64 = 7_000_000_001;
 
@@ -39,6 +48,10 @@ pub(super) struct Market {
     samples: u32,
     /// Number of the running interval since the epoch.
     interval: Option<u64>,
+    /// When the running interval is paid, as stated elsewhere.
+    next_ms: Option<u64>,
+    /// Such a time that was paid.
+    paid_ms: u64,
     /// Set by hand.
     fixed_mark: Option<Decimal>,
     fixed_index: Option<Decimal>,
@@ -65,23 +78,45 @@ impl Exchange {
     }
 
     /// Has a perpetual follow what a market elsewhere states of it, from the next mark on. Payments
-    /// are at multiples of its interval; another interval begins anew, and nothing is paid for the
-    /// change.
+    /// are when it says, else at multiples of its interval; another interval begins anew, and nothing is
+    /// paid for the change.
     pub fn set_market(&mut self, symbol: &str, state: MarketState, now_ms: u64) {
         let Some(listing) = self.listing(symbol) else { return };
+        let told = self.hear_of_next(listing, state.next_ms, now_ms);
         let Some(perpetual) = self.rules[listing].perpetual.as_mut() else { return };
-        let changed = state.interval_ms > 0 && state.interval_ms != perpetual.funding_interval_ms;
+        let interval_ms = if state.interval_ms > 0 { state.interval_ms } else { told };
+        let changed = interval_ms > 0 && interval_ms != perpetual.funding_interval_ms;
         if changed {
-            perpetual.funding_interval_ms = state.interval_ms;
+            perpetual.funding_interval_ms = interval_ms;
         }
         let Some(market) = self.perpetuals.markets[listing].as_mut() else { return };
         if changed {
-            market.interval = Some(now_ms / state.interval_ms);
+            market.interval = Some(now_ms / interval_ms);
         }
         let known = |price: Decimal| Some(price).filter(|price| *price > Decimal::ZERO);
         market.fixed_mark = known(state.mark);
         market.fixed_index = known(state.index);
-        market.fixed_rate = Some(state.rate);
+        market.fixed_rate = state.rate.or(market.fixed_rate);
+    }
+
+    /// Takes over when the next payment is. If the one before was due, it is made by what held until
+    /// now. Gives the time between the last payment and the next one, if it can be an interval, else 0.
+    fn hear_of_next(&mut self, listing: usize, next_ms: u64, now_ms: u64) -> u64 {
+        let Some(market) = self.perpetuals.markets[listing].as_mut() else { return 0 };
+        // What is stated once more was paid already.
+        if next_ms <= market.paid_ms {
+            return 0;
+        }
+        let before = market.next_ms.replace(next_ms);
+        let due = before.filter(|due| next_ms > *due && *due <= now_ms + EARLY_MS);
+        if let Some(due_ms) = due {
+            market.paid_ms = due_ms;
+            self.pay_all(listing, due_ms, now_ms);
+        }
+        let paid_ms = self.perpetuals.markets[listing].as_ref().map_or(0, |market| market.paid_ms);
+        let told = next_ms - paid_ms;
+        let whole = INTERVALS_MS.contains(&told) && told.is_multiple_of(HOUR_MS);
+        if paid_ms > 0 && whole { told } else { 0 }
     }
 
     fn market(&mut self, symbol: &str) -> Option<&mut Market> {
@@ -104,7 +139,7 @@ impl Exchange {
             mark,
             index: market.index.unwrap_or(mark),
             rate: market.rate,
-            next_funding_ms: (now_ms / interval_ms + 1) * interval_ms,
+            next_funding_ms: market.next_ms.unwrap_or((now_ms / interval_ms + 1) * interval_ms),
             interval_ms,
             time_ms: market.marked_ms,
         })
@@ -189,13 +224,31 @@ impl Exchange {
         let number = now_ms / interval_ms;
         let Some(market) = self.perpetuals.markets[listing].as_mut() else { return };
         let last = *market.interval.get_or_insert(number);
-        if number <= last {
-            return;
+        // A clock that was set back pays nothing twice.
+        market.interval = Some(last.max(number));
+        let due_ms = match market.next_ms {
+            Some(due_ms) if due_ms <= now_ms => {
+                market.paid_ms = due_ms;
+                // Until something else is stated.
+                market.next_ms = Some(due_ms + interval_ms);
+                due_ms
+            }
+            None if number > last => number * interval_ms,
+            _ => return,
+        };
+        self.pay_all(listing, due_ms, now_ms);
+    }
+
+    /// Pays what was due to all who have a position.
+    fn pay_all(&mut self, listing: usize, due_ms: u64, now_ms: u64) {
+        if let Some(market) = self.perpetuals.markets[listing].as_mut() {
+            (market.premium_sum, market.samples) = (Decimal::ZERO, 0);
+            // What was stated since the last mark counts.
+            market.mark = market.fixed_mark.or(market.mark);
+            market.index = market.fixed_index.or(market.index);
+            market.rate = market.fixed_rate.unwrap_or(market.rate);
         }
-        market.interval = Some(number);
-        (market.premium_sum, market.samples) = (Decimal::ZERO, 0);
         let Some(mark) = self.mark_at(listing, now_ms) else { return };
-        let due_ms = number * interval_ms;
         let paid = SimMark { time_ms: due_ms, ..mark.clone() };
         keep(self.perpetuals.rates.entry(listing).or_default(), paid);
         let accounts: Vec<usize> = self

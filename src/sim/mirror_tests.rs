@@ -234,20 +234,70 @@ fn marks_and_funding_are_those_of_the_market() {
     let state = MarketState {
         mark: dec("100.7"),
         index: dec("100.6"),
-        rate: dec("0.000123"),
+        rate: Some(dec("0.000123")),
         interval_ms: 4 * 3_600_000,
+        next_ms: 0,
     };
     stage.hear(MirrorChange::Market(state));
     stage.exchange.take_events();
     stage.exchange.tick(START_MS + 1_000);
     let mark = known(&stage);
     assert_eq!((mark.mark, mark.index), (state.mark, state.index));
-    assert_eq!((mark.rate, mark.interval_ms), (state.rate, state.interval_ms));
+    assert_eq!((Some(mark.rate), mark.interval_ms), (state.rate, state.interval_ms));
     assert!(stage.exchange.funding_rates("BTCUSDT").is_empty(), "another interval pays nothing");
     let next_ms = mark.next_funding_ms;
     stage.exchange.tick(next_ms);
     let paid = stage.exchange.funding_rates("BTCUSDT");
-    assert_eq!((paid.len(), paid[0].rate, paid[0].time_ms), (1, state.rate, next_ms));
+    assert_eq!((paid.len(), Some(paid[0].rate), paid[0].time_ms), (1, state.rate, next_ms));
+}
+
+/// Rate and time of all payments.
+fn paid(stage: &Stage) -> Vec<(Decimal, u64)> {
+    let rates = stage.exchange.funding_rates("BTCUSDT");
+    rates.into_iter().map(|mark| (mark.rate, mark.time_ms)).collect()
+}
+
+#[test]
+fn funding_is_paid_when_the_market_says_with_the_last_rate_before_that() {
+    let mut stage = Stage::of("binance_usdm");
+    stage.reveal(&BOOK);
+    let due = START_MS + 90_500;
+    let state = |rate: &str, next_ms: u64| MarketState {
+        mark: dec("100.7"),
+        rate: Some(dec(rate)),
+        next_ms,
+        ..MarketState::default()
+    };
+    let hear = |stage: &mut Stage, at_ms: u64, state: MarketState| {
+        stage.exchange.set_market("BTCUSDT", state, at_ms);
+        stage.exchange.tick(at_ms);
+    };
+    hear(&mut stage, START_MS, state("0.0001", due));
+    hear(&mut stage, due - 1, state("0.0002", due));
+    assert_eq!(paid(&stage), []);
+    stage.exchange.tick(due + 10);
+    assert_eq!(paid(&stage), [(dec("0.0002"), due)]);
+    // It is late to know, and then speaks of the next one.
+    hear(&mut stage, due + 20, state("0.0002", due));
+    let hour = 3_600_000;
+    let (second, third) = (due + 4 * hour, due + 8 * hour);
+    hear(&mut stage, due + 900, state("0.0003", second));
+    assert_eq!(paid(&stage).len(), 1);
+    assert_eq!(stage.exchange.mark("BTCUSDT", due + 900).unwrap().interval_ms, 4 * hour);
+    // Its clock is ahead, and a word of the next one comes before the time here.
+    stage.exchange.set_market("BTCUSDT", state("0.0004", second), second - 2_000);
+    stage.exchange.set_market("BTCUSDT", state("0.0009", third), second - 1_000);
+    stage.exchange.tick(second + 10);
+    assert_eq!(paid(&stage)[1..], [(dec("0.0004"), second)]);
+    // One that is put off is not paid.
+    hear(&mut stage, third - 600_000, state("0.0009", third + hour));
+    stage.exchange.tick(third + 10);
+    assert_eq!(paid(&stage).len(), 2);
+    // And without a word more it goes on by itself.
+    stage.exchange.tick(third + hour);
+    stage.exchange.tick(third + 6 * hour);
+    let times: Vec<u64> = paid(&stage).into_iter().map(|(_, at)| at).collect();
+    assert_eq!(times[2..], [third + hour, third + 6 * hour]);
 }
 
 #[test]

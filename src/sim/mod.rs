@@ -64,6 +64,8 @@ pub use faults::Fault;
 pub use flow::{Capture, Flow, FlowOptions, Target};
 pub use followed::followed_rules;
 pub use frames::Origin;
+pub(crate) use frames::own;
+pub use frames::own::StatedRules;
 pub use handle::{
     SimCounters, SimError, SimHandle, SimLatency, SimOptions, SimUrls, SimVenueOptions, SimWaker,
 };
@@ -73,7 +75,7 @@ pub use mirror::{MirrorChange, Mirrored};
 pub use model::*;
 pub use past::{SimKline, SimKlineSpan};
 pub use random::Dislocations;
-pub use recorded::{Survey, survey};
+pub use recorded::{Known, Survey, survey};
 pub use scripted::{OrderSeen, Script, Scripted};
 pub use server::Server;
 pub use wire::*;

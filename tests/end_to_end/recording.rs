@@ -4,7 +4,7 @@ use crate::support::{Folder, stderr, stoop, summary};
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use stoop::sim::{
     Capture, EmbeddedOptions, Exchange, Flow, FlowOptions, Target, embedded, survey, venues::wire,
@@ -166,6 +166,57 @@ fn every_venue_is_recorded_and_played() {
     assert_eq!(first["frames"], recorded["frames"]);
     assert_eq!(number(&first, "holes"), 0);
     assert_eq!(first["decisions"], replay(&folder, &files).0["decisions"]);
+    for path in &files {
+        let found = survey(path).unwrap();
+        let (rules, lines) = (found.rules.unwrap(), text(path));
+        assert!(rules.fees.is_some() && lines.lines().nth(1).unwrap().contains("\"rules\""));
+        let marks = ["markPrice", "mark-price", "activeAssetCtx"];
+        assert_eq!(marks.iter().any(|mark| lines.contains(mark)), rules.perpetual, "{path:?}");
+    }
+}
+
+/// A file with another text in its second line.
+fn with_rules(path: &Path, from: &str, to: &str) -> PathBuf {
+    let changed = path.with_file_name("changed.gz");
+    let file = std::fs::File::create(&changed).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    for (at, line) in text(path).lines().enumerate() {
+        let line = if at == 1 { line.replace(from, to) } else { line.to_owned() };
+        assert!(at != 1 || line.contains(to), "{line}");
+        writeln!(gzip, "{line}").unwrap();
+    }
+    gzip.finish().unwrap();
+    changed
+}
+
+#[test]
+fn a_replay_goes_by_the_rules_that_were_recorded_and_says_where_they_cannot_be_right() {
+    let folder = Folder::new();
+    folder.config(&[], "");
+    let (_, files, _) = record(&folder, &["--for", "3s"]);
+    let (whole, said) = replay(&folder, &files);
+    assert!(!said.contains("embedded venue"), "{said}");
+    let play = |path: &Path| {
+        let files = [path.to_str().unwrap(), files[1].to_str().unwrap()];
+        stoop(&folder, &["replay", "--json", files[0], files[1]])
+    };
+    let dear = with_rules(&files[0], "\"taker_fee\":\"0.0002\"", "\"taker_fee\":\"0.01\"");
+    let found = summary(&play(&dear));
+    assert_ne!(found["fees"], whole["fees"], "{found}");
+    for (from, to, error) in [
+        ("\"tick\":\"0.01\"", "\"tick\":\"0\"", "changed.gz:2: rules.tick: 0 is not above zero"),
+        ("\"base\":\"BTC\"", "\"base\":\"ETH\"", "changed.gz:2: rules.base: \"ETH\", but"),
+        ("\"symbol\":\"BTCUSDT\"", "\"symbol\":\"X\"", "changed.gz:2: rules.symbol: X, but"),
+    ] {
+        let output = play(&with_rules(&files[0], from, to));
+        assert!(!output.status.success());
+        assert!(stderr(&output).contains(error), "{}", stderr(&output));
+    }
+    // A recording from before has none.
+    let old = with_rules(&files[0], "\"rules\"", "\"else\"");
+    let output = play(&old);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("changed.gz: it does not state the venue's rules"));
 }
 
 #[test]

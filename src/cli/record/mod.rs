@@ -6,16 +6,19 @@
 #![forbid(unsafe_code)]
 
 mod files;
+mod tape;
 
 use super::run::{LOG_RECORDS, print_line, stop_flag};
-use super::venues::Venues;
+use super::venues::{Venues, fees};
 use super::{ConfigArgument, EXIT_FAILURE, EXIT_OK, Failure};
 use crate::agents::EngineSetup;
 use crate::agents::log;
 use crate::agents::recorder::{Recorder, Taken, Taking};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::types::{InstrumentId, InstrumentTable, VenueId};
+use crate::sim::StatedRules;
+use crate::types::{Instrument, InstrumentId, InstrumentTable, VenueId};
+use crate::venues::VENUES;
 use files::{Files, Outcome, Rotation, Written};
 use serde_json::json;
 use std::io::{IsTerminal, Write as _};
@@ -115,14 +118,18 @@ pub(super) fn record(config: &Config, options: &Options) -> Result<u8, Failure> 
 }
 
 fn files(config: &Config, options: &Options, table: &InstrumentTable) -> Result<Files, Failure> {
+    let ns = |every: Duration| u64::try_from(every.as_nanos()).unwrap_or(u64::MAX).max(1);
     let rotation = Rotation {
-        bytes: options.rotate_mb.map_or(u64::MAX, |mb| mb.saturating_mul(1 << 20)),
-        ns: options
-            .rotate_every
-            .map_or(u64::MAX, |every| u64::try_from(every.as_nanos()).unwrap_or(u64::MAX).max(1)),
+        bytes: options.rotate_mb.map_or(Rotation::NONE.bytes, |mb| mb.saturating_mul(1 << 20)),
+        ns: options.rotate_every.map_or(Rotation::NONE.ns, ns),
     };
-    let streamed = |id: InstrumentId| config.instruments[id.index()].streamed;
-    Files::new(&options.folder, rotation, table, streamed).map_err(Failure::config)
+    let rules = |instrument: &Instrument| {
+        let venue = VENUES[usize::from(instrument.venue.0)].name;
+        let stated = StatedRules::of(venue, instrument, table);
+        let fees = Some(fees(config, instrument.venue, instrument.kind));
+        config.instruments[instrument.id.index()].streamed.then_some(StatedRules { fees, ..stated })
+    };
+    Files::new(&options.folder, rotation, table, rules).map_err(Failure::config)
 }
 
 type Wanted = Receiver<(VenueId, InstrumentId)>;
@@ -252,8 +259,15 @@ fn sum_up(written: &[Written], seconds: f64, as_json: bool) -> u8 {
                     "", row.holes, row.missing, row.errors
                 );
             }
+            if row.refusals > 0 {
+                let _ = writeln!(
+                    out,
+                    "{:<32} {:>9} refusals of its subscription: {}",
+                    "", row.refusals, row.refused
+                );
+            }
         }
-        let _ = writeln!(out, "recorded    {frames} frames in {seconds:.1} s");
+        let _ = writeln!(out, "recorded    {frames} frames in {seconds:.1} s, all on the disk");
     }
     let whole = missing == 0 && errors == 0 && written.iter().all(|row| row.frames > 0);
     if whole { EXIT_OK } else { EXIT_FAILURE }

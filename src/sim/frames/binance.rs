@@ -1,7 +1,7 @@
 //! Combined streams of depth, best quotes and trades, and the REST snapshot of the depth, of spot and
 //! of futures.
 
-use super::{Frame, Number, Parser, Row, levels};
+use super::{Frame, Marks, Number, Parser, Row, levels};
 use crate::types::Side;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
@@ -39,8 +39,12 @@ struct Data<'a> {
     p: Option<Number>,
     q: Option<Number>,
     m: Option<bool>,
+    /// When a trade was matched; of marks, when funding is paid.
     #[serde(rename = "T")]
     matched_ms: Option<u64>,
+    /// Of marks: the index, and the rate of the running interval.
+    i: Option<Number>,
+    r: Option<Number>,
     /// How a trade of futures came about.
     #[serde(rename = "X")]
     origin: Option<&'a str>,
@@ -107,6 +111,13 @@ pub(super) fn parse(parser: &mut Parser, json: &str, out: &mut Vec<Frame>) -> Op
                 |price: Number, qty: Number| Some((price.0, qty.0)).filter(|_| !qty.0.is_zero());
             let (bid, ask) = (side(bid, data.bid_qty?), side(ask, data.ask_qty?));
             out.push(Frame::Best { order: data.u?, bid, ask });
+        }
+        ("markPrice", _, _) => {
+            parser.perpetual = Some(true);
+            let number = |number: Option<Number>| number.map(|number| number.0);
+            let (mark, index, rate) = (number(data.p), number(data.i), number(data.r));
+            let next_ms = data.matched_ms.filter(|next| *next > 0);
+            out.push(Frame::Marks(Marks { mark, index, rate, next_ms, interval_ms: None }));
         }
         // What the insurance fund takes over, or is closed by force, has met no book.
         ("trade", _, _) if data.origin.is_none_or(|origin| origin == "MARKET") => {

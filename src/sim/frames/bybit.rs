@@ -1,12 +1,12 @@
 //! Books, of which the one of a single level is the best quote, and trades. A book's changes are linked
 //! by `u`; `seq` orders all topics of a symbol.
 
-use super::{Frame, Number, Parser, Row, levels};
+use super::{Data, Frame, Marks, Number, Parser, Row, levels};
 use crate::types::Side;
+use rust_decimal::Decimal;
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use std::fmt;
+use serde::de::IgnoredAny;
+use std::str::FromStr;
 
 /// Number of a book after its service began again: it is the whole book.
 const RESTARTED: u64 = 1;
@@ -18,12 +18,7 @@ struct Line<'a> {
     #[serde(rename = "type", borrow)]
     kind: Option<&'a str>,
     #[serde(borrow)]
-    data: Option<Data<'a>>,
-}
-
-enum Data<'a> {
-    One(One<'a>),
-    Trades(Vec<Trade<'a>>),
+    data: Option<Data<One<'a>, Trade<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -36,9 +31,19 @@ struct One<'a> {
     a: Vec<Row>,
     u: Option<u64>,
     seq: Option<u64>,
-    /// Of the ticker of a perpetual.
+    /// Of the ticker of a perpetual, this and what follows; a delta has what has changed, and an empty
+    /// text says nothing.
+    symbol: Option<&'a str>,
+    #[serde(rename = "markPrice")]
+    mark: Option<&'a str>,
+    #[serde(rename = "indexPrice")]
+    index: Option<&'a str>,
     #[serde(rename = "fundingRate")]
-    funding_rate: Option<IgnoredAny>,
+    rate: Option<&'a str>,
+    #[serde(rename = "nextFundingTime")]
+    next: Option<&'a str>,
+    #[serde(rename = "fundingIntervalHour")]
+    hours: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -59,37 +64,11 @@ struct Trade<'a> {
     retail: bool,
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Data<'a> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct DataVisitor<'a>(std::marker::PhantomData<&'a ()>);
-        impl<'de: 'a, 'a> Visitor<'de> for DataVisitor<'a> {
-            type Value = Data<'a>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object or trades")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Data<'a>, A::Error> {
-                One::deserialize(MapAccessDeserializer::new(map)).map(Data::One)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Data<'a>, A::Error> {
-                let mut trades = Vec::new();
-                while let Some(trade) = rows.next_element()? {
-                    trades.push(trade);
-                }
-                Ok(Data::Trades(trades))
-            }
-        }
-        from.deserialize_any(DataVisitor(std::marker::PhantomData))
-    }
-}
-
 pub(super) fn parse(parser: &mut Parser, json: &str, out: &mut Vec<Frame>) -> Option<()> {
     let line: Line<'_> = serde_json::from_str(json).ok()?;
     let topic = line.topic?;
     match line.data? {
-        Data::Trades(trades) if topic.starts_with("publicTrade.") => {
+        Data::Rows(trades) if topic.starts_with("publicTrade.") => {
             for trade in trades {
                 if !parser.is_ours(trade.s) {
                     continue;
@@ -101,10 +80,19 @@ pub(super) fn parse(parser: &mut Parser, json: &str, out: &mut Vec<Frame>) -> Op
                 }
             }
         }
-        Data::One(book) => {
-            if book.funding_rate.is_some() {
+        Data::One(ticker) if topic.starts_with("tickers.") => {
+            if !parser.is_ours(ticker.symbol?) {
+                return None;
+            }
+            let marks = ticker.marks();
+            if marks.rate.is_some() {
                 parser.perpetual = Some(true);
             }
+            if marks != Marks::default() {
+                out.push(Frame::Marks(marks));
+            }
+        }
+        Data::One(book) => {
             let depth = topic.strip_prefix("orderbook.")?.split('.').next()?;
             if !parser.is_ours(book.s?) {
                 return None;
@@ -124,7 +112,25 @@ pub(super) fn parse(parser: &mut Parser, json: &str, out: &mut Vec<Frame>) -> Op
                 }
             });
         }
-        Data::Trades(_) => {}
+        Data::Rows(_) | Data::Text => {}
     }
     Some(())
+}
+
+impl One<'_> {
+    fn marks(&self) -> Marks {
+        fn number<T: FromStr>(text: Option<&str>) -> Option<T> {
+            text?.parse().ok()
+        }
+        let above = |price: &Decimal| *price > Decimal::ZERO;
+        let hours: Option<u64> = number(self.hours);
+        Marks {
+            mark: number(self.mark).filter(above),
+            index: number(self.index).filter(above),
+            rate: number(self.rate),
+            // 0 where nothing will be paid.
+            next_ms: number(self.next).filter(|next| *next > 0),
+            interval_ms: hours.filter(|hours| *hours > 0).map(|hours| hours * 3_600_000),
+        }
+    }
 }

@@ -1,14 +1,13 @@
 //! Whole books, best quotes and trades, ordered by the time of their block: at equal times the best quote
 //! has the last word. Trades from before the subscription come first and are left out.
 
-use super::{Frame, Levels, Number, Parser};
+use super::{Data, Frame, Levels, Marks, Number, Parser};
 use crate::sim::SimLevel;
 use crate::types::Side;
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use std::fmt;
 
+/// Funding is paid every hour.
+const INTERVAL_MS: u64 = 3_600_000;
 /// A trade so much older than the newest book is one from before.
 const BACKFILL_MS: u64 = 2_000;
 
@@ -17,13 +16,7 @@ struct Line<'a> {
     #[serde(borrow)]
     channel: &'a str,
     #[serde(borrow)]
-    data: Option<Data<'a>>,
-}
-
-enum Data<'a> {
-    One(One<'a>),
-    Trades(Vec<Trade<'a>>),
-    Text,
+    data: Option<Data<One<'a>, Trade<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -33,6 +26,17 @@ struct One<'a> {
     time: Option<u64>,
     levels: Option<[Vec<Level>; 2]>,
     bbo: Option<[Option<Level>; 2]>,
+    ctx: Option<Context>,
+}
+
+/// What a perpetual has besides its book.
+#[derive(Deserialize)]
+struct Context {
+    funding: Option<Number>,
+    #[serde(rename = "markPx")]
+    mark: Option<Number>,
+    #[serde(rename = "oraclePx")]
+    oracle: Option<Number>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -49,36 +53,6 @@ struct Trade<'a> {
     px: Number,
     sz: Number,
     time: u64,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Data<'a> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct DataVisitor<'a>(std::marker::PhantomData<&'a ()>);
-        impl<'de: 'a, 'a> Visitor<'de> for DataVisitor<'a> {
-            type Value = Data<'a>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object, trades or a text")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Data<'a>, A::Error> {
-                One::deserialize(MapAccessDeserializer::new(map)).map(Data::One)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Data<'a>, A::Error> {
-                let mut trades = Vec::new();
-                while let Some(trade) = rows.next_element()? {
-                    trades.push(trade);
-                }
-                Ok(Data::Trades(trades))
-            }
-
-            fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Data<'a>, E> {
-                Ok(Data::Text)
-            }
-        }
-        from.deserialize_any(DataVisitor(std::marker::PhantomData))
-    }
 }
 
 impl Level {
@@ -108,7 +82,19 @@ pub(super) fn parse(parser: &mut Parser, json: &str, out: &mut Vec<Frame>) -> Op
                 out.push(Frame::Snapshot { id: time, order, fetched: false, levels });
             }
         }
-        ("trades", Data::Trades(trades)) => {
+        ("activeAssetCtx", Data::One(One { coin, ctx, .. })) => {
+            let (symbol, ctx) = (coin?, ctx?);
+            if !parser.is_ours(symbol) {
+                return None;
+            }
+            parser.perpetual = Some(true);
+            let number = |number: Option<Number>| number.map(|number| number.0);
+            let rate = number(ctx.funding);
+            let interval_ms = rate.map(|_| INTERVAL_MS);
+            let (mark, index) = (number(ctx.mark), number(ctx.oracle));
+            out.push(Frame::Marks(Marks { mark, index, rate, next_ms: None, interval_ms }));
+        }
+        ("trades", Data::Rows(trades)) => {
             for trade in trades {
                 let from_before = trade.time + BACKFILL_MS < parser.newest_ms;
                 if !parser.is_ours(trade.coin) || from_before {

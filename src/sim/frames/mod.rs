@@ -9,16 +9,23 @@ mod binance;
 mod bybit;
 mod hyperliquid;
 mod okx;
+pub(crate) mod own;
 
 use super::{CONTRACT, SimLevel, SymbolRules};
 use crate::types::Side;
+use own::StatedRules;
 use rust_decimal::Decimal;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
+use std::marker::PhantomData;
 
 /// Prices with their quantities; none means that the price is gone.
 pub(super) type Levels = Vec<(Side, SimLevel)>;
+
+/// Order, best bid and best ask of a best quote.
+pub(super) type Best = (u64, Option<SimLevel>, Option<SimLevel>);
 
 /// What a line says. `order` tells which of two is newer, also of a book and a best quote.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,15 +36,48 @@ pub(super) enum Frame {
     Hole,
     /// The whole book. One that was fetched may be older than what the stream has brought.
     Snapshot { id: u64, order: u64, fetched: bool, levels: Levels },
+    /// The book as the files before this one have left it: known already to whoever has played them.
+    Kept { id: u64, order: u64, levels: Levels },
     /// Changes of the book at `prev`.
     Depth { prev: u64, id: u64, order: u64, levels: Levels },
     /// The best of both sides, as far as there is one.
     Best { order: u64, bid: Option<SimLevel>, ask: Option<SimLevel> },
     /// A trade of others.
     Trade { taker: Side, level: SimLevel },
+    /// Mark price and funding of a perpetual.
+    Marks(Marks),
+}
+
+/// What is said of a perpetual besides its book, as far as it is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Marks {
+    pub(super) mark: Option<Decimal>,
+    pub(super) index: Option<Decimal>,
+    /// Of the running interval.
+    pub(super) rate: Option<Decimal>,
+    /// When it is paid, ms since the epoch.
+    pub(super) next_ms: Option<u64>,
+    /// Time between payments.
+    pub(super) interval_ms: Option<u64>,
+}
+
+impl Marks {
+    /// Takes over what is newer.
+    pub(super) fn apply(&mut self, newer: &Self) {
+        self.mark = newer.mark.or(self.mark);
+        self.index = newer.index.or(self.index);
+        self.rate = newer.rate.or(self.rate);
+        self.next_ms = newer.next_ms.or(self.next_ms);
+        self.interval_ms = newer.interval_ms.or(self.interval_ms);
+    }
 }
 
 impl Frame {
+    /// Whether it is a whole book.
+    pub(super) fn is_book(&self) -> bool {
+        matches!(self, Self::Snapshot { .. } | Self::Kept { .. })
+    }
+
     /// Multiplies all quantities.
     pub(super) fn scale(&mut self, by: Decimal) {
         let best = |level: &mut Option<SimLevel>| {
@@ -46,8 +86,10 @@ impl Frame {
             }
         };
         match self {
-            Self::Begin | Self::Hole => {}
-            Self::Snapshot { levels, .. } | Self::Depth { levels, .. } => {
+            Self::Begin | Self::Hole | Self::Marks(_) => {}
+            Self::Snapshot { levels, .. }
+            | Self::Kept { levels, .. }
+            | Self::Depth { levels, .. } => {
                 levels.iter_mut().for_each(|(_, (_, qty))| *qty *= by);
             }
             Self::Best { bid, ask, .. } => {
@@ -79,6 +121,10 @@ pub(super) struct Parser {
     perpetual: Option<bool>,
     /// Time of the newest book, where trades from before are sent again.
     newest_ms: u64,
+    /// The venue's rules, if they were recorded.
+    rules: Option<StatedRules>,
+    /// Time of the last line of the file before, as the first line of this one says.
+    after_ns: Option<u64>,
 }
 
 /// Where a recording belongs.
@@ -102,9 +148,10 @@ impl Origin {
 }
 
 impl Parser {
-    /// What a line says is added to `out`: nothing, or one thing, or several trades.
-    pub(super) fn parse(&mut self, json: &str, out: &mut Vec<Frame>) {
-        if json.starts_with(r#"{"stoop":"#) {
+    /// What a line says is added to `out`: nothing, or one thing, or several trades. The error names the
+    /// field of a line of the recorder's own that cannot be read.
+    pub(super) fn parse(&mut self, json: &str, out: &mut Vec<Frame>) -> Result<(), String> {
+        if own::is_own(json) {
             return self.on_own(json, out);
         }
         if self.format.is_none() {
@@ -118,6 +165,7 @@ impl Parser {
             Some(Format::Hyperliquid) => hyperliquid::parse(self, json, out),
             None => None,
         };
+        Ok(())
     }
 
     /// The recording is read from its first line once more: nothing of it is old.
@@ -143,6 +191,16 @@ impl Parser {
         Some(Origin { venue, symbol, perpetual: self.perpetual })
     }
 
+    /// The venue's rules, once they were read.
+    pub(super) fn rules(&self) -> Option<&StatedRules> {
+        self.rules.as_ref()
+    }
+
+    /// The time of the last line of the file before, if the line that was read last says it.
+    pub(super) fn take_after(&mut self) -> Option<u64> {
+        self.after_ns.take()
+    }
+
     /// Whether nothing that comes could tell more of its origin.
     pub(super) fn is_settled(&self) -> bool {
         !self.symbol.is_empty() && self.perpetual.is_some()
@@ -151,19 +209,6 @@ impl Parser {
     /// Whether quantities are numbers of contracts.
     pub(super) fn is_in_contracts(&self) -> bool {
         self.format == Some(Format::Okx) && self.perpetual == Some(true)
-    }
-
-    /// A line that the recorder has written: whose frames follow, or that some are missing.
-    fn on_own(&mut self, json: &str, out: &mut Vec<Frame>) {
-        let Ok(line) = serde_json::from_str::<OwnLine<'_>>(json) else { return };
-        if line.stoop.hole.is_some() {
-            return out.push(Frame::Hole);
-        }
-        // Files of one recording follow each other: they say the same.
-        let (Some(venue), Some(symbol)) = (line.stoop.venue, line.stoop.symbol) else { return };
-        self.venue = Some(venue.to_owned());
-        self.perpetual = line.stoop.perpetual;
-        symbol.clone_into(&mut self.symbol);
     }
 
     /// Whether a line about this symbol is one of ours.
@@ -175,23 +220,9 @@ impl Parser {
     }
 }
 
-#[derive(Deserialize)]
-struct OwnLine<'a> {
-    #[serde(borrow)]
-    stoop: Own<'a>,
-}
-
-#[derive(Deserialize)]
-struct Own<'a> {
-    venue: Option<&'a str>,
-    symbol: Option<&'a str>,
-    perpetual: Option<bool>,
-    hole: Option<u64>,
-}
-
 /// Fields that only one venue's frames have.
 #[derive(Deserialize)]
-struct Marks {
+struct Signs {
     stream: Option<IgnoredAny>,
     #[serde(rename = "lastUpdateId")]
     last_update_id: Option<IgnoredAny>,
@@ -201,14 +232,51 @@ struct Marks {
 }
 
 fn format_of(json: &str) -> Option<Format> {
-    let marks: Marks = serde_json::from_str(json).ok()?;
+    let signs: Signs = serde_json::from_str(json).ok()?;
     let known = [
-        (marks.stream.is_some() || marks.last_update_id.is_some(), Format::Binance),
-        (marks.topic.is_some(), Format::Bybit),
-        (marks.arg.is_some(), Format::Okx),
-        (marks.channel.is_some(), Format::Hyperliquid),
+        (signs.stream.is_some() || signs.last_update_id.is_some(), Format::Binance),
+        (signs.topic.is_some(), Format::Bybit),
+        (signs.arg.is_some(), Format::Okx),
+        (signs.channel.is_some(), Format::Hyperliquid),
     ];
     known.into_iter().find(|(is, _)| *is).map(|(_, format)| format)
+}
+
+/// Data of a frame: one thing, rows of another, or a text.
+enum Data<O, R> {
+    One(O),
+    Rows(Vec<R>),
+    Text,
+}
+
+impl<'de, O: Deserialize<'de>, R: Deserialize<'de>> Deserialize<'de> for Data<O, R> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct DataVisitor<O, R>(PhantomData<(O, R)>);
+        impl<'de, O: Deserialize<'de>, R: Deserialize<'de>> Visitor<'de> for DataVisitor<O, R> {
+            type Value = Data<O, R>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object, rows or a text")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Data<O, R>, A::Error> {
+                O::deserialize(MapAccessDeserializer::new(map)).map(Data::One)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Data<O, R>, A::Error> {
+                let mut read = Vec::new();
+                while let Some(row) = rows.next_element()? {
+                    read.push(row);
+                }
+                Ok(Data::Rows(read))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Data<O, R>, E> {
+                Ok(Data::Text)
+            }
+        }
+        from.deserialize_any(DataVisitor(PhantomData))
+    }
 }
 
 /// A level as a list, `["61850.63","0.16964",..]`: what follows price and quantity means nothing.

@@ -1,13 +1,13 @@
 //! A book rebuilt from frames, and what of it the tick and lot of an instrument leave.
 
-use super::super::frames::{Frame, Levels};
+use super::super::frames::{self, Frame, Levels};
 use super::super::{SimLevel, SymbolRules};
 use crate::types::Side;
 use rust_decimal::{Decimal, RoundingStrategy};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-/// Changes before a snapshot that are kept: one that has not come by then is not waited for.
-const EARLY_MAX: usize = 100_000;
+/// Changes before a snapshot that are kept: of more the newest, which are what it needs.
+pub(super) const EARLY_MAX: usize = 100_000;
 
 /// Both sides as recorded.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +28,7 @@ pub(super) struct Book {
     order: u64,
     pub(super) is_synced: bool,
     /// Changes that came before the snapshot.
-    early: Vec<Frame>,
+    early: VecDeque<Frame>,
     best: Option<Best>,
     /// What the best quote has changed, as it was before: the next change of the book begins there. A
     /// level that only a best quote has shown may be gone without a word of it.
@@ -39,7 +39,7 @@ pub(super) struct Book {
 }
 
 /// A best quote.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Best {
     order: u64,
     bid: Option<SimLevel>,
@@ -87,20 +87,47 @@ impl Book {
                 }
                 self.restart(id, order, &levels)
             }
+            Frame::Kept { id, .. } if self.is_synced && id == self.id => Vec::new(),
+            Frame::Kept { id, order, levels } => {
+                self.best = None;
+                self.restart(id, order, &levels)
+            }
             Frame::Depth { .. } if !self.is_synced => {
-                if self.early.len() < EARLY_MAX {
-                    self.early.push(frame);
-                }
+                self.keep_early(frame);
                 Vec::new()
             }
             Frame::Depth { prev, id, order, ref levels } => {
                 self.on_depth(prev, id, order, levels, &frame)
             }
             Frame::Best { order, bid, ask } if self.is_synced && order >= self.order => {
-                self.on_best(Best { order, bid, ask })
+                let best = Best { order, bid, ask };
+                // A file that goes on tells of it once more.
+                if self.best == Some(best) { Vec::new() } else { self.on_best(best) }
             }
-            Frame::Best { .. } | Frame::Trade { .. } => Vec::new(),
+            Frame::Best { .. } | Frame::Trade { .. } | Frame::Marks(_) => Vec::new(),
         }
+    }
+
+    fn keep_early(&mut self, change: Frame) {
+        if self.early.len() >= EARLY_MAX {
+            self.early.pop_front();
+        }
+        self.early.push_back(change);
+    }
+
+    /// As a file that goes on begins with it; `None` while nothing is known.
+    pub(super) fn line(&self) -> Option<String> {
+        if !self.is_synced {
+            return None;
+        }
+        let mut ladder = self.ladder.clone();
+        ladder.set(&self.before_best);
+        let bids = ladder.bids.into_iter().map(|level| (Side::Buy, level));
+        let asks = ladder.asks.into_iter().map(|level| (Side::Sell, level));
+        let levels: Levels = bids.chain(asks).collect();
+        let best = self.best.filter(|best| best.order >= self.order);
+        let best = best.map(|best| (best.order, best.bid, best.ask));
+        Some(frames::own::book((self.id, self.order), &levels, best))
     }
 
     fn on_depth(
@@ -118,7 +145,7 @@ impl Book {
         if prev > self.id {
             // Something is missing between the two.
             let changed = self.apply(Frame::Hole);
-            self.early.push(frame.clone());
+            self.keep_early(frame.clone());
             return changed;
         }
         if anew {

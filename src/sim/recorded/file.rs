@@ -1,5 +1,6 @@
 //! The files of a recording, read line by line: one after the other, compressed, each possibly cut short.
 
+use super::super::frames::own::{StatedRules, is_own};
 use super::super::frames::{Frame, Origin, Parser};
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
@@ -52,6 +53,17 @@ impl Lines {
     /// The file whose lines come, or the last one.
     pub(super) fn path(&self) -> &Path {
         self.paths.get(self.at).or(self.paths.last()).map_or(Path::new(""), PathBuf::as_path)
+    }
+
+    /// Whether the first file has ended.
+    pub(super) fn has_left_first(&self) -> bool {
+        self.at > 0
+    }
+
+    /// An error with the name of the first file.
+    pub(super) fn error_in_first(&self, text: &str) -> String {
+        let path = self.paths.first().map_or(Path::new(""), PathBuf::as_path);
+        format!("{}: {text}", path.display())
     }
 
     pub(super) fn next(&mut self) -> Read<'_> {
@@ -118,6 +130,12 @@ fn why(error: &Error) -> String {
 pub struct Survey {
     /// Whose recording it is, as far as it tells.
     pub origin: Option<Origin>,
+    /// The venue's own rules of the instrument, if the recorder has written them down.
+    pub rules: Option<StatedRules>,
+    /// The line that has them.
+    pub rules_line: u64,
+    /// When the first snapshot of the book was received, or the file began with a book that was known.
+    pub snapshot_ns: Option<u64>,
     /// Its frames; a file whose recorder was killed at once has none.
     pub frames: u64,
     /// When the first one and the last one were received.
@@ -143,12 +161,22 @@ pub fn survey(path: &Path) -> Result<Survey, String> {
                     found.first_ns = time_ns;
                 }
                 found.last_ns = found.last_ns.max(time_ns);
-                let own = json.starts_with("{\"stoop\":");
+                let own = is_own(json);
                 found.frames += u64::from(!own);
-                if own || (number <= ORIGIN_WITHIN && !parser.is_settled()) {
-                    parser.parse(json, &mut out);
+                let origin = number <= ORIGIN_WITHIN && !parser.is_settled();
+                if own || origin || found.snapshot_ns.is_none() {
+                    let read = parser.parse(json, &mut out);
+                    read.map_err(|text| format!("{}:{number}: {text}", path.display()))?;
                 }
-                found.holes += out.drain(..).filter(|frame| *frame == Frame::Hole).count() as u64;
+                if found.rules.is_none() && parser.rules().is_some() {
+                    (found.rules, found.rules_line) = (parser.rules().cloned(), number);
+                }
+                for frame in out.drain(..) {
+                    found.holes += u64::from(frame == Frame::Hole);
+                    if frame.is_book() {
+                        found.snapshot_ns.get_or_insert(time_ns);
+                    }
+                }
             }
             Read::Untimed => {}
             Read::Bad => {
@@ -160,4 +188,23 @@ pub fn survey(path: &Path) -> Result<Survey, String> {
     }
     found.origin = parser.origin();
     Ok(found)
+}
+
+/// The venue's rules as the first of these files that has them states them at its beginning.
+pub(in crate::sim) fn stated(paths: &[PathBuf]) -> Result<Option<StatedRules>, String> {
+    for path in paths {
+        let mut lines = Lines::open(std::slice::from_ref(path))?;
+        let (mut parser, mut number) = (Parser::default(), 0);
+        while let Read::Line(_, json) = lines.next()
+            && is_own(json)
+        {
+            number += 1;
+            let read = parser.parse(json, &mut Vec::new());
+            read.map_err(|text| format!("{}:{number}: {text}", path.display()))?;
+            if let Some(rules) = parser.rules() {
+                return Ok(Some(rules.clone()));
+            }
+        }
+    }
+    Ok(None)
 }

@@ -9,16 +9,19 @@
 mod book;
 mod file;
 mod follower;
+mod known;
 mod source;
 
-use super::SymbolRules;
 use super::flow::{Capture, FlowOptions, Stage};
-use super::frames::{Frame, Origin};
+use super::frames::{Frame, Marks, Origin};
 use super::random::{DislocationClock, Random};
+use super::{MarketState, SymbolRules};
 use crate::types::Side;
 use book::{Book, to_lot, to_tick};
+pub(super) use file::stated;
 pub use file::{Survey, survey};
 use follower::Follower;
+pub use known::Known;
 use rust_decimal::Decimal;
 use source::{Head, Source};
 use std::collections::{BTreeMap, VecDeque};
@@ -45,6 +48,8 @@ pub(super) struct Tape {
     /// What a recorded quantity is to be multiplied by.
     contract: Decimal,
     book: Book,
+    /// What the venue has said of a perpetual.
+    marks: Marks,
     /// What stands at the venue by the recording, by side (bids as `true`) and price.
     shown: BTreeMap<(bool, Decimal), Decimal>,
     followers: Vec<Follower>,
@@ -118,6 +123,7 @@ impl Tape {
             rules,
             contract,
             book: Book::default(),
+            marks: Marks::default(),
             shown: BTreeMap::new(),
             followers: Vec::new(),
             dislocations: DislocationClock::new(options.dislocations, 1, Vec::new(), nobody),
@@ -195,6 +201,9 @@ impl Tape {
     }
 
     fn play_frame(&mut self, now: u64, frame: Frame, stage: &mut Stage<'_, '_>) {
+        if let Frame::Marks(marks) = &frame {
+            return self.play_marks(now, marks, stage);
+        }
         for follower in &mut self.followers {
             // What is there at the start is there at once: no venue opens with an empty book.
             let due = if now == 0 { 0 } else { now + self.lag_ns };
@@ -239,6 +248,24 @@ impl Tape {
                 shown.insert(key, qty);
             }
         }
+    }
+
+    /// States mark and funding at the venue; the recorded time of a payment becomes one of the flow.
+    fn play_marks(&mut self, now: u64, newer: &Marks, stage: &mut Stage<'_, '_>) {
+        self.marks.apply(newer);
+        let Marks { mark, index, rate, next_ms, interval_ms } = self.marks;
+        let due_ns = |next_ms: u64| {
+            let since_ns = next_ms.saturating_mul(1_000_000).checked_sub(self.base_ns)?;
+            stage.due_ms(self.venue, self.offset_ns + since_ns)
+        };
+        let state = MarketState {
+            mark: mark.unwrap_or_default(),
+            index: index.unwrap_or_default(),
+            rate,
+            interval_ms: interval_ms.unwrap_or_default(),
+            next_ms: next_ms.and_then(due_ns).unwrap_or_default(),
+        };
+        stage.set_market(self.venue, &self.rules.symbol, state, now);
     }
 
     /// Keeps one frame ahead; begins again at the end.

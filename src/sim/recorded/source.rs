@@ -1,13 +1,15 @@
 //! The frames of a capture, one after the other over all of its files.
 
-use super::super::frames::{Frame, Origin, Parser};
+use super::super::frames::{Frame, Marks, Origin, Parser};
+use super::book::EARLY_MAX;
 use super::file::{Lines, Read};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
-/// Lines within which the snapshot must come.
-const SNAPSHOT_WITHIN: usize = 10_000;
-/// Between two files of one capture no more time passes, or frames are missing.
+/// Frames from the snapshot on within which a recording says where it belongs.
+const ORIGIN_WITHIN: usize = 10_000;
+/// Between two files of one capture no more time passes, or frames are missing, if they do not say so
+/// themselves.
 const FILE_PAUSE_NS: u64 = 5_000_000_000;
 
 /// See the module.
@@ -57,26 +59,28 @@ impl Source {
         self.parser.is_in_contracts()
     }
 
-    /// Reads from the first line up to the snapshot, and on until it is known whose recording this is.
+    /// Reads from the first line up to the snapshot, which must be in the first file, and on until it is
+    /// known whose recording this is.
     pub(super) fn head(&mut self) -> Result<Head, String> {
         self.lines.rewind()?;
         self.parser.begin_again();
         self.rest.clear();
         (self.last_ns, self.joint) = (0, None);
-        let (mut frames, mut snapshot_ns) = (Vec::new(), None);
-        while frames.len() < SNAPSHOT_WITHIN {
-            let Some((time_ns, frame)) = self.next() else { break };
-            if matches!(frame, Frame::Snapshot { .. }) {
-                snapshot_ns.get_or_insert(time_ns);
+        let mut start = Start::default();
+        while let Some((time_ns, frame)) = self.next() {
+            if start.snapshot_ns.is_none() && self.lines.has_left_first() {
+                break;
             }
-            frames.push((time_ns, frame));
-            if snapshot_ns.is_some() && self.parser.is_settled() {
+            start.take(time_ns, frame);
+            let known = self.parser.is_settled() || start.behind >= ORIGIN_WITHIN;
+            if start.snapshot_ns.is_some() && known {
                 break;
             }
         }
-        let missing = || self.error("no depth snapshot near its beginning");
-        let snapshot_ns = snapshot_ns.ok_or_else(missing)?;
-        Ok(Head { frames, snapshot_ns })
+        match start.snapshot_ns {
+            Some(snapshot_ns) => Ok(start.head(snapshot_ns)),
+            None => Err(self.lines.error_in_first(&start.missing())),
+        }
     }
 
     /// The next frame and when it was received; `None` at the end. Lines that mean nothing are passed
@@ -88,13 +92,20 @@ impl Source {
             }
             match self.lines.next() {
                 Read::Line(time_ns, json) => {
-                    if let Some(cut) = self.joint.take()
-                        && (cut || time_ns.saturating_sub(self.last_ns) > FILE_PAUSE_NS)
-                    {
+                    let read = self.parser.parse(json, &mut self.said);
+                    let after = self.parser.take_after();
+                    let goes_on = match after {
+                        Some(after_ns) => after_ns == self.last_ns,
+                        None => time_ns.saturating_sub(self.last_ns) <= FILE_PAUSE_NS,
+                    };
+                    if self.joint.take().is_some_and(|cut| cut || !goes_on) {
                         self.rest.push_back((self.last_ns, Frame::Hole));
                     }
+                    // What the recorder wanted to say there is not known.
+                    if read.is_err() {
+                        self.said.push(Frame::Hole);
+                    }
                     self.last_ns = time_ns;
-                    self.parser.parse(json, &mut self.said);
                     self.rest.extend(self.said.drain(..).map(|frame| (time_ns, frame)));
                 }
                 Read::Bad | Read::Untimed => {}
@@ -102,5 +113,58 @@ impl Source {
                 Read::End => return None,
             }
         }
+    }
+}
+
+/// What has come before it is known how a capture begins.
+#[derive(Default)]
+struct Start {
+    frames: VecDeque<(u64, Frame)>,
+    marks: Marks,
+    snapshot_ns: Option<u64>,
+    /// Frames since then.
+    behind: usize,
+    changes: u64,
+    quotes: u64,
+    trades: u64,
+}
+
+impl Start {
+    fn take(&mut self, time_ns: u64, frame: Frame) {
+        if frame.is_book() {
+            self.snapshot_ns.get_or_insert(time_ns);
+        }
+        if self.snapshot_ns.is_some() {
+            self.behind += 1;
+            return self.frames.push_back((time_ns, frame));
+        }
+        match &frame {
+            Frame::Marks(marks) => return self.marks.apply(marks),
+            // Nobody can be filled without a book.
+            Frame::Trade { .. } => return self.trades += 1,
+            Frame::Depth { .. } => self.changes += 1,
+            Frame::Best { .. } => self.quotes += 1,
+            // What came before it belongs to nothing.
+            _ => self.frames.clear(),
+        }
+        if self.frames.len() >= EARLY_MAX {
+            self.frames.pop_front();
+        }
+        self.frames.push_back((time_ns, frame));
+    }
+
+    fn head(mut self, snapshot_ns: u64) -> Head {
+        if self.marks != Marks::default() {
+            self.frames.push_front((snapshot_ns, Frame::Marks(self.marks)));
+        }
+        Head { frames: self.frames.into(), snapshot_ns }
+    }
+
+    fn missing(&self) -> String {
+        let Self { changes, quotes, trades, .. } = self;
+        format!(
+            "no snapshot of the book: {changes} changes, {quotes} best quotes and {trades} trades \
+             cannot be played without one"
+        )
     }
 }
