@@ -151,16 +151,18 @@ impl Stage<'_, '_> {
         }
     }
 
-    /// A trade of such a market, at whose price `standing` rests as far as its book has told.
-    pub(super) fn followed_trade(
+    /// A trade of a market that does not move by itself, at whose price `standing` rests as far as its book
+    /// has told; `how` is what the exchange makes of it.
+    pub(super) fn print(
         &mut self,
+        how: fn(&mut Exchange, &str, Side, SimLevel, Decimal, u64),
         (venue, symbol): (usize, &str),
         taker: Side,
         (level, standing): (SimLevel, Decimal),
         flow_ns: u64,
     ) {
         if let Some((exchange, time_ms)) = self.at(venue, flow_ns) {
-            exchange.followed_trade(symbol, taker, level, standing, time_ms);
+            how(exchange, symbol, taker, level, standing, time_ms);
         }
     }
 
@@ -188,20 +190,6 @@ impl Stage<'_, '_> {
     ) {
         if let Some((exchange, time_ms)) = self.at(venue, flow_ns) {
             exchange.background_trade(symbol, taker, price, qty, time_ms);
-        }
-    }
-
-    /// A recorded trade at a venue, after which `standing` rests at its price.
-    pub(super) fn recorded_trade(
-        &mut self,
-        venue: usize,
-        symbol: &str,
-        taker: Side,
-        (level, standing): (SimLevel, Decimal),
-        flow_ns: u64,
-    ) {
-        if let Some((exchange, time_ms)) = self.at(venue, flow_ns) {
-            exchange.recorded_trade(symbol, taker, level, standing, time_ms);
         }
     }
 

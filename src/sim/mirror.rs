@@ -8,7 +8,7 @@
 #![forbid(unsafe_code)]
 
 use super::flow::Stage;
-use super::{MarketState, SimLevel};
+use super::{Exchange, MarketState, SimLevel};
 use crate::types::Side;
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
@@ -126,7 +126,13 @@ impl Mirror {
                 let Some(shown) = self.books.get(&(venue, symbol.clone())) else { return };
                 let resting = (taker == Side::Sell, level.0);
                 let standing = shown.get(&resting).copied().unwrap_or_default();
-                stage.followed_trade((venue, &symbol), taker, (level, standing), now);
+                stage.print(
+                    Exchange::followed_trade,
+                    (venue, &symbol),
+                    taker,
+                    (level, standing),
+                    now,
+                );
             }
             MirrorChange::Lost => {
                 let shown = self.books.remove(&(venue, symbol.clone())).unwrap_or_default();

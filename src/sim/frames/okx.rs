@@ -109,7 +109,8 @@ pub(super) fn parse(parser: &mut Parser, json: &str, out: &mut Vec<Frame>) -> Op
 fn parse_marks(parser: &mut Parser, line: &Line<'_>, out: &mut Vec<Frame>) -> Option<()> {
     let symbol = line.arg.symbol;
     let is_index = parser.symbol.strip_suffix(SWAP) == Some(symbol);
-    if !is_index && !(symbol.ends_with(SWAP) && parser.is_ours(symbol)) {
+    let is_swap = symbol.ends_with(SWAP) && parser.is_ours(symbol);
+    if !is_index && !is_swap {
         return None;
     }
     parser.perpetual = Some(true);

@@ -383,13 +383,13 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_the_same() {
-        let best = Some((12, Some((dec("99.5"), dec("1"))), None));
+        let (order, bid, ask) = (12, Some((dec("99.5"), dec("1"))), None);
         let levels = [(Side::Buy, (dec("99"), dec("2"))), (Side::Sell, (dec("101"), dec("3")))];
         let known = Marks { mark: Some(dec("100")), next_ms: Some(7), ..Marks::default() };
         let lines = [
             header(&stated(), Some(5)),
             rules(&stated()),
-            book((10, 11), &levels, best),
+            book((10, 11), &levels, Some((order, bid, ask))),
             marks(&known),
             hole(3),
             answer("{\"op\":\"pong\"}"),
@@ -398,7 +398,6 @@ mod tests {
         let (parser, frames, result) = read(&lines);
         assert_eq!((result, parser.after_ns), (Ok(()), Some(5)));
         assert_eq!(parser.rules, Some(stated()));
-        let (order, bid, ask) = best.unwrap();
         let wanted = [
             Frame::Kept { id: 10, order: 11, levels: levels.to_vec() },
             Frame::Best { order, bid, ask },

@@ -4,7 +4,7 @@
 use super::super::flow::Stage;
 use super::super::frames::Frame;
 use super::super::random::{Noise, Random};
-use super::super::{SimLevel, SymbolRules};
+use super::super::{Exchange, SimLevel, SymbolRules};
 use super::book::{Book, to_lot, to_tick};
 use crate::types::Side;
 use rust_decimal::Decimal;
@@ -75,7 +75,8 @@ impl Follower {
             };
             let Some(((_, price), standing)) = best else { continue };
             let level = (*price, to_lot(qty, self.rules.lot_size));
-            stage.recorded_trade(self.venue, &self.rules.symbol, taker, (level, *standing), now);
+            let place = (self.venue, self.rules.symbol.as_str());
+            stage.print(Exchange::recorded_trade, place, taker, (level, *standing), now);
         }
     }
 

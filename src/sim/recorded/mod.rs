@@ -15,7 +15,7 @@ mod source;
 use super::flow::{Capture, FlowOptions, Stage};
 use super::frames::{Frame, Marks, Origin};
 use super::random::{DislocationClock, Random};
-use super::{MarketState, SymbolRules};
+use super::{Exchange, MarketState, SymbolRules};
 use crate::types::Side;
 use book::{Book, to_lot, to_tick};
 pub(super) use file::stated;
@@ -219,7 +219,13 @@ impl Tape {
             let price = to_tick(resting, price, rules.tick_size);
             let trade = (price, to_lot(qty, rules.lot_size));
             let standing = standing.first().map_or(Decimal::ZERO, |(_, level)| level.1);
-            stage.followed_trade((self.venue, &rules.symbol), taker, (trade, standing), now);
+            stage.print(
+                Exchange::followed_trade,
+                (self.venue, &rules.symbol),
+                taker,
+                (trade, standing),
+                now,
+            );
             return;
         }
         let (was_synced, edges) = (self.book.is_synced, self.book.ladder.edges());
