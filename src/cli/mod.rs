@@ -37,17 +37,20 @@ mod run;
 mod shell;
 mod sim;
 mod source;
+mod standard_error;
 mod status;
 mod summary;
 mod tune;
 mod venues;
 mod why;
 
+use self::standard_error::Lines;
 use crate::strategy::Strategy;
 use crate::types::Nanos;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 /// All well.
 pub const EXIT_OK: u8 = 0;
@@ -309,17 +312,23 @@ impl Failure {
 }
 
 /// Log lines go to standard error, so that standard output holds results only. `STOOP_LOG` chooses
-/// the levels, `info` if it is not set.
-fn start_log() {
+/// the levels, `info` if it is not set. Gives what has to be waited for at the end.
+fn start_log() -> Option<Lines> {
     let filter = tracing_subscriber::EnvFilter::try_from_env("STOOP_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let lines = Lines::start().ok();
+    let writer = match lines.clone() {
+        Some(lines) => BoxMakeWriter::new(lines),
+        None => BoxMakeWriter::new(std::io::stderr),
+    };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(writer)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_target(false)
         .log_internal_errors(false)
         .init();
+    lines
 }
 
 /// Now, by the wall clock that the engine's times are near.
@@ -347,7 +356,7 @@ pub fn main_with(strategies: Vec<(String, Box<dyn Strategy>)>) -> ExitCode {
     let own: Vec<&str> = names.iter().map(String::as_str).collect();
     let matches = command().get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    start_log();
+    let lines = start_log();
     let result = match arguments.command {
         Command::Run { duration, live, json, plain, config } => {
             config.load(&own).and_then(|config| {
@@ -385,6 +394,9 @@ pub fn main_with(strategies: Vec<(String, Box<dyn Strategy>)>) -> ExitCode {
         Command::Why(options) => why::why(&options, &own),
         command => other(command),
     };
+    if let Some(lines) = lines {
+        lines.finish();
+    }
     match result {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {

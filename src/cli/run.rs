@@ -105,6 +105,7 @@ pub(super) fn run(
             }
         }
     }
+    venues.end_payments(engine.view().instruments());
     stop_engine(&engine, &mut view);
     let (lost, refused) = (engine.is_lost(), engine.is_login_refused());
     let reason = engine.stop_reason().map(str::to_owned);

@@ -280,6 +280,16 @@ impl Venues {
         }
     }
 
+    /// No embedded venue pays anything more: what an engine that ends has asked about its payments
+    /// stays true until both ledgers are compared.
+    pub fn end_payments(&self, instruments: &InstrumentTable) {
+        let Some(sim) = &self.sim else { return };
+        for row in instruments.iter().filter(|row| row.is_perpetual()) {
+            let (symbol, rate) = (row.symbol.clone(), Some(Decimal::ZERO));
+            sim.handle.fault(name(row.venue), Fault::SetFundingRate { symbol, rate });
+        }
+    }
+
     /// Where engine and simulated venues disagree; `None` with real venues, whose ledgers are not
     /// ours to read.
     pub fn differences(

@@ -1,7 +1,7 @@
 //! Leverage and margin mode by configuration: the venues' own state says so while the engine trades, a
 //! change by hand is told, and what a venue refuses keeps it closed.
 
-use super::support::{Folder, default_venues, stderr, stoop, summary};
+use super::support::{Folder, default_venues, stderr, stoop, summary, trade};
 use super::venues::{Engine, Venues, journal};
 use rust_decimal::Decimal;
 use std::time::{Duration, Instant};
@@ -142,7 +142,7 @@ fn an_account_with_one_margin_mode_trades_on_it() {
         ],
         "",
     );
-    let output = stoop(&folder, &["run", "--for", "8s", "--json", "--plain"]);
+    let output = trade(&folder, Duration::ZERO, |counters| counters.orders_filled >= 10);
     let (summary, said) = (summary(&output), stderr(&output));
     assert!(output.status.success(), "{summary}\n{said}");
     assert!(said.contains("bybit may be traded on") && !said.contains(ADVICE), "{said}");

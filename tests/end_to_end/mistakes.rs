@@ -1,6 +1,7 @@
 //! Mistakes of a new user, each with the words and the exit code that come back.
 
-use crate::support::{Folder, Sim, default_venues, stderr, stoop};
+use crate::support::{Folder, Sim, default_venues, stderr, stoop, trade};
+use std::time::Duration;
 
 fn code(output: &std::process::Output) -> i32 {
     output.status.code().unwrap_or(-1)
@@ -138,7 +139,7 @@ fn a_venue_in_another_process_is_traded_on_and_left_clean() {
     let (folder, sim_folder) = (Folder::new(), Folder::new());
     let sim = Sim::start(&sim_folder);
     against(&folder, &sim, None, true);
-    let output = stoop(&folder, &["run", "--for", "4s", "--json"]);
+    let output = trade(&folder, Duration::ZERO, |counters| counters.orders_filled > 0);
     let summary = crate::support::summary(&output);
     assert_eq!(code(&output), 0, "{summary}\n{}", stderr(&output));
     assert!(summary["orders_filled"].as_u64().unwrap() > 0, "{summary}");

@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use stoop::shm::{MarketView, OrderCounters};
 
 /// A folder of its own for each test, removed at the end.
 pub struct Folder(pub PathBuf);
@@ -48,6 +50,31 @@ pub fn stoop(folder: &Folder, arguments: &[&str]) -> Output {
         .stdin(Stdio::null())
         .output()
         .unwrap()
+}
+
+/// Runs the configuration of `folder` for a while, and on until it has traded `enough`: a machine may
+/// be slow. Stops it as a person does.
+pub fn trade(folder: &Folder, least: Duration, enough: impl Fn(&OrderCounters) -> bool) -> Output {
+    let text = std::fs::read_to_string(folder.0.join("engine.toml")).unwrap();
+    let from = text.find("\nname = \"").unwrap() + 9;
+    let name = text[from..].split('"').next().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_stoop"))
+        .args(["run", "--json", "--plain", "--for", "90s"])
+        .current_dir(&folder.0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let region = PathBuf::from(format!("/dev/shm/stoop-{name}"));
+    let begun = Instant::now();
+    let has_enough = || MarketView::attach(&region).is_ok_and(|view| enough(&view.counters()));
+    while child.try_wait().unwrap().is_none() && (begun.elapsed() < least || !has_enough()) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Fails if it has ended by itself: its time was up, and what it lacks is seen by the caller.
+    stoop(folder, &["stop", "--name", name]);
+    child.wait_with_output().unwrap()
 }
 
 /// The summary on the last line of `run --json`.

@@ -1,6 +1,6 @@
 //! Trading end to end: everything that was sent is accounted for and the ledgers agree.
 
-use crate::support::{Folder, captures, stderr, stoop, summary};
+use crate::support::{Folder, captures, stderr, stoop, summary, trade};
 use serde_json::Value;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -24,7 +24,7 @@ fn assert_accounted(summary: &Value) {
 fn the_built_in_configuration_trades_and_the_ledgers_agree() {
     let folder = Folder::new();
     folder.config(&[], "");
-    let output = stoop(&folder, &["run", "--for", "6s", "--json"]);
+    let output = trade(&folder, Duration::ZERO, |counters| counters.orders_filled >= 40);
     let summary = summary(&output);
     assert!(output.status.success(), "{}\n{}", summary, stderr(&output));
     assert_accounted(&summary);
@@ -51,7 +51,7 @@ fn orders_go_over_rest_when_they_are_told_to() {
         ],
         "",
     );
-    let output = stoop(&folder, &["run", "--for", "5s", "--json"]);
+    let output = trade(&folder, Duration::ZERO, |counters| counters.orders_filled >= 10);
     let summary = summary(&output);
     assert!(output.status.success(), "{}\n{}", summary, stderr(&output));
     assert_accounted(&summary);
@@ -64,7 +64,7 @@ fn perpetuals_of_an_exchange_run_beside_its_spot_market() {
     let instruments = r#"instruments = ["BTC/USDT@binance", "BTC/USDT@bybit""#;
     let with = format!("{instruments}, \"BTC/USDT:USDT@binance\"");
     folder.config(&[(instruments, &with)], "[venue.binance_usdm]\ndead_man_switch_s = 30\n");
-    let output = stoop(&folder, &["run", "--for", "6s", "--json", "--plain"]);
+    let output = trade(&folder, Duration::from_secs(3), |counters| counters.orders_filled >= 10);
     let (summary, log) = (summary(&output), stderr(&output));
     assert!(output.status.success(), "{summary}\n{log}");
     assert_accounted(&summary);
@@ -82,7 +82,7 @@ fn recorded_prices_trade_like_any_other() {
     let flow =
         format!("[sim.flow]\ncapture = \"{}\"\ncapture_venue = \"binance\"\n", capture.display());
     folder.config(&[("[sim.flow]\n", &flow)], "");
-    let output = stoop(&folder, &["run", "--for", "6s", "--json"]);
+    let output = trade(&folder, Duration::ZERO, |counters| counters.orders_filled >= 20);
     let summary = summary(&output);
     assert!(output.status.success(), "{}\n{}", summary, stderr(&output));
     assert_accounted(&summary);
@@ -102,7 +102,7 @@ fn pulled_plugs_are_put_back_and_nothing_is_counted_twice() {
         fault(6, "bybit", "skip_book_event"),
     ];
     folder.config(&[], &faults.concat());
-    let output = stoop(&folder, &["run", "--for", "9s", "--json"]);
+    let output = trade(&folder, Duration::from_secs(9), |counters| counters.orders_filled >= 20);
     let summary = summary(&output);
     let log = stderr(&output);
     assert!(output.status.success(), "{summary}\n{log}");
@@ -155,7 +155,7 @@ fn swap_against_spot(venue: &str, watched: &str) {
     ];
     let changes: Vec<_> = changes.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
     folder.config(&changes, &faults.concat());
-    let output = stoop(&folder, &["run", "--for", "12s", "--json"]);
+    let output = trade(&folder, Duration::from_secs(10), |counters| counters.orders_filled >= 10);
     let (summary, log) = (summary(&output), stderr(&output));
     assert!(output.status.success(), "{summary}\n{log}");
     assert_accounted(&summary);
@@ -176,7 +176,9 @@ fn the_example_of_cash_and_carry_trades_and_the_ledgers_agree() {
     let all = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\", \"BTC/USDT:USDT@okx\"]\n\n";
     let eth = "watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]";
     folder.config(&[(instruments, all), (eth, "watchlist = []")], &format!("\n{example}\n"));
-    let output = stoop(&folder, &["run", "--for", "12s", "--json"]);
+    let output = trade(&folder, Duration::from_secs(6), |counters| {
+        counters.orders_filled >= 10 && counters.fills > 20
+    });
     let (summary, log) = (summary(&output), stderr(&output));
     assert!(output.status.success(), "{summary}\n{log}");
     assert_accounted(&summary);

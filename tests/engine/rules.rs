@@ -50,6 +50,7 @@ fn a_coarser_tick_holds_from_when_the_venue_says_so() {
     let odd = Odd { market: None, go: wait, told };
     let started = start_logged(&config, vec![("odd".to_owned(), Box::new(odd))]).unwrap();
     let (engine, sim, lines) = (started.engine, started.sim, started.lines);
+    wait_for(&lines, "binance is reconciled");
     go.send(()).unwrap();
     assert_eq!(hear.recv_timeout(PATIENCE), Ok(0), "taken under the old rules");
     assert!(sim.set_rules("binance", SymbolRules { tick_size: Decimal::ONE, ..rules() }));
