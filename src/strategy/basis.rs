@@ -10,7 +10,9 @@
 
 use super::pair::{Pair, PairRules, Side, gap_ppb};
 use super::{Context, InstrumentRef, Strategy};
-use crate::types::{Contract, InstrumentId, Nanos, ParamSpec, Perpetual, Ppb, Qty, StrategyReport};
+use crate::types::{
+    Amount, Contract, InstrumentId, Nanos, ParamSpec, Perpetual, Ppb, Qty, StrategyReport,
+};
 
 /// Options of [`Basis`].
 #[derive(Clone, Debug)]
@@ -101,9 +103,8 @@ impl Basis {
     /// What is held of both, and so hedged.
     fn learn_held(&mut self, ctx: &Context, [spot, perpetual]: &[InstrumentRef; 2]) {
         if self.pair.is_settled(ctx.now()) {
-            let unit = spot.scale.base_amount(Qty(1)).0;
-            let hedged = ctx.position(spot).0.min(-ctx.position(perpetual).0).max(0);
-            self.held = i64::try_from(hedged / unit).unwrap_or(self.held);
+            let hedged = ctx.position(spot).0.min(-ctx.position(perpetual).0);
+            self.held = spot.whole_lots(Amount(hedged)).0;
         }
     }
 }

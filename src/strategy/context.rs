@@ -72,6 +72,13 @@ impl InstrumentRef {
         qty.round_to(self.lot_size, Rounding::Down)
     }
 
+    /// The whole lots in what is held: zero if that is less than one, or short.
+    #[must_use]
+    pub fn whole_lots(&self, held: Amount) -> Qty {
+        let unit = self.scale.base_amount(Qty(1)).0.max(1);
+        self.round_down(Qty(i64::try_from(held.0.max(0) / unit).unwrap_or(i64::MAX)))
+    }
+
     /// Whether an order of this size and price reaches the venue's minimums.
     #[must_use]
     pub fn is_tradable(&self, price: Price, qty: Qty) -> bool {

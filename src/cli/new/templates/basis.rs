@@ -8,8 +8,8 @@ const PERPETUAL: &str = "BTC/USDT:USDT@okx";
 /// in 1/100 of a percent.
 const ENTRY_BPS: i64 = 8;
 const EXIT_BPS: i64 = 1;
-/// Pause after a signal: 200 ms.
-const PAUSE_NS: u64 = 200_000_000;
+/// Pause after a signal: 1 s, longer than a leg may stand alone, so that what is held has settled.
+const PAUSE_NS: u64 = 1_000_000_000;
 
 /// See the file.
 #[derive(Default)]
@@ -34,16 +34,18 @@ impl Strategy for Carry {
         if !live || ctx.now() < self.paused_until || !spot.is_tradable(low.bid.price, lot) {
             return;
         }
-        // As of some tens of milliseconds ago: the pause is longer than that.
-        let is_held = ctx.position(&perpetual) < Amount::ZERO;
+        // Of both, after what fees took of the spot.
+        let hedged = ctx.position(&spot).0.min(-ctx.position(&perpetual).0);
+        let held = perpetual.round_down(spot.whole_lots(Amount(hedged)));
+        let is_held = spot.is_tradable(low.bid.price, held);
         let entry = (high.bid.price.0 - low.ask.price.0) * 10_000 > low.ask.price.0 * ENTRY_BPS;
         let exit = (high.ask.price.0 - low.bid.price.0) * 10_000 < low.bid.price.0 * EXIT_BPS;
         let signal = if !is_held && entry {
             let signal = ctx.signal().buy(&spot, lot).limit_at(low.ask.price).ioc();
             signal.sell(&perpetual, lot).limit_at(high.bid.price).ioc()
         } else if is_held && exit {
-            let signal = ctx.signal().sell(&spot, lot).limit_at(low.bid.price).ioc();
-            signal.buy(&perpetual, lot).limit_at(high.ask.price).ioc()
+            let signal = ctx.signal().sell(&spot, held).limit_at(low.bid.price).ioc();
+            signal.buy(&perpetual, held).limit_at(high.ask.price).ioc()
         } else {
             return;
         };
