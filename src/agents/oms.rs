@@ -87,7 +87,10 @@ pub struct OmsAgent {
     /// When refusals of each kind may be told of again.
     pub(super) refusals_at: [Nanos; RiskReject::COUNT],
     pub(super) switch_told: Option<LossSwitch>,
+    /// Its complaint was told of.
     pub(super) journal_told: bool,
+    /// It is broken, and the engine was told to stop.
+    pub(super) journal_ended: bool,
     /// Rules that venues have changed.
     rules: Option<Receiver<RuleChange>>,
 }
@@ -162,6 +165,7 @@ impl OmsAgent {
             refusals_at: [Nanos(0); RiskReject::COUNT],
             switch_told: None,
             journal_told: false,
+            journal_ended: false,
             rules: None,
         })
     }

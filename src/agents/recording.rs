@@ -11,8 +11,9 @@ impl OmsAgent {
         if short {
             self.oms.on_journal_full(true, now);
         }
-        if let (Some((error, _)), false) = (self.oms.recorder().broken(), self.journal_told) {
-            self.journal_told = true;
+        // Not by what was told: a disk is said to be full long before the last record finds no room.
+        if let (Some((error, _)), false) = (self.oms.recorder().broken(), self.journal_ended) {
+            (self.journal_ended, self.journal_told) = (true, true);
             let said = self.oms.recorder().error().map_or(String::new(), |e| format!(" ({e})"));
             let reason = format!("{error}{said}: give its disk room, then start again");
             self.parts.log.error(now, format_args!("{reason}: stopping"));

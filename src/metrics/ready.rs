@@ -54,7 +54,10 @@ pub fn ready(view: &MarketView, names: &Names, now: Nanos) -> Result<(), Vec<Str
     if counters.venues_halted > 0 {
         reasons.push(format!("{} venues wait for a person's decision", counters.venues_halted));
     }
-    if counters.journal_short > 0 {
+    if counters.journal_lost > 0 {
+        let lost = counters.journal_lost;
+        reasons.push(format!("the journal takes nothing any more: {lost} records are lost"));
+    } else if counters.journal_short > 0 {
         reasons.push("the journal has room for cancels and reports only".to_owned());
     }
     if reasons.is_empty() { Ok(()) } else { Err(reasons) }

@@ -358,8 +358,9 @@ fn readiness_names_everything_that_is_against_it() {
         journal_short: 1,
         ..OrderCounters::default()
     };
-    market.account_writer().unwrap().set_counters(&counters);
-    let expected = [
+    let mut account = market.account_writer().unwrap();
+    account.set_counters(&counters);
+    let mut expected = [
         "x: 0 of 1 books are live",
         "x: refuses requests for 2.0 s yet",
         "trading is reduce-only",
@@ -367,6 +368,9 @@ fn readiness_names_everything_that_is_against_it() {
         "1 venues wait for a person's decision",
         "the journal has room for cancels and reports only",
     ];
+    assert_eq!(ready(&market.view(), &only_x, NOW), Err(expected.map(str::to_owned).to_vec()));
+    account.set_counters(&OrderCounters { journal_lost: 3, ..counters });
+    expected[5] = "the journal takes nothing any more: 3 records are lost";
     assert_eq!(ready(&market.view(), &only_x, NOW), Err(expected.map(str::to_owned).to_vec()));
 }
 

@@ -3,7 +3,7 @@
 
 use crate::desk::{Desk, NOW, SECOND, VENUE};
 use stoop::agents::journal::{JournalRecorder, JournalSetup, last_lines, restore};
-use stoop::agents::log;
+use stoop::agents::{Phase, log};
 use stoop::config::Config;
 use stoop::journal::{MemoryFolder, Place};
 use stoop::oms::RiskReject;
@@ -231,7 +231,7 @@ fn a_full_disk_stops_new_orders_and_nothing_else() {
     assert_eq!(RiskReject::from_u8(refused), Some(RiskReject::JournalFull));
     // What keeps the account safe still has room.
     desk.cancel_all(NOW.plus(number * SECOND));
-    assert!(desk.lifecycle.phase() == stoop::agents::Phase::Running);
+    assert!(desk.lifecycle.phase() == Phase::Running);
     memory.set_budget(None);
     let now = NOW.plus((number + 10) * SECOND);
     desk.live_book(now);
@@ -239,6 +239,38 @@ fn a_full_disk_stops_new_orders_and_nothing_else() {
     desk.poll(now.plus(SECOND));
     desk.live_book(now.plus(2 * SECOND));
     assert_eq!(desk.signal(now.plus(2 * SECOND)), 0, "room again");
+}
+
+#[test]
+fn a_journal_that_breaks_after_it_was_short_stops_the_engine() {
+    let memory = MemoryFolder::new();
+    let mut desk = Desk::over(&setup(&memory, 1 << 16), NOW);
+    desk.become_ready();
+    round(&mut desk, 1);
+    memory.set_budget(Some(memory.segments().iter().map(|(_, s)| s.len() as u64).sum()));
+    let mut now = NOW;
+    let mut until = |done: &dyn Fn(&str) -> bool, desk: &mut Desk| {
+        for _ in 0..100_000 {
+            now = now.plus(SECOND / 10);
+            desk.live_book(now);
+            if desk.lifecycle.phase() == Phase::Running {
+                desk.signal(now);
+            }
+            desk.commands();
+            desk.cancel_all(now);
+            if let Some(line) = desk.lines.take().into_iter().find(|line| done(&line.text)) {
+                return line;
+            }
+        }
+        panic!("it was never said");
+    };
+    until(&|text| text.starts_with("journal: cannot reserve the space"), &mut desk);
+    assert!(desk.lifecycle.phase() == Phase::Running && desk.lifecycle.reason().is_none());
+    let line = until(&|text| text.ends_with(": stopping"), &mut desk);
+    assert_eq!(line.level, log::Level::Error);
+    assert!(desk.lifecycle.phase() > Phase::Running);
+    let reason = desk.lifecycle.reason().unwrap();
+    assert!(reason.ends_with("give its disk room, then start again"), "{reason}");
 }
 
 #[test]
