@@ -70,7 +70,7 @@ struct Monitor {
 impl Monitor {
     fn new(instance: Instance, app: App) -> Result<Self, Failure> {
         let (view, folder) = (instance.attach()?, instance.folder.clone());
-        let desk = Desk::new(instance, app);
+        let desk = Desk::new(instance, view.pid(), app);
         let follower = desk.about.journal.clone().map(Follower::start);
         Ok(Self { desk, view, folder, follower })
     }
