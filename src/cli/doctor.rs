@@ -1,6 +1,6 @@
 //! `stoop doctor`: whether this host is fit, and `stoop tune`: what mends it.
 
-use super::instance::Instance;
+use super::instance::{self, Instance};
 use super::venues::Venues;
 use super::{ConfigArgument, EXIT_FAILURE, EXIT_OK, Failure};
 use crate::bench::strict_cpu_list;
@@ -54,7 +54,7 @@ pub(super) fn doctor(arguments: &Arguments) -> Result<u8, Failure> {
         quick_ack: config.host.quick_ack,
         ..NetOptions::default()
     };
-    if arguments.spin == 0 || aim.engine.is_some() {
+    if arguments.spin == 0 || !aim.running.is_empty() {
         std::thread::sleep(COUNTED_FOR);
     } else if !arguments.json {
         let seconds = arguments.spin as usize * cpus.len();
@@ -93,6 +93,7 @@ fn aim(config: &Config, cpus: Option<&str>) -> Result<Aim, Failure> {
     Ok(Aim {
         hot,
         engine: engine(&config.name),
+        running: instance::running().into_iter().map(|one| one.name).collect(),
         huge_pages: config.host.huge_pages,
         busy_poll_us: config.host.busy_poll_us,
         journal: existing(&config.journal.folder),

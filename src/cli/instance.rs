@@ -127,7 +127,7 @@ impl Instance {
 }
 
 /// The instance that `./engine.toml` names, whatever else may be wrong with it.
-fn name_of_this_folder() -> Option<String> {
+pub(super) fn name_of_this_folder() -> Option<String> {
     let table: toml::Table = std::fs::read_to_string("engine.toml").ok()?.parse().ok()?;
     Some(table.get("engine")?.get("name")?.as_str()?.to_owned())
 }

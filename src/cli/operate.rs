@@ -97,12 +97,16 @@ fn split_setting(text: &str) -> Result<(String, String), Failure> {
 }
 
 fn exit_code(reply: &ControlReply, ended: bool) -> u8 {
-    let given_up = reply.positions.iter().any(|row| row.state == "gave up");
-    match (reply.ok, reply.done && ended && !given_up) {
+    match (reply.ok, reply.done && ended && given_up(reply) == 0) {
         (false, _) => EXIT_FAILURE,
         (true, true) => EXIT_OK,
         (true, false) => EXIT_UNCONFIRMED,
     }
+}
+
+/// Positions that a flatten could not close and does not try any more.
+fn given_up(reply: &ControlReply) -> usize {
+    reply.positions.iter().filter(|row| row.state == "gave up").count()
 }
 
 fn tell(
@@ -166,6 +170,9 @@ fn sentence(request: &ControlRequest, reply: &ControlReply, of: &str, ended: boo
     match request.command.as_str() {
         "stop" => match (ended, reply.done) {
             (true, true) => "stopped; every order is confirmed as ended".to_owned(),
+            (true, false) if reply.error.is_some() => {
+                "stopped; it is NOT known whether every order has ended".to_owned()
+            }
             (true, false) => {
                 format!("stopped; {} orders are NOT confirmed as ended", reply.open)
             }
@@ -174,7 +181,14 @@ fn sentence(request: &ControlRequest, reply: &ControlReply, of: &str, ended: boo
         "cancel-all" => cancelled(),
         "flatten" => {
             let open = reply.positions.iter().filter(|row| row.state == "working").count();
-            let state = if reply.done { "done" } else { "not done yet, it goes on" };
+            let state = match (reply.done, given_up(reply)) {
+                (true, 0) => "done".to_owned(),
+                (true, some) => format!("NOT done, {some} positions were given up"),
+                (false, 0) => "not done yet, it goes on".to_owned(),
+                (false, some) => {
+                    format!("not done yet, it goes on; {some} positions were given up")
+                }
+            };
             format!(
                 "flattening{of}: {state}; {}; {open} positions still being closed; no new orders \
                  until `stoop resume`",
@@ -227,8 +241,16 @@ mod tests {
             left: "1".to_owned(),
             why: None,
         };
-        let given_up = ControlReply { positions: vec![row], ..done };
+        let given_up = ControlReply { positions: vec![row], ..done.clone() };
         assert_eq!(exit_code(&given_up, true), EXIT_UNCONFIRMED);
+        let of = |command: &str, reply: &ControlReply| {
+            let command = command.to_owned();
+            sentence(&ControlRequest { command, ..ControlRequest::default() }, reply, "", true)
+        };
+        let said = of("flatten", &given_up);
+        assert!(said.starts_with("flattening: NOT done, 1 positions were given up;"), "{said}");
+        assert!(of("flatten", &done).starts_with("flattening: done;"));
+        assert_eq!(of("stop", &unknown), "stopped; it is NOT known whether every order has ended");
         assert_eq!(exit_code(&ControlReply::refused("no"), true), EXIT_FAILURE);
     }
 

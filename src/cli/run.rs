@@ -312,7 +312,7 @@ impl View {
         app.quits = Some("stops and cancels everything");
         Self {
             screen,
-            desk: Desk::new(instance, app),
+            desk: Desk::new(instance, std::process::id(), app),
             lines,
             lost_shown: 0,
             file,

@@ -15,8 +15,8 @@ use std::path::PathBuf;
 /// Which instance, running or ended.
 #[derive(clap::Args)]
 pub(super) struct Source {
-    /// Instance: `name` in its [engine]; without it the only one that runs, of several that of
-    /// ./engine.toml, else the last run of the configuration
+    /// Instance: `name` in its [engine]; without it that of ./engine.toml, running or its last run;
+    /// without such a file the only one that runs, else the last run of the configuration
     #[arg(long, value_name = "INSTANCE", conflicts_with_all = ["folder", "config"])]
     name: Option<String>,
     /// Folder of a journal, of an instance that has ended too
@@ -48,7 +48,11 @@ impl Source {
             };
         }
         let mut running = instance::running();
-        if self.config.config.is_some() || running.is_empty() {
+        // In the folder of one that has crashed nobody asks of another that runs.
+        let own_name = instance::name_of_this_folder();
+        let of_another =
+            own_name.is_some_and(|own| running.iter().all(|instance| instance.name != own));
+        if self.config.config.is_some() || running.is_empty() || of_another {
             let config = self.config.load(own)?;
             if let Some(at) = running.iter().position(|one| one.name == config.name) {
                 return Subject::running(running.swap_remove(at));
@@ -56,8 +60,9 @@ impl Source {
             let folder = config.journal_folder();
             if self.config.config.is_none() && !folder.is_dir() {
                 return Err(instance::missing(format!(
-                    "no instance runs, and the configuration's journal {} is not there; --name, \
-                     --folder or --config says which instance is meant",
+                    "instance {:?} does not run, and the configuration's journal {} is not there; \
+                     --name, --folder or --config says which instance is meant",
+                    config.name,
                     folder.display()
                 )));
             }

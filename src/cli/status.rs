@@ -20,6 +20,9 @@ use crate::types::{Amount, Nanos};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
+/// An order manager that has said nothing for so long stands still.
+const STANDS_STILL_NS: u64 = 2_000_000_000;
+
 /// What is shown.
 struct Report {
     instance: String,
@@ -95,6 +98,12 @@ impl Report {
     }
 }
 
+impl Report {
+    fn stands_still(&self) -> bool {
+        self.heartbeat_age_ns > STANDS_STILL_NS
+    }
+}
+
 /// Everything as one object; times in nanoseconds, shares of 1.
 fn object(report: &Report) -> Value {
     let Report { about, counters: c, recorded, .. } = report;
@@ -110,6 +119,7 @@ fn object(report: &Report) -> Value {
         "journal_error": report.journal_error,
         "elapsed_ns": report.elapsed_ns,
         "heartbeat_age_ns": report.heartbeat_age_ns,
+        "stands_still": report.stands_still(),
         "trading_state": c.trading_state.to_string(),
         "loss_switch": c.loss_switch.map(|switch| switch.to_string()),
         "held": recorded.held,
@@ -163,6 +173,13 @@ fn thread(row: &ThreadRow) -> Value {
 
 fn text(report: &Report) -> String {
     let mut text = String::new();
+    if report.stands_still() {
+        let seconds = report.heartbeat_age_ns / 1_000_000_000;
+        let _ = writeln!(
+            text,
+            "THE ORDER MANAGER STANDS STILL for {seconds} s; what follows is from then"
+        );
+    }
     let _ = writeln!(
         text,
         "{}, process {}, running {}, heartbeat {} ms ago",
@@ -334,6 +351,17 @@ spread    active  process 78       2     2.0 ms         2        0
 ";
         let text = text(&report());
         assert!(text.starts_with(expected), "{text}");
+    }
+
+    #[test]
+    fn an_order_manager_that_stands_still_is_told_before_all_else() {
+        let alive = Report { heartbeat_age_ns: STANDS_STILL_NS, ..report() };
+        assert!(text(&alive).starts_with("test, process 77"));
+        assert_eq!(object(&alive)["stands_still"], false);
+        let hung = Report { heartbeat_age_ns: 7_900_000_000, ..report() };
+        let expected = "THE ORDER MANAGER STANDS STILL for 7 s; what follows is from then\ntest, ";
+        assert!(text(&hung).starts_with(expected), "{}", text(&hung));
+        assert_eq!(object(&hung)["stands_still"], true);
     }
 
     #[test]

@@ -71,8 +71,10 @@ impl State {
 pub struct Aim {
     /// CPUs that the configuration pins threads to, sorted.
     pub hot: Vec<usize>,
-    /// Process of a running engine.
+    /// Process of the running engine of this configuration.
     pub engine: Option<u32>,
+    /// Every instance that runs on this host, of whatever configuration.
+    pub running: Vec<String>,
     /// `[host] huge_pages`
     pub huge_pages: bool,
     /// `[host] busy_poll_us`

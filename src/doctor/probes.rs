@@ -124,7 +124,7 @@ pub fn probe(aim: &Aim, cpus: &[usize], seconds: u32, options: &NetOptions) -> P
         sockets: Some(sockets),
         ..Probes::default()
     };
-    if seconds > 0 && aim.engine.is_none() {
+    if seconds > 0 && aim.running.is_empty() {
         let options = |runs, events| BenchOptions {
             runs,
             events,
@@ -304,13 +304,17 @@ fn ways_seen(look: &Look) -> Result<Seen, Seen> {
     Ok(Seen::fail(CALL, value, why.join("; ")).with(fix))
 }
 
+/// Why nothing spins: an engine trades on this host, and it would take its CPUs.
+fn while_one_runs(look: &Look, call: &'static str) -> Option<Seen> {
+    let names = look.aim.running.join(", ");
+    let why = format!("not measured while {names} runs: it would take its CPUs");
+    (!names.is_empty()).then(|| Seen::unknown(call, why))
+}
+
 fn gaps(look: &Look) -> Result<Seen, Seen> {
     const CALL: &str = "spinning";
-    let unknown = |seen: Seen| match look.aim.engine {
-        Some(_) => Seen::unknown(CALL, "not measured while an engine runs: it would take its CPUs"),
-        None => seen,
-    };
-    let gaps = measured(look.probes.gaps.as_ref(), CALL).map_err(unknown)?;
+    let gaps = measured(look.probes.gaps.as_ref(), CALL);
+    let gaps = gaps.map_err(|seen| while_one_runs(look, CALL).unwrap_or(seen))?;
     let longest = gaps.iter().map(|gap| gap.longest_ns).fold(0.0, f64::max);
     if gaps.is_empty() {
         return Err(Seen::unknown(CALL, "no CPU was watched"));
@@ -332,7 +336,8 @@ fn gaps(look: &Look) -> Result<Seen, Seen> {
 
 fn hop(look: &Look) -> Result<Seen, Seen> {
     const CALL: &str = "ring between two CPUs";
-    let ns = *measured(look.probes.hop_ns.as_ref(), CALL)?;
+    let ns = measured(look.probes.hop_ns.as_ref(), CALL);
+    let ns = *ns.map_err(|seen| while_one_runs(look, CALL).unwrap_or(seen))?;
     let value = format!("{ns:.0} ns");
     let fix = Fix::by_hand("give the threads CPUs that share a cache ([[thread]] core)");
     Ok(if ns < HOP_GOOD_NS {
@@ -415,8 +420,10 @@ mod tests {
         unknown(&gaps(None), "jitter", "not measured");
         unknown(&gaps(Some(Ok(Vec::new()))), "jitter", "no CPU was watched");
         unknown(&gaps(Some(Err("pinning failed".into()))), "jitter", "pinning failed");
-        let aim = Aim { engine: Some(5), ..Aim::default() };
-        unknown(&gaps(None).aim(aim), "jitter", "while an engine runs");
+        let aim = Aim { running: vec!["desk".into()], ..Aim::default() };
+        unknown(&gaps(None).aim(aim.clone()), "jitter", "while desk runs");
+        let probes = probe(&aim, &[0], 1, &NetOptions::default());
+        assert!(probes.gaps.is_none() && probes.hop_ns.is_none());
         let text = |us| format!("CPU 2: {us} us at most, 0.5 above 10 us a second");
         ok(&of(4_900.0), "jitter", &text("4.9"));
         warns(&of(5_000.0), "jitter", &text("5.0"), "below 5 us");

@@ -74,7 +74,6 @@ pub type Replayed = Oms<Effects, Quotes>;
 #[derive(Default)]
 pub struct Replay {
     oms: Option<Oms<Effects, Quotes>>,
-    kept: Option<Kept>,
     out: Option<Output>,
     /// The input whose group is not complete yet.
     input: Option<(Nanos, Record)>,
@@ -92,10 +91,13 @@ impl Replay {
         Self::default()
     }
 
-    /// From the state of a snapshot.
+    /// From the state of a snapshot, which is there at once: what comes next is told by what it changes
+    /// of it.
     #[must_use]
     pub fn from(kept: Kept) -> Self {
-        Self { kept: Some(kept), ..Self::default() }
+        let mut replay = Self::default();
+        replay.wake(kept);
+        replay
     }
 
     /// Takes the next record.
@@ -119,7 +121,10 @@ impl Replay {
                 // A run that ended badly may have cut its last group short.
                 self.execute(matches!(record, Record::Opening(_)))?;
                 if self.oms.is_none() {
-                    self.wake(&record)?;
+                    let Record::Opening(opening) = &record else {
+                        return Err(Divergence::NoOpening);
+                    };
+                    self.wake(Kept::before(opening));
                 }
                 self.input = Some((now, record));
                 self.settled = false;
@@ -133,12 +138,12 @@ impl Replay {
         }
     }
 
-    /// The state after everything that was pushed; `None` if nothing was. A last group may be cut
+    /// The state after everything that was pushed; `None` if there never was one. A last group may be cut
     /// short: what it led to was not sent before it was complete.
     /// Gives the number of inputs executed too.
     pub fn finish(mut self) -> Result<(Option<Kept>, u64), Divergence> {
         self.execute(true)?;
-        Ok((self.oms.map(|oms| oms.kept()).or(self.kept), self.inputs))
+        Ok((self.oms.map(|oms| oms.kept()), self.inputs))
     }
 
     /// The state before the last input that was pushed; `None` if there is none.
@@ -151,9 +156,6 @@ impl Replay {
     /// being written and look at the state now. What is pushed of its group afterwards is compared no
     /// more.
     pub fn settle(&mut self) -> Result<(), Divergence> {
-        if self.oms.is_none() && self.kept.is_some() {
-            self.wake(&Record::Timer)?;
-        }
         self.settled = true;
         self.execute(true)
     }
@@ -164,16 +166,9 @@ impl Replay {
         self.oms.as_ref()
     }
 
-    /// Makes the oms for the first input.
-    fn wake(&mut self, first: &Record) -> Result<(), Divergence> {
-        let kept = match (self.kept.take(), first) {
-            (Some(kept), _) => kept,
-            (None, Record::Opening(opening)) => Kept::before(opening),
-            (None, _) => return Err(Divergence::NoOpening),
-        };
+    fn wake(&mut self, kept: Kept) {
         self.out = Some(Output::new(&kept.opening.options));
         self.oms = Some(Oms::replayed(kept));
-        Ok(())
     }
 
     fn execute(&mut self, may_be_cut: bool) -> Result<(), Divergence> {

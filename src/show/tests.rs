@@ -151,13 +151,24 @@ impl Desk {
     }
 
     fn fill(&mut self, id: ClientOrderId, of: InstrumentId, side: Side, fill: (u64, i64)) {
+        self.fill_at(6_000_000, id, of, side, fill);
+    }
+
+    fn fill_at(
+        &mut self,
+        price: i64,
+        id: ClientOrderId,
+        of: InstrumentId,
+        side: Side,
+        fill: (u64, i64),
+    ) {
         let mut report = ExecutionReport::new(ReportKind::Fill, ReportOrigin::Stream, id, of);
         report.side = side;
         report.event_ns = Nanos(self.now.0 - 3 * MS);
         report.venue_order_id = VenueOrderId::new(if of == A { "a-1" } else { "b-1" }).unwrap();
         report.fill = Fill {
             fill_id: FillId::from_u64(fill.0),
-            price: Price(6_000_000),
+            price: Price(price),
             qty: Qty(fill.1),
             liquidity: Liquidity::Taker,
             fee: Amount(E18 / 10),
@@ -228,30 +239,65 @@ fn day() -> (Desk, [ClientOrderId; 4]) {
 #[test]
 fn every_fill_is_told_once_with_what_it_changed() {
     let (mut desk, [buy, ..]) = day();
-    for from in [From::Beginning, From::Newest] {
-        let place = desk.journal(false);
-        let mut walk = Walk::open(&place, from).unwrap();
-        let (mut fills, mut rows) = (Fills::over(walk.state()), Vec::new());
-        while let Some(group) = walk.step().unwrap() {
-            let state = walk.state().unwrap();
-            let fill = fills.take(&group, state);
-            rows.extend(fill.map(|fill| fill.cells(&Naming::of(state))));
-        }
+    let place = desk.journal(false);
+    let (rows, walk) = fills_from(&place, From::Beginning);
+    assert_eq!(rows.len() as u64, walk.state().unwrap().counters().fills);
+    let object = table::object(&FILL_COLUMNS, &rows[1]);
+    let record = object["record"].as_u64().unwrap();
+    let expected = json!({
+        "time_ns": 1_795_000_000_014_000_000u64, "time": "2026-11-18T11:06:40.014000Z",
+        "venue_time_ns": 1_795_000_000_011_000_000u64,
+        "venue_time": "2026-11-18T11:06:40.011000Z",
+        "venue": venue_name(VenueId(0)), "instrument": "BTC/USDT@a", "strategy": "spread",
+        "signal": 1, "order": buy.to_string(), "venue_order_id": "a-1", "fill_id": "72",
+        "side": "buy", "price": "60000", "qty": "0.006", "value": "360", "quote": "USDT",
+        "liquidity": "taker", "fee": "0.1", "fee_asset": "USDT", "realised": "0",
+        "position": "0.01", "record": record,
+    });
+    assert_eq!(object, expected);
+}
+
+fn fills_from(place: &Place, from: From) -> (Vec<table::Row>, Walk) {
+    let mut walk = Walk::open(place, from).unwrap();
+    let (mut fills, mut rows) = (Fills::over(walk.state()), Vec::new());
+    while let Some(group) = walk.step().unwrap() {
         let state = walk.state().unwrap();
-        assert_eq!(rows.len() as u64, state.counters().fills);
-        let object = table::object(&FILL_COLUMNS, &rows[1]);
-        let record = object["record"].as_u64().unwrap();
-        let expected = json!({
-            "time_ns": 1_795_000_000_014_000_000u64, "time": "2026-11-18T11:06:40.014000Z",
-            "venue_time_ns": 1_795_000_000_011_000_000u64,
-            "venue_time": "2026-11-18T11:06:40.011000Z",
-            "venue": venue_name(VenueId(0)), "instrument": "BTC/USDT@a", "strategy": "spread",
-            "signal": 1, "order": buy.to_string(), "venue_order_id": "a-1", "fill_id": "72",
-            "side": "buy", "price": "60000", "qty": "0.006", "value": "360", "quote": "USDT",
-            "liquidity": "taker", "fee": "0.1", "fee_asset": "USDT", "realised": "0",
-            "position": "0.01", "record": record,
-        });
-        assert_eq!(object, expected);
+        let fill = fills.take(&group, state);
+        rows.extend(fill.map(|fill| fill.cells(&Naming::of(state))));
+    }
+    (rows, walk)
+}
+
+#[test]
+fn what_comes_behind_a_snapshot_is_told_by_what_it_changed() {
+    let mut desk = Desk::new();
+    let buy = desk.after(10 * MS).signal(&[(A, Side::Buy)], TimeInForce::Ioc)[0];
+    desk.after(MS).say(ReportKind::Accepted, buy, A, "a-1");
+    desk.after(MS).fill(buy, A, Side::Buy, (71, 1_000));
+    let sell = desk.after(MS).signal(&[(A, Side::Sell)], TimeInForce::Ioc)[0];
+    desk.after(MS).say(ReportKind::Accepted, sell, A, "a-1");
+    desk.after(MS).fill_at(6_000_100, sell, A, Side::Sell, (72, 400));
+    let taken = (desk.oms.recorder().len() as u64, desk.now, desk.oms.kept().encode());
+    desk.after(MS).fill_at(6_000_100, sell, A, Side::Sell, (72, 400));
+    desk.after(MS).fill_at(6_000_200, sell, A, Side::Sell, (73, 600));
+    let place = desk.journal(false);
+    let told = |from| {
+        let (rows, _) = fills_from(&place, from);
+        let rows = rows.iter().map(|row| table::object(&FILL_COLUMNS, row));
+        rows.map(|row| format!("{} {}", row["fill_id"], row["realised"])).collect::<Vec<_>>()
+    };
+    let all = [r#""71" "0""#, r#""72" "0.004""#, r#""73" "0.012""#];
+    assert_eq!(told(From::Newest), all, "there is no snapshot yet");
+    let (last, at, bytes) = taken;
+    snapshot::write(&place, last, at, &bytes).unwrap();
+    assert_eq!(told(From::Newest), all[2..]);
+
+    let mut walk = Walk::open(&place, From::Newest).unwrap();
+    let mut events = Events::over(walk.state(), at);
+    while let Some(group) = walk.step().unwrap() {
+        for event in events.take(&group, walk.state().unwrap()) {
+            assert_ne!(event.kind, "ready", "venues were ready before: {}", event.text);
+        }
     }
 }
 
