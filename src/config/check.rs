@@ -10,6 +10,7 @@ use crate::types::{Detail, InstrumentKind, VenueId};
 use crate::venues::{self, InstrumentName, NoVenue};
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use toml::Spanned;
 
 /// Seconds between two reconciliations if the file says nothing.
@@ -48,11 +49,15 @@ impl Checker<'_> {
                 Some(every) => self.in_range(every, 1, 86_400, "reconcile_every_s")? as u64,
                 None => RECONCILE_EVERY_S,
             } * 1_000_000_000,
-            kill_file: engine.kill_file,
+            kill_file: self.path(engine.kill_file, "kill_file")?,
             rules_refresh_s: self.rules_refresh(engine.rules_refresh_s.as_ref())?,
             strategy_silence_max_ns: self.silence(engine.strategy_silence_max_ms.as_ref())?,
-            crash_folder: engine.crash_folder.unwrap_or_else(|| "crash".into()),
-            output_folder: engine.output_folder.unwrap_or_else(|| "output".into()),
+            crash_folder: self
+                .path(engine.crash_folder, "crash_folder")?
+                .unwrap_or_else(|| "crash".into()),
+            output_folder: self
+                .path(engine.output_folder, "output_folder")?
+                .unwrap_or_else(|| "output".into()),
             instruments,
             venues,
             credentials_file: raw.credentials_file,
@@ -85,6 +90,20 @@ impl Checker<'_> {
                 let known = ["sim", "paper", "testnet", "live"];
                 Err(self.error(mode, self.one_of("mode", other, &known)))
             }
+        }
+    }
+
+    /// An empty path names nothing: what is to be there would be missed in silence.
+    pub(super) fn path(
+        &self,
+        path: Option<Spanned<PathBuf>>,
+        key: &str,
+    ) -> Result<Option<PathBuf>, ConfigError> {
+        match path {
+            Some(path) if path.get_ref().as_os_str().is_empty() => {
+                Err(self.error(&path, format!("{key} is empty: name a path, or leave it out")))
+            }
+            path => Ok(path.map(Spanned::into_inner)),
         }
     }
 

@@ -36,7 +36,7 @@ pub enum JournalSync {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawJournal {
-    folder: PathBuf,
+    folder: Option<Spanned<PathBuf>>,
     segment_mb: Spanned<i64>,
     sync: Spanned<String>,
     sync_ms: Spanned<i64>,
@@ -46,7 +46,7 @@ pub(super) struct RawJournal {
 impl Default for RawJournal {
     fn default() -> Self {
         Self {
-            folder: PathBuf::from("journal"),
+            folder: None,
             segment_mb: Spanned::new(0..0, 64),
             sync: Spanned::new(0..0, "interval".to_owned()),
             sync_ms: Spanned::new(0..0, 100),
@@ -76,7 +76,7 @@ impl Checker<'_> {
             }
         };
         Ok(JournalConfig {
-            folder: raw.folder,
+            folder: self.path(raw.folder, "folder")?.unwrap_or_else(|| "journal".into()),
             segment_bytes: self.in_range(&raw.segment_mb, 1, 1024, "segment_mb")? as u64
                 * (1 << 20),
             sync,

@@ -33,7 +33,7 @@ pub struct LogConfig {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLog {
-    folder: Option<PathBuf>,
+    folder: Option<Spanned<PathBuf>>,
     format: Option<Spanned<String>>,
     rotate_mb: Option<Spanned<i64>>,
     keep: Option<Spanned<i64>>,
@@ -64,7 +64,7 @@ impl Checker<'_> {
         let rotate_mb = number(&raw.rotate_mb, (1, 4_096), ROTATE_MB, "rotate_mb")?;
         let keep = number(&raw.keep, (0, 1_000), KEEP, "keep")?;
         Ok(Some(LogConfig {
-            folder: raw.folder.unwrap_or_else(|| "log".into()),
+            folder: self.path(raw.folder, "folder")?.unwrap_or_else(|| "log".into()),
             format,
             rotate_bytes: rotate_mb as u64 * 1_048_576,
             keep: keep as usize,

@@ -57,11 +57,11 @@ pub(super) struct RawEngine {
     pub depth: Spanned<i64>,
     pub idle: Spanned<String>,
     pub reconcile_every_s: Option<Spanned<i64>>,
-    pub kill_file: Option<PathBuf>,
+    pub kill_file: Option<Spanned<PathBuf>>,
     pub strategy_silence_max_ms: Option<Spanned<i64>>,
     pub rules_refresh_s: Option<Spanned<i64>>,
-    pub crash_folder: Option<PathBuf>,
-    pub output_folder: Option<PathBuf>,
+    pub crash_folder: Option<Spanned<PathBuf>>,
+    pub output_folder: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Deserialize)]

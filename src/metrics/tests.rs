@@ -330,6 +330,18 @@ fn an_empty_region_is_told_without_ages_and_parts() {
 }
 
 #[test]
+fn before_its_first_beat_an_engine_is_as_silent_as_it_is_old() {
+    let market = Market::in_memory(&table(), &RegionOptions::default()).unwrap();
+    let view = market.view();
+    let now = view.started().plus(SECOND);
+    assert_eq!((view.heartbeat(), alive(&view, now)), (Nanos(0), Ok(())));
+    let page = collect(&view, &names(), (&Pairs::default(), &[]), now);
+    assert!(page.contains("\nstoop_heartbeat_age_seconds 1\n"), "{page}");
+    let silent = "the order manager has been silent for 6.0 s".to_owned();
+    assert_eq!(alive(&view, now.plus(5 * SECOND)), Err(silent));
+}
+
+#[test]
 fn readiness_names_everything_that_is_against_it() {
     let market = full();
     let view = market.view();

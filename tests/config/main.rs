@@ -39,6 +39,27 @@ fn the_built_in_file_is_fine() {
 }
 
 #[test]
+fn paths_that_are_empty_are_refused() {
+    let cases = [
+        ("# kill_file = \"/path/KILL\"", "kill_file = \"${STOOP_TEST_NOT_SET:-}\" #", "kill_file"),
+        ("crash_folder = \"crash\"", "crash_folder = \"\"", "crash_folder"),
+        ("output_folder = \"output\"", "output_folder = \"\"", "output_folder"),
+        ("\nfolder = \"journal\"", "\nfolder = \"\"", "folder"),
+    ];
+    for (from, to, key) in cases {
+        let text = with(from, to);
+        let at = line(from) + from.matches('\n').count();
+        let said = complaint(&text);
+        let column = format!("{key} = ").len() + 1;
+        let wanted =
+            format!("engine.toml:{at}:{column}: {key} is empty: name a path, or leave it out");
+        assert_eq!(said, wanted);
+    }
+    let said = complaint(&format!("{DEFAULT_TOML}\n[log]\nfolder = \"\"\n"));
+    assert!(said.ends_with(": folder is empty: name a path, or leave it out"), "{said}");
+}
+
+#[test]
 fn misspelled_keys_are_named_with_the_right_one() {
     let at = line("depth = 20");
     assert_eq!(
