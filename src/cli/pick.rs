@@ -138,7 +138,8 @@ fn check<T: AsRef<str>>(
 ) -> Result<(), Failure> {
     let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     match wanted {
-        Some(wanted) if !names.iter().any(|one| is(one, wanted)) => {
+        // A journal in which nothing has begun yet has no names to choose from.
+        Some(wanted) if !names.is_empty() && !names.iter().any(|one| is(one, wanted)) => {
             let message = format!("no {what} {wanted:?}; there are: {}", names.join(", "));
             Err(Failure { code: super::EXIT_USAGE, message })
         }
@@ -195,6 +196,7 @@ mod tests {
         let here = venue_name(VenueId(0));
         assert_eq!(said(Some(here.clone()), named("BTC"), named("spread")), Ok(()));
         assert_eq!(said(None, None, named("operator")), Ok(()));
+        assert!(check_venue(Some("nowhere"), &InstrumentTable::default()).is_ok());
         let usage = |text: &str| Err((super::super::EXIT_USAGE, text.to_owned()));
         let expected = format!("no venue \"nowhere\"; there are: {here}");
         assert_eq!(said(named("nowhere"), None, None), usage(&expected));
