@@ -82,6 +82,7 @@ fn positions_of(subject: &Subject) -> Result<(Vec<PositionRow>, InstrumentTable)
 pub(super) fn positions(options: &PositionOptions, own: &[&str]) -> Result<u8, Failure> {
     let subject = options.source.find(own)?;
     let (held, table) = positions_of(&subject)?;
+    super::pick::check_venue(options.venue.as_deref(), &table)?;
     let wanted = |row: &&PositionRow| {
         let venue = table.get(row.instrument).map(|row| venue_name(row.venue));
         (options.all || row.qty != Amount::ZERO)

@@ -65,7 +65,6 @@ pub(super) fn takes(pick: &Pick, event: &EventRow, now: Nanos) -> bool {
 
 /// Shows events.
 pub(super) fn events(options: &Options, own: &[&str]) -> Result<u8, Failure> {
-    options.pick.check()?;
     let subject = options.source.find(own)?;
     let now = super::wall_clock();
     let from = if options.follow { From::Newest } else { options.pick.from(now) };
@@ -93,6 +92,7 @@ pub(super) fn events(options: &Options, own: &[&str]) -> Result<u8, Failure> {
             keep(&group, &walk);
         }
     }
+    options.pick.check(!kept.is_empty(), &subject)?;
     let rows: Vec<table::Row> = kept.iter().map(EventRow::cells).collect();
     if !options.follow {
         let (columns, none) = (&EVENT_COLUMNS[..], "no events");

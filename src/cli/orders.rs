@@ -84,7 +84,6 @@ pub(super) struct ExportOptions {
 
 /// Lists orders.
 pub(super) fn orders(options: &OrderOptions, own: &[&str]) -> Result<u8, Failure> {
-    options.pick.check()?;
     let subject = options.source.find(own)?;
     let (mut rows, now) = (Vec::new(), super::wall_clock());
     let from = if options.all { options.pick.from(now) } else { From::Newest };
@@ -94,6 +93,7 @@ pub(super) fn orders(options: &OrderOptions, own: &[&str]) -> Result<u8, Failure
         }
     });
     walk?;
+    options.pick.check(!rows.is_empty(), &subject)?;
     options.pick.cut(&mut rows, usize::MAX);
     let none = if options.all { "no orders" } else { "no orders are open" };
     let head = subject.head();
@@ -140,7 +140,6 @@ fn all_orders(
 
 /// Lists fills.
 pub(super) fn fills(options: &FillOptions, own: &[&str]) -> Result<u8, Failure> {
-    options.pick.check()?;
     let subject = options.source.find(own)?;
     let (mut rows, now) = (Vec::new(), super::wall_clock());
     all_fills(&subject, options.pick.from(now), |fill, names| {
@@ -150,6 +149,7 @@ pub(super) fn fills(options: &FillOptions, own: &[&str]) -> Result<u8, Failure> 
         Ok(true)
     })?;
     let count = rows.len();
+    options.pick.check(count > 0, &subject)?;
     let most = if options.json { usize::MAX } else { FILLS_SHOWN };
     options.pick.cut(&mut rows, most);
     let mut head = subject.head();
@@ -195,6 +195,8 @@ struct Exporter<'a> {
     format: Format,
     last: Option<usize>,
     held: Vec<Row>,
+    /// Whether there was a row.
+    found: bool,
 }
 
 impl<'a> Exporter<'a> {
@@ -204,11 +206,12 @@ impl<'a> Exporter<'a> {
         if format == Format::Csv {
             end_of(writeln!(out, "{}", table::csv_head(columns)))?;
         }
-        Ok(Self { out, columns, format, last: options.pick.last(), held: Vec::new() })
+        Ok(Self { out, columns, format, last: options.pick.last(), held: Vec::new(), found: false })
     }
 
     /// Takes a row; whether more are wanted.
     fn take(&mut self, row: Row) -> Result<bool, Failure> {
+        self.found = true;
         if self.last.is_some() {
             self.held.push(row);
             return Ok(true);
@@ -227,7 +230,8 @@ impl<'a> Exporter<'a> {
         end_of(written).map(|()| !gone)
     }
 
-    fn finish(mut self) -> Result<u8, Failure> {
+    fn finish(mut self, pick: &Pick, subject: &Subject) -> Result<u8, Failure> {
+        pick.check(self.found, subject)?;
         let held = std::mem::take(&mut self.held);
         let first = held.len().saturating_sub(self.last.unwrap_or(0));
         for row in held.iter().skip(first) {
@@ -242,7 +246,6 @@ impl<'a> Exporter<'a> {
 
 /// Exports.
 pub(super) fn export(options: &ExportOptions, own: &[&str]) -> Result<u8, Failure> {
-    options.pick.check()?;
     let subject = options.source.find(own)?;
     let (pick, now) = (&options.pick, super::wall_clock());
     match options.what {
@@ -254,7 +257,7 @@ pub(super) fn export(options: &ExportOptions, own: &[&str]) -> Result<u8, Failur
                     false => Ok(true),
                 }
             })?;
-            exporter.finish()
+            exporter.finish(pick, &subject)
         }
         What::Orders => {
             let mut exporter = Exporter::new(options, &ORDER_COLUMNS)?;
@@ -265,7 +268,7 @@ pub(super) fn export(options: &ExportOptions, own: &[&str]) -> Result<u8, Failur
                 }
             })?;
             result?;
-            exporter.finish()
+            exporter.finish(pick, &subject)
         }
         What::Events => {
             let mut exporter = Exporter::new(options, &EVENT_COLUMNS)?;
@@ -280,7 +283,7 @@ pub(super) fn export(options: &ExportOptions, own: &[&str]) -> Result<u8, Failur
                     }
                 }
             }
-            exporter.finish()
+            exporter.finish(pick, &subject)
         }
     }
 }

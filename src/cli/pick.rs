@@ -3,8 +3,11 @@
 #![forbid(unsafe_code)]
 
 use super::Failure;
-use crate::show::From;
-use crate::types::Nanos;
+use super::output::read_error;
+use super::source::Subject;
+use crate::show::{From, Naming, venue_name};
+use crate::types::{InstrumentTable, Nanos, StrategyId};
+use std::collections::BTreeSet;
 
 /// Which rows.
 #[derive(clap::Args, Default)]
@@ -95,26 +98,59 @@ impl Pick {
         self.last
     }
 
-    /// Refuses names that are no venue's: a misspelt one would find nothing, and say so calmly.
-    pub(super) fn check(&self) -> Result<(), Failure> {
-        let venues = crate::venues::VENUES;
-        let known = |name: &String| venues.iter().any(|row| row.name == name);
-        match &self.venue {
-            Some(name) if !known(name) => {
-                let names: Vec<&str> = venues.iter().map(|row| row.name).collect();
-                Err(Failure {
-                    code: super::EXIT_USAGE,
-                    message: format!("no venue {name:?}; there are: {}", names.join(", ")),
-                })
-            }
-            _ => Ok(()),
+    /// Where nothing was found, refuses names that the run does not have: a misspelt one would find
+    /// nothing, and say so calmly. What was found needs no leave: an earlier run may have had other names.
+    pub(super) fn check(&self, found: bool, subject: &Subject) -> Result<(), Failure> {
+        let named =
+            [&self.venue, &self.instrument, &self.strategy].into_iter().any(Option::is_some);
+        if found || !named {
+            return Ok(());
         }
+        let mut walk = subject.walk(From::Newest)?;
+        walk.finish().map_err(read_error)?;
+        walk.state().map_or(Ok(()), |state| self.check_names(&Naming::of(state)))
+    }
+
+    fn check_names(&self, names: &Naming<'_>) -> Result<(), Failure> {
+        check_venue(self.venue.as_deref(), names.table)?;
+        let instruments: Vec<&str> = names.table.iter().map(|row| row.name.as_str()).collect();
+        check("instrument", self.instrument.as_deref(), &instruments, |one, wanted| {
+            one.starts_with(wanted)
+        })?;
+        let own = names.strategies.iter().cloned();
+        let own: Vec<String> = own.chain([names.strategy(StrategyId::OPERATOR)]).collect();
+        check("strategy", self.strategy.as_deref(), &own, |one, wanted| one == wanted)
+    }
+}
+
+/// Refuses a venue of which a run has no instrument.
+pub(super) fn check_venue(wanted: Option<&str>, table: &InstrumentTable) -> Result<(), Failure> {
+    let venues: BTreeSet<String> = table.iter().map(|row| venue_name(row.venue)).collect();
+    let venues: Vec<String> = venues.into_iter().collect();
+    check("venue", wanted, &venues, |one, wanted| one == wanted)
+}
+
+fn check<T: AsRef<str>>(
+    what: &str,
+    wanted: Option<&str>,
+    names: &[T],
+    is: impl Fn(&str, &str) -> bool,
+) -> Result<(), Failure> {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    match wanted {
+        // A journal in which nothing has begun yet has no names to choose from.
+        Some(wanted) if !names.is_empty() && !names.iter().any(|one| is(one, wanted)) => {
+            let message = format!("no {what} {wanted:?}; there are: {}", names.join(", "));
+            Err(Failure { code: super::EXIT_USAGE, message })
+        }
+        _ => Ok(()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::{Instrument, VenueId};
 
     #[test]
     fn moments_are_ago_or_by_the_calendar() {
@@ -143,6 +179,30 @@ mod tests {
         let mut rows = vec![1, 2, 3];
         Pick { last: Some(2), ..Pick::default() }.cut(&mut rows, 1);
         assert_eq!(rows, [2, 3]);
-        assert!(pick(named("nowhere"), None, None).check().is_err());
+    }
+
+    #[test]
+    fn names_that_a_run_does_not_have_are_refused_with_those_that_it_has() {
+        let mut table = InstrumentTable::default();
+        let name = "BTC/USDT@here".to_owned();
+        table.add(Instrument { venue: VenueId(0), name, ..Instrument::default() });
+        let strategies = ["spread".to_owned()];
+        let names = Naming { table: &table, strategies: &strategies };
+        let named = |text: &str| Some(text.to_owned());
+        let said = |venue, instrument, strategy| {
+            let pick = Pick { venue, instrument, strategy, ..Pick::default() };
+            pick.check_names(&names).map_err(|failure| (failure.code, failure.message))
+        };
+        let here = venue_name(VenueId(0));
+        assert_eq!(said(Some(here.clone()), named("BTC"), named("spread")), Ok(()));
+        assert_eq!(said(None, None, named("operator")), Ok(()));
+        assert!(check_venue(Some("nowhere"), &InstrumentTable::default()).is_ok());
+        let usage = |text: &str| Err((super::super::EXIT_USAGE, text.to_owned()));
+        let expected = format!("no venue \"nowhere\"; there are: {here}");
+        assert_eq!(said(named("nowhere"), None, None), usage(&expected));
+        let expected = "no strategy \"spraed\"; there are: spread, operator";
+        assert_eq!(said(None, None, named("spraed")), usage(expected));
+        let expected = "no instrument \"BCT\"; there are: BTC/USDT@here";
+        assert_eq!(said(None, named("BCT"), None), usage(expected));
     }
 }

@@ -210,11 +210,19 @@ fn names_what_is_wrong_with_a_journal(running: &Running) {
     assert_eq!(error, "error: nowhere: there is no journal here; --folder names another\n");
     let error = run(&["orders", "--name", "nobody"], 5);
     assert!(error.contains("no instance \"nobody\" runs"), "{error}");
-    let error = run(&["orders", "--folder", "x", "--venue", "nowhere"], 2);
-    assert!(error.contains("no venue \"nowhere\"; there are: binance, "), "{error}");
+    let journal = running.folder.0.join(format!("journal/{}-sim", running.name));
+    let left = journal.display().to_string();
+    for command in ["orders", "fills", "events", "positions", "export fills"] {
+        let words: Vec<&str> = command.split(' ').collect();
+        let error = run(&[&words[..], &["--folder", &left, "--venue", "nowhere"]].concat(), 2);
+        assert!(error.contains("no venue \"nowhere\"; there are: binance, bybit"), "{error}");
+    }
+    let error = run(&["fills", "--folder", &left, "--strategy", "spraed"], 2);
+    assert!(error.contains("no strategy \"spraed\"; there are: spread, operator"), "{error}");
+    let error = run(&["fills", "--folder", &left, "--instrument", "BCT"], 2);
+    assert!(error.contains("no instrument \"BCT\"; there are: BTC/USDT@binance, "), "{error}");
     let other = running.folder.0.join("other");
     std::fs::create_dir(&other).unwrap();
-    let journal = running.folder.0.join(format!("journal/{}-sim", running.name));
     let mut bytes = std::fs::read(journal.join("segment-000001.log")).unwrap();
     bytes[8..12].copy_from_slice(&1u32.to_le_bytes());
     let salt = crc32c::crc32c(&bytes[..44]);
@@ -240,6 +248,11 @@ fn the_dead_are_listed_and_their_journals_read() {
     let (is_running, name) = (&left["running"], &left["instance"]);
     assert_eq!((is_running, name), (&false.into(), &running.name.as_str().into()));
     assert!(rows(&left, "orders").len() >= 4, "{left}");
+    // In its folder it is meant, whatever else runs.
+    let _another = Running::start(&[]);
+    let here = stoop(&running.folder, &["orders", "--all", "--json"]);
+    let here: Value = serde_json::from_slice(&here.stdout).unwrap();
+    assert_eq!((&here["running"], &here["orders"]), (&false.into(), &left["orders"]));
     let status = running.tell(&["status"], 5);
     assert!(stderr(&status).contains("it has crashed"), "{}", stderr(&status));
 }
