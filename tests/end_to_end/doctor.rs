@@ -42,8 +42,11 @@ fn cpus_are_watched_if_asked() {
     let output = stoop(&folder, &["doctor", "--json", "--spin", "1", "--cpus", "0"]);
     let object: Value = serde_json::from_slice(&output.stdout).unwrap();
     let jitter = object["findings"].as_array().unwrap().iter().find(|one| one["name"] == "jitter");
-    let value = jitter.unwrap()["value"].as_str().unwrap_or_default();
-    assert!(value.starts_with("CPU 0: ") && value.contains(" us at most"), "{jitter:?}");
+    let text = |key: &str| jitter.unwrap()[key].as_str().unwrap_or_default().to_owned();
+    let measured = text("value").starts_with("CPU 0: ") && text("value").contains(" us at most");
+    // Engines of other tests may run: then it spins on no CPU and names them.
+    let another = text("reason").starts_with("not measured while e2e-");
+    assert!(measured != another, "{jitter:?}");
 }
 
 #[test]
