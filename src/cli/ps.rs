@@ -92,7 +92,7 @@ fn row(seen: &Seen<'_>, about: &About, view: Result<&MarketView, &RegionError>) 
         cells.extend(tail(Cell::Empty, problem));
         return cells;
     };
-    let heartbeat_ns = seen.now.since(view.heartbeat());
+    let heartbeat_ns = view.silence_ns(seen.now);
     let state = state(seen.answers, view.has_ended(), heartbeat_ns);
     let (trading, states) = match state {
         "dead" | "ended" => (Cell::Empty, Cell::Empty),

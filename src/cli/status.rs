@@ -84,7 +84,7 @@ impl Report {
             instance: instance.name.clone(),
             pid: view.pid(),
             elapsed_ns: now.since(view.started()),
-            heartbeat_age_ns: now.since(view.heartbeat()),
+            heartbeat_age_ns: view.silence_ns(now),
             counters: view.counters(),
             venues: venues(view).iter().map(|row| row.cells(decided(row), now)).collect(),
             positions: held.map(|row| present::position_cells(row, table)).collect(),

@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 
 use super::page::{Kind, Page, seconds};
-use super::ready::silence_ns;
 use super::{Names, Pairs, account, venues};
 use crate::shm::{MarketView, Stage, StrategyLook, ThreadRow};
 use crate::types::{Nanos, VenueId};
@@ -69,7 +68,7 @@ fn engine(page: &mut Page, view: &MarketView, names: &Names, now: Nanos) {
     let help = "Start of the engine since the epoch";
     page.single("stoop_start_time_seconds", Gauge, help, seconds(view.started().0));
     let help = "Since the order manager last said that it lives";
-    let age = seconds(silence_ns(view, now));
+    let age = seconds(view.silence_ns(now));
     page.single("stoop_heartbeat_age_seconds", Gauge, help, age);
 }
 

@@ -14,18 +14,12 @@ pub fn alive(view: &MarketView, now: Nanos) -> Result<(), String> {
     if view.has_ended() {
         return Err("the engine has ended".to_owned());
     }
-    let silent = silence_ns(view, now);
+    let silent = view.silence_ns(now);
     if silent > SILENCE_MAX_NS {
         let seconds = silent as f64 / 1e9;
         return Err(format!("the order manager has been silent for {seconds:.1} s"));
     }
     Ok(())
-}
-
-/// Since the order manager last said that it lives; before it has ever done so, since the start.
-pub(super) fn silence_ns(view: &MarketView, now: Nanos) -> u64 {
-    let beat = view.heartbeat();
-    now.since(if beat == Nanos(0) { view.started() } else { beat })
 }
 
 /// It trades everywhere; else everything that is against it.

@@ -309,6 +309,13 @@ impl MarketView {
         header::heartbeat(&self.shared.words)
     }
 
+    /// Since then; before it has ever said so, since the start.
+    #[must_use]
+    pub fn silence_ns(&self, now: Nanos) -> u64 {
+        let beat = self.heartbeat();
+        now.since(if beat == Nanos(0) { self.started() } else { beat })
+    }
+
     /// How the engine tells the time: counter and nanoseconds of its anchor, nanoseconds of 2^44
     /// counts. Strategies in other processes tell the same time by it.
     #[must_use]

@@ -100,7 +100,7 @@ impl MonitorData {
         Self {
             now,
             running_s: now.since(view.started()) / 1_000_000_000,
-            heartbeat_ns: now.since(view.heartbeat()),
+            heartbeat_ns: view.silence_ns(now),
             counters: view.counters(),
             venues: venues(view),
             bests: table.iter().map(|row| view.best(row.id)).collect(),
