@@ -54,6 +54,8 @@ prepare() {
 
 start() {
     sim=$work/sim
+    # The loop below may look before the program's shell has made it.
+    : >"$sim"
     "$subject" sim --json --config "$here/venues.toml" >"$sim" &
     pid=$!
     tries=0

@@ -6,7 +6,7 @@ use super::errors::VenueError;
 use super::json::{Object, array};
 use crate::sim::AccountId;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Products with the topic that keeps each alive and its category.
 const PRODUCTS: [(&str, &str, Category); 2] =
@@ -56,6 +56,15 @@ impl Dcp {
             Some(row.digits("timeWindow", guard.window_ms / 1_000).done())
         });
         Object::new().raw("dcpInfos", &array(rows)).done()
+    }
+
+    /// A socket with these topics is gone. It may never have been seen by [`Dcp::due`]: a client can
+    /// set the protection and leave between two timers.
+    pub(super) fn leave(&mut self, account: AccountId, topics: &BTreeSet<String>) {
+        for ((owner, product), guard) in &mut self.guards {
+            let (_, topic, _) = PRODUCTS[*product];
+            guard.armed |= *owner == account && topics.contains(topic);
+        }
     }
 
     /// Whose orders of which category are to be cancelled now; `listens` tells whether an account has

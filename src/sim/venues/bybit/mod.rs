@@ -332,7 +332,9 @@ impl Wire for Bybit {
     }
 
     fn on_ws_closed(&mut self, conn: ConnId) {
-        self.sockets.remove(&conn);
+        if let Some(Socket { account: Some(account), topics, .. }) = self.sockets.remove(&conn) {
+            self.dcp.leave(account, &topics);
+        }
         self.market.forget(conn);
     }
 

@@ -396,6 +396,20 @@ fn orders_go_when_every_protected_socket_has_been_gone_for_long_enough() {
 }
 
 #[test]
+fn a_protected_socket_that_goes_before_the_next_timer_has_protected() {
+    let mut rig = rig();
+    rig.listen(r#""dcp.future""#);
+    let set = r#"{"product":"DERIVATIVES","timeWindow":3}"#;
+    assert_eq!(code(&rig.post("/v5/order/disconnected-cancel-all", set)).0, 0);
+    rig.order(r#""side":"Buy","orderType":"Limit","qty":"0.1","price":"64000""#);
+    rig.wire.on_ws_closed(PRIVATE);
+    rig.live(2_000);
+    assert_eq!(rig.exchange.open_orders(ME, None).len(), 1);
+    rig.live(2_000);
+    assert!(rig.exchange.open_orders(ME, None).is_empty());
+}
+
+#[test]
 fn another_accounts_trade_fills_a_resting_reduction_and_no_more() {
     let mut rig = rig();
     rig.order(MARKET_BUY);
