@@ -4,10 +4,15 @@
 //! the index follows it slowly. The rate of an interval is the average premium of mark over index
 //! since it began, drawn towards an interest of 0.01 % per eight hours by at most 0.05 %, within the
 //! instrument's bounds. Payments are rounded against the account; the house keeps the difference.
+//!
+//! A perpetual that follows a market elsewhere has what that states. A mark that it states no more is
+//! not known: nothing is decided by it. A payment whose mark, rate or interval is not known when it is
+//! due is left out, and told.
 
 use super::exchange::Exchange;
 use super::{
     AccountId, ExchangeEvent, MarketState, PositionChange, SimFunding, SimMarginMode, SimMark,
+    Unpaid,
 };
 use crate::types::Side;
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -43,6 +48,11 @@ pub(super) struct Market {
     fixed_mark: Option<Decimal>,
     fixed_index: Option<Decimal>,
     fixed_rate: Option<Decimal>,
+    /// It has what a market elsewhere states; the time between payments too, once that was stated.
+    follows: bool,
+    knows_interval: bool,
+    /// That market states no mark any more.
+    is_stale: bool,
 }
 
 impl Exchange {
@@ -70,18 +80,38 @@ impl Exchange {
     pub fn set_market(&mut self, symbol: &str, state: MarketState, now_ms: u64) {
         let Some(listing) = self.listing(symbol) else { return };
         let Some(perpetual) = self.rules[listing].perpetual.as_mut() else { return };
-        let changed = state.interval_ms > 0 && state.interval_ms != perpetual.funding_interval_ms;
-        if changed {
-            perpetual.funding_interval_ms = state.interval_ms;
+        let stated = state.interval_ms.filter(|interval_ms| *interval_ms > 0);
+        let other = stated.filter(|interval_ms| *interval_ms != perpetual.funding_interval_ms);
+        if let Some(interval_ms) = other {
+            perpetual.funding_interval_ms = interval_ms;
         }
         let Some(market) = self.perpetuals.markets[listing].as_mut() else { return };
-        if changed {
-            market.interval = Some(now_ms / state.interval_ms);
+        if let Some(interval_ms) = other {
+            market.interval = Some(now_ms / interval_ms);
         }
-        let known = |price: Decimal| Some(price).filter(|price| *price > Decimal::ZERO);
-        market.fixed_mark = known(state.mark);
-        market.fixed_index = known(state.index);
-        market.fixed_rate = Some(state.rate);
+        market.follows = true;
+        market.knows_interval |= stated.is_some();
+        // Before it has said any, the middle of its book is as good as one.
+        market.is_stale = state.mark.is_none() && (market.is_stale || market.fixed_mark.is_some());
+        market.fixed_mark = state.mark;
+        market.fixed_index = state.index;
+        market.fixed_rate = state.rate;
+    }
+
+    /// Whether the mark of a perpetual was known and is not any more.
+    pub(super) fn is_stale(&self, listing: usize) -> bool {
+        let market = self.perpetuals.markets.get(listing).and_then(Option::as_ref);
+        market.is_some_and(|market| market.is_stale)
+    }
+
+    /// Takes a payment that was left out, the oldest first.
+    pub(super) fn next_unpaid(&mut self) -> Option<Unpaid> {
+        self.perpetuals.unpaid.pop_front()
+    }
+
+    /// Gives one back that nobody could be told of.
+    pub(super) fn keep_unpaid(&mut self, unpaid: Unpaid) {
+        self.perpetuals.unpaid.push_front(unpaid);
     }
 
     fn market(&mut self, symbol: &str) -> Option<&mut Market> {
@@ -163,7 +193,8 @@ impl Exchange {
             return;
         };
         // A clock that was set back holds nothing up.
-        if now_ms / MARK_EVERY_MS == market.marked_ms / MARK_EVERY_MS {
+        let is_early = now_ms / MARK_EVERY_MS == market.marked_ms / MARK_EVERY_MS;
+        if is_early || market.is_stale {
             return;
         }
         let Some(mark) = market.fixed_mark.or(middle).or(market.mark) else { return };
@@ -194,8 +225,14 @@ impl Exchange {
         }
         market.interval = Some(number);
         (market.premium_sum, market.samples) = (Decimal::ZERO, 0);
-        let Some(mark) = self.mark_at(listing, now_ms) else { return };
+        let no_index = self.perpetuals.funds_index && market.fixed_index.is_none();
+        let unknown = market.is_stale || market.fixed_rate.is_none() || no_index;
+        let unknown = market.follows && (unknown || !market.knows_interval);
         let due_ms = number * interval_ms;
+        if unknown {
+            return self.leave_out(listing, due_ms);
+        }
+        let Some(mark) = self.mark_at(listing, now_ms) else { return };
         let paid = SimMark { time_ms: due_ms, ..mark.clone() };
         keep(self.perpetuals.rates.entry(listing).or_default(), paid);
         let accounts: Vec<usize> = self
@@ -209,6 +246,16 @@ impl Exchange {
             self.pay_account(account, listing, &mark, due_ms);
         }
         self.perpetuals.moved = true;
+    }
+
+    /// What a payment takes is not known: whoever has a position is not paid, and does not pay.
+    fn leave_out(&mut self, listing: usize, due_ms: u64) {
+        let mut held = self.perpetuals.holdings.iter().filter(|(key, _)| key.1 == listing);
+        if held.any(|(_, holding)| !holding.qty.is_zero()) {
+            let symbol = self.rules[listing].symbol.clone();
+            // Of which venue its host knows.
+            self.perpetuals.unpaid.push_back(Unpaid { venue: 0, symbol, due_ms });
+        }
     }
 
     fn pay_account(&mut self, account: usize, listing: usize, mark: &SimMark, due_ms: u64) {
