@@ -101,6 +101,8 @@ pub struct Rehearsed {
     pub instruments: Arc<InstrumentTable>,
     /// Where engine and venues disagree: nowhere, or there is a fault in the engine.
     pub differences: Vec<String>,
+    /// Payments of funding that the venues left out: a recording did not tell their rate, time or mark.
+    pub unpaid: u64,
     /// SHA-256 over every decision with its time (signals, refusals, orders, changes, cancels) and every
     /// payment of funding.
     pub decisions: [u8; 32],
@@ -390,14 +392,16 @@ impl Stage {
         let last = engine.last.try_recv().map_err(|_| "the engine does not stop".to_owned())?;
         let view = engine.view.clone();
         drop(engine);
-        let mut ledgers = Vec::new();
+        let (mut ledgers, mut unpaid) = (Vec::new(), 0);
         for (slot, venue) in self.venues.iter().enumerate() {
+            unpaid += self.sim.counters(slot).unpaid;
             ledgers.push((*venue, self.sim.exchange(slot).ledger(AccountId(0))));
         }
         let differences = differences(&self.instruments, &last, &ledgers);
         self.listen();
         let (lines, decisions) = (self.said.into(), self.decisions.finish()?);
-        Ok(Rehearsed { last, instruments: self.instruments, differences, decisions, lines, view })
+        let instruments = self.instruments;
+        Ok(Rehearsed { last, instruments, differences, unpaid, decisions, lines, view })
     }
 }
 

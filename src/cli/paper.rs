@@ -2,14 +2,15 @@
 //! as any reader does, and hands what changes on to the simulated venues, which orders go to.
 //!
 //! Nothing waits for it: it looks every millisecond. A book that may not be traded on is taken away
-//! there. Prints go first: a venue tells of most trades before the book shows them, and what a print
-//! takes must not be taken for somebody's cancel before.
+//! there, and a mark that is too old is not known any more. Prints go first: a venue tells of most trades
+//! before the book shows them, and what a print takes must not be taken for somebody's cancel before.
 
 use crate::agents::log::Log;
 use crate::clock::Clock;
 use crate::shm::{Best, Depth, MarketView, TradeReader};
-use crate::sim::{MarketState, MirrorChange, Mirrored, SimLevel, SimWaker};
-use crate::types::{BookState, Instrument, Level, Nanos, Price, Qty, Side};
+use crate::show::table::utc;
+use crate::sim::{MarketState, MirrorChange, MirrorPort, Mirrored, SimLevel, SimWaker, Unpaid};
+use crate::types::{Amount, BookState, Instrument, Level, Nanos, Perpetual, Price, Qty, Side};
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +29,9 @@ const PRINTS_MAX: usize = 1_024;
 /// Levels of a side that were seen and are out of sight.
 const UNSEEN_MAX: usize = 500;
 
+/// Payments of funding that were left out and wait to be told of.
+const UNPAID_MAX: usize = 1_024;
+
 /// Looks in a row that a book may be unreadable, because it is being written just then.
 const TORN_MAX: u32 = 5;
 
@@ -40,11 +44,21 @@ pub(super) struct Followed {
     pub symbol: String,
     /// A book that is older is not traded on.
     pub book_age_max_ns: u64,
+    /// A mark that is older decides nothing.
+    pub mark_age_max_ns: u64,
 }
 
-/// How changes reach the simulator.
-pub(super) fn channel() -> (SyncSender<Mirrored>, Receiver<Mirrored>) {
-    sync_channel(WAITING_MAX)
+/// Our end of what reaches the simulator, and of what it tells.
+pub(super) struct Port {
+    changes: SyncSender<Mirrored>,
+    unpaid: Receiver<Unpaid>,
+}
+
+/// Both ends.
+pub(super) fn channel() -> (Port, MirrorPort) {
+    let (to, changes) = sync_channel(WAITING_MAX);
+    let (unpaid, told) = sync_channel(UNPAID_MAX);
+    (Port { changes: to, unpaid: told }, MirrorPort { changes, unpaid })
 }
 
 /// What was not handed on.
@@ -55,6 +69,10 @@ pub(super) struct Missed {
     /// Prints that came without a book, too fast, or while the simulator was behind: orders that rest
     /// there may have waited longer for it.
     pub prints: u64,
+    /// How often a mark became too old.
+    pub marks: u64,
+    /// Payments of funding that were left out.
+    pub funding: u64,
 }
 
 /// The thread that watches.
@@ -68,7 +86,7 @@ impl Watch {
     pub fn start(
         view: MarketView,
         followed: Vec<Followed>,
-        (sender, waker): (SyncSender<Mirrored>, SimWaker),
+        (port, waker): (Port, SimWaker),
         (clock, mut log): (Clock, Log),
     ) -> Result<Self, String> {
         let stop = Arc::new(AtomicBool::new(false));
@@ -79,16 +97,19 @@ impl Watch {
             while !stopped.load(Ordering::Relaxed) {
                 let mut sent = false;
                 for book in &mut books {
-                    sent |= book.look(&view, &sender, (clock.now(), &mut log));
+                    sent |= book.look(&view, &port.changes, (clock.now(), &mut log));
                 }
                 if sent {
                     waker.wake();
                 }
+                tell_unpaid(&mut books, &port.unpaid, (clock.now(), &mut log));
                 std::thread::sleep(PAUSE);
             }
             books.iter().fold(Missed::default(), |sum, book| Missed {
                 books: sum.books + book.missed.books,
                 prints: sum.prints + book.missed.prints,
+                marks: sum.marks + book.missed.marks,
+                funding: sum.funding + book.missed.funding,
             })
         });
         let thread = thread.map_err(|error| format!("thread of paper trading: {error}"))?;
@@ -104,6 +125,23 @@ impl Watch {
     pub fn end(self) -> Option<Missed> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().ok()
+    }
+}
+
+/// Tells of payments of funding that the simulator has left out.
+fn tell_unpaid(books: &mut [Book], unpaid: &Receiver<Unpaid>, (now, log): (Nanos, &mut Log)) {
+    for Unpaid { venue, symbol, due_ms } in unpaid.try_iter() {
+        let is_it = |book: &&mut Book| book.followed.venue == venue && *book.symbol == *symbol;
+        let Some(book) = books.iter_mut().find(is_it) else { continue };
+        book.missed.funding += 1;
+        let (name, due) = (&book.followed.instrument.name, utc(Nanos::from_millis(due_ms)));
+        log.warn(
+            now,
+            format_args!(
+                "{name}: the funding of {due} was left out: its rate, its interval or the mark was \
+                 not known"
+            ),
+        );
     }
 }
 
@@ -125,6 +163,8 @@ struct Book {
     /// Worst price of each side, bids first, beyond which there may have been more.
     edges: [Option<Price>; 2],
     market: MarketState,
+    /// What was read last of a perpetual.
+    known: Perpetual,
     missed: Missed,
 }
 
@@ -141,6 +181,7 @@ impl Book {
             shown: Shown::new(),
             edges: [None; 2],
             market: MarketState::default(),
+            known: Perpetual::default(),
             missed: Missed::default(),
         }
     }
@@ -166,10 +207,20 @@ impl Book {
             (false, true) => self.take_away(to),
             (false, false) => false,
         };
-        let marked = self.hand_on_market(view, to);
+        let marked = self.hand_on_market(view, to, now);
+        let name = &self.followed.instrument.name;
         if self.missed.books > before.books {
-            let name = &self.followed.instrument.name;
             log.warn(now, format_args!("{name}: its book is not live: nothing is filled there"));
+        }
+        if self.missed.marks > before.marks {
+            let limit_ms = self.followed.mark_age_max_ns / 1_000_000;
+            log.warn(
+                now,
+                format_args!(
+                    "{name}: its mark is older than {limit_ms} ms: until there is another no \
+                     position is liquidated by it, and no order taken that needs margin beside one"
+                ),
+            );
         }
         printed || moved || marked
     }
@@ -265,22 +316,32 @@ impl Book {
         true
     }
 
-    fn hand_on_market(&mut self, view: &MarketView, to: &SyncSender<Mirrored>) -> bool {
+    fn hand_on_market(&mut self, view: &MarketView, to: &SyncSender<Mirrored>, now: Nanos) -> bool {
         if !self.followed.instrument.is_perpetual() {
             return false;
         }
-        let known = view.perpetual(self.followed.instrument.id);
-        let said = known.funding_interval_s > 0 || known.next_funding_ns > Nanos(0);
+        let read = view.perpetual(self.followed.instrument.id);
+        // One that cannot be read, or was never told of, is as it was.
+        if read.recv_ns > Nanos(0) {
+            self.known = read;
+        }
+        let known = &self.known;
+        let is_young = known.age(now) <= self.followed.mark_age_max_ns;
+        let price = |price: Amount| {
+            Some(price.to_decimal()).filter(|price| is_young && *price > Decimal::ZERO)
+        };
+        let said = |number: u64| Some(number).filter(|number| *number > 0);
         let market = MarketState {
-            mark: known.mark.to_decimal(),
-            index: known.index.to_decimal(),
-            rate: said.then(|| Decimal::new(known.funding_rate.0, 18).normalize()),
-            interval_ms: u64::from(known.funding_interval_s) * 1_000,
-            next_ms: known.next_funding_ns.0 / 1_000_000,
+            mark: price(known.mark),
+            index: price(known.index),
+            rate: known.funding_rate.map(|rate| Decimal::new(rate.0, 18).normalize()),
+            interval_ms: said(u64::from(known.funding_interval_s) * 1_000),
+            next_ms: said(known.next_funding_ns.0 / 1_000_000),
         };
         if market == self.market || !self.send(to, MirrorChange::Market(market)) {
             return false;
         }
+        self.missed.marks += u64::from(self.market.mark.is_some() && market.mark.is_none());
         self.market = market;
         true
     }
@@ -324,8 +385,8 @@ mod tests {
     use crate::agents::log;
     use crate::shm::{BookWriter, Market, PerpetualWriter, RegionOptions, TradeWriter};
     use crate::types::{
-        Amount, AssetId, BookStamps, InstrumentId, InstrumentKind, InstrumentTable, Perpetual,
-        Rate, Scale, TopOfBook, Trade,
+        AssetId, BookStamps, InstrumentId, InstrumentKind, InstrumentTable, Rate, Scale, TopOfBook,
+        Trade,
     };
 
     const ID: InstrumentId = InstrumentId(0);
@@ -366,6 +427,7 @@ mod tests {
                 venue: 4,
                 symbol: "BTCUSDT.P".to_owned(),
                 book_age_max_ns: 500,
+                mark_age_max_ns: 700,
             };
             Self {
                 writer: market.book_writer(ID).unwrap(),
@@ -507,7 +569,7 @@ mod tests {
             let all = [level(Sell, "1.01", "0.007"), level(Buy, "1", "0.005")];
             assert_eq!(rig.look(), levels(&[], &all));
         }
-        assert_eq!(rig.book.missed, Missed { books: 2, prints: 3 });
+        assert_eq!(rig.book.missed, Missed { books: 2, prints: 3, ..Missed::default() });
     }
 
     #[test]
@@ -564,23 +626,61 @@ mod tests {
     #[test]
     fn marks_and_funding_are_handed_on_when_they_change() {
         let mut rig = Rig::new(64);
+        let dec = |text: &str| Some(text.parse::<Decimal>().unwrap());
+        let amount = |text: &str| Amount::from_decimal(text.parse().unwrap()).unwrap();
         let known = Perpetual {
-            mark: Amount::from_decimal("1.005".parse().unwrap()).unwrap(),
-            index: Amount::from_decimal("1.004".parse().unwrap()).unwrap(),
-            funding_rate: Rate(-100_000_000_000_000),
+            mark: amount("1.005"),
+            index: amount("1.004"),
             funding_interval_s: 28_800,
             next_funding_ns: Nanos(1_790_784_000_000_000_000),
+            recv_ns: Nanos(1),
             ..Perpetual::default()
         };
         rig.perpetual.publish(&known);
         let state = MarketState {
-            mark: "1.005".parse().unwrap(),
-            index: "1.004".parse().unwrap(),
-            rate: Some("-0.0001".parse().unwrap()),
-            interval_ms: 28_800_000,
-            next_ms: 1_790_784_000_000,
+            mark: dec("1.005"),
+            index: dec("1.004"),
+            rate: None,
+            interval_ms: Some(28_800_000),
+            next_ms: Some(1_790_784_000_000),
         };
+        assert_eq!(rig.look(), [MirrorChange::Market(state)], "no rate is not one of zero");
+        let known = Perpetual { funding_rate: Some(Rate(-100_000_000_000_000)), ..known };
+        rig.perpetual.publish(&known);
+        let state = MarketState { rate: dec("-0.0001"), ..state };
         assert_eq!(rig.look(), [MirrorChange::Market(state)]);
         assert_eq!(rig.look(), []);
+    }
+
+    #[test]
+    fn a_mark_that_is_too_old_is_not_known_any_more_and_that_is_counted_once() {
+        let mut rig = Rig::new(64);
+        assert_eq!(rig.look_at(9_999), [], "none was ever known");
+        let mark = Amount::from_decimal("1.005".parse().unwrap()).unwrap();
+        let mut known = Perpetual { mark, recv_ns: Nanos(10), ..Perpetual::default() };
+        rig.perpetual.publish(&known);
+        let of = |mark: Option<Amount>| {
+            let mark = mark.map(|mark| mark.to_decimal());
+            [MirrorChange::Market(MarketState { mark, ..MarketState::default() })]
+        };
+        assert_eq!(rig.look_at(710), of(Some(mark)));
+        assert_eq!(rig.look_at(711), of(None));
+        assert_eq!(rig.look_at(712), []);
+        known.recv_ns = Nanos(712);
+        rig.perpetual.publish(&known);
+        assert_eq!(rig.look_at(713), of(Some(mark)));
+        assert_eq!(rig.book.missed, Missed { marks: 1, ..Missed::default() });
+    }
+
+    #[test]
+    fn payments_that_were_left_out_are_counted_where_they_belong() {
+        let mut rig = Rig::new(64);
+        let (to, unpaid) = sync_channel(4);
+        for (venue, symbol) in [(4, "BTCUSDT.P"), (3, "BTCUSDT.P"), (4, "BTCUSDT")] {
+            to.send(Unpaid { venue, symbol: symbol.to_owned(), due_ms: 28_800_000 }).unwrap();
+        }
+        let books = std::slice::from_mut(&mut rig.book);
+        tell_unpaid(books, &unpaid, (Nanos(1), &mut rig.log));
+        assert_eq!(rig.book.missed, Missed { funding: 1, ..Missed::default() });
     }
 }

@@ -263,6 +263,7 @@ fn print(
             map.insert("decisions".to_owned(), json!(decisions));
             map.insert("frames".to_owned(), json!(replayed.frames));
             map.insert("holes".to_owned(), json!(replayed.holes));
+            map.insert("funding_left_out".to_owned(), json!(run.unpaid));
             map.insert("replay_seconds".to_owned(), json!(replayed.seconds));
             map.insert("frames_per_second".to_owned(), json!(replayed.frames_per_second()));
         }
@@ -278,6 +279,13 @@ fn print(
             replayed.seconds,
             replayed.frames_per_second()
         );
+        if run.unpaid > 0 {
+            let _ = writeln!(
+                out,
+                "funding     {} payments left out: the recording does not tell their rate, time or mark",
+                run.unpaid
+            );
+        }
     }
     Ok(if summary.is_good() { EXIT_OK } else { EXIT_FAILURE })
 }

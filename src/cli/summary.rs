@@ -228,14 +228,22 @@ impl Summary {
 }
 
 fn missed_json(missed: Option<Missed>) -> Value {
-    missed.map_or(Value::Null, |missed| json!({ "books": missed.books, "prints": missed.prints }))
+    missed.map_or(Value::Null, |missed| {
+        json!({
+            "books": missed.books,
+            "prints": missed.prints,
+            "marks": missed.marks,
+            "funding": missed.funding,
+        })
+    })
 }
 
 fn print_missed(missed: Option<Missed>) {
-    if let Some(Missed { books, prints }) = missed {
+    if let Some(Missed { books, prints, marks, funding }) = missed {
         println!(
             "market    books lost {books} times, {prints} prints without effect on orders that rest"
         );
+        println!("          marks too old {marks} times, {funding} payments of funding left out");
     }
 }
 

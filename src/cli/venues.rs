@@ -13,14 +13,13 @@ use crate::net::tls::ExtraCa;
 use crate::rehearsal::{credentials_of, embedded_options, embedded_wire, embedded_wires};
 use crate::shm::MarketView;
 use crate::sim::{
-    CONTRACT, Embedded, EmbeddedOptions, Fault, Mirrored, Server, SimAccount, SimHandle,
+    CONTRACT, Embedded, EmbeddedOptions, Fault, MirrorPort, Server, SimAccount, SimHandle,
     SimLatency, SimOptions, SimVenueOptions, embedded, followed_rules,
 };
 use crate::types::{Instrument, InstrumentKind, InstrumentTable, VenueId};
 use crate::venues::{Credentials, Endpoints, VENUES};
 use rust_decimal::Decimal;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Duration;
 
 /// Addresses, keys and trust of all configured venues; the simulator behind them if there is one.
@@ -39,7 +38,7 @@ pub(super) struct Venues {
 struct Market {
     instruments: InstrumentTable,
     /// Until somebody watches: then it is theirs alone, so that books are gone when they are.
-    sender: Option<SyncSender<Mirrored>>,
+    port: Option<paper::Port>,
     watch: Option<Watch>,
 }
 
@@ -70,7 +69,7 @@ impl Simulated {
     fn follow(
         config: &Config,
         instruments: &InstrumentTable,
-        changes: Receiver<Mirrored>,
+        mirror: MirrorPort,
     ) -> Result<Self, Failure> {
         let paper = &config.paper;
         let fees = |instrument: &Instrument| fees(config, instrument.venue, instrument.kind);
@@ -82,7 +81,7 @@ impl Simulated {
             options.rules.insert(name.to_owned(), rules.map_err(Failure::config)?);
         }
         Self::start_with(config, &options, |options| {
-            options.mirror = Some(changes);
+            options.mirror = Some(mirror);
             options.latency = SimLatency { least_ns: paper.latency_ns, jitter_ns: paper.jitter_ns };
         })
     }
@@ -144,9 +143,9 @@ impl Venues {
             self.endpoints.push((venue.venue, market));
         }
         let instruments = self.load(config)?;
-        let (sender, changes) = paper::channel();
-        self.sim = Some(Simulated::follow(config, &instruments, changes)?);
-        self.market = Some(Market { instruments, sender: Some(sender), watch: None });
+        let (port, mirror) = paper::channel();
+        self.sim = Some(Simulated::follow(config, &instruments, mirror)?);
+        self.market = Some(Market { instruments, port: Some(port), watch: None });
         Ok(())
     }
 
@@ -168,10 +167,11 @@ impl Venues {
                 venue: at,
                 symbol: symbol.clone(),
                 book_age_max_ns: config.limits.book_age_max_ns,
+                mark_age_max_ns: config.paper.mark_age_max_ns,
             }));
         }
-        let Some(sender) = market.sender.take() else { return Ok(()) };
-        let to = (sender, sim.handle.waker());
+        let Some(port) = market.port.take() else { return Ok(()) };
+        let to = (port, sim.handle.waker());
         let watch = Watch::start(view.clone(), followed, to, (clock.clone(), log));
         market.watch = Some(watch.map_err(Failure::new)?);
         Ok(())

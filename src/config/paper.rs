@@ -15,6 +15,8 @@ pub struct PaperConfig {
     pub latency_ns: u64,
     /// Up to this much longer, at random, ns.
     pub jitter_ns: u64,
+    /// Older marks decide nothing, ns.
+    pub mark_age_max_ns: u64,
     /// Fee ratio when resting; that of the venue's base tier where it is not given.
     pub maker_fee: Option<Decimal>,
     /// Fee ratio when crossing, likewise.
@@ -26,6 +28,7 @@ pub struct PaperConfig {
 pub(super) struct RawPaper {
     latency_us: Spanned<i64>,
     jitter_us: Spanned<i64>,
+    mark_age_max_ms: Spanned<i64>,
     maker_fee_bps: Option<Spanned<Decimal>>,
     taker_fee_bps: Option<Spanned<Decimal>>,
 }
@@ -35,6 +38,7 @@ impl Default for RawPaper {
         Self {
             latency_us: Spanned::new(0..0, 2_000),
             jitter_us: Spanned::new(0..0, 500),
+            mark_age_max_ms: Spanned::new(0..0, 30_000),
             maker_fee_bps: None,
             taker_fee_bps: None,
         }
@@ -50,6 +54,14 @@ impl Checker<'_> {
         Ok(PaperConfig {
             latency_ns: self.in_range(&raw.latency_us, 0, 10_000_000, "latency_us")? as u64 * 1_000,
             jitter_ns: self.in_range(&raw.jitter_us, 0, 10_000_000, "jitter_us")? as u64 * 1_000,
+            // Venues repeat a mark that does not change every ten seconds or sooner.
+            mark_age_max_ns: self.in_range(
+                &raw.mark_age_max_ms,
+                10_000,
+                3_600_000,
+                "mark_age_max_ms",
+            )? as u64
+                * 1_000_000,
             maker_fee: fee(&raw.maker_fee_bps, "maker_fee_bps")?,
             taker_fee: fee(&raw.taker_fee_bps, "taker_fee_bps")?,
         })

@@ -7,8 +7,10 @@ use crate::types::{InstrumentId, Nanos, Perpetual, Rate};
 
 /// Order of the words below; part of the layout's hash.
 pub(super) const FIELDS: &str =
-    "perpetual: mark2 index2 rate interval_s next mark_ns index_ns funding_ns recv";
+    "perpetual: mark2 index2 rate(min:none) interval_s next mark_ns index_ns funding_ns recv";
 
+/// In place of a rate that is not known: no rate is so low.
+const NO_RATE: Rate = Rate(i64::MIN);
 /// Words of a record after its counter.
 pub(super) const WORDS: usize = 11;
 
@@ -34,7 +36,7 @@ impl PerpetualWriter {
             payload.copy_from(
                 4,
                 &[
-                    state.funding_rate.0 as u64,
+                    state.funding_rate.unwrap_or(NO_RATE).0 as u64,
                     u64::from(state.funding_interval_s),
                     state.next_funding_ns.0,
                     state.mark_ns.0,
@@ -61,7 +63,7 @@ pub(super) fn perpetual(reader: &seqlock::Reader) -> Option<Perpetual> {
     (version > 0).then(|| Perpetual {
         mark: amount(w[0], w[1]),
         index: amount(w[2], w[3]),
-        funding_rate: Rate(w[4] as i64),
+        funding_rate: Some(Rate(w[4] as i64)).filter(|rate| *rate != NO_RATE),
         funding_interval_s: w[5] as u32,
         next_funding_ns: Nanos(w[6]),
         mark_ns: Nanos(w[7]),
@@ -84,7 +86,7 @@ mod tests {
         let state = Perpetual {
             mark: Amount(-(1 << 100)),
             index: Amount(5),
-            funding_rate: Rate(-777),
+            funding_rate: Some(Rate(-777)),
             funding_interval_s: 3600,
             next_funding_ns: Nanos(9),
             mark_ns: Nanos(10),
@@ -94,5 +96,8 @@ mod tests {
         };
         writer.publish(&state);
         assert_eq!((writer.instrument(), perpetual(&reader)), (InstrumentId(3), Some(state)));
+        let unknown = Perpetual { funding_rate: None, ..state };
+        writer.publish(&unknown);
+        assert_eq!(perpetual(&reader), Some(unknown));
     }
 }

@@ -196,19 +196,31 @@ pub struct SimLiquidation {
     pub time_ms: u64,
 }
 
-/// What a market elsewhere states of a perpetual that follows it.
+/// What a market elsewhere states of a perpetual that follows it; `None` is not known, or not any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MarketState {
-    /// Mark price; zero while there is none.
-    pub mark: Decimal,
-    /// Price of the underlying; zero while there is none.
-    pub index: Decimal,
-    /// Rate of the running interval, as a ratio; as it was while it is not known.
+    /// Mark price.
+    pub mark: Option<Decimal>,
+    /// Price of the underlying.
+    pub index: Option<Decimal>,
+    /// Rate of the running interval, as a ratio.
     pub rate: Option<Decimal>,
-    /// Time between payments, ms; zero while it is not known.
-    pub interval_ms: u64,
-    /// When the running interval is paid, ms since the epoch; zero where that is at multiples of it.
-    pub next_ms: u64,
+    /// Time between payments, ms.
+    pub interval_ms: Option<u64>,
+    /// When the running interval is paid, ms since the epoch; where that is not stated, at multiples of
+    /// the interval.
+    pub next_ms: Option<u64>,
+}
+
+/// A payment of funding that was left out: something that it takes was not known when it was due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unpaid {
+    /// Index of the venue among those of the simulator.
+    pub venue: usize,
+    /// Its symbol at the exchange.
+    pub symbol: String,
+    /// When it was due, ms.
+    pub due_ms: u64,
 }
 
 /// Why a position is told.

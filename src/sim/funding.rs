@@ -6,11 +6,14 @@
 //! instrument's bounds. Payments are rounded against the account; the house keeps the difference.
 //!
 //! A perpetual that follows a market elsewhere has what is stated there, and pays when it is due there:
-//! what was stated last before that time is what is paid.
+//! what was stated last before that time is what is paid. A mark that is stated no more is not known:
+//! nothing is decided by it. A payment whose mark, rate or time is not known when it is due is left out,
+//! and told.
 
 use super::exchange::Exchange;
 use super::{
     AccountId, ExchangeEvent, MarketState, PositionChange, SimFunding, SimMarginMode, SimMark,
+    Unpaid,
 };
 use crate::types::Side;
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -56,6 +59,11 @@ pub(super) struct Market {
     fixed_mark: Option<Decimal>,
     fixed_index: Option<Decimal>,
     fixed_rate: Option<Decimal>,
+    /// It has what a market elsewhere states; the time between payments too, once that was stated.
+    follows: bool,
+    knows_interval: bool,
+    /// That market states no mark any more.
+    is_stale: bool,
 }
 
 impl Exchange {
@@ -84,39 +92,56 @@ impl Exchange {
         let Some(listing) = self.listing(symbol) else { return };
         let told = self.hear_of_next(listing, state.next_ms, now_ms);
         let Some(perpetual) = self.rules[listing].perpetual.as_mut() else { return };
-        let interval_ms = if state.interval_ms > 0 { state.interval_ms } else { told };
-        let changed = interval_ms > 0 && interval_ms != perpetual.funding_interval_ms;
-        if changed {
+        let stated = state.interval_ms.or(told).filter(|interval_ms| *interval_ms > 0);
+        let other = stated.filter(|interval_ms| *interval_ms != perpetual.funding_interval_ms);
+        if let Some(interval_ms) = other {
             perpetual.funding_interval_ms = interval_ms;
         }
         let Some(market) = self.perpetuals.markets[listing].as_mut() else { return };
-        if changed {
+        if let Some(interval_ms) = other {
             market.interval = Some(now_ms / interval_ms);
         }
-        let known = |price: Decimal| Some(price).filter(|price| *price > Decimal::ZERO);
-        market.fixed_mark = known(state.mark);
-        market.fixed_index = known(state.index);
-        market.fixed_rate = state.rate.or(market.fixed_rate);
+        market.follows = true;
+        market.knows_interval |= stated.is_some();
+        // Before it has said any, the middle of its book is as good as one.
+        market.is_stale = state.mark.is_none() && (market.is_stale || market.fixed_mark.is_some());
+        market.fixed_mark = state.mark;
+        market.fixed_index = state.index;
+        market.fixed_rate = state.rate;
     }
 
     /// Takes over when the next payment is. If the one before was due, it is made by what held until
-    /// now. Gives the time between the last payment and the next one, if it can be an interval, else 0.
-    fn hear_of_next(&mut self, listing: usize, next_ms: u64, now_ms: u64) -> u64 {
-        let Some(market) = self.perpetuals.markets[listing].as_mut() else { return 0 };
+    /// now. Gives the time between the last payment and the next one, if it can be an interval.
+    fn hear_of_next(&mut self, listing: usize, next_ms: Option<u64>, now_ms: u64) -> Option<u64> {
+        let market = self.perpetuals.markets[listing].as_mut()?;
         // What is stated once more was paid already.
-        if next_ms <= market.paid_ms {
-            return 0;
-        }
+        let next_ms = next_ms.filter(|next_ms| *next_ms > market.paid_ms)?;
         let before = market.next_ms.replace(next_ms);
         let due = before.filter(|due| next_ms > *due && *due <= now_ms + EARLY_MS);
         if let Some(due_ms) = due {
             market.paid_ms = due_ms;
-            self.pay_all(listing, due_ms, now_ms);
+            self.pay_or_leave_out(listing, due_ms, now_ms);
         }
         let paid_ms = self.perpetuals.markets[listing].as_ref().map_or(0, |market| market.paid_ms);
         let told = next_ms - paid_ms;
         let whole = INTERVALS_MS.contains(&told) && told.is_multiple_of(HOUR_MS);
-        if paid_ms > 0 && whole { told } else { 0 }
+        (paid_ms > 0 && whole).then_some(told)
+    }
+
+    /// Whether the mark of a perpetual was known and is not any more.
+    pub(super) fn is_stale(&self, listing: usize) -> bool {
+        let market = self.perpetuals.markets.get(listing).and_then(Option::as_ref);
+        market.is_some_and(|market| market.is_stale)
+    }
+
+    /// Takes a payment that was left out, the oldest first.
+    pub(super) fn next_unpaid(&mut self) -> Option<Unpaid> {
+        self.perpetuals.unpaid.pop_front()
+    }
+
+    /// Gives one back that nobody could be told of.
+    pub(super) fn keep_unpaid(&mut self, unpaid: Unpaid) {
+        self.perpetuals.unpaid.push_front(unpaid);
     }
 
     fn market(&mut self, symbol: &str) -> Option<&mut Market> {
@@ -198,7 +223,8 @@ impl Exchange {
             return;
         };
         // A clock that was set back holds nothing up.
-        if now_ms / MARK_EVERY_MS == market.marked_ms / MARK_EVERY_MS {
+        let is_early = now_ms / MARK_EVERY_MS == market.marked_ms / MARK_EVERY_MS;
+        if is_early || market.is_stale {
             return;
         }
         let Some(mark) = market.fixed_mark.or(middle).or(market.mark) else { return };
@@ -230,12 +256,26 @@ impl Exchange {
             Some(due_ms) if due_ms <= now_ms => {
                 market.paid_ms = due_ms;
                 // Until something else is stated.
-                market.next_ms = Some(due_ms + interval_ms);
-                due_ms
+                market.next_ms = market.knows_interval.then_some(due_ms + interval_ms);
+                return self.pay_or_leave_out(listing, due_ms, now_ms);
             }
             None if number > last => number * interval_ms,
             _ => return,
         };
+        if market.follows && !market.knows_interval {
+            return self.leave_out(listing, due_ms);
+        }
+        self.pay_or_leave_out(listing, due_ms, now_ms);
+    }
+
+    /// Pays what is due now, as far as what it takes is known.
+    fn pay_or_leave_out(&mut self, listing: usize, due_ms: u64, now_ms: u64) {
+        let funds_index = self.perpetuals.funds_index;
+        let Some(market) = self.perpetuals.markets[listing].as_mut() else { return };
+        let no_price = market.is_stale || (funds_index && market.fixed_index.is_none());
+        if market.follows && (no_price || market.fixed_rate.is_none()) {
+            return self.leave_out(listing, due_ms);
+        }
         self.pay_all(listing, due_ms, now_ms);
     }
 
@@ -262,6 +302,16 @@ impl Exchange {
             self.pay_account(account, listing, &mark, due_ms);
         }
         self.perpetuals.moved = true;
+    }
+
+    /// What a payment takes is not known: whoever has a position is not paid, and does not pay.
+    fn leave_out(&mut self, listing: usize, due_ms: u64) {
+        let mut held = self.perpetuals.holdings.iter().filter(|(key, _)| key.1 == listing);
+        if held.any(|(_, holding)| !holding.qty.is_zero()) {
+            let symbol = self.rules[listing].symbol.clone();
+            // Of which venue, its host knows.
+            self.perpetuals.unpaid.push_back(Unpaid { venue: 0, symbol, due_ms });
+        }
     }
 
     fn pay_account(&mut self, account: usize, listing: usize, mark: &SimMark, due_ms: u64) {

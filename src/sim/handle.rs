@@ -3,14 +3,14 @@
 
 use super::faults::Fault;
 use super::{
-    Exchange, FlowOptions, Ledger, Mirrored, PlaceRequest, Refusal, SimOrder, SimPosition,
+    Exchange, FlowOptions, Ledger, MirrorPort, PlaceRequest, Refusal, SimOrder, SimPosition,
     SymbolRules, Wire,
 };
 use mio::Waker;
 use rust_decimal::Decimal;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 use std::{fmt, io, thread};
 
@@ -43,8 +43,8 @@ pub struct SimOptions {
     pub venues: Vec<SimVenueOptions>,
     /// What moves their books.
     pub flow: FlowOptions,
-    /// Changes of a market elsewhere that the books follow in place of the flow.
-    pub mirror: Option<Receiver<Mirrored>>,
+    /// A market elsewhere that the books follow in place of the flow.
+    pub mirror: Option<MirrorPort>,
     /// Of everything that clients send over their connections, once these stand.
     pub latency: SimLatency,
     /// In how many of a thousand requests the streams tell the outcome before the reply does.
@@ -125,6 +125,8 @@ pub struct SimCounters {
     /// Requests and texts of somebody who trades or wants to: with a key, a signature or a login, or
     /// to where orders and accounts are, whatever became of them.
     pub private: u64,
+    /// Payments of funding that were left out, and nobody has asked to be told of.
+    pub unpaid: u64,
 }
 
 /// What the simulator's thread is asked to do.

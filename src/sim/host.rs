@@ -10,10 +10,14 @@ use super::connection::{Connection, Input, Line};
 use super::flow::{Flow, Target};
 use super::handle::{SimError, SimLatency, SimOptions};
 use super::hosted::{Outgoing, Time, Venue};
+use super::mirror::{MirrorPort, tell_unpaid};
 use super::random::Random;
-use super::{ConnId, HttpReply, HttpRequest, PlaceRequest, Refusal, SimOrder, WireOut, WsOut};
+use super::{
+    ConnId, HttpReply, HttpRequest, PlaceRequest, Refusal, SimOrder, Unpaid, WireOut, WsOut,
+};
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::mpsc::SyncSender;
 
 /// How often the wires' timers run, if nothing else is asked for.
 const TIMER_EVERY_NS: u64 = 4_000_000;
@@ -58,6 +62,8 @@ pub(super) struct Host {
     travel: Random,
     /// What clients have sent and what is not here yet, with its due time.
     travelling: VecDeque<(u64, u64, Input)>,
+    /// Who wants to know of payments that were left out.
+    unpaid: Option<SyncSender<Unpaid>>,
 }
 
 impl Host {
@@ -71,9 +77,9 @@ impl Host {
             .collect();
         let order = Random::new(flow.seed, ORDER_STREAM);
         let travel = Random::new(flow.seed, TRAVEL_STREAM);
-        let flow = match mirror {
-            Some(changes) => Flow::mirrored(changes),
-            None => Flow::new(&flow, &described).map_err(SimError::Flow)?,
+        let (flow, unpaid) = match mirror {
+            Some(MirrorPort { changes, unpaid }) => (Flow::mirrored(changes), Some(unpaid)),
+            None => (Flow::new(&flow, &described).map_err(SimError::Flow)?, None),
         };
         let mut host = Self {
             venues,
@@ -91,6 +97,7 @@ impl Host {
             latency,
             travel,
             travelling: VecDeque::new(),
+            unpaid,
         };
         host.fill_books();
         Ok(host)
@@ -468,6 +475,7 @@ impl Host {
             let now_ms = venue.now_ms(self.time);
             let mut out = WireOut::new();
             venue.exchange.tick(now_ms);
+            tell_unpaid(index, venue, self.unpaid.as_ref());
             venue.wire.on_timer(&mut venue.exchange, now_ms, &mut out);
             self.publish(index);
             self.deliver_all(index, out);

@@ -4,7 +4,7 @@
 //! below its maintenance margin; all cross positions of a settle asset when the wallet and theirs do.
 //! Orders are cancelled first. Then an order of the venue closes the position at no worse than its
 //! bankruptcy price, without a fee; what finds no liquidity there the venue takes over at that price.
-//! What an account then owes the venue bears.
+//! What an account then owes the venue bears. A mark that is not known any more liquidates nothing.
 
 use super::exchange::Exchange;
 use super::margin::Needs;
@@ -73,6 +73,9 @@ impl Exchange {
 
     fn check_isolated(&mut self, account: usize, now_ms: u64) {
         for listing in self.held(account, SimMarginMode::Isolated) {
+            if self.is_stale(listing) {
+                continue;
+            }
             let Some(needs) = self.needs(account, listing) else { continue };
             let holding = &self.perpetuals.holdings[&(account, listing)];
             let equity = holding.isolated + needs.unrealised;
@@ -88,6 +91,9 @@ impl Exchange {
         let margin = self.margin(AccountId(account), settle);
         let equity = margin.cross_equity();
         if margin.cross_maintenance.is_zero() || equity >= margin.cross_maintenance {
+            return;
+        }
+        if !self.marks_known(AccountId(account), settle) {
             return;
         }
         self.cancel_for(account, now_ms, |settles, _| settles == Some(settle));

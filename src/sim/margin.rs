@@ -118,6 +118,26 @@ impl Exchange {
         margin
     }
 
+    /// Whether the marks are known that an account's cross margin of a settle asset is reckoned with.
+    /// Without them nothing is decided: what needs margin is refused, and nothing is liquidated.
+    #[must_use]
+    pub fn marks_known(&self, account: AccountId, settle: &str) -> bool {
+        let held = self.perpetuals.holdings.range((account.0, 0)..=(account.0, usize::MAX));
+        let mut held = held.filter(|((_, listing), holding)| {
+            holding.mode == SimMarginMode::Cross
+                && !holding.qty.is_zero()
+                && self.settle_of(*listing) == Some(settle)
+        });
+        held.all(|((_, listing), _)| !self.is_stale(*listing))
+    }
+
+    /// The same, and that of an instrument if there is a position in it.
+    fn marks_known_with(&self, account: AccountId, listing: usize, settle: &str) -> bool {
+        let held = self.perpetuals.holdings.get(&(account.0, listing));
+        let held = held.is_some_and(|holding| !holding.qty.is_zero());
+        self.marks_known(account, settle) && !(held && self.is_stale(listing))
+    }
+
     /// Whether the account has the margin for its orders of one side being worth `change` more.
     pub(super) fn check_margin(
         &self,
@@ -137,8 +157,12 @@ impl Exchange {
         let mark = self.mark_price(listing);
         let before = Needs::of(held, rules, mark).order_initial;
         let need = Needs::of(&with, rules, mark).order_initial - before;
+        if need <= Decimal::ZERO {
+            return Ok(());
+        }
+        let known = self.marks_known_with(account, listing, &rules.settle);
         let available = self.margin(account, &rules.settle).available;
-        if need > available { Err(Refusal::InsufficientMargin) } else { Ok(()) }
+        if known && need <= available { Ok(()) } else { Err(Refusal::InsufficientMargin) }
     }
 
     /// Mark price at which a holding is liquidated if nothing else changes.
@@ -180,6 +204,7 @@ impl Exchange {
             return Err(Refusal::Leverage);
         }
         let decimals = self.rules[listing].fee_decimals;
+        let known = self.marks_known_with(account, listing, &rules.settle);
         let available = self.margin(account, &rules.settle).available;
         let mark = self.mark_price(listing);
         let Some(holding) = self.holding(account.0, listing) else {
@@ -197,7 +222,7 @@ impl Exchange {
                 need += with.isolated - holding.isolated;
             }
         }
-        if need > available {
+        if need > available || (need > Decimal::ZERO && !known) {
             return Err(Refusal::InsufficientMargin);
         }
         *holding = with;
@@ -238,6 +263,7 @@ impl Exchange {
         now_ms: u64,
     ) -> Result<(), Refusal> {
         let (listing, rules) = self.perpetual(symbol)?;
+        let known = self.marks_known_with(account, listing, &rules.settle);
         let available = self.margin(account, &rules.settle).available;
         let mark = self.mark_price(listing);
         let Some(holding) = self.holding(account.0, listing) else {
@@ -249,7 +275,7 @@ impl Exchange {
         let needs = Needs::of(holding, &rules, mark);
         let left = holding.isolated + amount;
         let short = left + needs.unrealised < needs.initial || left < Decimal::ZERO;
-        if amount > available || (amount.is_sign_negative() && short) {
+        if !known || amount > available || (amount.is_sign_negative() && short) {
             return Err(Refusal::InsufficientMargin);
         }
         holding.isolated = left;

@@ -1,19 +1,20 @@
 //! A market that is elsewhere: whoever watches it hands on what changes there, and the books here
 //! follow. Orders of clients meet what stands there, wait behind it, and are filled by what trades there.
 //!
-//! A book that is no longer known to be right is taken away, and so are all of them once nobody hands
-//! anything on: nothing is filled on old prices. Sees only as many levels as it is told of; what comes
-//! into sight was there before and stands ahead of the orders of clients.
+//! A book that is no longer known to be right is taken away, and so are all of them, and the marks, once
+//! nobody hands anything on: nothing is filled on old prices. Sees only as many levels as it is told of;
+//! what comes into sight was there before and stands ahead of the orders of clients.
 
 #![forbid(unsafe_code)]
 
 use super::flow::Stage;
-use super::{Exchange, MarketState, SimLevel};
+use super::hosted::Venue;
+use super::{Exchange, MarketState, SimLevel, Unpaid};
 use crate::types::Side;
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError};
 
 /// Something that changed in one instrument of the market that is followed.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +50,30 @@ pub enum MirrorChange {
     Market(MarketState),
 }
 
+/// The simulator's end of a market that is followed.
+#[derive(Debug)]
+pub struct MirrorPort {
+    /// What changes there.
+    pub changes: Receiver<Mirrored>,
+    /// Payments of funding that were left out here.
+    pub unpaid: SyncSender<Unpaid>,
+}
+
+/// Tells of the payments that a venue has left out, or counts them where nobody wants to know; whoever is
+/// behind hears of them later.
+pub(super) fn tell_unpaid(index: usize, venue: &mut Venue, to: Option<&SyncSender<Unpaid>>) {
+    while let Some(unpaid) = venue.exchange.next_unpaid() {
+        let Some(to) = to else {
+            venue.counters.unpaid += 1;
+            continue;
+        };
+        match to.try_send(Unpaid { venue: index, ..unpaid }) {
+            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+            Err(TrySendError::Full(unpaid)) => return venue.exchange.keep_unpaid(unpaid),
+        }
+    }
+}
+
 /// By side and price what stands there.
 type Shown = BTreeMap<(bool, Decimal), Decimal>;
 
@@ -58,18 +83,22 @@ pub(super) struct Mirror {
     /// Read and not yet played.
     ahead: Option<Mirrored>,
     books: BTreeMap<(usize, Arc<str>), Shown>,
+    /// What was stated last of perpetuals.
+    markets: BTreeMap<(usize, Arc<str>), MarketState>,
     /// Nobody hands anything on any more.
     ended: bool,
 }
 
 impl Mirror {
     pub(super) fn new(changes: Receiver<Mirrored>) -> Self {
-        Self { changes, ahead: None, books: BTreeMap::new(), ended: false }
+        let (books, markets) = (BTreeMap::new(), BTreeMap::new());
+        Self { changes, ahead: None, books, markets, ended: false }
     }
 
     /// Whether something waits that was read already.
     pub(super) fn is_due(&self) -> bool {
-        self.ahead.is_some() || (self.ended && !self.books.is_empty())
+        let is_left = !self.books.is_empty() || !self.markets.is_empty();
+        self.ahead.is_some() || (self.ended && is_left)
     }
 
     /// Plays the next change; `false` if there is none.
@@ -79,10 +108,20 @@ impl Mirror {
             self.follow((venue, symbol), change, now, stage);
             return true;
         }
-        let lost = self.ended.then(|| self.books.keys().next().cloned()).flatten();
-        let Some(lost) = lost else { return false };
-        self.follow(lost, MirrorChange::Lost, now, stage);
+        let Some((lost, change)) = self.ended.then(|| self.next_lost()).flatten() else {
+            return false;
+        };
+        self.follow(lost, change, now, stage);
         true
+    }
+
+    /// What is no longer known once nobody hands anything on.
+    fn next_lost(&mut self) -> Option<((usize, Arc<str>), MirrorChange)> {
+        if let Some((of, last)) = self.markets.pop_first() {
+            let state = MarketState { mark: None, index: None, ..last };
+            return Some((of, MirrorChange::Market(state)));
+        }
+        self.books.keys().next().map(|of| (of.clone(), MirrorChange::Lost))
     }
 
     /// Reads one ahead, so that it is known whether there is more.
@@ -141,7 +180,12 @@ impl Mirror {
                 let gone = gone.map(|(is_bid, price)| (side(is_bid), (price, Decimal::ZERO)));
                 stage.set_levels(venue, &symbol, &gone.collect::<Vec<_>>(), now);
             }
-            MirrorChange::Market(state) => stage.set_market(venue, &symbol, state, now),
+            MirrorChange::Market(state) => {
+                stage.set_market(venue, &symbol, state, now);
+                if !self.ended {
+                    self.markets.insert((venue, symbol), state);
+                }
+            }
         }
     }
 }

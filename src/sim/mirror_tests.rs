@@ -4,7 +4,7 @@ use super::flow::{Flow, Target};
 use super::server_tests::EchoWire;
 use super::{
     AccountId, Exchange, MarketState, MirrorChange, Mirrored, PlaceRequest, Refusal, SimLevel,
-    SimOrder, SimOrderState, SimOrderType, Wire,
+    SimOrder, SimOrderState, SimOrderType, Unpaid, Wire,
 };
 use super::{EmbeddedOptions, embedded};
 use crate::types::{Side, TimeInForce};
@@ -231,19 +231,13 @@ fn marks_and_funding_are_those_of_the_market() {
     stage.exchange.tick(START_MS);
     let known = |stage: &Stage| stage.exchange.mark("BTCUSDT", START_MS).unwrap();
     assert_eq!(known(&stage).mark, dec("100.5"), "before the market says it, the middle");
-    let state = MarketState {
-        mark: dec("100.7"),
-        index: dec("100.6"),
-        rate: Some(dec("0.000123")),
-        interval_ms: 4 * 3_600_000,
-        next_ms: 0,
-    };
+    let state = stated("100.7");
     stage.hear(MirrorChange::Market(state));
     stage.exchange.take_events();
     stage.exchange.tick(START_MS + 1_000);
     let mark = known(&stage);
-    assert_eq!((mark.mark, mark.index), (state.mark, state.index));
-    assert_eq!((Some(mark.rate), mark.interval_ms), (state.rate, state.interval_ms));
+    assert_eq!((Some(mark.mark), Some(mark.index)), (state.mark, state.index));
+    assert_eq!((Some(mark.rate), Some(mark.interval_ms)), (state.rate, state.interval_ms));
     assert!(stage.exchange.funding_rates("BTCUSDT").is_empty(), "another interval pays nothing");
     let next_ms = mark.next_funding_ms;
     stage.exchange.tick(next_ms);
@@ -263,9 +257,9 @@ fn funding_is_paid_when_the_market_says_with_the_last_rate_before_that() {
     stage.reveal(&BOOK);
     let due = START_MS + 90_500;
     let state = |rate: &str, next_ms: u64| MarketState {
-        mark: dec("100.7"),
+        mark: Some(dec("100.7")),
         rate: Some(dec(rate)),
-        next_ms,
+        next_ms: Some(next_ms),
         ..MarketState::default()
     };
     let hear = |stage: &mut Stage, at_ms: u64, state: MarketState| {
@@ -298,6 +292,126 @@ fn funding_is_paid_when_the_market_says_with_the_last_rate_before_that() {
     stage.exchange.tick(third + 6 * hour);
     let times: Vec<u64> = paid(&stage).into_iter().map(|(_, at)| at).collect();
     assert_eq!(times[2..], [third + hour, third + 6 * hour]);
+}
+
+/// A market that states everything, every four hours.
+fn stated(mark: &str) -> MarketState {
+    MarketState {
+        mark: Some(dec(mark)),
+        index: Some(dec("100.6")),
+        rate: Some(dec("0.000123")),
+        interval_ms: Some(4 * 3_600_000),
+        next_ms: None,
+    }
+}
+
+/// Nine long at 101, on ten times leverage and so much collateral, with everything stated.
+fn long(funds: &str) -> Stage {
+    let mut stage = Stage::of("binance_usdm");
+    let deposit = stage.exchange.balances(ACCOUNT)["USDT"].0;
+    stage.exchange.charge(ACCOUNT, "USDT", deposit - dec(funds), START_MS);
+    stage.reveal(&[(Side::Buy, "100.00", "50"), (Side::Sell, "101.00", "50")]);
+    stage.hear(MirrorChange::Market(stated("100.7")));
+    stage.exchange.tick(START_MS + 1_000);
+    let placed = stage.place(Side::Buy, "101.00", "9", SimOrderType::Limit, TimeInForce::Ioc);
+    assert_eq!(placed.unwrap().filled, dec("9"));
+    stage
+}
+
+fn held(stage: &Stage) -> Decimal {
+    stage.exchange.position(ACCOUNT, "BTCUSDT").unwrap().qty
+}
+
+#[test]
+fn a_payment_whose_rate_interval_or_mark_is_not_known_is_left_out_and_told() {
+    let all = stated("100.7");
+    let unknown = [
+        MarketState { rate: None, ..all },
+        MarketState { mark: None, index: None, ..all },
+        // Nobody has ever said how often it is paid.
+        MarketState { interval_ms: None, ..all },
+    ];
+    for state in unknown {
+        let mut stage = long("1000");
+        if state.interval_ms.is_none() {
+            stage = Stage::of("binance_usdm");
+            stage.reveal(&BOOK);
+            stage.hear(MirrorChange::Market(state));
+            stage.exchange.tick(START_MS + 1_000);
+            stage.place(Side::Buy, "101.00", "1", SimOrderType::Limit, TimeInForce::Ioc).unwrap();
+        }
+        stage.hear(MirrorChange::Market(state));
+        stage.exchange.tick(START_MS + 2_000);
+        let due_ms = stage.exchange.mark("BTCUSDT", START_MS).unwrap().next_funding_ms;
+        stage.exchange.tick(due_ms);
+        assert_eq!(stage.exchange.funding_payments(ACCOUNT).len(), 0, "{state:?}");
+        assert!(stage.exchange.funding_rates("BTCUSDT").is_empty(), "nor is a rate made up");
+        let unpaid = Unpaid { venue: 0, symbol: "BTCUSDT".to_owned(), due_ms };
+        assert_eq!(stage.exchange.next_unpaid(), Some(unpaid), "{state:?}");
+        assert_eq!(stage.exchange.next_unpaid(), None, "once");
+        // The next one is paid, and that one alone.
+        stage.passed_ns = (due_ms - START_MS) * MS;
+        stage.hear(MirrorChange::Market(all));
+        stage.exchange.tick(due_ms + 1_000);
+        let next_ms = stage.exchange.mark("BTCUSDT", due_ms).unwrap().next_funding_ms;
+        stage.exchange.tick(next_ms);
+        let paid = stage.exchange.funding_payments(ACCOUNT);
+        assert_eq!((paid.len(), paid[0].rate), (1, all.rate.unwrap()), "{state:?}");
+        assert_eq!(stage.exchange.next_unpaid(), None);
+    }
+    // Who has no position misses nothing.
+    let mut stage = Stage::of("binance_usdm");
+    stage.hear(MirrorChange::Market(MarketState { rate: None, ..all }));
+    stage.exchange.tick(START_MS);
+    stage.exchange.tick(START_MS + 8 * 3_600_000);
+    assert_eq!(stage.exchange.next_unpaid(), None);
+}
+
+#[test]
+fn a_mark_that_is_not_known_any_more_decides_nothing() {
+    use super::SimMarginMode::{Cross, Isolated};
+    for mode in [Cross, Isolated] {
+        let mut stage = Stage::of("binance_usdm");
+        stage.exchange.set_margin_mode(ACCOUNT, "BTCUSDT", mode, START_MS).unwrap();
+        let mut other = long("100");
+        if mode == Isolated {
+            stage.reveal(&[(Side::Buy, "100.00", "50"), (Side::Sell, "101.00", "50")]);
+            stage.hear(MirrorChange::Market(stated("100.7")));
+            stage.exchange.tick(START_MS + 1_000);
+            stage.place(Side::Buy, "101.00", "9", SimOrderType::Limit, TimeInForce::Ioc).unwrap();
+            other = stage;
+        }
+        let mut stage = other;
+        // The book falls far below what the position can bear, and the mark is not known.
+        stage.hear(MirrorChange::Market(MarketState { mark: None, ..stated("100.7") }));
+        stage.levels(&[(Side::Buy, "100.00", "0"), (Side::Sell, "101.00", "0")]);
+        stage.levels(&[(Side::Buy, "50.00", "99"), (Side::Sell, "51.00", "99")]);
+        stage.exchange.tick(START_MS + 2_000);
+        assert_eq!(held(&stage), dec("9"), "{mode:?}");
+        assert_eq!(stage.exchange.mark("BTCUSDT", START_MS).unwrap().mark, dec("100.7"));
+        let more = stage.place(Side::Buy, "51.00", "1", SimOrderType::Limit, TimeInForce::Ioc);
+        assert_eq!(more.unwrap_err(), Refusal::InsufficientMargin, "{mode:?}");
+        let leverage = stage.exchange.set_leverage(ACCOUNT, "BTCUSDT", dec("9"), START_MS);
+        assert_eq!(leverage.unwrap_err(), Refusal::InsufficientMargin, "{mode:?}");
+        // What closes needs none.
+        let less = stage.place(Side::Sell, "50.00", "1", SimOrderType::Limit, TimeInForce::Ioc);
+        assert_eq!(less.unwrap().filled, dec("1"), "{mode:?}");
+        // It is back, and decides again.
+        stage.hear(MirrorChange::Market(stated("50.5")));
+        stage.exchange.tick(START_MS + 3_000);
+        assert_eq!(held(&stage), dec("0"), "{mode:?}");
+    }
+}
+
+#[test]
+fn marks_are_not_known_once_nobody_hands_anything_on() {
+    let mut stage = long("100");
+    stage.market = None;
+    stage.play();
+    assert!(stage.flow.due_in(stage.passed_ns) > 0, "there is nothing left to do");
+    stage.exchange.set_level("BTCUSDT", Side::Buy, dec("50"), dec("99"), START_MS);
+    stage.exchange.tick(START_MS + 2_000);
+    assert_eq!(held(&stage), dec("9"));
 }
 
 #[test]

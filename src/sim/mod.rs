@@ -71,7 +71,7 @@ pub use handle::{
 };
 pub use in_memory::InMemory;
 pub use ledger::{CONTRACT, Ledger, LedgerPosition};
-pub use mirror::{MirrorChange, Mirrored};
+pub use mirror::{MirrorChange, MirrorPort, Mirrored};
 pub use model::*;
 pub use past::{SimKline, SimKlineSpan};
 pub use random::Dislocations;

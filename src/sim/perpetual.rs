@@ -10,7 +10,7 @@ use super::exchange::Exchange;
 use super::funding::Market;
 use super::{
     AccountId, Cause, OrderChange, PlaceRequest, PositionChange, ReduceOnlyPolicy, Refusal,
-    SimFill, SimFunding, SimMargin, SimMarginMode, SimMark, SimOrderState, SymbolRules,
+    SimFill, SimFunding, SimMargin, SimMarginMode, SimMark, SimOrderState, SymbolRules, Unpaid,
 };
 use crate::types::Side;
 use rust_decimal::Decimal;
@@ -132,6 +132,8 @@ pub(super) struct Perpetuals {
     pub(super) payment_ids: u64,
     /// Newest rates paid of each listing, newest last.
     pub(super) rates: BTreeMap<usize, VecDeque<SimMark>>,
+    /// Payments that were left out and nobody was told of yet, oldest first.
+    pub(super) unpaid: VecDeque<Unpaid>,
 }
 
 impl Perpetuals {
@@ -314,10 +316,13 @@ impl Exchange {
     /// What an account may spend of an asset on spot: what is free, and not needed as margin.
     pub(super) fn spendable(&self, account: usize, asset: &str) -> Decimal {
         let free = self.accounts[account].free(asset);
-        let SimMargin { available, .. } = match self.is_settle(account, asset) {
-            true => self.margin(AccountId(account), asset),
-            false => return free,
-        };
+        if !self.is_settle(account, asset) {
+            return free;
+        }
+        if !self.marks_known(AccountId(account), asset) {
+            return Decimal::ZERO;
+        }
+        let SimMargin { available, .. } = self.margin(AccountId(account), asset);
         free.min(available)
     }
 

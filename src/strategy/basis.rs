@@ -120,7 +120,7 @@ fn expected(perpetual: &Perpetual, options: &BasisOptions, now: Nanos) -> Option
         return None;
     }
     // 1e-18 to 1e-9, for so many intervals.
-    let rate = i128::from(perpetual.funding_rate.0);
+    let rate = i128::from(perpetual.funding_rate?.0);
     let sum = rate * i128::from(options.funding_horizon_ns) / i128::from(interval_ns);
     i64::try_from(sum / 1_000_000_000).ok()
 }
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn funding_counts_for_as_long_as_the_position_is_expected_to_be_held() {
         let perpetual = Perpetual {
-            funding_rate: Rate(100_000_000_000_000), // 0.01 % every 8 hours
+            funding_rate: Some(Rate(100_000_000_000_000)), // 0.01 % every 8 hours
             funding_interval_s: 8 * 3_600,
             recv_ns: Nanos(500),
             ..Perpetual::default()
@@ -211,10 +211,12 @@ mod tests {
         let now = Nanos(1_000);
         assert_eq!(expected(&perpetual, &options(24 * HOUR_NS), now), Some(300_000));
         assert_eq!(expected(&perpetual, &options(4 * HOUR_NS), now), Some(50_000));
-        let paid = Perpetual { funding_rate: Rate(-100_000_000_000_000), ..perpetual };
+        let paid = Perpetual { funding_rate: Some(Rate(-100_000_000_000_000)), ..perpetual };
         assert_eq!(expected(&paid, &options(24 * HOUR_NS), now), Some(-300_000));
         assert_eq!(expected(&perpetual, &options(0), Nanos(u64::MAX)), Some(0), "does not count");
         assert_eq!(expected(&perpetual, &options(HOUR_NS), Nanos(5_000)), None, "too old");
         assert_eq!(expected(&Perpetual::default(), &options(HOUR_NS), now), None, "never heard");
+        let unknown = Perpetual { funding_rate: None, ..perpetual };
+        assert_eq!(expected(&unknown, &options(HOUR_NS), now), None, "no rate is not one of zero");
     }
 }

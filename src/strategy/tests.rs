@@ -107,7 +107,7 @@ impl<S: Strategy> Scene<S> {
 
     fn funding(&mut self, rate: i64) {
         self.perpetual.publish(&Perpetual {
-            funding_rate: Rate(rate),
+            funding_rate: Some(Rate(rate)),
             funding_interval_s: 8 * 3_600,
             recv_ns: self.now,
             ..Perpetual::default()

@@ -145,8 +145,8 @@ pub struct Perpetual {
     pub mark: Amount,
     /// Index price, in the same units; 0 if the venue has not said.
     pub index: Amount,
-    /// Funding of the running interval; positive: longs pay shorts.
-    pub funding_rate: Rate,
+    /// Funding of the running interval; positive: longs pay shorts. `None` if the venue has not said.
+    pub funding_rate: Option<Rate>,
     /// Time between two payments in seconds; 0 if the venue has not said.
     pub funding_interval_s: u32,
     /// Time of the next payment, the venue's clock; 0 if the venue has not said.
@@ -176,7 +176,7 @@ impl Perpetual {
         let funds =
             funding_rate.is_some() || funding_interval_s.is_some() || next_funding_ns.is_some();
         if funds && event_ns >= self.funding_ns {
-            self.funding_rate = funding_rate.unwrap_or(self.funding_rate);
+            self.funding_rate = funding_rate.or(self.funding_rate);
             self.funding_interval_s = funding_interval_s.unwrap_or(self.funding_interval_s);
             self.next_funding_ns = next_funding_ns.unwrap_or(self.next_funding_ns);
             self.funding_ns = event_ns;
@@ -219,7 +219,7 @@ mod tests {
         let expected = Perpetual {
             mark: Amount(7),
             index: Amount(8),
-            funding_rate: Rate(-3),
+            funding_rate: Some(Rate(-3)),
             funding_interval_s: 3600,
             next_funding_ns: Nanos(99),
             mark_ns: Nanos(10),

@@ -264,13 +264,8 @@ impl Tape {
             let since_ns = next_ms.saturating_mul(1_000_000).checked_sub(self.base_ns)?;
             stage.due_ms(self.venue, self.offset_ns + since_ns)
         };
-        let state = MarketState {
-            mark: mark.unwrap_or_default(),
-            index: index.unwrap_or_default(),
-            rate,
-            interval_ms: interval_ms.unwrap_or_default(),
-            next_ms: next_ms.and_then(due_ns).unwrap_or_default(),
-        };
+        let next_ms = next_ms.and_then(due_ns);
+        let state = MarketState { mark, index, rate, interval_ms, next_ms };
         stage.set_market(self.venue, &self.rules.symbol, state, now);
     }
 

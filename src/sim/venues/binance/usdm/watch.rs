@@ -127,7 +127,8 @@ impl BinanceUsdm {
             let near = |held: Decimal, needed: Decimal| {
                 !needed.is_zero() && needed * Decimal::from(5) > held * Decimal::from(4)
             };
-            let cross = near(margin.cross_equity(), margin.cross_maintenance);
+            let cross = near(margin.cross_equity(), margin.cross_maintenance)
+                && exchange.marks_known(account, "USDT");
             let endangered: Vec<&SimPosition> = positions
                 .iter()
                 .filter(|position| !position.qty.is_zero())
