@@ -1,7 +1,7 @@
 //! A small HTTP/1.1 server for GET requests, on a thread of its own.
 //!
-//! One connection at a time, closed after its answer, and cut off if it is not done in time: a slow
-//! client holds up the next one for a second, and nothing else. Requests and heads are bounded.
+//! A few connections at a time, each closed after its answer, and cut off if it is not done in time: who
+//! connects and says nothing holds up nobody. Requests and heads are bounded.
 
 #![forbid(unsafe_code)]
 
@@ -18,8 +18,12 @@ use std::time::{Duration, Instant};
 
 /// Between two looks for connections and for ends of signals.
 const PAUSE: Duration = Duration::from_millis(20);
-/// From a connection's first byte to the last of its answer.
+/// The same while somebody is connected.
+const SHORT_PAUSE: Duration = Duration::from_millis(2);
+/// From a connection's begin to the last byte of its answer.
 const CONNECTION_MAX: Duration = Duration::from_secs(1);
+/// Connections at a time: one more takes the place of the oldest.
+const CONNECTIONS_MAX: usize = 32;
 /// Longest head of a request.
 const HEAD_MAX: usize = 8 * 1024;
 const HEADERS_MAX: usize = 64;
@@ -67,13 +71,11 @@ impl Server {
         let mut answers = Answers { view, names, clock, ends, pairs: Pairs::default() };
         let flag = stop.clone();
         let run = move || {
+            let mut clients = Vec::new();
             while !flag.load(Ordering::Relaxed) {
                 answers.count_pairs();
-                match listener.accept() {
-                    // Whoever hangs up early has no answer: nothing is left to do then.
-                    Ok((stream, _)) => drop(serve(stream, &answers)),
-                    Err(_) => std::thread::sleep(PAUSE),
-                }
+                serve(&listener, &mut clients, &answers);
+                std::thread::sleep(if clients.is_empty() { PAUSE } else { SHORT_PAUSE });
             }
         };
         let thread = std::thread::Builder::new().name("metrics".to_owned()).spawn(run);
@@ -159,49 +161,86 @@ impl Answers {
     }
 }
 
-/// One request and its answer, all within [`CONNECTION_MAX`].
-fn serve(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
-    let due = Instant::now() + CONNECTION_MAX;
-    stream.set_nonblocking(false)?;
-    let mut head = Vec::with_capacity(1024);
-    let (answer, with_body) = loop {
-        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-        let mut request = httparse::Request::new(&mut headers);
-        match request.parse(&head) {
-            Ok(httparse::Status::Complete(_)) => {
-                let (method, path) = (request.method.unwrap_or(""), request.path.unwrap_or(""));
-                break (answers.answer(method, path, answers.clock.now()), method != "HEAD");
-            }
-            Ok(httparse::Status::Partial) if head.len() < HEAD_MAX => {}
-            _ => break (("400 Bad Request", TEXT, "not understood\n".to_owned()), true),
+/// Takes whoever has come, and goes on with everybody as far as that is possible now.
+fn serve(listener: &TcpListener, clients: &mut Vec<Client>, answers: &Answers) {
+    while let Ok((stream, _)) = listener.accept() {
+        if clients.len() == CONNECTIONS_MAX {
+            clients.remove(0);
         }
-        stream.set_read_timeout(Some(left(due)?))?;
-        let mut part = [0; 1024];
-        match stream.read(&mut part)? {
-            0 => return Ok(()),
-            len => head.extend_from_slice(&part[..len]),
+        if stream.set_nonblocking(true).is_ok() {
+            let due = Instant::now() + CONNECTION_MAX;
+            clients.push(Client { stream, due, head: Vec::new(), answer: Vec::new(), sent: 0 });
         }
-    };
-    let (status, kind, body) = answer;
-    let mut bytes = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    )
-    .into_bytes();
-    if with_body {
-        bytes.extend_from_slice(body.as_bytes());
     }
-    let mut rest = bytes.as_slice();
-    while !rest.is_empty() {
-        stream.set_write_timeout(Some(left(due)?))?;
-        let written = stream.write(rest)?;
-        rest = rest.get(written..).unwrap_or_default();
-    }
-    Ok(())
+    let now = Instant::now();
+    // Whoever hangs up early has no answer: nothing is left to do then.
+    clients.retain_mut(|client| now < client.due && client.go_on(answers).unwrap_or(false));
 }
 
-/// What is left of the time; a client that has used it up is cut off.
-fn left(due: Instant) -> io::Result<Duration> {
-    let left = due.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+/// One request and its answer, all within [`CONNECTION_MAX`].
+struct Client {
+    stream: TcpStream,
+    due: Instant,
+    head: Vec<u8>,
+    /// Empty before the request is there.
+    answer: Vec<u8>,
+    sent: usize,
+}
+
+impl Client {
+    /// Whether something is left to do.
+    fn go_on(&mut self, answers: &Answers) -> io::Result<bool> {
+        while self.answer.is_empty() {
+            match self.answered(answers) {
+                Some(answer) => self.answer = answer,
+                None => {
+                    let mut part = [0; 1024];
+                    match ready_now(self.stream.read(&mut part))? {
+                        None => return Ok(true),
+                        Some(0) => return Ok(false),
+                        Some(len) => self.head.extend_from_slice(&part[..len]),
+                    }
+                }
+            }
+        }
+        while self.sent < self.answer.len() {
+            match ready_now(self.stream.write(&self.answer[self.sent..]))? {
+                None => return Ok(true),
+                Some(len) => self.sent += len,
+            }
+        }
+        Ok(false)
+    }
+
+    /// The answer, once the head of the request is there or cannot be one.
+    fn answered(&self, answers: &Answers) -> Option<Vec<u8>> {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        let mut request = httparse::Request::new(&mut headers);
+        let (answer, with_body) = match request.parse(&self.head) {
+            Ok(httparse::Status::Complete(_)) => {
+                let (method, path) = (request.method.unwrap_or(""), request.path.unwrap_or(""));
+                (answers.answer(method, path, answers.clock.now()), method != "HEAD")
+            }
+            Ok(httparse::Status::Partial) if self.head.len() < HEAD_MAX => return None,
+            _ => (("400 Bad Request", TEXT, "not understood\n".to_owned()), true),
+        };
+        let (status, kind, body) = answer;
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n",
+            body.len()
+        );
+        Some((head + if with_body { &body } else { "" }).into_bytes())
+    }
+}
+
+/// `None` if it would have to wait.
+fn ready_now(done: io::Result<usize>) -> io::Result<Option<usize>> {
+    match done {
+        Ok(len) => Ok(Some(len)),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
