@@ -69,7 +69,7 @@ pub(super) fn operate(command: &str, typed: Typed) -> Result<u8, Failure> {
     let wait = wait.map(|wait| wait.wait);
     let wait_ms = wait.map(|wait| wait.as_millis() as u64);
     let command = command.to_owned();
-    let request = ControlRequest { command, venue, strategy, limit, value, wait_ms };
+    let request = ControlRequest { command, venue, strategy, limit, value, wait_ms, pid: None };
     let instance = Instance::find_to_change(to.name.as_deref())?;
     let patience = wait.unwrap_or(Duration::ZERO) + REPLY_MARGIN;
     let reply = instance.ask(&request, patience)?;

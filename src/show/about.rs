@@ -52,6 +52,12 @@ impl About {
     pub fn is_live(&self) -> bool {
         self.mode == "live"
     }
+
+    /// The same, and whether that is not known: the file was not there, or could not be read.
+    #[must_use]
+    pub fn may_be_live(&self) -> bool {
+        self.is_live() || self.mode.is_empty()
+    }
 }
 
 #[cfg(test)]
@@ -72,10 +78,12 @@ mod tests {
         };
         about.write(&folder).unwrap();
         assert_eq!(About::read(&folder).as_ref(), Ok(&about));
-        assert!(about.is_live());
+        assert!(about.is_live() && about.may_be_live());
+        assert!(!About::default().is_live() && About::default().may_be_live());
         std::fs::write(folder.join(FILE), r#"{"mode":"sim","more":1}"#).unwrap();
         let other = About::read(&folder).unwrap();
         assert_eq!((other.mode.as_str(), other.journal.is_none()), ("sim", true));
+        assert!(!other.may_be_live());
         std::fs::write(folder.join(FILE), "{").unwrap();
         assert!(About::read(&folder).is_err());
         std::fs::remove_dir_all(&folder).unwrap();

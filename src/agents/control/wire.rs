@@ -33,6 +33,9 @@ pub struct ControlRequest {
     /// How long to wait until it is done, milliseconds; 10 s if not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_ms: Option<u64>,
+    /// Only this process is to do it, and none that has taken its place; whichever answers if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
 }
 
 /// Every command of the socket.
@@ -144,6 +147,12 @@ impl Names {
     }
 
     fn wanted(&self, request: &ControlRequest) -> Result<Wanted, String> {
+        let own = std::process::id();
+        if let Some(other) = request.pid.filter(|pid| *pid != own) {
+            return Err(format!(
+                "meant for process {other}, which has ended; this is process {own}"
+            ));
+        }
         let name = request.command.as_str();
         if !COMMANDS.contains(&name) {
             return Err(format!("{name:?} is not a command; known: {}", COMMANDS.join(", ")));

@@ -4,6 +4,7 @@
 
 use crate::journal::Place;
 use crate::show::{Fold, From, Recorded, Walk, WalkError};
+use crate::types::Nanos;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +13,8 @@ use std::time::Duration;
 
 /// Pause between two looks at the journal.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Looks after which a journal that could not be followed is begun with anew.
+const LOOKS_UNTIL_ANEW: u32 = 10;
 
 /// Reads the journal as it is written, on a thread of its own: what lies behind the last snapshot may
 /// take a moment.
@@ -22,8 +25,19 @@ pub(super) struct Follower {
 
 #[derive(Default)]
 struct Shared {
-    known: Mutex<(Arc<Recorded>, String)>,
+    known: Mutex<Known>,
     over: AtomicBool,
+}
+
+/// What the screens get.
+#[derive(Clone, Default)]
+pub(super) struct Known {
+    /// What the journal tells.
+    pub recorded: Arc<Recorded>,
+    /// When it was last looked at.
+    pub at: Nanos,
+    /// Why it is not followed; empty if it is.
+    pub error: String,
 }
 
 impl Follower {
@@ -32,18 +46,24 @@ impl Follower {
         let shared = Arc::new(Shared::default());
         let theirs = shared.clone();
         let thread = std::thread::spawn(move || {
-            if let Err(error) = follow(&Place::Folder(folder), &theirs) {
-                let mut known = theirs.known.lock().unwrap_or_else(PoisonError::into_inner);
-                known.1 = error.to_string();
+            let place = Place::Folder(folder);
+            while let Err(error) = follow(&place, &theirs) {
+                theirs.known.lock().unwrap_or_else(PoisonError::into_inner).error =
+                    error.to_string();
+                // Segments may have gone, or a disk come back: from the newest snapshot it goes on.
+                for _ in 0..LOOKS_UNTIL_ANEW {
+                    if !theirs.over.load(Ordering::Relaxed) {
+                        std::thread::sleep(LOOK_EVERY);
+                    }
+                }
             }
         });
         Self { shared, thread: Some(thread) }
     }
 
-    /// What is known, and why no more is.
-    pub(super) fn look(&self) -> (Arc<Recorded>, String) {
-        let known = self.shared.known.lock().unwrap_or_else(PoisonError::into_inner);
-        (known.0.clone(), known.1.clone())
+    /// What is known.
+    pub(super) fn look(&self) -> Known {
+        self.shared.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -68,8 +88,10 @@ fn follow(place: &Place, shared: &Shared) -> Result<(), WalkError> {
                 fold.take(&group, state);
             }
         }
-        let recorded = Arc::new(fold.show(walk.state(), super::super::wall_clock()).clone());
-        shared.known.lock().unwrap_or_else(PoisonError::into_inner).0 = recorded;
+        let at = super::super::wall_clock();
+        let recorded = Arc::new(fold.show(walk.state(), at).clone());
+        let known = Known { recorded, at, error: String::new() };
+        *shared.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
         std::thread::sleep(LOOK_EVERY);
         more = walk.go_on()?;
     }

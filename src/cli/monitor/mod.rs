@@ -13,10 +13,9 @@ use super::{EXIT_OK, Failure};
 use crate::shm::MarketView;
 use crate::show::strategies;
 use crate::tui::{App, MonitorData, Screen, Tab};
-use follower::Follower;
+use follower::{Follower, Known};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Pause between two frames.
@@ -77,15 +76,16 @@ impl Monitor {
 
     fn collect(&mut self) -> MonitorData {
         let looked_at = self.desk.looked_at(self.view.instruments().len());
-        let (recorded, journal_error) = match &self.follower {
-            Some(follower) => follower.look(),
-            None => (Arc::default(), "the instance keeps no journal".to_owned()),
-        };
+        let none =
+            || Known { error: "the instance keeps no journal".to_owned(), ..Known::default() };
+        let Known { recorded, at, error } =
+            self.follower.as_ref().map_or_else(none, Follower::look);
         MonitorData {
             ended: ended(&self.view),
             strategies: strategies(&self.folder, &self.desk.about.strategies, self.view.pid()),
             recorded,
-            journal_error,
+            recorded_at: at,
+            journal_error: error,
             ..MonitorData::collect(&self.view, super::wall_clock(), looked_at)
         }
     }

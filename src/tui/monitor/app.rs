@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::types::TradingState;
+use crate::types::{LossSwitch, TradingState};
 
 /// A key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,16 +134,22 @@ impl Ask {
         }
     }
 
-    /// What it will do, for the person who is about to confirm it.
+    /// What it will do, for the person who is about to confirm it; `switch` is what has stopped trading.
     #[must_use]
-    pub fn question(self) -> &'static str {
-        match self {
-            Self::Pause => "PAUSE: no new orders; those that work go on",
-            Self::Resume => "RESUME: new orders are allowed again",
-            Self::CancelAll => "CANCEL ALL orders, those placed by hand too",
-            Self::Flatten => "FLATTEN: pause, cancel all orders, close all positions",
-            Self::Halt => "HALT: cancel everything and end the engine",
-        }
+    pub fn question(self, switch: Option<LossSwitch>) -> String {
+        let question = match (self, switch) {
+            (Self::Pause, _) => "PAUSE: no new orders; those that work go on",
+            (Self::Resume, Some(switch)) => {
+                return format!(
+                    "RESUME after the {switch} switch: losses are measured anew from now on"
+                );
+            }
+            (Self::Resume, None) => "RESUME: new orders are allowed again",
+            (Self::CancelAll, _) => "CANCEL ALL orders, those placed by hand too",
+            (Self::Flatten, _) => "FLATTEN: pause, cancel all orders, close all positions",
+            (Self::Halt, _) => "HALT: cancel everything and end the engine",
+        };
+        question.to_owned()
     }
 }
 
@@ -172,6 +178,8 @@ pub struct App {
     pub confirm: Option<Ask>,
     /// What came of the last command.
     pub reply: String,
+    /// What is left of it now, where it goes on.
+    pub left: String,
     /// No colours.
     pub plain: bool,
     /// What `q` does, where it does more than leave.
@@ -210,6 +218,7 @@ impl App {
             return match key {
                 Input::Enter | Input::Char('y' | 'Y') => Wish::Tell(ask),
                 _ => {
+                    self.left.clear();
                     self.reply = "not done".to_owned();
                     Wish::None
                 }
@@ -227,7 +236,10 @@ impl App {
             Input::Char('c') => self.confirm = Some(Ask::CancelAll),
             Input::Char('f') => self.confirm = Some(Ask::Flatten),
             Input::Char('H') => self.confirm = Some(Ask::Halt),
-            Input::Esc => self.reply.clear(),
+            Input::Esc => {
+                self.reply.clear();
+                self.left.clear();
+            }
             other => self.go(other),
         }
         Wish::None

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::grid::time_of_day;
 use crate::shm::{Best, Depth, MarketView, OrderCounters, PositionRow, Stage, ThreadRow};
 use crate::show::present::PnlNow;
 use crate::show::venues::{VenueNow, venues};
@@ -81,13 +82,25 @@ pub struct MonitorData {
     pub strategies: Vec<StrategyNow>,
     /// What the journal tells.
     pub recorded: Arc<Recorded>,
-    /// Why it tells nothing; empty if it does.
+    /// When it was last looked at; 0 if never.
+    pub recorded_at: Nanos,
+    /// Why it is not followed; empty if it is.
     pub journal_error: String,
     /// What stands where orders and trades would, if the journal is not followed; empty if it is.
     pub note: String,
 }
 
 impl MonitorData {
+    /// What stands before the title of a list that the journal fills, if it is not followed.
+    #[must_use]
+    pub fn as_of(&self) -> String {
+        match (self.journal_error.is_empty(), self.recorded_at) {
+            (true, _) => String::new(),
+            (false, Nanos(0)) => "NOT KNOWN: ".to_owned(),
+            (false, at) => format!("AS IT WAS AT {}: ", time_of_day(at)),
+        }
+    }
+
     /// Reads everything that stands in the region; `looked_at` is the book whose levels are wanted.
     #[must_use]
     pub fn collect(view: &MarketView, now: Nanos, looked_at: Option<InstrumentId>) -> Self {

@@ -6,6 +6,7 @@
 use super::app::{App, Tab};
 use super::data::MonitorData;
 use super::{board, details, lists};
+use crate::show::About;
 use crate::show::table::{clock, span};
 use crate::types::TradingState;
 use ratatui::Frame;
@@ -16,6 +17,9 @@ use ratatui::widgets::{Block, Borders, Clear, Paragraph, Wrap};
 
 /// A heart that has not beaten for so long is told of.
 const HEARTBEAT_LATE_NS: u64 = 1_000_000_000;
+
+/// Lines of an answer.
+const REPLY_LINES: usize = 5;
 
 /// Colours, or none.
 #[derive(Clone, Copy, Debug, Default)]
@@ -89,12 +93,13 @@ impl Theme {
 /// Draws the screen that `app` is on.
 pub fn draw(frame: &mut Frame<'_>, data: &MonitorData, app: &App) {
     let theme = Theme { plain: app.plain };
+    let said = foot(app, frame.area().width, theme);
     let [head, venues, tabs, body, foot] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(1),
         Constraint::Length(1),
         Constraint::Min(3),
-        Constraint::Length(1),
+        Constraint::Length(said.len() as u16),
     ])
     .areas(frame.area());
     frame.render_widget(Paragraph::new(head_line(data, theme)), head);
@@ -111,12 +116,13 @@ pub fn draw(frame: &mut Frame<'_>, data: &MonitorData, app: &App) {
         Tab::Latency => details::latency(frame, body, data, app, &theme),
         Tab::Events => lists::events(frame, body, data, app, &theme),
     }
-    frame.render_widget(Paragraph::new(foot_line(app, theme)), foot);
+    frame.render_widget(Paragraph::new(said), foot);
     if app.help {
         help(frame, &theme);
     }
     if let Some(ask) = app.confirm {
-        confirm(frame, ask.question(), &data.instance, data.about.is_live(), theme);
+        let question = ask.question(data.counters.loss_switch);
+        confirm(frame, &question, &data.instance, &data.about, theme);
     }
 }
 
@@ -124,6 +130,7 @@ fn head_line(data: &MonitorData, theme: Theme) -> Line<'static> {
     let c = &data.counters;
     let mode = match data.about.mode.as_str() {
         _ if data.about.is_live() => Span::styled(" LIVE ", theme.live()),
+        _ if data.about.may_be_live() => Span::styled(" MODE UNKNOWN ", theme.live()),
         mode => Span::styled(format!(" {mode} "), theme.head()),
     };
     let mut spans = vec![
@@ -169,6 +176,9 @@ pub(super) fn short(amount: crate::types::Amount) -> String {
 
 fn venue_line(data: &MonitorData, theme: Theme) -> Line<'static> {
     let mut spans = Vec::new();
+    if !data.journal_error.is_empty() {
+        spans.push(Span::styled(" JOURNAL NOT FOLLOWED ", theme.bad()));
+    }
     for venue in &data.venues {
         let decided = data.recorded.why_not_ready(venue.venue);
         let (word, style) = match venue.is_ready(data.now) && decided.is_none() {
@@ -183,9 +193,6 @@ fn venue_line(data: &MonitorData, theme: Theme) -> Line<'static> {
     }
     for held in &data.recorded.held {
         spans.push(Span::styled(format!(" {held} "), theme.odd()));
-    }
-    if !data.journal_error.is_empty() {
-        spans.push(Span::styled(" journal: see events ", theme.bad()));
     }
     Line::from(spans)
 }
@@ -205,13 +212,45 @@ fn tab_line(app: &App, width: u16, theme: Theme) -> Line<'static> {
     Line::from(spans.collect::<Vec<_>>())
 }
 
-fn foot_line(app: &App, theme: Theme) -> Line<'static> {
+/// The answer to the last command, whole up to [`REPLY_LINES`]; else what the keys do.
+fn foot(app: &App, width: u16, theme: Theme) -> Vec<Line<'static>> {
     if !app.reply.is_empty() {
-        return Line::styled(format!(" {}", app.reply), theme.head());
+        let said = match app.left.as_str() {
+            "" => app.reply.clone(),
+            left => format!("{}. NOW: {left}", app.reply),
+        };
+        let lines = wrapped(&said, usize::from(width.saturating_sub(1)));
+        let lines = lines.into_iter().take(REPLY_LINES);
+        return lines.map(|line| Line::styled(format!(" {line}"), theme.head())).collect();
     }
     let quits = app.quits.unwrap_or("leaves");
     let keys = format!(" ? help  p pause/resume  c cancel-all  f flatten  H halt  q {quits}");
-    Line::styled(keys, theme.dim())
+    vec![Line::styled(keys, theme.dim())]
+}
+
+/// Lines of at most `width` characters, broken between words where that can be.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let mut left: Vec<char> = word.chars().collect();
+        loop {
+            let last = lines.last_mut().map(|line| (line.chars().count(), line));
+            let Some((used, line)) = last else { break };
+            let gap = usize::from(used > 0);
+            if used + gap + left.len() <= width {
+                line.push_str(&" "[..gap]);
+                line.extend(left.drain(..));
+                break;
+            }
+            // A word that is longer than a line fills what it can of one of its own.
+            if used == 0 {
+                line.extend(left.drain(..width));
+            }
+            lines.push(String::new());
+        }
+    }
+    lines
 }
 
 /// A box in the middle.
@@ -223,10 +262,13 @@ fn middle(frame: &Frame<'_>, width: u16, height: u16) -> Rect {
     Rect { x, y, width, height }
 }
 
-fn confirm(frame: &mut Frame<'_>, question: &str, instance: &str, live: bool, theme: Theme) {
+fn confirm(frame: &mut Frame<'_>, question: &str, instance: &str, about: &About, theme: Theme) {
     let area = middle(frame, 64, 6);
-    let title = if live { " LIVE: real money " } else { " sure? " };
-    let style = if live { theme.live() } else { theme.head() };
+    let (title, style) = match (about.is_live(), about.may_be_live()) {
+        (true, _) => (" LIVE: real money ", theme.live()),
+        (false, true) => (" MODE UNKNOWN: perhaps real money ", theme.live()),
+        (false, false) => (" sure? ", theme.head()),
+    };
     let lines = vec![
         Line::styled(question.to_owned(), theme.head()),
         Line::raw(format!("of all of {instance}")),

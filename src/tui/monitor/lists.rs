@@ -64,13 +64,13 @@ pub(super) fn orders(
         selected,
         none,
     };
-    let title = format!("orders that work: {}", open.len());
+    let title = format!("{}orders that work: {}", data.as_of(), open.len());
     let line = app.line(open.len());
     let selected = (open.len() + 3 > usize::from(height)).then_some(line);
     let none = |else_: &'static str| if data.note.is_empty() { else_ } else { &data.note };
     grid(title, &open, selected, none("none")).draw(frame, top, theme);
     let line = app.line(ended.len());
-    let title = "ended last, newest first; stoop why ID tells all of one".to_owned();
+    let title = format!("{}ended last, newest first; stoop why ID tells all of one", data.as_of());
     grid(title, &ended, Some(line), none("none yet")).draw(frame, bottom, theme);
 }
 
@@ -101,12 +101,12 @@ pub(super) fn trades(
         let none = if data.note.is_empty() { none } else { &data.note };
         lines.push(Line::styled(none.to_owned(), theme.dim()));
     }
-    let block =
-        Block::default().borders(Borders::ALL).title(" signals and their legs, newest first ");
+    let title = format!(" {}signals and their legs, newest first ", data.as_of());
+    let block = Block::default().borders(Borders::ALL).title(title);
     frame.render_widget(Paragraph::new(lines).block(block), top);
     let rows: Vec<Row> = data.recorded.fills.iter().rev().map(|fill| fill.cells(&names)).collect();
     let grid = Grid {
-        title: "fills, newest first".to_owned(),
+        title: format!("{}fills, newest first", data.as_of()),
         columns: &FILL_COLUMNS,
         rows: &rows,
         wanted: &[
@@ -210,7 +210,10 @@ pub(super) fn events(
     let rows: Vec<Row> = data.recorded.events.iter().rev().map(EventRow::cells).collect();
     let none = if data.journal_error.is_empty() { "none yet" } else { &data.journal_error };
     let grid = Grid {
-        title: "events, newest first".to_owned(),
+        title: match data.journal_error.as_str() {
+            "" => "events, newest first".to_owned(),
+            error => format!("{}events; {error}", data.as_of()),
+        },
         columns: &EVENT_COLUMNS,
         rows: &rows,
         wanted: &["time", "level", "venue", "text"],

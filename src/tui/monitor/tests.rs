@@ -12,8 +12,9 @@ use crate::show::venues::VenueNow;
 use crate::show::{About, EventRow, FillRow, OrderRow, Recorded, StrategyNow};
 use crate::types::{
     Amount, BookState, Breach, BreachAction, Channel, ClientOrderId, FeeRate, Instrument,
-    InstrumentId, InstrumentTable, Level, Nanos, OrderState, PairEnd, PairLeg, PairOutcome, Ppb,
-    Price, Qty, Readiness, Scale, Side, SignalId, StrategyId, TradingState, VenueId,
+    InstrumentId, InstrumentTable, Level, LossSwitch, Nanos, OrderState, PairEnd, PairLeg,
+    PairOutcome, Ppb, Price, Qty, Readiness, Scale, Side, SignalId, StrategyId, TradingState,
+    VenueId,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -389,6 +390,56 @@ fn what_is_wrong_stands_in_the_head() {
     data.ended = "HAS ENDED; q leaves".to_owned();
     let screen = text(&drawn(&data, &App::default(), 80, 24));
     assert!(screen.lines().next().unwrap().ends_with("HAS ENDED; q leaves"), "{screen}");
+}
+
+#[test]
+fn lists_of_a_journal_that_is_not_followed_say_of_when_they_are() {
+    let error = "segment 00000003.log is missing";
+    let old = MonitorData { journal_error: error.to_owned(), recorded_at: ago(90_000), ..data() };
+    let at = super::grid::time_of_day(ago(90_000));
+    for (tab, lists) in [(Tab::Orders, 2), (Tab::Trades, 2), (Tab::Events, 1)] {
+        let screen = text(&drawn(&old, &App { tab, ..App::default() }, 80, 24));
+        assert!(screen.contains("JOURNAL NOT FOLLOWED"), "{screen}");
+        assert_eq!(screen.matches(&format!("AS IT WAS AT {at}: ")).count(), lists, "{screen}");
+        assert_eq!(screen.contains(error), tab == Tab::Events, "{screen}");
+    }
+    let never = MonitorData { recorded_at: Nanos(0), ..old };
+    let screen = text(&drawn(&never, &App { tab: Tab::Orders, ..App::default() }, 80, 24));
+    assert!(screen.contains("NOT KNOWN: orders that work"), "{screen}");
+}
+
+#[test]
+fn an_answer_is_shown_whole_with_what_is_left_of_it() {
+    let words: Vec<String> = (0..40).map(|at| format!("word{at}")).collect();
+    let app = App { reply: words.join(" "), left: "2 orders work".to_owned(), ..App::default() };
+    let screen = text(&drawn(&data(), &app, 80, 24));
+    let (flat, rows) = (screen.split_whitespace().collect::<Vec<_>>().join(" "), screen.lines());
+    assert!(flat.ends_with(&format!("{}. NOW: 2 orders work", words.join(" "))), "{screen}");
+    assert!(rows.count() <= 24);
+    let long = App { reply: "x".repeat(2_000), ..App::default() };
+    let screen = text(&drawn(&data(), &long, 80, 24));
+    assert_eq!(screen.matches('x').count() / 79, 5, "no more than five lines:\n{screen}");
+}
+
+#[test]
+fn a_mode_that_is_not_known_counts_as_real_money() {
+    let unknown = MonitorData { about: About::default(), ..data() };
+    let buffer = drawn(&unknown, &App::default(), 80, 24);
+    assert!(text(&buffer).starts_with(" MODE UNKNOWN  desk"), "{}", text(&buffer));
+    assert_eq!((buffer[(1, 0)].fg, buffer[(1, 0)].bg), (Color::White, Color::Red));
+    let asked = App { confirm: Some(Ask::Halt), ..App::default() };
+    assert!(text(&drawn(&unknown, &asked, 80, 24)).contains("perhaps real money"));
+}
+
+#[test]
+fn whoever_resumes_after_the_loss_switch_is_told_what_that_means() {
+    let mut data = data();
+    let asked = App { confirm: Some(Ask::Resume), ..App::default() };
+    let screen = text(&drawn(&data, &asked, 80, 24));
+    assert!(screen.contains("RESUME: new orders are allowed again"), "{screen}");
+    data.counters.loss_switch = Some(LossSwitch::DailyLoss);
+    let screen = text(&drawn(&data, &asked, 80, 24));
+    assert!(screen.contains("switch: losses are measured anew"), "{screen}");
 }
 
 #[test]
