@@ -77,6 +77,9 @@ pub fn load_with(
         let Some(spec) = found else {
             return Err(LoadError::Config(unknown(config, instrument)));
         };
+        if let Some(error) = too_much_leverage(config, instrument, spec) {
+            return Err(LoadError::Config(error));
+        }
         let name = instrument.name.clone();
         wanted.push(Wanted { name, venue: instrument.venue, spec: spec.clone() });
     }
@@ -127,6 +130,23 @@ fn unknown(config: &Config, instrument: &InstrumentConfig) -> ConfigError {
     };
     let text = format!("unknown instrument \"{}\": {venue} lists no {lists}", instrument.name);
     config.error_at(instrument.place, text)
+}
+
+/// The complaint if the configured leverage is more than the venue allows anybody.
+fn too_much_leverage(
+    config: &Config,
+    instrument: &InstrumentConfig,
+    spec: &InstrumentSpec,
+) -> Option<ConfigError> {
+    let venue = config.venues.iter().find(|row| row.venue == instrument.venue)?;
+    let wanted = venue.margin.leverage?;
+    let name = VENUES[usize::from(instrument.venue.0)].name;
+    let allowed = Some(spec.leverage_max).filter(|allowed| (1..wanted).contains(allowed))?;
+    let text = format!(
+        "\"{}\": {name} allows a leverage of {allowed} at most, and [venue.{name}] leverage = {wanted}",
+        instrument.name
+    );
+    Some(config.error_at(instrument.place, text))
 }
 
 /// Asks for all symbols at once; if the venue refuses that (one of them may not exist), one by one.

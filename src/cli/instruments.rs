@@ -110,6 +110,7 @@ fn of_table(table: &InstrumentTable, instrument: &Instrument) -> Row {
         notional_max: amount(rules.notional_max),
         figures_max: rules.figures_max,
         fill_decimals: scale.qty_decimals,
+        leverage_max: instrument.leverage_max,
         kind: instrument.kind,
         trading: instrument.status == InstrumentStatus::Trading,
     };
@@ -192,6 +193,7 @@ fn row_json(config: &Config, row: &Row) -> Value {
         "notional_min": text(spec.notional_min),
         "notional_max": text(spec.notional_max),
         "figures_max": (spec.figures_max > 0).then_some(spec.figures_max),
+        "leverage_max": (spec.leverage_max > 0).then_some(spec.leverage_max),
         "maker_fee": text(maker),
         "taker_fee": text(taker),
         "status": status(row.status),

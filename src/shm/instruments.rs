@@ -8,7 +8,7 @@ use crate::types::{
 
 /// Order of the words below; part of the layout's hash.
 pub(super) const FIELDS: &str = "instrument: name8 symbol8 venue|kind|status|price_decimals|\
-    qty_decimals base|quote<<16|settle<<32 contract tick lot price_min price_max qty_min qty_max qty_market_max \
+    qty_decimals|figures|leverage base|quote<<16|settle<<32 contract tick lot price_min price_max qty_min qty_max qty_market_max \
     notional_min2 notional_max2; asset: name4";
 
 const TEXT_WORDS: usize = 8;
@@ -38,7 +38,7 @@ pub(super) fn encode(instrument: &Instrument) -> Option<[u64; WORDS]> {
         price_decimals,
         qty_decimals,
         instrument.rules.figures_max,
-        0,
+        instrument.leverage_max,
         0,
     ]);
     let asset = |asset: AssetId, place: u32| u64::from(asset.0) << (16 * place);
@@ -97,6 +97,7 @@ pub(super) fn decode(words: &[u64; WORDS]) -> Option<Instrument> {
             figures_max: byte(codes, 5),
         },
         status: InstrumentStatus::from_u8(byte(codes, 2))?,
+        leverage_max: byte(codes, 6),
     })
 }
 

@@ -2,7 +2,8 @@
 //! valid here.
 //!
 //! What an instrument does not state is as the venue has it by itself for the same symbol, else for
-//! another of its kind: wallets, decimals of fees, leverage and maintenance margin of perpetuals.
+//! another of its kind: wallets, decimals of fees, and leverage of perpetuals where the venue does not
+//! tell the largest one to everybody.
 
 #![forbid(unsafe_code)]
 
@@ -44,7 +45,7 @@ pub(super) fn stated_rules(known: &[SymbolRules], stated: &StatedRules) -> Optio
     let perpetual = like.perpetual.as_ref().map(|like| PerpetualRules {
         settle: stated.settle.clone(),
         contract_size: stated.contract,
-        ..like.clone()
+        ..leveraged(like, stated.leverage_max)
     });
     let [maker_fee, taker_fee] = stated.fees.unwrap_or([like.maker_fee, like.taker_fee]);
     Some(SymbolRules {
@@ -65,6 +66,21 @@ pub(super) fn stated_rules(known: &[SymbolRules], stated: &StatedRules) -> Optio
         perpetual,
         ..like.clone()
     })
+}
+
+/// With this largest leverage, if it is known. The maintenance margin stays the same part of the smallest
+/// initial one: of that no venue's list of instruments tells.
+fn leveraged(like: &PerpetualRules, leverage_max: u8) -> PerpetualRules {
+    if leverage_max == 0 {
+        return like.clone();
+    }
+    let leverage_max = Decimal::from(leverage_max);
+    PerpetualRules {
+        leverage_max,
+        leverage_initial: like.leverage_initial.min(leverage_max),
+        maintenance_rate: (like.maintenance_rate * like.leverage_max / leverage_max).normalize(),
+        ..like.clone()
+    }
 }
 
 /// What is known here of the same symbol, or of another of its kind.
@@ -92,8 +108,17 @@ mod tests {
     fn followed(
         venue: &str,
         symbol: &str,
-        [base, quote, settle]: [&str; 3],
+        assets: [&str; 3],
         contract: i64,
+    ) -> Result<SymbolRules, String> {
+        followed_with(venue, symbol, assets, (contract, 0))
+    }
+
+    fn followed_with(
+        venue: &str,
+        symbol: &str,
+        [base, quote, settle]: [&str; 3],
+        (contract, leverage_max): (i64, u8),
     ) -> Result<SymbolRules, String> {
         let mut table = InstrumentTable::default();
         let rules = InstrumentRules {
@@ -112,6 +137,7 @@ mod tests {
             base,
             quote,
             contract: Qty(contract),
+            leverage_max,
             scale: Scale { price_decimals: 3, qty_decimals: 4 },
             rules,
             ..Instrument::default()
@@ -164,6 +190,23 @@ mod tests {
             perpetual.leverage_max
         };
         assert_eq!((leverage("SOL"), leverage("DOGE")), (dec("20"), dec("40")));
+    }
+
+    #[test]
+    fn leverage_is_the_venues_where_it_says_so_and_the_maintenance_margin_goes_with_it() {
+        let of = |venue: &str, symbol: &str, [quote, settle]: [&str; 2], leverage_max: u8| {
+            let assets = [&symbol[..4], quote, settle];
+            let rules = followed_with(venue, symbol, assets, (0, leverage_max)).unwrap();
+            let perpetual = rules.perpetual.unwrap();
+            let PerpetualRules { leverage_max, leverage_initial, maintenance_rate, .. } = perpetual;
+            [leverage_max, leverage_initial, maintenance_rate]
+        };
+        let usd = ["USD", "USDC"];
+        assert_eq!(of("hyperliquid", "DOGE", usd, 10), [dec("10"), dec("10"), dec("0.05")]);
+        assert_eq!(of("hyperliquid", "DOGE", usd, 3)[2], dec("1") / dec("6"));
+        let usdt = ["USDT", "USDT"];
+        assert_eq!(of("bybit", "DOGEUSDT", usdt, 25), [dec("25"), dec("10"), dec("0.02")]);
+        assert_eq!(of("bybit", "DOGEUSDT", usdt, 5)[..2], [dec("5"), dec("5")]);
     }
 
     #[test]

@@ -264,6 +264,8 @@ pub struct Instrument {
     pub rules: InstrumentRules,
     /// Whether it trades now.
     pub status: InstrumentStatus,
+    /// Largest leverage of a perpetual that the venue allows anybody; 0 if it has not said.
+    pub leverage_max: u8,
 }
 
 impl Instrument {

@@ -22,6 +22,11 @@ pub(super) fn decimal(object: Value<'_>, name: &'static str) -> Result<Decimal, 
     Ok(value)
 }
 
+/// The largest leverage that somebody may have, which the engine counts in whole ones.
+pub(super) fn whole_leverage(stated: Decimal) -> u8 {
+    u8::try_from(stated.trunc().mantissa()).unwrap_or(u8::MAX)
+}
+
 /// The same where an empty text says "none", which is 0 here.
 pub(super) fn decimal_or_none(
     object: Value<'_>,

@@ -204,6 +204,8 @@ pub struct InstrumentSpec {
     pub figures_max: u8,
     /// Decimals that a fill may have although orders may not, as far as the venue says so.
     pub fill_decimals: u8,
+    /// Largest leverage of a perpetual that it allows anybody; 0 if it does not say.
+    pub leverage_max: u8,
 }
 
 /// The parts of an instrument's name: `BTC/USDT@venue` for spot, `BTC/USDT:USDT@venue` for a

@@ -66,6 +66,7 @@ pub fn assemble(wanted: &[Wanted], fee_assets: &[&str]) -> Result<InstrumentTabl
             } else {
                 InstrumentStatus::Halted
             },
+            leverage_max: item.spec.leverage_max,
         };
         table.add(instrument);
     }

@@ -126,6 +126,25 @@ fn an_unknown_instrument_is_named_with_its_place() {
     );
 }
 
+#[test]
+fn more_leverage_than_the_venue_allows_is_named_with_both_numbers() {
+    let folder = Folder::new();
+    folder.config(
+        &[
+            ("watchlist = [\"ETH/USDT@binance\"", "watchlist = [\"SOL/USD:USDC@hyperliquid\""),
+            ("[venue.okx]", "[venue.hyperliquid]\nleverage = 21\n[venue.okx]"),
+            ("ETH = \"20\" }", "ETH = \"20\", SOL = \"1\" }"),
+        ],
+        "",
+    );
+    let output = stoop(&folder, &["check"]);
+    assert_eq!(code(&output), 3, "{}", stderr(&output));
+    let text = stderr(&output);
+    let said = "\"SOL/USD:USDC@hyperliquid\": hyperliquid allows a leverage of 20 at most, and \
+                [venue.hyperliquid] leverage = 21";
+    assert!(text.starts_with("error: engine.toml:") && text.contains(said), "{text}");
+}
+
 /// The default configuration in mode `testnet`, its venues those of `sim`.
 fn against(folder: &Folder, sim: &Sim, secret: Option<&str>, trusted: bool) {
     let venues = sim.venues(folder, secret);

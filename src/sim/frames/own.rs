@@ -112,6 +112,8 @@ pub struct StatedRules {
     pub contract: Decimal,
     /// What maker and taker pay, as ratios, if that is known.
     pub fees: Option<[Decimal; 2]>,
+    /// Largest leverage of a perpetual; 0 if it is not known.
+    pub leverage_max: u8,
 }
 
 impl StatedRules {
@@ -141,6 +143,7 @@ impl StatedRules {
                 .map(|amount| amount.to_decimal().normalize()),
             contract: contract.unwrap_or(Decimal::ONE),
             fees: None,
+            leverage_max: instrument.leverage_max,
         }
     }
 
@@ -155,7 +158,7 @@ impl StatedRules {
             "tick": self.tick, "lot": self.lot, "price_min": price_min, "price_max": price_max,
             "qty_min": qty_min, "qty_max": qty_max, "qty_market_max": self.qty_market_max,
             "notional_min": notional_min, "notional_max": notional_max,
-            "contract": self.contract,
+            "contract": self.contract, "leverage_max": self.leverage_max,
         });
         if let Some([maker, taker]) = self.fees {
             (value["maker_fee"], value["taker_fee"]) = (json!(maker), json!(taker));
@@ -182,6 +185,12 @@ impl StatedRules {
             fees: match of.0.get("maker_fee").or(of.0.get("taker_fee")) {
                 Some(_) => Some([of.decimal("maker_fee")?, of.decimal("taker_fee")?]),
                 None => None,
+            },
+            leverage_max: match of.0.get("leverage_max") {
+                // A recording of before there was any.
+                None => 0,
+                Some(_) => u8::try_from(of.number("leverage_max")?)
+                    .map_err(|_| of.error("leverage_max", "is above 255"))?,
             },
         };
         if rules.perpetual == rules.settle.is_empty() {
@@ -371,6 +380,7 @@ mod tests {
             qty: [dec("0.01"), dec("0")],
             contract: dec("1"),
             fees: Some([dec("-0.0001"), dec("0.0005")]),
+            leverage_max: 50,
             ..StatedRules::default()
         }
     }

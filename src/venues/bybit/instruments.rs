@@ -6,7 +6,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::super::rules::{decimal, decimal_or_none, positive};
+use super::super::rules::{decimal, decimal_or_none, positive, whole_leverage};
 use super::super::{DecodeError, InstrumentSpec, Parser, PlainRequest, Value};
 use super::{Product, rest};
 use crate::types::InstrumentKind;
@@ -110,6 +110,7 @@ fn spot(row: Value<'_>) -> Result<InstrumentSpec, DecodeError> {
 /// ```json
 /// {"symbol":"BTCUSDT","contractType":"LinearPerpetual","status":"Trading","baseCoin":"BTC",
 ///  "quoteCoin":"USDT","settleCoin":"USDT","fundingInterval":480,
+///  "leverageFilter":{"minLeverage":"1","maxLeverage":"100.00","leverageStep":"0.01"},
 ///  "priceFilter":{"minPrice":"0.10","maxPrice":"1999999.80","tickSize":"0.10"},
 ///  "lotSizeFilter":{"maxOrderQty":"1190.000","minOrderQty":"0.001","qtyStep":"0.001",
 ///   "postOnlyMaxOrderQty":"1190.000","maxMktOrderQty":"500.000","minNotionalValue":"5"}}
@@ -128,6 +129,10 @@ fn perpetual(row: Value<'_>) -> Result<Option<InstrumentSpec>, DecodeError> {
         qty_max: decimal(lot, "maxOrderQty")?,
         qty_market_max: decimal(lot, "maxMktOrderQty")?,
         notional_min: decimal_or_none(lot, "minNotionalValue")?,
+        leverage_max: match row.get("leverageFilter") {
+            Some(filter) => whole_leverage(decimal_or_none(filter, "maxLeverage")?),
+            None => 0,
+        },
         ..common(row, InstrumentKind::LinearPerpetual)?
     }))
 }

@@ -50,6 +50,8 @@ pub(super) struct Listed<'a> {
     /// Decimals in which a token is booked; 0 of a perpetual.
     pub(super) booked_decimals: u8,
     pub(super) trading: bool,
+    /// 0 of a pair.
+    pub(super) leverage_max: u8,
 }
 
 /// Reads the list of one kind.
@@ -88,6 +90,7 @@ fn spec(kind: InstrumentKind, listed: &Listed<'_>) -> InstrumentSpec {
         notional_min: Decimal::from(NOTIONAL_MIN),
         figures_max: FIGURES_MAX,
         fill_decimals: listed.booked_decimals.min(BOOKED_DECIMALS_MAX),
+        leverage_max: listed.leverage_max,
         ..InstrumentSpec::default()
     }
 }
@@ -125,6 +128,7 @@ fn perpetual(at: usize, row: Value<'_>) -> Result<Listed<'_>, DecodeError> {
         price_decimals: PERPETUAL_DECIMALS - size_decimals,
         booked_decimals: 0,
         trading: row.get("isDelisted").and_then(Value::bool) != Some(true),
+        leverage_max: row.get("maxLeverage").and_then(Value::u64).unwrap_or(0).min(255) as u8,
     })
 }
 
@@ -151,6 +155,7 @@ fn pair<'a>(row: Value<'a>, tokens: Value<'a>) -> Result<Listed<'a>, DecodeError
         price_decimals: SPOT_DECIMALS - size_decimals,
         booked_decimals: booked_decimals(base)?,
         trading: true,
+        leverage_max: 0,
     })
 }
 

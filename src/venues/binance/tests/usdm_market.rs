@@ -296,6 +296,8 @@ fn rules_of_perpetuals() {
         contract: Decimal::ZERO,
         figures_max: 0,
         fill_decimals: 0,
+        // It says so to its customers alone.
+        leverage_max: 0,
         trading: true,
         tick_size: dec("0.0001"),
         lot_size: dec("1"),

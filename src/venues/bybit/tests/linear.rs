@@ -346,6 +346,7 @@ fn rules_of_perpetuals_are_read_page_by_page() {
     assert_eq!((btc.price_min, btc.price_max), (dec("0.1"), dec("1999999.8")));
     assert_eq!((btc.qty_max, btc.qty_market_max), (dec("1190"), dec("500")));
     assert_eq!((btc.notional_min, btc.contract), (dec("5"), Decimal::ZERO));
+    assert_eq!(btc.leverage_max, 100);
     assert_eq!(next(&text), Ok(None));
     let more = text.replace(r#""nextPageCursor":"""#, r#""nextPageCursor":"first%3DBTC%26a""#);
     assert_eq!(next(&more), Ok(Some(get(&format!("{all}&cursor=first%3DBTC%26a")))));

@@ -88,6 +88,8 @@ fn rules_follow_from_the_decimals_of_sizes() {
     assert_eq!(rows[0], ("PURR/USDC", "PURR", "USDC", "0.00000001".to_owned(), "1".to_owned()));
     assert_eq!(rows[1], ("@1", "HFUN", "USDC", "0.000001".to_owned(), "0.01".to_owned()));
     assert!(perpetuals.iter().chain(&pairs).all(|spec| spec.notional_min.to_string() == "10"));
+    let btc = perpetuals.iter().find(|spec| spec.base == "BTC").unwrap();
+    assert_eq!((btc.leverage_max, pairs[0].leverage_max), (40, 0));
 }
 
 /// A token is booked finer than it is traded: what the venue takes of it or converts is too.

@@ -45,6 +45,7 @@ fn linear_swaps_are_given_in_base_units() {
         qty_min: number(lot),
         qty_max: number(max),
         qty_market_max: number(market_max),
+        leverage_max: 100,
         ..InstrumentSpec::default()
     };
     assert_eq!(
