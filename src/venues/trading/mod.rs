@@ -225,7 +225,7 @@ impl<W: TradingWire> Core<W> {
                 Ok(())
             }
             Message::Reply { id, reply } => {
-                self.on_effect(&reply, channel, now, out, events);
+                self.on_effect(&reply, (channel, None), now, out, events);
                 let flight = id.and_then(|id| self.flights.get(id).copied());
                 // A code that concerns the connection may come without a request.
                 let flight = match flight {

@@ -23,11 +23,11 @@ const HOLD_MAX_NS: u64 = 3600 * SECOND_NS;
 /// No window of a limit ends later than this.
 const WINDOW_MAX_NS: u64 = 10 * SECOND_NS;
 impl<W: TradingWire> Core<W> {
-    /// What a reply demands beyond its own request.
+    /// What a reply demands beyond its own request, where that is known.
     pub(super) fn on_effect(
         &mut self,
         reply: &Reply,
-        channel: Channel,
+        (channel, ask): (Channel, Option<&Ask>),
         now: Nanos,
         out: &mut Outbox,
         events: &mut Events,
@@ -40,6 +40,8 @@ impl<W: TradingWire> Core<W> {
         };
         match effect {
             Effect::Nothing => {}
+            // Not every account may have the switch: that says nothing of its key.
+            Effect::Alert if matches!(ask, Some(Ask::DeadMan { .. })) => {}
             // The address is blocked for the usual time at least.
             Effect::Block if reply.http.is_some() => {
                 self.block(now.plus(stated.max(W::HABITS.blocked_ns)), events);
@@ -294,7 +296,7 @@ impl<W: TradingWire> Core<W> {
         let code = -i32::from(status);
         let venue_order_id = VenueOrderId::EMPTY;
         let reply = Reply { code, http: Some(status), venue_order_id, limit };
-        self.on_effect(&reply, Channel::Rest, now, out, events);
+        self.on_effect(&reply, (Channel::Rest, Some(&flight.ask)), now, out, events);
         if flight.ask.is_order() {
             return self.on_order_reply(flight, &reply, now, events);
         }
@@ -346,7 +348,7 @@ impl<W: TradingWire> Core<W> {
     ) -> Result<(), DecodeError> {
         let reply = W::reply(&flight.ask, root, limit)?;
         let code = reply.code;
-        self.on_effect(&reply, Channel::Rest, now, out, events);
+        self.on_effect(&reply, (Channel::Rest, Some(&flight.ask)), now, out, events);
         let broken = status == 408 || status >= 500;
         if flight.ask.is_order() && broken && matches!(W::verdict(code), Verdict::Refused(_)) {
             // The venue did not finish, whatever else it says: it may have acted.

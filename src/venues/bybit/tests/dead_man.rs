@@ -65,7 +65,7 @@ fn a_refusal_is_told_and_asked_again_and_orders_do_not_wait_for_it() {
     let mut bench = bench();
     let id = arming(&mut bench);
     bench.reply(id, 200, "HTTP/1.1 200 OK\r\n", r#"{"retCode":10005,"retMsg":"x"}"#).unwrap();
-    assert!(bench.notices().contains(&VenueNotice::DeadManFailed(10005)));
+    assert_eq!(bench.notices(), [VenueNotice::DeadManFailed(10005)], "its key is in order");
     bench.sent();
     bench.pass(59_000);
     assert!(!bench.sent().iter().any(|sent| sent.contains("disconnected-cancel-all")));
