@@ -22,7 +22,7 @@ use crate::oms::{BookQuote, Books, Kept, Oms, OmsCounters, OmsOptions, Output, R
 use crate::shm::{AccountWriter, Market, MarketView, StageWriter};
 use crate::types::{
     Command, CommandKind, Detail, Event, InstrumentId, InstrumentTable, LossSwitch, Nanos,
-    RejectReason, Request, Signal, Stamps, StrategyId, VenueId,
+    RejectReason, Repeats, Request, Signal, Stamps, StrategyId, VenueId,
 };
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
@@ -85,7 +85,7 @@ pub struct OmsAgent {
     pub(super) account: account::Publisher,
     pub(super) told: OmsCounters,
     /// When refusals of each kind may be told of again.
-    pub(super) refusals_at: [Nanos; RiskReject::COUNT],
+    pub(super) refusals_told: [Repeats; RiskReject::COUNT],
     pub(super) switch_told: Option<LossSwitch>,
     /// Its complaint was told of.
     pub(super) journal_told: bool,
@@ -162,7 +162,7 @@ impl OmsAgent {
             account_at: Nanos(0),
             account,
             told: OmsCounters::default(),
-            refusals_at: [Nanos(0); RiskReject::COUNT],
+            refusals_told: [Repeats::default(); RiskReject::COUNT],
             switch_told: None,
             journal_told: false,
             journal_ended: false,

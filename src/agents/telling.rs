@@ -6,9 +6,6 @@ use crate::oms::RiskReject;
 use crate::types::Nanos;
 use crate::venues::VENUES;
 
-/// Pause between two lines about refusals of one kind.
-const REFUSALS_EVERY_NS: u64 = 1_000_000_000;
-
 impl OmsAgent {
     /// Which venues may be traded on is said when it changes.
     fn tell_ready(&mut self, now: Nanos) {
@@ -56,14 +53,13 @@ impl OmsAgent {
         }
     }
 
-    /// Each kind once a second: a strategy may be refused thousands of times.
+    /// A strategy may be refused thousands of times.
     fn tell_refusals(&mut self, now: Nanos) {
         let refusals = self.oms.counters().refusals;
         for code in RiskReject::ALL {
             let at = code as usize;
             let (before, after) = (self.told.refusals[at], refusals[at]);
-            if after > before && now >= self.refusals_at[at] {
-                self.refusals_at[at] = now.plus(REFUSALS_EVERY_NS);
+            if after > before && self.refusals_told[at].is_due(now) {
                 self.told.refusals[at] = after;
                 let new = after - before;
                 let text = format_args!("signal refused: {code}: {new} more, {after} in all");

@@ -18,6 +18,7 @@ use crate::types::{
     SignalId, StrategyId,
 };
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// How far the closing of one instrument has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,18 @@ pub enum ClosingState {
     Dust,
     /// It could not be closed, for this last reason; `None` if the venue's takers were none.
     GaveUp(Option<RiskReject>),
+}
+
+impl fmt::Display for ClosingState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Working => f.write_str("goes on"),
+            Self::Flat => f.write_str("nothing is held any more"),
+            Self::Dust => f.write_str("less than the venue takes"),
+            Self::GaveUp(None) => f.write_str("given up"),
+            Self::GaveUp(Some(why)) => write!(f, "given up: {why}"),
+        }
+    }
 }
 
 /// The closing of one instrument for one scope.

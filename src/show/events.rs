@@ -7,15 +7,12 @@ use super::naming::{Naming, venue_name};
 use super::table::{Cell, Column, Kind, Row};
 use super::walk::Group;
 use super::words;
-use crate::oms::{Record, Replayed, RiskReject};
+use crate::oms::{ClosingState, Record, Replayed, RiskReject};
 use crate::types::{
-    ClientOrderId, ExecutionReport, Nanos, OrderState, PairEnd, ReportKind, StrategyId, VenueId,
-    VenueNotice,
+    ClientOrderId, ExecutionReport, Nanos, OrderState, PairEnd, Repeats, ReportKind, StrategyId,
+    VenueId, VenueNotice,
 };
 use std::collections::BTreeMap;
-
-/// Pause between two events about refusals of one kind: a strategy may be refused thousands of times.
-const REFUSALS_EVERY_NS: u64 = 1_000_000_000;
 
 /// Columns of [`EventRow`].
 pub const EVENT_COLUMNS: [Column; 9] = [
@@ -74,7 +71,7 @@ impl EventRow {
 /// Refusals of one kind to one strategy that were not told of yet.
 #[derive(Clone, Debug, Default)]
 struct Refused {
-    told: Nanos,
+    told: Repeats,
     more: u64,
 }
 
@@ -116,7 +113,7 @@ impl Events {
         rows
     }
 
-    /// The first at once, then at most one a second with the number of those since.
+    /// The first at once, then now and then with the number of those since.
     fn refusal(
         &mut self,
         strategy: StrategyId,
@@ -129,11 +126,10 @@ impl Events {
             return None;
         }
         let refused = self.refused.entry((strategy, code as u8)).or_default();
-        if refused.told > Nanos(0) && now.since(refused.told) < REFUSALS_EVERY_NS {
+        if !refused.told.is_due(now) {
             refused.more += 1;
             return None;
         }
-        refused.told = now;
         let more = match std::mem::take(&mut refused.more) {
             0 => String::new(),
             more => format!(", {more} more since the last time"),
@@ -285,8 +281,12 @@ fn effect_row(record: &Record, names: &Naming<'_>) -> Option<EventRow> {
         Record::Closed { scope, instrument, state, left } => {
             let (left, name) = (words::amount(*left), names.instrument(*instrument));
             let of = words::scope(*scope, names);
-            let text = format!("closing of {name} for {of}: {state:?}, {left} left");
-            EventRow { instrument: name, ..info("flatten", text) }
+            let text = format!("closing of {name} for {of}: {state}, {left} left");
+            let row = match state {
+                ClosingState::GaveUp(_) => error("flatten", text),
+                _ => info("flatten", text),
+            };
+            EventRow { instrument: name, ..row }
         }
         Record::Pair(pair) => {
             let text = words::pair(pair, names);

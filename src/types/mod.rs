@@ -15,6 +15,7 @@ mod operator;
 mod order;
 mod pair;
 mod param;
+mod repeats;
 mod signal;
 mod stamps;
 mod strategy;
@@ -50,6 +51,7 @@ pub use pair::{Breach, COMPLETING_LEG, HEDGE_LEG, PairEnd, PairLeg, PairOutcome}
 pub use param::{
     PARAMS_MAX, ParamChange, ParamName, ParamSpec, ParamText, ParamValue, Params, find_param,
 };
+pub use repeats::Repeats;
 pub use signal::{
     BreachAction, Contract, LEGS_MAX, Leg, LegMode, LegPricing, Signal, SignalId, StrategyId,
 };
