@@ -148,9 +148,9 @@ impl OmsAgent {
         self.publish_account(now);
         self.account.restart();
         self.publish_positions(usize::MAX, now);
+        let around = self.around();
         let (oms, table) = (&self.oms, &self.parts.instruments);
-        let mut last = account::final_state(oms, table, &self.venues, now);
-        last.counters.bad_records = self.bad_records();
+        let mut last = account::final_state(oms, table, (&self.venues, &around), now);
         last.pairs = self.pairs.stats();
         last.unrecorded = unrecorded;
         self.describe((LAST_WORD, Scope::Engine), Nanos(u64::MAX), now);

@@ -215,6 +215,7 @@ impl OmsAgent {
         mut operator: Operator,
         now: Nanos,
     ) -> Result<OperatorDone, OperatorError> {
+        self.wards.refuse(&operator)?;
         self.wards.forget(&operator);
         let Operator::SetParam(change) = &mut operator else {
             return self.oms.on_operator(&operator, now, &mut self.out);
@@ -318,6 +319,7 @@ impl OmsAgent {
             journal_lost: journal.broken().map_or(0, |(_, lost)| lost),
             journal_short: journal.is_short(),
             bad_records: self.bad_records(),
+            ended: self.wards.ends(),
         }
     }
 

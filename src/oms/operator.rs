@@ -5,7 +5,8 @@
 use super::record::{Record, Recorder};
 use super::{Books, Oms, Order, Output};
 use crate::types::{
-    Amount, LimitKey, Nanos, Operator, ParamValue, Scope, StrategyId, TradingState, VenueId,
+    Amount, LimitKey, Nanos, Operator, ParamValue, ProcessEnd, Scope, StrategyId, TradingState,
+    VenueId,
 };
 use std::fmt;
 
@@ -39,11 +40,20 @@ pub enum OperatorError {
     Stopping,
     /// Carried out, but the journal could not take it: a restart knows nothing of it.
     NotRecorded,
+    /// Nobody is there to trade or to take a parameter: the strategy's process is not started again.
+    StrategyEnded(ProcessEnd),
 }
 
 impl fmt::Display for OperatorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::StrategyEnded(end) => {
+                return write!(
+                    f,
+                    "its process has ended ({end}) and is not started again: restart the engine, \
+                     then resume it"
+                );
+            }
             Self::UnknownScope => "no such venue or strategy",
             Self::UnknownAsset => "no instrument has this asset as its base",
             Self::UnknownInstrument => "no such instrument",

@@ -16,7 +16,7 @@ use crate::types::{
     Amount, AssetBalance, AssetId, ClientOrderId, Command, ExecutionReport, FeeRate,
     FundingPayment, InstrumentId, InstrumentRules, InstrumentStatus, InstrumentTable, LimitKey,
     LossSwitch, MarginReport, Nanos, NewOrder, Operator, OrderState, PairOutcome, PositionReport,
-    Request, Scope, Signal, SignalId, StrategyId, VenueId, VenueNotice,
+    ProcessEnd, Request, Scope, Signal, SignalId, StrategyId, VenueId, VenueNotice,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -147,6 +147,9 @@ pub enum Record {
     Margin(MarginReport),
     /// Input: a venue has changed the rules of an instrument, or whether it trades it.
     Rules(InstrumentId, InstrumentRules, InstrumentStatus),
+    /// Input: the process of a strategy has ended and is not started again. Its pause and its cancels
+    /// are inputs of their own.
+    StrategyEnded(StrategyId, ProcessEnd),
 }
 
 /// Bytes that are not a record of this version.
@@ -180,6 +183,7 @@ impl Record {
                 | Self::Funding(..)
                 | Self::Margin(_)
                 | Self::Rules(..)
+                | Self::StrategyEnded(..)
         )
     }
 
@@ -211,6 +215,7 @@ impl Record {
             Self::Funding(..) => (37, "funding"),
             Self::Margin(_) => (38, "margin"),
             Self::Rules(..) => (39, "rules"),
+            Self::StrategyEnded(..) => (40, "strategy ended"),
             Self::Operator(_) => (20, "operator"),
             Self::Limit { .. } => (21, "limit"),
             Self::Closed { .. } => (22, "closed"),

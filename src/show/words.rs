@@ -6,8 +6,8 @@ use super::naming::{Naming, venue_name};
 use crate::oms::{Difference, NotReady};
 use crate::types::{
     AMOUNT_DECIMALS, Amount, Channel, Instrument, Liquidity, NewOrder, Operator, OrderState,
-    OrderType, PairEnd, PairOutcome, Price, Qty, Readiness, ReportOrigin, Scope, TimeInForce,
-    VenueNotice,
+    OrderType, PairEnd, PairOutcome, Price, ProcessEnd, Qty, Readiness, ReportOrigin, Scope,
+    TimeInForce, VenueNotice,
 };
 
 /// An amount as a decimal with all its digits.
@@ -173,6 +173,12 @@ pub fn operator(told: &Operator, names: &Naming<'_>) -> String {
             change.by_pid
         ),
     }
+}
+
+/// What became of a strategy's process: what its name is followed by.
+#[must_use]
+pub fn ended(end: ProcessEnd) -> String {
+    format!("has ended ({end}): its process is not started again")
 }
 
 /// Name of a limit, as `stoop set` takes it.

@@ -54,7 +54,7 @@ pub use signal::{
     BreachAction, Contract, LEGS_MAX, Leg, LegMode, LegPricing, Signal, SignalId, StrategyId,
 };
 pub use stamps::{BookStamps, Detail, Path, Stamp, Stamps};
-pub use strategy::{Request, StrategyReport};
+pub use strategy::{ProcessEnd, Request, StrategyReport, signal_name};
 pub use text::{FillId, Text, VenueOrderId};
 pub use units::{
     AMOUNT_DECIMALS, Amount, Nanos, ParseUnitError, Ppb, Price, Qty, Rate, Rounding, Scale,

@@ -281,6 +281,7 @@ fn a_killed_process_leaves_no_orders_and_a_whole_bundle() {
     let ms = cancelled_ms(&said);
     println!("6 orders cancelled {ms} ms after the death was noticed");
     assert!(ms < 1_000.0, "{said}");
+    assert!(said.contains("its process is not started again (SIGKILL)"), "{said}");
     assert!(said.contains("its process has ended: paused, 6 orders are cancelled"), "{said}");
     assert_ended_well(&output);
 }
@@ -335,8 +336,58 @@ fn a_panic_leaves_its_backtrace_and_a_restarted_strategy_waits_for_a_person() {
     assert_eq!(status(&running, "panics", "open"), 0);
     running.text(&["resume", "--strategy", "panics"]);
     wait_for_bundles(&running, 2);
+    has_ended(running, "panics", "exit 101");
+}
+
+/// Nobody comes back: whoever asks is told so, and what would need the strategy is refused.
+fn has_ended(running: Running, name: &str, how: &str) {
+    let ended = format!("ended ({how})");
+    let row = |running: &Running| {
+        let status = running.json(&["status"], 0);
+        let rows = status["strategies"].as_array().unwrap();
+        rows.iter().find(|row| row["strategy"] == name).unwrap().clone()
+    };
+    running.wait_for("the end to be told", |running| row(running)["state"] == ended.as_str());
+    let row = row(&running);
+    assert_eq!((&row["runs_as"], &row["pid"]), (&Value::Null, &Value::Null), "{row}");
+    for command in [
+        vec!["resume", "--strategy", name],
+        vec!["reduce-only", "--strategy", name],
+        vec!["set", name, "orders=4"],
+    ] {
+        let said = stderr(&running.tell(&command, 1));
+        let wanted = format!("its process has ended ({how}) and is not started again");
+        assert!(said.contains(&wanted), "{command:?}: {said}");
+    }
+    running.text(&["cancel-all", "--strategy", name]);
+    let events = running.json(&["events", "--level", "error"], 0);
+    let told = format!("{name} has ended ({how}): its process is not started again");
+    let rows = events["events"].as_array().unwrap();
+    let found = rows.iter().filter(|row| row["text"] == told.as_str());
+    assert_eq!(found.count(), 1, "once: {events}");
+    let listed = stoop(&running.folder, &["ps", "--json"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let listed = listed["instances"].as_array().unwrap().iter();
+    let own = listed.into_iter().find(|one| one["name"] == running.name.as_str()).unwrap();
+    let wanted = format!("spread runs, {name} {ended}");
+    assert_eq!(own["strategies"], wanted.as_str(), "{own}");
     running.text(&["stop"]);
-    assert_ended_well(&running.end());
+    let summary = assert_ended_well(&running.end());
+    let wanted = serde_json::json!([{ "strategy": name, "ended": how }]);
+    assert_eq!(summary["strategies_ended"], wanted, "{summary}");
+}
+
+/// A program that is not there, which the engine hears of as an exit, and one that ends by itself
+/// without an error.
+#[test]
+fn a_strategy_that_never_began_or_went_by_itself_has_ended() {
+    for (command, how) in [("/nowhere/to/be/found", "exit 1"), ("/bin/true", "exit 0")] {
+        let (before, text) = with("brief", 1, "");
+        let program = std::env::current_exe().unwrap();
+        let text = text.replace(&program.display().to_string(), command);
+        let running = Running::start(&[(before, &text)]);
+        has_ended(running, "brief", how);
+    }
 }
 
 /// `STOOP_GARBAGE_S=60` writes for so long.

@@ -126,7 +126,7 @@ impl Rows {
         }
     }
 
-    /// What reconciliations found and people decided.
+    /// What reconciliations found, what people have to decide, and strategies that are gone.
     fn reconciled(&self, record: &Record, row: Row) -> Row {
         let row = match record {
             Record::Correction(venue, _)
@@ -147,6 +147,9 @@ impl Rows {
                 Row { venue, order: what.order.to_string(), text, ..row }
             }
             Record::NotAnswering(_, order) => Row { order: order.to_string(), ..row },
+            Record::StrategyEnded(strategy, end) => {
+                Row { text: format!("strategy {}: {end}", strategy.0), ..row }
+            }
             Record::VenueHalted(_, halted) => {
                 let text = if *halted { "until a person decides" } else { "no longer" };
                 Row { text: text.to_owned(), ..row }

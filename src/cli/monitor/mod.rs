@@ -83,7 +83,7 @@ impl Monitor {
         };
         MonitorData {
             ended: ended(&self.view),
-            strategies: strategies(&self.folder, &self.desk.about.strategies, self.view.pid()),
+            strategies: strategies(&self.folder, &self.desk.about.strategies, &self.view),
             recorded,
             journal_error,
             ..MonitorData::collect(&self.view, super::wall_clock(), looked_at)
