@@ -12,7 +12,7 @@ use super::oms::OmsAgent;
 use super::operator::{OrderRow, order_row};
 use crate::oms::OperatorError;
 use crate::shm::{OmsEnd, STRATEGIES_MAX};
-use crate::types::{Nanos, Operator, Params, ProcessEnd, Scope, StrategyId, TradingState};
+use crate::types::{Nanos, Operator, Params, ProcessEnd, Scope, StrategyId, Teller, TradingState};
 use std::sync::mpsc::{Receiver, Sender};
 
 /// Orders that the bundle of a dead strategy shows.
@@ -199,7 +199,7 @@ impl OmsAgent {
         for operator in
             [Operator::SetState(scope, TradingState::Halted), Operator::CancelAll(scope)]
         {
-            if let Err(error) = self.oms.on_operator(&operator, now, &mut self.out) {
+            if let Err(error) = self.oms.on_told(Teller::Watchdog, &operator, now, &mut self.out) {
                 self.parts.log.error(now, format_args!("strategy {}: {error}", strategy.0));
             }
             self.drain(now);
@@ -257,7 +257,7 @@ impl OmsAgent {
         }
         if held {
             let operator = Operator::SetState(Scope::Strategy(strategy), TradingState::Active);
-            let result = self.oms.on_operator(&operator, now, &mut self.out);
+            let result = self.oms.on_told(Teller::AfterRestart, &operator, now, &mut self.out);
             self.drain(now);
             let text = match result {
                 Ok(_) => "its new process lives: resumed, as the configuration says".to_owned(),

@@ -16,7 +16,7 @@ use crate::types::{
     Amount, AssetBalance, AssetId, ClientOrderId, Command, ExecutionReport, FeeRate,
     FundingPayment, InstrumentId, InstrumentRules, InstrumentStatus, InstrumentTable, LimitKey,
     LossSwitch, MarginReport, Nanos, NewOrder, Operator, OrderState, PairOutcome, PositionReport,
-    ProcessEnd, Request, Scope, Signal, SignalId, StrategyId, VenueId, VenueNotice,
+    ProcessEnd, Request, Scope, Signal, SignalId, StrategyId, Teller, VenueId, VenueNotice,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -150,6 +150,8 @@ pub enum Record {
     /// Input: the process of a strategy has ended and is not started again. Its pause and its cancels
     /// are inputs of their own.
     StrategyEnded(StrategyId, ProcessEnd),
+    /// Input: the same as [`Record::Operator`], which older journals hold, with who told it.
+    Told(Teller, Operator),
 }
 
 /// Bytes that are not a record of this version.
@@ -184,7 +186,18 @@ impl Record {
                 | Self::Margin(_)
                 | Self::Rules(..)
                 | Self::StrategyEnded(..)
+                | Self::Told(..)
         )
+    }
+
+    /// What the engine was told, and by whom where that is known.
+    #[must_use]
+    pub fn told(&self) -> Option<(Option<Teller>, &Operator)> {
+        match self {
+            Self::Operator(operator) => Some((operator.teller(), operator)),
+            Self::Told(teller, operator) => Some((Some(*teller), operator)),
+            _ => None,
+        }
     }
 
     /// Short name, and the kind byte beside the record in the journal.
@@ -216,7 +229,7 @@ impl Record {
             Self::Margin(_) => (38, "margin"),
             Self::Rules(..) => (39, "rules"),
             Self::StrategyEnded(..) => (40, "strategy ended"),
-            Self::Operator(_) => (20, "operator"),
+            Self::Operator(_) | Self::Told(..) => (20, "operator"),
             Self::Limit { .. } => (21, "limit"),
             Self::Closed { .. } => (22, "closed"),
             Self::Pair(_) => (23, "pair"),

@@ -304,6 +304,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
                 // A refusal is the person's to read; the state is as it was.
                 let _ = self.on_operator(operator, now, out);
             }
+            Record::Told(teller, operator) => {
+                let _ = self.on_told(*teller, operator, now, out);
+            }
             _ => {}
         }
     }

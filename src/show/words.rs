@@ -7,7 +7,7 @@ use crate::oms::{Difference, NotReady};
 use crate::types::{
     AMOUNT_DECIMALS, Amount, Channel, Instrument, Liquidity, NewOrder, Operator, OrderState,
     OrderType, PairEnd, PairOutcome, Price, ProcessEnd, Qty, Readiness, ReportOrigin, Scope,
-    TimeInForce, VenueNotice,
+    Teller, TimeInForce, VenueNotice,
 };
 
 /// An amount as a decimal with all its digits.
@@ -148,9 +148,14 @@ pub fn scope(scope: Scope, names: &Naming<'_>) -> String {
     }
 }
 
-/// What a person told the engine.
+/// What the engine was told, with who told it where that is known.
 #[must_use]
-pub fn operator(told: &Operator, names: &Naming<'_>) -> String {
+pub fn told(teller: Option<Teller>, told: &Operator, names: &Naming<'_>) -> String {
+    let text = operator(told, names);
+    teller.map_or(text.clone(), |teller| format!("{text} ({teller})"))
+}
+
+fn operator(told: &Operator, names: &Naming<'_>) -> String {
     match *told {
         Operator::Stop => "stop".to_owned(),
         Operator::CancelAll(of) => format!("cancel all of {}", scope(of, names)),
@@ -164,13 +169,11 @@ pub fn operator(told: &Operator, names: &Naming<'_>) -> String {
         }
         Operator::SetLimit(key, value) => format!("{} = {}", limit(key, names), amount(value)),
         Operator::SetParam(change) => format!(
-            "strategy {}: {} = {}, was {}, by user {} in process {}",
+            "strategy {}: {} = {}, was {}",
             names.strategy(change.strategy),
             change.name,
             change.after,
-            change.before,
-            change.by_uid,
-            change.by_pid
+            change.before
         ),
     }
 }

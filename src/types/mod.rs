@@ -41,7 +41,7 @@ pub use limit::{CostTable, Costs, LIMITS_MAX, LimitSpec};
 pub use market::{
     BookState, DepthKind, DepthUpdate, Level, Perpetual, PerpetualUpdate, TopOfBook, Trade,
 };
-pub use operator::{LimitKey, LossSwitch, Operator, Scope, TradingState};
+pub use operator::{LimitKey, LossSwitch, Operator, Scope, Teller, TradingState};
 pub use order::{
     CancelOrder, ClientOrderId, Command, CommandKind, NewOrder, OrderType, Priority, ReplaceOrder,
     Side, TimeInForce,

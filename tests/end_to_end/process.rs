@@ -275,6 +275,10 @@ fn a_killed_process_leaves_no_orders_and_a_whole_bundle() {
     let output = running.folder.0.join("output").join(&running.name).join("strategy-quoter.out");
     assert!(std::fs::read_to_string(output).unwrap().contains("quoting 6 of eth"));
     // It stays dead, and what it may trade is a person's to say.
+    let events = running.json(&["events"], 0);
+    let rows = events["events"].as_array().unwrap();
+    let by = rows.iter().find(|row| row["text"] == "strategy quoter is halted (watchdog)");
+    assert_eq!(by.unwrap()["by"], "watchdog", "{events}");
     running.text(&["stop"]);
     let output = running.end();
     let said = stderr(&output);
