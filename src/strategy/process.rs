@@ -9,11 +9,14 @@
 //! - `STOOP_STRATEGY`: the strategy's name, for [`crate::shm::StrategyFile::attach`],
 //! - `STOOP_IDLE`: `spin`, `yield` or `park`, what to do where there is nothing to do.
 //!
+//! History of klines is asked for at the socket [`super::klines::HISTORY_SOCKET`] of the folder.
+//!
 //! In Rust, its whole `main` is [`run`]. The process may end whenever it likes; it is asked to by
 //! SIGTERM, and the engine cancels its orders once it is gone.
 
 #![forbid(unsafe_code)]
 
+use super::klines::relay;
 use super::{Context, ContextParts, Runner, Strategy};
 use crate::clock::Clock;
 use crate::shm::{MarketView, RegionError, StrategyFile};
@@ -86,7 +89,9 @@ pub fn run_at(folder: &Path, name: &str, strategy: Box<dyn Strategy>) -> Result<
         end,
         clock: clock.clone(),
     };
-    let runner = Runner::new(strategy, Context::new(parts));
+    let history = relay(folder.to_owned());
+    let history = history.map_err(|error| format!("the thread for history: {error}"))?;
+    let runner = Runner::new(strategy, Context::new(parts).with_history(history));
     turn(runner, &view, &clock, &ended);
     Ok(())
 }

@@ -89,6 +89,35 @@ impl Strategy for Panics {
     }
 }
 
+/// Says of the klines that it has seen what the venue's history holds of them.
+#[derive(Default)]
+struct Candles {
+    market: Option<InstrumentRef>,
+    past: i64,
+}
+
+impl Strategy for Candles {
+    fn on_start(&mut self, ctx: &mut Context) {
+        self.market = ctx.instrument("ETH/USDT@binance");
+        if let Some(market) = self.market {
+            ctx.want_klines(&market, Interval::M1).unwrap();
+        }
+        ctx.set_timer(5_000_000);
+    }
+
+    fn on_kline(&mut self, _ctx: &mut Context, event: &KlineEvent) {
+        self.past += i64::from(event.is_past && event.kline.is_complete);
+    }
+
+    fn on_timer(&mut self, ctx: &mut Context) {
+        let Some(market) = self.market else { return };
+        let history = ctx.klines(&market, Interval::M1).map(|series| series.history());
+        ctx.status().text("history", &format!("{history:?}")).unwrap();
+        ctx.status().int("past", self.past).unwrap();
+        ctx.publish_status();
+    }
+}
+
 #[test]
 fn the_program_of_a_strategy() {
     let Ok(name) = std::env::var("STOOP_STRATEGY") else { return };
@@ -96,6 +125,7 @@ fn the_program_of_a_strategy() {
     assert_eq!(secrets.count(), 0, "the engine's environment is not for strategies");
     let strategy: Box<dyn Strategy> = match name.as_str() {
         "panics" => Box::<Panics>::default(),
+        "candles" => Box::<Candles>::default(),
         _ => Box::<Quoter>::default(),
     };
     stoop::strategy::process::run(strategy).unwrap();
@@ -392,6 +422,34 @@ fn a_strategy_that_never_began_or_went_by_itself_has_ended() {
         let running = Running::start(&[(before, &text)]);
         has_ended(running, "brief", how);
     }
+}
+
+/// At each start, as a thread has them: the engine asks the venue for it.
+#[test]
+fn klines_of_a_process_begin_with_their_history() {
+    let rule = "restart = \"on_crash\"\nrestart_after_ms = 100\nrestarts_per_hour_max = 1";
+    let running = start("candles", 0, rule, &[]);
+    let is_loaded = |running: &Running| {
+        let look = StrategyFile::look(Path::new(&running.region()), "candles").ok();
+        let status = look.and_then(|look| look.status);
+        match status.as_ref().and_then(|status| status.get("history")) {
+            Some(stoop::shm::StatusValue::Text(history)) => history.as_str() == "Some(Loaded)",
+            _ => false,
+        }
+    };
+    let mut before = 0;
+    for _ in 0..2 {
+        running.wait_for("a process", |running| {
+            pid(running, "candles").is_some_and(|pid| pid != before)
+        });
+        running.wait_for("the history", is_loaded);
+        running.wait_for("its klines", |running| status(running, "candles", "past") >= 100);
+        println!("{} klines of the history", status(&running, "candles", "past"));
+        before = pid(&running, "candles").unwrap();
+        kill("-9", before);
+    }
+    running.text(&["stop"]);
+    assert_ended_well(&running.end());
 }
 
 /// `STOOP_GARBAGE_S=60` writes for so long.
