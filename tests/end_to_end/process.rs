@@ -424,6 +424,30 @@ fn a_strategy_that_never_began_or_went_by_itself_has_ended() {
     }
 }
 
+/// The kernel ends the wrapper with the engine, and nobody ends what the wrapper has started.
+#[test]
+fn a_strategy_behind_a_wrapper_ends_with_a_killed_engine() {
+    let (before, text) = with("quoter", 2, "");
+    let program = std::env::current_exe().unwrap();
+    let direct = format!("command = [\"{}\", ", program.display());
+    let wrapped = "command = [\"sh\", \"-c\", '\"$0\" \"$@\"; exit $?', \"";
+    let text = text.replace(&direct, &format!("{wrapped}{}\", ", program.display()));
+    let mut running = Running::start(&[(before, &text)]);
+    let process = wait_for_quotes(&running, "quoter", 2, 0);
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let parent = stat.rsplit(") ").next().unwrap().split(' ').nth(1).unwrap();
+    let parent = std::fs::read_to_string(format!("/proc/{parent}/comm")).unwrap();
+    assert_eq!(parent, "sh\n", "a wrapper stands between");
+    running.kill();
+    running.wait_for("its end", |_| has_gone(process));
+}
+
+/// Also where nobody has asked yet how it ended.
+fn has_gone(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_err() || stat.is_ok_and(|text| text.rsplit(") ").next().unwrap().starts_with('Z'))
+}
+
 /// At each start, as a thread has them: the engine asks the venue for it.
 #[test]
 fn klines_of_a_process_begin_with_their_history() {

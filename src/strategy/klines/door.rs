@@ -32,7 +32,8 @@ pub(in crate::strategy) fn relay(folder: PathBuf) -> io::Result<HistoryEnd> {
         loop {
             let Some((who, wish)) = desk.next(NAP) else { continue };
             let answer = fetch(&folder, &wish).unwrap_or_else(|error| {
-                eprintln!("no history: {}: {error}", folder.join(HISTORY_SOCKET).display());
+                let path = folder.join(HISTORY_SOCKET);
+                let _ = writeln!(io::stderr(), "no history: {}: {error}", path.display());
                 HistoryAnswer { wish, klines: None }
             });
             // One that does not read asks again.
