@@ -4,10 +4,12 @@ use super::oms::LiveOms;
 use super::pairs::PairStats;
 use crate::oms::{Books, Oms, Order, Recorder, RiskReject};
 use crate::portfolio::pnl;
-use crate::shm::{AccountWriter, MarginRow, OrderCounters, PnlRow, PositionRow, REFUSAL_CODES};
+use crate::shm::{
+    AccountWriter, MarginRow, OrderCounters, PnlRow, PositionRow, REFUSAL_CODES, STRATEGIES_MAX,
+};
 use crate::types::{
     AMOUNT_DECIMALS, Amount, AssetBalance, AssetId, Instrument, InstrumentTable, Nanos, Price,
-    Scope, VenueId,
+    ProcessEnd, Scope, VenueId,
 };
 
 const _: () = assert!(RiskReject::COUNT <= REFUSAL_CODES, "every refusal has its counter");
@@ -47,7 +49,7 @@ pub struct FinalBalance {
 }
 
 /// What is counted beside the order manager.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Around {
     /// Reports that wait for their strategies, and those that were lost.
     pub reports: (u64, u64),
@@ -59,6 +61,20 @@ pub(super) struct Around {
     pub journal_short: bool,
     /// Requests of strategies that could not be read.
     pub bad_records: u64,
+    /// Strategies whose process is not started again.
+    pub ended: [Option<ProcessEnd>; STRATEGIES_MAX],
+}
+
+impl Around {
+    /// Of a state without an engine around it.
+    pub const NONE: Self = Self {
+        reports: (0, 0),
+        journal: (0, 0),
+        journal_lost: 0,
+        journal_short: false,
+        bad_records: 0,
+        ended: [None; STRATEGIES_MAX],
+    };
 }
 
 /// Writes everything that changed hands into the region, a part at a time: an order does not wait
@@ -136,11 +152,10 @@ impl Publisher {
 pub(super) fn final_state<R: Recorder, B: Books>(
     oms: &Oms<R, B>,
     instruments: &InstrumentTable,
-    venues: &[VenueId],
+    (venues, around): (&[VenueId], &Around),
     now: Nanos,
 ) -> FinalState {
-    let mut last =
-        FinalState { counters: counters(oms, venues, &Around::default()), ..FinalState::default() };
+    let mut last = FinalState { counters: counters(oms, venues, around), ..FinalState::default() };
     last.positions = instruments.iter().map(|i| position(oms, i, now)).collect();
     let mut profits = Profits::new(instruments);
     for (instrument, row) in instruments.iter().zip(&last.positions) {
@@ -280,5 +295,6 @@ fn counters<R: Recorder, B: Books>(
         journal_short: u64::from(around.journal_short),
         refusals,
         venues: c.orders_at,
+        ended: around.ended,
     }
 }

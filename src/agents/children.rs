@@ -10,8 +10,9 @@
 
 use super::oms::OmsAgent;
 use super::operator::{OrderRow, order_row};
-use crate::shm::OmsEnd;
-use crate::types::{Nanos, Operator, Params, Scope, StrategyId, TradingState};
+use crate::oms::OperatorError;
+use crate::shm::{OmsEnd, STRATEGIES_MAX};
+use crate::types::{Nanos, Operator, Params, ProcessEnd, Scope, StrategyId, Teller, TradingState};
 use std::sync::mpsc::{Receiver, Sender};
 
 /// Orders that the bundle of a dead strategy shows.
@@ -21,6 +22,8 @@ const ORDERS_SHOWN: usize = 256;
 pub enum News {
     /// A process has ended.
     Died(Death),
+    /// It is not started again, or could not be started at all.
+    Ended(StrategyId, ProcessEnd),
     /// A process is about to be started again.
     Born {
         /// Whose.
@@ -71,6 +74,8 @@ struct Ward {
     held: bool,
     /// It may be resumed here.
     resumes: bool,
+    /// Its process is not started again.
+    ended: Option<ProcessEnd>,
 }
 
 impl Wards {
@@ -93,6 +98,28 @@ impl Wards {
         self.rows.get(usize::from(strategy.0)).is_some_and(|row| row.dead)
     }
 
+    /// How its process ended, if it is not started again.
+    pub fn end_of(&self, strategy: StrategyId) -> Option<ProcessEnd> {
+        self.rows.get(usize::from(strategy.0)).and_then(|row| row.ended)
+    }
+
+    /// The same of all, by number.
+    pub fn ends(&self) -> [Option<ProcessEnd>; STRATEGIES_MAX] {
+        std::array::from_fn(|at| self.rows.get(at).and_then(|row| row.ended))
+    }
+
+    /// Why a command for a strategy would do nothing: its process has ended and there is no other.
+    /// What stops it or cleans up after it is done all the same.
+    pub fn refuse(&self, operator: &Operator) -> Result<(), OperatorError> {
+        let strategy = match operator {
+            Operator::SetState(_, TradingState::Halted) => return Ok(()),
+            Operator::SetState(Scope::Strategy(strategy), _) => *strategy,
+            Operator::SetParam(change) => change.strategy,
+            _ => return Ok(()),
+        };
+        self.end_of(strategy).map_or(Ok(()), |end| Err(OperatorError::StrategyEnded(end)))
+    }
+
     fn row(&mut self, strategy: StrategyId) -> Option<&mut Ward> {
         self.rows.get_mut(usize::from(strategy.0))
     }
@@ -110,6 +137,7 @@ impl OmsAgent {
         while let Some(news) = self.wards.news.as_ref().and_then(|news| news.try_recv().ok()) {
             match news {
                 News::Died(death) => self.on_death(&death, now),
+                News::Ended(strategy, end) => self.on_end(strategy, end, now),
                 News::Born { strategy, end, resumes, taken } => {
                     self.on_birth(strategy, *end, resumes);
                     let _ = taken.send(());
@@ -144,6 +172,23 @@ impl OmsAgent {
         }
     }
 
+    /// There will be no other process. A strategy that never began is paused now, and so is one that a
+    /// person resumed between its death and this.
+    fn on_end(&mut self, strategy: StrategyId, end: ProcessEnd, now: Nanos) {
+        let text =
+            format_args!("strategy {}: its process is not started again ({end})", strategy.0);
+        self.parts.log.error(now, text);
+        let state = self.oms.trading_state_of(Scope::Strategy(strategy));
+        if state != Some(TradingState::Halted) {
+            self.hold(strategy, now);
+        }
+        self.oms.on_strategy_ended(strategy, end, now);
+        self.drain(now);
+        if let Some(row) = self.wards.row(strategy) {
+            (row.dead, row.resumes, row.ended) = (true, false, Some(end));
+        }
+    }
+
     /// Pauses a strategy that is dead or silent and cancels its orders.
     pub(super) fn hold(&mut self, strategy: StrategyId, now: Nanos) {
         let scope = Scope::Strategy(strategy);
@@ -154,7 +199,7 @@ impl OmsAgent {
         for operator in
             [Operator::SetState(scope, TradingState::Halted), Operator::CancelAll(scope)]
         {
-            if let Err(error) = self.oms.on_operator(&operator, now, &mut self.out) {
+            if let Err(error) = self.oms.on_told(Teller::Watchdog, &operator, now, &mut self.out) {
                 self.parts.log.error(now, format_args!("strategy {}: {error}", strategy.0));
             }
             self.drain(now);
@@ -212,7 +257,7 @@ impl OmsAgent {
         }
         if held {
             let operator = Operator::SetState(Scope::Strategy(strategy), TradingState::Active);
-            let result = self.oms.on_operator(&operator, now, &mut self.out);
+            let result = self.oms.on_told(Teller::AfterRestart, &operator, now, &mut self.out);
             self.drain(now);
             let text = match result {
                 Ok(_) => "its new process lives: resumed, as the configuration says".to_owned(),

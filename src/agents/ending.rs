@@ -12,7 +12,7 @@ use super::account;
 use super::oms::OmsAgent;
 use super::operator::LAST_WORD;
 use super::threads::Phase;
-use crate::types::{Amount, Event, Nanos, Operator, Scope, VenueId, VenueNotice};
+use crate::types::{Amount, Event, Nanos, Operator, Scope, Teller, VenueId, VenueNotice};
 
 /// Silence of the venues after the last order has ended: balances follow the reports that changed
 /// them, and the last state is to hold them.
@@ -80,7 +80,7 @@ impl OmsAgent {
             self.ending.questions.resize(self.venues.len(), 0);
             self.parts.market.stop();
             // A stop is never refused.
-            let _ = self.oms.on_operator(&Operator::Stop, now, &mut self.out);
+            let _ = self.oms.on_told(Teller::End, &Operator::Stop, now, &mut self.out);
             self.drain(now);
         }
         if phase == Phase::Leaving || self.is_settled(now) {
@@ -117,7 +117,7 @@ impl OmsAgent {
         }
         if asked < QUESTIONS_MAX {
             let question = Operator::Reconcile(Some(venue));
-            let _ = self.oms.on_operator(&question, now, &mut self.out);
+            let _ = self.oms.on_told(Teller::End, &question, now, &mut self.out);
             self.drain(now);
             if self.oms.is_reconciling(venue) {
                 (self.ending.questions[at], self.ending.told_ns) = (asked + 1, now);
@@ -148,9 +148,9 @@ impl OmsAgent {
         self.publish_account(now);
         self.account.restart();
         self.publish_positions(usize::MAX, now);
+        let around = self.around();
         let (oms, table) = (&self.oms, &self.parts.instruments);
-        let mut last = account::final_state(oms, table, &self.venues, now);
-        last.counters.bad_records = self.bad_records();
+        let mut last = account::final_state(oms, table, (&self.venues, &around), now);
         last.pairs = self.pairs.stats();
         last.unrecorded = unrecorded;
         self.describe((LAST_WORD, Scope::Engine), Nanos(u64::MAX), now);

@@ -4,6 +4,7 @@ use super::account::FinalState;
 use super::assembly::{Assembly, RegionPlace};
 use super::configured::{plans, strategies};
 use super::control::KILL_FILE_NAME;
+use super::door::Door;
 use super::log::Log;
 use super::memory;
 use super::operator::OperatorDesk;
@@ -156,7 +157,11 @@ impl Engine {
         desk.strategies.clone_from(&rest.strategies);
         let (changes, changed) = sync_channel(CHANGES_MAX);
         assembly.oms = assembly.oms.with_desk(desk).with_rules(changed).with_children(heard);
-        let history = std::mem::take(&mut assembly.history);
+        let mut history = std::mem::take(&mut assembly.history);
+        if !rest.children.is_empty() {
+            let own = (clock.clone(), lifecycle.clone(), log.named("history"));
+            Door::open(folder, history.end(), own)?.start()?;
+        }
         history.start(tls, &clock, &lifecycle, log.named("history"))?;
         let (mut agents, last) = assembly.into_agents();
         let names = agents.iter().map(|agent| agent.name().to_owned());

@@ -11,7 +11,7 @@ use super::log::Log;
 use super::threads::{Lifecycle, Phase};
 use crate::clock::Clock;
 use crate::net;
-use crate::strategy::klines::{HistoryAnswer, HistoryDesk, HistoryWish};
+use crate::strategy::klines::{HistoryAnswer, HistoryDesk, HistoryEnd, HistoryWish};
 use crate::types::{InstrumentTable, Kline, Nanos, VenueId};
 use crate::venues::{Endpoints, KlineQuery, VENUES};
 use std::sync::Arc;
@@ -104,6 +104,11 @@ impl HistoryPlan {
         }
         let read = (row.decode_klines)(&question.query, &mut body);
         read.map_err(|error| failed(error.to_string()))
+    }
+
+    /// The end of one more who asks.
+    pub(super) fn end(&mut self) -> HistoryEnd {
+        self.desk.end()
     }
 
     /// Starts the thread that does it. Nobody waits for its end: a venue that does not answer would

@@ -118,7 +118,12 @@ impl Restored {
     pub fn final_state(&self, venues: &[VenueId]) -> FinalState {
         let Some(kept) = &self.kept else { return FinalState::default() };
         let oms = Oms::replayed(kept.clone());
-        account::final_state(&oms, kept.instruments(), venues, kept.instance_start())
+        account::final_state(
+            &oms,
+            kept.instruments(),
+            (venues, &account::Around::NONE),
+            kept.instance_start(),
+        )
     }
 }
 

@@ -11,6 +11,7 @@ mod assembly;
 mod children;
 mod configured;
 pub mod control;
+mod door;
 mod duty;
 mod emergency;
 mod ending;

@@ -12,7 +12,7 @@ use crate::oms::{Closing, ClosingState, OperatorDone, OperatorError, Order, Prog
 use crate::sync::spsc;
 use crate::types::{
     Amount, ClientOrderId, InstrumentId, Nanos, Operator, OrderState, Qty, Scope, Side, StrategyId,
-    TradingState,
+    Teller, TradingState,
 };
 use crate::venues::VENUES;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,8 +30,8 @@ pub struct Ask {
 /// See [`Ask`].
 #[derive(Clone, Copy, Debug)]
 pub enum AskKind {
-    /// Carry it out.
-    Do(Operator),
+    /// Carry it out, for who asks.
+    Do(Operator, Teller),
     /// Tell what is left to do in a scope of the orders that were made until then.
     Look(Scope, Nanos),
 }
@@ -187,17 +187,17 @@ impl OmsAgent {
             };
             work += 1;
             match ask.kind {
-                AskKind::Do(operator) if self.is_taken_back(ask.number) => {
+                AskKind::Do(operator, _) if self.is_taken_back(ask.number) => {
                     let text = format_args!("came too late for a person and is left: {operator:?}");
                     self.parts.log.warn(now, text);
                 }
-                AskKind::Do(operator) => {
-                    let mut result = self.do_for_a_person(operator, now);
+                AskKind::Do(operator, teller) => {
+                    let mut result = self.do_for_a_person(operator, teller, now);
                     self.drain(now);
                     if result.is_ok() && self.oms.recorder().broken().is_some() {
                         result = Err(OperatorError::NotRecorded);
                     }
-                    let text = format_args!("told by a person: {operator:?}: {result:?}");
+                    let text = format_args!("told by {teller}: {operator:?}: {result:?}");
                     self.parts.log.info(now, text);
                     self.answer(ask.number, TellPart::Done(result, now));
                 }
@@ -213,17 +213,19 @@ impl OmsAgent {
     fn do_for_a_person(
         &mut self,
         mut operator: Operator,
+        teller: Teller,
         now: Nanos,
     ) -> Result<OperatorDone, OperatorError> {
+        self.wards.refuse(&operator)?;
         self.wards.forget(&operator);
         let Operator::SetParam(change) = &mut operator else {
-            return self.oms.on_operator(&operator, now, &mut self.out);
+            return self.oms.on_told(teller, &operator, now, &mut self.out);
         };
         let port = self.parts.strategies.iter_mut().find(|port| port.strategy == change.strategy);
         let port = port.ok_or(OperatorError::UnknownScope)?;
         change.before = port.param(change.name).ok_or(OperatorError::UnknownParam)?;
         let change = *change;
-        let done = self.oms.on_operator(&operator, now, &mut self.out)?;
+        let done = self.oms.on_told(teller, &operator, now, &mut self.out)?;
         port.set_param(change.name, change.after);
         Ok(done)
     }
@@ -318,6 +320,7 @@ impl OmsAgent {
             journal_lost: journal.broken().map_or(0, |(_, lost)| lost),
             journal_short: journal.is_short(),
             bad_records: self.bad_records(),
+            ended: self.wards.ends(),
         }
     }
 

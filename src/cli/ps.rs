@@ -5,7 +5,7 @@
 use super::Failure;
 use super::instance::{self, Instance};
 use super::output::List;
-use crate::shm::{MarketView, RegionError};
+use crate::shm::{MarketView, OrderCounters, RegionError};
 use crate::show::table::{Cell, Column, Kind, Row};
 use crate::show::{About, venues};
 use crate::types::Nanos;
@@ -21,7 +21,7 @@ pub(super) struct Options {
     json: bool,
 }
 
-const COLUMNS: [Column; 14] = [
+const COLUMNS: [Column; 15] = [
     Column::new("name", Kind::Text),
     Column::new("pid", Kind::Count),
     Column::new("mode", Kind::Text),
@@ -30,6 +30,7 @@ const COLUMNS: [Column; 14] = [
     Column::new("heartbeat", Kind::Span),
     Column::new("trading", Kind::Text),
     Column::new("venues", Kind::Text),
+    Column::new("strategies", Kind::Text),
     Column::hidden("started", Kind::Time),
     Column::hidden("version", Kind::Text),
     Column::hidden("config", Kind::Text),
@@ -88,16 +89,19 @@ fn row(seen: &Seen<'_>, about: &About, view: Result<&MarketView, &RegionError>) 
         let problem = view.err().map(ToString::to_string).unwrap_or_default();
         let state = if seen.answers { "unreadable" } else { "dead" };
         let mut cells = vec![seen.name.into(), Cell::Empty, mode, state.into()];
-        cells.extend([Cell::Empty, Cell::Empty, Cell::Empty, Cell::Empty]);
+        cells.extend([const { Cell::Empty }; 5]);
         cells.extend(tail(Cell::Empty, problem));
         return cells;
     };
     let heartbeat_ns = view.silence_ns(seen.now);
     let state = state(seen.answers, view.has_ended(), heartbeat_ns);
-    let (trading, states) = match state {
-        "dead" | "ended" => (Cell::Empty, Cell::Empty),
+    let [trading, venues, strategies] = match state {
+        "dead" | "ended" => [const { Cell::Empty }; 3],
         _ => {
-            (view.counters().trading_state.to_string().into(), venue_states(view, seen.now).into())
+            let counters = view.counters();
+            let strategies = strategy_states(&about.strategies, &counters);
+            let trading = counters.trading_state.to_string();
+            [trading.into(), venue_states(view, seen.now).into(), strategies.into()]
         }
     };
     let mut cells = vec![
@@ -108,7 +112,8 @@ fn row(seen: &Seen<'_>, about: &About, view: Result<&MarketView, &RegionError>) 
         Cell::count(seen.now.since(view.started())),
         Cell::count(heartbeat_ns),
         trading,
-        states,
+        venues,
+        strategies,
     ];
     let problem = match state {
         "dead" => "its process is gone; its folder is used again by the next start".to_owned(),
@@ -137,6 +142,15 @@ fn venue_states(view: &MarketView, now: Nanos) -> String {
     all.collect::<Vec<_>>().join(", ")
 }
 
+/// `a runs, b ended (exit 1)`
+fn strategy_states(names: &[String], counters: &OrderCounters) -> String {
+    let all = names.iter().enumerate().map(|(at, name)| match counters.ended.get(at) {
+        Some(Some(end)) => format!("{name} ended ({end})"),
+        _ => format!("{name} runs"),
+    });
+    all.collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +164,14 @@ mod tests {
         assert_eq!(state(true, false, SILENT_NS + 1), "silent");
         assert_eq!(state(false, false, 0), "dead");
         assert_eq!(state(false, true, 0), "ended");
+    }
+
+    #[test]
+    fn a_strategy_that_has_ended_is_told_apart() {
+        let mut counters = OrderCounters::default();
+        counters.ended[1] = Some(crate::types::ProcessEnd::Exit(1));
+        let names = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(strategy_states(&names, &counters), "a runs, b ended (exit 1)");
     }
 
     #[test]

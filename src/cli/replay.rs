@@ -246,7 +246,7 @@ fn print(
     replayed: &Replayed,
 ) -> Result<u8, Failure> {
     let ids: Vec<VenueId> = config.venues.iter().map(|venue| venue.venue).collect();
-    let mut summary = Summary::collect(&run.view, &ids, &run.last);
+    let mut summary = Summary::collect(&run.view, (&ids, &[]), &run.last);
     summary.mode = "replay";
     summary.layout = "one thread, virtual time".to_owned();
     summary.seconds = replayed.span_ns as f64 / 1e9;

@@ -111,11 +111,12 @@ pub(super) fn run(
     let reason = engine.stop_reason().map(str::to_owned);
     let seconds = started.elapsed().as_secs_f64();
     let (market, layout) = (engine.view().clone(), engine.layout().to_owned());
+    let strategies = engine.strategies().to_vec();
     let last = engine.join();
     view.leave();
     let watched = venues.end_watch();
     let (lost, missed) = (lost || watched.is_err(), watched.unwrap_or_default());
-    let ended = Ended { last, layout, seconds, firsts, lost, refused, reason, missed };
+    let ended = Ended { last, layout, seconds, firsts, lost, refused, reason, missed, strategies };
     finish(config, options, &venues, &market, &ended)
 }
 
@@ -219,6 +220,8 @@ struct Ended {
     reason: Option<String>,
     /// What of the market the simulated venues were not told, where they follow one.
     missed: Option<Missed>,
+    /// Names of the strategies, by number.
+    strategies: Vec<String>,
 }
 
 fn finish(
@@ -229,7 +232,7 @@ fn finish(
     ended: &Ended,
 ) -> Result<u8, Failure> {
     let ids: Vec<VenueId> = config.venues.iter().map(|venue| venue.venue).collect();
-    let mut summary = Summary::collect(market, &ids, &ended.last);
+    let mut summary = Summary::collect(market, (&ids, &ended.strategies), &ended.last);
     summary.mode = config.mode.name();
     summary.layout.clone_from(&ended.layout);
     summary.seconds = ended.seconds;
@@ -334,7 +337,7 @@ impl View {
         let looked_at = self.desk.looked_at(view.instruments().len());
         let recorded = Recorded { events: self.kept.clone(), ..Recorded::default() };
         let data = MonitorData {
-            strategies: strategies(&self.folder, engine.strategies(), view.pid()),
+            strategies: strategies(&self.folder, engine.strategies(), view),
             recorded: Arc::new(recorded),
             note: "stoop monitor, in another terminal, shows these".to_owned(),
             ..MonitorData::collect(view, self.clock.now(), looked_at)

@@ -78,7 +78,7 @@ impl Report {
         let held = view.positions();
         let held = held.iter().filter(|row| row.qty != Amount::ZERO);
         let pnl = view.pnl();
-        let strategies = strategies(&instance.folder, &about.strategies, view.pid());
+        let strategies = strategies(&instance.folder, &about.strategies, view);
         let strategies = strategies.iter().map(|row| row.cells(&recorded.held, now)).collect();
         Self {
             instance: instance.name.clone(),
@@ -307,8 +307,12 @@ mod tests {
             requests: RingUse::of(2, 256),
             ..StrategyLook::default()
         };
-        let strategy =
-            StrategyNow { name: "spread".to_owned(), look: Some(look), is_process: true };
+        let strategy = StrategyNow {
+            name: "spread".to_owned(),
+            look: Some(look),
+            is_process: true,
+            ended: None,
+        };
         Report {
             instance: "test".to_owned(),
             about: About { mode: "live".to_owned(), ..About::default() },

@@ -5,8 +5,9 @@ use super::paper::Missed;
 use super::run::Firsts;
 use crate::agents::{FinalState, PairStats};
 use crate::shm::{MarketView, OrderCounters, PnlRow, Stage};
+use crate::show::words;
 use crate::sync::histogram::Snapshot;
-use crate::types::{Amount, VenueId};
+use crate::types::{Amount, ProcessEnd, VenueId};
 use serde_json::{Value, json};
 
 /// Everything that is printed at the end.
@@ -32,6 +33,8 @@ pub(super) struct Summary {
     pub pairs: PairStats,
     /// What of the market the simulated venues were not told, where they follow one.
     pub missed: Option<Missed>,
+    /// Strategies whose process was not started again, and how it ended.
+    pub strategies_ended: Vec<(String, ProcessEnd)>,
 }
 
 /// Histogram of a stage over all venues.
@@ -44,7 +47,13 @@ pub(super) fn stage(view: &MarketView, stage: Stage, venues: &[VenueId]) -> Snap
 }
 
 impl Summary {
-    pub fn collect(view: &MarketView, venues: &[VenueId], last: &FinalState) -> Self {
+    pub fn collect(
+        view: &MarketView,
+        (venues, strategies): (&[VenueId], &[String]),
+        last: &FinalState,
+    ) -> Self {
+        let ends = strategies.iter().zip(last.counters.ended);
+        let ended = ends.filter_map(|(name, end)| Some((name.clone(), end?)));
         let assets = &view.instruments().assets;
         let pnl = last.pnl.iter().map(|row| (assets.name(row.quote).to_owned(), *row));
         Self {
@@ -61,6 +70,7 @@ impl Summary {
             unrecorded: last.unrecorded.clone(),
             pairs: last.pairs.clone(),
             missed: None,
+            strategies_ended: ended.collect(),
         }
     }
 
@@ -94,19 +104,6 @@ impl Summary {
             .stages
             .iter()
             .map(|(name, snapshot)| ((*name).to_owned(), histogram(snapshot)))
-            .collect();
-        let by_asset: serde_json::Map<String, Value> = self
-            .pnl
-            .iter()
-            .map(|(asset, row)| {
-                let row = json!({
-                    "realised": row.realised.to_string(),
-                    "unrealised": row.unrealised.to_string(),
-                    "fees": row.fees.to_string(),
-                    "funding": row.funding.to_string(),
-                });
-                (asset.clone(), row)
-            })
             .collect();
         let mut object = json!({
             "mode": self.mode,
@@ -145,7 +142,7 @@ impl Summary {
             "realised_pnl": total(|row| row.realised),
             "unrealised_pnl": total(|row| row.unrealised),
             "fees": total(|row| row.fees),
-            "pnl": by_asset,
+            "pnl": pnl_json(&self.pnl),
             "pairs": pairs_json(&self.pairs),
             "leg_skew_ns": self.named(Stage::LegSkew),
             "tick_to_order_ns": self.named(Stage::TickToOrder),
@@ -153,6 +150,7 @@ impl Summary {
         });
         object["funding"] = total(|row| row.funding).into();
         object["missed"] = missed_json(self.missed);
+        object["strategies_ended"] = ended_json(&self.strategies_ended);
         object["journal_error"] = self.unrecorded.clone().into();
         object
     }
@@ -165,6 +163,9 @@ impl Summary {
         }
         if let Some(error) = &self.unrecorded {
             println!("journal   NOT COMPLETE: {error}");
+        }
+        for (name, end) in &self.strategies_ended {
+            println!("strategy  {name} {}", words::ended(*end));
         }
         if let Some(switch) = c.loss_switch {
             println!("limits    the {switch} switch was thrown: {}", c.trading_state);
@@ -225,6 +226,24 @@ impl Summary {
             );
         }
     }
+}
+
+fn pnl_json(pnl: &[(String, PnlRow)]) -> Value {
+    let rows = pnl.iter().map(|(asset, row)| {
+        let row = json!({
+            "realised": row.realised.to_string(),
+            "unrealised": row.unrealised.to_string(),
+            "fees": row.fees.to_string(),
+            "funding": row.funding.to_string(),
+        });
+        (asset.clone(), row)
+    });
+    Value::Object(rows.collect())
+}
+
+fn ended_json(strategies: &[(String, ProcessEnd)]) -> Value {
+    let rows = strategies.iter();
+    rows.map(|(name, end)| json!({ "strategy": name, "ended": end.to_string() })).collect()
 }
 
 fn missed_json(missed: Option<Missed>) -> Value {

@@ -50,6 +50,7 @@ pub fn collect(
     venues::executors(&mut page, view, names, now);
     rings(&mut page, view, (names, strategies));
     lives(&mut page, (names, strategies), now);
+    ends(&mut page, view, names);
     account::orders(&mut page, &view.counters(), names);
     account::pairs(&mut page, pairs, names);
     account::money(&mut page, view, names);
@@ -150,6 +151,16 @@ fn lives(page: &mut Page, (names, strategies): (&Names, &[Option<StrategyLook>])
     let mut family = page.family("stoop_strategy_restarts_total", Counter, help);
     for (name, look) in seen(names, strategies) {
         family.sample(&[("strategy", name)], look.run);
+    }
+}
+
+/// Whether the processes of strategies are not started again, by the order manager's word.
+fn ends(page: &mut Page, view: &MarketView, names: &Names) {
+    let ended = view.counters().ended;
+    let help = "1 once the process of a strategy has ended and is not started again";
+    let mut family = page.family("stoop_strategy_ended", Gauge, help);
+    for (name, end) in names.strategies.iter().zip(ended) {
+        family.sample(&[("strategy", name)], u8::from(end.is_some()));
     }
 }
 

@@ -54,6 +54,11 @@ pub fn ready(view: &MarketView, names: &Names, now: Nanos) -> Result<(), Vec<Str
     if counters.venues_halted > 0 {
         reasons.push(format!("{} venues wait for a person's decision", counters.venues_halted));
     }
+    for (name, end) in names.strategies.iter().zip(counters.ended) {
+        if let Some(end) = end {
+            reasons.push(format!("strategy {name} has ended ({end}) and is not started again"));
+        }
+    }
     if counters.journal_lost > 0 {
         let lost = counters.journal_lost;
         reasons.push(format!("the journal takes nothing any more: {lost} records are lost"));

@@ -8,8 +8,8 @@ use crate::shm::{
 };
 use crate::types::{
     Amount, AssetBalance, AssetId, BookState, Breach, Instrument, InstrumentId, InstrumentTable,
-    Level, MarginReport, Nanos, PairOutcome, Price, Qty, Readiness, StrategyId, TopOfBook,
-    TradingState, VENUES_COUNTED, VenueOrders,
+    Level, MarginReport, Nanos, PairOutcome, Price, ProcessEnd, Qty, Readiness, StrategyId,
+    TopOfBook, TradingState, VENUES_COUNTED, VenueOrders,
 };
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -234,6 +234,7 @@ fn the_page_says_what_the_region_holds() {
         "stoop_ring_capacity{ring=\"requests\",strategy=\"spread\"} 256",
         "stoop_strategy_heartbeat_age_seconds{strategy=\"spread\"} 0.25",
         "stoop_strategy_restarts_total{strategy=\"spread\"} 2",
+        "stoop_strategy_ended{strategy=\"spread\"} 0",
         "stoop_order_fill_ratio 0.75",
         "stoop_order_reject_ratio 0.25",
         "stoop_risk_refusals_total{reason=\"too \\\"large\\\"\"} 1",
@@ -315,6 +316,32 @@ fn a_book_that_nobody_watches_is_not_missed() {
     }
     market.account_writer().unwrap().set_counters(&counters());
     let missed = vec!["x: 0 of 1 books are live".to_owned()];
+    assert_eq!(ready(&market.view(), &names, NOW), Err(missed));
+}
+
+#[test]
+fn a_strategy_that_has_ended_is_told_and_against_it() {
+    let market = Market::in_memory(&table(), &RegionOptions::default()).unwrap();
+    market.beat(NOW);
+    for venue in [VenueId(0), VenueId(1)] {
+        let mut writer = market.health_writer(venue).unwrap();
+        writer.feed.publish(&feed(Readiness::Ready));
+        writer.executor.publish(&executor(true));
+    }
+    let names = Names { strategies: vec!["a".to_owned(), "b".to_owned()], ..names() };
+    let names = Names { streamed: Vec::new(), ..names };
+    let mut account = market.account_writer().unwrap();
+    account.set_counters(&counters());
+    assert_eq!(ready(&market.view(), &names, NOW), Ok(()));
+    let mut ended = counters();
+    ended.ended[1] = Some(ProcessEnd::Signal(9));
+    account.set_counters(&ended);
+    let page = collect(&market.view(), &names, (&Pairs::default(), &[]), NOW);
+    for line in ["stoop_strategy_ended{strategy=\"a\"} 0", "stoop_strategy_ended{strategy=\"b\"} 1"]
+    {
+        assert!(page.lines().any(|known| known == line), "{line}: {page}");
+    }
+    let missed = vec!["strategy b has ended (SIGKILL) and is not started again".to_owned()];
     assert_eq!(ready(&market.view(), &names, NOW), Err(missed));
 }
 

@@ -80,7 +80,7 @@ use crate::mutants::Mutant;
 use crate::portfolio::{Balances, Positions};
 use crate::types::{
     Amount, Channel, Command, CommandKind, FeeRate, InstrumentId, InstrumentTable, Nanos,
-    OrderState, PairOutcome, Qty, Scope, SignalId, StrategyId, StrategyReport, VenueId,
+    OrderState, PairOutcome, ProcessEnd, Qty, Scope, SignalId, StrategyId, StrategyReport, VenueId,
 };
 use differences::Findings;
 use reconcile::{Round, Step};
@@ -329,6 +329,11 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             self.recorder.record(now, &Record::JournalFull(full));
             self.state.risk.journal_full = full;
         }
+    }
+
+    /// Puts on record that a strategy's process is not started again.
+    pub fn on_strategy_ended(&mut self, strategy: StrategyId, end: ProcessEnd, now: Nanos) {
+        self.recorder.record(now, &Record::StrategyEnded(strategy, end));
     }
 
     /// Nothing may be built on what is known: no new orders until a person says otherwise.

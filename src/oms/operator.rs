@@ -5,7 +5,8 @@
 use super::record::{Record, Recorder};
 use super::{Books, Oms, Order, Output};
 use crate::types::{
-    Amount, LimitKey, Nanos, Operator, ParamValue, Scope, StrategyId, TradingState, VenueId,
+    Amount, LimitKey, Nanos, Operator, ParamValue, ProcessEnd, Scope, StrategyId, Teller,
+    TradingState, VenueId,
 };
 use std::fmt;
 
@@ -39,11 +40,20 @@ pub enum OperatorError {
     Stopping,
     /// Carried out, but the journal could not take it: a restart knows nothing of it.
     NotRecorded,
+    /// Nobody is there to trade or to take a parameter: the strategy's process is not started again.
+    StrategyEnded(ProcessEnd),
 }
 
 impl fmt::Display for OperatorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::StrategyEnded(end) => {
+                return write!(
+                    f,
+                    "its process has ended ({end}) and is not started again: restart the engine, \
+                     then resume it"
+                );
+            }
             Self::UnknownScope => "no such venue or strategy",
             Self::UnknownAsset => "no instrument has this asset as its base",
             Self::UnknownInstrument => "no such instrument",
@@ -81,7 +91,19 @@ impl Progress {
 }
 
 impl<R: Recorder, B: Books> Oms<R, B> {
-    /// A person, the kill file or a watchdog wants something.
+    /// A person or what stands in for one wants something.
+    pub fn on_told(
+        &mut self,
+        teller: Teller,
+        operator: &Operator,
+        now: Nanos,
+        out: &mut Output,
+    ) -> Result<OperatorDone, OperatorError> {
+        self.recorder.record(now, &Record::Told(teller, *operator));
+        self.carry_out(operator, now, out)
+    }
+
+    /// The same where nobody says who, as in older journals.
     pub fn on_operator(
         &mut self,
         operator: &Operator,
@@ -89,6 +111,15 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         out: &mut Output,
     ) -> Result<OperatorDone, OperatorError> {
         self.recorder.record(now, &Record::Operator(*operator));
+        self.carry_out(operator, now, out)
+    }
+
+    fn carry_out(
+        &mut self,
+        operator: &Operator,
+        now: Nanos,
+        out: &mut Output,
+    ) -> Result<OperatorDone, OperatorError> {
         match *operator {
             Operator::Stop => {
                 self.state.stopping = true;

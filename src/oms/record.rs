@@ -16,7 +16,7 @@ use crate::types::{
     Amount, AssetBalance, AssetId, ClientOrderId, Command, ExecutionReport, FeeRate,
     FundingPayment, InstrumentId, InstrumentRules, InstrumentStatus, InstrumentTable, LimitKey,
     LossSwitch, MarginReport, Nanos, NewOrder, Operator, OrderState, PairOutcome, PositionReport,
-    Request, Scope, Signal, SignalId, StrategyId, VenueId, VenueNotice,
+    ProcessEnd, Request, Scope, Signal, SignalId, StrategyId, Teller, VenueId, VenueNotice,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -147,6 +147,11 @@ pub enum Record {
     Margin(MarginReport),
     /// Input: a venue has changed the rules of an instrument, or whether it trades it.
     Rules(InstrumentId, InstrumentRules, InstrumentStatus),
+    /// Input: the process of a strategy has ended and is not started again. Its pause and its cancels
+    /// are inputs of their own.
+    StrategyEnded(StrategyId, ProcessEnd),
+    /// Input: the same as [`Record::Operator`], which older journals hold, with who told it.
+    Told(Teller, Operator),
 }
 
 /// Bytes that are not a record of this version.
@@ -180,7 +185,19 @@ impl Record {
                 | Self::Funding(..)
                 | Self::Margin(_)
                 | Self::Rules(..)
+                | Self::StrategyEnded(..)
+                | Self::Told(..)
         )
+    }
+
+    /// What the engine was told, and by whom where that is known.
+    #[must_use]
+    pub fn told(&self) -> Option<(Option<Teller>, &Operator)> {
+        match self {
+            Self::Operator(operator) => Some((operator.teller(), operator)),
+            Self::Told(teller, operator) => Some((Some(*teller), operator)),
+            _ => None,
+        }
     }
 
     /// Short name, and the kind byte beside the record in the journal.
@@ -211,7 +228,8 @@ impl Record {
             Self::Funding(..) => (37, "funding"),
             Self::Margin(_) => (38, "margin"),
             Self::Rules(..) => (39, "rules"),
-            Self::Operator(_) => (20, "operator"),
+            Self::StrategyEnded(..) => (40, "strategy ended"),
+            Self::Operator(_) | Self::Told(..) => (20, "operator"),
             Self::Limit { .. } => (21, "limit"),
             Self::Closed { .. } => (22, "closed"),
             Self::Pair(_) => (23, "pair"),

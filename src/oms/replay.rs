@@ -299,9 +299,13 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Record::Notice(venue, notice) => self.on_notice(*venue, notice, now, out),
             Record::Timer => self.on_timer(now, out),
             Record::JournalFull(full) => self.on_journal_full(*full, now),
+            Record::StrategyEnded(strategy, end) => self.on_strategy_ended(*strategy, *end, now),
             Record::Operator(operator) => {
                 // A refusal is the person's to read; the state is as it was.
                 let _ = self.on_operator(operator, now, out);
+            }
+            Record::Told(teller, operator) => {
+                let _ = self.on_told(*teller, operator, now, out);
             }
             _ => {}
         }

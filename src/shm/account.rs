@@ -5,11 +5,13 @@ use super::codec::{amount, amount_words, written};
 use crate::sync::seqlock;
 use crate::types::{
     Amount, AssetBalance, AssetId, InstrumentId, LossSwitch, MarginReport, Nanos, Price,
-    TradingState, VENUES_COUNTED, VenueId, VenueOrders,
+    ProcessEnd, TradingState, VENUES_COUNTED, VenueId, VenueOrders,
 };
 
 /// Number of distinct refusal codes of the oms that are counted apart.
 pub const REFUSAL_CODES: usize = 64;
+/// Most strategies of one engine.
+pub const STRATEGIES_MAX: usize = 64;
 
 /// Position in one instrument.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,6 +103,8 @@ macro_rules! order_counters {
             pub refusals: [u64; REFUSAL_CODES],
             /// Orders sent to each venue and how they ended, by its number.
             pub venues: [VenueOrders; VENUES_COUNTED],
+            /// Strategies whose process has ended and is not started again, by their number.
+            pub ended: [Option<ProcessEnd>; STRATEGIES_MAX],
         }
 
         impl OrderCounters {
@@ -114,7 +118,8 @@ macro_rules! order_counters {
                 let (trading_state, loss_switch) = (TradingState::Active, None);
                 let refusals = [0; REFUSAL_CODES];
                 let venues = [VenueOrders::default(); VENUES_COUNTED];
-                Self { $($name,)* trading_state, loss_switch, refusals, venues }
+                let ended = [None; STRATEGIES_MAX];
+                Self { $($name,)* trading_state, loss_switch, refusals, venues, ended }
             }
         }
     };
@@ -191,19 +196,20 @@ pub(super) const FIELDS: &str = "position: qty2 cost2 realised2 fees2 unrealised
     cancels bad_records orders_external fills_external replaces never_sent quarantined \
     reconciliations differences not_answering venues_halted reports_waiting reports_lost \
     journal_records journal_unsynced journal_lost journal_short trading_state loss_switch refusals64 \
-    venues16: sent filled canceled rejected expired";
+    venues16: sent filled canceled rejected expired; ended64";
 
 /// Words of each record after its counter.
 pub(super) const POSITION_WORDS: usize = 15;
 pub(super) const BALANCE_WORDS: usize = 7;
 pub(super) const PNL_WORDS: usize = 13;
 pub(super) const MARGIN_WORDS: usize = 11;
-/// Counts, then trading state and loss switch, then refusals, then the venues.
+/// Counts, then trading state and loss switch, then refusals, then the venues, then who has ended.
 const COUNTS: usize = OrderCounters::COUNTS;
 const VENUES_FROM: usize = COUNTS + 2 + REFUSAL_CODES;
 /// Words of one venue's.
 const VENUE_WORDS: usize = 5;
-pub(super) const COUNTER_WORDS: usize = VENUES_FROM + VENUES_COUNTED * VENUE_WORDS;
+const ENDED_FROM: usize = VENUES_FROM + VENUES_COUNTED * VENUE_WORDS;
+pub(super) const COUNTER_WORDS: usize = ENDED_FROM + STRATEGIES_MAX;
 
 /// Writes the account. Handed out once, to the oms.
 #[derive(Debug)]
@@ -299,6 +305,10 @@ impl AccountWriter {
             for (at, venue) in counters.venues.iter().enumerate() {
                 payload.copy_from(VENUES_FROM + at * VENUE_WORDS, &venue.words());
             }
+            payload.copy_from(
+                ENDED_FROM,
+                &counters.ended.map(|end| end.map_or(0, ProcessEnd::to_word)),
+            );
         });
     }
 }
@@ -380,9 +390,12 @@ pub(super) fn counters(reader: &seqlock::Reader) -> OrderCounters {
     let (mut counts, mut refusals) = ([0; COUNTS], [0; REFUSAL_CODES]);
     counts.copy_from_slice(&words[..COUNTS]);
     refusals.copy_from_slice(&words[COUNTS + 2..VENUES_FROM]);
-    let (rows, _) = words[VENUES_FROM..].as_chunks::<VENUE_WORDS>();
+    let (rows, _) = words[VENUES_FROM..ENDED_FROM].as_chunks::<VENUE_WORDS>();
     let mut venues = [VenueOrders::default(); VENUES_COUNTED];
     venues.iter_mut().zip(rows).for_each(|(venue, row)| *venue = VenueOrders::from_words(*row));
+    let mut ended = [None; STRATEGIES_MAX];
+    let words_of_ends = &words[ENDED_FROM..];
+    ended.iter_mut().zip(words_of_ends).for_each(|(end, word)| *end = ProcessEnd::from_word(*word));
     let state = u8::try_from(words[COUNTS]).ok().and_then(TradingState::from_u8);
     OrderCounters {
         // What nobody writes reads as the safe end.
@@ -390,6 +403,7 @@ pub(super) fn counters(reader: &seqlock::Reader) -> OrderCounters {
         loss_switch: u8::try_from(words[COUNTS + 1]).ok().and_then(LossSwitch::from_u8),
         refusals,
         venues,
+        ended,
         ..OrderCounters::with_counts(counts)
     }
 }

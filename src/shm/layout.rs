@@ -56,7 +56,8 @@
 //!                                    today 2, drawdown 2, updated_ns, -2
 //! margins     venues x assets    16  counter, equity 2, available 2, initial 2, maintenance 2, left
 //!                                    now 2, event_ns, -4
-//! counters    1                 184  counter, 31 counts, 64 refusals by code, 16 venues x 5 counts
+//! counters    1                 248  counter, 31 counts, trading state, loss switch, 64 refusals by
+//!                                    code, 16 venues x 5 counts, 64 ends of strategies, -6
 //! pairs       1                   8  number of outcomes written
 //!                  + capacity x  56  counter, head 16, 4 legs x 8, -7
 //! feeds       venues             48  counter, the fields of FeedHealth, 2 connections x 11, -8
@@ -132,7 +133,7 @@ const VENUES_MAX: u64 = 64;
 const ASSETS_MAX: u64 = 4096;
 const TRADES_MAX: u64 = 1 << 16;
 const RING_MAX: u64 = 1 << 16;
-const STRATEGIES_MAX: u64 = 64;
+const STRATEGIES_MAX: u64 = account::STRATEGIES_MAX as u64;
 const AGENTS_MAX: u64 = 256;
 
 // The records fill their lines as the map above draws them.
@@ -203,7 +204,7 @@ const WORST_STRIDE: usize = 2 * LINE;
 const ASSET_STRIDE: usize = LINE / 2;
 const POSITION_STRIDE: usize = 2 * LINE;
 const PERPETUAL_STRIDE: usize = PAIR;
-const COUNTERS_SIZE: usize = 23 * LINE;
+const COUNTERS_SIZE: usize = 31 * LINE;
 const FEED_STRIDE: usize = 3 * PAIR;
 const HEALTH_STRIDE: usize = 2 * PAIR;
 const DUTY_STRIDE: usize = PAIR;
@@ -464,7 +465,7 @@ mod tests {
             (l.balances, 8, 6),
             (l.pnl, 16, 3),
             (l.margins, 16, 6),
-            (l.counters, 184, 1),
+            (l.counters, 248, 1),
             (l.pairs, 16 + 64 * 56, 1),
             (l.feeds, 48, 2),
             (l.executors, 32, 2),

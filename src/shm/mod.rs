@@ -44,6 +44,7 @@ mod worst;
 pub(crate) use crate::sync::changes::Reader as ChangeReader;
 pub use account::{
     AccountWriter, BalanceRow, MarginRow, OrderCounters, PnlRow, PositionRow, REFUSAL_CODES,
+    STRATEGIES_MAX,
 };
 pub use books::{Best, BookWriter, DEPTH_MAX, Depth};
 pub use duty::{AgentDuty, Duty, DutyWriter, ThreadRow};

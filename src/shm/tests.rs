@@ -253,6 +253,9 @@ fn counters() -> OrderCounters {
         venues: std::array::from_fn(|at| {
             VenueOrders::from_words(std::array::from_fn(|word| (1_000 + 5 * at + word) as u64))
         }),
+        ended: std::array::from_fn(|at| {
+            (at > 60).then_some(crate::types::ProcessEnd::Exit(at as i32))
+        }),
     }
 }
 

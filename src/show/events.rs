@@ -9,13 +9,13 @@ use super::walk::Group;
 use super::words;
 use crate::oms::{ClosingState, Record, Replayed, RiskReject};
 use crate::types::{
-    ClientOrderId, ExecutionReport, Nanos, OrderState, PairEnd, Repeats, ReportKind, StrategyId,
-    VenueId, VenueNotice,
+    ClientOrderId, ExecutionReport, Nanos, Operator, OrderState, PairEnd, Repeats, ReportKind,
+    Scope, StrategyId, Teller, VenueId, VenueNotice,
 };
 use std::collections::BTreeMap;
 
 /// Columns of [`EventRow`].
-pub const EVENT_COLUMNS: [Column; 9] = [
+pub const EVENT_COLUMNS: [Column; 10] = [
     Column::new("time", Kind::Time),
     Column::new("level", Kind::Text),
     Column::new("kind", Kind::Text),
@@ -24,6 +24,7 @@ pub const EVENT_COLUMNS: [Column; 9] = [
     Column::hidden("strategy", Kind::Text),
     Column::hidden("order", Kind::Text),
     Column::new("text", Kind::Text),
+    Column::hidden("by", Kind::Text),
     Column::hidden("record", Kind::Count),
 ];
 
@@ -48,6 +49,8 @@ pub struct EventRow {
     pub order: String,
     /// What, in words.
     pub text: String,
+    /// Who did it: a user with its process, `watchdog`, `loss switch`; empty if that is nobody.
+    pub by: String,
 }
 
 impl EventRow {
@@ -63,6 +66,7 @@ impl EventRow {
             self.strategy.as_str().into(),
             self.order.as_str().into(),
             self.text.as_str().into(),
+            self.by.as_str().into(),
             Cell::count(self.sequence),
         ]
     }
@@ -222,7 +226,12 @@ fn input(record: &Record, names: &Naming<'_>) -> Option<EventRow> {
             error("journal", "the journal has no room for new orders".to_owned())
         }
         Record::JournalFull(false) => info("journal", "the journal has room again".to_owned()),
-        Record::Operator(told) => info("operator", words::operator(told, names)),
+        Record::StrategyEnded(strategy, end) => {
+            let name = names.strategy(*strategy);
+            let text = format!("{name} {}", words::ended(*end));
+            EventRow { strategy: name, ..error("strategy", text) }
+        }
+        Record::Operator(_) | Record::Told(..) => return told_row(record, names),
         Record::Funding(venue, payment) => {
             let of = names.row(payment.instrument).map(|row| names.asset(row.settle));
             let amount = words::amount(payment.amount);
@@ -243,6 +252,24 @@ fn input(record: &Record, names: &Naming<'_>) -> Option<EventRow> {
         }
         _ => return None,
     })
+}
+
+/// What a person told the engine is told of; what stands in for one when it forbids something is a warning.
+fn told_row(record: &Record, names: &Naming<'_>) -> Option<EventRow> {
+    let (teller, told) = record.told()?;
+    let text = words::told(teller, told, names);
+    let row = match (teller, told) {
+        (Some(Teller::Watchdog), Operator::SetState(..)) => warn("operator", text),
+        _ => info("operator", text),
+    };
+    let strategy = match told {
+        Operator::SetState(Scope::Strategy(of), _)
+        | Operator::CancelAll(Scope::Strategy(of))
+        | Operator::Flatten(Scope::Strategy(of)) => names.strategy(*of),
+        Operator::SetParam(change) => names.strategy(change.strategy),
+        _ => String::new(),
+    };
+    Some(EventRow { strategy, by: teller.map(|by| by.to_string()).unwrap_or_default(), ..row })
 }
 
 fn report_row(venue: VenueId, report: &ExecutionReport, names: &Naming<'_>) -> Option<EventRow> {
@@ -271,7 +298,8 @@ fn effect_row(record: &Record, names: &Naming<'_>) -> Option<EventRow> {
             EventRow { order: id.to_string(), ..warn("order", text) }
         }
         Record::Halted => {
-            error("halt", "trading is halted: a position is not known any more".to_owned())
+            let text = "trading is halted: a position is not known any more".to_owned();
+            EventRow { by: "order manager".to_owned(), ..error("halt", text) }
         }
         Record::Hash(_) => info("stop", "the run ended in good order".to_owned()),
         Record::Limit { key, before, after } => {
@@ -300,13 +328,11 @@ fn effect_row(record: &Record, names: &Naming<'_>) -> Option<EventRow> {
         Record::LossSwitch { switch, quote, loss, limit } => {
             let (asset, loss) = (names.asset(*quote), words::amount(*loss));
             let limit = words::amount(*limit);
-            error(
-                "halt",
-                format!(
-                    "the {switch} switch was thrown: lost {loss} {asset}, limit {limit}; only \
-                     reducing orders until `stoop resume`"
-                ),
-            )
+            let text = format!(
+                "the {switch} switch was thrown: lost {loss} {asset}, limit {limit}; only \
+                 reducing orders until `stoop resume`"
+            );
+            EventRow { by: "loss switch".to_owned(), ..error("halt", text) }
         }
         Record::Budget { strategy, from, to, amount } => {
             let (from, to) = (venue_name(*from), venue_name(*to));

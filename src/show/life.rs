@@ -13,6 +13,7 @@ use super::words;
 use crate::journal::Place;
 use crate::oms::{BookQuote, Difference, Order, Record, Replayed};
 use crate::shm::PathRow;
+use crate::types::Teller as By;
 use crate::types::{
     ClientOrderId, Command, CommandKind, ExecutionReport, InstrumentId, Nanos, OrderState,
     PairOutcome, RejectReason, ReportKind, Request, Signal, Stamp, VenueId,
@@ -404,7 +405,13 @@ fn order_of(difference: &Difference) -> ClientOrderId {
 fn cause(input: &Record, names: &Naming<'_>) -> String {
     match input {
         Record::Opening(_) => "the engine started again".to_owned(),
-        Record::Operator(told) => format!("a person: {}", words::operator(told, names)),
+        Record::Operator(_) | Record::Told(..) => match input.told() {
+            Some((Some(teller), told)) if !matches!(teller, By::Person { .. }) => {
+                format!("{teller}: {}", words::told(None, told, names))
+            }
+            Some((teller, told)) => format!("a person: {}", words::told(teller, told, names)),
+            None => String::new(),
+        },
         Record::Timer => "a deadline had passed".to_owned(),
         Record::Notice(venue, notice) => {
             let text = words::notice(notice, names).unwrap_or_else(|| "answered".to_owned());

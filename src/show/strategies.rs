@@ -4,8 +4,8 @@
 #![forbid(unsafe_code)]
 
 use super::table::{Cell, Column, Kind, Row};
-use crate::shm::{StatusValue, StrategyFile, StrategyLook};
-use crate::types::Nanos;
+use crate::shm::{MarketView, StatusValue, StrategyFile, StrategyLook};
+use crate::types::{Nanos, ProcessEnd};
 use std::path::Path;
 
 /// Columns of [`StrategyNow::cells`].
@@ -31,17 +31,21 @@ pub struct StrategyNow {
     pub look: Option<StrategyLook>,
     /// It runs in a process of its own.
     pub is_process: bool,
+    /// How that ended, if it is not started again.
+    pub ended: Option<ProcessEnd>,
 }
 
-/// Looks at the files of these strategies in the folder of an instance whose process is `engine`.
+/// Looks at the files of these strategies in the folder of an instance, and at what its region says of
+/// them.
 #[must_use]
-pub fn strategies(folder: &Path, names: &[String], engine: u32) -> Vec<StrategyNow> {
-    let now = |name: &String| {
+pub fn strategies(folder: &Path, names: &[String], view: &MarketView) -> Vec<StrategyNow> {
+    let (engine, ends) = (view.pid(), view.counters().ended);
+    let now = |(at, name): (usize, &String)| {
         let look = StrategyFile::look(folder, name).ok();
         let is_process = look.as_ref().is_some_and(|look| look.pid != engine);
-        StrategyNow { name: name.clone(), look, is_process }
+        StrategyNow { name: name.clone(), look, is_process, ended: ends.get(at).copied().flatten() }
     };
-    names.iter().map(now).collect()
+    names.iter().enumerate().map(now).collect()
 }
 
 impl StrategyNow {
@@ -49,7 +53,7 @@ impl StrategyNow {
     /// journal tells them.
     #[must_use]
     pub fn cells(&self, held: &[String], now: Nanos) -> Row {
-        let state = self.held(held).unwrap_or("active");
+        let state = self.state(held);
         let Some(look) = &self.look else {
             let mut row = vec![Cell::Empty; STRATEGY_COLUMNS.len()];
             row[0] = self.name.as_str().into();
@@ -61,7 +65,7 @@ impl StrategyNow {
             self.name.as_str().into(),
             state.into(),
             self.runs_as().into(),
-            Cell::count(look.pid.into()),
+            if self.ended.is_some() { Cell::Empty } else { Cell::count(look.pid.into()) },
             Cell::count(u64::from(look.run) + 1),
             if lives { Cell::count(now.since(look.heartbeat)) } else { Cell::Empty },
             Cell::count(look.requests.waiting.into()),
@@ -71,17 +75,26 @@ impl StrategyNow {
         ]
     }
 
-    /// How it is held back, if it is: `paused`, `halted`.
+    /// `active`, how it is held back, or how its process ended that is not started again.
     #[must_use]
-    pub fn held<'h>(&self, held: &'h [String]) -> Option<&'h str> {
+    pub fn state(&self, held: &[String]) -> String {
+        match self.ended {
+            Some(end) => format!("ended ({end})"),
+            None => self.held(held).unwrap_or("active").to_owned(),
+        }
+    }
+
+    /// How it is held back, if it is: `paused`, `halted`.
+    fn held<'h>(&self, held: &'h [String]) -> Option<&'h str> {
         let begin = format!("strategy {} is ", self.name);
         held.iter().find_map(|text| text.strip_prefix(&begin))
     }
 
-    /// `thread`, or the number of its process.
+    /// `thread`, or the number of its process; nothing if that has ended.
     #[must_use]
     pub fn runs_as(&self) -> String {
         match &self.look {
+            _ if self.ended.is_some() => String::new(),
             Some(look) if self.is_process => format!("process {}", look.pid),
             Some(_) => "thread".to_owned(),
             None => String::new(),
@@ -112,8 +125,8 @@ impl StrategyNow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shm::StrategyOptions;
-    use crate::types::Request;
+    use crate::shm::{Market, OrderCounters, RegionOptions, StrategyOptions};
+    use crate::types::{InstrumentTable, Request};
 
     #[test]
     fn a_strategy_is_shown_as_its_file_tells_it() {
@@ -128,7 +141,10 @@ mod tests {
         end.status.publish(&status, Nanos(900));
         let names = ["arb".to_owned(), "gone".to_owned()];
         let own = std::process::id();
-        let rows = strategies(&folder, &names, own);
+        let market = Market::in_memory(&InstrumentTable::default(), &RegionOptions::default());
+        let market = market.unwrap();
+        let view = market.view();
+        let rows = strategies(&folder, &names, &view);
         let held = ["strategy arb is paused".to_owned()];
         let cells = rows[0].cells(&held, Nanos(5_000));
         let count = Cell::Count;
@@ -145,8 +161,16 @@ mod tests {
             "open 3, mode hunting".into(),
         ];
         assert_eq!(cells, expected);
-        let other = strategies(&folder, &names[..1], own + 1);
-        assert_eq!(other[0].runs_as(), format!("process {own}"));
+        let other = StrategyNow { is_process: true, ..rows[0].clone() };
+        assert_eq!(other.runs_as(), format!("process {own}"));
+        let mut counters = OrderCounters::default();
+        counters.ended[0] = Some(ProcessEnd::Signal(9));
+        market.account_writer().unwrap().set_counters(&counters);
+        let ended = &strategies(&folder, &names, &view)[0];
+        assert_eq!(
+            ended.cells(&held, Nanos(5_000))[..4],
+            ["arb".into(), "ended (SIGKILL)".into(), "".into(), Cell::Empty]
+        );
         assert_eq!(
             rows[1].cells(&held, Nanos(5_000))[..3],
             ["gone".into(), "active".into(), Cell::Empty]

@@ -7,9 +7,9 @@ use crate::show::table;
 use crate::types::{
     Amount, BookState, Channel, ClientOrderId, CommandKind, ExecutionReport, Fill, FillId,
     Instrument, InstrumentId, InstrumentRules, InstrumentTable, Leg, Level, Liquidity, Nanos,
-    Operator, Ppb, Price, Qty, Readiness, RejectReason, ReportKind, ReportOrigin, Request, Scale,
-    Scope, Side, Signal, SignalId, StrategyId, TimeInForce, TradingState, VenueId, VenueNotice,
-    VenueOrderId,
+    Operator, Ppb, Price, ProcessEnd, Qty, Readiness, RejectReason, ReportKind, ReportOrigin,
+    Request, Scale, Scope, Side, Signal, SignalId, StrategyId, Teller, TimeInForce, TradingState,
+    VenueId, VenueNotice, VenueOrderId,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -234,6 +234,53 @@ fn day() -> (Desk, [ClientOrderId; 4]) {
     let works = desk.after(MS).signal(&[(A, Side::Buy)], TimeInForce::Gtc)[0];
     desk.after(MS).say(ReportKind::Accepted, works, A, "a-2");
     (desk, [buy, sell, refused, works])
+}
+
+#[test]
+fn a_strategy_that_is_not_started_again_is_an_error() {
+    let mut desk = Desk::new();
+    let now = desk.now;
+    desk.oms.on_strategy_ended(SPREAD, ProcessEnd::Exit(101), now);
+    let place = desk.journal(false);
+    let mut walk = Walk::open(&place, From::Beginning).unwrap();
+    let (mut events, mut rows) = (Events::default(), Vec::new());
+    while let Some(group) = walk.step().unwrap() {
+        rows.extend(events.take(&group, walk.state().unwrap()));
+    }
+    let row = rows.iter().find(|row| row.kind == "strategy").unwrap();
+    assert_eq!((row.level, row.strategy.as_str()), ("error", "spread"));
+    let text = "spread has ended (exit 101): its process is not started again";
+    assert_eq!(row.text, text);
+}
+
+#[test]
+fn who_forbade_and_allowed_is_told() {
+    let mut desk = Desk::new();
+    let (scope, now) = (Scope::Strategy(SPREAD), desk.now);
+    let person = Teller::Person { uid: 1_000, pid: 77 };
+    for (teller, state) in [
+        (person, TradingState::ReduceOnly),
+        (Teller::Watchdog, TradingState::Halted),
+        (Teller::AfterRestart, TradingState::Active),
+    ] {
+        let operator = Operator::SetState(scope, state);
+        desk.oms.on_told(teller, &operator, now, &mut desk.out).unwrap();
+    }
+    let place = desk.journal(false);
+    let mut walk = Walk::open(&place, From::Beginning).unwrap();
+    let (mut events, mut rows) = (Events::default(), Vec::new());
+    while let Some(group) = walk.step().unwrap() {
+        rows.extend(events.take(&group, walk.state().unwrap()));
+    }
+    let of_operator = rows.iter().filter(|row| row.kind == "operator");
+    let told: Vec<_> = of_operator.map(|row| (row.level, row.by.as_str(), &*row.text)).collect();
+    let expected = [
+        ("info", "user 1000, process 77", "strategy spread is reduce-only (user 1000, process 77)"),
+        ("warn", "watchdog", "strategy spread is halted (watchdog)"),
+        ("info", "after_restart", "strategy spread is active (after_restart)"),
+    ];
+    assert_eq!(told, expected);
+    assert!(rows.iter().all(|row| row.kind != "operator" || row.strategy == "spread"));
 }
 
 #[test]

@@ -6,8 +6,8 @@ use super::naming::{Naming, venue_name};
 use crate::oms::{Difference, NotReady};
 use crate::types::{
     AMOUNT_DECIMALS, Amount, Channel, Instrument, Liquidity, NewOrder, Operator, OrderState,
-    OrderType, PairEnd, PairOutcome, Price, Qty, Readiness, ReportOrigin, Scope, TimeInForce,
-    VenueNotice,
+    OrderType, PairEnd, PairOutcome, Price, ProcessEnd, Qty, Readiness, ReportOrigin, Scope,
+    Teller, TimeInForce, VenueNotice,
 };
 
 /// An amount as a decimal with all its digits.
@@ -148,9 +148,14 @@ pub fn scope(scope: Scope, names: &Naming<'_>) -> String {
     }
 }
 
-/// What a person told the engine.
+/// What the engine was told, with who told it where that is known.
 #[must_use]
-pub fn operator(told: &Operator, names: &Naming<'_>) -> String {
+pub fn told(teller: Option<Teller>, told: &Operator, names: &Naming<'_>) -> String {
+    let text = operator(told, names);
+    teller.map_or(text.clone(), |teller| format!("{text} ({teller})"))
+}
+
+fn operator(told: &Operator, names: &Naming<'_>) -> String {
     match *told {
         Operator::Stop => "stop".to_owned(),
         Operator::CancelAll(of) => format!("cancel all of {}", scope(of, names)),
@@ -164,15 +169,19 @@ pub fn operator(told: &Operator, names: &Naming<'_>) -> String {
         }
         Operator::SetLimit(key, value) => format!("{} = {}", limit(key, names), amount(value)),
         Operator::SetParam(change) => format!(
-            "strategy {}: {} = {}, was {}, by user {} in process {}",
+            "strategy {}: {} = {}, was {}",
             names.strategy(change.strategy),
             change.name,
             change.after,
-            change.before,
-            change.by_uid,
-            change.by_pid
+            change.before
         ),
     }
+}
+
+/// What became of a strategy's process: what its name is followed by.
+#[must_use]
+pub fn ended(end: ProcessEnd) -> String {
+    format!("has ended ({end}): its process is not started again")
 }
 
 /// Name of a limit, as `stoop set` takes it.

@@ -9,15 +9,19 @@
 //! - `STOOP_STRATEGY`: the strategy's name, for [`crate::shm::StrategyFile::attach`],
 //! - `STOOP_IDLE`: `spin`, `yield` or `park`, what to do where there is nothing to do.
 //!
+//! History of klines is asked for at the socket [`super::klines::HISTORY_SOCKET`] of the folder.
+//!
 //! In Rust, its whole `main` is [`run`]. The process may end whenever it likes; it is asked to by
 //! SIGTERM, and the engine cancels its orders once it is gone.
 
 #![forbid(unsafe_code)]
 
+use super::klines::relay;
 use super::{Context, ContextParts, Runner, Strategy};
 use crate::clock::Clock;
 use crate::shm::{MarketView, RegionError, StrategyFile};
 use std::backtrace::Backtrace;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +41,8 @@ pub const BACKTRACE_MARK: &str = "backtrace of the strategy:";
 const PARK: Duration = Duration::from_micros(50);
 /// Rounds between two looks at whether the engine has ended.
 const LOOK_EVERY: u32 = 1_024;
+/// An engine that has not beaten for so long may be gone: its process is looked for then.
+const SILENT_NS: u64 = 1_000_000_000;
 
 /// What a process does where it found no work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +92,9 @@ pub fn run_at(folder: &Path, name: &str, strategy: Box<dyn Strategy>) -> Result<
         end,
         clock: clock.clone(),
     };
-    let runner = Runner::new(strategy, Context::new(parts));
+    let history = relay(folder.to_owned());
+    let history = history.map_err(|error| format!("the thread for history: {error}"))?;
+    let runner = Runner::new(strategy, Context::new(parts).with_history(history));
     turn(runner, &view, &clock, &ended);
     Ok(())
 }
@@ -100,7 +108,13 @@ fn turn(mut runner: Runner, view: &MarketView, clock: &Clock, ended: &AtomicBool
     let mut rounds = 0u32;
     while !ended.load(Ordering::Relaxed) {
         rounds = rounds.wrapping_add(1);
-        if (idle == Idle::Park || rounds.is_multiple_of(LOOK_EVERY)) && view.has_ended() {
+        let looks = rounds.is_multiple_of(LOOK_EVERY);
+        if (idle == Idle::Park || looks) && view.has_ended() {
+            return;
+        }
+        if looks && view.silence_ns(clock.now()) > SILENT_NS && is_gone(view.pid()) {
+            let text = "the engine is gone without an end: so ends its strategy";
+            let _ = writeln!(std::io::stderr(), "{text} (process {})", view.pid());
             return;
         }
         let work =
@@ -114,6 +128,15 @@ fn turn(mut runner: Runner, view: &MarketView, clock: &Clock, ended: &AtomicBool
     }
 }
 
+/// Whether a process is no more, or was killed and nobody has asked yet how it ended. The kernel ends
+/// with the engine what the engine started itself, but not what a wrapper has started.
+fn is_gone(pid: u32) -> bool {
+    match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(stat) => stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with(['Z', 'X'])),
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    }
+}
+
 /// A panic leaves its message and its backtrace on standard error, where the engine keeps them.
 fn tell_panics() {
     let before = std::panic::take_hook();
@@ -121,4 +144,23 @@ fn tell_panics() {
         eprintln!("{info}\n{BACKTRACE_MARK}\n{}", Backtrace::force_capture());
         before(info);
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_process_that_ended_is_gone_also_before_anybody_has_asked() {
+        assert!(!is_gone(std::process::id()));
+        let mut child = Command::new("true").spawn().unwrap();
+        let due = std::time::Instant::now() + Duration::from_secs(20);
+        while !is_gone(child.id()) {
+            assert!(std::time::Instant::now() < due, "it has ended");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        child.wait().unwrap();
+        assert!(is_gone(child.id()));
+    }
 }

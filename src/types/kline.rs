@@ -1,9 +1,10 @@
 //! Klines: what traded within one interval of time.
 
 use super::{Nanos, Price, Qty};
+use serde::{Deserialize, Serialize};
 
 /// Length of a kline: those that all venues have. Days begin at midnight UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Interval {
     /// One minute.
@@ -63,7 +64,7 @@ impl Interval {
 }
 
 /// What traded within one interval. Without a trade all four prices are the close before it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kline {
     /// Begin of its interval, by the venue's clock.
     pub open_ns: Nanos,

@@ -42,7 +42,7 @@ pub use limit::{CostTable, Costs, LIMITS_MAX, LimitSpec};
 pub use market::{
     BookState, DepthKind, DepthUpdate, Level, Perpetual, PerpetualUpdate, TopOfBook, Trade,
 };
-pub use operator::{LimitKey, LossSwitch, Operator, Scope, TradingState};
+pub use operator::{LimitKey, LossSwitch, Operator, Scope, Teller, TradingState};
 pub use order::{
     CancelOrder, ClientOrderId, Command, CommandKind, NewOrder, OrderType, Priority, ReplaceOrder,
     Side, TimeInForce,
@@ -56,7 +56,7 @@ pub use signal::{
     BreachAction, Contract, LEGS_MAX, Leg, LegMode, LegPricing, Signal, SignalId, StrategyId,
 };
 pub use stamps::{BookStamps, Detail, Path, Stamp, Stamps};
-pub use strategy::{Request, StrategyReport};
+pub use strategy::{ProcessEnd, Request, StrategyReport, signal_name};
 pub use text::{FillId, Text, VenueOrderId};
 pub use units::{
     AMOUNT_DECIMALS, Amount, Nanos, ParseUnitError, Ppb, Price, Qty, Rate, Rounding, Scale,

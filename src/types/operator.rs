@@ -175,6 +175,48 @@ pub enum Operator {
     SetParam(ParamChange),
 }
 
+/// Who tells the engine something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Teller {
+    /// A person at the control socket, as the kernel knows them.
+    Person {
+        /// User.
+        uid: u32,
+        /// Process.
+        pid: u32,
+    },
+    /// The watch over strategies: one is silent, or its process has died.
+    Watchdog,
+    /// The configuration: `after_restart = "resume"`.
+    AfterRestart,
+    /// The end of the run, whoever began it.
+    End,
+}
+
+impl fmt::Display for Teller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person { uid, pid } => write!(f, "user {uid}, process {pid}"),
+            Self::Watchdog => f.write_str("watchdog"),
+            Self::AfterRestart => f.write_str("after_restart"),
+            Self::End => f.write_str("end of the run"),
+        }
+    }
+}
+
+impl Operator {
+    /// Who told it, where it says so itself.
+    #[must_use]
+    pub fn teller(&self) -> Option<Teller> {
+        match self {
+            Self::SetParam(change) => {
+                Some(Teller::Person { uid: change.by_uid, pid: change.by_pid })
+            }
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ use stoop::oms::{OperatorDone, OperatorError, Progress};
 use stoop::sync::spsc;
 use stoop::types::{
     ClientOrderId, Instrument, InstrumentId, InstrumentTable, Nanos, Operator, OrderState, Qty,
-    Scale, Scope, Side, VenueId,
+    Scale, Scope, Side, Teller, VenueId,
 };
 
 /// A folder of its own for each test, removed at the end.
@@ -73,10 +73,12 @@ fn order_manager(
             continue;
         };
         match ask.kind {
-            AskKind::Do(Operator::SetLimit(..)) => {
+            AskKind::Do(Operator::SetLimit(..), _) => {
                 tell(ask.number, TellPart::Done(Err(OperatorError::BadValue), DONE_AT));
             }
-            AskKind::Do(_) => {
+            AskKind::Do(_, teller) => {
+                let pid = std::process::id();
+                assert!(matches!(teller, Teller::Person { pid: own, .. } if own == pid));
                 let done = OperatorDone { cancels: 1, ..OperatorDone::default() };
                 tell(ask.number, TellPart::Done(Ok(done), DONE_AT));
             }

@@ -125,6 +125,16 @@ fn a_paused_engine_sends_nothing_until_it_is_resumed_and_stops_when_told_to() {
     running.wait_for("orders after the resume", |running| running.sends() > 0);
     running.text(&["pause", "--strategy", "spread"]);
     assert_eq!(running.sends(), 0);
+    let events = running.json(&["events"], 0);
+    let rows = events["events"].as_array().unwrap();
+    let paused = |row: &&Value| {
+        row["text"]
+            .as_str()
+            .is_some_and(|text| text.starts_with("strategy spread is halted (user "))
+    };
+    let by = rows.iter().find(paused).unwrap()["by"].as_str().unwrap();
+    let uid = String::from_utf8(Command::new("id").arg("-u").output().unwrap().stdout).unwrap();
+    assert!(by.starts_with(&format!("user {}, process ", uid.trim())), "{by}");
     running.text(&["resume", "--strategy", "spread"]);
     // One venue alone may still be sold the inventory of; both together may not.
     running.text(&["pause", "--venue", "bybit"]);

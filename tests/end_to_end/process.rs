@@ -89,6 +89,35 @@ impl Strategy for Panics {
     }
 }
 
+/// Says of the klines that it has seen what the venue's history holds of them.
+#[derive(Default)]
+struct Candles {
+    market: Option<InstrumentRef>,
+    past: i64,
+}
+
+impl Strategy for Candles {
+    fn on_start(&mut self, ctx: &mut Context) {
+        self.market = ctx.instrument("ETH/USDT@binance");
+        if let Some(market) = self.market {
+            ctx.want_klines(&market, Interval::M1).unwrap();
+        }
+        ctx.set_timer(5_000_000);
+    }
+
+    fn on_kline(&mut self, _ctx: &mut Context, event: &KlineEvent) {
+        self.past += i64::from(event.is_past && event.kline.is_complete);
+    }
+
+    fn on_timer(&mut self, ctx: &mut Context) {
+        let Some(market) = self.market else { return };
+        let history = ctx.klines(&market, Interval::M1).map(|series| series.history());
+        ctx.status().text("history", &format!("{history:?}")).unwrap();
+        ctx.status().int("past", self.past).unwrap();
+        ctx.publish_status();
+    }
+}
+
 #[test]
 fn the_program_of_a_strategy() {
     let Ok(name) = std::env::var("STOOP_STRATEGY") else { return };
@@ -96,6 +125,7 @@ fn the_program_of_a_strategy() {
     assert_eq!(secrets.count(), 0, "the engine's environment is not for strategies");
     let strategy: Box<dyn Strategy> = match name.as_str() {
         "panics" => Box::<Panics>::default(),
+        "candles" => Box::<Candles>::default(),
         _ => Box::<Quoter>::default(),
     };
     stoop::strategy::process::run(strategy).unwrap();
@@ -275,12 +305,17 @@ fn a_killed_process_leaves_no_orders_and_a_whole_bundle() {
     let output = running.folder.0.join("output").join(&running.name).join("strategy-quoter.out");
     assert!(std::fs::read_to_string(output).unwrap().contains("quoting 6 of eth"));
     // It stays dead, and what it may trade is a person's to say.
+    let events = running.json(&["events"], 0);
+    let rows = events["events"].as_array().unwrap();
+    let by = rows.iter().find(|row| row["text"] == "strategy quoter is halted (watchdog)");
+    assert_eq!(by.unwrap()["by"], "watchdog", "{events}");
     running.text(&["stop"]);
     let output = running.end();
     let said = stderr(&output);
     let ms = cancelled_ms(&said);
     println!("6 orders cancelled {ms} ms after the death was noticed");
     assert!(ms < 1_000.0, "{said}");
+    assert!(said.contains("its process is not started again (SIGKILL)"), "{said}");
     assert!(said.contains("its process has ended: paused, 6 orders are cancelled"), "{said}");
     assert_ended_well(&output);
 }
@@ -335,6 +370,108 @@ fn a_panic_leaves_its_backtrace_and_a_restarted_strategy_waits_for_a_person() {
     assert_eq!(status(&running, "panics", "open"), 0);
     running.text(&["resume", "--strategy", "panics"]);
     wait_for_bundles(&running, 2);
+    has_ended(running, "panics", "exit 101");
+}
+
+/// Nobody comes back: whoever asks is told so, and what would need the strategy is refused.
+fn has_ended(running: Running, name: &str, how: &str) {
+    let ended = format!("ended ({how})");
+    let row = |running: &Running| {
+        let status = running.json(&["status"], 0);
+        let rows = status["strategies"].as_array().unwrap();
+        rows.iter().find(|row| row["strategy"] == name).unwrap().clone()
+    };
+    running.wait_for("the end to be told", |running| row(running)["state"] == ended.as_str());
+    let row = row(&running);
+    assert_eq!((&row["runs_as"], &row["pid"]), (&Value::Null, &Value::Null), "{row}");
+    for command in [
+        vec!["resume", "--strategy", name],
+        vec!["reduce-only", "--strategy", name],
+        vec!["set", name, "orders=4"],
+    ] {
+        let said = stderr(&running.tell(&command, 1));
+        let wanted = format!("its process has ended ({how}) and is not started again");
+        assert!(said.contains(&wanted), "{command:?}: {said}");
+    }
+    running.text(&["cancel-all", "--strategy", name]);
+    let events = running.json(&["events", "--level", "error"], 0);
+    let told = format!("{name} has ended ({how}): its process is not started again");
+    let rows = events["events"].as_array().unwrap();
+    let found = rows.iter().filter(|row| row["text"] == told.as_str());
+    assert_eq!(found.count(), 1, "once: {events}");
+    let listed = stoop(&running.folder, &["ps", "--json"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let listed = listed["instances"].as_array().unwrap().iter();
+    let own = listed.into_iter().find(|one| one["name"] == running.name.as_str()).unwrap();
+    let wanted = format!("spread runs, {name} {ended}");
+    assert_eq!(own["strategies"], wanted.as_str(), "{own}");
+    running.text(&["stop"]);
+    let summary = assert_ended_well(&running.end());
+    let wanted = serde_json::json!([{ "strategy": name, "ended": how }]);
+    assert_eq!(summary["strategies_ended"], wanted, "{summary}");
+}
+
+/// A program that is not there, which the engine hears of as an exit, and one that ends by itself
+/// without an error.
+#[test]
+fn a_strategy_that_never_began_or_went_by_itself_has_ended() {
+    for (command, how) in [("/nowhere/to/be/found", "exit 1"), ("/bin/true", "exit 0")] {
+        let (before, text) = with("brief", 1, "");
+        let program = std::env::current_exe().unwrap();
+        let text = text.replace(&program.display().to_string(), command);
+        let running = Running::start(&[(before, &text)]);
+        has_ended(running, "brief", how);
+    }
+}
+
+/// The kernel ends the wrapper with the engine, and nobody ends what the wrapper has started.
+#[test]
+fn a_strategy_behind_a_wrapper_ends_with_a_killed_engine() {
+    let (before, text) = with("quoter", 2, "");
+    let program = std::env::current_exe().unwrap();
+    let direct = format!("command = [\"{}\", ", program.display());
+    let wrapped = "command = [\"sh\", \"-c\", '\"$0\" \"$@\"; exit $?', \"";
+    let text = text.replace(&direct, &format!("{wrapped}{}\", ", program.display()));
+    let mut running = Running::start(&[(before, &text)]);
+    let process = wait_for_quotes(&running, "quoter", 2, 0);
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let parent = stat.rsplit(") ").next().unwrap().split(' ').nth(1).unwrap();
+    let parent = std::fs::read_to_string(format!("/proc/{parent}/comm")).unwrap();
+    assert_eq!(parent, "sh\n", "a wrapper stands between");
+    running.kill();
+    running.wait_for("its end", |_| has_gone(process));
+}
+
+/// Also where nobody has asked yet how it ended.
+fn has_gone(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_err() || stat.is_ok_and(|text| text.rsplit(") ").next().unwrap().starts_with('Z'))
+}
+
+/// At each start, as a thread has them: the engine asks the venue for it.
+#[test]
+fn klines_of_a_process_begin_with_their_history() {
+    let rule = "restart = \"on_crash\"\nrestart_after_ms = 100\nrestarts_per_hour_max = 1";
+    let running = start("candles", 0, rule, &[]);
+    let is_loaded = |running: &Running| {
+        let look = StrategyFile::look(Path::new(&running.region()), "candles").ok();
+        let status = look.and_then(|look| look.status);
+        match status.as_ref().and_then(|status| status.get("history")) {
+            Some(stoop::shm::StatusValue::Text(history)) => history.as_str() == "Some(Loaded)",
+            _ => false,
+        }
+    };
+    let mut before = 0;
+    for _ in 0..2 {
+        running.wait_for("a process", |running| {
+            pid(running, "candles").is_some_and(|pid| pid != before)
+        });
+        running.wait_for("the history", is_loaded);
+        running.wait_for("its klines", |running| status(running, "candles", "past") >= 100);
+        println!("{} klines of the history", status(&running, "candles", "past"));
+        before = pid(&running, "candles").unwrap();
+        kill("-9", before);
+    }
     running.text(&["stop"]);
     assert_ended_well(&running.end());
 }

@@ -89,7 +89,9 @@ fn what_is_shown_of_a_run_is_what_its_summary_says() {
     running.text(&["pause"]);
     let paused = lines.by_ref().map(Result::unwrap).find(|line| line.contains("operator"));
     let paused: Value = serde_json::from_str(&paused.unwrap()).unwrap();
-    assert_eq!(paused["text"], "the engine is halted");
+    let by = paused["by"].as_str().unwrap();
+    assert!(by.starts_with("user "), "{paused}");
+    assert_eq!(paused["text"], format!("the engine is halted ({by})"));
     assert_eq!(running.sends(), 0);
     assert_eq!(running.json(&["status"], 0)["trading_state"], "halted");
 

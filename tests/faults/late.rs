@@ -3,7 +3,7 @@
 use crate::desk::{Desk, NOW};
 use stoop::agents::{Ask, AskKind, OperatorDesk, OrderBoard, Settled, TellPart};
 use stoop::sync::spsc;
-use stoop::types::{Operator, Scope, TradingState};
+use stoop::types::{Operator, Scope, Teller, TradingState};
 
 #[test]
 fn a_command_that_was_taken_back_is_left() {
@@ -19,7 +19,7 @@ fn a_command_that_was_taken_back_is_left() {
         strategies: Vec::new(),
         strategy_silence_max_ns: 1_000_000_000,
     });
-    let state = |state| AskKind::Do(Operator::SetState(Scope::Engine, state));
+    let state = |state| AskKind::Do(Operator::SetState(Scope::Engine, state), Teller::Watchdog);
     asks.push(Ask { number: 1, kind: state(TradingState::Halted) }).unwrap();
     assert_eq!(settled.up_to(1), 0, "taken back before it was seen");
     desk.poll(NOW);

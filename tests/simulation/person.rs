@@ -12,7 +12,7 @@ use stoop::oms::OperatorError;
 use stoop::sync::spsc;
 use stoop::types::{
     Amount, COMPLETING_LEG, HEDGE_LEG, LimitKey, Nanos, Operator, Scope, SignalId, StrategyId,
-    TradingState, VenueId,
+    Teller, TradingState, VenueId,
 };
 
 const E18: i128 = 10i128.pow(18);
@@ -186,7 +186,10 @@ impl Person {
     pub fn ask(&mut self, operator: Operator, now: Nanos) {
         let Some(line) = &mut self.line else { return };
         self.number += 1;
-        let ask = Ask { number: self.number, kind: AskKind::Do(operator) };
+        let ask = Ask {
+            number: self.number,
+            kind: AskKind::Do(operator, Teller::Person { uid: 0, pid: 0 }),
+        };
         if line.asks.push(ask).is_ok() {
             self.asked.insert(self.number, operator);
             self.told.push((now, format!("{operator:?}")));

@@ -24,7 +24,7 @@ use super::output::{Output, make_folder};
 use super::wire::Names;
 use crate::config::ProcessConfig;
 use crate::shm::{MarketView, Pulse, StrategyFile, StrategyOptions};
-use crate::types::Nanos;
+use crate::types::{Nanos, ProcessEnd};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -86,6 +86,8 @@ struct Row {
     /// Starts so far, and those after a crash of the last hour.
     runs: u32,
     restarts: Vec<Instant>,
+    /// That it is not started again, until the order manager takes it.
+    end: Option<ProcessEnd>,
 }
 
 enum State {
@@ -123,6 +125,8 @@ struct Death {
     heartbeat: Nanos,
     ran_ms: u64,
     runs: u32,
+    /// While the engine traded: at the end it is no loss that nobody comes after it.
+    missed: bool,
     stdout: String,
     stderr: String,
     threads: String,
@@ -141,6 +145,7 @@ impl Children {
             state: State::Waits(now),
             runs: 0,
             restarts: Vec::new(),
+            end: None,
         };
         Ok(Self { shared: Some(shared), rows: plans.into_iter().map(row).collect() })
     }
@@ -163,6 +168,7 @@ impl Children {
         let Some(shared) = &self.shared else { return incidents };
         for row in &mut self.rows {
             incidents.extend(row.poll(shared, (now, time), stops, leaves));
+            row.tell_end(shared);
         }
         incidents
     }
@@ -199,6 +205,14 @@ impl Row {
         }
     }
 
+    /// The order manager may take nothing just now; it is told in a later round then.
+    fn tell_end(&mut self, shared: &Nursery) {
+        let Some(end) = self.end else { return };
+        if shared.news.try_send(News::Ended(self.plan.options.strategy, end)).is_ok() {
+            self.end = None;
+        }
+    }
+
     fn stay(&mut self, state: State) -> Option<Incident> {
         self.state = state;
         None
@@ -210,6 +224,7 @@ impl Row {
             Ok(child) => child,
             Err(error) => {
                 self.log.error(time, format_args!("its process could not be started: {error}"));
+                self.end = Some(ProcessEnd::NotStarted);
                 return None;
             }
         };
@@ -241,6 +256,7 @@ impl Row {
             Ok(ends) => ends,
             Err(error) => {
                 self.log.error(time, format_args!("it is not started again: {error}"));
+                self.end = Some(ProcessEnd::NotStarted);
                 return None;
             }
         };
@@ -270,7 +286,7 @@ impl Row {
                 self.log.info(time, format_args!("{}", autopsy::ending(status)));
                 return None;
             }
-            return self.on_death(&running, status, shared, (now, time));
+            return self.on_death(&running, status, shared, (now, time, stops));
         }
         if leaves && running.condemned.is_none() {
             running.condemn("the engine ends", now);
@@ -316,7 +332,7 @@ impl Row {
         running: &Running,
         status: ExitStatus,
         shared: &Nursery,
-        (now, time): (Instant, Nanos),
+        (now, time, stops): (Instant, Nanos, bool),
     ) -> Option<Incident> {
         let (to, left) = channel();
         let strategy = self.plan.options.strategy;
@@ -337,6 +353,7 @@ impl Row {
             heartbeat: self.plan.pulse.heartbeat(),
             ran_ms,
             runs: self.runs,
+            missed: !stops,
             stdout: tail(0),
             stderr: tail(1),
             threads: running.threads.clone(),
@@ -352,6 +369,7 @@ impl Row {
         shared: &Nursery,
         (now, stops): (Instant, bool),
     ) -> Option<Incident> {
+        self.end = death.missed.then(|| autopsy::end(death.status));
         if !autopsy::is_crash(death.status, death.why.as_deref()) {
             return None;
         }
@@ -363,7 +381,7 @@ impl Row {
         if let Some(pause) = self.pause(now) {
             let ms = pause.as_millis();
             self.log.warn(death.noticed, format_args!("it is started again in {ms} ms"));
-            self.state = State::Waits(now + pause);
+            (self.state, self.end) = (State::Waits(now + pause), None);
         } else if self.plan.process.restarts {
             let most = self.plan.process.restarts_per_hour_max;
             let text = format_args!("not started again: it crashed after {most} starts in an hour");

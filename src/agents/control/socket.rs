@@ -7,7 +7,7 @@ use super::super::operator::{Ask, AskKind, LAST_WORD, Settled, Tell, TellPart};
 use super::super::threads::{Lifecycle, Phase};
 use super::wire::{ControlReply, Names, Wanted};
 use crate::sync::spsc;
-use crate::types::{Nanos, Operator, Scope};
+use crate::types::{Nanos, Operator, Scope, Teller};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -251,8 +251,9 @@ impl Socket {
             Ok(understood) => understood,
             Err(error) => return connection.end(&ControlReply::refused(error)),
         };
+        let (uid, pid) = connection.peer;
         if let Operator::SetParam(change) = &mut wanted.operator {
-            (change.by_uid, change.by_pid) = connection.peer;
+            (change.by_uid, change.by_pid) = (uid, pid);
         }
         let wait = request.wait_ms.map_or(WAIT_DEFAULT, Duration::from_millis).min(WAIT_MAX);
         if wanted.operator == Operator::Stop {
@@ -264,7 +265,10 @@ impl Socket {
             return;
         }
         self.number += 1;
-        let ask = Ask { number: self.number, kind: AskKind::Do(wanted.operator) };
+        let ask = Ask {
+            number: self.number,
+            kind: AskKind::Do(wanted.operator, Teller::Person { uid, pid }),
+        };
         if self.asks.push(ask).is_err() {
             let text = "too many commands wait for the order manager already: try again";
             return connection.end(&ControlReply::refused(text));

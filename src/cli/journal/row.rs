@@ -107,7 +107,7 @@ impl Rows {
                 let text = if *full { "no room for new orders" } else { "room again" };
                 Row { text: text.to_owned(), ..row }
             }
-            Record::Operator(operator) => Row { text: self.operator(operator), ..row },
+            Record::Operator(_) | Record::Told(..) => Row { text: self.told(record), ..row },
             Record::Limit { key, before, after } => {
                 let text = format!("{} was {before}, is {after}", self.limit(*key));
                 Row { text, ..row }
@@ -126,7 +126,7 @@ impl Rows {
         }
     }
 
-    /// What reconciliations found and people decided.
+    /// What reconciliations found, what people have to decide, and strategies that are gone.
     fn reconciled(&self, record: &Record, row: Row) -> Row {
         let row = match record {
             Record::Correction(venue, _)
@@ -147,6 +147,9 @@ impl Rows {
                 Row { venue, order: what.order.to_string(), text, ..row }
             }
             Record::NotAnswering(_, order) => Row { order: order.to_string(), ..row },
+            Record::StrategyEnded(strategy, end) => {
+                Row { text: format!("strategy {}: {end}", strategy.0), ..row }
+            }
             Record::VenueHalted(_, halted) => {
                 let text = if *halted { "until a person decides" } else { "no longer" };
                 Row { text: text.to_owned(), ..row }
@@ -213,6 +216,14 @@ impl Rows {
         )
     }
 
+    fn told(&self, record: &Record) -> String {
+        match record.told() {
+            Some((Some(teller), operator)) => format!("{}: {teller}", self.operator(operator)),
+            Some((None, operator)) => self.operator(operator),
+            None => String::new(),
+        }
+    }
+
     fn operator(&self, operator: &Operator) -> String {
         match *operator {
             Operator::Stop => "stop".to_owned(),
@@ -227,11 +238,8 @@ impl Rows {
             }
             Operator::SetLimit(key, value) => format!("{} = {value}", self.limit(key)),
             Operator::SetParam(change) => {
-                let ParamChange { strategy, name, before, after, by_uid, by_pid } = change;
-                format!(
-                    "strategy {} {name} = {after}, was {before}: user {by_uid}, process {by_pid}",
-                    strategy.0
-                )
+                let ParamChange { strategy, name, before, after, .. } = change;
+                format!("strategy {} {name} = {after}, was {before}", strategy.0)
             }
         }
     }

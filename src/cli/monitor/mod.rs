@@ -82,7 +82,7 @@ impl Monitor {
             self.follower.as_ref().map_or_else(none, Follower::look);
         MonitorData {
             ended: ended(&self.view),
-            strategies: strategies(&self.folder, &self.desk.about.strategies, self.view.pid()),
+            strategies: strategies(&self.folder, &self.desk.about.strategies, &self.view),
             recorded,
             recorded_at: at,
             journal_error: error,

@@ -74,7 +74,7 @@ impl Smoothed {
 
     /// Share 2 / (period + 1).
     pub fn exponential(period: usize) -> Self {
-        Self::new(period, 2.0 / (period as f64 + 1.0))
+        Self::new(period, share_of(period))
     }
 
     /// Share 1 / period: Wilder, New Concepts in Technical Trading Systems (1978).
@@ -148,9 +148,14 @@ impl Ema {
     }
 }
 
+/// What the newest value counts in an exponential average.
+pub(super) fn share_of(period: usize) -> f64 {
+    2.0 / (period as f64 + 1.0)
+}
+
 /// [`Ema`] of a whole series.
 pub fn ema(values: &[f64], period: usize) -> Result<Vec<Option<f64>>, IndicatorError> {
     let period = checked("period", period, 1)?;
-    let share = 2.0 / (period as f64 + 1.0);
-    Ok(over_usable(values, |value| is_usable(*value), |values| smoothed(values, period, share)))
+    let average = |values: &[f64]| smoothed(values, period, share_of(period));
+    Ok(over_usable(values, |value| is_usable(*value), average))
 }

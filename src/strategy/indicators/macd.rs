@@ -1,6 +1,6 @@
 //! Moving average convergence divergence: how far a fast average is from a slow one.
 
-use super::average::{Smoothed, ema};
+use super::average::{Smoothed, ema, share_of, smoothed};
 use super::{IndicatorError, checked, is_usable, over_usable};
 
 /// Periods of a [`Macd`].
@@ -106,7 +106,8 @@ pub fn macd(
     let lines = fast.into_iter().zip(slow).map(|(fast, slow)| Some(fast? - slow?));
     let lines: Vec<Option<f64>> = lines.collect();
     let known: Vec<f64> = lines.iter().copied().flatten().collect();
-    let mut signals = ema(&known, signal)?.into_iter();
+    // A difference of two usable values may be larger than one: none is left out.
+    let mut signals = smoothed(&known, signal, share_of(signal)).into_iter();
     let value = |line: Option<f64>| {
         let line = line?;
         Some(MacdValue { line, signal: signals.next().flatten()? })

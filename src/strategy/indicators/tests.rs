@@ -304,6 +304,23 @@ fn assert_same(what: &str, streamed: &[Option<f64>], batch: &[Option<f64>], scal
     assert!(streamed.iter().flatten().all(|value| value.is_finite()), "{what}");
 }
 
+/// The line is a difference, and may be larger than any value that is taken.
+#[test]
+fn a_line_beyond_the_largest_value_is_a_line_in_both_forms() {
+    let values = [1e100, 1e100, 1e100, 1e100, 1e100, 1e100, -1e100, 1.0];
+    let periods = MacdPeriods { fast: 1, slow: 6, signal: 1 };
+    let mut indicator = Macd::new(periods).unwrap();
+    let streamed: Vec<_> = values.iter().map(|value| indicator.update(*value)).collect();
+    assert!(streamed.iter().flatten().any(|value| value.line.abs() > 1e100));
+    let batch = macd(&values, periods).unwrap();
+    for part in [|value: MacdValue| value.line, |value: MacdValue| value.signal] {
+        let of = |all: &[Option<MacdValue>]| -> Vec<_> {
+            all.iter().map(|value| value.map(part)).collect()
+        };
+        assert_same("macd", &of(&streamed), &of(&batch), 1e100);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 

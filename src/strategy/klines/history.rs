@@ -1,11 +1,12 @@
 //! How strategies ask for history, and how whoever fetches it answers.
 
 use crate::types::{InstrumentId, Interval, Kline, Nanos};
+use serde::{Deserialize, Serialize};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 /// Klines that a strategy wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryWish {
     /// Whose.
     pub instrument: InstrumentId,
@@ -18,7 +19,7 @@ pub struct HistoryWish {
 }
 
 /// What became of a wish.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryAnswer {
     /// Which.
     pub wish: HistoryWish,
@@ -40,11 +41,17 @@ pub struct HistoryEnd {
 
 impl HistoryEnd {
     /// Asks; `false` if it cannot be asked now.
-    pub(super) fn ask(&self, wish: HistoryWish) -> bool {
+    pub fn ask(&self, wish: HistoryWish) -> bool {
         self.wishes.try_send((self.asks, wish)).is_ok()
     }
 
-    /// The next answer.
+    /// The next answer, waited for so long.
+    #[must_use]
+    pub fn wait(&self, patience: Duration) -> Option<HistoryAnswer> {
+        self.answers.recv_timeout(patience).ok()
+    }
+
+    /// The next answer, if it is there.
     pub(super) fn answer(&self) -> Option<HistoryAnswer> {
         self.answers.try_recv().ok()
     }

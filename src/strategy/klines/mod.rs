@@ -13,6 +13,7 @@
 //! later are in the series only.
 
 mod desk;
+mod door;
 mod history;
 mod series;
 #[cfg(test)]
@@ -20,6 +21,8 @@ mod tests;
 
 pub(super) use desk::KlineDesk;
 pub use desk::{PUMP_EVERY_NS, REFUSED_MAX};
+pub use door::HISTORY_SOCKET;
+pub(in crate::strategy) use door::relay;
 pub use history::{HistoryAnswer, HistoryDesk, HistoryEnd, HistoryWish};
 pub use series::{CLOSE_GRACE_NS, History, Series, SeriesCounters};
 

@@ -93,6 +93,13 @@ fn depth_line(
 /// Where a strategy runs, that it lives, and what waits in its rings.
 fn running(strategy: &StrategyNow, now: Nanos) -> String {
     let Some(look) = &strategy.look else { return "  its file cannot be read".to_owned() };
+    if strategy.ended.is_some() {
+        let beat = match look.heartbeat {
+            Nanos(0) => "it never began".to_owned(),
+            beat => format!("last alive {} s ago", now.since(beat) / 1_000_000_000),
+        };
+        return format!("  {beat}, not started again");
+    }
     let mut text = format!("  {}", strategy.runs_as());
     if look.run > 0 {
         text += &format!(", start {}", look.run + 1);
@@ -120,11 +127,11 @@ pub(super) fn strategies(
 ) {
     let mut lines = Vec::new();
     for strategy in &data.strategies {
-        let state = strategy.held(&data.recorded.held);
-        let style = if state.is_some() { theme.bad() } else { theme.good() };
+        let state = strategy.state(&data.recorded.held);
+        let style = if state == "active" { theme.good() } else { theme.bad() };
         lines.push(Line::from(vec![
             Span::styled(format!("{} ", strategy.name), theme.head()),
-            Span::styled(state.unwrap_or("active").to_owned(), style),
+            Span::styled(state, style),
             Span::styled(running(strategy, data.now), theme.dim()),
         ]));
         let wide = usize::from(area.width.saturating_sub(4)).max(20);

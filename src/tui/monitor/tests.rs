@@ -264,7 +264,7 @@ fn spread() -> StrategyNow {
     status.text("mode", "hunting").unwrap();
     let (requests, heartbeat) = (RingUse::of(3, 256), ago(1));
     let look = StrategyLook { heartbeat, requests, status: Some(status), ..Default::default() };
-    StrategyNow { name: "spread".to_owned(), look: Some(look), is_process: false }
+    StrategyNow { name: "spread".to_owned(), look: Some(look), is_process: false, ended: None }
 }
 
 /// One in a process that was started again.
@@ -273,7 +273,7 @@ fn basis() -> StrategyNow {
     status.int("entry_bps", 12).unwrap();
     let (pid, run, status) = (4711, 1, Some(status));
     let look = StrategyLook { pid, run, heartbeat: ago(12), status, ..Default::default() };
-    StrategyNow { name: "basis".to_owned(), look: Some(look), is_process: true }
+    StrategyNow { name: "basis".to_owned(), look: Some(look), is_process: true, ended: None }
 }
 
 /// Three levels a side, as the region gives them.

@@ -9,7 +9,7 @@ use super::{ChildPlan, Death};
 use crate::agents::children::Left;
 use crate::shm::{MarketView, StatusValue, StrategyFile};
 use crate::strategy::process::BACKTRACE_MARK;
-use crate::types::{InstrumentTable, Leg, Nanos, Params, Request};
+use crate::types::{InstrumentTable, Leg, Nanos, Params, ProcessEnd, Request, signal_name};
 use serde_json::{Map, Value, json};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -24,31 +24,18 @@ pub(super) fn ending(status: ExitStatus) -> String {
         (Some(code), _) => format!("it ended with exit code {code}"),
         (None, Some(signal)) => {
             let core = if status.core_dumped() { ", core dumped" } else { "" };
-            format!("it was ended by signal {signal} ({}){core}", signal_name(signal))
+            let name = signal_name(signal).unwrap_or("of another kind");
+            format!("it was ended by signal {signal} ({name}){core}")
         }
         (None, None) => "it ended, nobody knows how".to_owned(),
     }
 }
 
-fn signal_name(signal: i32) -> &'static str {
-    match signal {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        4 => "SIGILL",
-        5 => "SIGTRAP",
-        6 => "SIGABRT",
-        7 => "SIGBUS",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        11 => "SIGSEGV",
-        13 => "SIGPIPE",
-        14 => "SIGALRM",
-        15 => "SIGTERM",
-        24 => "SIGXCPU",
-        25 => "SIGXFSZ",
-        31 => "SIGSYS",
-        _ => "of another kind",
+/// The same for those who are told that it is not started again.
+pub(super) fn end(status: ExitStatus) -> ProcessEnd {
+    match (status.code(), status.signal()) {
+        (None, Some(signal)) => ProcessEnd::Signal(signal),
+        (code, _) => ProcessEnd::Exit(code.unwrap_or(-1)),
     }
 }
 
@@ -192,6 +179,8 @@ mod tests {
         assert_eq!(of(9), "it was ended by signal 9 (SIGKILL)");
         assert_eq!(of(0x8b), "it was ended by signal 11 (SIGSEGV), core dumped");
         assert_eq!(of(0x6500), "it ended with exit code 101");
+        assert_eq!(end(ExitStatus::from_raw(0x8b)), ProcessEnd::Signal(11));
+        assert_eq!(end(ExitStatus::from_raw(0x6500)), ProcessEnd::Exit(101));
         assert!(is_crash(ExitStatus::from_raw(0x100), None));
         assert!(!is_crash(ExitStatus::from_raw(0), None));
         assert!(is_crash(ExitStatus::from_raw(0), Some("it hung")));
