@@ -11,6 +11,7 @@
 use super::codec;
 use super::differences::{Difference, Quarantined};
 use super::risk::{BookQuote, RiskReject};
+use super::unrecorded::{KnownFills, RefusedUnrecorded};
 use super::{ClosingState, OmsOptions};
 use crate::types::{
     Amount, AssetBalance, AssetId, ClientOrderId, Command, ExecutionReport, FeeRate,
@@ -147,6 +148,10 @@ pub enum Record {
     Margin(MarginReport),
     /// Input: a venue has changed the rules of an instrument, or whether it trades it.
     Rules(InstrumentId, InstrumentRules, InstrumentStatus),
+    /// Input: a venue told again of so many fills, from which nothing followed.
+    KnownFills(VenueId, KnownFills),
+    /// Input: so many requests were refused while the journal was short.
+    RefusedUnrecorded(RefusedUnrecorded),
 }
 
 /// Bytes that are not a record of this version.
@@ -180,6 +185,8 @@ impl Record {
                 | Self::Funding(..)
                 | Self::Margin(_)
                 | Self::Rules(..)
+                | Self::KnownFills(..)
+                | Self::RefusedUnrecorded(_)
         )
     }
 
@@ -211,6 +218,8 @@ impl Record {
             Self::Funding(..) => (37, "funding"),
             Self::Margin(_) => (38, "margin"),
             Self::Rules(..) => (39, "rules"),
+            Self::KnownFills(..) => (40, "known fills"),
+            Self::RefusedUnrecorded(_) => (41, "refused"),
             Self::Operator(_) => (20, "operator"),
             Self::Limit { .. } => (21, "limit"),
             Self::Closed { .. } => (22, "closed"),

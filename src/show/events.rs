@@ -226,6 +226,7 @@ fn input(record: &Record, names: &Naming<'_>) -> Option<EventRow> {
             error("journal", "the journal has no room for new orders".to_owned())
         }
         Record::JournalFull(false) => info("journal", "the journal has room again".to_owned()),
+        Record::RefusedUnrecorded(refused) => warn("refusal", refused.to_string()),
         Record::Operator(told) => info("operator", words::operator(told, names)),
         Record::Funding(venue, payment) => {
             let of = names.row(payment.instrument).map(|row| names.asset(row.settle));

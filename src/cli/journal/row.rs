@@ -132,6 +132,7 @@ impl Rows {
             Record::Correction(venue, _)
             | Record::Quarantine(venue, _)
             | Record::NotAnswering(venue, _)
+            | Record::KnownFills(venue, _)
             | Record::VenueHalted(venue, _) => Row { venue: venue_name(*venue), ..row },
             _ => row,
         };
@@ -147,6 +148,12 @@ impl Rows {
                 Row { venue, order: what.order.to_string(), text, ..row }
             }
             Record::NotAnswering(_, order) => Row { order: order.to_string(), ..row },
+            Record::KnownFills(_, known) => {
+                let text = format!("{} told of again", known.fills);
+                let venue = row.venue.clone();
+                Row { venue, text, ..self.on(known.instrument, row) }
+            }
+            Record::RefusedUnrecorded(refused) => Row { text: refused.to_string(), ..row },
             Record::VenueHalted(_, halted) => {
                 let text = if *halted { "until a person decides" } else { "no longer" };
                 Row { text: text.to_owned(), ..row }
