@@ -92,7 +92,7 @@ pub enum Record {
     Limit {
         /// Which.
         key: LimitKey,
-        /// What it was.
+        /// What it was; 0 if it was not set.
         before: Amount,
         /// What it is.
         after: Amount,
@@ -152,6 +152,13 @@ pub enum Record {
     KnownFills(VenueId, KnownFills),
     /// Input: so many requests were refused while the journal was short.
     RefusedUnrecorded(RefusedUnrecorded),
+    /// Effect: a limit holds no more; what it was, in the unit of its name.
+    LimitUnset {
+        /// Which.
+        key: LimitKey,
+        /// What it was; `None` if it did not hold before.
+        before: Option<Amount>,
+    },
 }
 
 /// Bytes that are not a record of this version.
@@ -220,6 +227,7 @@ impl Record {
             Self::Rules(..) => (39, "rules"),
             Self::KnownFills(..) => (40, "known fills"),
             Self::RefusedUnrecorded(_) => (41, "refused"),
+            Self::LimitUnset { .. } => (42, "limit unset"),
             Self::Operator(_) => (20, "operator"),
             Self::Limit { .. } => (21, "limit"),
             Self::Closed { .. } => (22, "closed"),

@@ -163,6 +163,7 @@ pub fn operator(told: &Operator, names: &Naming<'_>) -> String {
             format!("accept the balances of {}", venue_name(venue))
         }
         Operator::SetLimit(key, value) => format!("{} = {}", limit(key, names), amount(value)),
+        Operator::UnsetLimit(key) => format!("{} = none", limit(key, names)),
         Operator::SetParam(change) => format!(
             "strategy {}: {} = {}, was {}, by user {} in process {}",
             names.strategy(change.strategy),
@@ -173,6 +174,21 @@ pub fn operator(told: &Operator, names: &Naming<'_>) -> String {
             change.by_pid
         ),
     }
+}
+
+/// What a limit was before it was set. Where it cannot be 0, 0 stands for none.
+#[must_use]
+pub fn limit_before(key: crate::types::LimitKey, before: Amount) -> String {
+    use crate::types::LimitKey as Key;
+    let may_be_none = matches!(
+        key,
+        Key::DailyLossMax
+            | Key::DrawdownMax
+            | Key::OrderWaitMaxMs
+            | Key::StrategyOrdersPerSecondMax(_)
+            | Key::StrategyOrdersOpenMax(_)
+    );
+    if may_be_none && before == Amount::ZERO { "not set".to_owned() } else { amount(before) }
 }
 
 /// Name of a limit, as `stoop set` takes it.

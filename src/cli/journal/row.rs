@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use crate::oms::{Difference, Record};
+use crate::show::words;
 use crate::types::{
     AssetBalance, ClientOrderId, Command, CommandKind, ExecutionReport, Instrument, InstrumentId,
     InstrumentTable, Leg, LimitKey, NewOrder, Operator, OrderType, PairOutcome, ParamChange, Price,
@@ -109,7 +110,13 @@ impl Rows {
             }
             Record::Operator(operator) => Row { text: self.operator(operator), ..row },
             Record::Limit { key, before, after } => {
+                let before = words::limit_before(*key, *before);
                 let text = format!("{} was {before}, is {after}", self.limit(*key));
+                Row { text, ..row }
+            }
+            Record::LimitUnset { key, before } => {
+                let before = before.map_or("not set".to_owned(), words::amount);
+                let text = format!("{} was {before}, is not set", self.limit(*key));
                 Row { text, ..row }
             }
             Record::Closed { scope, instrument, state, left } => {
@@ -233,6 +240,7 @@ impl Rows {
                 format!("accept the balances of {}", scope_text(Scope::Venue(venue)))
             }
             Operator::SetLimit(key, value) => format!("{} = {value}", self.limit(key)),
+            Operator::UnsetLimit(key) => format!("{} = none", self.limit(key)),
             Operator::SetParam(change) => {
                 let ParamChange { strategy, name, before, after, by_uid, by_pid } = change;
                 format!(
