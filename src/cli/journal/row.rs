@@ -109,25 +109,16 @@ impl Rows {
                 Row { text: text.to_owned(), ..row }
             }
             Record::Operator(operator) => Row { text: self.operator(operator), ..row },
-            Record::Limit { key, before, after } => {
-                let before = words::limit_before(*key, *before);
-                let text = format!("{} was {before}, is {after}", self.limit(*key));
-                Row { text, ..row }
-            }
-            Record::LimitUnset { key, before } => {
-                let before = before.map_or("not set".to_owned(), words::amount);
-                let text = format!("{} was {before}, is not set", self.limit(*key));
-                Row { text, ..row }
-            }
             Record::Closed { scope, instrument, state, left } => {
                 let text = format!("{}: {state:?}, {left} left", scope_text(*scope));
                 Row { text, ..self.on(*instrument, row) }
             }
             Record::Pair(pair) => Row { text: self.pair(pair), ..row },
             Record::Hash(hash) => Row { text: format!("{hash:016x}"), ..row },
-            Record::LossSwitch { .. } | Record::Budget { .. } => {
-                Row { text: self.limit_text(record), ..row }
-            }
+            Record::Limit { .. }
+            | Record::LimitUnset { .. }
+            | Record::LossSwitch { .. }
+            | Record::Budget { .. } => Row { text: self.limit_text(record), ..row },
             Record::Timer | Record::Halted => row,
             _ => self.reconciled(record, row),
         }
@@ -260,9 +251,17 @@ impl Rows {
         }
     }
 
-    /// What the limits have done.
+    /// What became of the limits, and what they have done.
     fn limit_text(&self, record: &Record) -> String {
         match record {
+            Record::Limit { key, before, after } => {
+                let before = words::limit_before(*key, *before);
+                format!("{} was {before}, is {after}", self.limit(*key))
+            }
+            Record::LimitUnset { key, before } => {
+                let before = before.map_or("not set".to_owned(), words::amount);
+                format!("{} was {before}, is not set", self.limit(*key))
+            }
             Record::LossSwitch { switch, quote, loss, limit } => {
                 let asset = self.table.assets.name(*quote);
                 format!("{switch}: lost {loss} {asset}, limit {limit}")
