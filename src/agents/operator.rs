@@ -221,6 +221,13 @@ impl OmsAgent {
         Naming { table: &self.parts.instruments, strategies }
     }
 
+    /// Name of a strategy; its number where there is no desk to know it.
+    pub(super) fn strategy_name(&self, strategy: StrategyId) -> String {
+        let names = self.desk.as_ref().map_or(&[][..], |state| &state.desk.strategies);
+        let name = names.get(usize::from(strategy.0));
+        name.cloned().unwrap_or_else(|| strategy.0.to_string())
+    }
+
     /// A parameter is on record before its strategy can see it. What it was is filled in.
     fn do_for_a_person(
         &mut self,
@@ -284,9 +291,9 @@ impl OmsAgent {
             match state.silence[at].look(port.end.heartbeat(), max_ns, now) {
                 Some(Heard::Silence(_)) => self.pause_silent(strategy, max_ns, now),
                 Some(Heard::Beat) => {
+                    let name = self.strategy_name(strategy);
                     let text = format_args!(
-                        "strategy {}: alive again; it stays paused until a person resumes it",
-                        strategy.0
+                        "strategy {name}: alive again; it stays paused until a person resumes it"
                     );
                     self.parts.log.warn(now, text);
                 }
@@ -297,9 +304,9 @@ impl OmsAgent {
 
     fn pause_silent(&mut self, strategy: StrategyId, max_ns: u64, now: Nanos) {
         let silence_ms = max_ns / 1_000_000;
+        let name = self.strategy_name(strategy);
         let text = format_args!(
-            "strategy {}: silent for {silence_ms} ms: paused, its orders are cancelled",
-            strategy.0
+            "strategy {name}: silent for {silence_ms} ms: paused, its orders are cancelled"
         );
         self.parts.log.error(now, text);
         self.hold(strategy, now);
@@ -335,9 +342,12 @@ impl OmsAgent {
 
     /// Says what strategies do wrong, each once a second at most however often they do it.
     pub(super) fn tell_complaints(&mut self, now: Nanos) {
-        for port in &mut self.parts.strategies {
+        for at in 0..self.parts.strategies.len() {
+            let port = &mut self.parts.strategies[at];
+            let strategy = port.strategy;
             if let Some(text) = port.complaint(now) {
-                self.parts.log.error(now, format_args!("strategy {}: {text}", port.strategy.0));
+                let name = self.strategy_name(strategy);
+                self.parts.log.error(now, format_args!("strategy {name}: {text}"));
             }
         }
     }
