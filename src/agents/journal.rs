@@ -170,7 +170,7 @@ pub struct JournalRecorder {
     writer: Option<Writer>,
     keep_all: bool,
     buffer: Box<[u8; BUFFER]>,
-    /// Only what is essential found room at the last try.
+    /// Something found no room but what is kept for the essential, and none was seen since.
     short: bool,
     /// The last record that could not be kept, and everything after it.
     broken: Option<AppendError>,
@@ -264,6 +264,13 @@ impl JournalRecorder {
         self.short
     }
 
+    /// Looks whether there is room again, for more than the next small record. Not for the path.
+    pub fn look_for_room(&mut self) {
+        if let (true, Some(writer)) = (self.short, &mut self.writer) {
+            self.short = !writer.has_room(BUFFER);
+        }
+    }
+
     /// Sequence that the next record gets; 0 if nothing is recorded.
     #[must_use]
     pub fn next_sequence(&self) -> u64 {
@@ -310,7 +317,7 @@ impl JournalRecorder {
         let bytes = &self.buffer[..len];
         let mut result = writer.append(kind, Need::Normal, now, bytes);
         let refused = matches!(result, Err(AppendError::Full | AppendError::Failed));
-        self.short = refused || writer.has_failed();
+        self.short |= refused || writer.has_failed();
         if refused {
             result = writer.append(kind, Need::Essential, now, bytes);
         }

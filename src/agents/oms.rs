@@ -266,6 +266,8 @@ impl OmsAgent {
         match request {
             Request::Watch(instrument) => self.watch(*instrument, now),
             Request::Signal(signal) => {
+                // The signal before it may have taken the last room that was for signals.
+                self.watch_journal(now);
                 self.oms.recorder().take_intent_ns();
                 self.oms.on_request(strategy, request, now, &mut self.out);
                 self.stamps = self.stamps_of(signal);

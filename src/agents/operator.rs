@@ -9,6 +9,7 @@ use super::oms::OmsAgent;
 use super::ports::StrategyPort;
 use super::silence::{Heard, Silence};
 use crate::oms::{Closing, ClosingState, OperatorDone, OperatorError, Order, Progress};
+use crate::show::{Naming, words};
 use crate::sync::spsc;
 use crate::types::{
     Amount, ClientOrderId, InstrumentId, Nanos, Operator, OrderState, Qty, Scope, Side, StrategyId,
@@ -188,17 +189,18 @@ impl OmsAgent {
             work += 1;
             match ask.kind {
                 AskKind::Do(operator, _) if self.is_taken_back(ask.number) => {
-                    let text = format_args!("came too late for a person and is left: {operator:?}");
+                    let told = self.in_words(&operator);
+                    let text = format_args!("came too late for a person and is left: {told}");
                     self.parts.log.warn(now, text);
                 }
-                AskKind::Do(operator, teller) => {
-                    let mut result = self.do_for_a_person(operator, teller, now);
+                AskKind::Do(mut operator, teller) => {
+                    let mut result = self.do_for_a_person(&mut operator, teller, now);
                     self.drain(now);
                     if result.is_ok() && self.oms.recorder().broken().is_some() {
                         result = Err(OperatorError::NotRecorded);
                     }
-                    let text = format_args!("told by {teller}: {operator:?}: {result:?}");
-                    self.parts.log.info(now, text);
+                    let (told, done) = (self.in_words(&operator), outcome(&operator, &result));
+                    self.parts.log.info(now, format_args!("told by {teller}: {told}: {done}"));
                     self.answer(ask.number, TellPart::Done(result, now));
                 }
                 AskKind::Look(scope, made) => {
@@ -209,23 +211,40 @@ impl OmsAgent {
         work
     }
 
-    /// A parameter is on record before its strategy can see it.
+    fn in_words(&self, operator: &Operator) -> String {
+        words::operator(operator, &self.naming())
+    }
+
+    /// Instruments and strategies by name, for the log.
+    pub(super) fn naming(&self) -> Naming<'_> {
+        let strategies = self.desk.as_ref().map_or(&[][..], |state| &state.desk.strategies);
+        Naming { table: &self.parts.instruments, strategies }
+    }
+
+    /// Name of a strategy; its number where there is no desk to know it.
+    pub(super) fn strategy_name(&self, strategy: StrategyId) -> String {
+        let names = self.desk.as_ref().map_or(&[][..], |state| &state.desk.strategies);
+        let name = names.get(usize::from(strategy.0));
+        name.cloned().unwrap_or_else(|| strategy.0.to_string())
+    }
+
+    /// A parameter is on record before its strategy can see it. What it was is filled in.
     fn do_for_a_person(
         &mut self,
-        mut operator: Operator,
+        operator: &mut Operator,
         teller: Teller,
         now: Nanos,
     ) -> Result<OperatorDone, OperatorError> {
-        self.wards.refuse(&operator)?;
-        self.wards.forget(&operator);
-        let Operator::SetParam(change) = &mut operator else {
-            return self.oms.on_told(teller, &operator, now, &mut self.out);
+        self.wards.refuse(operator)?;
+        self.wards.forget(operator);
+        let Operator::SetParam(change) = operator else {
+            return self.oms.on_told(teller, operator, now, &mut self.out);
         };
         let port = self.parts.strategies.iter_mut().find(|port| port.strategy == change.strategy);
         let port = port.ok_or(OperatorError::UnknownScope)?;
         change.before = port.param(change.name).ok_or(OperatorError::UnknownParam)?;
         let change = *change;
-        let done = self.oms.on_told(teller, &operator, now, &mut self.out)?;
+        let done = self.oms.on_told(teller, operator, now, &mut self.out)?;
         port.set_param(change.name, change.after);
         Ok(done)
     }
@@ -274,9 +293,9 @@ impl OmsAgent {
             match state.silence[at].look(port.end.heartbeat(), max_ns, now) {
                 Some(Heard::Silence(_)) => self.pause_silent(strategy, max_ns, now),
                 Some(Heard::Beat) => {
+                    let name = self.strategy_name(strategy);
                     let text = format_args!(
-                        "strategy {}: alive again; it stays paused until a person resumes it",
-                        strategy.0
+                        "strategy {name}: alive again; it stays paused until a person resumes it"
                     );
                     self.parts.log.warn(now, text);
                 }
@@ -287,9 +306,9 @@ impl OmsAgent {
 
     fn pause_silent(&mut self, strategy: StrategyId, max_ns: u64, now: Nanos) {
         let silence_ms = max_ns / 1_000_000;
+        let name = self.strategy_name(strategy);
         let text = format_args!(
-            "strategy {}: silent for {silence_ms} ms: paused, its orders are cancelled",
-            strategy.0
+            "strategy {name}: silent for {silence_ms} ms: paused, its orders are cancelled"
         );
         self.parts.log.error(now, text);
         self.hold(strategy, now);
@@ -326,9 +345,12 @@ impl OmsAgent {
 
     /// Says what strategies do wrong, each once a second at most however often they do it.
     pub(super) fn tell_complaints(&mut self, now: Nanos) {
-        for port in &mut self.parts.strategies {
+        for at in 0..self.parts.strategies.len() {
+            let port = &mut self.parts.strategies[at];
+            let strategy = port.strategy;
             if let Some(text) = port.complaint(now) {
-                self.parts.log.error(now, format_args!("strategy {}: {text}", port.strategy.0));
+                let name = self.strategy_name(strategy);
+                self.parts.log.error(now, format_args!("strategy {name}: {text}"));
             }
         }
     }
@@ -370,6 +392,25 @@ impl OmsAgent {
     }
 }
 
+/// What came of a command, for the log.
+fn outcome(operator: &Operator, result: &Result<OperatorDone, OperatorError>) -> String {
+    let done = match result {
+        Ok(done) => done,
+        Err(error) => return error.to_string(),
+    };
+    match operator {
+        Operator::SetLimit(..) | Operator::UnsetLimit(_) => {
+            let before = done.limit_before.map_or("not set".to_owned(), words::amount);
+            format!("done, was {before}")
+        }
+        Operator::CancelAll(_) | Operator::Flatten(_) => {
+            format!("{} orders are being cancelled", done.cancels)
+        }
+        Operator::Reconcile(_) => format!("{} questions are asked", done.questions),
+        _ => "done".to_owned(),
+    }
+}
+
 /// A pause of an earlier run, with the command that ends it.
 fn pause_text(scope: Scope, state: TradingState, strategies: &[String]) -> String {
     let (what, name) = match scope {
@@ -405,7 +446,24 @@ pub(super) fn order_row(order: &Order, venue_ready: bool) -> OrderRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::VenueId;
+    use crate::types::{LimitKey, VenueId};
+
+    #[test]
+    fn what_came_of_a_command_is_said_in_words() {
+        let done = OperatorDone { cancels: 3, questions: 5, ..OperatorDone::default() };
+        let text = |operator, done| outcome(&operator, &Ok(done));
+        let key = LimitKey::DailyLossMax;
+        let set = Operator::SetLimit(key, Amount(1));
+        assert_eq!(text(set, done), "done, was not set");
+        let before = OperatorDone { limit_before: Some(Amount(10i128.pow(18))), ..done };
+        assert_eq!(text(set, before), "done, was 1");
+        assert_eq!(text(Operator::UnsetLimit(key), before), "done, was 1");
+        let all = Operator::CancelAll(Scope::Engine);
+        assert_eq!(text(all, done), "3 orders are being cancelled");
+        assert_eq!(text(Operator::Reconcile(None), done), "5 questions are asked");
+        let refused = outcome(&set, &Err(OperatorError::BadValue));
+        assert_eq!(refused, "the limit cannot have this value");
+    }
 
     #[test]
     fn a_pause_that_is_left_is_said_with_the_command_that_ends_it() {

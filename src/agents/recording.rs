@@ -23,8 +23,11 @@ impl OmsAgent {
 
     /// Every now and then: whether there is room again, and what the journal complains of.
     pub(super) fn look_at_journal(&mut self, now: Nanos) {
-        let short = self.oms.recorder().is_short();
-        if !short {
+        self.oms.recorder().look_for_room();
+        if !self.oms.recorder().is_short() && self.oms.is_journal_full() {
+            let refused = self.oms.refused_unrecorded();
+            let text = format_args!("journal: room for new orders again; {refused}");
+            self.parts.log.warn(now, text);
             self.oms.on_journal_full(false, now);
         }
         match self.oms.recorder().error() {

@@ -26,7 +26,7 @@ impl OmsAgent {
     /// What should not happen is said when it does.
     pub(super) fn tell(&mut self, now: Nanos) {
         self.tell_ready(now);
-        let c = *self.oms.counters();
+        let c = self.oms.counters();
         let rows = [
             ("contradicting reports", self.told.contradictions, c.contradictions),
             ("fills that cannot be booked", self.told.fills_bad, c.fills_bad),

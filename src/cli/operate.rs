@@ -206,9 +206,16 @@ fn sentence(request: &ControlRequest, reply: &ControlReply, of: &str, ended: boo
             "{}{} was {}, is {} until the end of the run",
             request.strategy.as_ref().map(|name| format!("{name}: ")).unwrap_or_default(),
             request.limit.as_deref().unwrap_or("?"),
-            reply.before.as_deref().unwrap_or("?"),
-            reply.after.as_deref().unwrap_or("?")
+            set_text(reply.before.as_deref()),
+            set_text(reply.after.as_deref())
         ),
+    }
+}
+
+fn set_text(value: Option<&str>) -> &str {
+    match value {
+        Some("none") => "not set",
+        value => value.unwrap_or("?"),
     }
 }
 
@@ -252,6 +259,20 @@ mod tests {
         assert!(of("flatten", &done).starts_with("flattening: done;"));
         assert_eq!(of("stop", &unknown), "stopped; it is NOT known whether every order has ended");
         assert_eq!(exit_code(&ControlReply::refused("no"), true), EXIT_FAILURE);
+    }
+
+    #[test]
+    fn a_limit_that_was_not_set_is_said_to_be() {
+        let limit = Some("daily_loss_max".to_owned());
+        let request =
+            ControlRequest { command: "set".to_owned(), limit, ..ControlRequest::default() };
+        let of = |before: &str, after: &str| {
+            let (before, after) = (Some(before.to_owned()), Some(after.to_owned()));
+            sentence(&request, &ControlReply { before, after, ..Default::default() }, "", true)
+        };
+        let until = "until the end of the run";
+        assert_eq!(of("none", "5"), format!("daily_loss_max was not set, is 5 {until}"));
+        assert_eq!(of("5", "none"), format!("daily_loss_max was 5, is not set {until}"));
     }
 
     #[test]

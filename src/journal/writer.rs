@@ -253,6 +253,16 @@ impl Writer {
         Ok(sequence)
     }
 
+    /// Whether a normal record with so long a payload would find room now. Takes the next segment if
+    /// it has come.
+    pub fn has_room(&mut self, payload_len: usize) -> bool {
+        let size = record_size(payload_len).unwrap_or(usize::MAX);
+        if size > self.room(Need::Normal) {
+            self.take_next();
+        }
+        !self.has_failed() && (size <= self.room(Need::Normal) || self.next.is_some())
+    }
+
     /// Whether the disk has failed to store what was written. For good.
     #[inline]
     pub fn has_failed(&self) -> bool {

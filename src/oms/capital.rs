@@ -123,6 +123,13 @@ impl Capital {
         }
     }
 
+    /// Lets a strategy use what it wants at a venue.
+    pub fn unset(&mut self, strategy: StrategyId, venue: VenueId) {
+        if let Some(row) = self.row_mut(strategy, venue) {
+            row.limit = None;
+        }
+    }
+
     /// Capital of a strategy at a venue; nothing and no limit where there is no such row.
     pub fn row(&self, strategy: StrategyId, venue: VenueId) -> Budget {
         let of_strategy = self.of(strategy);

@@ -22,6 +22,12 @@ struct Known {
     mark: Mark,
 }
 
+impl Known {
+    fn is(&self, instrument: InstrumentId, side: Side, id: &FillId) -> bool {
+        self.instrument == instrument && self.side == side && self.id == *id
+    }
+}
+
 /// What was done with a fill.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mark {
@@ -102,6 +108,14 @@ impl FillSet {
         self.forgotten.get(instrument.index()).copied().unwrap_or(Nanos(0))
     }
 
+    /// What was done with a fill; `None` if it is not remembered.
+    pub fn mark(&self, instrument: InstrumentId, side: Side, id: &FillId) -> Option<Mark> {
+        let hash = hash_of(instrument, side, id);
+        let slot =
+            self.index.find(hash, |slot| self.ring[slot as usize].is(instrument, side, id))?;
+        Some(self.ring[slot as usize].mark)
+    }
+
     /// Notes a fill of a time by the venue's clock, 0 if it gave none; `mark` says what is done with
     /// it if it was never seen.
     pub fn see(
@@ -113,10 +127,8 @@ impl FillSet {
         mark: Mark,
     ) -> Seen {
         let hash = hash_of(instrument, side, id);
-        let known = self.index.find(hash, |slot| {
-            let known = &self.ring[slot as usize];
-            known.instrument == instrument && known.side == side && known.id == *id
-        });
+        let is = |slot: u32| self.ring[slot as usize].is(instrument, side, id);
+        let known = self.index.find(hash, is);
         match known {
             Some(slot) => {
                 let known = &mut self.ring[slot as usize];

@@ -98,6 +98,11 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
     }
 
+    /// Whether nothing of an order can change a pair any more; serial 0 is none.
+    pub(super) fn is_pair_done(&self, serial: u64) -> bool {
+        self.state.pairs.get(serial).is_none_or(|pair| pair.stage == Stage::Done)
+    }
+
     /// Does what is due. When the next step is.
     pub(super) fn run_pairs(&mut self, now: Nanos, out: &mut Output) -> Nanos {
         let mut at = 0;

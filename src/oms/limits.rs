@@ -201,4 +201,27 @@ impl RiskLimits {
             LimitKey::Budget(id, venue) => put(&mut self.of_mut(id).budgets, venue, value),
         }
     }
+
+    /// Makes a limit what it is where the file leaves it out. False if it cannot be left out, or would
+    /// leave no room.
+    pub(super) fn unset(&mut self, key: LimitKey) -> bool {
+        match key {
+            LimitKey::OrderNotionalMax
+            | LimitKey::PositionMax(_)
+            | LimitKey::PriceCollarBps
+            | LimitKey::BookAgeMaxMs
+            | LimitKey::OrdersPerSecondMax
+            | LimitKey::OrdersOpenMax => return false,
+            LimitKey::OrderWaitMaxMs => self.order_wait_max_ns = None,
+            LimitKey::DailyLossMax => self.daily_loss_max = None,
+            LimitKey::DrawdownMax => self.drawdown_max = None,
+            LimitKey::InstrumentPositionMax(id) => {
+                self.instrument_position_max.retain(|row| row.0 != id);
+            }
+            LimitKey::StrategyOrdersPerSecondMax(id) => self.of_mut(id).order_rate_max = None,
+            LimitKey::StrategyOrdersOpenMax(id) => self.of_mut(id).open_orders_max = None,
+            LimitKey::Budget(id, venue) => self.of_mut(id).budgets.retain(|row| row.0 != venue),
+        }
+        true
+    }
 }

@@ -247,6 +247,11 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         }
     }
 
+    /// A limit of a switch was taken away: without one nothing is measured.
+    pub(super) fn disarm_losses(&mut self) {
+        self.state.losses.armed = self.state.risk.limits.watches_losses();
+    }
+
     /// A new run: what its limits measure goes on, or begins at the last marks.
     pub(super) fn reopen_losses(&mut self, now: Nanos) {
         let armed = self.state.risk.limits.watches_losses();

@@ -51,6 +51,7 @@ mod tests;
 mod timers;
 mod trading;
 mod transition;
+mod unrecorded;
 mod venues;
 mod waits;
 
@@ -72,6 +73,7 @@ pub use risk::{BookQuote, RiskReject};
 pub use shares::Shares;
 pub use state::{Kept, MoveError};
 pub use transition::{Next, Trigger, next};
+pub use unrecorded::{KnownFills, RefusedUnrecorded};
 pub use venues::NotReady;
 
 pub use crate::types::TradingState;
@@ -87,6 +89,7 @@ use reconcile::{Round, Step};
 use serde::{Deserialize, Serialize};
 use state::{FillAsk, State};
 use std::sync::Arc;
+use unrecorded::Unrecorded;
 
 /// Where the risk checks find the live books.
 pub trait Books {
@@ -192,6 +195,7 @@ pub struct Oms<R: Recorder, B: Books> {
     books: B,
     state: State,
     findings: Findings,
+    unrecorded: Unrecorded,
 }
 
 /// No deadline.
@@ -208,8 +212,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         books: B,
     ) -> Self {
         let state = State::new(&options, &instruments, instance_start);
-        let findings = Findings::new();
-        let mut oms = Self { options, instruments, recorder, books, state, findings };
+        let (findings, unrecorded) = (Findings::new(), Unrecorded::new(options.venues.len()));
+        let mut oms = Self { options, instruments, recorder, books, state, findings, unrecorded };
         oms.record_opening(instance_start);
         oms
     }
@@ -231,8 +235,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let state = state
             .moved(&opening.instruments, &instruments, &options)?
             .renumbered(&opening.options.strategies, &options.strategies);
-        let findings = Findings::new();
-        let mut oms = Self { options, instruments, recorder, books, state, findings };
+        let (findings, unrecorded) = (Findings::new(), Unrecorded::new(options.venues.len()));
+        let mut oms = Self { options, instruments, recorder, books, state, findings, unrecorded };
         oms.record_opening(instance_start);
         oms.reopen(instance_start);
         Ok(oms)
@@ -328,6 +332,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if self.state.risk.journal_full != full {
             self.recorder.record(now, &Record::JournalFull(full));
             self.state.risk.journal_full = full;
+            if !full {
+                self.record_unrecorded(now);
+            }
         }
     }
 
@@ -345,6 +352,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 
     /// Notes the hash of the state, for whoever replays the records.
     pub fn record_hash(&mut self, now: Nanos) {
+        self.record_unrecorded(now);
         let hash = self.state_hash();
         self.recorder.record(now, &Record::Hash(hash));
     }
@@ -392,10 +400,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.state.fees.get(instrument.index()).copied().flatten()
     }
 
-    /// Counters.
+    /// Counters, with what is counted and not recorded yet.
     #[must_use]
-    pub fn counters(&self) -> &OmsCounters {
-        &self.state.counters
+    pub fn counters(&self) -> OmsCounters {
+        self.unrecorded.added_to(self.state.counters)
     }
 
     /// Whether new orders may go to this venue now.

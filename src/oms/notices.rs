@@ -59,6 +59,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             self.on_rate_limit(venue, stated, now);
             return;
         }
+        self.record_known_fills(venue, now);
         self.recorder.record(now, &Record::Notice(venue, *notice));
         match *notice {
             VenueNotice::Readiness(channel, to) => self.on_readiness(venue, channel, to, now, out),

@@ -17,8 +17,8 @@ pub struct OperatorDone {
     pub cancels: u32,
     /// Questions sent to venues.
     pub questions: u32,
-    /// A limit before, in the unit of its name.
-    pub limit_before: Amount,
+    /// A limit before, in the unit of its name; `None` if it was not set.
+    pub limit_before: Option<Amount>,
     /// A parameter before.
     pub param_before: Option<ParamValue>,
 }
@@ -36,6 +36,8 @@ pub enum OperatorError {
     UnknownParam,
     /// The value is not what the limit can be.
     BadValue,
+    /// The limit is always set.
+    AlwaysSet,
     /// The engine is stopping: nothing is allowed again.
     Stopping,
     /// Carried out, but the journal could not take it: a restart knows nothing of it.
@@ -59,6 +61,9 @@ impl fmt::Display for OperatorError {
             Self::UnknownInstrument => "no such instrument",
             Self::UnknownParam => "the strategy has no such parameter",
             Self::BadValue => "the limit cannot have this value",
+            Self::AlwaysSet => {
+                "this limit is always set: give it a value; position_max.ASSET=0 leaves no room"
+            }
             Self::Stopping => "the engine is stopping",
             Self::NotRecorded => {
                 "done, but the journal takes no more: after a restart it has to be said again"
@@ -100,7 +105,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         out: &mut Output,
     ) -> Result<OperatorDone, OperatorError> {
         self.recorder.record(now, &Record::Told(teller, *operator));
-        self.carry_out(operator, now, out)
+        self.obey(operator, now, out)
     }
 
     /// The same where nobody says who, as in older journals.
@@ -111,10 +116,10 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         out: &mut Output,
     ) -> Result<OperatorDone, OperatorError> {
         self.recorder.record(now, &Record::Operator(*operator));
-        self.carry_out(operator, now, out)
+        self.obey(operator, now, out)
     }
 
-    fn carry_out(
+    fn obey(
         &mut self,
         operator: &Operator,
         now: Nanos,
@@ -154,6 +159,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             }
             Operator::Reconcile(venue) => self.ask_venues(venue, now, out),
             Operator::SetLimit(key, value) => self.set_limit(key, value, now),
+            Operator::UnsetLimit(key) => self.unset_limit(key, now),
             // What a parameter means is the strategy's: here it is only on record.
             Operator::SetParam(change) => {
                 self.check_scope(Scope::Strategy(change.strategy))?;
@@ -231,14 +237,31 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         value: Amount,
         now: Nanos,
     ) -> Result<OperatorDone, OperatorError> {
-        let limit_before = self.limit(key).unwrap_or_default();
+        let limit_before = self.limit(key);
         self.state.risk.limits.check(key, value)?;
         self.check_key(key)?;
         self.state.risk.set_limit(key, value);
-        self.recorder.record(now, &Record::Limit { key, before: limit_before, after: value });
+        let before = limit_before.unwrap_or_default();
+        self.recorder.record(now, &Record::Limit { key, before, after: value });
         match key {
             LimitKey::Budget(strategy, venue) => self.state.capital.set(strategy, venue, value),
             LimitKey::DailyLossMax | LimitKey::DrawdownMax => self.arm_losses(now),
+            _ => {}
+        }
+        Ok(OperatorDone { limit_before, ..OperatorDone::default() })
+    }
+
+    /// Back to what leaving a limit out of the file means.
+    fn unset_limit(&mut self, key: LimitKey, now: Nanos) -> Result<OperatorDone, OperatorError> {
+        self.check_key(key)?;
+        let limit_before = self.limit(key);
+        if !self.state.risk.limits.unset(key) {
+            return Err(OperatorError::AlwaysSet);
+        }
+        self.recorder.record(now, &Record::LimitUnset { key, before: limit_before });
+        match key {
+            LimitKey::Budget(strategy, venue) => self.state.capital.unset(strategy, venue),
+            LimitKey::DailyLossMax | LimitKey::DrawdownMax => self.disarm_losses(),
             _ => {}
         }
         Ok(OperatorDone { limit_before, ..OperatorDone::default() })

@@ -81,7 +81,7 @@ pub(super) struct FillMark {
     /// Last fill of the last complete answer.
     last: FillId,
     /// Last fill of the answer that is arriving.
-    running: FillId,
+    pub(super) running: FillId,
 }
 
 impl FillMark {
@@ -111,7 +111,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.state.rounds.get_mut(usize::from(venue.0))
     }
 
-    fn stage(&self, venue: VenueId) -> (Step, Nanos) {
+    pub(super) fn stage(&self, venue: VenueId) -> (Step, Nanos) {
         let round = self.state.rounds.get(usize::from(venue.0));
         round.map_or((Step::Idle, Nanos(0)), |round| (round.step, round.asked))
     }
@@ -278,15 +278,21 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     /// A fill was listed, booked before or not. Whether it shows that a stream has failed to tell
     /// of it: it is older than the stream, or than any delay of it.
     pub(super) fn on_listed_fill(&mut self, venue: VenueId, report: &ExecutionReport) -> bool {
-        let (step, asked) = self.stage(venue);
-        if report.origin != ReportOrigin::Query || step != Step::Fills(report.instrument) {
+        if !self.is_listed_fill(venue, report) {
             return false;
         }
+        let (_, asked) = self.stage(venue);
         if let Some(mark) = self.state.marks.get_mut(report.instrument.index()) {
             mark.running = report.fill.fill_id;
         }
         let connected = self.round(venue).map_or(Nanos(0), |round| round.connected);
         report.event_ns < connected || report.event_ns.plus(LAG_NS) < asked
+    }
+
+    /// Whether a fill is in the list that a reconciliation reads.
+    pub(super) fn is_listed_fill(&self, venue: VenueId, report: &ExecutionReport) -> bool {
+        report.origin == ReportOrigin::Query
+            && self.stage(venue).0 == Step::Fills(report.instrument)
     }
 
     /// An order was reported as open in an answer: if it is a list, the order is in it.

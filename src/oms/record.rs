@@ -11,6 +11,7 @@
 use super::codec;
 use super::differences::{Difference, Quarantined};
 use super::risk::{BookQuote, RiskReject};
+use super::unrecorded::{KnownFills, RefusedUnrecorded};
 use super::{ClosingState, OmsOptions};
 use crate::types::{
     Amount, AssetBalance, AssetId, ClientOrderId, Command, ExecutionReport, FeeRate,
@@ -91,7 +92,7 @@ pub enum Record {
     Limit {
         /// Which.
         key: LimitKey,
-        /// What it was.
+        /// What it was; 0 if it was not set.
         before: Amount,
         /// What it is.
         after: Amount,
@@ -152,6 +153,17 @@ pub enum Record {
     StrategyEnded(StrategyId, ProcessEnd),
     /// Input: the same as [`Record::Operator`], which older journals hold, with who told it.
     Told(Teller, Operator),
+    /// Input: a venue told again of so many fills, from which nothing followed.
+    KnownFills(VenueId, KnownFills),
+    /// Input: so many requests were refused while the journal was short.
+    RefusedUnrecorded(RefusedUnrecorded),
+    /// Effect: a limit holds no more; what it was, in the unit of its name.
+    LimitUnset {
+        /// Which.
+        key: LimitKey,
+        /// What it was; `None` if it did not hold before.
+        before: Option<Amount>,
+    },
 }
 
 /// Bytes that are not a record of this version.
@@ -187,6 +199,8 @@ impl Record {
                 | Self::Rules(..)
                 | Self::StrategyEnded(..)
                 | Self::Told(..)
+                | Self::KnownFills(..)
+                | Self::RefusedUnrecorded(_)
         )
     }
 
@@ -229,6 +243,9 @@ impl Record {
             Self::Margin(_) => (38, "margin"),
             Self::Rules(..) => (39, "rules"),
             Self::StrategyEnded(..) => (40, "strategy ended"),
+            Self::KnownFills(..) => (41, "known fills"),
+            Self::RefusedUnrecorded(_) => (42, "refused"),
+            Self::LimitUnset { .. } => (43, "limit unset"),
             Self::Operator(_) | Self::Told(..) => (20, "operator"),
             Self::Limit { .. } => (21, "limit"),
             Self::Closed { .. } => (22, "closed"),

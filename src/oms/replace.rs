@@ -50,7 +50,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Err(code) => {
                 let gone = code == RiskReject::NoSuchOrder;
                 let reason = if gone { RejectReason::UnknownOrder } else { RejectReason::None };
-                self.refuse_change(strategy, id, ReportKind::ReplaceRejected, code, reason, out);
+                self.state.counters.refusals[code as usize] += 1;
+                let kind = ReportKind::ReplaceRejected;
+                self.tell_no_change(strategy, id, kind, (code, reason), out);
             }
         }
     }

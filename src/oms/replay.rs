@@ -11,6 +11,7 @@ use super::differences::Findings;
 use super::record::{Opening, Record, Recorder};
 use super::risk::BookQuote;
 use super::state::{Kept, MoveError};
+use super::unrecorded::Unrecorded;
 use super::{Books, Oms, Output};
 use crate::types::{InstrumentId, Nanos};
 use std::cell::RefCell;
@@ -260,6 +261,7 @@ impl Oms<Effects, Quotes> {
         let Kept { opening, state } = kept;
         let Opening { options, instruments, .. } = opening;
         let instruments = Arc::new(instruments);
+        let unrecorded = Unrecorded::new(options.venues.len());
         Self {
             options,
             instruments,
@@ -267,6 +269,7 @@ impl Oms<Effects, Quotes> {
             books: Quotes::default(),
             state,
             findings: Findings::new(),
+            unrecorded,
         }
     }
 
@@ -288,8 +291,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     /// Does again what an input did.
     fn act(&mut self, input: &Record, now: Nanos, out: &mut Output) {
         match input {
-            Record::Request(strategy, request) => self.on_request(*strategy, request, now, out),
-            Record::Report(venue, report) => self.on_report(*venue, report, now, out),
+            // Whatever is on record was carried out.
+            Record::Request(strategy, request) => self.carry_out(*strategy, request, now, out),
+            Record::Report(venue, report) => self.take_report(*venue, report, now, out),
             Record::Balance(balance) => self.on_balance(balance, now),
             Record::Fee(fee) => self.on_fee(fee, now),
             Record::Position(venue, position) => self.on_position(*venue, position, now),
@@ -300,6 +304,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Record::Timer => self.on_timer(now, out),
             Record::JournalFull(full) => self.on_journal_full(*full, now),
             Record::StrategyEnded(strategy, end) => self.on_strategy_ended(*strategy, *end, now),
+            Record::KnownFills(_, known) => self.take_known_fills(*known),
+            Record::RefusedUnrecorded(refused) => self.take_refused(*refused),
             Record::Operator(operator) => {
                 // A refusal is the person's to read; the state is as it was.
                 let _ = self.on_operator(operator, now, out);

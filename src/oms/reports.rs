@@ -36,7 +36,24 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         now: Nanos,
         out: &mut Output,
     ) {
+        if self.is_known_fill(self.find(report), venue, report) {
+            return self.note_known_fill(venue, report, now);
+        }
         self.recorder.record(now, &Record::Report(venue, *report));
+        if report.kind == ReportKind::Fill {
+            self.note_recorded_fill(venue, report);
+        }
+        self.take_report(venue, report, now, out);
+    }
+
+    /// What a report that is on record does.
+    pub(super) fn take_report(
+        &mut self,
+        venue: VenueId,
+        report: &ExecutionReport,
+        now: Nanos,
+        out: &mut Output,
+    ) {
         let mut slot = self.find(report);
         if let Some(slot) = slot {
             let order = self.state.orders.get(slot);

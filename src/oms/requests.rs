@@ -23,7 +23,21 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         now: Nanos,
         out: &mut Output,
     ) {
+        if self.refuse_unrecorded(strategy, request, out) {
+            return;
+        }
         self.recorder.request(now, strategy, request);
+        self.carry_out(strategy, request, now, out);
+    }
+
+    /// What a request that is on record does.
+    pub(super) fn carry_out(
+        &mut self,
+        strategy: StrategyId,
+        request: &Request,
+        now: Nanos,
+        out: &mut Output,
+    ) {
         match request {
             Request::Signal(signal) => self.on_signal(strategy, signal, now, out),
             Request::Cancel(id) => self.on_cancel(strategy, *id, now, out),
@@ -303,6 +317,18 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.state.counters.refusals[code as usize] += 1;
         let refusal = Record::Refusal { strategy, signal: signal.id, leg: failed, code };
         self.recorder.record(now, &refusal);
+        self.tell_refusal(strategy, signal, (failed, code), now, out);
+    }
+
+    /// Tells a strategy of every leg why none was sent.
+    pub(super) fn tell_refusal(
+        &self,
+        strategy: StrategyId,
+        signal: &Signal,
+        (failed, code): (Option<u8>, RiskReject),
+        now: Nanos,
+        out: &mut Output,
+    ) {
         let blamed = signal.legs().get(usize::from(failed.unwrap_or(0)));
         let venue = blamed.and_then(|leg| self.instruments.get(leg.instrument));
         let retry_ns = self.retry_ns(code, venue.map(|row| row.venue), now);
@@ -319,29 +345,37 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     }
 
     fn on_cancel(&mut self, strategy: StrategyId, id: ClientOrderId, now: Nanos, out: &mut Output) {
-        let slot = self.state.orders.by_client(id).filter(|slot| {
-            let order = self.state.orders.get(*slot);
-            order.strategy == strategy && !order.state.is_terminal()
-        });
-        if let Some(slot) = slot {
+        if let Some(slot) = self.live_order_of(strategy, id) {
             self.cancel(slot, now, out);
             return;
         }
-        let (kind, code) = (ReportKind::CancelRejected, RiskReject::NoSuchOrder);
-        self.refuse_change(strategy, id, kind, code, RejectReason::UnknownOrder, out);
+        self.state.counters.refusals[RiskReject::NoSuchOrder as usize] += 1;
+        self.tell_no_cancel(strategy, id, out);
+    }
+
+    /// A strategy's order that has not ended.
+    pub(super) fn live_order_of(&self, strategy: StrategyId, id: ClientOrderId) -> Option<Slot> {
+        self.state.orders.by_client(id).filter(|slot| {
+            let order = self.state.orders.get(*slot);
+            order.strategy == strategy && !order.state.is_terminal()
+        })
+    }
+
+    /// Tells a strategy that there is nothing to cancel.
+    pub(super) fn tell_no_cancel(&self, strategy: StrategyId, id: ClientOrderId, out: &mut Output) {
+        let why = (RiskReject::NoSuchOrder, RejectReason::UnknownOrder);
+        self.tell_no_change(strategy, id, ReportKind::CancelRejected, why, out);
     }
 
     /// Tells a strategy that a cancel or replace was not sent.
-    pub(super) fn refuse_change(
-        &mut self,
+    pub(super) fn tell_no_change(
+        &self,
         strategy: StrategyId,
         id: ClientOrderId,
         kind: ReportKind,
-        code: RiskReject,
-        reason: RejectReason,
+        (code, reason): (RiskReject, RejectReason),
         out: &mut Output,
     ) {
-        self.state.counters.refusals[code as usize] += 1;
         let mut report = refusal_report(kind, code);
         report.client_id = id;
         report.reason = reason;

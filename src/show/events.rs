@@ -231,6 +231,7 @@ fn input(record: &Record, names: &Naming<'_>) -> Option<EventRow> {
             let text = format!("{name} {}", words::ended(*end));
             EventRow { strategy: name, ..error("strategy", text) }
         }
+        Record::RefusedUnrecorded(refused) => warn("refusal", refused.to_string()),
         Record::Operator(_) | Record::Told(..) => return told_row(record, names),
         Record::Funding(venue, payment) => {
             let of = names.row(payment.instrument).map(|row| names.asset(row.settle));
@@ -303,8 +304,12 @@ fn effect_row(record: &Record, names: &Naming<'_>) -> Option<EventRow> {
         }
         Record::Hash(_) => info("stop", "the run ended in good order".to_owned()),
         Record::Limit { key, before, after } => {
-            let (before, after) = (words::amount(*before), words::amount(*after));
+            let (before, after) = (words::limit_before(*key, *before), words::amount(*after));
             info("limit", format!("{} was {before}, is {after}", words::limit(*key, names)))
+        }
+        Record::LimitUnset { key, before } => {
+            let before = before.map_or("not set".to_owned(), words::amount);
+            warn("limit", format!("{} was {before}, is not set", words::limit(*key, names)))
         }
         Record::Closed { scope, instrument, state, left } => {
             let (left, name) = (words::amount(*left), names.instrument(*instrument));

@@ -155,7 +155,9 @@ pub fn told(teller: Option<Teller>, told: &Operator, names: &Naming<'_>) -> Stri
     teller.map_or(text.clone(), |teller| format!("{text} ({teller})"))
 }
 
-fn operator(told: &Operator, names: &Naming<'_>) -> String {
+/// What the engine was told.
+#[must_use]
+pub fn operator(told: &Operator, names: &Naming<'_>) -> String {
     match *told {
         Operator::Stop => "stop".to_owned(),
         Operator::CancelAll(of) => format!("cancel all of {}", scope(of, names)),
@@ -168,6 +170,7 @@ fn operator(told: &Operator, names: &Naming<'_>) -> String {
             format!("accept the balances of {}", venue_name(venue))
         }
         Operator::SetLimit(key, value) => format!("{} = {}", limit(key, names), amount(value)),
+        Operator::UnsetLimit(key) => format!("{} = none", limit(key, names)),
         Operator::SetParam(change) => format!(
             "strategy {}: {} = {}, was {}",
             names.strategy(change.strategy),
@@ -182,6 +185,21 @@ fn operator(told: &Operator, names: &Naming<'_>) -> String {
 #[must_use]
 pub fn ended(end: ProcessEnd) -> String {
     format!("has ended ({end}): its process is not started again")
+}
+
+/// What a limit was before it was set. Where it cannot be 0, 0 stands for none.
+#[must_use]
+pub fn limit_before(key: crate::types::LimitKey, before: Amount) -> String {
+    use crate::types::LimitKey as Key;
+    let may_be_none = matches!(
+        key,
+        Key::DailyLossMax
+            | Key::DrawdownMax
+            | Key::OrderWaitMaxMs
+            | Key::StrategyOrdersPerSecondMax(_)
+            | Key::StrategyOrdersOpenMax(_)
+    );
+    if may_be_none && before == Amount::ZERO { "not set".to_owned() } else { amount(before) }
 }
 
 /// Name of a limit, as `stoop set` takes it.

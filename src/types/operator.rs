@@ -173,6 +173,8 @@ pub enum Operator {
     Accept(VenueId),
     /// A parameter of a strategy is changed until the end of the run.
     SetParam(ParamChange),
+    /// A limit holds no more until the end of the run.
+    UnsetLimit(LimitKey),
 }
 
 /// Who tells the engine something.

@@ -147,7 +147,7 @@ fn a_strategy_that_hangs_is_paused_until_a_person_resumes_it() {
     let told = || lines.take().into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n");
     std::thread::sleep(Duration::from_millis(300));
     let text = told();
-    assert!(text.contains("strategy 0: silent for 1000 ms: paused"), "{text}");
+    assert!(text.contains("strategy slow: silent for 1000 ms: paused"), "{text}");
     assert!(text.contains("alive again; it stays paused until a person resumes it"), "{text}");
     let reply = ask(&config, r#"{"command":"resume","strategy":"slow"}"#);
     assert!(reply.ok && reply.done, "{reply:?}");

@@ -302,3 +302,86 @@ fn the_last_records_are_shown_whatever_amounts_they_hold() {
     let shown = "\"free\":100000000000000000000000,";
     assert!(lines.iter().any(|line| line.contains(shown)), "{lines:#?}");
 }
+
+/// A signal that goes on being sent, a venue that goes on repeating itself: neither takes the room
+/// that is kept for cancels and fills.
+#[test]
+fn the_last_room_of_a_full_disk_is_left_for_cancels_and_new_fills() {
+    let memory = MemoryFolder::new();
+    let mut desk = Desk::over(&setup(&memory, 1 << 16), NOW);
+    desk.become_ready();
+    desk.live_book(NOW);
+    assert_eq!(desk.signal(NOW), 0);
+    let working = desk.orders()[0];
+    let filled = |number: u64, origin| {
+        let id = working.client_id;
+        let mut report = ExecutionReport::new(ReportKind::Fill, origin, id, working.instrument);
+        report.venue_order_id = VenueOrderId::from_u64(id.0);
+        let (fill_id, price, qty) = (FillId::from_u64(number), working.price, Qty(10));
+        report.fill = Fill { fill_id, price, qty, ..Fill::default() };
+        report
+    };
+    round(&mut desk, 1);
+    desk.tell(Event::Report(filled(1_000_000, ReportOrigin::Stream)));
+    memory.set_budget(Some(memory.segments().iter().map(|(_, s)| s.len() as u64).sum()));
+    let full = RiskReject::JournalFull as u8;
+    let mut number = 1;
+    let mut ended = Vec::new();
+    loop {
+        number += 1;
+        desk.live_book(NOW.plus(number * SECOND));
+        if desk.signal(NOW.plus(number * SECOND)) == full {
+            break;
+        }
+        let order = desk.orders()[0];
+        let mut report = filled(number, ReportOrigin::Stream);
+        report.client_id = order.client_id;
+        report.venue_order_id = VenueOrderId::from_u64(order.client_id.0);
+        report.fill.qty = order.qty;
+        ended.push(report);
+        desk.tell(Event::Report(report));
+        desk.poll(NOW.plus(number * SECOND));
+    }
+    let now = NOW.plus((number + 1) * SECOND);
+    desk.poll(now);
+    let records = desk.view.counters().journal_records;
+    let repeated = desk.view.counters().duplicates;
+    for number in 0..10_000 {
+        assert_eq!(desk.signal(now), full);
+        let again = ended[number % ended.len()];
+        desk.tell(Event::Report(ExecutionReport { origin: ReportOrigin::Query, ..again }));
+        desk.poll(now);
+    }
+    desk.poll(now.plus(SECOND));
+    let c = desk.view.counters();
+    assert_eq!(c.duplicates, repeated + 10_000);
+    assert!(c.signals_refused >= 10_000 && c.refusals[usize::from(full)] >= 10_000);
+    assert!(c.journal_records <= records + 10, "{} after {records}", c.journal_records);
+    // What it is kept for.
+    desk.tell(Event::Report(filled(1_000_001, ReportOrigin::Stream)));
+    desk.cancel_all(now.plus(SECOND));
+    let cancels = desk.commands();
+    let cancel = |command: &Command| matches!(command.kind, CommandKind::Cancel(_));
+    assert_eq!(cancels.iter().filter(|command| cancel(command)).count(), 1);
+    let gone =
+        ExecutionReport { kind: ReportKind::Canceled, ..filled(1_000_001, ReportOrigin::Stream) };
+    desk.tell(Event::Report(gone));
+    desk.poll(now.plus(2 * SECOND));
+    let c = desk.view.counters();
+    assert_eq!((c.fills, c.journal_lost), (3 + ended.len() as u64, 0));
+    assert!(desk.lifecycle.phase() == Phase::Running);
+    let counted = (c.signals, c.signals_refused, c.duplicates);
+    memory.set_budget(None);
+    let now = now.plus(10 * SECOND);
+    desk.live_book(now);
+    desk.poll(now);
+    desk.poll(now.plus(SECOND));
+    let said = desk.lines.take();
+    let again = "journal: room for new orders again; ";
+    assert!(said.iter().any(|line| line.text.starts_with(again)), "{said:#?}");
+    let last = desk.stop();
+    let c = &last.counters;
+    assert_eq!((c.signals, c.signals_refused, c.duplicates), counted, "now on record");
+    let restored = restore(&Place::Memory(memory), false).unwrap();
+    assert_eq!(restored.final_state(&[VENUE]).counters, last.counters);
+}

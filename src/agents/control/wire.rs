@@ -27,7 +27,8 @@ pub struct ControlRequest {
     /// strategy, one of its parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<String>,
-    /// For `set`: a decimal, in the unit of the key; for a parameter what it may be.
+    /// For `set`: a decimal, in the unit of the key, or `none` for a limit that is to hold no more; for
+    /// a parameter what it may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
     /// How long to wait until it is done, milliseconds; 10 s if not said.
@@ -50,6 +51,9 @@ pub const COMMANDS: &[&str] = &[
     "accept",
     "set",
 ];
+
+/// The value of a limit that is not set, both ways.
+const NOT_SET: &str = "none";
 
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,7 +78,7 @@ pub struct ControlReply {
     pub positions: Vec<PositionText>,
     /// Questions that were sent to venues.
     pub questions: u32,
-    /// A limit or parameter before and now.
+    /// A limit or parameter before and now; `none` for a limit that is not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     /// See `before`.
@@ -226,8 +230,11 @@ impl Names {
             return Err("set needs a limit and a value: position_max.BTC=3".to_owned());
         };
         let key = self.limit_key(name)?;
+        if value == NOT_SET {
+            return Ok(Operator::UnsetLimit(key));
+        }
         let exact = value.parse::<Decimal>().ok().and_then(|v| Amount::from_decimal(v).ok());
-        let value = exact.ok_or_else(|| format!("{value:?} is not a decimal number"))?;
+        let value = exact.ok_or_else(|| format!("{value:?} is not a decimal number, nor none"))?;
         Ok(Operator::SetLimit(key, value))
     }
 
@@ -359,9 +366,16 @@ impl ControlReply {
             pid: std::process::id(),
             ..Self::default()
         };
-        if let Operator::SetLimit(_, value) = operator {
-            reply.before = Some(done.limit_before.to_decimal().normalize().to_string());
-            reply.after = Some(value.to_decimal().normalize().to_string());
+        match operator {
+            Operator::SetLimit(_, value) => {
+                reply.before = Some(limit_text(done.limit_before));
+                reply.after = Some(limit_text(Some(value)));
+            }
+            Operator::UnsetLimit(_) => {
+                reply.before = Some(limit_text(done.limit_before));
+                reply.after = Some(limit_text(None));
+            }
+            _ => {}
         }
         if let (Operator::SetParam(change), Some(before)) = (operator, done.param_before) {
             (reply.before, reply.after) =
@@ -376,6 +390,11 @@ impl ControlReply {
         self.open = progress.open;
         self.unknown = progress.unknown;
     }
+}
+
+/// A limit as people read it, and as `stoop set` takes it.
+fn limit_text(limit: Option<Amount>) -> String {
+    limit.map_or(NOT_SET.to_owned(), |limit| limit.to_decimal().normalize().to_string())
 }
 
 fn list(names: Vec<&str>) -> String {
@@ -451,6 +470,24 @@ mod tests {
         for (line, wanted) in cases {
             assert_eq!(operator(line), Ok(wanted), "{line}");
         }
+    }
+
+    #[test]
+    fn a_limit_that_is_not_set_is_none_both_ways() {
+        let line = r#"{"command":"set","limit":"daily_loss_max","value":"none"}"#;
+        assert_eq!(operator(line), Ok(Operator::UnsetLimit(LimitKey::DailyLossMax)));
+        let told = |operator, limit_before| {
+            let done = OperatorDone { limit_before, ..OperatorDone::default() };
+            let reply = ControlReply::begun(operator, &done);
+            (reply.before.unwrap(), reply.after.unwrap())
+        };
+        let five = Amount(5 * 10i128.pow(18));
+        let set = Operator::SetLimit(LimitKey::DailyLossMax, five);
+        let unset = Operator::UnsetLimit(LimitKey::DailyLossMax);
+        let text = |before: &str, after: &str| (before.to_owned(), after.to_owned());
+        assert_eq!(told(set, None), text("none", "5"));
+        assert_eq!(told(unset, Some(five)), text("5", "none"));
+        assert_eq!(told(set, Some(Amount::ZERO)), text("0", "5"), "no room is a limit");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use crate::oms::{Difference, Record};
+use crate::show::words;
 use crate::types::{
     AssetBalance, ClientOrderId, Command, CommandKind, ExecutionReport, Instrument, InstrumentId,
     InstrumentTable, Leg, LimitKey, NewOrder, Operator, OrderType, PairOutcome, ParamChange, Price,
@@ -108,19 +109,16 @@ impl Rows {
                 Row { text: text.to_owned(), ..row }
             }
             Record::Operator(_) | Record::Told(..) => Row { text: self.told(record), ..row },
-            Record::Limit { key, before, after } => {
-                let text = format!("{} was {before}, is {after}", self.limit(*key));
-                Row { text, ..row }
-            }
             Record::Closed { scope, instrument, state, left } => {
                 let text = format!("{}: {state:?}, {left} left", scope_text(*scope));
                 Row { text, ..self.on(*instrument, row) }
             }
             Record::Pair(pair) => Row { text: self.pair(pair), ..row },
             Record::Hash(hash) => Row { text: format!("{hash:016x}"), ..row },
-            Record::LossSwitch { .. } | Record::Budget { .. } => {
-                Row { text: self.limit_text(record), ..row }
-            }
+            Record::Limit { .. }
+            | Record::LimitUnset { .. }
+            | Record::LossSwitch { .. }
+            | Record::Budget { .. } => Row { text: self.limit_text(record), ..row },
             Record::Timer | Record::Halted => row,
             _ => self.reconciled(record, row),
         }
@@ -132,6 +130,7 @@ impl Rows {
             Record::Correction(venue, _)
             | Record::Quarantine(venue, _)
             | Record::NotAnswering(venue, _)
+            | Record::KnownFills(venue, _)
             | Record::VenueHalted(venue, _) => Row { venue: venue_name(*venue), ..row },
             _ => row,
         };
@@ -150,6 +149,12 @@ impl Rows {
             Record::StrategyEnded(strategy, end) => {
                 Row { text: format!("strategy {}: {end}", strategy.0), ..row }
             }
+            Record::KnownFills(_, known) => {
+                let text = format!("{} told of again", known.fills);
+                let venue = row.venue.clone();
+                Row { venue, text, ..self.on(known.instrument, row) }
+            }
+            Record::RefusedUnrecorded(refused) => Row { text: refused.to_string(), ..row },
             Record::VenueHalted(_, halted) => {
                 let text = if *halted { "until a person decides" } else { "no longer" };
                 Row { text: text.to_owned(), ..row }
@@ -237,6 +242,7 @@ impl Rows {
                 format!("accept the balances of {}", scope_text(Scope::Venue(venue)))
             }
             Operator::SetLimit(key, value) => format!("{} = {value}", self.limit(key)),
+            Operator::UnsetLimit(key) => format!("{} = none", self.limit(key)),
             Operator::SetParam(change) => {
                 let ParamChange { strategy, name, before, after, .. } = change;
                 format!("strategy {} {name} = {after}, was {before}", strategy.0)
@@ -253,9 +259,17 @@ impl Rows {
         }
     }
 
-    /// What the limits have done.
+    /// What became of the limits, and what they have done.
     fn limit_text(&self, record: &Record) -> String {
         match record {
+            Record::Limit { key, before, after } => {
+                let before = words::limit_before(*key, *before);
+                format!("{} was {before}, is {after}", self.limit(*key))
+            }
+            Record::LimitUnset { key, before } => {
+                let before = before.map_or("not set".to_owned(), words::amount);
+                format!("{} was {before}, is not set", self.limit(*key))
+            }
             Record::LossSwitch { switch, quote, loss, limit } => {
                 let asset = self.table.assets.name(*quote);
                 format!("{switch}: lost {loss} {asset}, limit {limit}")

@@ -569,7 +569,7 @@ fn orders_and_changes_say_by_when_they_must_leave_and_nothing_else_does() {
     let key = crate::types::LimitKey::OrderWaitMaxMs;
     let set = crate::types::Operator::SetLimit(key, Amount(50 * E18));
     let done = bench.oms.on_operator(&set, bench.now, &mut bench.out).unwrap();
-    assert_eq!(done.limit_before, Amount(700 * E18));
+    assert_eq!(done.limit_before, Some(Amount(700 * E18)));
     bench.books_are_new();
     bench.signal(&[leg(B, Side::Sell)]);
     assert_eq!(by(&bench), bench.now.plus(50 * MS));

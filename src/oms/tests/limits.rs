@@ -151,7 +151,7 @@ fn buys_bind_capital_and_sells_free_it() {
     let key = LimitKey::Budget(STRATEGY, VENUE_A);
     let set = Operator::SetLimit(key, Amount(6_600 * E18));
     let done = bench.oms.on_operator(&set, bench.now, &mut bench.out).unwrap();
-    assert_eq!(done.limit_before, Amount(6_000 * E18));
+    assert_eq!(done.limit_before, Some(Amount(6_000 * E18)));
     assert_eq!(refusal(&mut bench, buy(1_000)), None);
     assert_eq!(refusal(&mut bench, buy(10)), Some(RiskReject::StrategyBudget));
 }

@@ -16,6 +16,7 @@ mod refusals;
 mod replay;
 mod restart;
 mod rounds;
+mod unrecorded;
 mod worst_case;
 
 use super::*;

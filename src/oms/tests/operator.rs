@@ -282,7 +282,7 @@ fn limits_change_at_run_time_and_the_change_is_on_record() {
     for (key, before, after) in cases {
         assert_eq!(bench.oms.limit(key), Some(Amount(before)), "{key:?}");
         let done = tell(&mut bench, Operator::SetLimit(key, Amount(after))).unwrap();
-        assert_eq!(done.limit_before, Amount(before), "{key:?}");
+        assert_eq!(done.limit_before, Some(Amount(before)), "{key:?}");
         assert_eq!(bench.oms.limit(key), Some(Amount(after)), "{key:?}");
         let last = &bench.oms.recorder().last().unwrap().1;
         let Record::Limit { key: told, before: from, after: to } = last else { panic!("{last:?}") };
@@ -290,6 +290,46 @@ fn limits_change_at_run_time_and_the_change_is_on_record() {
     }
     assert_eq!(bench.signal(&[leg(A, Side::Buy)]), [], "600 USDT are above 100");
     assert_eq!(bench.out.reports[0].1.risk, RiskReject::OrderNotional as u8);
+}
+
+#[test]
+fn an_optional_limit_goes_back_to_not_set_and_the_others_do_not() {
+    let mut bench = Bench::new();
+    let wait = LimitKey::OrderWaitMaxMs;
+    let own = LimitKey::StrategyOrdersOpenMax(STRATEGY);
+    let keys = [
+        (LimitKey::DailyLossMax, 60 * E18),
+        (LimitKey::DrawdownMax, 90 * E18),
+        (wait, 5 * E18),
+        (LimitKey::InstrumentPositionMax(A), 0),
+        (own, E18),
+        (LimitKey::StrategyOrdersPerSecondMax(STRATEGY), E18),
+        (LimitKey::Budget(STRATEGY, VENUE_A), 0),
+    ];
+    for (key, value) in keys {
+        let done = tell(&mut bench, Operator::SetLimit(key, Amount(value))).unwrap();
+        assert_eq!((done.limit_before, bench.oms.limit(key)), (None, Some(Amount(value))));
+    }
+    assert_eq!(bench.signal(&[leg(A, Side::Buy)]), [], "no room at all");
+    for (key, value) in keys {
+        let done = tell(&mut bench, Operator::UnsetLimit(key)).unwrap();
+        assert_eq!((done.limit_before, bench.oms.limit(key)), (Some(Amount(value)), None));
+        let last = &bench.oms.recorder().last().unwrap().1;
+        assert!(matches!(last, Record::LimitUnset { key: of, .. } if *of == key), "{last:?}");
+        assert_eq!(tell(&mut bench, Operator::UnsetLimit(key)).unwrap().limit_before, None);
+    }
+    assert_eq!(bench.signal(&[leg(A, Side::Buy)]).len(), 1);
+    bench.pass(HOUR);
+    for key in [LimitKey::PositionMax(BTC), LimitKey::OrderNotionalMax, LimitKey::OrdersOpenMax] {
+        let told = tell(&mut bench, Operator::UnsetLimit(key));
+        assert_eq!(told, Err(OperatorError::AlwaysSet), "{key:?}");
+        assert!(bench.oms.limit(key).is_some());
+    }
+    let now = bench.now;
+    bench.oms.record_hash(now);
+    let records = super::replay::recorded(&mut bench);
+    let again = super::replay::replay(Replay::new(), &records);
+    assert_eq!(again.hash(), bench.oms.state_hash());
 }
 
 #[test]
