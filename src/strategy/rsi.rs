@@ -70,8 +70,8 @@ impl Strategy for RsiStrategy {
 
     fn on_timer(&mut self, ctx: &mut Context) {
         let Some(market) = self.market else { return };
-        let held = market.whole_lots(ctx.position(&market)).0;
-        let _ = ctx.status().int("held", held);
+        let held = market.whole_lots(ctx.position(&market));
+        let _ = ctx.status().qty("held", market.scale, held);
         if let Some(rsi) = self.options.rsi.value() {
             let _ = ctx.status().float("rsi", rsi);
         }

@@ -37,6 +37,10 @@ impl Strategy for Strength {
         }
         // The engine knows what is held: also what was bought before a restart, or in part, less fees.
         let held = market.whole_lots(ctx.position(&market));
+        // What `status` and the screen show of this strategy.
+        let _ = ctx.status().float("rsi", value);
+        let _ = ctx.status().qty("held", market.scale, held);
+        ctx.publish_status();
         let missing = market.round_down(Qty(lot.0 - held.0));
         if value < BUY_BELOW && market.is_tradable(best.ask.price, missing) {
             let _ = ctx.signal().buy(&market, missing).limit_at(best.ask.price).ioc().emit();
