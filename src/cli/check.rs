@@ -3,17 +3,20 @@
 use super::{ConfigArgument, EXIT_OK, Failure, venues::Venues};
 use crate::agents::{self, allowed_cpus, check_core};
 use crate::config::{Config, ConfigError, VenueConfig};
+use crate::strategy::Strategy;
 use crate::venues::VENUES;
 
 pub(super) fn check(
     argument: &ConfigArgument,
-    own: &[&str],
+    strategies: &[(String, Box<dyn Strategy>)],
     json: bool,
     offline: bool,
 ) -> Result<u8, Failure> {
-    let result = argument.load(own).and_then(|config| {
+    let own: Vec<&str> = strategies.iter().map(|(name, _)| name.as_str()).collect();
+    let result = argument.load(&own).and_then(|config| {
         check_threads(&config).map_err(|error| Failure::config(error.to_string()))?;
         config.check_credentials().map_err(|error| Failure::config(error.to_string()))?;
+        agents::check_own(&config, strategies).map_err(Failure::config)?;
         if offline {
             return Ok((config, None));
         }

@@ -363,7 +363,9 @@ pub fn main_with(strategies: Vec<(String, Box<dyn Strategy>)>) -> ExitCode {
                 run::run(&config, &run::Options { duration, live, json, plain }, strategies)
             })
         }
-        Command::Check { json, offline, config } => check::check(&config, &own, json, offline),
+        Command::Check { json, offline, config } => {
+            check::check(&config, &strategies, json, offline)
+        }
         Command::Sim { duration, json, config } => {
             config.load(&own).and_then(|config| sim::sim(&config, duration, json))
         }

@@ -56,6 +56,7 @@ pub(super) fn run(
     check_armed(config, options)?;
     check_threads(config).map_err(|error| Failure::config(error.to_string()))?;
     config.secret_variables().map_err(|error| Failure::config(error.to_string()))?;
+    agents::check_own(config, &strategies).map_err(Failure::config)?;
     let begun = Instant::now();
     let stop = stop_flag()?;
     let clock = Clock::new();

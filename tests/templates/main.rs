@@ -213,3 +213,12 @@ fn the_built_in_one_sells_what_it_bought_before_a_restart() {
 fn a_maker_is_filled_at_its_own_prices() {
     run("\"BTC/USDT@binance\"", maker::Maker::default());
 }
+
+#[test]
+fn a_template_without_its_instruments_is_refused_by_name() {
+    let config = config("\"BTC/USDT@binance\"");
+    let own = vec![("own".to_owned(), Box::new(spread::Spread::default()) as _)];
+    let error = rehearse(&config, own, &Rehearsal::default()).err().unwrap();
+    let said = "strategy own needs \"BTC/USDT@bybit\", which is not among the instruments";
+    assert!(error.starts_with("engine.toml:") && error.ends_with(said), "{error}");
+}

@@ -18,6 +18,10 @@ pub struct Strength {
 }
 
 impl Strategy for Strength {
+    fn instruments(&self) -> Vec<&str> {
+        vec![MARKET]
+    }
+
     fn on_start(&mut self, ctx: &mut Context) {
         self.rsi = Rsi::new(PERIOD).ok();
         self.market = ctx.instrument(MARKET);
