@@ -77,6 +77,8 @@ pub struct StrategyPlaces {
     pub qty_max: Place,
     /// `instruments`
     pub instruments: Place,
+    /// `command`, likewise.
+    pub command: Place,
 }
 
 const KINDS: [&str; 3] = ["spread_arb", "basis", "rsi"];
@@ -108,6 +110,9 @@ impl Checker<'_> {
             naked_qty_max: place(raw.naked_qty_max.as_ref()),
             qty_max: place(raw.qty_max.as_ref()),
             instruments: self.source.place(raw.instruments.span().start),
+            command: self
+                .source
+                .place(raw.command.as_ref().map_or(named.start, |at| at.span().start)),
         };
         let instruments = raw.instruments.into_inner();
         let instruments = instruments.into_iter().map(Spanned::into_inner).collect();

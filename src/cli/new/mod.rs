@@ -3,7 +3,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::{EXIT_OK, EXIT_USAGE, Failure};
+use super::{EXIT_OK, Failure};
 use crate::config::DEFAULT_TOML;
 use clap::ValueEnum;
 use std::fmt::Write as _;
@@ -123,17 +123,19 @@ impl Template {
 
 /// Makes the project.
 pub(super) fn new(wanted: &Wanted) -> Result<u8, Failure> {
-    let usage = |message: String| Failure { code: EXIT_USAGE, message };
-    check_name(&wanted.name).map_err(usage)?;
+    check_name(&wanted.name).map_err(Failure::usage)?;
     let Language::Rust = wanted.lang;
-    let library = library(wanted.library.as_deref()).map_err(usage)?;
+    let library = library(wanted.library.as_deref()).map_err(Failure::usage)?;
     let folder = Path::new(&wanted.name);
     let failed =
         |path: &Path, error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
     if let Err(error) = std::fs::create_dir(folder) {
         let taken = error.kind() == std::io::ErrorKind::AlreadyExists;
         return Err(match taken {
-            true => usage(format!("{}: there is something of that name already", folder.display())),
+            true => Failure::usage(format!(
+                "{}: there is something of that name already",
+                folder.display()
+            )),
             false => failed(folder, error),
         });
     }
