@@ -309,6 +309,13 @@ impl Config {
         Self::parse_with(&name, &text, own)
     }
 
+    /// The same for who runs no strategy: those that some program brings are taken as they stand there.
+    pub fn load_any(path: &Path) -> Result<Self, ConfigError> {
+        let own = std::fs::read_to_string(path).map_or(Vec::new(), |text| named_as_own(&text));
+        let own: Vec<&str> = own.iter().map(String::as_str).collect();
+        Self::load_with(path, &own)
+    }
+
     /// The configuration that is compiled in.
     pub fn embedded() -> Result<Self, ConfigError> {
         Self::embedded_with(&[])
@@ -359,6 +366,24 @@ impl Config {
     pub fn error_at(&self, place: Place, message: String) -> ConfigError {
         ConfigError { file: self.file.clone(), place: Some(place), message }
     }
+}
+
+/// Strategies that a file has as a program's own: with neither kind nor command, or with a thread alone.
+fn named_as_own(text: &str) -> Vec<String> {
+    // What cannot be parsed is complained of where it is read.
+    let table = text.parse::<toml::Table>().unwrap_or_default();
+    let rows = |key: &str| {
+        let list = table.get(key).and_then(toml::Value::as_array);
+        list.into_iter().flatten().filter_map(toml::Value::as_table)
+    };
+    let name = |row: &toml::Table| Some(row.get("name")?.as_str()?.to_owned());
+    let stands: Vec<String> = rows("strategy").filter_map(name).collect();
+    let own = rows("strategy").filter(|row| !row.contains_key("kind"));
+    let own = own.filter(|row| !row.contains_key("command")).filter_map(name);
+    let agents = rows("thread").filter_map(|row| row.get("runs")?.as_array()).flatten();
+    let threads = agents.filter_map(|agent| agent.as_str()?.strip_prefix("strategy:"));
+    let threads = threads.map(str::to_owned).filter(|name| !stands.contains(name));
+    own.chain(threads).collect()
 }
 
 fn read_error(error: &std::io::Error) -> String {

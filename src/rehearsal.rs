@@ -121,7 +121,23 @@ pub fn rehearse(
     rehearse_with(config, strategies, options, &mut |_| {})
 }
 
-/// The same; `progress` is told often how many nanoseconds of virtual time have passed.
+/// The same with the process killed and started again, at once, with what its journal holds, while the
+/// venues go on: each of these runs brings its strategies anew and trades for so long.
+pub fn rehearse_restarts(
+    config: &Config,
+    runs: Vec<Vec<(String, Box<dyn Strategy>)>>,
+    options: &Rehearsal,
+) -> Result<Rehearsed, String> {
+    let mut stage = Stage::new(config, options)?;
+    for strategies in runs {
+        stage.kill()?;
+        stage.start(config, strategies)?;
+        stage.run_until(stage.now.plus(options.trading_ns), &mut |_| {})?;
+    }
+    stage.end()
+}
+
+/// The same as [`rehearse`]; `progress` is told often how many nanoseconds of virtual time have passed.
 pub fn rehearse_with(
     config: &Config,
     strategies: Vec<(String, Box<dyn Strategy>)>,
@@ -301,6 +317,14 @@ impl Stage {
         };
         self.engine = Some(Assembly::in_memory(setup, self.network.clone(), &sizes())?);
         Ok(())
+    }
+
+    /// Ends the engine, if there is one, as `kill -9` would: what is in its journal is all that is left.
+    fn kill(&mut self) -> Result<(), String> {
+        self.listen();
+        self.engine = None;
+        self.journal = self.journal.after_crash();
+        self.decisions.go_on_in(self.journal.clone())
     }
 
     fn run_until(&mut self, until: Nanos, progress: &mut dyn FnMut(u64)) -> Result<(), String> {

@@ -57,6 +57,7 @@ pub(super) fn strategies(
     mut own: Own,
     instruments: &InstrumentTable,
 ) -> Result<Vec<Named>, String> {
+    check_own(config, &own)?;
     let mut all: Vec<Named> = Vec::new();
     for strategy in &config.strategies {
         let body = body_of(config, strategy, &mut own, instruments)?;
@@ -146,6 +147,25 @@ pub(super) fn plans(
 pub fn check(config: &Config, instruments: &InstrumentTable) -> Result<(), String> {
     oms_options(config, instruments, Vec::new(), 1)?;
     strategies(config, Vec::new(), instruments).map(drop)
+}
+
+/// What can be known to be wrong with the strategies that a program brings before anything is asked of
+/// a venue: instruments that they need and the configuration lacks, and parameters.
+pub fn check_own(config: &Config, own: &[(String, Box<dyn Strategy>)]) -> Result<(), String> {
+    for (name, body) in own {
+        let lacks = |needed: &&str| config.instruments.iter().all(|row| row.name != *needed);
+        if let Some(missing) = body.instruments().into_iter().find(lacks) {
+            let place = config.instruments.first().map_or(Place::default(), |row| row.place);
+            let text =
+                format!("strategy {name} needs \"{missing}\", which is not among the instruments");
+            return Err(config.error_at(place, text).to_string());
+        }
+        if let Some(strategy) = config.strategies.iter().find(|strategy| strategy.name == *name) {
+            check_params(&strategy.params, Some(body.params()))
+                .map_err(|(place, text)| complaint(config, strategy, place, &text))?;
+        }
+    }
+    Ok(())
 }
 
 fn built_in(

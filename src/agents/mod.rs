@@ -46,7 +46,7 @@ mod waiting;
 
 pub use account::{FinalBalance, FinalState};
 pub use assembly::Assembly;
-pub use configured::{check, strategy_named};
+pub use configured::{check, check_own, strategy_named};
 pub use engine::{Engine, EngineSetup, STOP_TIMEOUT};
 pub use executor::{Executor, ExecutorParts};
 pub use feed::{Feed, FeedBook, FeedParts};

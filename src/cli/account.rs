@@ -79,8 +79,8 @@ fn positions_of(subject: &Subject) -> Result<(Vec<PositionRow>, InstrumentTable)
 }
 
 /// Lists positions.
-pub(super) fn positions(options: &PositionOptions, own: &[&str]) -> Result<u8, Failure> {
-    let subject = options.source.find(own)?;
+pub(super) fn positions(options: &PositionOptions) -> Result<u8, Failure> {
+    let subject = options.source.find()?;
     let (held, table) = positions_of(&subject)?;
     super::pick::check_venue(options.venue.as_deref(), &table)?;
     let wanted = |row: &&PositionRow| {
@@ -95,8 +95,8 @@ pub(super) fn positions(options: &PositionOptions, own: &[&str]) -> Result<u8, F
 }
 
 /// Shows profit and loss.
-pub(super) fn pnl(options: &PnlOptions, own: &[&str]) -> Result<u8, Failure> {
-    let subject = options.source.find(own)?;
+pub(super) fn pnl(options: &PnlOptions) -> Result<u8, Failure> {
+    let subject = options.source.find()?;
     let (held, table) = positions_of(&subject)?;
     let parts = match (options.by, &subject.view) {
         (Apart::Asset, Some(view)) => {

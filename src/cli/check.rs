@@ -2,18 +2,23 @@
 
 use super::{ConfigArgument, EXIT_OK, Failure, venues::Venues};
 use crate::agents::{self, allowed_cpus, check_core};
-use crate::config::{Config, ConfigError, VenueConfig};
+use crate::config::{Config, ConfigError, ProcessConfig, RunConfig, VenueConfig};
+use crate::strategy::Strategy;
 use crate::venues::VENUES;
+use rustix::fs::{Access, access};
+use std::path::Path;
 
 pub(super) fn check(
     argument: &ConfigArgument,
-    own: &[&str],
+    strategies: &[(String, Box<dyn Strategy>)],
     json: bool,
     offline: bool,
 ) -> Result<u8, Failure> {
-    let result = argument.load(own).and_then(|config| {
-        check_threads(&config).map_err(|error| Failure::config(error.to_string()))?;
+    let own: Vec<&str> = strategies.iter().map(|(name, _)| name.as_str()).collect();
+    let result = argument.load(&own).and_then(|config| {
+        check_host(&config).map_err(|error| Failure::config(error.to_string()))?;
         config.check_credentials().map_err(|error| Failure::config(error.to_string()))?;
+        agents::check_own(&config, strategies).map_err(Failure::config)?;
         if offline {
             return Ok((config, None));
         }
@@ -63,13 +68,64 @@ fn dead_man_switch(config: &VenueConfig) -> String {
     format!("{}: dead-man switch {state}", row.name)
 }
 
-/// The CPUs that threads are pinned to exist and are allowed.
-pub(super) fn check_threads(config: &Config) -> Result<(), ConfigError> {
+/// What the configuration wants of this host is there: the CPUs that threads are pinned to, and allowed,
+/// and the programs of strategies.
+pub(super) fn check_host(config: &Config) -> Result<(), ConfigError> {
     let allowed = allowed_cpus();
     for thread in &config.threads {
         if let Some(core) = thread.core {
             check_core(core, &allowed).map_err(|text| config.error_at(thread.place, text))?;
         }
     }
+    for strategy in &config.strategies {
+        if let RunConfig::Process(ProcessConfig { command, .. }) = &strategy.run
+            && let Some(program) = command.first()
+        {
+            check_program(program).map_err(|text| {
+                let text = format!("strategy {}: command {program:?} {text}", strategy.name);
+                config.error_at(strategy.places.command, text)
+            })?;
+        }
+    }
     Ok(())
+}
+
+/// Whether there is a program of this name, looked for as it will be when it is started.
+fn check_program(program: &str) -> Result<(), &'static str> {
+    let may_run = |path: &Path| path.is_file() && access(path, Access::EXEC_OK).is_ok();
+    if program.contains('/') {
+        return match Path::new(program) {
+            path if may_run(path) => Ok(()),
+            path if path.exists() => Err("is nothing that may be executed"),
+            _ => Err("is not there"),
+        };
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    match std::env::split_paths(&folders).any(|folder| may_run(&folder.join(program))) {
+        true => Ok(()),
+        false => Err("is in no folder of PATH"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strategy_s_program_must_be_there_and_one() {
+        assert_eq!(check_program("sh"), Ok(()));
+        assert_eq!(check_program("/proc/self/exe"), Ok(()));
+        assert_eq!(check_program("no-such-program-here"), Err("is in no folder of PATH"));
+        assert_eq!(check_program("./no/such"), Err("is not there"));
+        assert_eq!(check_program("./Cargo.toml"), Err("is nothing that may be executed"));
+        let text = format!(
+            "{}\n[[strategy]]\nname = \"mine\"\nrun = \"process\"\ncommand = [\"./no/such\"]\n",
+            crate::config::DEFAULT_TOML
+        );
+        let line = text.lines().count();
+        let config = Config::parse("engine.toml", &text).unwrap();
+        let expected =
+            format!("engine.toml:{line}:11: strategy mine: command \"./no/such\" is not there");
+        assert_eq!(check_host(&config).unwrap_err().to_string(), expected);
+    }
 }

@@ -44,7 +44,7 @@ pub(super) struct Arguments {
 
 /// Looks, and says what it found.
 pub(super) fn doctor(arguments: &Arguments) -> Result<u8, Failure> {
-    let config = arguments.what.config.load(&[])?;
+    let config = arguments.what.config.load_any()?;
     let aim = aim(&config, arguments.what.cpus.as_deref())?;
     let host = Host::this();
     let earlier = Earlier::take(&host, &aim);
@@ -75,7 +75,7 @@ pub(super) fn doctor(arguments: &Arguments) -> Result<u8, Failure> {
 
 /// What `tune` needs to know: the same, without measuring.
 pub(super) fn findings(what: &What, host: &Host) -> Result<Vec<Finding>, Failure> {
-    let config = what.config.load(&[])?;
+    let config = what.config.load_any()?;
     let aim = aim(&config, what.cpus.as_deref())?;
     let earlier = Earlier::take(host, &aim);
     Ok(doctor::examine(host, &aim, &earlier, &Probes::default()))
@@ -84,7 +84,7 @@ pub(super) fn findings(what: &What, host: &Host) -> Result<Vec<Finding>, Failure
 fn aim(config: &Config, cpus: Option<&str>) -> Result<Aim, Failure> {
     let mut hot: Vec<usize> = match cpus {
         Some(list) => strict_cpu_list(list).filter(|cpus| !cpus.is_empty()).ok_or_else(|| {
-            Failure::new(format!("--cpus {list}: not a list of CPUs such as 2,3 or 0-1"))
+            Failure::usage(format!("--cpus {list}: not a list of CPUs such as 2,3 or 0-1"))
         })?,
         None => config.threads.iter().filter_map(|thread| thread.core).collect(),
     };
@@ -160,6 +160,17 @@ mod tests {
         assert!(!measured_cpus(&Aim::default()).is_empty());
         let error = aim(&names, Some("2,x")).unwrap_err();
         assert_eq!(error.message, "--cpus 2,x: not a list of CPUs such as 2,3 or 0-1");
+    }
+
+    #[test]
+    fn the_file_of_a_program_with_strategies_of_its_own_is_looked_at_too() {
+        let path = std::env::temp_dir().join(format!("stoop-own-{}.toml", std::process::id()));
+        let own = "[[strategy]]\nname = \"mine\"\n";
+        std::fs::write(&path, format!("{}\n{own}", crate::config::DEFAULT_TOML)).unwrap();
+        assert!(Config::load(&path).is_err());
+        let config = Config::load_any(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(config.strategies.last().unwrap().name, "mine");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-/// Events that are shown if it is not said how many.
+/// Events that are shown if it is said neither how many nor since when.
 const SHOWN: usize = 50;
 /// Pause between two looks at a journal that is being written.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -25,7 +25,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// What was typed.
 #[derive(clap::Args)]
 pub(super) struct Options {
-    /// Go on with what happens from now on, until Ctrl-C or the end of the instance
+    /// Go on with what happens from now on, until Ctrl-C or the end of the instance; before that come
+    /// those that --since and --last choose
     #[arg(long)]
     follow: bool,
     /// Only these levels and worse: info, warn, error
@@ -64,13 +65,15 @@ pub(super) fn takes(pick: &Pick, event: &EventRow, now: Nanos) -> bool {
 }
 
 /// Shows events.
-pub(super) fn events(options: &Options, own: &[&str]) -> Result<u8, Failure> {
-    let subject = options.source.find(own)?;
+pub(super) fn events(options: &Options) -> Result<u8, Failure> {
+    let subject = options.source.find()?;
     let now = super::wall_clock();
-    let from = if options.follow { From::Newest } else { options.pick.from(now) };
+    let chosen = options.pick.since_when() || options.pick.last().is_some();
+    let from = if options.follow && !chosen { From::Newest } else { options.pick.from(now) };
     let mut walk = subject.walk(from)?;
     let mut events = Events::over(walk.state(), now);
-    let most = options.pick.last().unwrap_or(if options.json { usize::MAX } else { SHOWN });
+    let all = options.json || options.pick.since_when();
+    let most = options.pick.last().unwrap_or(if all { usize::MAX } else { SHOWN });
     let mut kept: VecDeque<EventRow> = VecDeque::new();
     let wants =
         |event: &EventRow| Level::of(event) >= options.level && takes(&options.pick, event, now);

@@ -25,7 +25,8 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// The one of this name; without a name the only one, or of several the one of this folder.
+    /// The one of this name; without a name that of this folder, or in a folder of none the only one.
+    /// Where `./engine.toml` names one that does not run, no other is shown or changed in its place.
     pub(super) fn find(name: Option<&str>) -> Result<Self, Failure> {
         let running = running();
         if let Some(name) = name {
@@ -41,32 +42,7 @@ impl Instance {
                 missing(format!("no instance {name:?} runs; its folder would be {folder}{left}"))
             });
         }
-        match <[Self; 1]>::try_from(running) {
-            Ok([only]) => Ok(only),
-            Err(none) if none.is_empty() => Err(missing(format!(
-                "no instance runs; instances have a folder {FOLDERS}/{PREFIX}NAME"
-            ))),
-            Err(mut several) => {
-                let own = name_of_this_folder();
-                if let Some(at) = several.iter().position(|one| Some(&one.name) == own.as_ref()) {
-                    return Ok(several.swap_remove(at));
-                }
-                let names: Vec<&str> = several.iter().map(|one| one.name.as_str()).collect();
-                let names = names.join(", ");
-                Err(missing(format!("several instances run; choose with --name: {names}")))
-            }
-        }
-    }
-
-    /// The one that a command changes: what is named by nobody is not changed where `./engine.toml` names
-    /// another one.
-    pub(super) fn find_to_change(name: Option<&str>) -> Result<Self, Failure> {
-        let found = Self::find(name)?;
-        let own = if name.is_none() { name_of_this_folder() } else { None };
-        match not_of_this_folder(&found.name, own.as_deref()) {
-            Some(message) => Err(missing(message)),
-            None => Ok(found),
-        }
+        meant(running, name_of_this_folder().as_deref())
     }
 
     /// Whether its socket takes connections.
@@ -132,13 +108,23 @@ pub(super) fn name_of_this_folder() -> Option<String> {
     Some(table.get("engine")?.get("name")?.as_str()?.to_owned())
 }
 
-/// Why the only instance that runs is not to be changed, if it is not.
-fn not_of_this_folder(found: &str, own: Option<&str>) -> Option<String> {
-    let own = own.filter(|own| *own != found)?;
-    Some(format!(
-        "instance {found:?} runs, but ./engine.toml names {own:?}, which does not: \
-         give --name {found} if that is the one"
-    ))
+/// The one that is meant where none is named; `own` is that of `./engine.toml`.
+fn meant(mut running: Vec<Instance>, own: Option<&str>) -> Result<Instance, Failure> {
+    if let Some(at) = running.iter().position(|one| Some(one.name.as_str()) == own) {
+        return Ok(running.swap_remove(at));
+    }
+    let names: Vec<String> = running.iter().map(|one| format!("{:?}", one.name)).collect();
+    let (names, count) = (names.join(", "), names.len());
+    Err(missing(match (running.pop(), own) {
+        (None, _) => format!("no instance runs; instances have a folder {FOLDERS}/{PREFIX}NAME"),
+        (Some(one), Some(own)) => format!(
+            "./engine.toml names {own:?}, which does not run: `stoop events` tells of its last run; \
+             --name {} chooses what runs: {names}",
+            if count == 1 { one.name.as_str() } else { "NAME" }
+        ),
+        (Some(one), None) if count == 1 => return Ok(one),
+        (Some(_), None) => format!("several instances run; choose with --name: {names}"),
+    }))
 }
 
 fn is_timeout(error: &std::io::Error) -> bool {
@@ -180,10 +166,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_this_folder_names_otherwise_is_not_changed_without_its_name() {
-        assert_eq!(not_of_this_folder("a", Some("a")), None);
-        assert_eq!(not_of_this_folder("a", None), None);
-        let said = not_of_this_folder("a", Some("b")).unwrap();
-        assert!(said.contains("names \"b\"") && said.contains("--name a"), "{said}");
+    fn what_this_folder_names_is_meant_and_never_another_one_in_its_place() {
+        let running = |names: &[&str]| -> Vec<Instance> {
+            let one = |name: &&str| Instance { name: (*name).to_owned(), folder: folder_of(name) };
+            names.iter().map(one).collect()
+        };
+        let meant = |names: &[&str], own| {
+            let found = meant(running(names), own);
+            found.map(|one| one.name).map_err(|failure| (failure.code, failure.message))
+        };
+        let is = |name: &str| Ok(name.to_owned());
+        assert_eq!(meant(&["a"], None), is("a"));
+        assert_eq!(meant(&["a", "b"], Some("b")), is("b"));
+        for (names, own, said) in [
+            (&[][..], Some("b"), "no instance runs"),
+            (&["a"], Some("b"), "names \"b\", which does not run"),
+            (&["a"], Some("b"), "--name a chooses"),
+            (&["a", "c"], Some("b"), "--name NAME chooses what runs: \"a\", \"c\""),
+            (&["a", "c"], None, "several instances run"),
+        ] {
+            let (code, text) = meant(names, own).unwrap_err();
+            assert!(code == EXIT_INSTANCE && text.contains(said), "{text}");
+        }
     }
 }

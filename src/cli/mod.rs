@@ -45,6 +45,7 @@ mod venues;
 mod why;
 
 use self::standard_error::Lines;
+use crate::config::Config;
 use crate::strategy::Strategy;
 use crate::types::Nanos;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -276,14 +277,24 @@ struct ConfigArgument {
 }
 
 impl ConfigArgument {
-    fn load(&self, own: &[&str]) -> Result<crate::config::Config, Failure> {
-        let default = PathBuf::from("engine.toml");
-        let config = match &self.config {
-            Some(path) => crate::config::Config::load_with(path, own),
-            None if default.exists() => crate::config::Config::load_with(&default, own),
-            None => crate::config::Config::embedded_with(own),
+    /// For a command that runs strategies, among them these of the program.
+    fn load(&self, own: &[&str]) -> Result<Config, Failure> {
+        let config = match self.file() {
+            Some(path) => Config::load_with(&path, own),
+            None => Config::embedded_with(own),
         };
-        config.map_err(|error| Failure { code: EXIT_CONFIG, message: error.to_string() })
+        config.map_err(|error| Failure::config(error.to_string()))
+    }
+
+    /// For a command that runs none: the file may be that of a program with strategies of its own.
+    fn load_any(&self) -> Result<Config, Failure> {
+        let config = self.file().map_or_else(Config::embedded, |path| Config::load_any(&path));
+        config.map_err(|error| Failure::config(error.to_string()))
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        let default = || Some(PathBuf::from("engine.toml")).filter(|path| path.exists());
+        self.config.clone().or_else(default)
     }
 }
 
@@ -300,6 +311,10 @@ struct Failure {
 impl Failure {
     fn new(message: String) -> Self {
         Self { code: EXIT_FAILURE, message }
+    }
+
+    fn usage(message: String) -> Self {
+        Self { code: EXIT_USAGE, message }
     }
 
     fn venue(message: String) -> Self {
@@ -363,21 +378,23 @@ pub fn main_with(strategies: Vec<(String, Box<dyn Strategy>)>) -> ExitCode {
                 run::run(&config, &run::Options { duration, live, json, plain }, strategies)
             })
         }
-        Command::Check { json, offline, config } => check::check(&config, &own, json, offline),
+        Command::Check { json, offline, config } => {
+            check::check(&config, &strategies, json, offline)
+        }
         Command::Sim { duration, json, config } => {
-            config.load(&own).and_then(|config| sim::sim(&config, duration, json))
+            config.load_any().and_then(|config| sim::sim(&config, duration, json))
         }
         Command::Instruments { which, config } => {
-            config.load(&own).and_then(|config| instruments::instruments(&config, &which))
+            config.load_any().and_then(|config| instruments::instruments(&config, &which))
         }
-        Command::Journal { action } => journal::journal(&action, &own),
+        Command::Journal { action } => journal::journal(&action),
         Command::StrategyProcess { engine, command } => {
             process::strategy_process(engine, &command, strategies)
         }
         Command::Bench(arguments) => bench::run(&arguments),
         Command::New(wanted) => new::new(&wanted),
         Command::Record(options) => {
-            options.config.load(&own).and_then(|config| record::record(&config, &options))
+            options.config.load_any().and_then(|config| record::record(&config, &options))
         }
         Command::Replay(options) => options
             .config
@@ -385,13 +402,13 @@ pub fn main_with(strategies: Vec<(String, Box<dyn Strategy>)>) -> ExitCode {
             .and_then(|config| replay::replay(&config, &options, strategies)),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Tune(arguments) => tune::tune(&arguments),
-        Command::Orders(options) => orders::orders(&options, &own),
-        Command::Fills(options) => orders::fills(&options, &own),
-        Command::Export(options) => orders::export(&options, &own),
-        Command::Positions(options) => account::positions(&options, &own),
-        Command::Pnl(options) => account::pnl(&options, &own),
-        Command::Events(options) => events::events(&options, &own),
-        Command::Why(options) => why::why(&options, &own),
+        Command::Orders(options) => orders::orders(&options),
+        Command::Fills(options) => orders::fills(&options),
+        Command::Export(options) => orders::export(&options),
+        Command::Positions(options) => account::positions(&options),
+        Command::Pnl(options) => account::pnl(&options),
+        Command::Events(options) => events::events(&options),
+        Command::Why(options) => why::why(&options),
         command => other(command),
     };
     if let Some(lines) = lines {

@@ -12,8 +12,8 @@ pub(super) const REPLY_MARGIN: Duration = Duration::from_secs(5);
 /// Which instance, and how to answer.
 #[derive(clap::Args)]
 pub(super) struct To {
-    /// Instance: `name` in its [engine]; without it the only one that runs, of several that of
-    /// ./engine.toml
+    /// Instance: `name` in its [engine]; without it that of ./engine.toml; without such a file the
+    /// only one that runs
     #[arg(long, value_name = "INSTANCE")]
     pub(super) name: Option<String>,
     /// Print the reply as one JSON object
@@ -70,7 +70,7 @@ pub(super) fn operate(command: &str, typed: Typed) -> Result<u8, Failure> {
     let wait_ms = wait.map(|wait| wait.as_millis() as u64);
     let command = command.to_owned();
     let request = ControlRequest { command, venue, strategy, limit, value, wait_ms, pid: None };
-    let instance = Instance::find_to_change(to.name.as_deref())?;
+    let instance = Instance::find(to.name.as_deref())?;
     let patience = wait.unwrap_or(Duration::ZERO) + REPLY_MARGIN;
     let reply = instance.ask(&request, patience)?;
     let ended = request.command != "stop" || !reply.ok || instance.wait_for_its_end();
@@ -89,7 +89,7 @@ pub(super) fn operate(command: &str, typed: Typed) -> Result<u8, Failure> {
 
 fn split_setting(text: &str) -> Result<(String, String), Failure> {
     let (limit, value) = text.split_once('=').ok_or_else(|| {
-        Failure::new(format!(
+        Failure::usage(format!(
             "{text:?} is not LIMIT=VALUE, such as position_max.BTC=3, or STRATEGY KEY=VALUE"
         ))
     })?;

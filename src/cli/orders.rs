@@ -83,8 +83,8 @@ pub(super) struct ExportOptions {
 }
 
 /// Lists orders.
-pub(super) fn orders(options: &OrderOptions, own: &[&str]) -> Result<u8, Failure> {
-    let subject = options.source.find(own)?;
+pub(super) fn orders(options: &OrderOptions) -> Result<u8, Failure> {
+    let subject = options.source.find()?;
     let (mut rows, now) = (Vec::new(), super::wall_clock());
     let from = if options.all { options.pick.from(now) } else { From::Newest };
     let walk = all_orders(&subject, from, options.all, |order, names| {
@@ -139,8 +139,8 @@ fn all_orders(
 }
 
 /// Lists fills.
-pub(super) fn fills(options: &FillOptions, own: &[&str]) -> Result<u8, Failure> {
-    let subject = options.source.find(own)?;
+pub(super) fn fills(options: &FillOptions) -> Result<u8, Failure> {
+    let subject = options.source.find()?;
     let (mut rows, now) = (Vec::new(), super::wall_clock());
     all_fills(&subject, options.pick.from(now), |fill, names| {
         if takes_fill(&options.pick, fill, names, now) {
@@ -245,8 +245,8 @@ impl<'a> Exporter<'a> {
 }
 
 /// Exports.
-pub(super) fn export(options: &ExportOptions, own: &[&str]) -> Result<u8, Failure> {
-    let subject = options.source.find(own)?;
+pub(super) fn export(options: &ExportOptions) -> Result<u8, Failure> {
+    let subject = options.source.find()?;
     let (pick, now) = (&options.pick, super::wall_clock());
     match options.what {
         What::Fills => {

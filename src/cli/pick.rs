@@ -68,6 +68,11 @@ impl Pick {
         }
     }
 
+    /// Whether that was said.
+    pub(super) fn since_when(&self) -> bool {
+        self.since.is_some()
+    }
+
     /// Where a journal has to be begun for that.
     pub(super) fn from(&self, now: Nanos) -> From {
         match self.since {

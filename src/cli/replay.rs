@@ -59,7 +59,9 @@ pub(super) fn replay(
     strategies: Vec<(String, Box<dyn Strategy>)>,
 ) -> Result<u8, Failure> {
     // Whatever the mode is, a replay is played at the embedded venues: nothing else is spoken to.
-    let config = &Config { mode: Mode::Sim, ..config.clone() };
+    let mut config = Config { mode: Mode::Sim, ..config.clone() };
+    leave_out_commands(&mut config);
+    let config = &config;
     let venue = match &options.venue {
         Some(name) => Some(configured(config, name)?),
         None => None,
@@ -89,6 +91,18 @@ pub(super) fn replay(
     let seconds = begun.elapsed().as_secs_f64();
     let replayed = Replayed { frames, holes, span_ns: longest, seconds };
     print(config, options, &run, &replayed)
+}
+
+/// Another program keeps another time: a strategy that a command runs has no part in a replay.
+fn leave_out_commands(config: &mut Config) {
+    config.strategies.retain(|strategy| {
+        let is_ours = !strategy.run.is_foreign();
+        if !is_ours {
+            let name = &strategy.name;
+            tracing::warn!("strategy {name} is left out: its command cannot run in virtual time");
+        }
+        is_ours
+    });
 }
 
 /// A venue of the configuration by its name.

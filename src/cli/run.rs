@@ -1,7 +1,7 @@
 //! `stoop run`: trade, show, stop in good order, and say what it was worth.
 
 use super::armed::announce;
-use super::check::check_threads;
+use super::check::check_host;
 use super::instance::{Instance, folder_of};
 use super::log_file::LogFile;
 use super::monitor::Desk;
@@ -54,8 +54,9 @@ pub(super) fn run(
     strategies: Vec<(String, Box<dyn Strategy>)>,
 ) -> Result<u8, Failure> {
     check_armed(config, options)?;
-    check_threads(config).map_err(|error| Failure::config(error.to_string()))?;
+    check_host(config).map_err(|error| Failure::config(error.to_string()))?;
     config.secret_variables().map_err(|error| Failure::config(error.to_string()))?;
+    agents::check_own(config, &strategies).map_err(Failure::config)?;
     let begun = Instant::now();
     let stop = stop_flag()?;
     let clock = Clock::new();

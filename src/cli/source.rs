@@ -37,7 +37,7 @@ pub(super) struct Subject {
 
 impl Source {
     /// Finds it.
-    pub(super) fn find(&self, own: &[&str]) -> Result<Subject, Failure> {
+    pub(super) fn find(&self) -> Result<Subject, Failure> {
         if let Some(folder) = &self.folder {
             return Ok(Subject::ended(folder.clone()));
         }
@@ -53,7 +53,7 @@ impl Source {
         let of_another =
             own_name.is_some_and(|own| running.iter().all(|instance| instance.name != own));
         if self.config.config.is_some() || running.is_empty() || of_another {
-            let config = self.config.load(own)?;
+            let config = self.config.load_any()?;
             if let Some(at) = running.iter().position(|one| one.name == config.name) {
                 return Subject::running(running.swap_remove(at));
             }

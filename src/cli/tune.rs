@@ -43,7 +43,7 @@ fn check_names(names: &[String]) -> Result<(), Failure> {
         None => Ok(()),
         Some(name) => {
             let known: Vec<&str> = doctor::names().collect();
-            Err(Failure::new(format!("{name:?} is none of: {}", known.join(", "))))
+            Err(Failure::usage(format!("{name:?} is none of: {}", known.join(", "))))
         }
     }
 }

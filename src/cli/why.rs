@@ -24,8 +24,8 @@ pub(super) struct Options {
 }
 
 /// Tells it.
-pub(super) fn why(options: &Options, own: &[&str]) -> Result<u8, Failure> {
-    let subject = options.source.find(own)?;
+pub(super) fn why(options: &Options) -> Result<u8, Failure> {
+    let subject = options.source.find()?;
     let place = subject.place()?;
     let key = one(find(&place, &options.order).map_err(read_error)?, &options.order)?;
     let paths = subject.view.as_ref().map(|view| view.worst_paths()).unwrap_or_default();

@@ -4,6 +4,7 @@
 
 use super::check::Checker;
 use super::raw::RawStrategy;
+use super::strategy::Given;
 use super::{ConfigError, Place};
 use crate::types::{ParamName, ParamSpec, ParamText, ParamValue, Params};
 use rust_decimal::Decimal;
@@ -95,19 +96,19 @@ impl Checker<'_> {
             None => false,
         };
         if !process {
-            for (span, key) in [
+            let process = [
                 (raw.command.as_ref().map(Spanned::span), "command"),
                 (raw.restart.as_ref().map(Spanned::span), "restart"),
-                (raw.restart_after_ms.as_ref().map(Spanned::span), "restart_after_ms"),
-                (raw.restarts_per_hour_max.as_ref().map(Spanned::span), "restarts_per_hour_max"),
-                (raw.after_restart.as_ref().map(Spanned::span), "after_restart"),
-            ] {
-                if let Some(span) = span {
-                    let text = format!("{key} is about a process: say run = \"process\" too");
-                    return Err(self.error(&Spanned::new(span, ()), text));
-                }
-            }
+            ];
+            let about = "a process: say run = \"process\" too";
+            self.none_without(&process, about)?;
+            self.none_without(&of_restarts(raw), about)?;
             return Ok(RunConfig::Thread);
+        }
+        let restart = raw.restart.as_ref().map(|text| self.choice(text, "restart", RESTARTS));
+        let restarts = restart.transpose()? == Some(1);
+        if !restarts {
+            self.none_without(&of_restarts(raw), "a restart: say restart = \"on_crash\" too")?;
         }
         let after = match &raw.restart_after_ms {
             Some(after) => self.in_range(after, 100, 60_000, "restart_after_ms")?,
@@ -117,18 +118,28 @@ impl Checker<'_> {
             Some(most) => self.in_range(most, 1, 1_000, "restarts_per_hour_max")?,
             None => RESTARTS_PER_HOUR_MAX,
         };
-        let restart = raw.restart.as_ref().map(|text| self.choice(text, "restart", RESTARTS));
         let resume = raw
             .after_restart
             .as_ref()
             .map(|text| self.choice(text, "after_restart", AFTER_RESTART));
         Ok(RunConfig::Process(ProcessConfig {
             command: self.command(raw)?,
-            restarts: restart.transpose()? == Some(1),
+            restarts,
             restart_after_ns: after as u64 * 1_000_000,
             restarts_per_hour_max: most as u32,
             resumes: resume.transpose()? == Some(1),
         }))
+    }
+
+    /// Options of something that the strategy does not have are mistakes.
+    fn none_without(&self, options: &[Given], about: &str) -> Result<(), ConfigError> {
+        for (span, key) in options {
+            if let Some(span) = span {
+                let text = format!("{key} is about {about}");
+                return Err(self.error(&Spanned::new(span.clone(), ()), text));
+            }
+        }
+        Ok(())
     }
 
     fn command(&self, raw: &RawStrategy) -> Result<Vec<String>, ConfigError> {
@@ -196,4 +207,13 @@ impl Checker<'_> {
         let plain: String = text.chars().filter(|c| !matches!(c, '_' | '+')).collect();
         Decimal::from_str_exact(&plain).ok()
     }
+}
+
+/// Options of a process that is started again.
+fn of_restarts(raw: &RawStrategy) -> [Given; 3] {
+    [
+        (raw.restart_after_ms.as_ref().map(Spanned::span), "restart_after_ms"),
+        (raw.restarts_per_hour_max.as_ref().map(Spanned::span), "restarts_per_hour_max"),
+        (raw.after_restart.as_ref().map(Spanned::span), "after_restart"),
+    ]
 }

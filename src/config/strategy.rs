@@ -77,6 +77,8 @@ pub struct StrategyPlaces {
     pub qty_max: Place,
     /// `instruments`
     pub instruments: Place,
+    /// `command`, likewise.
+    pub command: Place,
 }
 
 const KINDS: [&str; 3] = ["spread_arb", "basis", "rsi"];
@@ -108,6 +110,9 @@ impl Checker<'_> {
             naked_qty_max: place(raw.naked_qty_max.as_ref()),
             qty_max: place(raw.qty_max.as_ref()),
             instruments: self.source.place(raw.instruments.span().start),
+            command: self
+                .source
+                .place(raw.command.as_ref().map_or(named.start, |at| at.span().start)),
         };
         let instruments = raw.instruments.into_inner();
         let instruments = instruments.into_iter().map(Spanned::into_inner).collect();
@@ -158,26 +163,10 @@ impl Checker<'_> {
 
     /// Options of the built-in kinds are none of others, which have parameters.
     fn no_options(&self, name: &str, raw: &RawStrategy) -> Result<(), ConfigError> {
-        let decimal = |value: &Option<Spanned<Decimal>>| value.as_ref().map(Spanned::span);
-        let whole = |value: &Option<Spanned<i64>>| value.as_ref().map(Spanned::span);
-        let text = |value: &Option<Spanned<String>>| value.as_ref().map(Spanned::span);
         let given = |span: std::ops::Range<usize>| (span.end > 0).then_some(span);
-        for (span, key) in [
-            (decimal(&raw.spread_min_bps), "spread_min_bps"),
-            (decimal(&raw.entry_bps), "entry_bps"),
-            (decimal(&raw.exit_bps), "exit_bps"),
-            (decimal(&raw.qty_max), "qty_max"),
-            (whole(&raw.funding_horizon_h), "funding_horizon_h"),
-            (whole(&raw.funding_age_max_s), "funding_age_max_s"),
-            (raw.equal_quotes.as_ref().map(Spanned::span), "equal_quotes"),
-            (given(raw.qty.span()), "qty"),
-            (raw.cooldown_ms.as_ref().map(Spanned::span), "cooldown_ms"),
-            (text(&raw.legs), "legs"),
-            (decimal(&raw.naked_qty_max), "naked_qty_max"),
-            (whole(&raw.naked_ms_max), "naked_ms_max"),
-            (text(&raw.on_breach), "on_breach"),
-            (decimal(&raw.slippage_max_bps), "slippage_max_bps"),
-        ] {
+        let shared =
+            [(given(raw.instruments.span()), "instruments"), (given(raw.qty.span()), "qty")];
+        for (span, key) in shared.into_iter().chain(of_pairs(raw)).chain(of_klines(raw)) {
             if let Some(span) = span {
                 let message = format!(
                     "{key} is an option of the built-in kinds; \"{name}\" has [strategy.params]"
@@ -324,7 +313,7 @@ impl Checker<'_> {
 }
 
 /// Where an option stands, if it does, and its name.
-type Given = (Option<std::ops::Range<usize>>, &'static str);
+pub(super) type Given = (Option<std::ops::Range<usize>>, &'static str);
 
 /// Options of strategies on klines.
 fn of_klines(raw: &RawStrategy) -> [Given; 4] {

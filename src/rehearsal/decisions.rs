@@ -31,6 +31,12 @@ impl Decisions {
         Self { hash, folder, next: 0, seen: (0, 0) }
     }
 
+    /// The journal goes on in this copy of its folder.
+    pub(super) fn go_on_in(&mut self, folder: MemoryFolder) -> Result<(), String> {
+        self.folder = folder;
+        self.take()
+    }
+
     /// Takes what was recorded, if that is much or a segment has ended.
     pub(super) fn look(&mut self) -> Result<(), String> {
         let (written, segment) = (self.folder.written(), self.folder.newest());

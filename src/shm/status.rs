@@ -1,8 +1,9 @@
 //! Status of a strategy: a few typed fields under names of its choice, in a broadcast ring.
 
-use super::codec::{put_text, text};
+use super::codec::{amount, amount_words, put_text, text};
 use crate::sync::broadcast::{self, Lapped};
-use crate::types::{Nanos, Text};
+use crate::types::{Amount, Nanos, Ppb, Price, Qty, Scale, Text};
+use rust_decimal::Decimal;
 use std::fmt;
 
 /// Most fields of one status.
@@ -17,8 +18,10 @@ pub type StatusText = Text<31>;
 /// Value of a field.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum StatusValue {
-    /// A whole number: counts, ticks, nanoseconds.
+    /// A whole number: counts.
     Int(i64),
+    /// An exact number in units that people read: a price in quote units, a quantity in base units.
+    Decimal(Decimal),
     /// A number for people.
     Float(f64),
     /// A short text.
@@ -69,7 +72,27 @@ impl Status {
         self.set(name, StatusValue::Int(value))
     }
 
-    /// Sets a number for people.
+    /// Sets an exact number.
+    pub fn decimal(&mut self, name: &str, value: Decimal) -> Result<(), StatusError> {
+        self.set(name, StatusValue::Decimal(value.normalize()))
+    }
+
+    /// Sets a price, in quote units. `scale` is its instrument's.
+    pub fn price(&mut self, name: &str, scale: Scale, price: Price) -> Result<(), StatusError> {
+        self.decimal(name, scale.price_decimal(price))
+    }
+
+    /// Sets a quantity, in base units. `scale` is its instrument's.
+    pub fn qty(&mut self, name: &str, scale: Scale, qty: Qty) -> Result<(), StatusError> {
+        self.decimal(name, scale.qty_decimal(qty))
+    }
+
+    /// Sets a ratio in basis points, to the nearest hundredth of one.
+    pub fn bps(&mut self, name: &str, ratio: Ppb) -> Result<(), StatusError> {
+        self.decimal(name, Decimal::new(ratio.0, 5).round_dp(2))
+    }
+
+    /// Sets a number for people that is not exact.
     pub fn float(&mut self, name: &str, value: f64) -> Result<(), StatusError> {
         self.set(name, StatusValue::Float(value))
     }
@@ -106,7 +129,8 @@ impl Status {
 }
 
 /// Order of the words below; part of the layout's hash.
-pub(super) const FIELDS: &str = "status: updated count fields16(name3 kind value4)";
+pub(super) const FIELDS: &str =
+    "status: updated count fields16(name3 kind value4: int float text decimal)";
 
 const NAME_WORDS: usize = 3;
 const FIELD_WORDS: usize = 8;
@@ -118,6 +142,7 @@ pub(super) const WORDS: usize = HEAD + STATUS_FIELDS_MAX * FIELD_WORDS;
 const INT: u64 = 1;
 const FLOAT: u64 = 2;
 const TEXT: u64 = 3;
+const DECIMAL: u64 = 4;
 
 fn encode(name: &StatusName, value: StatusValue) -> [u64; FIELD_WORDS] {
     let mut words = [0; FIELD_WORDS];
@@ -126,6 +151,12 @@ fn encode(name: &StatusName, value: StatusValue) -> [u64; FIELD_WORDS] {
         StatusValue::Int(value) => {
             words[NAME_WORDS] = INT;
             words[VALUE_AT] = value as u64;
+        }
+        StatusValue::Decimal(value) => {
+            words[NAME_WORDS] = DECIMAL;
+            let mantissa = amount_words(Amount(value.mantissa()));
+            words[VALUE_AT..VALUE_AT + 2].copy_from_slice(&mantissa);
+            words[VALUE_AT + 2] = value.scale().into();
         }
         StatusValue::Float(value) => {
             words[NAME_WORDS] = FLOAT;
@@ -145,10 +176,18 @@ fn decode(words: &[u64]) -> Option<(StatusName, StatusValue)> {
     let value = match *words.get(NAME_WORDS)? {
         INT => StatusValue::Int(*words.get(VALUE_AT)? as i64),
         FLOAT => StatusValue::Float(f64::from_bits(*words.get(VALUE_AT)?)),
+        DECIMAL => StatusValue::Decimal(decimal(words.get(VALUE_AT..)?)?),
         TEXT => StatusValue::Text(text(words.get(VALUE_AT..)?)?),
         _ => return None,
     };
     (!name.is_empty()).then_some((name, value))
+}
+
+/// Decimal of its words: mantissa, low first, and decimals.
+fn decimal(words: &[u64]) -> Option<Decimal> {
+    let Amount(mantissa) = amount(*words.first()?, *words.get(1)?);
+    let decimals = u32::try_from(*words.get(2)?).ok()?;
+    Decimal::try_from_i128_with_scale(mantissa, decimals).ok()
 }
 
 /// Publishes the status of one strategy.
@@ -213,6 +252,7 @@ mod tests {
         status.int("position", -5).unwrap();
         status.float("spread_bp", 1.25).unwrap();
         status.text("mode", "hunting").unwrap();
+        status.decimal("held", Decimal::new(15, 1)).unwrap();
         status
     }
 
@@ -231,6 +271,7 @@ mod tests {
             ("position", StatusValue::Int(-5)),
             ("spread_bp", StatusValue::Float(1.25)),
             ("mode", StatusValue::Text(StatusText::new("hunting").unwrap())),
+            ("held", StatusValue::Decimal(Decimal::new(15, 1))),
         ];
         assert_eq!(fields, expected);
         assert_eq!(first.updated_ns, Nanos(7));
@@ -238,6 +279,27 @@ mod tests {
         assert_eq!(second.get("position"), Some(StatusValue::Int(6)));
         assert_eq!(second.updated_ns, Nanos(8));
         assert!(matches!(reader.next(), Ok(None)));
+    }
+
+    #[test]
+    fn prices_quantities_and_ratios_are_told_in_units_that_people_read() {
+        let (writer, reader) = broadcast::ring(4, WORDS);
+        let (mut writer, mut reader) = (StatusWriter(writer), StatusReader(reader));
+        let scale = Scale { price_decimals: 2, qty_decimals: 8 };
+        let mut status = Status::new();
+        status.price("bid", scale, Price(5_999_950)).unwrap();
+        status.qty("inventory", scale, Qty(-1_250_000)).unwrap();
+        status.bps("gap_bps", Ppb(-203_612)).unwrap();
+        status.decimal("most", Decimal::MIN).unwrap();
+        writer.publish(&status, Nanos(7));
+        let read = reader.latest().unwrap();
+        let text = |(name, value): (&str, StatusValue)| match value {
+            StatusValue::Decimal(value) => format!("{name} {value}"),
+            other => format!("{other:?}"),
+        };
+        let fields: Vec<String> = read.fields().map(text).collect();
+        let most = format!("most {}", Decimal::MIN);
+        assert_eq!(fields, ["bid 59999.5", "inventory -0.0125", "gap_bps -2.04", most.as_str()]);
     }
 
     #[test]
@@ -266,9 +328,11 @@ mod tests {
         let first_field = 8 + 1 + HEAD;
         words.store(first_field + NAME_WORDS, 99);
         let names = |status: Status| status.fields().map(|(n, _)| n.to_owned()).collect::<Vec<_>>();
-        assert_eq!(names(reader.latest().unwrap()), ["spread_bp", "mode"]);
+        assert_eq!(names(reader.latest().unwrap()), ["spread_bp", "mode", "held"]);
         words.store(first_field + FIELD_WORDS, 0xffff);
-        assert_eq!(names(reader.latest().unwrap()), ["mode"]);
+        assert_eq!(names(reader.latest().unwrap()), ["mode", "held"]);
+        words.store(first_field + 3 * FIELD_WORDS + VALUE_AT + 2, 29);
+        assert_eq!(names(reader.latest().unwrap()), ["mode"], "no decimal has so many decimals");
         words.store(8 + 2, u64::MAX);
         assert_eq!(names(reader.latest().unwrap()), ["mode"]);
     }

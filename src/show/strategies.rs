@@ -106,6 +106,7 @@ impl StrategyNow {
     pub fn fields(&self) -> Vec<(String, String)> {
         let text = |value| match value {
             StatusValue::Int(number) => number.to_string(),
+            StatusValue::Decimal(number) => number.to_string(),
             StatusValue::Float(number) => format!("{number:.2}"),
             StatusValue::Text(text) => text.to_string(),
         };

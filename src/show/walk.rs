@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::table::utc;
 use crate::journal::{JournalError, Place, Reader, snapshot};
 use crate::oms::{Divergence, Kept, Record, RecordError, Replay, Replayed};
 use crate::types::Nanos;
@@ -191,13 +192,26 @@ fn snapshot_for(
     warnings: &mut Vec<String>,
 ) -> Result<Option<snapshot::Snapshot>, WalkError> {
     let found = match from {
-        From::Beginning => snapshot::oldest(place)?,
+        From::Beginning => oldest(place, warnings)?,
         From::Newest => snapshot::newest(place)?,
         From::Time(time) => match snapshot::before(place, time)? {
             found if found.snapshot.is_some() => found,
-            _ => snapshot::oldest(place)?,
+            _ => oldest(place, warnings)?,
         },
     };
     warnings.extend(found.damaged.iter().map(ToString::to_string));
     Ok(found.snapshot)
+}
+
+/// Where what is there begins, and that there was more, if there was.
+fn oldest(place: &Place, warnings: &mut Vec<String>) -> Result<snapshot::Found, WalkError> {
+    let found = snapshot::oldest(place)?;
+    if let Some(oldest) = &found.snapshot {
+        warnings.push(format!(
+            "{}: begins at {}: what was before is removed, as [journal] keep = \"snapshots\" has it",
+            place.path().display(),
+            utc(oldest.time)
+        ));
+    }
+    Ok(found)
 }

@@ -162,16 +162,16 @@ impl Strategy for Basis {
         let Some(markets) = self.markets else { return };
         self.pair.learn(ctx, &markets);
         self.learn_held(ctx, &markets);
-        self.pair.show(ctx);
+        self.pair.show(ctx, &markets);
         let status = ctx.status();
-        let _ = status.int("held", self.held);
+        let _ = status.qty("held", markets[0].scale, Qty(self.held));
         for (name, ppb) in [("entry_bps", self.entry_ppb), ("exit_bps", self.exit_ppb)] {
             if ppb > i64::MIN && ppb < i64::MAX {
-                let _ = status.float(name, ppb as f64 / 100_000.0);
+                let _ = status.bps(name, Ppb(ppb));
             }
         }
         if let Some(funding) = self.funding_ppb {
-            let _ = status.float("funding_bps", funding as f64 / 100_000.0);
+            let _ = status.bps("funding_bps", Ppb(funding));
         }
         ctx.publish_status();
     }

@@ -95,6 +95,12 @@ pub trait Strategy: Send {
         Vec::new()
     }
 
+    /// The instruments that it cannot do without, as `BTC/USDT@venue`: with one of them missing in its
+    /// configuration the engine does not start, and says which. Asked like the parameters.
+    fn instruments(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
     /// A person has changed a parameter: ask [`Context::param_decimal`] and its like again. The first
     /// values are there when it starts; this is not called for them.
     fn on_params(&mut self, ctx: &mut Context) {

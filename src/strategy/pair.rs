@@ -148,12 +148,14 @@ impl Pair {
         self.imbalance = i64::try_from(total / unit).unwrap_or(self.imbalance);
     }
 
-    /// Counters for the strategy's status.
-    pub fn show(&self, ctx: &mut Context) {
+    /// Counters for the strategy's status, and what is left over of these markets' underlying.
+    pub fn show(&self, ctx: &mut Context, markets: &[InstrumentRef]) {
         let status = ctx.status();
         let _ = status.int("signals", self.signals);
         let _ = status.int("refused", self.refused);
-        let _ = status.int("inventory", self.imbalance);
+        if let Some(first) = markets.first() {
+            let _ = status.qty("inventory", first.scale, Qty(self.imbalance));
+        }
     }
 }
 

@@ -1,5 +1,8 @@
-//! Buys when the relative strength index of the closes falls below one level and sells what it has
-//! bought when it rises above another: an example of a strategy on klines.
+//! Buys when the relative strength index of the closes falls below one level and sells what is held
+//! when it rises above another: an example of a strategy on klines.
+//!
+//! What is held is the engine's own position in the instrument, which a restart does not forget and in
+//! which fees taken of it are counted. Two strategies that do so need two instruments.
 
 use super::prelude::*;
 
@@ -16,7 +19,7 @@ pub struct RsiOptions {
     pub buy_below: f64,
     /// Sells above this.
     pub sell_above: f64,
-    /// How much it buys.
+    /// How much it holds at most.
     pub qty: Qty,
 }
 
@@ -24,15 +27,13 @@ pub struct RsiOptions {
 pub struct RsiStrategy {
     options: RsiOptions,
     market: Option<InstrumentRef>,
-    /// Bought less sold, from fills.
-    held: Qty,
 }
 
 impl RsiStrategy {
     /// A strategy that finds its instrument when it starts.
     #[must_use]
     pub fn new(options: RsiOptions) -> Self {
-        Self { options, market: None, held: Qty::ZERO }
+        Self { options, market: None }
     }
 
     fn act(&mut self, ctx: &mut Context, market: &InstrumentRef, rsi: f64) {
@@ -40,14 +41,11 @@ impl RsiStrategy {
         if !best.is_live() {
             return;
         }
-        let wanted = market.round_down(Qty(self.options.qty.0 - self.held.0));
+        let held = market.whole_lots(ctx.position(market));
+        let wanted = market.round_down(Qty(self.options.qty.0 - held.0));
         if rsi < self.options.buy_below && market.is_tradable(best.ask.price, wanted) {
             let _ = ctx.signal().buy(market, wanted).limit_at(best.ask.price).ioc().emit();
         }
-        // What fees have taken of it is not there to be sold.
-        let unit = market.scale.base_amount(Qty(1)).0;
-        let there = i64::try_from(ctx.position(market).0 / unit).unwrap_or(0);
-        let held = market.round_down(Qty(self.held.0.min(there)));
         if rsi > self.options.sell_above && market.is_tradable(best.bid.price, held) {
             let _ = ctx.signal().sell(market, held).limit_at(best.bid.price).ioc().emit();
         }
@@ -70,15 +68,10 @@ impl Strategy for RsiStrategy {
         }
     }
 
-    fn on_report(&mut self, _ctx: &mut Context, report: &StrategyReport) {
-        if report.kind == ReportKind::Fill {
-            self.held.0 += report.side.sign() * report.last_qty.0;
-        }
-    }
-
     fn on_timer(&mut self, ctx: &mut Context) {
-        let held = self.held.0;
-        let _ = ctx.status().int("held", held);
+        let Some(market) = self.market else { return };
+        let held = market.whole_lots(ctx.position(&market));
+        let _ = ctx.status().qty("held", market.scale, held);
         if let Some(rsi) = self.options.rsi.value() {
             let _ = ctx.status().float("rsi", rsi);
         }

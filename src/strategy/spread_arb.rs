@@ -125,9 +125,9 @@ impl Strategy for SpreadArb {
 
     fn on_timer(&mut self, ctx: &mut Context) {
         self.pair.learn(ctx, &self.markets);
-        self.pair.show(ctx);
+        self.pair.show(ctx, &self.markets);
         if self.best_gap_ppb > i64::MIN {
-            let _ = ctx.status().float("gap_bps", self.best_gap_ppb as f64 / 100_000.0);
+            let _ = ctx.status().bps("gap_bps", Ppb(self.best_gap_ppb));
         }
         ctx.publish_status();
     }

@@ -1,7 +1,10 @@
 //! What the built-in strategies ask for, on books that a test writes.
 
+use super::indicators::Rsi;
+use super::klines::KlineEvent;
 use super::{
-    Basis, BasisOptions, Context, ContextParts, SpreadArb, SpreadArbOptions, Strategy, dispatch,
+    Basis, BasisOptions, Context, ContextParts, RsiOptions, RsiStrategy, SpreadArb,
+    SpreadArbOptions, Strategy, dispatch,
 };
 use crate::clock::Clock;
 use crate::shm::{
@@ -262,4 +265,56 @@ fn spread_arb_trades_any_two_of_its_instruments() {
     let asked = scene.asks();
     assert_eq!(asked[0], (Buy, 1, 5_998_500, 1_000));
     assert_eq!(asked.len(), 2);
+}
+
+fn rsi() -> RsiStrategy {
+    RsiStrategy::new(RsiOptions {
+        name: "BTC/USDT@a".to_owned(),
+        interval: Interval::M1,
+        rsi: Rsi::new(2).unwrap(),
+        buy_below: 30.0,
+        sell_above: 70.0,
+        qty: Qty(1_000),
+    })
+}
+
+impl Scene<RsiStrategy> {
+    /// A minute that closed at this price, and what is asked for then.
+    fn minute(&mut self, close: i64, is_past: bool) -> Vec<(Side, u16, i64, i64)> {
+        self.pass(Interval::M1.nanos());
+        self.book(0, close - 50, close + 50);
+        let close = Price(close);
+        let kline = Kline { close, ..Kline::default() };
+        let (instrument, interval) = (InstrumentId(0), Interval::M1);
+        let event = KlineEvent { instrument, interval, kline, is_past };
+        self.strategy.on_kline(&mut self.ctx, &event);
+        self.asks()
+    }
+}
+
+#[test]
+fn rsi_completes_what_it_was_filled_in_part_and_sells_what_is_there() {
+    use Side::{Buy, Sell};
+    let mut scene = Scene::new(rsi());
+    for close in [6_000_000, 5_990_000] {
+        assert_eq!(scene.minute(close, false), [], "two changes are needed");
+    }
+    assert_eq!(scene.minute(5_980_000, false), [(Buy, 0, 5_980_050, 1_000)]);
+    // 400 of 1000, of which fees took half a lot.
+    scene.hold(0, 350);
+    assert_eq!(scene.minute(5_970_000, false), [(Buy, 0, 5_970_050, 700)]);
+    assert_eq!(scene.minute(6_090_000, false), [(Sell, 0, 6_089_950, 300)]);
+    scene.hold(0, 50);
+    assert_eq!(scene.minute(6_190_000, false), [], "less than a lot is left");
+}
+
+#[test]
+fn rsi_sells_after_a_restart_what_it_holds_from_before() {
+    let mut scene = Scene::new(rsi());
+    scene.hold(0, 1_000);
+    for close in [5_980_000, 5_970_000, 5_960_000] {
+        assert_eq!(scene.minute(close, true), [], "what is past is no reason to trade");
+    }
+    assert_eq!(scene.minute(5_950_000, false), [], "it holds all that it may");
+    assert_eq!(scene.minute(6_190_000, false), [(Side::Sell, 0, 6_189_950, 1_000)]);
 }

@@ -503,7 +503,26 @@ fn a_process_its_rule_and_its_parameters_are_read() {
         ("name = \"x\"\nkind = \"basis\"", "basis needs instruments"),
         ("name = \"x\"\nrun = \"process\"\ncommand = [\"\"]", "command names no program"),
         ("name = \"x\"\nrun = \"process\"\ncommand = [\"y\"]\nqty = 1", "qty is an option of"),
+        (
+            "name = \"x\"\nrun = \"process\"\ncommand = [\"y\"]\nbuy_below = 30",
+            "buy_below is an option of the built-in kinds",
+        ),
+        (
+            "name = \"x\"\nrun = \"process\"\ncommand = [\"y\"]\n\
+             instruments = [\"BTC/USDT@binance\"]",
+            "instruments is an option of the built-in kinds",
+        ),
         ("name = \"x\"\ncommand = [\"y\"]", "command is about a process"),
+        ("name = \"x\"\nafter_restart = \"resume\"", "after_restart is about a process"),
+        (
+            "name = \"x\"\nrun = \"process\"\ncommand = [\"y\"]\nafter_restart = \"resume\"",
+            "after_restart is about a restart: say restart = \"on_crash\" too",
+        ),
+        (
+            "name = \"x\"\nrun = \"process\"\ncommand = [\"y\"]\nrestart = \"never\"\n\
+             restart_after_ms = 200",
+            "restart_after_ms is about a restart",
+        ),
         (
             "name = \"x\"\nrun = \"process\"\ncommand = [\"y\"]\n[strategy.params]\ne = inf",
             "e is no exact decimal number",

@@ -60,9 +60,9 @@ fn tune_prints_a_script_and_knows_its_names() {
         assert!(known.iter().any(|start| line.starts_with(start)), "{line}");
     }
     let output = stoop(&folder, &["tune", "swop"]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("\"swop\" is none of: isolated, "), "{}", stderr(&output));
     let output = stoop(&folder, &["doctor", "--cpus", "x"]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("--cpus x: not a list of CPUs"), "{}", stderr(&output));
 }

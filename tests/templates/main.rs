@@ -13,13 +13,22 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use stoop::config::{Config, DEFAULT_TOML};
-use stoop::rehearsal::{Rehearsal, Rehearsed, rehearse};
+use stoop::rehearsal::{Rehearsal, Rehearsed, rehearse, rehearse_restarts};
 use stoop::sim::Capture;
 use stoop::strategy::prelude::*;
 
 fn config(instruments: &str) -> Config {
+    configured(instruments, "")
+}
+
+/// The default configuration with these strategies instead of its own.
+fn configured(instruments: &str, strategies: &str) -> Config {
     let (own, limits) = (DEFAULT_TOML.find("[[strategy]]"), DEFAULT_TOML.find("# Limits that the"));
-    let text = format!("{}{}", &DEFAULT_TOML[..own.unwrap()], &DEFAULT_TOML[limits.unwrap()..]);
+    let text = format!(
+        "{}{strategies}{}",
+        &DEFAULT_TOML[..own.unwrap()],
+        &DEFAULT_TOML[limits.unwrap()..]
+    );
     let text = text.replace(
         "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\"]",
         &format!("instruments = [{instruments}]"),
@@ -66,7 +75,7 @@ fn price_of(minute: i64) -> i64 {
     if hour % 2 == 0 { 60_000 - 10 * into } else { 59_400 + 10 * into }
 }
 
-const MINUTES: i64 = 140;
+const MINUTES: u64 = 140;
 
 /// A recording of these prices: each minute they change in its tenth second, long after the kline before
 /// was closed.
@@ -76,7 +85,7 @@ fn recorded(path: &Path) {
     let start = 1_767_225_600_000i64;
     let levels = "\"bids\":[[\"59999.50\",\"9\"]],\"asks\":[[\"60000.50\",\"9\"]]";
     writeln!(file, "{start}000000 {{\"lastUpdateId\":1,{levels}}}").unwrap();
-    for minute in 0..MINUTES {
+    for minute in 0..MINUTES as i64 {
         let price = price_of(minute);
         for (number, second) in [10, 30, 59].into_iter().enumerate() {
             let ms = start + minute * 60_000 + second * 1_000;
@@ -121,36 +130,95 @@ impl Strategy for Spy {
     }
 }
 
+/// What the template was filled at in lives of so many minutes each.
+fn rsi_filled(lives: &[u64]) -> Vec<(Side, Price)> {
+    let filled = Arc::default();
+    let own = |_| -> Vec<(String, Box<dyn Strategy>)> {
+        let spy = Spy(rsi::Strength::default(), Arc::clone(&filled));
+        vec![("own".to_owned(), Box::new(spy))]
+    };
+    let config = config("\"BTC/USDT@binance\"");
+    let name = format!("template-{}", lives.len());
+    restarted(&config, lives.iter().map(own).collect(), lives[0], &name);
+    let filled = filled.lock().unwrap();
+    filled.clone()
+}
+
+/// Runs over the recording, of so many minutes each, with the engine killed between them.
+fn restarted(
+    config: &Config,
+    runs: Vec<Vec<(String, Box<dyn Strategy>)>>,
+    minutes: u64,
+    name: &str,
+) -> Rehearsed {
+    let path = std::env::temp_dir().join(format!("stoop-rsi-{name}-{}.gz", std::process::id()));
+    recorded(&path);
+    let how = Rehearsal {
+        trading_ns: minutes * 60_000_000_000,
+        captures: vec![Capture { files: vec![path.clone()], venue: String::new() }],
+        // Nothing here is in a hurry.
+        poll_ns: 20_000_000,
+        ..Rehearsal::default()
+    };
+    let run = rehearse_restarts(config, runs, &how).unwrap();
+    std::fs::remove_file(path).unwrap();
+    assert_eq!(run.differences, [""; 0]);
+    run
+}
+
 /// By Wilder's averages n rises of ten after 60 falls of ten give 100 (1 - q^n) with q = 13/14, but for
 /// the hundredth part that is left of what was before: above 70 from the 17th on, as 1 - q^16 = 0.694
 /// and 1 - q^17 = 0.716. Falls mirror it. So what it has bought as the first hour fell it sells at the
 /// bid of 59,400 + 170, and buys again at the ask of 60,000 - 170.
 #[test]
 fn relative_strength_is_bought_below_30_and_sold_above_70() {
-    let path = std::env::temp_dir().join(format!("stoop-rsi-{}.gz", std::process::id()));
-    recorded(&path);
-    let filled = Arc::default();
-    let spy = Spy(rsi::Strength::default(), Arc::clone(&filled));
-    let own: Vec<(String, Box<dyn Strategy>)> = vec![("own".to_owned(), Box::new(spy))];
-    let how = Rehearsal {
-        trading_ns: MINUTES as u64 * 60_000_000_000,
-        captures: vec![Capture { files: vec![path.clone()], venue: String::new() }],
-        // Nothing here is in a hurry.
-        poll_ns: 20_000_000,
-        ..Rehearsal::default()
-    };
-    let run = rehearse(&config("\"BTC/USDT@binance\""), own, &how).unwrap();
-    std::fs::remove_file(path).unwrap();
-    assert_eq!(run.differences, [""; 0]);
+    let filled = rsi_filled(&[MINUTES]);
     let cents = |price: i64, more: i64| Price(100 * price + more);
-    let filled = filled.lock().unwrap();
     let sides: Vec<Side> = filled.iter().map(|(side, _)| *side).collect();
     assert_eq!(sides, [Side::Buy, Side::Sell, Side::Buy], "{filled:?}");
     let prices: Vec<Price> = filled[1..].iter().map(|(_, price)| *price).collect();
     assert_eq!(prices, [cents(59_569, 50), cents(59_830, 50)]);
 }
 
+/// Killed while it holds what it has bought: it sells that nevertheless, and at the same price.
+#[test]
+fn relative_strength_sells_what_it_bought_before_a_restart() {
+    let filled = rsi_filled(&[70, 70]);
+    let sides: Vec<Side> = filled.iter().map(|(side, _)| *side).collect();
+    assert_eq!(sides, [Side::Buy, Side::Sell, Side::Buy], "{filled:?}");
+    assert_eq!(filled[1].1, Price(100 * 59_569 + 50));
+}
+
+const BUILT_IN: &str = r#"
+[[strategy]]
+name = "rsi"
+kind = "rsi"
+instruments = ["BTC/USDT@binance"]
+klines = ["1m"]
+buy_below = 30
+sell_above = 70
+qty = "0.01"
+"#;
+
+#[test]
+fn the_built_in_one_sells_what_it_bought_before_a_restart() {
+    let config = configured("\"BTC/USDT@binance\"", BUILT_IN);
+    let run = restarted(&config, vec![Vec::new(), Vec::new()], 65, "built-in");
+    let [held] = run.last.positions[..] else { panic!("{:?}", run.last.positions) };
+    assert_eq!(run.last.counters.orders_filled, 2, "{:#?}", run.lines);
+    assert!(held.qty.to_decimal() <= "0.0001".parse().unwrap(), "{held:?}");
+}
+
 #[test]
 fn a_maker_is_filled_at_its_own_prices() {
     run("\"BTC/USDT@binance\"", maker::Maker::default());
+}
+
+#[test]
+fn a_template_without_its_instruments_is_refused_by_name() {
+    let config = config("\"BTC/USDT@binance\"");
+    let own = vec![("own".to_owned(), Box::new(spread::Spread::default()) as _)];
+    let error = rehearse(&config, own, &Rehearsal::default()).err().unwrap();
+    let said = "strategy own needs \"BTC/USDT@bybit\", which is not among the instruments";
+    assert!(error.starts_with("engine.toml:") && error.ends_with(said), "{error}");
 }

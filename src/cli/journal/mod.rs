@@ -84,10 +84,10 @@ pub(super) struct Choice {
 }
 
 impl Folder {
-    fn place(&self, own: &[&str]) -> Result<Place, Failure> {
+    fn place(&self) -> Result<Place, Failure> {
         let folder = match &self.folder {
             Some(folder) => folder.clone(),
-            None => self.config.load(own)?.journal_folder(),
+            None => self.config.load_any()?.journal_folder(),
         };
         if folder.is_dir() {
             return Ok(Place::Folder(folder));
@@ -98,23 +98,21 @@ impl Folder {
     }
 }
 
-pub(super) fn journal(action: &Action, own: &[&str]) -> Result<u8, Failure> {
+pub(super) fn journal(action: &Action) -> Result<u8, Failure> {
     match action {
         Action::Show { choice, folder } => {
-            each(&folder.place(own)?, choice, |out, at, row, _| show_line(out, at, row))
+            each(&folder.place()?, choice, |out, at, row, _| show_line(out, at, row))
         }
         Action::Export { format: Format::Csv, choice, folder } => {
-            let place = folder.place(own)?;
+            let place = folder.place()?;
             let head = Row::NAMES.join(",");
             end_of(writeln!(io::stdout(), "sequence,time_ns,{head}"))?;
             each(&place, choice, |out, at, row, _| csv_line(out, at, row))
         }
         Action::Export { format: Format::Jsonl, choice, folder } => {
-            each(&folder.place(own)?, choice, |out, at, row, record| {
-                json_line(out, at, row, record)
-            })
+            each(&folder.place()?, choice, |out, at, row, record| json_line(out, at, row, record))
         }
-        Action::Verify { json, folder } => verify(&folder.place(own)?, *json),
+        Action::Verify { json, folder } => verify(&folder.place()?, *json),
     }
 }
 

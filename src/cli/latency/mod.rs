@@ -19,8 +19,8 @@ use std::time::Duration;
 /// What was typed.
 #[derive(clap::Args)]
 pub(super) struct Options {
-    /// Instance: `name` in its [engine]; without it the only one that runs, of several that of
-    /// ./engine.toml
+    /// Instance: `name` in its [engine]; without it that of ./engine.toml; without such a file the
+    /// only one that runs
     #[arg(long, value_name = "INSTANCE")]
     name: Option<String>,
     /// Print one JSON object instead of a table

@@ -24,8 +24,8 @@ const FRAME: Duration = Duration::from_millis(250);
 /// What was typed.
 #[derive(clap::Args)]
 pub(super) struct Options {
-    /// Instance: `name` in its [engine]; without it the only one that runs, unless ./engine.toml
-    /// names another; of several that of ./engine.toml
+    /// Instance: `name` in its [engine]; without it that of ./engine.toml; without such a file the
+    /// only one that runs
     #[arg(long, value_name = "INSTANCE")]
     name: Option<String>,
     /// The screen to begin with: board, orders, trades, positions, depth, strategies, venues,
@@ -42,7 +42,7 @@ fn tab(name: &str) -> Result<Tab, String> {
 
 /// Shows the screens until the person has enough.
 pub(super) fn monitor(options: &Options) -> Result<u8, Failure> {
-    let instance = Instance::find_to_change(options.name.as_deref())?;
+    let instance = Instance::find(options.name.as_deref())?;
     if !std::io::stdout().is_terminal() {
         let message = "monitor needs a terminal; `stoop status --json` is for programs".to_owned();
         return Err(Failure { code: super::EXIT_USAGE, message });

@@ -3,7 +3,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::{EXIT_OK, EXIT_USAGE, Failure};
+use super::{EXIT_OK, Failure};
 use crate::config::DEFAULT_TOML;
 use clap::ValueEnum;
 use std::fmt::Write as _;
@@ -49,8 +49,32 @@ pub(super) struct Wanted {
 
 /// Longest name.
 const NAME_MAX: usize = 32;
-/// Names that Cargo or the engine has taken.
-const TAKEN: [&str; 6] = ["stoop", "test", "core", "std", "alloc", "self"];
+/// Words of Rust, those kept for later too: no crate can be named so.
+const WORDS: [&str; 51] = [
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate",
+    "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl",
+    "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref",
+    "return", "self", "static", "struct", "super", "trait", "true", "try", "type", "typeof",
+    "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
+];
+/// Names that are taken, and by what.
+const TAKEN: [(&str, &str); 11] = [
+    ("stoop", "the library itself"),
+    ("test", "Rust's own library"),
+    ("core", "Rust's own library"),
+    ("std", "Rust's own library"),
+    ("alloc", "Rust's own library"),
+    ("proc-macro", "Rust's own library"),
+    ("deps", "a folder of Cargo's"),
+    ("build", "a folder of Cargo's"),
+    ("examples", "a folder of Cargo's"),
+    ("incremental", "a folder of Cargo's"),
+    ("operator", "whoever types commands: orders and events have it in place of a strategy"),
+];
+
+/// What a project keeps to itself: what is built, keys, and the folders of `engine.toml` and of `record`.
+const IGNORED: &str =
+    "/target\n/secrets.toml\n/*.pem\n/journal\n/crash\n/output\n/log\n/recorded\n";
 
 struct Kind {
     source: &'static str,
@@ -99,17 +123,19 @@ impl Template {
 
 /// Makes the project.
 pub(super) fn new(wanted: &Wanted) -> Result<u8, Failure> {
-    let usage = |message: String| Failure { code: EXIT_USAGE, message };
-    check_name(&wanted.name).map_err(usage)?;
+    check_name(&wanted.name).map_err(Failure::usage)?;
     let Language::Rust = wanted.lang;
-    let library = library(wanted.library.as_deref()).map_err(usage)?;
+    let library = library(wanted.library.as_deref()).map_err(Failure::usage)?;
     let folder = Path::new(&wanted.name);
     let failed =
         |path: &Path, error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
     if let Err(error) = std::fs::create_dir(folder) {
         let taken = error.kind() == std::io::ErrorKind::AlreadyExists;
         return Err(match taken {
-            true => usage(format!("{}: there is something of that name already", folder.display())),
+            true => Failure::usage(format!(
+                "{}: there is something of that name already",
+                folder.display()
+            )),
             false => failed(folder, error),
         });
     }
@@ -141,23 +167,34 @@ fn check_name(name: &str) -> Result<(), String> {
              a letter first"
         ));
     }
-    if TAKEN.contains(&name) {
-        return Err(format!("{name:?} is taken: take another name"));
+    if WORDS.contains(&name) {
+        return Err(format!("{name:?} is a word of Rust, and no crate's name: take another one"));
+    }
+    if let Some((_, by)) = TAKEN.iter().find(|(taken, _)| *taken == name) {
+        return Err(format!("{name:?} is the name of {by}: take another one"));
     }
     Ok(())
 }
 
 /// Where the library's source is.
 fn library(given: Option<&Path>) -> Result<PathBuf, String> {
-    let built_from = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = given.unwrap_or(built_from);
-    if !folder.join("Cargo.toml").is_file() {
-        return Err(format!(
-            "{}: Stoop's source is not there: name its folder with --library",
-            folder.display()
-        ));
+    let folder = given.unwrap_or(Path::new(env!("CARGO_MANIFEST_DIR")));
+    let wrong = |what: &str| {
+        format!("{}: {what}: name the folder of Stoop's source with --library", folder.display())
+    };
+    let manifest = std::fs::read_to_string(folder.join("Cargo.toml"))
+        .map_err(|error| wrong(&format!("Cargo.toml in it cannot be read ({error})")))?;
+    let package = manifest.parse::<toml::Table>().ok();
+    let package = package.as_ref().and_then(|table| table.get("package")?.get("name")?.as_str());
+    if package != Some("stoop") {
+        let found = package.map_or("no package".to_owned(), |name| format!("package {name:?}"));
+        return Err(wrong(&format!("Cargo.toml in it is that of {found}, not of \"stoop\"")));
     }
-    folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))
+    let folder = folder.canonicalize().map_err(|error| wrong(&error.to_string()))?;
+    match folder.to_str() {
+        Some(_) => Ok(folder),
+        None => Err(wrong("this path is not UTF-8, and no Cargo.toml can hold it")),
+    }
 }
 
 /// Puts the library's own versions of what it depends on into the project: those that it was tested
@@ -175,7 +212,7 @@ fn files(name: &str, template: Template, library: &Path) -> Vec<(&'static str, S
     let kind = template.kind();
     vec![
         ("Cargo.toml", manifest(name, library, &kind)),
-        (".gitignore", "/target\n/journal\n/crash\n".to_owned()),
+        (".gitignore", IGNORED.to_owned()),
         ("README.md", readme(name, &kind)),
         ("engine.toml", configuration(name, &kind)),
         ("src/lib.rs", library_file(&kind)),
@@ -191,11 +228,12 @@ fn identifier(name: &str) -> String {
 
 /// A rehearsal of an hour is worth the minutes that it takes to optimise the library.
 fn manifest(name: &str, library: &Path, kind: &Kind) -> String {
-    let library = library.to_string_lossy();
+    let library = toml::Value::from(library.to_string_lossy().into_owned());
     let level = u8::from(kind.minutes > 1);
     format!(
         "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\npublish = false\n\n\
-         [dependencies]\nstoop = {{ path = {library:?} }}\n\n\
+         # Also within the folder of another workspace this one stands alone.\n[workspace]\n\n\
+         [dependencies]\nstoop = {{ path = {library} }}\n\n\
          # For trying: 0 for stoop is built in a minute, 1 or 2 take some and run several times faster.\n\
          # What trades for money is built with --release.\n\
          [profile.dev]\nopt-level = 1\ndebug = \"line-tables-only\"\n\n\
@@ -228,12 +266,14 @@ fn test_file(name: &str, minutes: u64) -> String {
     let krate = identifier(name);
     format!(
         "//! The strategy with the whole engine against the embedded venues, in virtual time.\n\n\
-         use stoop::config::Config;\n\
+         use stoop::config::{{Config, Mode}};\n\
          use stoop::rehearsal::{{Rehearsal, rehearse}};\n\n\
          const MINUTE_NS: u64 = 60_000_000_000;\n\n\
          #[test]\n\
          fn it_trades_and_the_venues_agree_with_us() {{\n    \
          let config = Config::load_with(\"engine.toml\".as_ref(), &[\"{name}\"]).unwrap();\n    \
+         // Whatever it is that the program trades against.\n    \
+         let config = Config {{ mode: Mode::Sim, ..config }};\n    \
          let own = vec![(\"{name}\".to_owned(), Box::new({krate}::strategy()) as _)];\n    \
          let how = Rehearsal {{ trading_ns: {minutes} * MINUTE_NS, ..Rehearsal::default() }};\n    \
          let run = rehearse(&config, own, &how).unwrap();\n    \
@@ -243,18 +283,28 @@ fn test_file(name: &str, minutes: u64) -> String {
     )
 }
 
-/// The default configuration without its strategies, over the instruments of the template.
+/// The default configuration over the instruments of the template. In place of its strategy stands what
+/// may be said of one's own; the other built-in ones, which run beside it, stay in comments.
 fn configuration(name: &str, kind: &Kind) -> String {
     let names: Vec<String> = kind.instruments.iter().map(|name| format!("{name:?}")).collect();
     let mut text = String::new();
     let mut skipped = false;
     for line in DEFAULT_TOML.lines() {
-        // Of the built-in strategies, which run beside one's own where they are configured.
         skipped = match line {
-            _ if line.starts_with("[[strategy]]") => true,
-            _ if line.starts_with("# Limits that the order manager") => false,
+            _ if line.starts_with("[[strategy]]") || line.starts_with(PARAMS) => true,
+            _ if line.starts_with(LIMITS) || line.starts_with("# [[strategy]]") => false,
             _ => skipped,
         };
+        if line.starts_with(LIMITS) {
+            let _ = write!(
+                text,
+                "# The strategy of src/lib.rs runs without this: it is for what follows.\n\
+                 # [[strategy]]\n# name = {name:?}\n"
+            );
+        }
+        if line.starts_with(PARAMS) {
+            let _ = writeln!(text, "{line}\n");
+        }
         if skipped {
             continue;
         }
@@ -276,6 +326,11 @@ fn configuration(name: &str, kind: &Kind) -> String {
         1,
     )
 }
+
+/// Where that begins in the default configuration which any strategy may have.
+const LIMITS: &str = "# Limits of this strategy alone";
+/// Where the parameters of the built-in one begin.
+const PARAMS: &str = "# [strategy.params]       #";
 
 fn readme(name: &str, kind: &Kind) -> String {
     let (what, strategy) = (kind.what, kind.strategy);
@@ -311,9 +366,43 @@ mod tests {
             let names: Vec<&str> = config.instruments.iter().map(|row| row.name.as_str()).collect();
             assert_eq!(names, kind.instruments, "{template:?}");
             assert_eq!((config.name.as_str(), config.strategies.len()), ("falcon", 0));
+            // One's own, another program's, and the built-in ones but the first.
+            let strategies = text.lines().filter(|line| line.starts_with("# [[strategy]]"));
+            assert_eq!(strategies.count(), 4, "{text}");
+            assert!(!text.contains("kind = \"spread_arb\"") && !text.contains("of spread_arb"));
             for name in kind.instruments {
                 assert!(kind.source.contains(name), "{template:?} does not trade {name}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_ones_own_strategy_in_comments_is_understood() {
+        let text = configuration("falcon", &Template::Maker.kind());
+        let own = text.split("# [[strategy]]\n").nth(1).unwrap();
+        let own = own.split("# [strategy.params]").next().unwrap();
+        let keys = own.lines().filter_map(|line| line.strip_prefix("# "));
+        let keys = keys.filter(|line| line.contains(" = ") && !line.starts_with(' '));
+        // Of one venue, as the template is.
+        let keys: Vec<&str> = keys.filter(|line| !line.starts_with("budget")).collect();
+        assert!(keys.len() >= 8, "{keys:?}");
+        let text =
+            text.replace("[limits]\n", &format!("[[strategy]]\n{}\n[limits]\n", keys.join("\n")));
+        let config = Config::parse_with("engine.toml", &text, &["falcon"]).unwrap();
+        assert_eq!(config.strategies[0].name, "falcon");
+        assert_eq!(config.strategies[0].limits.orders_open_max, Some(16));
+    }
+
+    #[test]
+    fn what_the_engine_writes_is_ignored() {
+        let text = configuration("falcon", &Template::Maker.kind());
+        let text =
+            text.replace("# [log]", "[log]").replace("# folder = \"log\"", "folder = \"log\"");
+        let config = Config::parse_with("engine.toml", &text, &["falcon"]).unwrap();
+        let (journal, log) = (config.journal.folder, config.log.unwrap().folder);
+        for folder in [journal, log, config.crash_folder, config.output_folder, "recorded".into()] {
+            let line = format!("/{}", folder.display());
+            assert!(IGNORED.lines().any(|ignored| ignored == line), "{line}");
         }
     }
 
@@ -339,11 +428,41 @@ mod tests {
         {
             assert!(check_name(bad).is_err(), "{bad}");
         }
+        for (bad, why) in [
+            ("type", "a word of Rust"),
+            ("gen", "a word of Rust"),
+            ("std", "Rust's own library"),
+            ("proc-macro", "Rust's own library"),
+            ("deps", "a folder of Cargo's"),
+            ("operator", "whoever types commands"),
+        ] {
+            let error = check_name(bad).unwrap_err();
+            assert!(error.contains(why) && error.ends_with("take another one"), "{error}");
+        }
     }
 
     #[test]
-    fn a_library_that_is_not_there_is_named() {
+    fn a_library_that_is_not_there_or_another_one_is_named() {
         let error = library(Some(Path::new("/nowhere"))).unwrap_err();
         assert!(error.starts_with("/nowhere: ") && error.contains("--library"), "{error}");
+        let folder = std::env::temp_dir().join(format!("stoop-other-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("Cargo.toml"), "[package]\nname = \"other\"\n").unwrap();
+        let error = library(Some(&folder)).unwrap_err();
+        assert!(error.contains("package \"other\", not of \"stoop\""), "{error}");
+        std::fs::write(folder.join("Cargo.toml"), "[workspace]\n").unwrap();
+        let error = library(Some(&folder)).unwrap_err();
+        assert!(error.contains("no package, not of \"stoop\""), "{error}");
+        std::fs::remove_dir_all(folder).unwrap();
+        assert_eq!(library(None), library(Some(Path::new(env!("CARGO_MANIFEST_DIR")))));
+    }
+
+    #[test]
+    fn a_project_stands_alone_and_names_the_library_whatever_its_path() {
+        let kind = Template::Maker.kind();
+        let text = manifest("falcon", Path::new("/a \"b\"\\c\u{301}"), &kind);
+        let table: toml::Table = text.parse().unwrap();
+        assert_eq!(table["dependencies"]["stoop"]["path"].as_str(), Some("/a \"b\"\\c\u{301}"));
+        assert!(table["workspace"].as_table().unwrap().is_empty());
     }
 }

@@ -121,6 +121,7 @@ fn last_status(folder: &Path, name: &str) -> Value {
     let fields = status.fields().map(|(name, value)| {
         let value = match value {
             StatusValue::Int(value) => json!(value),
+            StatusValue::Decimal(value) => json!(value.to_string()),
             StatusValue::Float(value) => json!(value),
             StatusValue::Text(value) => json!(value.as_str()),
         };

@@ -19,6 +19,10 @@ pub struct Carry {
 }
 
 impl Strategy for Carry {
+    fn instruments(&self) -> Vec<&str> {
+        vec![SPOT, PERPETUAL]
+    }
+
     fn on_start(&mut self, ctx: &mut Context) {
         self.markets = ctx.instrument(SPOT).zip(ctx.instrument(PERPETUAL));
         if let Some((spot, perpetual)) = self.markets {

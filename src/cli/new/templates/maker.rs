@@ -15,6 +15,10 @@ pub struct Maker {
 }
 
 impl Strategy for Maker {
+    fn instruments(&self) -> Vec<&str> {
+        vec![MARKET]
+    }
+
     fn on_start(&mut self, ctx: &mut Context) {
         self.market = ctx.instrument(MARKET);
         if let Some(market) = &self.market {

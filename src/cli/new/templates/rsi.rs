@@ -1,5 +1,5 @@
-//! Buys when the relative strength index of one-minute closes falls below 30, and sells what it has
-//! bought when it rises above 70.
+//! Buys when the relative strength index of one-minute closes falls below 30, and sells what is
+//! held when it rises above 70.
 
 use stoop::strategy::indicators::Rsi;
 use stoop::strategy::prelude::*;
@@ -15,11 +15,13 @@ const SELL_ABOVE: f64 = 70.0;
 pub struct Strength {
     market: Option<InstrumentRef>,
     rsi: Option<Rsi>,
-    /// Bought less sold.
-    held: Qty,
 }
 
 impl Strategy for Strength {
+    fn instruments(&self) -> Vec<&str> {
+        vec![MARKET]
+    }
+
     fn on_start(&mut self, ctx: &mut Context) {
         self.rsi = Rsi::new(PERIOD).ok();
         self.market = ctx.instrument(MARKET);
@@ -37,19 +39,18 @@ impl Strategy for Strength {
         if event.is_past || !best.is_live() {
             return;
         }
-        if value < BUY_BELOW && self.held < lot {
-            let _ = ctx.signal().buy(&market, lot).limit_at(best.ask.price).ioc().emit();
+        // The engine knows what is held: also what was bought before a restart, or in part, less fees.
+        let held = market.whole_lots(ctx.position(&market));
+        // What `status` and the screen show of this strategy.
+        let _ = ctx.status().float("rsi", value);
+        let _ = ctx.status().qty("held", market.scale, held);
+        ctx.publish_status();
+        let missing = market.round_down(Qty(lot.0 - held.0));
+        if value < BUY_BELOW && market.is_tradable(best.ask.price, missing) {
+            let _ = ctx.signal().buy(&market, missing).limit_at(best.ask.price).ioc().emit();
         }
-        if value > SELL_ABOVE && self.held >= lot {
-            // What fees have taken of it is not there to be sold.
-            let qty = market.round_down(Qty(self.held.0 * 99 / 100));
-            let _ = ctx.signal().sell(&market, qty).limit_at(best.bid.price).ioc().emit();
-        }
-    }
-
-    fn on_report(&mut self, _ctx: &mut Context, report: &StrategyReport) {
-        if report.kind == ReportKind::Fill {
-            self.held.0 += report.side.sign() * report.last_qty.0;
+        if value > SELL_ABOVE && market.is_tradable(best.bid.price, held) {
+            let _ = ctx.signal().sell(&market, held).limit_at(best.bid.price).ioc().emit();
         }
     }
 }

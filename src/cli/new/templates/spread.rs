@@ -22,6 +22,10 @@ impl Strategy for Spread {
         vec![ParamSpec::int("gap_min_bps", GAP_MIN_BPS, help).bounded(0, 1_000)]
     }
 
+    fn instruments(&self) -> Vec<&str> {
+        MARKETS.to_vec()
+    }
+
     fn on_params(&mut self, ctx: &mut Context) {
         self.gap_min_bps = ctx.param_int("gap_min_bps").unwrap_or(GAP_MIN_BPS);
     }
