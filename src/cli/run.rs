@@ -57,9 +57,8 @@ pub(super) fn run(
     check_host(config).map_err(|error| Failure::config(error.to_string()))?;
     config.secret_variables().map_err(|error| Failure::config(error.to_string()))?;
     agents::check_own(config, &strategies).map_err(Failure::config)?;
-    let begun = Instant::now();
+    let (begun, clock) = (Instant::now(), Clock::new());
     let stop = stop_flag()?;
-    let clock = Clock::new();
     let (log, lines) = log::channel(LOG_RECORDS);
     let mut venues = Venues::start(config)?;
     let instruments = Arc::new(venues.load(config)?);

@@ -110,21 +110,22 @@ fn what_a_venue_refuses_keeps_it_closed() {
     let folder = Folder::new();
     folder.config(
         &[
-            (INSTRUMENTS, "instruments = [\"BTC/USDT@binance\", \"BTC/USDT:USDT@okx\"]\n"),
+            (INSTRUMENTS, "instruments = [\"BTC/USDT@bybit\", \"BTC/USDT:USDT@binance\"]\n"),
             (WATCHLIST, "watchlist = []"),
-            ("[venue.okx]\n", "[venue.okx]\nleverage = 101\n"),
+            // The list of its instruments does not tell the largest leverage.
+            ("[venue.okx]\n", "[venue.binance_usdm]\nleverage = 101\n[venue.okx]\n"),
             (
                 &format!("{INSTRUMENTS}spread_min"),
-                "instruments = [\"BTC/USDT@binance\", \"BTC/USDT:USDT@okx\"]\nspread_min",
+                "instruments = [\"BTC/USDT@bybit\", \"BTC/USDT:USDT@binance\"]\nspread_min",
             ),
         ],
         "",
     );
     let output = stoop(&folder, &["run", "--for", "4s", "--json", "--plain"]);
     let said = stderr(&output);
-    assert!(said.contains(ADVICE) && said.contains("59102"), "{said}");
-    assert!(said.contains("binance may be traded on"), "{said}");
-    assert!(!said.contains("okx may be traded on"), "{said}");
+    assert!(said.contains(ADVICE) && said.contains("4028"), "{said}");
+    assert!(said.contains("bybit may be traded on"), "{said}");
+    assert!(!said.contains("binance_usdm may be traded on"), "{said}");
 }
 
 /// The margin mode is one of the whole account there.

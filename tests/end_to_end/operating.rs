@@ -205,7 +205,8 @@ fn limits_are_changed_while_the_engine_runs() {
         ("position_max.XYZ=1", "no instrument trades \"XYZ\""),
         ("position_max.BTC", "\"position_max.BTC\" is not LIMIT=VALUE"),
     ] {
-        let text = stderr(&running.tell(&["set", setting], 1));
+        let usage = i32::from(!setting.contains('='));
+        let text = stderr(&running.tell(&["set", setting], 1 + usage));
         assert!(text.contains(said), "{text}");
     }
     assert_ended_well(&{

@@ -415,13 +415,19 @@ fn has_ended(running: Running, name: &str, how: &str) {
 /// without an error.
 #[test]
 fn a_strategy_that_never_began_or_went_by_itself_has_ended() {
-    for (command, how) in [("/nowhere/to/be/found", "exit 1"), ("/bin/true", "exit 0")] {
+    use std::os::unix::fs::PermissionsExt;
+    // It may be executed and is no program.
+    let none = std::env::temp_dir().join(format!("stoop-no-program-{}", std::process::id()));
+    std::fs::write(&none, [0; 16]).unwrap();
+    std::fs::set_permissions(&none, std::fs::Permissions::from_mode(0o755)).unwrap();
+    for (command, how) in [(none.to_str().unwrap(), "exit 1"), ("/bin/true", "exit 0")] {
         let (before, text) = with("brief", 1, "");
         let program = std::env::current_exe().unwrap();
         let text = text.replace(&program.display().to_string(), command);
         let running = Running::start(&[(before, &text)]);
         has_ended(running, "brief", how);
     }
+    std::fs::remove_file(none).unwrap();
 }
 
 /// The kernel ends the wrapper with the engine, and nobody ends what the wrapper has started.
