@@ -168,7 +168,8 @@ fn swap_against_spot(venue: &str, watched: &str) {
 #[test]
 fn the_example_of_cash_and_carry_trades_and_the_ledgers_agree() {
     let folder = Folder::new();
-    let block = DEFAULT_TOML.find("# [[strategy]]\n# name = \"carry\"").unwrap();
+    let name = DEFAULT_TOML.find("# name = \"carry\"").unwrap();
+    let block = DEFAULT_TOML[..name].rfind("# [[strategy]]").unwrap();
     let lines = DEFAULT_TOML[block..].lines().take_while(|line| line.starts_with("# "));
     let example: Vec<&str> = lines.map(|line| &line[2..]).collect();
     let example = example.join("\n").replace("entry_bps = 8", "entry_bps = 4");
