@@ -298,6 +298,18 @@ fn every_family_is_named_once_and_every_sample_belongs_to_one() {
     assert!(families.len() > 50, "{}", families.len());
 }
 
+/// Both venues take orders; no book is there.
+fn both_ready() -> Market {
+    let market = Market::in_memory(&table(), &RegionOptions::default()).unwrap();
+    market.beat(NOW);
+    for venue in [VenueId(0), VenueId(1)] {
+        let mut writer = market.health_writer(venue).unwrap();
+        writer.feed.publish(&feed(Readiness::Ready));
+        writer.executor.publish(&executor(true));
+    }
+    market
+}
+
 /// Of a watchlist: it stays empty until somebody watches it.
 #[test]
 fn a_book_that_nobody_watches_is_not_missed() {
@@ -307,13 +319,7 @@ fn a_book_that_nobody_watches_is_not_missed() {
     let page = collect(&market.view(), &names, (&Pairs::default(), &[]), NOW);
     assert!(page.contains("stoop_book_live{instrument=\"BTC/USDT@x\",venue=\"x\"} 1\n"), "{page}");
     assert!(!page.contains("stoop_book_live{instrument=\"BTC/USDT@y"), "{page}");
-    let market = Market::in_memory(&table(), &RegionOptions::default()).unwrap();
-    market.beat(NOW);
-    for venue in [VenueId(0), VenueId(1)] {
-        let mut writer = market.health_writer(venue).unwrap();
-        writer.feed.publish(&feed(Readiness::Ready));
-        writer.executor.publish(&executor(true));
-    }
+    let market = both_ready();
     market.account_writer().unwrap().set_counters(&counters());
     let missed = vec!["x: 0 of 1 books are live".to_owned()];
     assert_eq!(ready(&market.view(), &names, NOW), Err(missed));
@@ -321,13 +327,7 @@ fn a_book_that_nobody_watches_is_not_missed() {
 
 #[test]
 fn a_strategy_that_has_ended_is_told_and_against_it() {
-    let market = Market::in_memory(&table(), &RegionOptions::default()).unwrap();
-    market.beat(NOW);
-    for venue in [VenueId(0), VenueId(1)] {
-        let mut writer = market.health_writer(venue).unwrap();
-        writer.feed.publish(&feed(Readiness::Ready));
-        writer.executor.publish(&executor(true));
-    }
+    let market = both_ready();
     let names = Names { strategies: vec!["a".to_owned(), "b".to_owned()], ..names() };
     let names = Names { streamed: Vec::new(), ..names };
     let mut account = market.account_writer().unwrap();
