@@ -2,7 +2,7 @@
 
 use super::{ConfigArgument, EXIT_OK, Failure, venues::Venues};
 use crate::agents::{self, allowed_cpus, check_core};
-use crate::config::{Config, ConfigError, ProcessConfig, RunConfig, VenueConfig};
+use crate::config::{Config, ConfigError, Mode, ProcessConfig, RunConfig, VenueConfig};
 use crate::strategy::Strategy;
 use crate::venues::VENUES;
 use rustix::fs::{Access, access};
@@ -32,9 +32,9 @@ pub(super) fn check(
         Ok((config, instruments)) => {
             let count = config.instruments.len();
             if json {
-                let not_limited = config.not_limited();
                 let row = serde_json::json!({
-                    "ok": true, "file": config.file, "not_limited": not_limited,
+                    "ok": true, "file": config.file, "not_limited": config.not_limited(),
+                    "start_needs": start_needs(&config),
                 });
                 println!("{row}");
             } else {
@@ -45,6 +45,9 @@ pub(super) fn check(
                 }
                 if let Some(text) = config.not_limited() {
                     println!("{}: {text}", config.file);
+                }
+                for need in start_needs(&config) {
+                    println!("a start needs, and has not: {need}");
                 }
             }
             Ok(EXIT_OK)
@@ -66,6 +69,23 @@ fn dead_man_switch(config: &VenueConfig) -> String {
         (Ok(_), Some(seconds)) => format!("after {seconds} s"),
     };
     format!("{}: dead-man switch {state}", row.name)
+}
+
+/// What `run` asks for before it trades on real accounts and what is not there now: the file is right
+/// without it, as keys are where the engine runs.
+fn start_needs(config: &Config) -> Vec<String> {
+    let mut needs = Vec::new();
+    if config.mode == Mode::Live {
+        if !config.armed {
+            needs.push(format!("armed = true in {}: real money", config.file));
+        }
+        needs.push("--live on the command line: real money".to_owned());
+    }
+    if matches!(config.mode, Mode::Live | Mode::Testnet) {
+        let all = config.venues.iter().map(|venue| config.credentials(venue.venue));
+        needs.extend(all.filter_map(|keys| Some(keys.err()?.to_string())));
+    }
+    needs
 }
 
 /// What the configuration wants of this host is there: the CPUs that threads are pinned to, and allowed,
@@ -110,6 +130,30 @@ fn check_program(program: &str) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_start_on_real_accounts_needs_is_told() {
+        let named = crate::config::DEFAULT_TOML
+            .replace("BINANCE_API_KEY", "STOOP_NO_SUCH_KEY")
+            .replace("BYBIT_API_KEY", "STOOP_NO_SUCH_KEY");
+        let of = |mode: &str| {
+            let text = named.replace("mode = \"sim\"\n", mode);
+            start_needs(&Config::parse("engine.toml", &text).unwrap())
+        };
+        let key = |venue: &str| {
+            format!(
+                "keys of {venue}: environment variable STOOP_NO_SUCH_KEY is not set or not text"
+            )
+        };
+        let live = "--live on the command line: real money".to_owned();
+        assert_eq!(of("mode = \"sim\"\n"), [""; 0]);
+        assert_eq!(of("mode = \"paper\"\n"), [""; 0]);
+        assert_eq!(of("mode = \"testnet\"\n"), [key("binance"), key("bybit")]);
+        let armed = "armed = true in engine.toml: real money".to_owned();
+        assert_eq!(of("mode = \"live\"\n"), [armed, live.clone(), key("binance"), key("bybit")]);
+        let expected = [live, key("binance"), key("bybit")];
+        assert_eq!(of("mode = \"live\"\narmed = true\n"), expected);
+    }
 
     #[test]
     fn a_strategy_s_program_must_be_there_and_one() {

@@ -65,24 +65,49 @@ impl Source<'_> {
                 );
                 format!("unknown key \"{key}\"{hint}")
             }
-            None => match wrong_text(error.message()) {
-                Some(expected) => {
-                    let raw = error.span().and_then(|span| self.text.get(span));
-                    let must = kind(expected);
-                    match raw.unwrap_or_default().contains("${") {
-                        true => format!("a variable gives text, and this must be {must}"),
-                        false => format!("this must be {must}, not a text"),
-                    }
-                }
-                None => error.message().trim().to_owned(),
-            },
+            None => self.wrong_value(error),
         };
         match error.span() {
             Some(span) => self.at(span.start, message),
             None => ConfigError::without_place(self.file, message),
         }
     }
+
+    /// In the words of the file; what stands there is not repeated, as it may be what a variable holds.
+    fn wrong_value(&self, error: &toml::de::Error) -> String {
+        let said = error.message().trim();
+        if let Some(name) = said.strip_prefix("missing field `") {
+            return format!("{} is missing", name.trim_end_matches('`'));
+        }
+        let wrong = said.starts_with("invalid type: ") || said.starts_with("invalid value: ");
+        let Some((what, expected)) = said.rsplit_once(", expected ").filter(|_| wrong) else {
+            return said.to_owned();
+        };
+        let (span, must) = (error.span().unwrap_or_default(), kind(expected.trim()));
+        let key = self.key_before(span.start).unwrap_or("this");
+        let raw = self.text.get(span).unwrap_or_default();
+        match what.contains(": string ") {
+            true if raw.contains("${") => {
+                format!("a variable gives text, and {key} must be {must}")
+            }
+            true if must == NUMBER => format!("{key} must be {must} such as 0.01 or \"0.01\""),
+            true => format!("{key} must be {must}, not a text"),
+            false => format!("{key} must be {must}"),
+        }
+    }
+
+    /// The key whose value begins there, if it stands on the same line.
+    fn key_before(&self, offset: usize) -> Option<&str> {
+        let line = self.text.get(..offset)?.rsplit('\n').next()?;
+        let before = line.trim_end().strip_suffix('=')?.trim_end();
+        let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let key = &before[before.trim_end_matches(bare).len()..];
+        (!key.is_empty()).then_some(key)
+    }
 }
+
+/// What a decimal must be: it may stand as a number or as a text.
+const NUMBER: &str = "a number";
 
 /// Takes ``unknown field `a`, expected one of `b`, `c` `` apart.
 fn unknown_field(message: &str) -> Option<(&str, Vec<&str>)> {
@@ -92,25 +117,16 @@ fn unknown_field(message: &str) -> Option<(&str, Vec<&str>)> {
     Some((key, names.skip(1).step_by(2).collect()))
 }
 
-/// What was expected where a text stands: the message repeats the text, which may be what a variable
-/// holds.
-fn wrong_text(message: &str) -> Option<&str> {
-    let texts = ["invalid type: string ", "invalid value: string "];
-    texts.iter().any(|text| message.starts_with(text)).then_some(())?;
-    Some(
-        message
-            .rsplit_once(", expected ")
-            .map_or("something else", |(_, expected)| expected.trim()),
-    )
-}
-
 /// In the words of the file.
 fn kind(expected: &str) -> &str {
     match expected {
-        "i64" | "u64" | "f64" => "a number",
+        "i64" => "a whole number",
+        "u64" => "a whole number, 0 or more",
+        "f64" => "a number",
         "a boolean" => "true or false",
         "a sequence" => "a list",
-        _ if expected.starts_with("a Decimal") => "a number",
+        "a string" => "a text",
+        _ if expected.starts_with("a Decimal") => NUMBER,
         _ if expected == "a map" || expected.starts_with("struct ") => "a table",
         other => other,
     }

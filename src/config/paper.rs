@@ -68,7 +68,7 @@ impl Checker<'_> {
     }
 
     /// A rebate is below zero.
-    fn fee(&self, bps: &Spanned<Decimal>, key: &str) -> Result<Decimal, ConfigError> {
+    pub(super) fn fee(&self, bps: &Spanned<Decimal>, key: &str) -> Result<Decimal, ConfigError> {
         let (number, most) = (*bps.get_ref(), Decimal::ONE_HUNDRED);
         if (-most..=most).contains(&number) {
             return Ok(number / Decimal::from(10_000));

@@ -188,9 +188,9 @@ impl From<RawSecret> for SecretSource {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawSim {
     pub seed: u64,
-    pub maker_fee_bps: Decimal,
-    pub taker_fee_bps: Decimal,
-    pub balances: BTreeMap<String, Decimal>,
+    pub maker_fee_bps: Spanned<Decimal>,
+    pub taker_fee_bps: Spanned<Decimal>,
+    pub balances: BTreeMap<String, Spanned<Decimal>>,
     pub funding_every_s: Option<Spanned<i64>>,
     pub flow: RawFlow,
     pub fault: Vec<RawFault>,
@@ -201,9 +201,11 @@ impl Default for RawSim {
         let balances = [("BTC", 100), ("ETH", 2_000), ("USDT", 10_000_000)];
         Self {
             seed: 7,
-            maker_fee_bps: Decimal::from(1),
-            taker_fee_bps: Decimal::from(2),
-            balances: balances.map(|(asset, sum)| (asset.to_owned(), Decimal::from(sum))).into(),
+            maker_fee_bps: Spanned::new(0..0, Decimal::from(1)),
+            taker_fee_bps: Spanned::new(0..0, Decimal::from(2)),
+            balances: balances
+                .map(|(asset, sum)| (asset.to_owned(), Spanned::new(0..0, Decimal::from(sum))))
+                .into(),
             funding_every_s: None,
             flow: RawFlow::default(),
             fault: Vec::new(),

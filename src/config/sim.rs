@@ -76,7 +76,6 @@ impl Checker<'_> {
         raw: RawSim,
         used: &BTreeSet<VenueId>,
     ) -> Result<SimConfig, ConfigError> {
-        let ratio = |bps: Decimal| bps / Decimal::from(10_000);
         let capture_venue = match &raw.flow.capture_venue {
             Some(name) => Some(self.venue(name.get_ref(), name)?),
             None => None,
@@ -96,9 +95,9 @@ impl Checker<'_> {
         self.span(&flow.spread_ms, 60_000.0, "spread_ms")?;
         Ok(SimConfig {
             seed: raw.seed,
-            maker_fee: ratio(raw.maker_fee_bps),
-            taker_fee: ratio(raw.taker_fee_bps),
-            balances: raw.balances,
+            maker_fee: self.fee(&raw.maker_fee_bps, "maker_fee_bps")?,
+            taker_fee: self.fee(&raw.taker_fee_bps, "taker_fee_bps")?,
+            balances: self.balances(&raw.balances)?,
             funding_every_s,
             capture: raw.flow.capture,
             capture_venue,
@@ -109,6 +108,22 @@ impl Checker<'_> {
             spread_ms: *raw.flow.spread_ms.get_ref(),
             faults,
         })
+    }
+
+    fn balances(
+        &self,
+        raw: &BTreeMap<String, Spanned<Decimal>>,
+    ) -> Result<BTreeMap<String, Decimal>, ConfigError> {
+        let checked = raw.iter().map(|(asset, value)| {
+            let sum = *value.get_ref();
+            match sum >= Decimal::ZERO {
+                true => Ok((asset.clone(), sum)),
+                false => {
+                    Err(self.error(value, format!("balances.{asset} = {sum} must not be below 0")))
+                }
+            }
+        });
+        checked.collect()
     }
 
     fn number(&self, value: &Spanned<f64>, max: f64, key: &str) -> Result<(), ConfigError> {

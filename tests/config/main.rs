@@ -342,9 +342,37 @@ fn broken_toml_has_a_place() {
     assert!(error.starts_with("engine.toml:"), "{error}");
     let error = complaint(&with("depth = 20", "depth = \"many\""));
     let at = line("depth = 20");
-    assert_eq!(error, format!("engine.toml:{at}:9: this must be a number, not a text"));
+    assert_eq!(error, format!("engine.toml:{at}:9: depth must be a whole number, not a text"));
     let error = complaint("mode = \"sim\"\ninstruments = []\n");
-    assert_eq!(error, "engine.toml:1:1: missing field `engine`");
+    assert_eq!(error, "engine.toml:1:1: engine is missing");
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_named_with_what_it_must_be() {
+    for (from, to, said) in [
+        ("depth = 20", "depth = 1.5", "depth must be a whole number"),
+        ("depth = 20", "depth = 60000000000000000000", "depth must be a whole number"),
+        ("seed = 7", "seed = -7", "seed must be a whole number, 0 or more"),
+        ("qty = \"0.01\"", "qty = \"0,01\"", "qty must be a number such as 0.01 or \"0.01\""),
+        ("{ BTC = \"2\"", "{ BTC = \"two\"", "BTC must be a number such as 0.01 or \"0.01\""),
+        ("name = \"stoop\"", "name = 7", "name must be a text"),
+        ("lag_ms = 40", "lag_ms = true", "lag_ms must be a whole number"),
+        (
+            "balances = { BTC = \"100\"",
+            "balances = { BTC = \"-1\"",
+            "balances.BTC = -1 must not be below 0",
+        ),
+        (
+            "maker_fee_bps = 1 ",
+            "maker_fee_bps = 101 ",
+            "maker_fee_bps = 101 must be from -100 to 100",
+        ),
+    ] {
+        let error = complaint(&with(from, to));
+        let row = line(from);
+        assert!(error.starts_with(&format!("engine.toml:{row}:")), "{error}");
+        assert!(error.ends_with(&format!(": {said}")), "{error} for {to}");
+    }
 }
 
 #[test]
