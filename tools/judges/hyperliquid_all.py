@@ -278,16 +278,19 @@ class Judge:
         before = self.sums.payments()
         self.events.wait(lambda: self.sums.payments() >= before + 2, "two payments of funding",
                          2 * FUNDING_S + 5)
-        # One may come between the two: then both are read again.
-        for _ in range(3):
-            rows = self.info.user_funding_history(self.user, 0)
-            with self.sums.lock:
-                told = self.sums.funding[DOLLARS]
+        # One may come between two of them: then all are read again.
+        for _ in range(20):
             streamed = {(row["time"], row["coin"]): row["usdc"]
                         for message in self.fundings.messages for row in message["data"]["fundings"]}
-            if len(rows) == len(streamed):
+            rows = self.info.user_funding_history(self.user, 0)
+            position = self.info.user_state(self.user)["assetPositions"][0]["position"]
+            with self.sums.lock:
+                told = self.sums.funding[DOLLARS]
+            of_history = sum(Decimal(row["delta"]["usdc"]) for row in rows)
+            if len(rows) == len(streamed) and of_history == told == -Decimal(position["cumFunding"]["allTime"]):
                 break
-        equal(sum(Decimal(row["delta"]["usdc"]) for row in rows), told, "funding by history and by events")
+            time.sleep(0.2)
+        equal(of_history, told, "funding by history and by events")
         equal({(row["time"], row["delta"]["coin"]): row["delta"]["usdc"] for row in rows}, streamed,
               "payments in the history and on the stream")
         rates = {row["time"]: row["fundingRate"] for row in self.info.funding_history(PERP, 0)}
@@ -295,8 +298,7 @@ class Judge:
             equal(Decimal(row["delta"]["fundingRate"]), Decimal(rates[row["time"]]), "rate of a payment")
         gaps = {b - a for a, b in zip(sorted(rates), sorted(rates)[1:])}
         equal(gaps, {FUNDING_S * 1000}, "time between payments")
-        position = self.info.user_state(self.user)["assetPositions"][0]["position"]
-        equal(Decimal(position["cumFunding"]["allTime"]), -self.sums.funding[DOLLARS], "cumFunding")
+        equal(Decimal(position["cumFunding"]["allTime"]), -told, "cumFunding")
         return f"{len(rows)} payments"
 
     def turn_and_close(self):
