@@ -275,6 +275,9 @@ impl OmsAgent {
                 self.stamps = Stamps::NONE;
             }
             Request::Cancel(_) | Request::CancelAll | Request::Replace { .. } => {
+                if let Request::Replace { .. } = request {
+                    self.watch_journal(now);
+                }
                 self.oms.on_request(strategy, request, now, &mut self.out);
                 self.drain(now);
             }

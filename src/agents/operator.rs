@@ -400,7 +400,7 @@ fn outcome(operator: &Operator, result: &Result<OperatorDone, OperatorError>) ->
     };
     match operator {
         Operator::SetLimit(..) | Operator::UnsetLimit(_) => {
-            let before = done.limit_before.map_or("not set".to_owned(), words::amount);
+            let before = words::limit_value(done.limit_before);
             format!("done, was {before}")
         }
         Operator::CancelAll(_) | Operator::Flatten(_) => {

@@ -241,8 +241,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.state.risk.limits.check(key, value)?;
         self.check_key(key)?;
         self.state.risk.set_limit(key, value);
-        let before = limit_before.unwrap_or_default();
-        self.recorder.record(now, &Record::Limit { key, before, after: value });
+        self.recorder.record(now, &Record::LimitSet { key, before: limit_before, after: value });
         match key {
             LimitKey::Budget(strategy, venue) => self.state.capital.set(strategy, venue, value),
             LimitKey::DailyLossMax | LimitKey::DrawdownMax => self.arm_losses(now),

@@ -88,7 +88,7 @@ pub enum Record {
     Hash(u64),
     /// Input: a person told the engine something.
     Operator(Operator),
-    /// Effect: a limit was changed; values in the unit of its name.
+    /// Effect: the same as [`Record::LimitSet`], which older journals hold.
     Limit {
         /// Which.
         key: LimitKey,
@@ -163,6 +163,15 @@ pub enum Record {
         key: LimitKey,
         /// What it was; `None` if it did not hold before.
         before: Option<Amount>,
+    },
+    /// Effect: a limit was changed; values in the unit of its name.
+    LimitSet {
+        /// Which.
+        key: LimitKey,
+        /// What it was; `None` if it did not hold.
+        before: Option<Amount>,
+        /// What it is.
+        after: Amount,
     },
 }
 
@@ -247,7 +256,7 @@ impl Record {
             Self::RefusedUnrecorded(_) => (42, "refused"),
             Self::LimitUnset { .. } => (43, "limit unset"),
             Self::Operator(_) | Self::Told(..) => (20, "operator"),
-            Self::Limit { .. } => (21, "limit"),
+            Self::Limit { .. } | Self::LimitSet { .. } => (21, "limit"),
             Self::Closed { .. } => (22, "closed"),
             Self::Pair(_) => (23, "pair"),
             Self::LossSwitch { .. } => (24, "loss switch"),

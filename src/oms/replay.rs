@@ -219,8 +219,15 @@ fn compare(
     Ok(())
 }
 
-/// Equal as bytes, which is how they are kept.
+/// Equal as bytes, which is how they are kept. An older journal does not tell a limit of 0 from none.
 fn same(one: &Record, other: &Record) -> bool {
+    if let (
+        Record::Limit { key, before, after },
+        Record::LimitSet { key: again, before: was, after: is },
+    ) = (one, other)
+    {
+        return (key, *before, after) == (again, was.unwrap_or_default(), is);
+    }
     let (mut a, mut b) = ([0; 1024], [0; 1024]);
     match (one.encode(&mut a), other.encode(&mut b)) {
         (Some(a_len), Some(b_len)) => a[..a_len] == b[..b_len],

@@ -36,7 +36,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         now: Nanos,
         out: &mut Output,
     ) {
-        if self.is_known_fill(self.find(report), venue, report) {
+        if self.is_known_fill(venue, report) {
             return self.note_known_fill(venue, report, now);
         }
         self.recorder.record(now, &Record::Report(venue, *report));
@@ -107,7 +107,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.send(order.venue, CommandKind::New(again), order.signal, Nanos(0), now, out);
     }
 
-    fn find(&self, report: &ExecutionReport) -> Option<Slot> {
+    pub(super) fn find(&self, report: &ExecutionReport) -> Option<Slot> {
         self.state
             .orders
             .by_client(report.client_id)

@@ -32,15 +32,14 @@ pub struct RefusedUnrecorded {
     pub cancels: u64,
 }
 
-/// Fills of one instrument that were told of again.
+/// Fills of a venue that were told of again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownFills {
-    /// What was traded.
+    /// Whose list a reconciliation reads; nothing where `last` is empty.
     pub instrument: InstrumentId,
-    /// How many.
+    /// How many, of all instruments.
     pub fills: u64,
-    /// The last of the list that a reconciliation reads; empty if a new one came after it, or there is
-    /// no such list.
+    /// The last of that list; empty if a new one came after it, or there is no such list.
     pub last: FillId,
 }
 
@@ -148,12 +147,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 
     /// Whether a report tells of a fill that is booked, of an order with which all is done: nothing
     /// follows from it. A stream repeats little, and that is recorded while there is room.
-    pub(super) fn is_known_fill(
-        &self,
-        slot: Option<Slot>,
-        venue: VenueId,
-        report: &ExecutionReport,
-    ) -> bool {
+    pub(super) fn is_known_fill(&self, venue: VenueId, report: &ExecutionReport) -> bool {
         let again = report.origin == ReportOrigin::Query || self.state.risk.journal_full;
         if report.kind != ReportKind::Fill || !again || !report.fill.is_sound() {
             return false;
@@ -164,7 +158,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if !at_home || self.stage(venue).0 == Step::Answers || Mutant::FillTwice.is_on() {
             return false;
         }
-        match slot {
+        match self.find(report) {
             None => report.cumulative_qty.is_none(),
             Some(slot) => mark == Mark::Ours && self.has_no_more(slot, venue, report),
         }
@@ -198,14 +192,15 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let instrument = report.instrument;
         let listed = self.is_listed_fill(venue, report);
         let at = usize::from(venue.0);
-        if self.unrecorded.known.get(at).is_some_and(|known| known.instrument != instrument) {
+        let of_another =
+            |known: &KnownFills| !known.last.is_empty() && known.instrument != instrument;
+        if listed && self.unrecorded.known.get(at).is_some_and(of_another) {
             self.record_known_fills(venue, now);
         }
         let Some(known) = self.unrecorded.known.get_mut(at) else { return };
-        known.instrument = instrument;
         known.fills += 1;
         if listed {
-            known.last = report.fill.fill_id;
+            (known.instrument, known.last) = (instrument, report.fill.fill_id);
         }
     }
 

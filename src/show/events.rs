@@ -307,8 +307,12 @@ fn effect_row(record: &Record, names: &Naming<'_>) -> Option<EventRow> {
             let (before, after) = (words::limit_before(*key, *before), words::amount(*after));
             info("limit", format!("{} was {before}, is {after}", words::limit(*key, names)))
         }
+        Record::LimitSet { key, before, after } => {
+            let (before, after) = (words::limit_value(*before), words::amount(*after));
+            info("limit", format!("{} was {before}, is {after}", words::limit(*key, names)))
+        }
         Record::LimitUnset { key, before } => {
-            let before = before.map_or("not set".to_owned(), words::amount);
+            let before = words::limit_value(*before);
             warn("limit", format!("{} was {before}, is not set", words::limit(*key, names)))
         }
         Record::Closed { scope, instrument, state, left } => {

@@ -187,7 +187,13 @@ pub fn ended(end: ProcessEnd) -> String {
     format!("has ended ({end}): its process is not started again")
 }
 
-/// What a limit was before it was set. Where it cannot be 0, 0 stands for none.
+/// What a limit is or was; `None` if it does not hold.
+#[must_use]
+pub fn limit_value(value: Option<Amount>) -> String {
+    value.map_or("not set".to_owned(), amount)
+}
+
+/// What a limit was before it was set, in older journals. Where it cannot be 0, 0 stands for none.
 #[must_use]
 pub fn limit_before(key: crate::types::LimitKey, before: Amount) -> String {
     use crate::types::LimitKey as Key;

@@ -264,7 +264,9 @@ pub struct Instrument {
     pub rules: InstrumentRules,
     /// Whether it trades now.
     pub status: InstrumentStatus,
-    /// Largest leverage of a perpetual that the venue allows anybody; 0 if it has not said.
+    /// Largest leverage of a perpetual that the venue allows anybody; 0 if it has not said. Asked for at
+    /// every start and looked at there alone: journals do not hold it.
+    #[serde(skip)]
     pub leverage_max: u8,
 }
 
@@ -473,5 +475,16 @@ mod tests {
             let result = instrument.check(&order(price, qty), Price(6_000_000));
             assert_eq!(result, expected, "price {price} qty {qty}");
         }
+    }
+
+    #[test]
+    fn journals_do_not_hold_the_largest_leverage() {
+        let stated = Instrument { leverage_max: 50, ..instrument() };
+        let mut bytes = [0; 512];
+        let kept = postcard::to_slice(&stated, &mut bytes).unwrap();
+        let without = Instrument { leverage_max: 0, ..stated };
+        // The last of them is what an older program wrote last, too.
+        assert_eq!(kept.last(), Some(&(without.status as u8)));
+        assert_eq!(postcard::from_bytes::<Instrument>(kept), Ok(without));
     }
 }

@@ -116,6 +116,7 @@ impl Rows {
             Record::Pair(pair) => Row { text: self.pair(pair), ..row },
             Record::Hash(hash) => Row { text: format!("{hash:016x}"), ..row },
             Record::Limit { .. }
+            | Record::LimitSet { .. }
             | Record::LimitUnset { .. }
             | Record::LossSwitch { .. }
             | Record::Budget { .. } => Row { text: self.limit_text(record), ..row },
@@ -152,7 +153,11 @@ impl Rows {
             Record::KnownFills(_, known) => {
                 let text = format!("{} told of again", known.fills);
                 let venue = row.venue.clone();
-                Row { venue, text, ..self.on(known.instrument, row) }
+                // Of several instruments, if none of them is the last of a list.
+                match known.last.is_empty() {
+                    true => Row { text, ..row },
+                    false => Row { venue, text, ..self.on(known.instrument, row) },
+                }
             }
             Record::RefusedUnrecorded(refused) => Row { text: refused.to_string(), ..row },
             Record::VenueHalted(_, halted) => {
@@ -266,8 +271,12 @@ impl Rows {
                 let before = words::limit_before(*key, *before);
                 format!("{} was {before}, is {after}", self.limit(*key))
             }
+            Record::LimitSet { key, before, after } => {
+                let before = words::limit_value(*before);
+                format!("{} was {before}, is {after}", self.limit(*key))
+            }
             Record::LimitUnset { key, before } => {
-                let before = before.map_or("not set".to_owned(), words::amount);
+                let before = words::limit_value(*before);
                 format!("{} was {before}, is not set", self.limit(*key))
             }
             Record::LossSwitch { switch, quote, loss, limit } => {

@@ -285,22 +285,44 @@ fn limits_change_at_run_time_and_the_change_is_on_record() {
         assert_eq!(done.limit_before, Some(Amount(before)), "{key:?}");
         assert_eq!(bench.oms.limit(key), Some(Amount(after)), "{key:?}");
         let last = &bench.oms.recorder().last().unwrap().1;
-        let Record::Limit { key: told, before: from, after: to } = last else { panic!("{last:?}") };
-        assert_eq!((*told, *from, *to), (key, Amount(before), Amount(after)));
+        let Record::LimitSet { key: told, before: from, after: to } = last else {
+            panic!("{last:?}")
+        };
+        assert_eq!((*told, *from, *to), (key, Some(Amount(before)), Amount(after)));
     }
     assert_eq!(bench.signal(&[leg(A, Side::Buy)]), [], "600 USDT are above 100");
     assert_eq!(bench.out.reports[0].1.risk, RiskReject::OrderNotional as u8);
 }
 
 #[test]
+fn what_a_limit_was_is_told_apart_from_none_and_older_journals_are_read() {
+    let mut bench = Bench::new();
+    let key = LimitKey::InstrumentPositionMax(A);
+    let last = |bench: &mut Bench| bench.oms.recorder().last().unwrap().1.clone();
+    for (value, was) in [(0, None), (7 * E18, Some(Amount(0)))] {
+        tell(&mut bench, Operator::SetLimit(key, Amount(value))).unwrap();
+        let record = last(&mut bench);
+        assert!(matches!(record, Record::LimitSet { before, .. } if before == was), "{record:?}");
+    }
+    let now = bench.now;
+    bench.oms.record_hash(now);
+    let mut records = super::replay::recorded(&mut bench);
+    for (_, record) in &mut records {
+        if let Record::LimitSet { key, before, after } = *record {
+            *record = Record::Limit { key, before: before.unwrap_or_default(), after };
+        }
+    }
+    let again = super::replay::replay(Replay::new(), &records);
+    assert_eq!(again.hash(), bench.oms.state_hash());
+}
+
+#[test]
 fn an_optional_limit_goes_back_to_not_set_and_the_others_do_not() {
     let mut bench = Bench::new();
-    let wait = LimitKey::OrderWaitMaxMs;
     let own = LimitKey::StrategyOrdersOpenMax(STRATEGY);
     let keys = [
         (LimitKey::DailyLossMax, 60 * E18),
         (LimitKey::DrawdownMax, 90 * E18),
-        (wait, 5 * E18),
         (LimitKey::InstrumentPositionMax(A), 0),
         (own, E18),
         (LimitKey::StrategyOrdersPerSecondMax(STRATEGY), E18),
@@ -320,7 +342,11 @@ fn an_optional_limit_goes_back_to_not_set_and_the_others_do_not() {
     }
     assert_eq!(bench.signal(&[leg(A, Side::Buy)]).len(), 1);
     bench.pass(HOUR);
-    for key in [LimitKey::PositionMax(BTC), LimitKey::OrderNotionalMax, LimitKey::OrdersOpenMax] {
+    // Without the line in the file an order still does not wait for ever.
+    let wait = LimitKey::OrderWaitMaxMs;
+    tell(&mut bench, Operator::SetLimit(wait, Amount(5 * E18))).unwrap();
+    let position = LimitKey::PositionMax(BTC);
+    for key in [wait, position, LimitKey::OrderNotionalMax, LimitKey::OrdersOpenMax] {
         let told = tell(&mut bench, Operator::UnsetLimit(key));
         assert_eq!(told, Err(OperatorError::AlwaysSet), "{key:?}");
         assert!(bench.oms.limit(key).is_some());

@@ -148,6 +148,28 @@ fn while_the_journal_is_short_what_is_asked_in_vain_is_counted_and_not_recorded(
 }
 
 #[test]
+fn fills_of_several_instruments_that_are_told_again_are_one_sum() {
+    let mut bench = Bench::larger();
+    let (other, id) = (InstrumentId(2), ended(&mut bench, 2));
+    bench.report(&fill(ClientOrderId(0), other, 9, 10));
+    let now = bench.now;
+    bench.oms.on_journal_full(true, now);
+    let (before, c) = (bench.oms.recorder().len(), bench.oms.counters());
+    for _ in 0..1_000 {
+        bench.report(&fill(id, A, 1, 10));
+        bench.report(&fill(ClientOrderId(0), other, 9, 10));
+    }
+    assert_eq!(bench.oms.recorder().len(), before);
+    assert_eq!(bench.oms.counters().fills_repeated, c.fills_repeated + 2_000);
+    bench.oms.on_journal_full(false, now);
+    let sums = bench.oms.recorder().iter().skip(before);
+    let of =
+        |record: &Record| matches!(record, Record::KnownFills(_, known) if known.fills == 2_000);
+    assert_eq!(sums.filter(|(_, record)| of(record)).count(), 1);
+    check_replay(&mut bench);
+}
+
+#[test]
 fn a_journal_that_recorded_every_refusal_is_read_as_before() {
     let mut bench = Bench::new();
     let now = bench.now;
