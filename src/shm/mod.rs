@@ -21,11 +21,13 @@ mod books;
 mod codec;
 mod duty;
 mod error;
+mod gates;
 mod header;
 mod health;
 mod instruments;
 mod latency;
 mod layout;
+mod limits;
 mod map;
 mod market;
 mod pages;
@@ -49,11 +51,13 @@ pub use account::{
 pub use books::{Best, BookWriter, DEPTH_MAX, Depth};
 pub use duty::{AgentDuty, Duty, DutyWriter, ThreadRow};
 pub use error::RegionError;
+pub use gates::{OrderGate, SILENCE_MAX_NS};
 pub use health::{
     ExecutorHealth, ExecutorHealthWriter, FEED_LINES, FeedHealth, FeedHealthWriter, FeedLine,
     HealthWriter, RateUse, RingUse, VenueHealth,
 };
 pub use latency::{GROUPS, Measuring, Stage, StageWriter};
+pub use limits::{PlainLimits, PositionLimit};
 pub use market::{Market, RegionOptions};
 pub use pages::ask_for_huge_pages;
 pub use pairs::{PairReader, PairWriter};
