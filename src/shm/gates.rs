@@ -44,7 +44,7 @@ impl VenueHealth {
             return Some(NotReady::Unmanaged);
         }
         let suspended =
-            executor.is_suspended(now).then(|| NotReady::Suspended(executor.suspended_until_ns));
+            executor.is_suspended(now).then_some(NotReady::Suspended(executor.suspended_until_ns));
         let silent = now.since(executor.updated_ns) > SILENCE_MAX_NS;
         let silent = silent.then_some(NotReady::Unserved);
         let down = (!executor.ready).then(|| NotReady::Disconnected(missing(executor)));
