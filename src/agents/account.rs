@@ -2,14 +2,15 @@
 
 use super::oms::LiveOms;
 use super::pairs::PairStats;
-use crate::oms::{Books, Oms, Order, Recorder, RiskReject};
+use crate::oms::{Books, Exposure, Oms, Order, Recorder, RiskReject};
 use crate::portfolio::pnl;
 use crate::shm::{
-    AccountWriter, MarginRow, OrderCounters, PnlRow, PositionRow, REFUSAL_CODES, STRATEGIES_MAX,
+    AccountWriter, MarginRow, OrderCounters, PlainLimits, PnlRow, PositionLimit, PositionRow,
+    REFUSAL_CODES, STRATEGIES_MAX,
 };
 use crate::types::{
-    AMOUNT_DECIMALS, Amount, AssetBalance, AssetId, Instrument, InstrumentTable, Nanos, Price,
-    ProcessEnd, Scope, VenueId,
+    AMOUNT_DECIMALS, Amount, AssetBalance, AssetId, Instrument, InstrumentTable, LimitKey, Nanos,
+    Price, ProcessEnd, Scope, VenueId,
 };
 
 const _: () = assert!(RiskReject::COUNT <= REFUSAL_CODES, "every refusal has its counter");
@@ -117,6 +118,7 @@ impl Publisher {
         for instrument in part {
             let row = position(oms, instrument, now);
             writer.set_position(&row);
+            set_position_limits(oms, instrument, writer);
             self.profits.add(instrument.quote, &row);
             self.next += 1;
         }
@@ -143,6 +145,7 @@ impl Publisher {
                 }
             }
         }
+        writer.set_limits(&PlainLimits::new(|key| oms.limit(key)));
         writer.set_counters(&counters(oms, venues, around));
         true
     }
@@ -184,6 +187,19 @@ pub(super) fn final_state<R: Recorder, B: Books>(
 fn describe(order: &Order, instruments: &InstrumentTable) -> String {
     let name = instruments.get(order.instrument).map_or("?", |i| i.name.as_str());
     format!("{} {name} {} is {:?}", order.client_id, order.side, order.state)
+}
+
+/// The limits on an instrument and its underlying with what is used of them. An underlying is written
+/// once for each of its instruments, so that no part takes longer than others.
+fn set_position_limits(oms: &LiveOms, instrument: &Instrument, writer: &mut AccountWriter) {
+    let (id, base) = (instrument.id, instrument.base);
+    let row =
+        |key, exposure: Exposure| PositionLimit { limit: oms.limit(key), used: exposure.reach() };
+    let exposures = oms.exposures();
+    let of_base = row(LimitKey::PositionMax(base), exposures.underlying(base));
+    writer.set_underlying_limit(base, &of_base);
+    let own = row(LimitKey::InstrumentPositionMax(id), exposures.instrument(id));
+    writer.set_instrument_limit(id, &own);
 }
 
 fn position<R: Recorder, B: Books>(

@@ -395,8 +395,7 @@ impl Executor {
         self.health_at = now.plus(HEALTH_EVERY_NS);
         self.health.decode_errors = self.parts.session.counters().decode_errors;
         self.health.order_lines = self.parts.session.order_lines();
-        let (commands, reports) = (&self.parts.commands, &self.parts.reports);
-        self.health.commands_ring = RingUse::of(commands.len(), commands.capacity());
+        let reports = &self.parts.reports;
         self.health.reports_ring = RingUse::of(reports.len(), reports.capacity());
         for (limit, row) in self.health.limits.iter_mut().enumerate() {
             let used = self.parts.throttle.used(limit, now);

@@ -19,10 +19,10 @@ use super::skew::SkewTable;
 use super::threads::{Agent, Lifecycle};
 use crate::clock::Clock;
 use crate::oms::{BookQuote, Books, Kept, Oms, OmsCounters, OmsOptions, Output, RiskReject};
-use crate::shm::{AccountWriter, Market, MarketView, StageWriter};
+use crate::shm::{AccountWriter, Market, MarketView, OrderGate, RingUse, StageWriter};
 use crate::types::{
     Command, CommandKind, Detail, Event, InstrumentId, InstrumentTable, LossSwitch, Nanos,
-    RejectReason, Repeats, Request, Signal, Stamps, StrategyId, VenueId,
+    NotReady, RejectReason, Repeats, Request, Signal, Stamps, StrategyId, VenueId,
 };
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
@@ -70,6 +70,8 @@ pub struct OmsAgent {
     pub(super) venues: Vec<VenueId>,
     /// Of each, whether it was said to be ready.
     pub(super) ready: Vec<bool>,
+    /// Of each, what was last published of it.
+    gates: Vec<OrderGate>,
     pub(super) out: Output,
     /// Commands that found their ring full.
     refused: Vec<(VenueId, Command)>,
@@ -141,6 +143,7 @@ impl OmsAgent {
         };
         let venues: Vec<VenueId> = parts.venues.iter().map(|port| port.venue).collect();
         let ready = vec![false; venues.len()];
+        let gates = vec![OrderGate::default(); venues.len()];
         let account = account::Publisher::new(&parts.instruments);
         let wards = Wards::new(parts.strategies.len());
         let pairs = PairLog::new(parts.market.pair_writer());
@@ -151,6 +154,7 @@ impl OmsAgent {
             wards,
             venues,
             ready,
+            gates,
             out,
             refused: Vec::with_capacity(64),
             skew: SkewTable::new(),
@@ -368,10 +372,25 @@ impl OmsAgent {
                 self.watch_strategies(now);
             }
             self.look_at_journal(now);
+            self.publish_gates(now);
             self.parts.market.beat(now);
         }
         if self.publish_positions(POSITIONS_AT_ONCE, now) {
             self.account_at = now.plus(ACCOUNT_EVERY_NS);
+        }
+    }
+
+    /// Whether each venue gets new orders and why not, and what waits for its executor.
+    fn publish_gates(&mut self, now: Nanos) {
+        for (port, gate) in self.parts.venues.iter().zip(&mut self.gates) {
+            let not_ready = self.oms.why_no_orders(port.venue, now);
+            if gate.updated_ns == Nanos(0) || reason(not_ready) != reason(gate.not_ready) {
+                gate.since_ns = now;
+            }
+            gate.not_ready = not_ready;
+            gate.commands_ring = RingUse::of(port.commands.len(), port.commands.capacity());
+            gate.updated_ns = now;
+            self.parts.account.set_gate(port.venue, gate);
         }
     }
 
@@ -397,6 +416,11 @@ impl OmsAgent {
         self.show_orders(now);
         self.live_through_the_end(now);
     }
+}
+
+/// A reason without what it is about: a suspension that grows is the same one.
+fn reason(why: Option<NotReady>) -> Option<&'static str> {
+    why.map(NotReady::name)
 }
 
 impl Agent for OmsAgent {

@@ -133,11 +133,11 @@ fn state(answers: bool, has_ended: bool, heartbeat_ns: u64) -> &'static str {
     }
 }
 
-/// `a ready, b not ready`
+/// `a ready, b not ready (order entry is not ready)`
 fn venue_states(view: &MarketView, now: Nanos) -> String {
-    let all = venues::venues(view).into_iter().map(|venue| {
-        let ready = if venue.is_ready(now) { "ready" } else { "not ready" };
-        format!("{} {ready}", venue.name)
+    let all = venues::venues(view).into_iter().map(|venue| match venue.is_ready(now) {
+        true => format!("{} ready", venue.name),
+        false => format!("{} not ready ({})", venue.name, venue.brief(now)),
     });
     all.collect::<Vec<_>>().join(", ")
 }
@@ -197,7 +197,11 @@ mod tests {
         };
         let running = words(text(seen(true, now.plus(2_000_000))));
         let expected = ["test", &pid, "live", "running", "00:01:01", "2.0", "ms", "active", &venue];
-        assert_eq!(running, [&expected[..], &["not", "ready"]].concat());
+        assert_eq!(
+            running,
+            [&expected[..], &["not", "ready", "(the", "order", "manager", "stands", "still)"]]
+                .concat()
+        );
         let dead = words(text(seen(false, now.plus(3_600_000_000_000))));
         assert_eq!(dead, ["test", &pid, "live", "dead", "01:01:01", "01:00:00"]);
         let object = table::object(&COLUMNS, &row(&seen(false, now), &about, Ok(&view)));

@@ -162,15 +162,6 @@ fn metric_names(config: &Config, engine: &Engine) -> metrics::Names {
     };
     let mut refusals = vec![String::new(); RiskReject::COUNT];
     RiskReject::ALL.iter().for_each(|code| refusals[*code as usize] = code.to_string());
-    let number = |value: &rust_decimal::Decimal| value.to_string().parse().unwrap_or(f64::NAN);
-    let limits = &config.limits;
-    let known = [
-        ("daily_loss_max", limits.daily_loss_max.as_ref()),
-        ("drawdown_max", limits.drawdown_max.as_ref()),
-        ("order_notional_max", Some(&limits.order_notional_max)),
-    ];
-    let known = known.into_iter().filter_map(|(name, value)| Some((name, number(value?))));
-    let positions = limits.position_max.iter();
     metrics::Names {
         instance: config.name.clone(),
         mode: config.mode.name().to_owned(),
@@ -178,8 +169,7 @@ fn metric_names(config: &Config, engine: &Engine) -> metrics::Names {
         refusals,
         strategies: engine.strategies().to_vec(),
         folder: folder_of(&config.name),
-        limits: known.collect(),
-        positions: positions.map(|(base, value)| (base.clone(), number(value))).collect(),
+        strategy_silence_max_ns: config.strategy_silence_max_ns,
         streamed: config
             .instruments
             .iter()

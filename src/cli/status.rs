@@ -1,5 +1,5 @@
 //! `stoop status`: what an operator asks first of a running instance: what it is allowed to do, which
-//! venues are ready and why not, orders, positions, profit, the last event; then the duty cycle of
+//! venues are ready and why not, orders, positions, profit, limits in force, the last event; then the duty cycle of
 //! each of its threads.
 //!
 //! Reads the region and the end of the journal and nothing else: the engine does not notice.
@@ -12,9 +12,10 @@ use crate::journal::Place;
 use crate::shm::{MarketView, OrderCounters, ThreadRow};
 use crate::show::present::{self, PNL_COLUMNS, POSITION_COLUMNS, PnlNow};
 use crate::show::table::{self, Row};
-use crate::show::venues::{VENUE_COLUMNS, VenueNow, venues};
+use crate::show::venues::{VENUE_COLUMNS, venues};
 use crate::show::{
-    About, EVENT_COLUMNS, Fold, From, Recorded, STRATEGY_COLUMNS, Walk, WalkError, strategies,
+    About, EVENT_COLUMNS, Fold, From, LIMIT_COLUMNS, LimitNow, Recorded, STRATEGY_COLUMNS, Walk,
+    WalkError, limits, strategies,
 };
 use crate::types::{Amount, Nanos};
 use serde_json::{Value, json};
@@ -36,6 +37,7 @@ struct Report {
     venues: Vec<Row>,
     positions: Vec<Row>,
     pnl: Vec<Row>,
+    limits: Vec<Row>,
     strategies: Vec<Row>,
     recorded: Recorded,
     /// Why the journal tells nothing.
@@ -54,7 +56,7 @@ fn recorded(about: &About, now: Nanos) -> (Recorded, Option<String>) {
                 fold.take(&group, state);
             }
         }
-        Ok(fold.show(walk.state(), now).clone())
+        Ok(fold.show(walk.state()).clone())
     };
     match read() {
         Ok(recorded) => (recorded, None),
@@ -74,7 +76,6 @@ impl Report {
     fn collect(instance: &Instance, view: &MarketView, now: Nanos) -> Self {
         let (about, table) = (instance.about(), view.instruments());
         let (recorded, journal_error) = recorded(&about, now);
-        let decided = |venue: &VenueNow| recorded.why_not_ready(venue.venue);
         let held = view.positions();
         let held = held.iter().filter(|row| row.qty != Amount::ZERO);
         let pnl = view.pnl();
@@ -86,9 +87,10 @@ impl Report {
             elapsed_ns: now.since(view.started()),
             heartbeat_age_ns: view.silence_ns(now),
             counters: view.counters(),
-            venues: venues(view).iter().map(|row| row.cells(decided(row), now)).collect(),
+            venues: venues(view).iter().map(|row| row.cells(now)).collect(),
             positions: held.map(|row| present::position_cells(row, table)).collect(),
             pnl: pnl.iter().map(|row| PnlNow::of_row(row, table).cells()).collect(),
+            limits: limits(view).iter().map(LimitNow::cells).collect(),
             strategies,
             threads: view.threads(),
             about,
@@ -139,6 +141,7 @@ fn object(report: &Report) -> Value {
         },
         "positions": table::objects(&POSITION_COLUMNS, &report.positions),
         "pnl": table::objects(&PNL_COLUMNS, &report.pnl),
+        "limits": table::objects(&LIMIT_COLUMNS, &report.limits),
         "strategies": table::objects(&STRATEGY_COLUMNS, &report.strategies),
         "last_event": last.map(|event| table::object(&EVENT_COLUMNS, &event.cells())),
         "threads": report.threads.iter().map(thread).collect::<Vec<_>>(),
@@ -194,6 +197,7 @@ fn text(report: &Report) -> String {
         (&VENUE_COLUMNS[..], &report.venues, "no venues"),
         (&POSITION_COLUMNS[..], &report.positions, "no positions"),
         (&PNL_COLUMNS[..], &report.pnl, "nothing was traded"),
+        (&LIMIT_COLUMNS[..], &report.limits, "the limits in force are not known yet"),
         (&STRATEGY_COLUMNS[..], &report.strategies, "no strategies"),
     ];
     for (columns, rows, none) in lists {
@@ -300,6 +304,7 @@ mod tests {
             unrealised: Some(Amount::ZERO),
             ..PnlNow::default()
         };
+        let limit = LimitNow { name: "drawdown_max", ..LimitNow::default() };
         let look = StrategyLook {
             pid: 78,
             run: 1,
@@ -323,6 +328,7 @@ mod tests {
             venues: Vec::new(),
             positions: Vec::new(),
             pnl: vec![pnl.cells()],
+            limits: vec![limit.cells()],
             strategies: vec![strategy.cells(&[], Nanos(5_000_000))],
             recorded: Recorded {
                 held: vec!["strategy spread is halted".to_owned()],
@@ -349,6 +355,9 @@ no positions
 
 of   asset  realised  unrealised  fees  funding  net
 all  USDT        0.3           0     0        0  0.3
+
+limit         of    value  used  percent
+drawdown_max      not set
 
 strategy  state   runs as     starts  heartbeat  requests  reports  status
 spread    active  process 78       2     2.0 ms         2        0

@@ -6,7 +6,7 @@ use super::page::{Kind, Page};
 use super::venues::venue_name;
 use super::{Names, Pairs};
 use crate::shm::{MarketView, OrderCounters};
-use crate::types::{Breach, TradingState};
+use crate::types::{Breach, LimitKey, TradingState};
 use Kind::{Counter, Gauge};
 
 /// One count of the order manager.
@@ -160,22 +160,38 @@ pub(super) fn money(page: &mut Page, view: &MarketView, names: &Names) {
             family.sample(&[("quote", asset(row.quote)), ("part", part)], value);
         }
     }
+    limits(page, view);
+    balances(page, view, names);
+}
+
+/// Limits in force: a person may have changed those of the file. One that is not set has no sample.
+fn limits(page: &mut Page, view: &MarketView) {
+    let table = view.instruments();
+    let plain = view.limits().unwrap_or_default();
     let help = "Loss as the switches measure it, in units of the quote asset; a profit is negative";
     let mut family = page.family("stoop_loss_quote", Gauge, help);
     for row in view.pnl() {
-        for (limit, value) in [("daily_loss_max", row.lost_today), ("drawdown_max", row.drawdown)] {
-            if names.limits.iter().any(|(known, _)| *known == limit) {
-                family.sample(&[("quote", asset(row.quote)), ("limit", limit)], value);
-            }
+        let losses =
+            [(LimitKey::DailyLossMax, row.lost_today), (LimitKey::DrawdownMax, row.drawdown)];
+        for (limit, value) in losses.into_iter().filter(|(limit, _)| plain.get(*limit).is_some()) {
+            let quote = table.assets.name(row.quote);
+            family.sample(&[("quote", quote), ("limit", limit.name())], value);
         }
     }
-    let help = "Limits of the configuration, in units of the quote asset";
+    let help = "Limits in force, in units of the quote asset";
     let mut family = page.family("stoop_limit_quote", Gauge, help);
-    names.limits.iter().for_each(|(limit, value)| family.sample(&[("limit", limit)], value));
-    let help = "Largest position of an underlying by the configuration, in its units";
+    for limit in [LimitKey::DailyLossMax, LimitKey::DrawdownMax, LimitKey::OrderNotionalMax] {
+        if let Some(value) = plain.get(limit) {
+            family.sample(&[("limit", limit.name())], value);
+        }
+    }
+    let help = "Largest position of an underlying that is allowed now, in its units";
     let mut family = page.family("stoop_position_limit_base", Gauge, help);
-    names.positions.iter().for_each(|(base, value)| family.sample(&[("underlying", base)], value));
-    balances(page, view, names);
+    for (base, row) in view.underlying_limits() {
+        if let Some(limit) = row.limit {
+            family.sample(&[("underlying", table.assets.name(base))], limit);
+        }
+    }
 }
 
 fn balances(page: &mut Page, view: &MarketView, names: &Names) {

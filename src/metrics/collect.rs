@@ -47,6 +47,7 @@ pub fn collect(
     latency(&mut page, view, names);
     venues::books(&mut page, view, names, now);
     venues::feeds(&mut page, view, names, now);
+    venues::readiness(&mut page, view, names, now);
     venues::executors(&mut page, view, names, now);
     rings(&mut page, view, (names, strategies));
     lives(&mut page, (names, strategies), now);
@@ -118,9 +119,10 @@ fn rings(
 ) {
     let mut rows = Vec::new();
     for venue in &names.venues {
-        let executor = view.health(venue.venue).executor;
-        rows.push(("commands", ("venue", venue.name), executor.commands_ring));
-        rows.push(("reports", ("venue", venue.name), executor.reports_ring));
+        let health = view.health(venue.venue);
+        // Each as who fills it sees it: who hangs and should empty it says nothing.
+        rows.push(("commands", ("venue", venue.name), health.gate.commands_ring));
+        rows.push(("reports", ("venue", venue.name), health.executor.reports_ring));
     }
     for (name, look) in seen(names, strategies) {
         rows.push(("requests", ("strategy", name.as_str()), look.requests));

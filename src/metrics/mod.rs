@@ -26,7 +26,7 @@ use crate::types::{BookState, PairEnd, VenueId};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// What the region does not say: names, and the limits of the file.
+/// What the region does not say: names, and what the file alone decides.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     /// Of the instance.
@@ -41,10 +41,8 @@ pub struct Names {
     pub strategies: Vec<String>,
     /// Where their files are.
     pub folder: PathBuf,
-    /// Limits in quote units, by the key of the file.
-    pub limits: Vec<(&'static str, f64)>,
-    /// Largest position of each underlying, base units.
-    pub positions: Vec<(String, f64)>,
+    /// A strategy that has not said for so long that it lives hangs.
+    pub strategy_silence_max_ns: u64,
     /// Instruments that are streamed from the start; others once somebody watches them.
     pub streamed: Vec<String>,
 }

@@ -3,11 +3,8 @@
 #![forbid(unsafe_code)]
 
 use super::Names;
-use crate::shm::MarketView;
-use crate::types::{Nanos, Readiness, TradingState, VenueId};
-
-/// An order manager that has been silent for longer does not live.
-const SILENCE_MAX_NS: u64 = 5_000_000_000;
+use crate::shm::{MarketView, SILENCE_MAX_NS, StrategyLook};
+use crate::types::{Nanos, NotReady, Readiness, TradingState, VenueId};
 
 /// The process and its order manager live; else why not.
 pub fn alive(view: &MarketView, now: Nanos) -> Result<(), String> {
@@ -22,9 +19,17 @@ pub fn alive(view: &MarketView, now: Nanos) -> Result<(), String> {
     Ok(())
 }
 
-/// It trades everywhere; else everything that is against it.
-pub fn ready(view: &MarketView, names: &Names, now: Nanos) -> Result<(), Vec<String>> {
-    let mut reasons: Vec<String> = alive(view, now).err().into_iter().collect();
+/// It trades everywhere; else everything that is against it. `strategies` is what their files say, as
+/// far as those can be read.
+pub fn ready(
+    view: &MarketView,
+    names: &Names,
+    strategies: &[Option<StrategyLook>],
+    now: Nanos,
+) -> Result<(), Vec<String>> {
+    let alive = alive(view, now);
+    let lives = alive.is_ok();
+    let mut reasons: Vec<String> = alive.err().into_iter().collect();
     for row in &names.venues {
         let (name, health) = (row.name, view.health(row.venue));
         match health.feed.state {
@@ -36,13 +41,10 @@ pub fn ready(view: &MarketView, names: &Names, now: Nanos) -> Result<(), Vec<Str
         if health.feed.state == Readiness::Ready && live < books {
             reasons.push(format!("{name}: {live} of {books} books are live"));
         }
-        if !health.executor.ready {
-            reasons.push(format!("{name}: takes no new orders"));
-        }
-        if health.executor.is_suspended(now) {
-            let seconds = health.executor.suspended_until_ns.since(now) as f64 / 1e9;
-            reasons.push(format!("{name}: refuses requests for {seconds:.1} s yet"));
-        }
+        // That it is silent was said above.
+        let known = |why: &NotReady| lives || *why != NotReady::Unmanaged;
+        let why = health.why_not_ready(now).filter(known);
+        reasons.extend(why.and_then(|why| closed(name, why, now)));
     }
     let counters = view.counters();
     if counters.trading_state != TradingState::Active {
@@ -51,12 +53,13 @@ pub fn ready(view: &MarketView, names: &Names, now: Nanos) -> Result<(), Vec<Str
     if let Some(switch) = counters.loss_switch {
         reasons.push(format!("the {switch} switch was thrown"));
     }
-    if counters.venues_halted > 0 {
-        reasons.push(format!("{} venues wait for a person's decision", counters.venues_halted));
-    }
-    for (name, end) in names.strategies.iter().zip(counters.ended) {
-        if let Some(end) = end {
-            reasons.push(format!("strategy {name} has ended ({end}) and is not started again"));
+    for (at, (name, end)) in names.strategies.iter().zip(counters.ended).enumerate() {
+        let look = strategies.get(at).and_then(Option::as_ref);
+        match end {
+            Some(end) => {
+                reasons.push(format!("strategy {name} has ended ({end}) and is not started again"));
+            }
+            None => reasons.extend(look.and_then(|look| silent(name, look, names, now))),
         }
     }
     if counters.journal_lost > 0 {
@@ -66,6 +69,29 @@ pub fn ready(view: &MarketView, names: &Names, now: Nanos) -> Result<(), Vec<Str
         reasons.push("the journal has room for cancels and reports only".to_owned());
     }
     if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+}
+
+/// Why a venue takes no new orders, in words; nothing where a person wants it so.
+fn closed(name: &str, why: NotReady, now: Nanos) -> Option<String> {
+    match why {
+        NotReady::Held(_) => None,
+        NotReady::Suspended(until) => {
+            let seconds = until.since(now) as f64 / 1e9;
+            Some(format!("{name}: refuses requests for {seconds:.1} s yet"))
+        }
+        why => Some(format!("{name}: takes no new orders: {why}")),
+    }
+}
+
+/// That a strategy hangs, or has not begun. A thread that hangs in it says nothing for itself.
+fn silent(name: &str, look: &StrategyLook, names: &Names, now: Nanos) -> Option<String> {
+    if look.heartbeat == Nanos(0) {
+        return Some(format!("strategy {name} has not begun"));
+    }
+    let silent = now.since(look.heartbeat);
+    let seconds = silent as f64 / 1e9;
+    let text = || format!("strategy {name} has been silent for {seconds:.1} s");
+    (silent > names.strategy_silence_max_ns).then(text)
 }
 
 /// Books of a venue that are live, of those that should be.

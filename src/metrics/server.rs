@@ -152,7 +152,7 @@ impl Answers {
                 Ok(()) => ("200 OK", TEXT, "alive\n".to_owned()),
                 Err(why) => ("503 Service Unavailable", TEXT, why + "\n"),
             },
-            "/readyz" => match ready(&self.view, &self.names, now) {
+            "/readyz" => match ready(&self.view, &self.names, &looks(&self.names), now) {
                 Ok(()) => ("200 OK", TEXT, "ready\n".to_owned()),
                 Err(reasons) => ("503 Service Unavailable", TEXT, reasons.join("\n") + "\n"),
             },

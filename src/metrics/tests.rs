@@ -3,13 +3,14 @@
 use super::*;
 use crate::clock::Clock;
 use crate::shm::{
-    BalanceRow, Duty, ExecutorHealth, FeedHealth, MarginRow, Market, MarketView, OrderCounters,
-    PairWriter, PnlRow, PositionRow, RateUse, RegionOptions, RingUse, Stage, StrategyLook,
+    AccountWriter, BalanceRow, Duty, ExecutorHealth, FeedHealth, MarginRow, Market, MarketView,
+    OrderCounters, OrderGate, PairWriter, PlainLimits, PnlRow, PositionLimit, PositionRow, RateUse,
+    RegionOptions, RingUse, Stage, StrategyFile, StrategyLook, StrategyOptions,
 };
 use crate::types::{
     Amount, AssetBalance, AssetId, BookState, Breach, Instrument, InstrumentId, InstrumentTable,
-    Level, MarginReport, Nanos, PairOutcome, Price, ProcessEnd, Qty, Readiness, StrategyId,
-    TopOfBook, TradingState, VENUES_COUNTED, VenueOrders,
+    Level, LimitKey, MarginReport, Nanos, NotReady, PairOutcome, Price, ProcessEnd, Qty, Readiness,
+    StrategyId, TopOfBook, TradingState, VENUES_COUNTED, VenueOrders,
 };
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -54,8 +55,7 @@ fn names() -> Names {
         refusals: ["", "too \"large\"", "late"].map(str::to_owned).to_vec(),
         strategies: vec!["spread".to_owned()],
         folder: PathBuf::new(),
-        limits: vec![("daily_loss_max", 500.0), ("order_notional_max", 5000.5)],
-        positions: vec![("BTC".to_owned(), 2.0)],
+        strategy_silence_max_ns: 2 * SECOND,
         streamed: ["BTC/USDT@x", "BTC/USDT@y"].map(str::to_owned).to_vec(),
     }
 }
@@ -70,11 +70,17 @@ fn executor(ready: bool) -> ExecutorHealth {
         reconnects: 1,
         clock_offset_ns: -1_500_000,
         clock_round_trip_ns: 3_000_000,
-        commands_ring: RingUse::of(3, 1024),
         reports_ring: RingUse::of(0, 4096),
+        updated_ns: NOW,
         limits,
         ..ExecutorHealth::default()
     }
+}
+
+/// New orders go there, or not for the reason.
+fn gate(not_ready: Option<NotReady>) -> OrderGate {
+    let commands_ring = RingUse::of(3, 1024);
+    OrderGate { not_ready, commands_ring, since_ns: NOW, updated_ns: NOW }
 }
 
 fn feed(state: Readiness) -> FeedHealth {
@@ -110,6 +116,17 @@ fn counters() -> OrderCounters {
 fn write_money(market: &Market) {
     let mut account = market.account_writer().unwrap();
     account.set_counters(&counters());
+    account.set_gate(VenueId(0), &gate(None));
+    account.set_gate(VenueId(1), &gate(Some(NotReady::NotReconciled)));
+    account.set_limits(&PlainLimits::new(|key| match key {
+        LimitKey::DailyLossMax => Some(amount("500")),
+        LimitKey::OrderNotionalMax => Some(amount("5000.5")),
+        LimitKey::DrawdownMax | LimitKey::OrderWaitMaxMs => None,
+        _ => Some(amount("1")),
+    }));
+    let limit = Some(amount("2"));
+    account.set_underlying_limit(AssetId(0), &PositionLimit { limit, used: amount("1") });
+    account.set_underlying_limit(AssetId(1), &PositionLimit::default());
     let (instrument, venue, quote) = (InstrumentId(0), VenueId(1), AssetId(1));
     account.set_position(&PositionRow {
         instrument,
@@ -220,6 +237,9 @@ fn the_page_says_what_the_region_holds() {
         "stoop_feed_silence_seconds{venue=\"x\"} 0.25",
         "stoop_venue_ready{venue=\"x\"} 1",
         "stoop_venue_ready{venue=\"y\"} 0",
+        "stoop_venue_not_ready{reason=\"not_reconciled\",venue=\"y\"} 1",
+        "stoop_venue_not_ready{reason=\"held\",venue=\"y\"} 0",
+        "stoop_venue_not_ready{reason=\"not_reconciled\",venue=\"x\"} 0",
         "stoop_executor_commands_total{venue=\"x\"} 41",
         "stoop_clock_offset_seconds{side=\"executor\",venue=\"x\"} -0.0015",
         "stoop_rate_limit_used{limit=\"weight\",venue=\"x\"} 30",
@@ -310,6 +330,14 @@ fn both_ready() -> Market {
     market
 }
 
+/// The order manager's word on both of them.
+fn open_both(market: &Market) -> AccountWriter {
+    let mut account = market.account_writer().unwrap();
+    account.set_counters(&counters());
+    [0, 1].into_iter().for_each(|venue| account.set_gate(VenueId(venue), &gate(None)));
+    account
+}
+
 /// Of a watchlist: it stays empty until somebody watches it.
 #[test]
 fn a_book_that_nobody_watches_is_not_missed() {
@@ -320,9 +348,9 @@ fn a_book_that_nobody_watches_is_not_missed() {
     assert!(page.contains("stoop_book_live{instrument=\"BTC/USDT@x\",venue=\"x\"} 1\n"), "{page}");
     assert!(!page.contains("stoop_book_live{instrument=\"BTC/USDT@y"), "{page}");
     let market = both_ready();
-    market.account_writer().unwrap().set_counters(&counters());
+    open_both(&market);
     let missed = vec!["x: 0 of 1 books are live".to_owned()];
-    assert_eq!(ready(&market.view(), &names, NOW), Err(missed));
+    assert_eq!(ready(&market.view(), &names, &[], NOW), Err(missed));
 }
 
 #[test]
@@ -330,9 +358,8 @@ fn a_strategy_that_has_ended_is_told_and_against_it() {
     let market = both_ready();
     let names = Names { strategies: vec!["a".to_owned(), "b".to_owned()], ..names() };
     let names = Names { streamed: Vec::new(), ..names };
-    let mut account = market.account_writer().unwrap();
-    account.set_counters(&counters());
-    assert_eq!(ready(&market.view(), &names, NOW), Ok(()));
+    let mut account = open_both(&market);
+    assert_eq!(ready(&market.view(), &names, &[], NOW), Ok(()));
     let mut ended = counters();
     ended.ended[1] = Some(ProcessEnd::Signal(9));
     account.set_counters(&ended);
@@ -342,7 +369,102 @@ fn a_strategy_that_has_ended_is_told_and_against_it() {
         assert!(page.lines().any(|known| known == line), "{line}: {page}");
     }
     let missed = vec!["strategy b has ended (SIGKILL) and is not started again".to_owned()];
-    assert_eq!(ready(&market.view(), &names, NOW), Err(missed));
+    // What its file says of its last beat is old, and said already.
+    let look = StrategyLook { heartbeat: Nanos(1), ..StrategyLook::default() };
+    assert_eq!(ready(&market.view(), &names, &[None, Some(look)], NOW), Err(missed));
+}
+
+/// A thread that hangs in a strategy says nothing: its last beat does.
+#[test]
+fn a_strategy_that_hangs_is_against_readiness() {
+    let folder = std::env::temp_dir().join(format!("stoop-hangs-{}", std::process::id()));
+    let market = both_ready();
+    let names = Names {
+        strategies: vec!["a".to_owned()],
+        streamed: Vec::new(),
+        folder: folder.clone(),
+        ..names()
+    };
+    let _account = open_both(&market);
+    let (_oms, end) = StrategyFile::create(&folder, "a", &StrategyOptions::default()).unwrap();
+    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let server = Server::start(listener, market.view(), names, Clock::manual(NOW)).unwrap();
+    let get = || ask(server.address(), "GET /readyz HTTP/1.1\r\n\r\n");
+    let refused = |answer: String, why: &str| {
+        assert!(
+            answer.starts_with("HTTP/1.1 503 ") && answer.ends_with(&format!("\r\n\r\n{why}\n")),
+            "{answer}"
+        );
+    };
+    refused(get(), "strategy a has not begun");
+    end.beat(Nanos(NOW.0 - 2 * SECOND));
+    assert!(get().ends_with("\r\n\r\nready\n"), "as long as it may take");
+    end.beat(Nanos(NOW.0 - 5 * SECOND / 2));
+    refused(get(), "strategy a has been silent for 2.5 s");
+    drop((server, end));
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+/// Connected, and the order manager sends nothing: the reason is told, and whoever has fallen silent is
+/// not believed.
+#[test]
+fn a_venue_is_ready_by_the_word_of_those_who_live() {
+    let market = both_ready();
+    let names = Names { venues: names().venues[..1].to_vec(), streamed: Vec::new(), ..names() };
+    let mut account = open_both(&market);
+    let view = market.view();
+    let told = |now| {
+        let page = collect(&view, &names, (&Pairs::default(), &[]), now);
+        let one = |line: &&str| line.starts_with("stoop_venue_") && line.ends_with("} 1");
+        let lines: Vec<String> = page.lines().filter(one).map(str::to_owned).collect();
+        (lines, ready(&view, &names, &[], now).err().unwrap_or_default())
+    };
+    let reason =
+        |reason| vec![format!("stoop_venue_not_ready{{reason=\"{reason}\",venue=\"x\"}} 1")];
+    assert_eq!(told(NOW), (vec!["stoop_venue_ready{venue=\"x\"} 1".to_owned()], vec![]));
+    account.set_gate(VenueId(0), &gate(Some(NotReady::Halted)));
+    let halted = "x: takes no new orders: halted: a balance or position differs and no fill \
+                  explains it";
+    assert_eq!(told(NOW), (reason("halted"), vec![halted.to_owned()]));
+    // A person's wish is told, and is not against the engine.
+    account.set_gate(VenueId(0), &gate(Some(NotReady::Held(TradingState::Halted))));
+    assert_eq!(told(NOW), (reason("held"), vec![]));
+    account.set_gate(VenueId(0), &gate(None));
+    let later = Nanos(NOW.0 + 6 * SECOND);
+    let silent = "the order manager has been silent for 6.0 s".to_owned();
+    assert_eq!(told(later), (reason("order_manager_silent"), vec![silent]));
+    market.beat(later);
+    account.set_gate(VenueId(0), &OrderGate { updated_ns: later, ..gate(None) });
+    let hangs = "x: takes no new orders: its executor stands still".to_owned();
+    assert_eq!(told(later), (reason("executor_silent"), vec![hangs]));
+}
+
+/// Limits that a person has changed are those on the page, and one that is not set is not there.
+#[test]
+fn the_limits_on_the_page_are_those_in_force() {
+    let market = both_ready();
+    let mut account = open_both(&market);
+    account.set_pnl(&PnlRow { quote: AssetId(1), ..PnlRow::default() });
+    let told = || {
+        let page = collect(&market.view(), &names(), (&Pairs::default(), &[]), NOW);
+        let about = ["stoop_limit_quote{", "stoop_loss_quote{", "stoop_position_limit_base{"];
+        let is_one = |line: &&str| about.iter().any(|start| line.starts_with(start));
+        page.lines().filter(is_one).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(told(), Vec::<String>::new(), "nobody has said them");
+    let only = |key, value: Option<Amount>| PlainLimits::new(|of| value.filter(|_| of == key));
+    account.set_limits(&only(LimitKey::DrawdownMax, Some(amount("77.5"))));
+    let drawdown = [
+        "stoop_loss_quote{quote=\"USDT\",limit=\"drawdown_max\"} 0",
+        "stoop_limit_quote{limit=\"drawdown_max\"} 77.5",
+    ];
+    assert_eq!(told(), drawdown);
+    account.set_limits(&only(LimitKey::DrawdownMax, None));
+    let of_base = |limit| PositionLimit { limit, used: Amount::ZERO };
+    account.set_underlying_limit(AssetId(0), &of_base(Some(Amount::ZERO)));
+    assert_eq!(told(), ["stoop_position_limit_base{underlying=\"BTC\"} 0"], "0 is a limit");
+    account.set_underlying_limit(AssetId(0), &of_base(None));
+    assert_eq!(told(), Vec::<String>::new());
 }
 
 /// What is on the page before anything has happened makes no sample that misleads.
@@ -368,18 +490,21 @@ fn before_its_first_beat_an_engine_is_as_silent_as_it_is_old() {
     assert_eq!(alive(&view, now.plus(5 * SECOND)), Err(silent));
 }
 
+const NOT_COMPARED: &str =
+    "y: takes no new orders: orders, fills and balances are not compared yet";
+
 #[test]
 fn readiness_names_everything_that_is_against_it() {
     let market = full();
     let view = market.view();
-    let y = ["y: market data is being joined", "y: takes no new orders"].map(str::to_owned);
-    assert_eq!(ready(&view, &names(), NOW), Err(y.to_vec()));
+    let y = ["y: market data is being joined", NOT_COMPARED].map(str::to_owned);
+    assert_eq!(ready(&view, &names(), &[], NOW), Err(y.to_vec()));
     let only_x = Names { venues: names().venues[..1].to_vec(), ..names() };
-    assert_eq!(ready(&view, &only_x, NOW), Ok(()));
+    assert_eq!(ready(&view, &only_x, &[], NOW), Ok(()));
     let later = Nanos(NOW.0 + 5 * SECOND);
     let silent = "the order manager has been silent for 6.0 s".to_owned();
     assert_eq!(alive(&view, later), Err(silent.clone()));
-    assert_eq!(ready(&view, &only_x, later), Err(vec![silent]));
+    assert_eq!(ready(&view, &only_x, &[], later), Err(vec![silent]));
     drop(market);
     assert_eq!(alive(&view, NOW), Err("the engine has ended".to_owned()));
     let market = Market::in_memory(&table(), &RegionOptions::default()).unwrap();
@@ -390,27 +515,23 @@ fn readiness_names_everything_that_is_against_it() {
     health.executor.publish(&ExecutorHealth { suspended_until_ns, ..executor(true) });
     let trading_state = TradingState::ReduceOnly;
     let loss_switch = Some(crate::types::LossSwitch::Drawdown);
-    let counters = OrderCounters {
-        trading_state,
-        loss_switch,
-        venues_halted: 1,
-        journal_short: 1,
-        ..OrderCounters::default()
-    };
+    let counters =
+        OrderCounters { trading_state, loss_switch, journal_short: 1, ..OrderCounters::default() };
     let mut account = market.account_writer().unwrap();
     account.set_counters(&counters);
+    account.set_gate(VenueId(0), &gate(None));
     let mut expected = [
         "x: 0 of 1 books are live",
         "x: refuses requests for 2.0 s yet",
         "trading is reduce-only",
         "the drawdown switch was thrown",
-        "1 venues wait for a person's decision",
         "the journal has room for cancels and reports only",
     ];
-    assert_eq!(ready(&market.view(), &only_x, NOW), Err(expected.map(str::to_owned).to_vec()));
+    let told = || ready(&market.view(), &only_x, &[], NOW).unwrap_err();
+    assert_eq!(told(), expected);
     account.set_counters(&OrderCounters { journal_lost: 3, ..counters });
-    expected[5] = "the journal takes nothing any more: 3 records are lost";
-    assert_eq!(ready(&market.view(), &only_x, NOW), Err(expected.map(str::to_owned).to_vec()));
+    expected[4] = "the journal takes nothing any more: 3 records are lost";
+    assert_eq!(told(), expected);
 }
 
 /// A server over a region, at a port of its own.
@@ -445,7 +566,7 @@ fn requests_are_answered_and_nonsense_refused() {
     let not_ready = get("/readyz");
     assert!(not_ready.starts_with("HTTP/1.1 503 "), "{not_ready}");
     assert!(
-        not_ready.ends_with("\r\n\r\ny: market data is being joined\ny: takes no new orders\n")
+        not_ready.ends_with(&format!("\r\n\r\ny: market data is being joined\n{NOT_COMPARED}\n"))
     );
     assert!(get("/").starts_with("HTTP/1.1 404 "));
     let head = ask(server.address(), "HEAD /metrics HTTP/1.1\r\n\r\n");

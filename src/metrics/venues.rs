@@ -5,7 +5,7 @@
 use super::Names;
 use super::page::{Kind, Page, seconds, signed_seconds};
 use crate::shm::{ExecutorHealth, FeedHealth, MarketView};
-use crate::types::{Nanos, Readiness};
+use crate::types::{Nanos, NotReady, Readiness};
 use Kind::{Counter, Gauge};
 
 /// The name of an instrument's venue.
@@ -67,9 +67,6 @@ const FEED: &[(&str, Kind, &str, Value<FeedHealth>)] = &[
 ];
 
 const EXECUTOR: &[(&str, Kind, &str, Value<ExecutorHealth>)] = &[
-    ("stoop_venue_ready", Gauge, "Whether new orders may go there", |executor, now| {
-        u8::from(executor.ready && !executor.is_suspended(now)).to_string()
-    }),
     (
         "stoop_venue_suspended_seconds",
         Gauge,
@@ -114,6 +111,25 @@ fn each<T>(
     for (name, kind, help, value) in table {
         let mut family = page.family(name, *kind, help);
         rows.iter().for_each(|(venue, row)| family.sample(&[("venue", venue)], value(row, now)));
+    }
+}
+
+/// Whether the order manager would send a new order there, and why not.
+pub(super) fn readiness(page: &mut Page, view: &MarketView, names: &Names, now: Nanos) {
+    let rows = names.venues.iter().map(|row| (row.name, view.health(row.venue)));
+    let rows: Vec<_> = rows.map(|(name, health)| (name, health.why_not_ready(now))).collect();
+    let help = "Whether the order manager would send a new order there now";
+    let mut family = page.family("stoop_venue_ready", Gauge, help);
+    rows.iter().for_each(|(venue, why)| {
+        family.sample(&[("venue", venue)], u8::from(why.is_none()));
+    });
+    let help = "1 for the reason why it would not; held is a person's wish";
+    let mut family = page.family("stoop_venue_not_ready", Gauge, help);
+    for (venue, why) in &rows {
+        for reason in NotReady::names() {
+            let is_it = u8::from(why.is_some_and(|why| why.name() == *reason));
+            family.sample(&[("reason", reason), ("venue", venue)], is_it);
+        }
     }
 }
 

@@ -30,6 +30,15 @@ impl Exposure {
         self.position.checked_add(-self.selling)?.checked_add(-extra)
     }
 
+    /// Largest position to either side that what is held and all working orders may make: what limits
+    /// of positions are held against.
+    #[must_use]
+    pub fn reach(&self) -> Amount {
+        let long = self.position.0.saturating_add(self.buying.0);
+        let short = self.position.0.saturating_sub(self.selling.0);
+        Amount(long.max(short.saturating_neg()).max(0))
+    }
+
     /// How far the position may go to this side, beyond zero, with `extra` more of its orders; negative
     /// while they only take the other side back.
     fn end(&self, side: Side, extra: Amount) -> Option<Amount> {

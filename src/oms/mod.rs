@@ -74,9 +74,8 @@ pub use shares::Shares;
 pub use state::{Kept, MoveError};
 pub use transition::{Next, Trigger, next};
 pub use unrecorded::{KnownFills, RefusedUnrecorded};
-pub use venues::NotReady;
 
-pub use crate::types::TradingState;
+pub use crate::types::{NotReady, TradingState};
 
 use crate::mutants::Mutant;
 use crate::portfolio::{Balances, Positions};
@@ -412,7 +411,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.state.venues.is_ready(venue, now)
     }
 
-    /// Why no new orders may go to this venue now; `None` if they may.
+    /// Why no new orders may go to this venue now; `None` if they may, as far as the venue goes.
     #[must_use]
     pub fn why_not_ready(&self, venue: VenueId, now: Nanos) -> Option<NotReady> {
         self.state.venues.why_not_ready(venue, now)

@@ -2,7 +2,9 @@
 
 #![forbid(unsafe_code)]
 
-use crate::types::{Channel, Nanos, Readiness, VenueId};
+use super::record::Recorder;
+use super::{Books, Oms};
+use crate::types::{Channel, Nanos, NotReady, Readiness, Scope, TradingState, VenueId};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -59,19 +61,6 @@ impl Venue {
 /// What a connection tells may be under way for so long. If one of two is lost and the other has been
 /// ready for less, something may have been told by the lost one alone, and be lost with it.
 const UNDER_WAY_NS: u64 = 10_000_000_000;
-
-/// Why a venue gets no new orders.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotReady {
-    /// A person has to decide on a balance or position that nothing explains.
-    Halted,
-    /// Until then by the venue's own word.
-    Suspended(Nanos),
-    /// This channel is not ready; `None`: no channel is needed, so nothing can be sent.
-    Disconnected(Option<Channel>),
-    /// Orders, fills and balances are not compared yet since its stream was last lost.
-    NotReconciled,
-}
 
 /// What a change of readiness means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,6 +202,20 @@ impl Venues {
     /// Whether that is news.
     pub fn set_halted(&mut self, venue: VenueId, halted: bool) -> bool {
         self.row_mut(venue).is_some_and(|row| std::mem::replace(&mut row.halted, halted) != halted)
+    }
+}
+
+impl<R: Recorder, B: Books> Oms<R, B> {
+    /// Why no new orders go to this venue now; `None` if they do. As [`Oms::why_not_ready`], with what
+    /// people want: that the engine stops, or trades less there.
+    #[must_use]
+    pub fn why_no_orders(&self, venue: VenueId, now: Nanos) -> Option<NotReady> {
+        if self.state.stopping {
+            return Some(NotReady::Stopping);
+        }
+        let held = self.state.risk.trading.get(Scope::Venue(venue)).unwrap_or_default();
+        let held = (held != TradingState::Active).then_some(NotReady::Held(held));
+        self.why_not_ready(venue, now).or(held)
     }
 }
 

@@ -2,6 +2,7 @@
 //! oms alone.
 
 use super::codec::{amount, amount_words, written};
+use super::limits::LimitWriters;
 use crate::sync::seqlock;
 use crate::types::{
     Amount, AssetBalance, AssetId, InstrumentId, LossSwitch, MarginReport, Nanos, Price,
@@ -211,30 +212,23 @@ const VENUE_WORDS: usize = 5;
 const ENDED_FROM: usize = VENUES_FROM + VENUES_COUNTED * VENUE_WORDS;
 pub(super) const COUNTER_WORDS: usize = ENDED_FROM + STRATEGIES_MAX;
 
-/// Writes the account. Handed out once, to the oms.
+/// Writes the account, the limits in force and whether venues get new orders. Handed out once, to the
+/// oms.
 #[derive(Debug)]
 pub struct AccountWriter {
-    positions: Vec<seqlock::Writer>,
+    pub(super) positions: Vec<seqlock::Writer>,
     /// By venue, then asset.
-    balances: Vec<seqlock::Writer>,
-    pnl: Vec<seqlock::Writer>,
+    pub(super) balances: Vec<seqlock::Writer>,
+    pub(super) pnl: Vec<seqlock::Writer>,
     /// By venue, then asset.
-    margins: Vec<seqlock::Writer>,
-    counters: seqlock::Writer,
+    pub(super) margins: Vec<seqlock::Writer>,
+    pub(super) counters: seqlock::Writer,
+    pub(super) limits: LimitWriters,
+    /// By venue.
+    pub(super) gates: Vec<seqlock::Writer>,
 }
 
 impl AccountWriter {
-    /// The records of the region.
-    pub(super) fn new(
-        positions: Vec<seqlock::Writer>,
-        balances: Vec<seqlock::Writer>,
-        pnl: Vec<seqlock::Writer>,
-        margins: Vec<seqlock::Writer>,
-        counters: seqlock::Writer,
-    ) -> Self {
-        Self { positions, balances, pnl, margins, counters }
-    }
-
     /// Publishes a position. An instrument unknown to the region is left out.
     pub fn set_position(&mut self, row: &PositionRow) {
         if let Some(writer) = self.positions.get_mut(row.instrument.index()) {

@@ -1,6 +1,7 @@
 //! Health of each venue in the region: what its feed and its executor say of themselves.
 
 use super::codec::{byte, written};
+use super::gates::OrderGate;
 use crate::sync::seqlock;
 use crate::types::{Channel, LIMITS_MAX, Nanos, OrderLine, OrderLines, Readiness};
 
@@ -120,7 +121,7 @@ impl RingUse {
 }
 
 /// Two halves of a word, the low one first.
-fn pair_word(low: u32, high: u32) -> u64 {
+pub(super) fn pair_word(low: u32, high: u32) -> u64 {
     u64::from(low) | u64::from(high) << 32
 }
 
@@ -129,7 +130,8 @@ fn pair_word(low: u32, high: u32) -> u64 {
 pub struct ExecutorHealth {
     /// Readiness of its connections, by [`Channel::index`].
     pub channels: [Readiness; Channel::COUNT],
-    /// Whether new orders may go there.
+    /// Whether its connections are ready for new orders; whether those may go there is the oms' word:
+    /// [`OrderGate`].
     pub ready: bool,
     /// Venue's clock minus ours.
     pub clock_offset_ns: i64,
@@ -153,8 +155,6 @@ pub struct ExecutorHealth {
     pub updated_ns: Nanos,
     /// Its connections for order entry, where there are two: which is in use, and how they answer.
     pub order_lines: OrderLines,
-    /// Commands from the order manager on their way to it.
-    pub commands_ring: RingUse,
     /// Reports from it on their way to the order manager.
     pub reports_ring: RingUse,
     /// Use of each rate limit of the venue, in the order of the venue's own table.
@@ -176,13 +176,15 @@ impl ExecutorHealth {
     }
 }
 
-/// Both halves of a venue's health.
+/// What feed, executor and oms say of a venue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VenueHealth {
     /// The feed's half.
     pub feed: FeedHealth,
     /// The executor's half.
     pub executor: ExecutorHealth,
+    /// The oms' word on new orders.
+    pub gate: OrderGate,
 }
 
 /// Both writers of one venue, to be split between its agents.
@@ -201,13 +203,13 @@ pub(super) const FIELDS: &str = "feed: state books_live books offset round_trip 
     executor: \
     channels6|line<<48|ready<<56 offset round_trip commands refused reports decode_errors \
     reply_timeouts reconnects suspended_until updated lines2(reply|unanswered<<40) \
-    rings2(waiting|capacity<<32) limits6(used|allowed<<32)";
+    ring(waiting|capacity<<32) limits6(used|allowed<<32)";
 
 /// Where the connections stand in the feed's half, and words of each.
 const LINES_AT: usize = 17;
 const LINE_WORDS: usize = 11;
 /// Where the rate limits stand in the executor's half.
-const LIMITS_AT: usize = 15;
+const LIMITS_AT: usize = 14;
 /// Words of each half after its counter.
 pub(super) const FEED_WORDS: usize = LINES_AT + FEED_LINES * LINE_WORDS;
 pub(super) const EXECUTOR_WORDS: usize = LIMITS_AT + LIMITS_MAX;
@@ -307,7 +309,6 @@ impl ExecutorHealthWriter {
             health.updated_ns.0,
             line_word(health.order_lines.lines[0]),
             line_word(health.order_lines.lines[1]),
-            pair_word(health.commands_ring.waiting, health.commands_ring.capacity),
             pair_word(health.reports_ring.waiting, health.reports_ring.capacity),
         ];
         let limits = health.limits.map(|row| pair_word(row.used, row.allowed));
@@ -335,7 +336,7 @@ fn line_of(word: u64) -> OrderLine {
     OrderLine { reply_ns: word & LINE_REPLY_MAX, unanswered: (word >> LINE_REPLY_BITS) as u32 }
 }
 
-fn ring_of(word: u64) -> RingUse {
+pub(super) fn ring_of(word: u64) -> RingUse {
     RingUse { waiting: word as u32, capacity: (word >> 32) as u32 }
 }
 
@@ -388,8 +389,7 @@ pub(super) fn executor(reader: &seqlock::Reader) -> ExecutorHealth {
             },
             lines: [line_of(w[11]), line_of(w[12])],
         },
-        commands_ring: ring_of(w[13]),
-        reports_ring: ring_of(w[14]),
+        reports_ring: ring_of(w[13]),
         limits: std::array::from_fn(|limit| {
             let word = w[LIMITS_AT + limit];
             RateUse { used: word as u32, allowed: (word >> 32) as u32 }

@@ -58,6 +58,11 @@
 //!                                    now 2, event_ns, -4
 //! counters    1                 248  counter, 31 counts, trading state, loss switch, 64 refusals by
 //!                                    code, 16 venues x 5 counts, 64 ends of strategies, -6
+//! limits      1                  32  counter, which are set, 8 x 2, -14
+//! limits of   assets              8  counter, whether it is set, limit 2, used 2, -2
+//! limits of   instruments         8  the same of single instruments
+//! gates       venues              8  counter, why no orders go there, until, since, commands that
+//!                                    wait, updated_ns, -2
 //! pairs       1                   8  number of outcomes written
 //!                  + capacity x  56  counter, head 16, 4 legs x 8, -7
 //! feeds       venues             48  counter, the fields of FeedHealth, 2 connections x 11, -8
@@ -89,22 +94,26 @@
 //!
 //! "counter" is a seqlock's: odd while its record is written. "-n" are reserved words, zero.
 
+mod counts;
 mod strategy;
 
+pub(super) use counts::MarketCounts;
 pub(super) use strategy::{StrategyCounts, StrategyLayout};
+
+use counts::{INSTRUMENTS_MAX, TRADES_MAX};
 
 use super::latency::{GROUPS, Stage};
 use super::worst::{self, WORST_PATHS};
 use super::{
-    account, books, duty, health, instruments, latency, pairs, params, perpetuals, signals, status,
-    trades,
+    account, books, duty, gates, health, instruments, latency, limits, pairs, params, perpetuals,
+    signals, status, trades,
 };
 use crate::sync::words::{LINE, PAIR};
 use crate::sync::{broadcast, changes, histogram, ring, rotating};
 use std::ops::Range;
 
 /// Version of the layout. Raised by every change that a reader of the old one would misread.
-pub(super) const VERSION: u64 = 9;
+pub(super) const VERSION: u64 = 10;
 pub(super) const MARKET_MAGIC: u64 = u64::from_le_bytes(*b"STOOPMKT");
 pub(super) const STRATEGY_MAGIC: u64 = u64::from_le_bytes(*b"STOOPSTR");
 
@@ -127,15 +136,6 @@ pub(super) const MEASURING_AT: usize = 3 * LINE;
 pub(super) const CLOCK_AT: usize = MEASURING_AT + 3;
 pub(super) const HEADER: usize = 4 * LINE;
 
-/// Most instruments, venues and assets of one region: bounds for arithmetic, not for use.
-const INSTRUMENTS_MAX: u64 = 4096;
-const VENUES_MAX: u64 = 64;
-const ASSETS_MAX: u64 = 4096;
-const TRADES_MAX: u64 = 1 << 16;
-const RING_MAX: u64 = 1 << 16;
-const STRATEGIES_MAX: u64 = account::STRATEGIES_MAX as u64;
-const AGENTS_MAX: u64 = 256;
-
 // The records fill their lines as the map above draws them.
 const _: () = {
     assert!(with_counter(books::TOP_WORDS) == LINE);
@@ -146,6 +146,8 @@ const _: () = {
     assert!(with_counter(account::PNL_WORDS) <= PAIR);
     assert!(with_counter(account::MARGIN_WORDS) <= PAIR);
     assert!(with_counter(account::COUNTER_WORDS).next_multiple_of(LINE) == COUNTERS_SIZE);
+    assert!(with_counter(limits::PLAIN_WORDS) <= LIMITS_STRIDE);
+    assert!(with_counter(limits::POSITION_WORDS) <= LINE && with_counter(gates::WORDS) <= LINE);
     assert!(with_counter(health::FEED_WORDS) <= FEED_STRIDE);
     assert!(with_counter(health::EXECUTOR_WORDS) <= HEALTH_STRIDE);
     assert!(cfg!(feature = "loom") || histogram::BODY == 1984);
@@ -205,6 +207,7 @@ const ASSET_STRIDE: usize = LINE / 2;
 const POSITION_STRIDE: usize = 2 * LINE;
 const PERPETUAL_STRIDE: usize = PAIR;
 const COUNTERS_SIZE: usize = 31 * LINE;
+const LIMITS_STRIDE: usize = 2 * PAIR;
 const FEED_STRIDE: usize = 3 * PAIR;
 const HEALTH_STRIDE: usize = 2 * PAIR;
 const DUTY_STRIDE: usize = PAIR;
@@ -221,6 +224,7 @@ pub(super) const HASH: u64 = {
         POSITION_STRIDE as u64,
         PERPETUAL_STRIDE as u64,
         COUNTERS_SIZE as u64,
+        LIMITS_STRIDE as u64,
         FEED_STRIDE as u64,
         HEALTH_STRIDE as u64,
         DUTY_STRIDE as u64,
@@ -243,6 +247,8 @@ pub(super) const HASH: u64 = {
         trades::FIELDS,
         perpetuals::FIELDS,
         account::FIELDS,
+        limits::FIELDS,
+        gates::FIELDS,
         health::FIELDS,
         duty::FIELDS,
         signals::FIELDS,
@@ -303,48 +309,6 @@ impl Cursor {
     }
 }
 
-/// The counts of a market file that decide where everything lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct MarketCounts {
-    pub(super) instruments: u64,
-    pub(super) venues: u64,
-    pub(super) assets: u64,
-    pub(super) depth: u64,
-    pub(super) trades: u64,
-    pub(super) strategies: u64,
-    pub(super) threads: u64,
-    pub(super) agents: u64,
-}
-
-impl MarketCounts {
-    /// In the order of the header.
-    pub(super) fn words(self) -> [u64; 8] {
-        let Self { instruments, venues, assets, depth, trades, strategies, threads, agents } = self;
-        [instruments, venues, assets, depth, trades, strategies, threads, agents]
-    }
-
-    pub(super) fn from_words(words: [u64; 8]) -> Self {
-        let [instruments, venues, assets, depth, trades, strategies, threads, agents] = words;
-        Self { instruments, venues, assets, depth, trades, strategies, threads, agents }
-    }
-
-    /// Which count is out of bounds.
-    fn check(&self) -> Result<(), &'static str> {
-        let bounds = [
-            (self.instruments, 0, INSTRUMENTS_MAX, "there are more than 4096 instruments"),
-            (self.venues, 1, VENUES_MAX, "there are no venues or more than 64"),
-            (self.assets, 0, ASSETS_MAX, "there are more than 4096 assets"),
-            (self.depth, 1, books::DEPTH_MAX as u64, "depth is not 1 to 64 levels"),
-            (self.trades, 2, TRADES_MAX, "the ring of prints has not 2 to 65536 slots"),
-            (self.strategies, 0, STRATEGIES_MAX, "there are more than 64 strategies"),
-            (self.threads, 0, AGENTS_MAX, "there are more than 256 threads"),
-            (self.agents, 0, AGENTS_MAX, "there are more than 256 agents"),
-        ];
-        let broken = bounds.iter().find(|(count, min, max, _)| !(min..=max).contains(&count));
-        broken.map_or(Ok(()), |(.., what)| Err(what))
-    }
-}
-
 /// Where everything lies in a market file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MarketLayout {
@@ -361,6 +325,10 @@ pub(super) struct MarketLayout {
     pub(super) pnl: Section,
     pub(super) margins: Section,
     pub(super) counters: Section,
+    pub(super) limits: Section,
+    pub(super) underlying_limits: Section,
+    pub(super) instrument_limits: Section,
+    pub(super) gates: Section,
     pub(super) pairs: Section,
     pub(super) feeds: Section,
     pub(super) executors: Section,
@@ -394,6 +362,10 @@ impl MarketLayout {
             pnl: cursor.section(PAIR, assets),
             margins: cursor.section(PAIR, venues * assets),
             counters: cursor.section(COUNTERS_SIZE, 1),
+            limits: cursor.section(LIMITS_STRIDE, 1),
+            underlying_limits: cursor.section(LINE, assets),
+            instrument_limits: cursor.section(LINE, instruments),
+            gates: cursor.section(LINE, venues),
             pairs: cursor.section(pair_shape().size(), 1),
             feeds: cursor.section(FEED_STRIDE, venues),
             executors: cursor.section(HEALTH_STRIDE, venues),
@@ -466,6 +438,10 @@ mod tests {
             (l.pnl, 16, 3),
             (l.margins, 16, 6),
             (l.counters, 248, 1),
+            (l.limits, 32, 1),
+            (l.underlying_limits, 8, 3),
+            (l.instrument_limits, 8, 4),
+            (l.gates, 8, 2),
             (l.pairs, 16 + 64 * 56, 1),
             (l.feeds, 48, 2),
             (l.executors, 32, 2),

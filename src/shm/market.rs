@@ -6,6 +6,7 @@ use super::duty::DutyWriter;
 use super::health::{ExecutorHealthWriter, FeedHealthWriter, HealthWriter};
 use super::latency::{self, GROUPS, Groups, Measuring, Stage, StageWriter};
 use super::layout::{GROUP_AT, MARKET_MAGIC, MarketCounts, MarketLayout, PID_AT, Section};
+use super::limits::LimitWriters;
 use super::map::{self, Lock, Named, NewFile};
 use super::pairs::PairWriter;
 use super::perpetuals::PerpetualWriter;
@@ -190,15 +191,20 @@ impl Market {
             ranges.map(|range| seqlock::Writer::new(self.words.slice(range))).collect()
         };
         let layout = &self.layout;
-        let (positions, balances) = (all(&layout.positions), all(&layout.balances));
-        let counters = seqlock::Writer::new(counters);
-        Some(AccountWriter::new(
-            positions,
-            balances,
-            all(&layout.pnl),
-            all(&layout.margins),
-            counters,
-        ))
+        let plain = self.words.slice(layout.limits.record(0)?);
+        Some(AccountWriter {
+            positions: all(&layout.positions),
+            balances: all(&layout.balances),
+            pnl: all(&layout.pnl),
+            margins: all(&layout.margins),
+            counters: seqlock::Writer::new(counters),
+            limits: LimitWriters {
+                plain: seqlock::Writer::new(plain),
+                underlyings: all(&layout.underlying_limits),
+                instruments: all(&layout.instrument_limits),
+            },
+            gates: all(&layout.gates),
+        })
     }
 
     /// The writer of what became of signals with a contract; `None` the second time.

@@ -3,8 +3,8 @@
 //! One directory per running instance, closed to other users:
 //!
 //! - `market`, written by the engine alone and mapped read-only by everyone else: instruments,
-//!   books, prints, positions and balances, health, duty cycles, latency. [`Market`] makes it and hands out each
-//!   writer once; a [`MarketView`] reads it, in this process or another, with the same code.
+//!   books, prints, positions and balances, limits in force, health and readiness, duty cycles,
+//!   latency. [`Market`] makes it and hands out each writer once; a [`MarketView`] reads it, in this process or another, with the same code.
 //! - `strategy-<name>`, one per strategy and the only file which that strategy can write: requests
 //!   to the oms, reports from it, status; its parameters, which the oms writes ([`StrategyFile`]).
 //!
@@ -21,11 +21,13 @@ mod books;
 mod codec;
 mod duty;
 mod error;
+mod gates;
 mod header;
 mod health;
 mod instruments;
 mod latency;
 mod layout;
+mod limits;
 mod map;
 mod market;
 mod pages;
@@ -49,11 +51,13 @@ pub use account::{
 pub use books::{Best, BookWriter, DEPTH_MAX, Depth};
 pub use duty::{AgentDuty, Duty, DutyWriter, ThreadRow};
 pub use error::RegionError;
+pub use gates::{OrderGate, SILENCE_MAX_NS};
 pub use health::{
     ExecutorHealth, ExecutorHealthWriter, FEED_LINES, FeedHealth, FeedHealthWriter, FeedLine,
     HealthWriter, RateUse, RingUse, VenueHealth,
 };
 pub use latency::{GROUPS, Measuring, Stage, StageWriter};
+pub use limits::{PlainLimits, PositionLimit};
 pub use market::{Market, RegionOptions};
 pub use pages::ask_for_huge_pages;
 pub use pairs::{PairReader, PairWriter};

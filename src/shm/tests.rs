@@ -3,9 +3,10 @@
 use super::*;
 use crate::types::{
     Amount, AssetBalance, AssetId, BookState, Channel, ClientOrderId, Detail, InstrumentId,
-    InstrumentTable, Leg, Level, MarginReport, Nanos, OrderLine, OrderLines, OrderState, ParamName,
-    ParamValue, Params, Price, Qty, Readiness, RejectReason, ReportKind, Request, Side, Signal,
-    SignalId, Stamp, StrategyId, StrategyReport, TopOfBook, Trade, VenueId, VenueOrders,
+    InstrumentTable, Leg, Level, LimitKey, MarginReport, Nanos, NotReady, OrderLine, OrderLines,
+    OrderState, ParamName, ParamValue, Params, Price, Qty, Readiness, RejectReason, ReportKind,
+    Request, Side, Signal, SignalId, Stamp, StrategyId, StrategyReport, TopOfBook, Trade, VenueId,
+    VenueOrders,
 };
 use instruments::tests::table;
 use std::fs;
@@ -142,6 +143,14 @@ fn write_everything(market: &Market) {
     account.set_margin(&margin(0, 3));
     account.set_margin(&margin(2, 0));
     account.set_counters(&counters());
+    account.set_limits(&plain_limits());
+    for number in [0, 2, 9] {
+        account.set_underlying_limit(AssetId(number), &position_limit(number));
+    }
+    for number in [1, 3, 9] {
+        account.set_instrument_limit(InstrumentId(number), &position_limit(10 + number));
+    }
+    [1, 2].into_iter().for_each(|venue| account.set_gate(VenueId(venue), &gate(venue)));
     let mut health = market.health_writer(VenueId(1)).unwrap();
     health.feed.publish(&venue_health().feed);
     health.executor.publish(&venue_health().executor);
@@ -312,7 +321,6 @@ fn venue_health() -> VenueHealth {
         reconnects: 8,
         suspended_until_ns: Nanos(9),
         updated_ns: Nanos(10),
-        commands_ring: RingUse { waiting: 11, capacity: 12 },
         reports_ring: RingUse { waiting: 13, capacity: u32::MAX },
         order_lines: OrderLines {
             current: Channel::TradeSpare,
@@ -323,7 +331,29 @@ fn venue_health() -> VenueHealth {
         },
         limits: std::array::from_fn(|limit| RateUse { used: u32::MAX, allowed: limit as u32 }),
     };
-    VenueHealth { feed, executor }
+    VenueHealth { feed, executor, gate: gate(1) }
+}
+
+fn gate(venue: u8) -> OrderGate {
+    OrderGate {
+        not_ready: Some(NotReady::Disconnected(Some(Channel::Private))),
+        since_ns: Nanos(14),
+        commands_ring: RingUse { waiting: 11, capacity: 12 },
+        updated_ns: Nanos(15 + u64::from(venue)),
+    }
+}
+
+/// Each differs from its neighbours, and every other one is not set.
+fn plain_limits() -> PlainLimits {
+    PlainLimits::new(|key| {
+        let at = LimitKey::PLAIN.iter().position(|known| *known == key)?;
+        (at % 2 == 1).then_some(Amount((at as i128) << 70))
+    })
+}
+
+fn position_limit(number: u16) -> PositionLimit {
+    let limit = (number > 0).then(|| Amount(i128::from(number - 1) << 66));
+    PositionLimit { limit, used: Amount(-(i128::from(number) << 80)) }
 }
 
 fn thread_row() -> ThreadRow {
@@ -362,6 +392,11 @@ fn check_everything(view: &MarketView) {
     assert_eq!(view.pnl(), [pnl(1)]);
     assert_eq!(view.margins(), [margin(1, 2)]);
     assert_eq!(view.counters(), counters());
+    assert_eq!(view.limits(), Some(plain_limits()));
+    let underlyings = [0, 2].map(|number| (AssetId(number), position_limit(number)));
+    assert_eq!(view.underlying_limits(), underlyings);
+    let instruments = [1, 3].map(|number| (InstrumentId(number), position_limit(10 + number)));
+    assert_eq!(view.instrument_limits(), instruments);
     assert_eq!(view.health(VenueId(1)), venue_health());
     assert_eq!(view.health(VenueId(0)), VenueHealth::default());
     assert_eq!(view.threads(), [thread_row()]);
@@ -391,6 +426,8 @@ fn what_is_written_is_read_and_sections_do_not_touch() {
     let view = market.view();
     assert_eq!(view.best(InstrumentId(0)), Best::default());
     assert_eq!((view.positions(), view.balances(), view.pnl()), (vec![], vec![], vec![]));
+    assert_eq!((view.limits(), view.underlying_limits()), (None, vec![]), "nobody has said them");
+    assert_eq!(view.health(VenueId(1)).gate, OrderGate::default());
     write_everything(&market);
     check_everything(&view);
     assert!(!view.has_ended());
@@ -541,7 +578,7 @@ fn files_that_are_not_ours_are_refused_by_name() {
     let advice = "use the same build for both";
     assert_eq!(
         error,
-        format!("{path} has layout version 99, this program reads version 9: {advice}")
+        format!("{path} has layout version 99, this program reads version 10: {advice}")
     );
     let (error, path) = attach_changed("hash", put(2, 99));
     assert_eq!(

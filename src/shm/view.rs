@@ -6,11 +6,12 @@ use super::duty::{self, ThreadRow};
 use super::health::{self, VenueHealth};
 use super::latency::{self, GROUPS, Groups, Measuring, Stage};
 use super::layout::{GROUP_AT, MARKET_MAGIC, MarketCounts, MarketLayout, Section, pair_shape};
+use super::limits::{self, PlainLimits, PositionLimit};
 use super::pairs::PairReader;
 use super::perpetuals;
 use super::trades::TradeReader;
 use super::worst::{self, PathRow};
-use super::{RegionError, header, instruments, map, market};
+use super::{RegionError, gates, header, instruments, map, market};
 use crate::sync::words::ReadWords;
 use crate::sync::{broadcast, changes, histogram, seqlock};
 use crate::types::{AssetId, BookState, InstrumentId, InstrumentTable, Nanos, Perpetual, VenueId};
@@ -39,6 +40,11 @@ struct Shared {
     pnl: Vec<seqlock::Reader>,
     margins: Vec<seqlock::Reader>,
     counters: Vec<seqlock::Reader>,
+    limits: Vec<seqlock::Reader>,
+    /// By asset.
+    underlying_limits: Vec<seqlock::Reader>,
+    instrument_limits: Vec<seqlock::Reader>,
+    gates: Vec<seqlock::Reader>,
     pairs: Vec<PairReader>,
     feeds: Vec<seqlock::Reader>,
     executors: Vec<seqlock::Reader>,
@@ -92,6 +98,10 @@ impl MarketView {
             pnl: values(&layout.pnl),
             margins: values(&layout.margins),
             counters: values(&layout.counters),
+            limits: values(&layout.limits),
+            underlying_limits: values(&layout.underlying_limits),
+            instrument_limits: values(&layout.instrument_limits),
+            gates: values(&layout.gates),
             pairs: parts(&words, &layout.pairs)
                 .map(|part| PairReader(broadcast::Reader::new(part, pair_shape())))
                 .collect(),
@@ -240,6 +250,29 @@ impl MarketView {
         self.shared.counters.first().map(account::counters).unwrap_or_default()
     }
 
+    /// The limits in force that are about no single underlying or instrument; `None` before the oms
+    /// has said them.
+    #[must_use]
+    pub fn limits(&self) -> Option<PlainLimits> {
+        limits::plain(self.shared.limits.first()?)
+    }
+
+    /// The limits in force on the positions in underlyings, where the oms has said them.
+    #[must_use]
+    pub fn underlying_limits(&self) -> Vec<(AssetId, PositionLimit)> {
+        let rows = self.shared.underlying_limits.iter().enumerate();
+        rows.filter_map(|(index, row)| Some((AssetId(index as u16), limits::position(row)?)))
+            .collect()
+    }
+
+    /// The same of single instruments.
+    #[must_use]
+    pub fn instrument_limits(&self) -> Vec<(InstrumentId, PositionLimit)> {
+        let rows = self.shared.instrument_limits.iter().enumerate();
+        rows.filter_map(|(index, row)| Some((InstrumentId(index as u16), limits::position(row)?)))
+            .collect()
+    }
+
     /// Health of one venue; "down" if the region does not know it.
     #[must_use]
     pub fn health(&self, venue: VenueId) -> VenueHealth {
@@ -247,6 +280,7 @@ impl MarketView {
         VenueHealth {
             feed: self.shared.feeds.get(index).map(health::feed).unwrap_or_default(),
             executor: self.shared.executors.get(index).map(health::executor).unwrap_or_default(),
+            gate: self.shared.gates.get(index).map(gates::gate).unwrap_or_default(),
         }
     }
 

@@ -9,7 +9,7 @@ use super::naming::Naming;
 use super::orders::{OrderRow, touched};
 use super::walk::Group;
 use super::words;
-use crate::oms::{NotReady, Record, Replayed};
+use crate::oms::{Record, Replayed};
 use crate::types::{
     FeeRate, InstrumentId, InstrumentTable, Nanos, PairOutcome, Scope, StrategyId, TradingState,
     VenueId,
@@ -38,8 +38,6 @@ pub struct Recorded {
     pub events: VecDeque<EventRow>,
     /// Venues and strategies that may do less than the engine, in words.
     pub held: Vec<String>,
-    /// Venues that get no new orders, and why.
-    pub not_ready: Vec<(VenueId, NotReady)>,
     /// Fee rates, by instrument, where the venue has stated them.
     pub fees: Vec<Option<FeeRate>>,
 }
@@ -49,12 +47,6 @@ impl Recorded {
     #[must_use]
     pub fn names(&self) -> Naming<'_> {
         Naming { table: &self.table, strategies: &self.strategies }
-    }
-
-    /// Why a venue gets no new orders; `None` if it does.
-    #[must_use]
-    pub fn why_not_ready(&self, venue: VenueId) -> Option<NotReady> {
-        self.not_ready.iter().find(|(of, _)| *of == venue).map(|(_, why)| *why)
     }
 
     /// Fee rates of an instrument, if the venue has stated them.
@@ -106,14 +98,14 @@ impl Fold {
     }
 
     /// What is known, with what a state tells by itself.
-    pub fn show(&mut self, state: Option<&Replayed>, now: Nanos) -> &Recorded {
+    pub fn show(&mut self, state: Option<&Replayed>) -> &Recorded {
         if let Some(state) = state {
-            self.refresh(state, now);
+            self.refresh(state);
         }
         &self.recorded
     }
 
-    fn refresh(&mut self, state: &Replayed, now: Nanos) {
+    fn refresh(&mut self, state: &Replayed) {
         let names = Naming::of(state);
         let recorded = &mut self.recorded;
         recorded.table = state.instruments().clone();
@@ -123,14 +115,12 @@ impl Fold {
         recorded.open.sort_by_key(|row| (row.created, row.order));
         let venues = (0..state.options().venues.len()).map(|at| VenueId(at as u8));
         let strategies = (0..names.strategies.len()).map(|at| StrategyId(at as u8));
-        let scopes = venues.clone().map(Scope::Venue).chain(strategies.map(Scope::Strategy));
+        let scopes = venues.map(Scope::Venue).chain(strategies.map(Scope::Strategy));
         let held = scopes.filter_map(|scope| {
             let of = state.trading_state_of(scope).filter(|of| *of != TradingState::Active)?;
             Some(format!("{} is {of}", words::scope(scope, &names)))
         });
         recorded.held = held.collect();
-        let not_ready = venues.filter_map(|venue| Some((venue, state.why_not_ready(venue, now)?)));
-        recorded.not_ready = not_ready.collect();
         recorded.fees = state.instruments().iter().map(|row| state.fee_rate(row.id)).collect();
     }
 }

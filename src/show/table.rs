@@ -60,6 +60,8 @@ pub enum Cell {
     /// Nothing: not known, or not there.
     #[default]
     Empty,
+    /// There is none, which is not the same as one that is 0.
+    NotSet,
     /// Words, or an exact decimal.
     Text(String),
     /// A whole number, or a span in nanoseconds.
@@ -86,6 +88,7 @@ impl Cell {
     fn shown(&self, kind: Kind) -> String {
         match self {
             Self::Empty => String::new(),
+            Self::NotSet => "not set".to_owned(),
             Self::Text(text) if kind == Kind::Number => short(text).to_owned(),
             Self::Text(text) => text.clone(),
             Self::Count(ns) if kind == Kind::Span => span(*ns),
@@ -101,13 +104,14 @@ impl Cell {
             Self::Time(at) => at.0.to_string(),
             Self::Count(number) => number.to_string(),
             Self::Flag(yes) => yes.to_string(),
+            Self::NotSet => String::new(),
             Self::Empty | Self::Text(_) => self.shown(Kind::Text),
         }
     }
 
     fn value(&self) -> Value {
         match self {
-            Self::Empty => Value::Null,
+            Self::Empty | Self::NotSet => Value::Null,
             Self::Text(text) => text.as_str().into(),
             Self::Count(number) => (*number).into(),
             Self::Time(at) => at.0.into(),

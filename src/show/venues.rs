@@ -5,13 +5,12 @@
 use super::naming::venue_name;
 use super::table::{Cell, Column, Kind, Row, span};
 use super::words;
-use crate::oms::NotReady;
 use crate::shm::{MarginRow, MarketView, VenueHealth};
-use crate::types::{BookState, Channel, Nanos, Readiness, VenueId};
+use crate::types::{BookState, Channel, Nanos, NotReady, Readiness, VenueId};
 use crate::venues::VENUES;
 
 /// Columns of [`VenueNow::cells`].
-pub const VENUE_COLUMNS: [Column; 16] = [
+pub const VENUE_COLUMNS: [Column; 17] = [
     Column::new("venue", Kind::Text),
     Column::new("ready", Kind::Flag),
     Column::new("market_data", Kind::Text),
@@ -27,6 +26,7 @@ pub const VENUE_COLUMNS: [Column; 16] = [
     Column::hidden("received", Kind::Time),
     Column::hidden("suspended_until", Kind::Time),
     Column::hidden("margin_percent", Kind::Number),
+    Column::hidden("no_orders_since", Kind::Time),
     Column::new("reason", Kind::Text),
 ];
 
@@ -47,21 +47,21 @@ pub struct VenueNow {
 }
 
 impl VenueNow {
-    /// Its cells, in the order of [`VENUE_COLUMNS`]. `decided` is why the order manager sends nothing
-    /// there, where that is known.
+    /// Its cells, in the order of [`VENUE_COLUMNS`].
     #[must_use]
-    pub fn cells(&self, decided: Option<NotReady>, now: Nanos) -> Row {
-        let VenueHealth { feed, executor } = &self.health;
+    pub fn cells(&self, now: Nanos) -> Row {
+        let VenueHealth { feed, executor, gate } = &self.health;
+        let orders = self.health.why_not_ready(now).is_none();
         let limit = executor.fullest_limit().map(|(_, row)| row.percent());
         let count = Cell::count;
         let probed = feed.clock_round_trip_ns > 0;
         vec![
             self.name.as_str().into(),
-            Cell::Flag(decided.is_none() && self.is_ready(now)),
+            Cell::Flag(self.is_ready(now)),
             words::readiness(feed.state).into(),
             count(feed.books_live),
             count(feed.books),
-            Cell::Flag(executor.ready),
+            Cell::Flag(orders),
             limit.map_or(Cell::Empty, |percent| count(percent.into())),
             if probed { Cell::Count(feed.clock_offset_ns) } else { Cell::Empty },
             count(feed.reconnects + executor.reconnects),
@@ -75,58 +75,71 @@ impl VenueNow {
                 Cell::Empty
             },
             self.margin_percent.map_or(Cell::Empty, |used| format!("{used:.1}").into()),
-            self.reason(decided, now).into(),
+            if orders { Cell::Empty } else { Cell::time(gate.since_ns) },
+            self.reason(now).into(),
         ]
     }
 
-    /// What is not well with it, in words; empty if nothing is. `decided` as in
-    /// [`VenueNow::cells`].
+    /// What is not well with it, in words; empty if nothing is.
     #[must_use]
-    pub fn reason(&self, decided: Option<NotReady>, now: Nanos) -> String {
-        // Connections say by themselves what is wrong with them.
-        let own = decided.filter(|why| !matches!(why, NotReady::Disconnected(_)));
-        let reasons = [own.map(words::not_ready).unwrap_or_default(), self.why(now)];
-        let reasons: Vec<String> = reasons.into_iter().filter(|why| !why.is_empty()).collect();
-        reasons.join("; ")
-    }
-
-    /// Whether its market data and its order entry are ready.
-    #[must_use]
-    pub fn is_ready(&self, now: Nanos) -> bool {
-        self.health.executor.ready
-            && self.health.feed.state == Readiness::Ready
-            && !self.health.executor.is_suspended(now)
-    }
-
-    /// What keeps it from being ready as far as its connections tell; empty if nothing does.
-    #[must_use]
-    pub fn why(&self, now: Nanos) -> String {
-        let VenueHealth { feed, executor } = &self.health;
-        let mut reasons = Vec::new();
-        if executor.is_suspended(now) {
-            let left = executor.suspended_until_ns.since(now);
-            reasons.push(format!("suspended by the venue for {}", span_of(left)));
-        }
+    pub fn reason(&self, now: Nanos) -> String {
+        let feed = &self.health.feed;
+        let mut reasons: Vec<String> = self.why_no_orders(now).into_iter().collect();
         if feed.state != Readiness::Ready {
             reasons.push(format!("market data {}", words::readiness(feed.state)));
         } else if !self.ill.is_empty() {
             reasons.push(format!("not live: {}", self.ill.join(", ")));
         }
-        if !executor.ready {
-            let down = [Channel::Trade, Channel::Private, Channel::Rest].into_iter();
-            let down = down.filter(|of| executor.channels[of.index()] != Readiness::Ready);
-            let down: Vec<String> = down
-                .map(|of| {
-                    let state = executor.channels[of.index()];
-                    format!("{} {}", words::channel(of), words::readiness(state))
-                })
-                .collect();
-            reasons.push(match down.is_empty() {
-                true => "order entry not ready".to_owned(),
-                false => down.join(", "),
-            });
-        }
         reasons.join("; ")
+    }
+
+    /// What keeps it from being ready in a few words; empty if nothing does.
+    #[must_use]
+    pub fn brief(&self, now: Nanos) -> String {
+        match (self.health.why_not_ready(now), self.health.feed.state) {
+            (Some(why), _) => why.to_string(),
+            (None, Readiness::Ready) => String::new(),
+            (None, state) => format!("market data {}", words::readiness(state)),
+        }
+    }
+
+    /// Whether its market data is ready and it gets new orders.
+    #[must_use]
+    pub fn is_ready(&self, now: Nanos) -> bool {
+        self.health.feed.state == Readiness::Ready && self.health.why_not_ready(now).is_none()
+    }
+
+    /// Why it gets no new orders, and for how long it has not.
+    fn why_no_orders(&self, now: Nanos) -> Option<String> {
+        let why = self.health.why_not_ready(now)?;
+        let text = match why {
+            NotReady::Suspended(until) => {
+                return Some(format!("suspended by the venue for {}", span_of(until.since(now))));
+            }
+            // Connections say by themselves what is wrong with them.
+            NotReady::Disconnected(_) => {
+                self.connections().unwrap_or_else(|| words::not_ready(why))
+            }
+            _ => words::not_ready(why),
+        };
+        let gate = &self.health.gate;
+        let known = gate.not_ready == Some(why) && gate.since_ns > Nanos(0);
+        let since = format!(" (for {})", span_of(now.since(gate.since_ns)));
+        Some(if known { text + &since } else { text })
+    }
+
+    /// Connections for orders that are not ready; `None` if all are.
+    fn connections(&self) -> Option<String> {
+        let executor = &self.health.executor;
+        let down = [Channel::Trade, Channel::Private, Channel::Rest].into_iter();
+        let down = down.filter(|of| executor.channels[of.index()] != Readiness::Ready);
+        let down: Vec<String> = down
+            .map(|of| {
+                let state = executor.channels[of.index()];
+                format!("{} {}", of.name(), words::readiness(state))
+            })
+            .collect();
+        (!executor.ready && !down.is_empty()).then(|| down.join(", "))
     }
 }
 
@@ -171,11 +184,12 @@ pub fn venues(view: &MarketView) -> Vec<VenueNow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shm::{ExecutorHealth, FeedHealth, RateUse};
+    use crate::shm::{ExecutorHealth, FeedHealth, OrderGate, RateUse};
     use crate::show::table;
 
     fn venue() -> VenueNow {
-        let mut executor = ExecutorHealth { ready: true, ..ExecutorHealth::default() };
+        let (ready, updated_ns) = (true, Nanos(1));
+        let mut executor = ExecutorHealth { ready, updated_ns, ..ExecutorHealth::default() };
         executor.limits[0] = RateUse { used: 30, allowed: 240 };
         let feed = FeedHealth {
             state: Readiness::Ready,
@@ -185,7 +199,8 @@ mod tests {
             clock_round_trip_ns: 1,
             ..FeedHealth::default()
         };
-        let health = VenueHealth { feed, executor };
+        let gate = OrderGate { not_ready: None, updated_ns, ..OrderGate::default() };
+        let health = VenueHealth { feed, executor, gate };
         VenueNow {
             venue: VenueId(0),
             name: "a".to_owned(),
@@ -198,25 +213,36 @@ mod tests {
     #[test]
     fn what_keeps_a_venue_from_being_ready_is_said() {
         let now = Nanos(1_000_000_000);
-        let reason = |venue: &VenueNow, decided| {
-            let object = table::object(&VENUE_COLUMNS, &venue.cells(decided, now));
+        let reason = |venue: &VenueNow| {
+            let object = table::object(&VENUE_COLUMNS, &venue.cells(now));
             (object["ready"].as_bool().unwrap(), object["reason"].as_str().unwrap_or("").to_owned())
         };
         let well = venue();
-        assert_eq!(reason(&well, None), (true, String::new()));
+        assert_eq!((reason(&well), well.brief(now)), ((true, String::new()), String::new()));
+        let mut waiting = venue();
+        waiting.health.gate.not_ready = Some(NotReady::NotReconciled);
+        waiting.health.gate.since_ns = Nanos(400_000_000);
         let not_compared = "orders, fills and balances are not compared yet";
-        assert_eq!(reason(&well, Some(NotReady::NotReconciled)), (false, not_compared.to_owned()));
+        assert_eq!(reason(&waiting), (false, format!("{not_compared} (for 600.0 ms)")));
+        assert_eq!(waiting.brief(now), not_compared);
+        let object = table::object(&VENUE_COLUMNS, &waiting.cells(now));
+        assert_eq!(
+            (&object["orders"], &object["no_orders_since_ns"]),
+            (&false.into(), &400_000_000.into())
+        );
         let mut ill = venue();
         ill.health.executor.ready = false;
         ill.health.executor.channels[Channel::Rest.index()] = Readiness::Ready;
         ill.health.executor.channels[Channel::Private.index()] = Readiness::Joining;
         ill.ill = vec!["BTC/USDT@a".to_owned()];
-        let expected = "not live: BTC/USDT@a; order entry down, private stream joining";
-        assert_eq!(reason(&ill, None), (false, expected.to_owned()));
+        let expected = "order entry down, private stream joining; not live: BTC/USDT@a";
+        assert_eq!(reason(&ill), (false, expected.to_owned()));
         let mut held = venue();
         held.health.executor.suspended_until_ns = Nanos(43_000_000_000);
-        assert_eq!(reason(&held, None), (false, "suspended by the venue for 42.0 s".to_owned()));
-        let text = table::text(&VENUE_COLUMNS, &[well.cells(None, now)]);
+        assert_eq!(reason(&held), (false, "suspended by the venue for 42.0 s".to_owned()));
+        let late = Nanos(now.0 + 5_000_000_000);
+        assert_eq!(well.reason(late), "the order manager stands still");
+        let text = table::text(&VENUE_COLUMNS, &[well.cells(now)]);
         let words: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
         assert_eq!(words, ["a", "yes", "ready", "2", "yes", "12", "-1.5", "ms"]);
     }

@@ -3,9 +3,9 @@
 #![forbid(unsafe_code)]
 
 use super::naming::{Naming, venue_name};
-use crate::oms::{Difference, NotReady};
+use crate::oms::Difference;
 use crate::types::{
-    AMOUNT_DECIMALS, Amount, Channel, Instrument, Liquidity, NewOrder, Operator, OrderState,
+    AMOUNT_DECIMALS, Amount, Instrument, Liquidity, NewOrder, NotReady, Operator, OrderState,
     OrderType, PairEnd, PairOutcome, Price, ProcessEnd, Qty, Readiness, ReportOrigin, Scope,
     Teller, TimeInForce, VenueNotice,
 };
@@ -99,19 +99,6 @@ pub fn origin(origin: ReportOrigin) -> &'static str {
     }
 }
 
-/// `market data`, `private stream`
-#[must_use]
-pub fn channel(channel: Channel) -> &'static str {
-    match channel {
-        Channel::Public => "market data",
-        Channel::Trade => "order entry",
-        Channel::Private => "private stream",
-        Channel::Rest => "REST",
-        Channel::TradeSpare => "spare order entry",
-        Channel::PublicMore => "more market data",
-    }
-}
-
 /// `down`, `joining`, `ready`
 #[must_use]
 pub fn readiness(readiness: Readiness) -> &'static str {
@@ -126,15 +113,12 @@ pub fn readiness(readiness: Readiness) -> &'static str {
 #[must_use]
 pub fn not_ready(why: NotReady) -> String {
     match why {
-        NotReady::Halted => "halted: a balance or position differs and no fill explains it; look \
-                             at the account, then `stoop reconcile --accept --venue` it"
-            .to_owned(),
-        NotReady::Suspended(until) => {
-            format!("suspended by the venue until {}", super::table::utc(until))
+        NotReady::Halted => {
+            format!("{why}; look at the account, then `stoop reconcile --accept --venue` it")
         }
-        NotReady::Disconnected(Some(missing)) => format!("{} is not ready", channel(missing)),
-        NotReady::Disconnected(None) => "nothing trades there".to_owned(),
-        NotReady::NotReconciled => "orders, fills and balances are not compared yet".to_owned(),
+        NotReady::Suspended(until) => format!("{why} until {}", super::table::utc(until)),
+        NotReady::Held(_) => format!("{why}; `stoop resume --venue` it"),
+        _ => why.to_string(),
     }
 }
 
@@ -230,9 +214,9 @@ pub fn limit(key: crate::types::LimitKey, names: &Naming<'_>) -> String {
 #[must_use]
 pub fn notice(notice: &VenueNotice, names: &Naming<'_>) -> Option<String> {
     Some(match notice {
-        VenueNotice::Readiness(of, to) => format!("{} {}", channel(*of), readiness(*to)),
+        VenueNotice::Readiness(of, to) => format!("{} {}", of.name(), readiness(*to)),
         VenueNotice::ShutdownAnnounced(of) => {
-            format!("the venue will close the connection of {}", channel(*of))
+            format!("the venue will close the connection of {}", of.name())
         }
         VenueNotice::Suspended(until) => {
             format!("suspends us until {}", super::table::utc(*until))
@@ -244,7 +228,7 @@ pub fn notice(notice: &VenueNotice, names: &Naming<'_>) -> Option<String> {
             format!("cancel-all of {} failed (code {code})", names.instrument(*id))
         }
         VenueNotice::LoginRefused(of, code) => {
-            format!("{}: our key was refused (code {code})", channel(*of))
+            format!("{}: our key was refused (code {code})", of.name())
         }
         VenueNotice::RequestFailed(code) => format!("a request failed (code {code})"),
         VenueNotice::SubscriptionFailed(id) => {

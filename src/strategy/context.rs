@@ -307,7 +307,7 @@ impl Context {
     }
 
     /// State of an instrument's venue, as of some tens of milliseconds ago: connections, whether it
-    /// takes new orders, how far each of its rate limits is used
+    /// gets new orders and why not ([`VenueHealth::why_not_ready`]), how far each of its rate limits is used
     /// ([`crate::shm::ExecutorHealth::limits`], [`crate::shm::ExecutorHealth::fullest_limit`]) and
     /// until when it suspends us ([`crate::shm::ExecutorHealth::is_suspended`]). A signal that the
     /// venues have no room for is refused as a whole, and its reports say when it is worth trying

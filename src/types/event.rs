@@ -44,6 +44,19 @@ impl Channel {
         })
     }
 
+    /// In words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Public => "market data",
+            Self::Trade => "order entry",
+            Self::Private => "private stream",
+            Self::Rest => "REST",
+            Self::TradeSpare => "spare order entry",
+            Self::PublicMore => "more market data",
+        }
+    }
+
     /// Index into tables.
     #[must_use]
     pub fn index(self) -> usize {

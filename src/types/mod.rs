@@ -11,6 +11,7 @@ mod instrument;
 mod kline;
 mod limit;
 mod market;
+mod not_ready;
 mod operator;
 mod order;
 mod pair;
@@ -42,6 +43,7 @@ pub use limit::{CostTable, Costs, LIMITS_MAX, LimitSpec};
 pub use market::{
     BookState, DepthKind, DepthUpdate, Level, Perpetual, PerpetualUpdate, TopOfBook, Trade,
 };
+pub use not_ready::NotReady;
 pub use operator::{LimitKey, LossSwitch, Operator, Scope, Teller, TradingState};
 pub use order::{
     CancelOrder, ClientOrderId, Command, CommandKind, NewOrder, OrderType, Priority, ReplaceOrder,

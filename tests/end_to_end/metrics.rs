@@ -46,6 +46,16 @@ impl Running {
         Some((head.lines().next()?.to_owned(), body.to_owned()))
     }
 
+    /// Runs a command on this instance; what it printed.
+    fn told(&self, command: &[&str]) -> String {
+        let text = std::fs::read_to_string(self.folder.0.join("engine.toml")).unwrap();
+        let from = text.find("\nname = \"").unwrap() + 9;
+        let name = text[from..].split('"').next().unwrap();
+        let done = stoop(&self.folder, &[command, &["--name", name]].concat());
+        assert!(done.status.success(), "{command:?}: {done:?}");
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+
     fn wait_for(&self, path: &str, is: impl Fn(&str, &str) -> bool) -> String {
         let begun = Instant::now();
         let mut last = None;
@@ -172,15 +182,79 @@ fn a_running_engine_offers_what_rules_and_dashboards_ask_for() {
     assert!(stderr(&again).contains("another program listens there"), "{}", stderr(&again));
 }
 
+/// Limits that a person changes are those that the alert goes by, and that `status` shows.
+#[test]
+fn a_limit_that_was_changed_is_the_one_that_is_shown() {
+    let running = Running::start();
+    let has = |line: String| {
+        move |_: &str, body: &str| body.lines().any(|known| known.starts_with(line.as_str()))
+    };
+    let limit = |name: &str, value: &str| format!("stoop_limit_quote{{limit=\"{name}\"}} {value}");
+    let before = running.wait_for("/metrics", has(limit("daily_loss_max", "")));
+    assert!(!before.contains("limit=\"drawdown_max\""), "{before}");
+    running.told(&["set", "daily_loss_max=123.5"]);
+    running.wait_for("/metrics", has(limit("daily_loss_max", "123.5")));
+    running.told(&["set", "drawdown_max=77"]);
+    let page = running.wait_for("/metrics", has(limit("drawdown_max", "77")));
+    assert!(page.contains("stoop_loss_quote{quote=\"USDT\",limit=\"drawdown_max\"} "), "{page}");
+    running.told(&["set", "position_max.BTC=3"]);
+    let of_base = "stoop_position_limit_base{underlying=\"BTC\"} 3".to_owned();
+    running.wait_for("/metrics", has(of_base));
+    running.told(&["set", "daily_loss_max=none"]);
+    running.wait_for("/metrics", |_, body| !body.contains("limit=\"daily_loss_max\""));
+    let status: Value = serde_json::from_str(&running.told(&["status", "--json"])).unwrap();
+    let row = |name: &str| {
+        let rows = status["limits"].as_array().unwrap().iter();
+        rows.clone().find(|row| row["limit"] == name).unwrap().clone()
+    };
+    assert!(row("daily_loss_max")["value"].is_null(), "{status}");
+    assert_eq!(
+        (&row("drawdown_max")["value"], &row("drawdown_max")["of"]),
+        (&"77".into(), &"USDT".into())
+    );
+    assert!(row("drawdown_max")["used"].is_string(), "{status}");
+    assert_eq!(
+        (&row("position_max")["value"], &row("position_max")["of"]),
+        (&"3".into(), &"BTC".into())
+    );
+    let text = running.told(&["status"]);
+    let shown = |words: [&str; 3]| {
+        let is_it = |line: &str| line.split_whitespace().take(3).eq(words);
+        assert!(text.lines().any(is_it), "{words:?} is not in\n{text}");
+    };
+    shown(["daily_loss_max", "not", "set"]);
+    shown(["drawdown_max", "USDT", "77"]);
+    shown(["position_max", "BTC", "3"]);
+}
+
+/// A venue that a person holds is connected and gets no orders: who asks is told both.
+#[test]
+fn a_venue_that_is_held_is_not_ready_and_the_engine_is() {
+    let running = Running::start();
+    running.wait_for("/readyz", |status, _| status.ends_with("200 OK"));
+    running.told(&["pause", "--venue", "binance"]);
+    let line = "stoop_venue_not_ready{reason=\"held\",venue=\"binance\"} 1\n";
+    let page = running.wait_for("/metrics", |_, body| body.contains(line));
+    assert!(page.contains("stoop_venue_ready{venue=\"binance\"} 0\n"), "{page}");
+    assert!(page.contains("stoop_venue_ready{venue=\"bybit\"} 1\n"), "{page}");
+    assert!(running.get("/readyz").unwrap().0.ends_with("200 OK"), "a person wants it so");
+    let status: Value = serde_json::from_str(&running.told(&["status", "--json"])).unwrap();
+    let venue = status["venues"].as_array().unwrap().iter().find(|row| row["venue"] == "binance");
+    let venue = venue.unwrap();
+    let reason = venue["reason"].as_str().unwrap();
+    assert!(reason.starts_with("halted, as a person wants it; `stoop resume --venue`"), "{reason}");
+    assert_eq!((&venue["ready"], &venue["orders"]), (&false.into(), &false.into()));
+    assert!(venue["no_orders_since_ns"].is_u64(), "{venue}");
+    let all = stoop(&running.folder, &["ps"]);
+    let all = String::from_utf8_lossy(&all.stdout).into_owned();
+    assert!(all.contains("binance not ready (halted, as a person wants it), bybit ready"), "{all}");
+}
+
 #[test]
 fn a_paused_engine_is_not_ready() {
     let running = Running::start();
     running.wait_for("/readyz", |status, _| status.ends_with("200 OK"));
-    let text = std::fs::read_to_string(running.folder.0.join("engine.toml")).unwrap();
-    let from = text.find("\nname = \"").unwrap() + 9;
-    let name = text[from..].split('"').next().unwrap();
-    let paused = stoop(&running.folder, &["pause", "--name", name]);
-    assert!(paused.status.success(), "{paused:?}");
+    running.told(&["pause"]);
     let body = running.wait_for("/readyz", |status, _| status.ends_with("503 Service Unavailable"));
     assert!(body.contains("trading is halted"), "{body}");
     assert!(running.get("/healthz").unwrap().0.ends_with("200 OK"), "it lives all the same");

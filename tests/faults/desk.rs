@@ -11,7 +11,7 @@ use stoop::clock::Clock;
 use stoop::journal::{MemoryFolder, Need, Place, Reader, Writer, WriterOptions};
 use stoop::oms::{Kept, OmsOptions, Record, RiskLimits};
 use stoop::shm::{
-    BookWriter, Market, MarketView, RegionOptions, Stage, StrategyEnd, StrategyFile,
+    BookWriter, HealthWriter, Market, MarketView, RegionOptions, Stage, StrategyEnd, StrategyFile,
     StrategyOptions,
 };
 use stoop::sync::spsc;
@@ -51,6 +51,7 @@ pub struct Desk {
     pub oms: OmsAgent,
     pub view: MarketView,
     pub book: BookWriter,
+    pub health: HealthWriter,
     pub lifecycle: Lifecycle,
     pub last: Receiver<FinalState>,
     venue: spsc::Producer<Event>,
@@ -82,6 +83,11 @@ impl Desk {
         desk
     }
 
+    /// Not connected, and to be compared with the venue before anything is sent there.
+    pub fn comparing() -> Self {
+        Self::made((JournalRecorder::none(), None), NOW, 60 * SECOND)
+    }
+
     /// Over a journal, with what it holds.
     pub fn over(setup: &JournalSetup, now: Nanos) -> Self {
         Self::over_crashing(setup, now).unwrap()
@@ -96,6 +102,14 @@ impl Desk {
     }
 
     fn with(journal: JournalRecorder, kept: Option<Kept>, start: Nanos) -> Self {
+        Self::made((journal, kept), start, 0)
+    }
+
+    fn made(
+        (journal, kept): (JournalRecorder, Option<Kept>),
+        start: Nanos,
+        reconcile_every_ns: u64,
+    ) -> Self {
         let instruments = Arc::new(instruments());
         let market = market(&instruments);
         let (commands, sent) = spsc::channel(64);
@@ -115,12 +129,13 @@ impl Desk {
         let lifecycle = Lifecycle::default();
         let venues = vec![vec![Channel::Trade]];
         let (view, book) = (market.view(), market.book_writer(BTC).unwrap());
+        let health = market.health_writer(VENUE).unwrap();
         let clock = Clock::manual(start);
         let oms = OmsAgent::new(OmsParts {
             options: OmsOptions {
                 limits: limits(),
                 venues,
-                reconcile_every_ns: 0,
+                reconcile_every_ns,
                 ..OmsOptions::default()
             },
             instance_start: start,
@@ -143,6 +158,7 @@ impl Desk {
             oms,
             view,
             book,
+            health,
             lifecycle,
             last,
             venue,

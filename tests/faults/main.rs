@@ -14,6 +14,7 @@ mod markets;
 mod news;
 mod orders;
 mod plug;
+mod published;
 mod rig;
 mod stale;
 mod stamps;

@@ -169,7 +169,10 @@ fn lines(data: &MonitorData, tab: Tab) -> usize {
         Tab::Board | Tab::Depth => data.table.len(),
         Tab::Orders => recorded.open.len().max(recorded.ended.len()),
         Tab::Trades => recorded.pairs.len(),
-        Tab::Positions => data.positions.len().max(data.venues.len() + data.table.len()),
+        Tab::Positions => {
+            let parts = data.venues.len() + data.table.len();
+            data.positions.len().max(parts).max(data.limits.len())
+        }
         Tab::Strategies => data.strategies.len() * 3,
         Tab::Venues => data.venues.len(),
         Tab::Latency => data.stages.len(),

@@ -89,7 +89,7 @@ fn follow(place: &Place, shared: &Shared) -> Result<(), WalkError> {
             }
         }
         let at = super::super::wall_clock();
-        let recorded = Arc::new(fold.show(walk.state(), at).clone());
+        let recorded = Arc::new(fold.show(walk.state()).clone());
         let known = Known { recorded, at, error: String::new() };
         *shared.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
         std::thread::sleep(LOOK_EVERY);

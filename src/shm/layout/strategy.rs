@@ -2,7 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-use super::{HEADER, INSTRUMENTS_MAX, RING_MAX, STRATEGIES_MAX, with_counter};
+use super::counts::{INSTRUMENTS_MAX, RING_MAX, STRATEGIES_MAX};
+use super::{HEADER, with_counter};
 use crate::shm::{params, signals, status};
 use crate::sync::words::PAIR;
 use crate::sync::{broadcast, ring};

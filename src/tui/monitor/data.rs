@@ -6,7 +6,7 @@ use super::grid::time_of_day;
 use crate::shm::{Best, Depth, MarketView, OrderCounters, PositionRow, Stage, ThreadRow};
 use crate::show::present::PnlNow;
 use crate::show::venues::{VenueNow, venues};
-use crate::show::{About, Recorded, StrategyNow};
+use crate::show::{About, LimitNow, Recorded, StrategyNow, limits};
 use crate::types::{InstrumentId, InstrumentTable, Nanos, VenueId};
 use std::sync::Arc;
 
@@ -74,6 +74,8 @@ pub struct MonitorData {
     pub positions: Vec<PositionRow>,
     /// Profit by the asset that it is counted in.
     pub pnl: Vec<PnlNow>,
+    /// Limits in force.
+    pub limits: Vec<LimitNow>,
     /// One row a stage, over all venues.
     pub stages: Vec<StageNow>,
     /// Duty cycles.
@@ -120,6 +122,7 @@ impl MonitorData {
             depth,
             positions: view.positions(),
             pnl: view.pnl().iter().map(|row| PnlNow::of_row(row, &table)).collect(),
+            limits: limits(view),
             stages: STAGES.iter().map(|of| stage(view, *of)).collect(),
             threads: view.threads(),
             table,

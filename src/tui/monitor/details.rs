@@ -176,8 +176,7 @@ pub(super) fn venues(
     app: &App,
     theme: &Theme,
 ) {
-    let cells = |row: &VenueNow| row.cells(data.recorded.why_not_ready(row.venue), data.now);
-    let rows: Vec<Row> = data.venues.iter().map(cells).collect();
+    let rows: Vec<Row> = data.venues.iter().map(|row| row.cells(data.now)).collect();
     let height = (rows.len() as u16 + 3).min(area.height.saturating_sub(8).max(4));
     let [top, bottom] =
         Layout::vertical([Constraint::Length(height), Constraint::Min(3)]).areas(area);
@@ -217,12 +216,11 @@ fn venue_lines(venue: &VenueNow, data: &MonitorData, theme: &Theme) -> Vec<Line<
             continue;
         }
         let style = if state == Readiness::Ready { theme.good() } else { theme.odd() };
-        channels.push(Span::raw(format!("{} ", words::channel(of))));
+        channels.push(Span::raw(format!("{} ", of.name())));
         channels.push(Span::styled(format!("{}  ", words::readiness(state)), style));
     }
     let mut lines = Vec::new();
-    let decided = data.recorded.why_not_ready(venue.venue);
-    let reason = venue.reason(decided, data.now);
+    let reason = venue.reason(data.now);
     if !reason.is_empty() {
         lines.push(Line::styled(format!("not well     {reason}"), theme.bad()));
     }

@@ -180,8 +180,7 @@ fn venue_line(data: &MonitorData, theme: Theme) -> Line<'static> {
         spans.push(Span::styled(" JOURNAL NOT FOLLOWED ", theme.bad()));
     }
     for venue in &data.venues {
-        let decided = data.recorded.why_not_ready(venue.venue);
-        let (word, style) = match venue.is_ready(data.now) && decided.is_none() {
+        let (word, style) = match venue.is_ready(data.now) {
             true => ("ready", theme.good()),
             false => ("NOT READY", theme.bad()),
         };

@@ -134,6 +134,7 @@ fn title(name: &str) -> String {
 fn text(cell: &Cell, kind: Kind) -> String {
     match cell {
         Cell::Empty => String::new(),
+        Cell::NotSet => "not set".to_owned(),
         Cell::Text(text) if kind == Kind::Number => short(text).to_owned(),
         Cell::Text(text) => text.clone(),
         Cell::Count(ns) if kind == Kind::Span => span(*ns),

@@ -8,13 +8,19 @@ use super::frame::Theme;
 use super::grid::{Grid, time_of_day};
 use crate::show::present::{By, PNL_COLUMNS, POSITION_COLUMNS, PnlNow, pnl, position_cells};
 use crate::show::table::{Cell, Row, span};
-use crate::show::{EVENT_COLUMNS, EventRow, FILL_COLUMNS, Naming, ORDER_COLUMNS, OrderRow, words};
+use crate::show::{
+    EVENT_COLUMNS, EventRow, FILL_COLUMNS, LIMIT_COLUMNS, LimitNow, Naming, ORDER_COLUMNS,
+    OrderRow, words,
+};
 use crate::types::{Amount, Nanos, PairLeg, PairOutcome};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Modifier;
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Borders, Paragraph};
+
+/// From this width on profit and limits stand beside each other.
+const WIDE: u16 = 140;
 
 /// Characters of an order's id on the screen.
 const ID_SHOWN: usize = 8;
@@ -168,6 +174,7 @@ pub(super) fn positions(
     let height = (held.len() as u16 + 3).clamp(4, (area.height / 2).max(4));
     let [top, bottom] =
         Layout::vertical([Constraint::Length(height), Constraint::Min(3)]).areas(area);
+    let (bottom, limits) = beside(bottom);
     let selected = (held.len() + 3 > usize::from(height)).then(|| app.line(held.len()));
     let grid = Grid {
         title: "positions".to_owned(),
@@ -198,6 +205,26 @@ pub(super) fn positions(
         none: "nothing was traded",
     };
     grid.draw(frame, bottom, theme);
+    let rows: Vec<Row> = data.limits.iter().map(LimitNow::cells).collect();
+    let grid = Grid {
+        title: "limits in force".to_owned(),
+        columns: &LIMIT_COLUMNS,
+        rows: &rows,
+        wanted: &["limit", "of", "value", "used", "percent"],
+        selected: (rows.len() + 3 > usize::from(limits.height)).then(|| app.line(rows.len())),
+        none: "not known yet",
+    };
+    grid.draw(frame, limits, theme);
+}
+
+/// Profit and limits: side by side where there is room, else one above the other.
+fn beside(area: Rect) -> (Rect, Rect) {
+    let parts = [Constraint::Percentage(50), Constraint::Min(3)];
+    let [first, second] = match area.width >= WIDE {
+        true => Layout::horizontal(parts).areas(area),
+        false => Layout::vertical(parts).areas(area),
+    };
+    (first, second)
 }
 
 pub(super) fn events(

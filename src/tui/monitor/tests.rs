@@ -4,17 +4,17 @@
 use super::data::StageNow;
 use super::*;
 use crate::shm::{
-    Best, Depth, ExecutorHealth, FeedHealth, Market, OrderCounters, PositionRow, RateUse,
-    RegionOptions, RingUse, Status, StrategyLook, VenueHealth,
+    Best, Depth, ExecutorHealth, FeedHealth, Market, OrderCounters, OrderGate, PositionRow,
+    RateUse, RegionOptions, RingUse, Status, StrategyLook, VenueHealth,
 };
 use crate::show::present::PnlNow;
 use crate::show::venues::VenueNow;
-use crate::show::{About, EventRow, FillRow, OrderRow, Recorded, StrategyNow};
+use crate::show::{About, EventRow, FillRow, LimitNow, OrderRow, Recorded, StrategyNow};
 use crate::types::{
     Amount, BookState, Breach, BreachAction, Channel, ClientOrderId, FeeRate, Instrument,
-    InstrumentId, InstrumentTable, Level, LossSwitch, Nanos, OrderState, PairEnd, PairLeg,
-    PairOutcome, Ppb, Price, Qty, Readiness, Scale, Side, SignalId, StrategyId, TradingState,
-    VenueId,
+    InstrumentId, InstrumentTable, Level, LossSwitch, Nanos, NotReady, OrderState, PairEnd,
+    PairLeg, PairOutcome, Ppb, Price, Qty, Readiness, Scale, Side, SignalId, StrategyId,
+    TradingState, VenueId,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -60,7 +60,9 @@ fn bests() -> Vec<Best> {
 }
 
 fn venue(number: u8, name: &str, ready: bool) -> VenueNow {
-    let mut executor = ExecutorHealth { ready, commands: 40, reports: 77, ..Default::default() };
+    let updated_ns = ago(20);
+    let mut executor =
+        ExecutorHealth { ready, updated_ns, commands: 40, reports: 77, ..Default::default() };
     executor.channels[Channel::Trade.index()] = Readiness::Ready;
     executor.channels[Channel::Rest.index()] = Readiness::Ready;
     executor.channels[Channel::Private.index()] =
@@ -78,7 +80,13 @@ fn venue(number: u8, name: &str, ready: bool) -> VenueNow {
         gaps: 2,
         ..FeedHealth::default()
     };
-    let health = VenueHealth { feed, executor };
+    let not_ready = match number {
+        1 => Some(NotReady::NotReconciled),
+        2 => Some(NotReady::Disconnected(Some(Channel::Private))),
+        _ => None,
+    };
+    let gate = OrderGate { not_ready, since_ns: ago(4_200), updated_ns, ..OrderGate::default() };
+    let health = VenueHealth { feed, executor, gate };
     let ill = if number == 2 { vec!["BTC/USDT:USDT@c".to_owned()] } else { Vec::new() };
     VenueNow { venue: VenueId(number), name: name.to_owned(), health, ill, margin_percent: None }
 }
@@ -200,7 +208,6 @@ fn recorded() -> Recorded {
         ]
         .into(),
         held: vec!["strategy basis is halted".to_owned()],
-        not_ready: vec![(VenueId(1), crate::oms::NotReady::NotReconciled)],
         fees: vec![fee(0), fee(1), fee(2), None],
     }
 }
@@ -250,11 +257,28 @@ fn data() -> MonitorData {
             fees: Amount(E18 / 2),
             ..PnlNow::default()
         }],
+        limits: limits(),
         stages: vec![stage("decode", 1), stage("risk", 3), stage("tick_to_order", 9)],
         strategies: vec![spread(), basis()],
         recorded: Arc::new(recorded()),
         ..MonitorData::default()
     }
+}
+
+fn limits() -> Vec<LimitNow> {
+    let of = |name, of: &str, value: Option<i128>, used: Option<i128>| {
+        let hundredths = |value: i128| Amount(value * E18 / 100);
+        let (value, used) = (value.map(hundredths), used.map(hundredths));
+        LimitNow { name, of: of.to_owned(), value, used }
+    };
+    vec![
+        of("position_max", "BTC", Some(5), Some(2)),
+        of("position_max", "ETH", Some(0), Some(0)),
+        of("daily_loss_max", "USDT", Some(6_000), Some(6_100)),
+        of("drawdown_max", "", None, None),
+        of("order_notional_max", "", Some(500_000), None),
+        of("orders_open_max", "", Some(800), Some(100)),
+    ]
 }
 
 /// One on a thread, with requests that wait.
@@ -342,6 +366,7 @@ fn nothing_that_matters_is_cut_off_in_a_small_terminal() {
         (Tab::Orders, "partially filled"),
         (Tab::Trades, "buy 0.01/0.01 BTC/USDT@a at 61839.8"),
         (Tab::Positions, "unrealised"),
+        (Tab::Positions, "not set"),
         (Tab::Depth, "61839.85"),
         (Tab::Strategies, "gap_bp 20.36"),
         (Tab::Venues, "45 of 50"),
