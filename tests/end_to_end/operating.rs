@@ -204,6 +204,7 @@ fn limits_are_changed_while_the_engine_runs() {
         ("order_notional_may=1", "\"order_notional_may\" is not a limit; there are: "),
         ("position_max.XYZ=1", "no instrument trades \"XYZ\""),
         ("position_max.BTC", "\"position_max.BTC\" is not LIMIT=VALUE"),
+        ("sprad", "nor one of the strategies: spread"),
     ] {
         let usage = i32::from(!setting.contains('='));
         let text = stderr(&running.tell(&["set", setting], 1 + usage));

@@ -9,13 +9,17 @@
 pub mod children;
 pub mod crash;
 mod output;
+mod params;
 mod socket;
 mod spare;
 mod wire;
 
+pub use params::{ParamText, StrategyText};
 pub use socket::Socket;
 pub use spare::{OpenSession, Spare, SparePlan};
-pub use wire::{COMMANDS, ControlReply, ControlRequest, Names, OrderText, PositionText, Wanted};
+pub use wire::{
+    COMMANDS, ControlReply, ControlRequest, Names, OrderText, PositionText, Understood, Wanted,
+};
 
 use super::journal::last_lines;
 use super::log::Log;
