@@ -36,6 +36,7 @@ mod record;
 mod replay;
 mod run;
 mod shell;
+mod signals;
 mod sim;
 mod source;
 mod standard_error;

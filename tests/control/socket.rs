@@ -241,7 +241,11 @@ fn stop_is_answered_when_the_engine_has_ended() {
     let reply = served.ask(r#"{"command":"stop"}"#);
     assert!(reply.ok && reply.done, "{reply:?}");
     assert_eq!(served.lifecycle.phase(), Phase::Done);
-    assert_eq!(served.lifecycle.reason(), Some("told to by stoop stop"));
+    let (uid, pid) = (rustix::process::getuid().as_raw(), std::process::id());
+    let teller = Teller::Person { uid, pid };
+    assert_eq!(served.lifecycle.teller(), teller);
+    let reason = format!("told to by stoop stop ({teller})");
+    assert_eq!(served.lifecycle.reason(), Some(reason.as_str()));
 }
 
 #[test]

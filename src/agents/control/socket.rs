@@ -287,7 +287,8 @@ impl Socket {
         let wait = request.wait_ms.map_or(WAIT_DEFAULT, Duration::from_millis).min(WAIT_MAX);
         if wanted.operator == Operator::Stop {
             // Not through the ring: an engine whose order manager hangs is to be stopped too.
-            self.lifecycle.stop_because("told to by stoop stop");
+            let teller = Teller::Person { uid, pid };
+            self.lifecycle.stop_for(teller, &format!("told to by stoop stop ({teller})"));
             let reply = ControlReply { ok: true, pid: std::process::id(), ..Default::default() };
             connection.until = now + wait;
             connection.stage = Stage::Ending { reply };
