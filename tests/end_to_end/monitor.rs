@@ -116,6 +116,31 @@ fn a_person_watches_pauses_and_halts_an_engine_by_keys() {
 }
 
 #[test]
+fn a_monitor_that_is_told_to_end_gives_the_terminal_back() {
+    let running = Running::start(&[]);
+    let pid_file = running.folder.0.join("monitor.pid");
+    let shell = format!(
+        "sh -c 'echo before; sh -c \"echo \\$\\$ > {}; exec {} monitor --name {}\"; echo after; \
+         stty -a; exec sleep 60'",
+        pid_file.display(),
+        env!("CARGO_BIN_EXE_stoop"),
+        running.name
+    );
+    for signal in ["TERM", "HUP"] {
+        let Some(terminal) = Terminal::open((100, 30), signal, &shell) else { return };
+        terminal.wait_for(&["BTC/USDT@binance", "binance ready"]);
+        let pid = std::fs::read_to_string(&pid_file).unwrap();
+        Command::new("kill").args(["-s", signal, pid.trim()]).status().unwrap();
+        let screen = terminal.wait_for(&["before", "after", " icanon", " echo "]);
+        assert!(!screen.contains("BTC/USDT@binance"), "{screen}");
+        let cursor = terminal.run(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"]);
+        assert_eq!(String::from_utf8_lossy(&cursor.unwrap().stdout).trim(), "0 1");
+    }
+    running.text(&["stop"]);
+    assert_ended_well(&running.end());
+}
+
+#[test]
 fn without_colours_there_are_none() {
     let running = Running::start(&[]);
     let monitor = |set: &str| {

@@ -180,6 +180,32 @@ fn a_signal_stops_the_engine_and_who_sent_it_is_on_record() {
     assert!(stderr(&output).contains(&format!("told by {by}: stop: ")), "{}", stderr(&output));
 }
 
+#[test]
+fn what_is_watched_and_dies_is_said_to_be_gone() {
+    let mut running = Running::start(&[]);
+    let watch = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_stoop"))
+            .args(arguments)
+            .args(["--name", &running.name])
+            .current_dir(&running.folder.0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let watching = [watch(&["latency", "--watch"]), watch(&["events", "--follow"])];
+    std::thread::sleep(Duration::from_millis(1_500));
+    running.kill();
+    for child in watching {
+        let output = child.wait_with_output().unwrap();
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(5), "{text}");
+        let said = format!("instance \"{}\" has died: process ", running.name);
+        assert!(text.contains(&said), "{text}");
+    }
+}
+
 fn uid() -> u32 {
     rustix::process::getuid().as_raw()
 }
