@@ -156,10 +156,9 @@ impl OmsAgent {
         let orders = oms.orders_of(scope).take(ORDERS_SHOWN);
         let rows: Vec<OrderRow> =
             orders.map(|order| order_row(order, oms.is_ready(order.venue, now))).collect();
+        let (name, open) = (self.strategy_name(strategy), rows.len());
         let text = format_args!(
-            "strategy {}: its process has ended: paused, {} orders are cancelled",
-            strategy.0,
-            rows.len()
+            "strategy {name}: its process has ended: paused, {open} orders are cancelled"
         );
         self.parts.log.error(now, text);
         self.hold(strategy, now);
@@ -175,8 +174,8 @@ impl OmsAgent {
     /// There will be no other process. A strategy that never began is paused now, and so is one that a
     /// person resumed between its death and this.
     fn on_end(&mut self, strategy: StrategyId, end: ProcessEnd, now: Nanos) {
-        let text =
-            format_args!("strategy {}: its process is not started again ({end})", strategy.0);
+        let name = self.strategy_name(strategy);
+        let text = format_args!("strategy {name}: its process is not started again ({end})");
         self.parts.log.error(now, text);
         let state = self.oms.trading_state_of(Scope::Strategy(strategy));
         if state != Some(TradingState::Halted) {
@@ -200,7 +199,8 @@ impl OmsAgent {
             [Operator::SetState(scope, TradingState::Halted), Operator::CancelAll(scope)]
         {
             if let Err(error) = self.oms.on_told(Teller::Watchdog, &operator, now, &mut self.out) {
-                self.parts.log.error(now, format_args!("strategy {}: {error}", strategy.0));
+                let name = self.strategy_name(strategy);
+                self.parts.log.error(now, format_args!("strategy {name}: {error}"));
             }
             self.drain(now);
         }
@@ -229,8 +229,9 @@ impl OmsAgent {
                 if open == 0 {
                     self.wards.rows[at].clearing = None;
                     let ms = now.since(noticed) as f64 / 1e6;
+                    let name = self.strategy_name(strategy);
                     let text = format_args!(
-                        "strategy {at}: all its orders have ended {ms:.1} ms after its death was \
+                        "strategy {name}: all its orders have ended {ms:.1} ms after its death was \
                          noticed"
                     );
                     self.parts.log.warn(now, text);
@@ -263,7 +264,8 @@ impl OmsAgent {
                 Ok(_) => "its new process lives: resumed, as the configuration says".to_owned(),
                 Err(error) => format!("it is not resumed: {error}"),
             };
-            self.parts.log.warn(now, format_args!("strategy {}: {text}", strategy.0));
+            let name = self.strategy_name(strategy);
+            self.parts.log.warn(now, format_args!("strategy {name}: {text}"));
         }
         true
     }

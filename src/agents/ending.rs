@@ -79,9 +79,13 @@ impl OmsAgent {
             self.ending.step = Step::Cancelling;
             self.ending.questions.resize(self.venues.len(), 0);
             self.parts.market.stop();
+            let teller = self.parts.lifecycle.teller();
             // A stop is never refused.
-            let _ = self.oms.on_told(Teller::End, &Operator::Stop, now, &mut self.out);
+            let done = self.oms.on_told(teller, &Operator::Stop, now, &mut self.out);
             self.drain(now);
+            let cancels = done.unwrap_or_default().cancels;
+            let text = format_args!("told by {teller}: stop: {cancels} orders are being cancelled");
+            self.parts.log.info(now, text);
         }
         if phase == Phase::Leaving || self.is_settled(now) {
             self.finish(now);

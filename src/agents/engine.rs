@@ -18,7 +18,7 @@ use crate::journal::Place;
 use crate::shm::{DutyWriter, Market, MarketView, RegionError, RegionOptions};
 use crate::show::{About, venue_name};
 use crate::strategy::Strategy;
-use crate::types::{InstrumentTable, VenueId};
+use crate::types::{InstrumentTable, Teller, VenueId};
 use crate::venues::{Credentials, Endpoints};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -207,6 +207,11 @@ impl Engine {
     /// Asks for no new orders, everything cancelled and confirmed.
     pub fn stop(&self) {
         self.lifecycle.advance(Phase::Stopping);
+    }
+
+    /// The same where somebody wants it, and why.
+    pub fn stop_for(&self, teller: Teller, reason: &str) {
+        self.lifecycle.stop_for(teller, reason);
     }
 
     /// Whether the engine stops, because it was told to or found a reason.

@@ -20,6 +20,7 @@ use super::threads::{Agent, Lifecycle};
 use crate::clock::Clock;
 use crate::oms::{BookQuote, Books, Kept, Oms, OmsCounters, OmsOptions, Output, RiskReject};
 use crate::shm::{AccountWriter, Market, MarketView, OrderGate, RingUse, StageWriter};
+use crate::show::{venue_name, words};
 use crate::types::{
     Command, CommandKind, Detail, Event, InstrumentId, InstrumentTable, LossSwitch, Nanos,
     NotReady, RejectReason, Repeats, Request, Signal, Stamps, StrategyId, VenueId,
@@ -302,8 +303,8 @@ impl OmsAgent {
         let kind = CommandKind::Subscribe(instrument);
         let command = Command::new(kind, now);
         if port.is_none_or(|port| port.feed.push(command).is_err()) {
-            let text = format_args!("instrument {}: cannot be watched", instrument.0);
-            self.parts.log.error(now, text);
+            let name = self.naming().instrument(instrument);
+            self.parts.log.error(now, format_args!("instrument {name}: cannot be watched"));
         }
     }
 
@@ -314,8 +315,9 @@ impl OmsAgent {
         while let Some((venue, command)) = self.refused.pop() {
             let why =
                 if self.oms.recorder().broken().is_some() { "not recorded" } else { "ring full" };
-            let text = format_args!("venue {}: not sent, {why}: {:?}", venue.0, command.kind);
-            self.parts.log.error(now, text);
+            let what = words::command(&command.kind, &self.naming());
+            let name = venue_name(venue);
+            self.parts.log.error(now, format_args!("venue {name}: not sent, {why}: {what}"));
             match refused_here(&command.kind, RejectReason::RateLimit, now) {
                 Event::Report(report) => self.oms.on_report(venue, &report, now, &mut self.out),
                 Event::Notice(notice) => self.oms.on_notice(venue, &notice, now, &mut self.out),

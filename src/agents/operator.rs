@@ -12,8 +12,8 @@ use crate::oms::{Closing, ClosingState, OperatorDone, OperatorError, Order, Prog
 use crate::show::{Naming, words};
 use crate::sync::spsc;
 use crate::types::{
-    Amount, ClientOrderId, InstrumentId, Nanos, Operator, OrderState, Qty, Scope, Side, StrategyId,
-    Teller, TradingState,
+    Amount, ClientOrderId, InstrumentId, Nanos, Operator, OrderState, ParamName, ParamValue, Qty,
+    Scope, Side, StrategyId, Teller, TradingState,
 };
 use crate::venues::VENUES;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,6 +35,8 @@ pub enum AskKind {
     Do(Operator, Teller),
     /// Tell what is left to do in a scope of the orders that were made until then.
     Look(Scope, Nanos),
+    /// Tell the parameters of one strategy or of all.
+    Params(Option<StrategyId>),
 }
 
 /// Up to which number the commands are settled: carried out by the order manager, or taken back by the
@@ -73,6 +75,10 @@ pub enum TellPart {
     Closing(ClosingRow),
     /// Ends the answer to [`AskKind::Look`].
     Progress(Progress),
+    /// A parameter of a strategy as it is now.
+    Param(StrategyId, ParamName, ParamValue),
+    /// Ends the answer to [`AskKind::Params`].
+    ParamsEnd,
 }
 
 /// An order that has not ended, as people see it.
@@ -206,6 +212,7 @@ impl OmsAgent {
                 AskKind::Look(scope, made) => {
                     self.describe((ask.number, scope), made, now);
                 }
+                AskKind::Params(of) => self.tell_params(ask.number, of),
             }
         }
         work
@@ -278,6 +285,20 @@ impl OmsAgent {
         }
         let part = TellPart::Progress(oms.progress_of(scope, made));
         let _ = tells.push(Tell { number, part });
+    }
+
+    /// Tells the parameters that are in force, of one strategy or of all.
+    fn tell_params(&mut self, number: u64, of: Option<StrategyId>) {
+        let Some(state) = &mut self.desk else { return };
+        let tells = &mut state.desk.tells;
+        let wanted = |port: &&StrategyPort| of.is_none_or(|of| of == port.strategy);
+        for port in self.parts.strategies.iter().filter(wanted) {
+            for (name, value) in port.params().iter() {
+                let part = TellPart::Param(port.strategy, name, value);
+                let _ = tells.push(Tell { number, part });
+            }
+        }
+        let _ = tells.push(Tell { number, part: TellPart::ParamsEnd });
     }
 
     /// Pauses strategies that have gone silent and cancels their orders.

@@ -26,7 +26,8 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-/// Slots of the rings between control thread and order manager. One answer is at most 129 parts.
+/// Slots of the rings between control thread and order manager. What is left to do is told in at most
+/// 129 parts, all parameters in one for each and an end.
 const ASKS: usize = 64;
 const TELLS: usize = 2_048;
 

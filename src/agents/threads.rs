@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Idle, ThreadConfig};
 use crate::shm::DutyWriter;
 use crate::sync::CachePadded;
-use crate::types::Nanos;
+use crate::types::{Nanos, Teller};
 use std::fmt;
 use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -62,7 +62,8 @@ struct Flags {
     lost: CachePadded<AtomicBool>,
     refused: CachePadded<AtomicBool>,
     frame: CachePadded<AtomicU64>,
-    reason: OnceLock<String>,
+    /// Who stops it, if anybody does, and why.
+    reason: OnceLock<(Option<Teller>, String)>,
     cleared: Mutex<Vec<String>>,
 }
 
@@ -103,14 +104,26 @@ impl Lifecycle {
 
     /// Begins to stop, for this reason; the first one given stays.
     pub fn stop_because(&self, reason: &str) {
-        let _ = self.flags.reason.set(reason.to_owned());
+        let _ = self.flags.reason.set((None, reason.to_owned()));
         self.advance(Phase::Stopping);
+    }
+
+    /// The same where somebody wants it to.
+    pub fn stop_for(&self, teller: Teller, reason: &str) {
+        let _ = self.flags.reason.set((Some(teller), reason.to_owned()));
+        self.advance(Phase::Stopping);
+    }
+
+    /// Who wants the engine to stop; the end of the run where that is nobody.
+    #[must_use]
+    pub fn teller(&self) -> Teller {
+        self.flags.reason.get().and_then(|(teller, _)| *teller).unwrap_or(Teller::End)
     }
 
     /// Why the engine stops, if anybody said.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
-        self.flags.reason.get().map(String::as_str)
+        self.flags.reason.get().map(|(_, reason)| reason.as_str())
     }
 
     /// An agent is lost: the emergency begins.

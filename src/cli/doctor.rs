@@ -28,6 +28,20 @@ pub(super) struct What {
     config: ConfigArgument,
 }
 
+impl What {
+    /// The command that mends what was looked at, as one types it.
+    fn tune(&self) -> String {
+        let mut command = "stoop tune".to_owned();
+        if let Some(cpus) = &self.cpus {
+            command += &format!(" --cpus {}", doctor::quoted(cpus));
+        }
+        if let Some(path) = &self.config.config {
+            command += &format!(" --config {}", doctor::quoted(&path.display().to_string()));
+        }
+        command
+    }
+}
+
 /// How it is looked at.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -65,7 +79,7 @@ pub(super) fn doctor(arguments: &Arguments) -> Result<u8, Failure> {
     let findings = doctor::examine(&host, &aim, &earlier, &probes);
     let text = match arguments.json {
         true => format!("{}\n", doctor::object(&findings)),
-        false => doctor::text(&findings),
+        false => doctor::text(&findings, &arguments.what.tune()),
     };
     // Whoever read our output may have gone: nothing is left to do then.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
@@ -171,6 +185,17 @@ mod tests {
         let config = Config::load_any(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         assert_eq!(config.strategies.last().unwrap().name, "mine");
+    }
+
+    #[test]
+    fn what_was_given_is_given_again_in_the_hint() {
+        let of = |cpus: Option<&str>, path: Option<&str>| {
+            let config = ConfigArgument { config: path.map(PathBuf::from) };
+            What { cpus: cpus.map(str::to_owned), config }.tune()
+        };
+        assert_eq!(of(None, None), "stoop tune");
+        let both = "stoop tune --cpus 2-3 --config 'my files/engine.toml'";
+        assert_eq!(of(Some("2-3"), Some("my files/engine.toml")), both);
     }
 
     #[test]

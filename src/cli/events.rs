@@ -3,6 +3,8 @@
 
 #![forbid(unsafe_code)]
 
+use super::instance::died;
+use super::monitor::has_died;
 use super::output::{List, end_of, read_error};
 use super::pick::{Of, Pick};
 use super::source::Source;
@@ -14,7 +16,6 @@ use crate::show::{EVENT_COLUMNS, EventRow, Events, From, Group, Walk};
 use crate::types::Nanos;
 use std::collections::VecDeque;
 use std::io::Write;
-use std::path::Path;
 use std::time::Duration;
 
 /// Events that are shown if it is said neither how many nor since when.
@@ -107,17 +108,23 @@ pub(super) fn events(options: &Options) -> Result<u8, Failure> {
         end_of(writeln!(out, "{}", line(event, options.json)))?;
     }
     let has_ended = || subject.view.as_ref().is_none_or(is_over);
-    follow(&mut walk, has_ended, |group, state| {
+    let code = follow(&mut walk, has_ended, |group, state| {
         for event in events.take(group, state).iter().filter(|event| wants(event)) {
             writeln!(out, "{}", line(event, options.json))?;
         }
         out.flush()
-    })
+    })?;
+    match &subject.view {
+        Some(view) if !view.has_ended() && has_died(view) => {
+            Err(died(subject.instance.as_deref().unwrap_or("?"), view.pid()))
+        }
+        _ => Ok(code),
+    }
 }
 
 /// Whether an instance has ended, in good order or not.
 fn is_over(view: &MarketView) -> bool {
-    view.has_ended() || !Path::new(&format!("/proc/{}", view.pid())).exists()
+    view.has_ended() || has_died(view)
 }
 
 /// Hands over every input as it comes, until the instance has ended and nothing more can.

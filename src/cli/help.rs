@@ -144,8 +144,8 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     (
         "set",
         &[
-            ("stoop set position_max.BTC=3", ""),
-            ("stoop set strategy.spread.orders_open_max=10", ""),
+            ("stoop set spread", "its parameters"),
+            ("stoop set position_max.BTC=3", "also: stoop set spread cooldown_ms=50"),
         ],
     ),
     (

@@ -131,6 +131,14 @@ fn is_timeout(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
 }
 
+/// Its process has gone without a word while it was looked at.
+pub(super) fn died(name: &str, pid: u32) -> Failure {
+    missing(format!(
+        "instance {name:?} has died: process {pid} is gone, what was shown last is from before; its \
+         orders may work at the venues"
+    ))
+}
+
 /// There is no such instance, or it does not answer.
 pub(super) fn missing(message: String) -> Failure {
     Failure { code: EXIT_INSTANCE, message }

@@ -28,6 +28,7 @@ mod output;
 #[cfg(test)]
 mod pages;
 mod paper;
+mod params;
 mod pick;
 mod process;
 mod ps;
@@ -35,6 +36,7 @@ mod record;
 mod replay;
 mod run;
 mod shell;
+mod signals;
 mod sim;
 mod source;
 mod standard_error;
@@ -196,11 +198,13 @@ enum Command {
         to: operate::To,
     },
     /// Change a limit, or a parameter of a strategy, until the end of the run
-    #[command(after_help = "Try: stoop set position_max.BTC=3, stoop set spread cooldown_ms=50")]
+    ///
+    /// The name of a strategy alone lists its parameters: what they are now and what they may be.
+    /// Nothing at all lists those of every strategy.
     Set {
         /// Name of a strategy, if it is about a parameter of it; then a key of [limits] or of its
         /// [strategy.params] and the value, in the unit of the file
-        #[arg(value_name = "[STRATEGY] KEY=VALUE", num_args = 1..=2, required = true)]
+        #[arg(value_name = "[STRATEGY] KEY=VALUE", num_args = 0..=2)]
         setting: Vec<String>,
         #[command(flatten)]
         to: operate::To,
@@ -449,7 +453,11 @@ fn other(command: Command) -> Result<u8, Failure> {
         Command::Completions(options) => shell::completions(&options),
         Command::Man(options) => shell::man(&options),
         Command::Latency { options } => latency::latency(&options),
-        Command::Set { setting, to } => operate("set", Typed { setting, ..typed(to, None, None) }),
+        Command::Set { setting, to } => match setting.as_slice() {
+            [] => params::list(None, &to),
+            [strategy] if !strategy.contains('=') => params::list(Some(strategy), &to),
+            _ => operate("set", Typed { setting, ..typed(to, None, None) }),
+        },
         _ => {
             println!("stoop {}", env!("CARGO_PKG_VERSION"));
             Ok(EXIT_OK)

@@ -6,6 +6,7 @@ use super::instance::{Instance, folder_of};
 use super::log_file::LogFile;
 use super::monitor::Desk;
 use super::paper::Missed;
+use super::signals::Signals;
 use super::summary::Summary;
 use super::venues::Venues;
 use super::{EXIT_FAILURE, EXIT_OK, EXIT_VENUE, Failure};
@@ -20,13 +21,12 @@ use crate::shm::MarketView;
 use crate::show::{EventRow, Recorded, strategies};
 use crate::strategy::Strategy;
 use crate::tui::{App, MonitorData, Screen, Tab};
-use crate::types::VenueId;
+use crate::types::{Teller, VenueId};
 use crate::venues::VENUES;
 use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// What the command line asked for.
@@ -58,7 +58,7 @@ pub(super) fn run(
     config.secret_variables().map_err(|error| Failure::config(error.to_string()))?;
     agents::check_own(config, &strategies).map_err(Failure::config)?;
     let (begun, clock) = (Instant::now(), Clock::new());
-    let stop = stop_flag()?;
+    let mut signals = Signals::catch()?;
     let (log, lines) = log::channel(LOG_RECORDS);
     let mut venues = Venues::start(config)?;
     let instruments = Arc::new(venues.load(config)?);
@@ -89,7 +89,7 @@ pub(super) fn run(
     let mut view = View::new(config, options, (lines, file), &clock);
     let started = Instant::now();
     let mut firsts = Firsts::default();
-    while !stop.load(Ordering::Relaxed) && !engine.is_lost() && !engine.is_stopping() {
+    while !signals.came() && !engine.is_lost() && !engine.is_stopping() {
         let over = options.duration.is_some_and(|duration| started.elapsed() >= duration);
         if over || venues.is_blind() {
             break;
@@ -98,12 +98,19 @@ pub(super) fn run(
         firsts.look(engine.view(), begun);
         match view.frame(&engine, FRAME) {
             Ok(false) => {}
-            Ok(true) => break,
+            Ok(true) => {
+                let (uid, pid) = (rustix::process::getuid().as_raw(), std::process::id());
+                engine.stop_for(Teller::Person { uid, pid }, "a key at its own screen");
+                break;
+            }
             Err(failure) => {
                 view.lose_screen(&failure);
                 break;
             }
         }
+    }
+    if let Some(teller) = signals.teller() {
+        engine.stop_for(teller, &teller.to_string());
     }
     venues.end_payments(engine.view().instruments());
     stop_engine(&engine, &mut view);
@@ -206,7 +213,7 @@ struct Ended {
     firsts: Firsts,
     lost: bool,
     refused: bool,
-    /// Why it stopped, if a person or a file said so.
+    /// Why it stopped, if a person, a file or a signal said so.
     reason: Option<String>,
     /// What of the market the simulated venues were not told, where they follow one.
     missed: Option<Missed>,
@@ -260,18 +267,6 @@ fn check_armed(config: &Config, options: &Options) -> Result<(), Failure> {
         ))),
         _ => Ok(()),
     }
-}
-
-/// Set by Ctrl-C and by a service manager's request to end. A second one ends at once.
-pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
-    let flag = Arc::new(AtomicBool::new(false));
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register_conditional_shutdown(signal, 130, flag.clone())
-            .and_then(|_| signal_hook::flag::register(signal, flag.clone()))
-            .map_err(|error| Failure::new(format!("signals cannot be caught: {error}")))?;
-    }
-    Ok(flag)
 }
 
 /// The screens on a terminal, log lines anywhere else.

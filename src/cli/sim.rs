@@ -3,7 +3,7 @@
 //! With `--json` the first line says where everything is; the second, at the end, what each venue then
 //! holds for its account, for clients to compare their own sums with.
 
-use super::run::stop_flag;
+use super::signals::stop_flag;
 use super::venues::Simulated;
 use super::{EXIT_OK, Failure};
 use crate::config::Config;

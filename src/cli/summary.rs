@@ -16,7 +16,7 @@ pub(super) struct Summary {
     pub layout: String,
     pub seconds: f64,
     pub firsts: Firsts,
-    /// Why it stopped, if a person or a file said so.
+    /// Why it stopped, if a person, a file or a signal said so.
     pub stopped: Option<String>,
     pub counters: OrderCounters,
     /// Asset that profit is counted in, and the profit.

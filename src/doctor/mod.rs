@@ -33,7 +33,7 @@ mod testing;
 
 pub use apply::apply;
 pub use earlier::Earlier;
-pub use fix::{Act, Change, Fix};
+pub use fix::{Act, Change, Fix, quoted};
 pub use host::Host;
 pub use probes::{Gap, Probes, WayTo, probe, ways};
 pub use report::{object, script, text};

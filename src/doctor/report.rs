@@ -54,28 +54,28 @@ fn fix(fix: &Fix) -> Value {
     })
 }
 
-/// For people, the worst last, where the eye is.
+/// For people, the worst last, where the eye is. `tune` is the command that mends what was looked at.
 #[must_use]
-pub fn text(findings: &[Finding]) -> String {
+pub fn text(findings: &[Finding], tune: &str) -> String {
     let mut text = String::new();
     for state in STATES {
         for one in findings.iter().filter(|one| one.state == state) {
-            tell(&mut text, one);
+            tell(&mut text, one, tune);
         }
     }
     let counts = counts(findings).map(|(state, count)| format!("{count} {}", state.text()));
     let fixes = findings.iter().filter(|one| one.fix.is_some()).count();
     let _ = writeln!(text, "\n{}", counts.join(", "));
     if fixes > 0 {
-        text += "What mends them, whole and with what undoes it: stoop tune\n";
+        let _ = writeln!(text, "What mends them, whole and with what undoes it:\n{tune}");
     }
     text
 }
 
-fn tell(text: &mut String, one: &Finding) {
+fn tell(text: &mut String, one: &Finding, tune: &str) {
     let value = match one.value.as_str() {
-        "" => one.title.to_owned(),
-        value => format!("{}: {value}", one.title),
+        "" => format!("{} ({})", one.title, one.name),
+        value => format!("{} ({}): {value}", one.title, one.name),
     };
     wrap(text, &format!("{:<width$}", one.state.text(), width = INDENT), &value);
     let indent = " ".repeat(INDENT);
@@ -87,7 +87,7 @@ fn tell(text: &mut String, one: &Finding) {
     }
     if fix.changes.len() > COMMANDS_MAX {
         let more = fix.changes.len() - COMMANDS_MAX;
-        wrap(text, &indent, &format!("and {more} more: stoop tune {}", one.name));
+        wrap(text, &indent, &format!("and {more} more: {tune} {}", one.name));
     }
     if let Some(by_hand) = &fix.by_hand {
         wrap(text, &format!("{indent}> "), by_hand);
@@ -189,7 +189,7 @@ mod tests {
             finding_of(State::Warn, Some(many())),
             Finding { value: String::new(), ..finding_of(State::Unknown, None) },
         ];
-        let text = text(&findings);
+        let text = text(&findings, "stoop tune --cpus 2");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         let heads: Vec<&str> = text
             .lines()
@@ -199,18 +199,21 @@ mod tests {
         assert_eq!(
             heads,
             [
-                "OK       swap: /dev/x (0 KiB used)",
-                "unknown  swap",
-                "WARN     swap: /dev/x (0 KiB used)",
-                "FAIL     swap: /dev/x (0 KiB used)",
+                "OK       swap (swap): /dev/x (0 KiB used)",
+                "unknown  swap (swap)",
+                "WARN     swap (swap): /dev/x (0 KiB used)",
+                "FAIL     swap (swap): /dev/x (0 KiB used)",
                 "",
                 "1 OK, 1 unknown, 1 WARN, 1 FAIL",
-                "What mends them, whole and with what undoes it: stoop tune",
+                "What mends them, whole and with what undoes it:",
+                "stoop tune --cpus 2",
             ]
         );
         assert!(text.contains("         $ echo 0 > /proc/irq/2/smp_affinity_list\n"));
         assert!(!text.contains("/proc/irq/3/"), "{text}");
-        assert!(text.contains("         and 2 more: stoop tune swap\n         > or never\n"));
+        assert!(
+            text.contains("         and 2 more: stoop tune --cpus 2 swap\n         > or never\n")
+        );
         assert!(text.contains("         $ swapoff /dev/x\n           until the next boot\n"));
     }
 

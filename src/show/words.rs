@@ -5,9 +5,9 @@
 use super::naming::{Naming, venue_name};
 use crate::oms::Difference;
 use crate::types::{
-    AMOUNT_DECIMALS, Amount, Instrument, Liquidity, NewOrder, NotReady, Operator, OrderState,
-    OrderType, PairEnd, PairOutcome, Price, ProcessEnd, Qty, Readiness, ReportOrigin, Scope,
-    Teller, TimeInForce, VenueNotice,
+    AMOUNT_DECIMALS, Amount, CommandKind, Instrument, Liquidity, NewOrder, NotReady, Operator,
+    OrderState, OrderType, PairEnd, PairOutcome, Price, ProcessEnd, Qty, Readiness, ReportOrigin,
+    Scope, Teller, TimeInForce, VenueNotice,
 };
 
 /// An amount as a decimal with all its digits.
@@ -162,6 +162,37 @@ pub fn operator(told: &Operator, names: &Naming<'_>) -> String {
             change.after,
             change.before
         ),
+    }
+}
+
+/// What a venue is asked for.
+#[must_use]
+pub fn command(kind: &CommandKind, names: &Naming<'_>) -> String {
+    let name = |id| names.instrument(id);
+    match kind {
+        CommandKind::New(order) => {
+            format!("new order {} in {}", order.client_id, name(order.instrument))
+        }
+        CommandKind::Cancel(of) => {
+            format!("cancel of order {} in {}", of.client_id, name(of.instrument))
+        }
+        CommandKind::Replace(of) => {
+            format!("change of order {} in {}", of.client_id, name(of.instrument))
+        }
+        CommandKind::Query(of) => {
+            format!("question about order {} in {}", of.client_id, name(of.instrument))
+        }
+        CommandKind::CancelAll(id) => format!("cancel of all orders in {}", name(*id)),
+        CommandKind::OpenOrders(id) => format!("question about open orders in {}", name(*id)),
+        CommandKind::FillsSince { instrument, .. } => {
+            format!("question about fills in {}", name(*instrument))
+        }
+        CommandKind::Balances => "question about balances".to_owned(),
+        CommandKind::FeeRate(id) => format!("question about fees of {}", name(*id)),
+        CommandKind::Subscribe(id) => format!("market data of {}", name(*id)),
+        CommandKind::Unsubscribe(id) => format!("end of the market data of {}", name(*id)),
+        CommandKind::Resync(id) => format!("fresh book of {}", name(*id)),
+        CommandKind::FundingSince(_) => "question about funding".to_owned(),
     }
 }
 
@@ -360,6 +391,24 @@ pub fn pair(pair: &PairOutcome, names: &Naming<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_not_sent_is_said_in_words() {
+        let mut table = crate::types::InstrumentTable::default();
+        table.add(Instrument { name: "BTC/USDT@here".to_owned(), ..Instrument::default() });
+        let names = Naming { table: &table, strategies: &[] };
+        let id = crate::types::InstrumentId(0);
+        let said = |kind| command(&kind, &names);
+        assert_eq!(said(CommandKind::CancelAll(id)), "cancel of all orders in BTC/USDT@here");
+        assert_eq!(said(CommandKind::Balances), "question about balances");
+        let order = crate::types::CancelOrder {
+            client_id: crate::types::ClientOrderId(0xabc),
+            venue_order_id: crate::types::VenueOrderId::EMPTY,
+            instrument: id,
+        };
+        let wanted = "cancel of order st0000000000000abc in BTC/USDT@here";
+        assert_eq!(said(CommandKind::Cancel(order)), wanted);
+    }
 
     #[test]
     fn amounts_keep_every_digit() {

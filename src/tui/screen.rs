@@ -1,6 +1,7 @@
 //! The terminal itself: entered, left again whatever happens, and asked for keys.
 
 use super::monitor::Input;
+use crossterm::cursor::Show;
 use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
@@ -70,7 +71,7 @@ impl Drop for Screen {
 
 fn leave() {
     let _ = disable_raw_mode();
-    let _ = crossterm::execute!(io::stdout(), LeaveAlternateScreen);
+    let _ = crossterm::execute!(io::stdout(), LeaveAlternateScreen, Show);
 }
 
 /// Whether a person wants no colours: see <https://no-color.org>.

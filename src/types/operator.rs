@@ -1,6 +1,6 @@
 //! What a person tells the engine while it runs, and what may be traded as a consequence.
 
-use super::{Amount, AssetId, InstrumentId, ParamChange, StrategyId, VenueId};
+use super::{Amount, AssetId, InstrumentId, ParamChange, StrategyId, VenueId, signal_name};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -191,8 +191,21 @@ pub enum Teller {
     Watchdog,
     /// The configuration: `after_restart = "resume"`.
     AfterRestart,
-    /// The end of the run, whoever began it.
+    /// The end of the run, where nobody began it: its time is up, or the engine found a reason.
     End,
+    /// The kill file.
+    KillFile {
+        /// User whose file it is.
+        uid: u32,
+    },
+    /// A signal to the process of the engine.
+    Signal {
+        /// Which.
+        number: i32,
+        /// User and process that sent it; nobody where it came of a key at its terminal, or of the
+        /// terminal's end.
+        from: Option<(u32, u32)>,
+    },
 }
 
 impl fmt::Display for Teller {
@@ -202,6 +215,17 @@ impl fmt::Display for Teller {
             Self::Watchdog => f.write_str("watchdog"),
             Self::AfterRestart => f.write_str("after_restart"),
             Self::End => f.write_str("end of the run"),
+            Self::KillFile { uid } => write!(f, "kill file of user {uid}"),
+            Self::Signal { number, from } => {
+                match signal_name(*number) {
+                    Some(name) => f.write_str(name)?,
+                    None => write!(f, "signal {number}")?,
+                }
+                match from {
+                    Some((uid, pid)) => write!(f, " of user {uid}, process {pid}"),
+                    None => f.write_str(" from its terminal"),
+                }
+            }
         }
     }
 }
@@ -231,6 +255,22 @@ mod tests {
         assert!(!Scope::Venue(VenueId(0)).holds(venue, strategy));
         assert!(Scope::Strategy(strategy).holds(VenueId(7), strategy));
         assert!(!Scope::Strategy(StrategyId(0)).holds(venue, strategy));
+    }
+
+    #[test]
+    fn who_tells_is_said_as_far_as_it_is_known() {
+        let cases = [
+            (Teller::Person { uid: 7, pid: 9 }, "user 7, process 9"),
+            (Teller::KillFile { uid: 7 }, "kill file of user 7"),
+            (Teller::Signal { number: 15, from: Some((0, 1)) }, "SIGTERM of user 0, process 1"),
+            (Teller::Signal { number: 2, from: None }, "SIGINT from its terminal"),
+            (Teller::End, "end of the run"),
+        ];
+        for (teller, text) in cases {
+            assert_eq!(teller.to_string(), text);
+            let bytes = postcard::to_allocvec(&teller).unwrap();
+            assert_eq!(postcard::from_bytes(&bytes), Ok(teller), "in a journal");
+        }
     }
 
     #[test]

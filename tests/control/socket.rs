@@ -13,8 +13,8 @@ use stoop::agents::{Ask, AskKind, Lifecycle, OrderRow, Phase, Settled, Tell, Tel
 use stoop::oms::{OperatorDone, OperatorError, Progress};
 use stoop::sync::spsc;
 use stoop::types::{
-    ClientOrderId, Instrument, InstrumentId, InstrumentTable, Nanos, Operator, OrderState, Qty,
-    Scale, Scope, Side, Teller, VenueId,
+    ClientOrderId, Instrument, InstrumentId, InstrumentTable, Nanos, Operator, OrderState,
+    ParamName, ParamValue, Qty, Scale, Scope, Side, StrategyId, Teller, VenueId,
 };
 
 /// A folder of its own for each test, removed at the end.
@@ -90,6 +90,12 @@ fn order_manager(
                 }
                 let progress = Progress { open: u32::from(looks > 0), ..Progress::default() };
                 tell(ask.number, TellPart::Progress(progress));
+            }
+            AskKind::Params(of) => {
+                assert_eq!(of, Some(StrategyId(0)));
+                let name = ParamName::new("edge").unwrap();
+                tell(ask.number, TellPart::Param(StrategyId(0), name, ParamValue::Int(7)));
+                tell(ask.number, TellPart::ParamsEnd);
             }
         }
     }
@@ -219,12 +225,27 @@ fn a_refusal_is_told_in_words() {
 }
 
 #[test]
+fn the_parameters_in_force_are_told_of() {
+    let served = Served::new(Some(1));
+    let reply = served.ask(r#"{"command":"params","strategy":"a"}"#);
+    assert!(reply.ok && reply.done, "{reply:?}");
+    let [strategy] = &reply.strategies[..] else { panic!("{reply:?}") };
+    assert_eq!(strategy.strategy, "a");
+    let [param] = &strategy.params[..] else { panic!("{reply:?}") };
+    assert_eq!((param.name.as_str(), param.value.as_str()), ("edge", "7"));
+}
+
+#[test]
 fn stop_is_answered_when_the_engine_has_ended() {
     let served = Served::new(Some(1));
     let reply = served.ask(r#"{"command":"stop"}"#);
     assert!(reply.ok && reply.done, "{reply:?}");
     assert_eq!(served.lifecycle.phase(), Phase::Done);
-    assert_eq!(served.lifecycle.reason(), Some("told to by stoop stop"));
+    let (uid, pid) = (rustix::process::getuid().as_raw(), std::process::id());
+    let teller = Teller::Person { uid, pid };
+    assert_eq!(served.lifecycle.teller(), teller);
+    let reason = format!("told to by stoop stop ({teller})");
+    assert_eq!(served.lifecycle.reason(), Some(reason.as_str()));
 }
 
 #[test]
@@ -235,6 +256,8 @@ fn an_order_manager_that_hangs_is_said_to() {
     let error = reply.error.unwrap();
     assert!(error.starts_with("the order manager does not answer"), "{error}");
     assert!(error.ends_with("It will not carry this out later"), "{error}");
+    let error = served.ask(r#"{"command":"params"}"#).error.unwrap();
+    assert!(error.starts_with("the order manager does not answer"), "{error}");
     assert_eq!(served.settled.up_to(1), 1, "an order manager that comes back leaves it");
     let reply = served.ask(r#"{"command":"stop","wait_ms":100}"#);
     assert!(reply.ok && !reply.done);

@@ -111,7 +111,33 @@ fn a_person_watches_pauses_and_halts_an_engine_by_keys() {
     }
     assert!(!terminal.is_open(), "it leaves");
     let summary = assert_ended_well(&running.end());
-    assert_eq!(summary["stopped"], "told to by stoop stop");
+    let why = summary["stopped"].as_str().unwrap();
+    assert!(why.starts_with("told to by stoop stop (user "), "{why}");
+}
+
+#[test]
+fn a_monitor_that_is_told_to_end_gives_the_terminal_back() {
+    let running = Running::start(&[]);
+    let pid_file = running.folder.0.join("monitor.pid");
+    let shell = format!(
+        "sh -c 'echo before; sh -c \"echo \\$\\$ > {}; exec {} monitor --name {}\"; echo after; \
+         stty -a; exec sleep 60'",
+        pid_file.display(),
+        env!("CARGO_BIN_EXE_stoop"),
+        running.name
+    );
+    for signal in ["TERM", "HUP"] {
+        let Some(terminal) = Terminal::open((100, 30), signal, &shell) else { return };
+        terminal.wait_for(&["BTC/USDT@binance", "binance ready"]);
+        let pid = std::fs::read_to_string(&pid_file).unwrap();
+        Command::new("kill").args(["-s", signal, pid.trim()]).status().unwrap();
+        let screen = terminal.wait_for(&["before", "after", " icanon", " echo "]);
+        assert!(!screen.contains("BTC/USDT@binance"), "{screen}");
+        let cursor = terminal.run(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"]);
+        assert_eq!(String::from_utf8_lossy(&cursor.unwrap().stdout).trim(), "0 1");
+    }
+    running.text(&["stop"]);
+    assert_ended_well(&running.end());
 }
 
 #[test]

@@ -145,7 +145,69 @@ fn a_paused_engine_sends_nothing_until_it_is_resumed_and_stops_when_told_to() {
     assert_eq!((&stopped["done"], &stopped["ended"]), (&true.into(), &true.into()));
     assert!(!std::path::Path::new(&running.region()).exists());
     let summary = assert_ended_well(&running.end());
-    assert_eq!(summary["stopped"], "told to by stoop stop");
+    let why = summary["stopped"].as_str().unwrap();
+    assert!(
+        why.starts_with(&format!("told to by stoop stop (user {}, process ", uid.trim())),
+        "{why}"
+    );
+}
+
+/// What the journal of an instance that has ended tells of its stop: by whom, and in words.
+fn stop_of(folder: &Folder) -> (String, String) {
+    let output = stoop(folder, &["events", "--json"]);
+    let events: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = events["events"].as_array().unwrap();
+    let is_stop =
+        |row: &&Value| row["text"].as_str().is_some_and(|text| text.starts_with("stop ("));
+    let row = rows.iter().find(is_stop).unwrap_or_else(|| panic!("{events}"));
+    (row["by"].as_str().unwrap().to_owned(), row["text"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_signal_stops_the_engine_and_who_sent_it_is_on_record() {
+    let mut running = Running::start(&[]);
+    let pid = running.child.as_ref().unwrap().id();
+    let mut sender = Command::new("sh")
+        .args(["-c", &format!("kill -TERM {pid}; exec sleep 0")])
+        .spawn()
+        .unwrap();
+    let by = format!("SIGTERM of user {}, process {}", uid(), sender.id());
+    sender.wait().unwrap();
+    let output = running.child.take().unwrap().wait_with_output().unwrap();
+    let summary = assert_ended_well(&output);
+    assert_eq!(summary["stopped"], by.as_str());
+    assert_eq!(stop_of(&running.folder), (by.clone(), format!("stop ({by})")));
+    assert!(stderr(&output).contains(&format!("told by {by}: stop: ")), "{}", stderr(&output));
+}
+
+#[test]
+fn what_is_watched_and_dies_is_said_to_be_gone() {
+    let mut running = Running::start(&[]);
+    let watch = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_stoop"))
+            .args(arguments)
+            .args(["--name", &running.name])
+            .current_dir(&running.folder.0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let watching = [watch(&["latency", "--watch"]), watch(&["events", "--follow"])];
+    std::thread::sleep(Duration::from_millis(1_500));
+    running.kill();
+    for child in watching {
+        let output = child.wait_with_output().unwrap();
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(5), "{text}");
+        let said = format!("instance \"{}\" has died: process ", running.name);
+        assert!(text.contains(&said), "{text}");
+    }
+}
+
+fn uid() -> u32 {
+    rustix::process::getuid().as_raw()
 }
 
 #[test]
@@ -204,6 +266,7 @@ fn limits_are_changed_while_the_engine_runs() {
         ("order_notional_may=1", "\"order_notional_may\" is not a limit; there are: "),
         ("position_max.XYZ=1", "no instrument trades \"XYZ\""),
         ("position_max.BTC", "\"position_max.BTC\" is not LIMIT=VALUE"),
+        ("sprad", "nor one of the strategies: spread"),
     ] {
         let usage = i32::from(!setting.contains('='));
         let text = stderr(&running.tell(&["set", setting], 1 + usage));
@@ -231,9 +294,12 @@ fn a_kill_file_stops_the_engine() {
     let running = Running::start(&[]);
     std::fs::write(format!("{}/KILL", running.region()), "").unwrap();
     let region = running.region();
-    let output = running.end();
+    let mut running = running;
+    let output = running.child.take().unwrap().wait_with_output().unwrap();
     let summary = assert_ended_well(&output);
-    let reason = format!("kill file {region}/KILL appeared");
+    let by = format!("kill file of user {}", uid());
+    assert_eq!(stop_of(&running.folder), (by.clone(), format!("stop ({by})")));
+    let reason = format!("kill file {region}/KILL of user {} appeared", uid());
     assert_eq!(summary["stopped"], reason.as_str());
     assert!(stderr(&output).contains(&reason), "{}", stderr(&output));
     assert!(Path::new(&region).join("KILL").exists(), "it is the person's to remove");

@@ -235,6 +235,14 @@ fn a_built_in_strategy_trades_in_a_process_of_its_own() {
     let wanted = "spread: cooldown_ms was 20, is 3600000 until the end of the run\n";
     assert!(said.ends_with(wanted), "{said}");
     assert_eq!(running.sends(), 0);
+    let listed = running.text(&["set", "spread"]);
+    let row = listed.lines().find(|line| line.contains("cooldown_ms")).unwrap();
+    assert!(row.contains(" 3600000  an integer from 0 "), "{listed}");
+    assert!(running.text(&["set"]).contains("stoop set LIMIT=VALUE, of order_notional_max"));
+    let object = running.json(&["set", "spread"], 0);
+    let params = object["strategies"][0]["params"].as_array().unwrap();
+    let cooldown = params.iter().find(|param| param["name"] == "cooldown_ms").unwrap();
+    assert_eq!((&cooldown["value"], &cooldown["min"]), (&"3600000".into(), &"0".into()));
     running.text(&["set", "spread", "cooldown_ms=10"]);
     running.wait_for("orders again", |running| running.sends() > 0);
     running.text(&["stop"]);

@@ -281,7 +281,9 @@ impl Row {
         running.read(&mut self.log, time);
         if let Some(status) = running.end_of_it() {
             // What it wrote last is there now.
-            running.read(&mut self.log, time);
+            for output in running.outputs.iter_mut().flatten() {
+                output.finish(&mut self.log, time);
+            }
             if leaves {
                 self.log.info(time, format_args!("{}", autopsy::ending(status)));
                 return None;

@@ -9,13 +9,17 @@
 pub mod children;
 pub mod crash;
 mod output;
+mod params;
 mod socket;
 mod spare;
 mod wire;
 
+pub use params::{ParamText, StrategyText};
 pub use socket::Socket;
 pub use spare::{OpenSession, Spare, SparePlan};
-pub use wire::{COMMANDS, ControlReply, ControlRequest, Names, OrderText, PositionText, Wanted};
+pub use wire::{
+    COMMANDS, ControlReply, ControlRequest, Names, OrderText, PositionText, Understood, Wanted,
+};
 
 use super::journal::last_lines;
 use super::log::Log;
@@ -24,9 +28,10 @@ use super::threads::{Lifecycle, Phase};
 use crate::clock::Clock;
 use crate::journal::Place;
 use crate::shm::MarketView;
-use crate::types::Nanos;
+use crate::types::{Nanos, Teller};
 use children::Children;
 use crash::{CrashWriter, Incident, Incidents};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -157,12 +162,15 @@ impl Control {
 
     fn look_for_kill_file(&mut self, now: Nanos) {
         let path = &self.parts.kill_file;
-        if self.parts.lifecycle.phase() == Phase::Running && path.symlink_metadata().is_ok() {
-            let reason = format!("kill file {} appeared", path.display());
-            let text = format_args!("{reason}: stopping, all orders are cancelled");
-            self.parts.log.error(now, text);
-            self.parts.lifecycle.stop_because(&reason);
+        if self.parts.lifecycle.phase() != Phase::Running {
+            return;
         }
+        let Ok(found) = path.symlink_metadata() else { return };
+        let uid = found.uid();
+        let reason = format!("kill file {} of user {uid} appeared", path.display());
+        let text = format_args!("{reason}: stopping, all orders are cancelled");
+        self.parts.log.error(now, text);
+        self.parts.lifecycle.stop_for(Teller::KillFile { uid }, &reason);
     }
 
     /// A lost executor alone held its venue's connections: others take its place to cancel.

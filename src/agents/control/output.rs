@@ -106,6 +106,14 @@ impl Output {
         }
     }
 
+    /// Its process has ended: what came last without an end of line is a line too.
+    pub fn finish(&mut self, log: &mut Log, now: Nanos) {
+        self.poll(log, now);
+        if !self.line.is_empty() {
+            self.tell(log, now);
+        }
+    }
+
     fn take(&mut self, bytes: &[u8], log: &mut Log, now: Nanos) {
         if let Some(kept) = &mut self.kept
             && let Err(error) = kept.write(bytes)
@@ -149,6 +157,34 @@ mod tests {
     use super::*;
     use crate::agents::log;
     use std::process::{Command, Stdio};
+
+    #[test]
+    fn the_last_line_of_a_process_needs_no_end() {
+        let folder = std::env::temp_dir().join(format!("stoop-last-{}", std::process::id()));
+        make_folder(&folder).unwrap();
+        let path = folder.join("strategy-x.err");
+        // What it leaves behind holds the stream open: no end of it is seen.
+        let mut child = Command::new("sh")
+            .args(["-c", "sleep 60 & echo $!; printf 'one\\nlast words' >&2"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (mut log, lines) = log::channel(64);
+        let stream = child.stderr.take().unwrap().into();
+        let mut output = Output::new(stream, path.clone(), true, (&mut log, Nanos(1)));
+        child.wait().unwrap();
+        output.finish(&mut log, Nanos(1));
+        let texts: Vec<String> = lines.take().into_iter().map(|line| line.text).collect();
+        assert_eq!(texts, ["stderr: one", "stderr: last words"]);
+        assert_eq!(output.tail(), "one\nlast words");
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "one\nlast words");
+        let mut left = String::new();
+        let mut stream = std::io::BufReader::new(child.stdout.take().unwrap());
+        std::io::BufRead::read_line(&mut stream, &mut left).unwrap();
+        Command::new("kill").arg(left.trim()).status().unwrap();
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 
     #[test]
     fn output_is_kept_in_two_bounded_files_and_told_by_lines() {

@@ -5,9 +5,9 @@
 
 use super::super::operator::{Ask, AskKind, LAST_WORD, Settled, Tell, TellPart};
 use super::super::threads::{Lifecycle, Phase};
-use super::wire::{ControlReply, Names, Wanted};
+use super::wire::{ControlReply, ControlRequest, Names, Understood, Wanted};
 use crate::sync::spsc;
-use crate::types::{Nanos, Operator, Scope, Teller};
+use crate::types::{Nanos, Operator, ParamName, ParamValue, Scope, StrategyId, Teller};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -33,6 +33,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// How long the answers to those who wait for the end may come after it.
 const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(1);
+const SILENT: &str = "the order manager does not answer: it hangs, or was lost; see the log";
+const TOO_MANY: &str = "too many commands wait for the order manager already: try again";
 
 /// The socket's end of the engine.
 pub struct Socket {
@@ -58,6 +60,7 @@ struct Answer {
     orders: Vec<super::wire::OrderText>,
     positions: Vec<super::wire::PositionText>,
     complete: Option<crate::oms::Progress>,
+    params: Vec<(StrategyId, ParamName, ParamValue)>,
 }
 
 struct Connection {
@@ -78,6 +81,8 @@ enum Stage {
     Told { number: u64, wanted: Wanted, wait: Duration },
     /// It is waited until nothing is left, of the orders that were made until then.
     Waiting { number: u64, scope: Scope, made: Nanos, reply: ControlReply, next: Instant },
+    /// The parameters of one strategy or of all are due.
+    Listing { number: u64, of: Option<StrategyId> },
     /// It is waited until the engine has ended.
     Ending { reply: ControlReply },
     /// Answered.
@@ -175,17 +180,19 @@ impl Socket {
                 continue;
             }
             for connection in &mut self.connections {
-                let (Stage::Told { number, .. } | Stage::Waiting { number, .. }) = connection.stage
+                let (Stage::Told { number, .. }
+                | Stage::Waiting { number, .. }
+                | Stage::Listing { number, .. }) = connection.stage
                 else {
                     continue;
                 };
                 if number != tell.number {
                     continue;
                 }
-                if let TellPart::Done(result, at) = tell.part {
-                    connection.on_done(result, at);
-                } else {
-                    connection.answer.take(&self.names, &tell.part);
+                match tell.part {
+                    TellPart::Done(result, at) => connection.on_done(result, at),
+                    TellPart::ParamsEnd => connection.on_params(&self.names),
+                    part => connection.answer.take(&self.names, &part),
                 }
             }
         }
@@ -198,7 +205,10 @@ impl Socket {
                 let reply = self.take_back(*number);
                 connection.end(&reply);
             }
-            Stage::Told { .. } | Stage::Over => {}
+            Stage::Listing { .. } if now >= connection.until => {
+                connection.end(&ControlReply::refused(SILENT));
+            }
+            Stage::Told { .. } | Stage::Listing { .. } | Stage::Over => {}
             Stage::Waiting { .. } => self.wait(connection, now),
             Stage::Ending { .. } => self.wait_for_the_end(connection, now),
         }
@@ -211,11 +221,10 @@ impl Socket {
             self.taken_back = (before, number);
         }
         let (after, to) = self.taken_back;
-        let silent = "the order manager does not answer: it hangs, or was lost; see the log";
         if after < number && number <= to {
-            return ControlReply::refused(format!("{silent}. It will not carry this out later"));
+            return ControlReply::refused(format!("{SILENT}. It will not carry this out later"));
         }
-        let error = format!("{silent}. It had begun this, which may still be carried out");
+        let error = format!("{SILENT}. It had begun this, which may still be carried out");
         ControlReply { ok: true, ..ControlReply::refused(error) }
     }
 
@@ -247,10 +256,30 @@ impl Socket {
         let Ok(text) = std::str::from_utf8(line) else {
             return connection.end(&ControlReply::refused("the line is not UTF-8 text"));
         };
-        let (mut wanted, request) = match self.names.read(text) {
-            Ok(understood) => understood,
-            Err(error) => return connection.end(&ControlReply::refused(error)),
-        };
+        match self.names.read(text) {
+            Ok((Understood::Do(wanted), request)) => self.begin(connection, wanted, &request, now),
+            Ok((Understood::Params(of), _)) => self.list(connection, of, now),
+            Err(error) => connection.end(&ControlReply::refused(error)),
+        }
+    }
+
+    fn list(&mut self, connection: &mut Connection, of: Option<StrategyId>, now: Instant) {
+        self.number += 1;
+        let ask = Ask { number: self.number, kind: AskKind::Params(of) };
+        if self.asks.push(ask).is_err() {
+            return connection.end(&ControlReply::refused(TOO_MANY));
+        }
+        connection.until = now + ANSWER_TIMEOUT;
+        connection.stage = Stage::Listing { number: self.number, of };
+    }
+
+    fn begin(
+        &mut self,
+        connection: &mut Connection,
+        mut wanted: Wanted,
+        request: &ControlRequest,
+        now: Instant,
+    ) {
         let (uid, pid) = connection.peer;
         if let Operator::SetParam(change) = &mut wanted.operator {
             (change.by_uid, change.by_pid) = (uid, pid);
@@ -258,7 +287,8 @@ impl Socket {
         let wait = request.wait_ms.map_or(WAIT_DEFAULT, Duration::from_millis).min(WAIT_MAX);
         if wanted.operator == Operator::Stop {
             // Not through the ring: an engine whose order manager hangs is to be stopped too.
-            self.lifecycle.stop_because("told to by stoop stop");
+            let teller = Teller::Person { uid, pid };
+            self.lifecycle.stop_for(teller, &format!("told to by stoop stop ({teller})"));
             let reply = ControlReply { ok: true, pid: std::process::id(), ..Default::default() };
             connection.until = now + wait;
             connection.stage = Stage::Ending { reply };
@@ -270,8 +300,7 @@ impl Socket {
             kind: AskKind::Do(wanted.operator, Teller::Person { uid, pid }),
         };
         if self.asks.push(ask).is_err() {
-            let text = "too many commands wait for the order manager already: try again";
-            return connection.end(&ControlReply::refused(text));
+            return connection.end(&ControlReply::refused(TOO_MANY));
         }
         connection.until = now + ANSWER_TIMEOUT;
         connection.stage = Stage::Told { number: self.number, wanted, wait };
@@ -335,7 +364,8 @@ impl Answer {
             TellPart::Order(row) => self.orders.push(names.order(row)),
             TellPart::Closing(row) => self.positions.push(names.position(row)),
             TellPart::Progress(progress) => self.complete = Some(*progress),
-            TellPart::Done(..) => {}
+            TellPart::Param(strategy, name, value) => self.params.push((*strategy, *name, *value)),
+            TellPart::Done(..) | TellPart::ParamsEnd => {}
         }
     }
 }
@@ -367,6 +397,18 @@ impl Connection {
                 self.end(&reply);
             }
         }
+    }
+
+    fn on_params(&mut self, names: &Names) {
+        let Stage::Listing { of, .. } = self.stage else { return };
+        let reply = ControlReply {
+            ok: true,
+            done: true,
+            strategies: names.params(of, &self.answer.params),
+            pid: std::process::id(),
+            ..ControlReply::default()
+        };
+        self.end(&reply);
     }
 
     fn end(&mut self, reply: &ControlReply) {

@@ -2,6 +2,7 @@
 //! can type them; every mistake is answered in words.
 
 use super::super::operator::{ClosingRow, OrderRow};
+use super::params::StrategyText;
 use crate::oms::{ClosingState, OperatorDone, Progress};
 use crate::types::{
     Amount, InstrumentTable, LimitKey, Operator, OrderState, ParamChange, ParamSpec, Scope,
@@ -50,6 +51,7 @@ pub const COMMANDS: &[&str] = &[
     "reconcile",
     "accept",
     "set",
+    "params",
 ];
 
 /// The value of a limit that is not set, both ways.
@@ -84,6 +86,9 @@ pub struct ControlReply {
     /// See `before`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
+    /// For `params`: the strategies that were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strategies: Vec<StrategyText>,
     /// Process of the engine.
     pub pid: u32,
 }
@@ -134,6 +139,15 @@ pub struct Names {
 
 /// A request that was understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Understood {
+    /// Something is to be done.
+    Do(Wanted),
+    /// The parameters of one strategy or of all are to be told.
+    Params(Option<StrategyId>),
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// To be told to the order manager.
     pub operator: Operator,
@@ -143,14 +157,14 @@ pub struct Wanted {
 
 impl Names {
     /// Understands one line; the error is for the person who typed it.
-    pub fn read(&self, line: &str) -> Result<(Wanted, ControlRequest), String> {
+    pub fn read(&self, line: &str) -> Result<(Understood, ControlRequest), String> {
         let request: ControlRequest =
             serde_json::from_str(line).map_err(|error| format!("not a request: {error}"))?;
         let wanted = self.wanted(&request)?;
         Ok((wanted, request))
     }
 
-    fn wanted(&self, request: &ControlRequest) -> Result<Wanted, String> {
+    fn wanted(&self, request: &ControlRequest) -> Result<Understood, String> {
         let own = std::process::id();
         if let Some(other) = request.pid.filter(|pid| *pid != own) {
             return Err(format!(
@@ -167,6 +181,13 @@ impl Names {
         }
         let scope = self.scope(request)?;
         let (operator, until_done) = match name {
+            "params" => {
+                return match scope {
+                    Scope::Engine => Ok(Understood::Params(None)),
+                    Scope::Strategy(strategy) => Ok(Understood::Params(Some(strategy))),
+                    Scope::Venue(_) => Err("venues have no parameters".to_owned()),
+                };
+            }
             "stop" if scope != Scope::Engine => {
                 return Err("stop ends the whole engine; for a venue or a strategy: pause and \
                             cancel-all, or flatten"
@@ -197,7 +218,7 @@ impl Names {
                 }
             },
         };
-        Ok(Wanted { operator, until_done })
+        Ok(Understood::Do(Wanted { operator, until_done }))
     }
 
     fn scope(&self, request: &ControlRequest) -> Result<Scope, String> {
@@ -419,7 +440,10 @@ mod tests {
     }
 
     fn operator(line: &str) -> Result<Operator, String> {
-        names().read(line).map(|(wanted, _)| wanted.operator)
+        names().read(line).map(|(understood, _)| match understood {
+            Understood::Do(wanted) => wanted.operator,
+            Understood::Params(of) => panic!("parameters of {of:?}"),
+        })
     }
 
     #[test]
@@ -499,8 +523,18 @@ mod tests {
     }
 
     #[test]
+    fn the_parameters_of_one_strategy_or_of_all_are_asked_for() {
+        let read = |line| names().read(line).map(|(understood, _)| understood);
+        assert_eq!(read(r#"{"command":"params"}"#), Ok(Understood::Params(None)));
+        let one = r#"{"command":"params","strategy":"b"}"#;
+        assert_eq!(read(one), Ok(Understood::Params(Some(StrategyId(1)))));
+    }
+
+    #[test]
     fn mistakes_are_answered_in_words() {
         let cases = [
+            (r#"{"command":"params","venue":"x"}"#, "venues have no parameters"),
+            (r#"{"command":"params","value":"1"}"#, "params takes no limit"),
             ("", "not a request: EOF"),
             ("[1,2]", "not a request: "),
             (r#"{"command":"stop","now":true}"#, "not a request: unknown field `now`"),

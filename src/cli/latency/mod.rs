@@ -9,7 +9,8 @@ mod json;
 mod report;
 mod table;
 
-use super::instance::Instance;
+use super::instance::{Instance, died};
+use super::monitor::has_died;
 use super::{EXIT_OK, Failure};
 use report::Report;
 use std::io::{IsTerminal, Write};
@@ -70,6 +71,9 @@ pub(super) fn latency(options: &Options) -> Result<u8, Failure> {
         if show(&report, options.json, live).is_err() || !live || view.has_ended() {
             // Whoever read our output has gone: nothing is left to do.
             return Ok(EXIT_OK);
+        }
+        if has_died(&view) {
+            return Err(died(&instance.name, view.pid()));
         }
         std::thread::sleep(EVERY);
     }

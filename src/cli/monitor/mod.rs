@@ -9,13 +9,15 @@ mod follower;
 pub(super) use desk::Desk;
 
 use super::instance::Instance;
+use super::signals::stop_flag;
 use super::{EXIT_OK, Failure};
 use crate::shm::MarketView;
 use crate::show::strategies;
 use crate::tui::{App, MonitorData, Screen, Tab};
 use follower::{Follower, Known};
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Pause between two frames.
@@ -49,13 +51,16 @@ pub(super) fn monitor(options: &Options) -> Result<u8, Failure> {
     }
     let mut monitor = Monitor::new(instance, App::on(options.screen))?;
     let failed = |error: std::io::Error| Failure::new(format!("terminal: {error}"));
+    // Before the terminal is taken: whatever ends this gives it back.
+    let stop = stop_flag()?;
     let mut screen = Screen::enter().map_err(failed)?;
-    loop {
+    while !stop.load(Ordering::Relaxed) {
         let data = monitor.collect();
         if monitor.desk.frame(&mut screen, data, FRAME)? {
-            return Ok(EXIT_OK);
+            break;
         }
     }
+    Ok(EXIT_OK)
 }
 
 /// Everything that is looked at.
@@ -91,13 +96,39 @@ impl Monitor {
     }
 }
 
+/// Whether its process has gone without a word.
+pub(super) fn has_died(view: &MarketView) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", view.pid())).unwrap_or_default();
+    is_gone(&stat)
+}
+
+/// By what the kernel says of a process: nothing, or that nobody has fetched its end yet.
+fn is_gone(stat: &str) -> bool {
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    matches!(state, None | Some('Z' | 'X'))
+}
+
 /// Why nothing changes any more; empty while it runs.
 fn ended(view: &MarketView) -> String {
     if view.has_ended() {
         "HAS ENDED; q leaves".to_owned()
-    } else if !Path::new(&format!("/proc/{}", view.pid())).exists() {
+    } else if has_died(view) {
         "HAS DIED: its orders may work at the venues; q leaves".to_owned()
     } else {
         String::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_nobody_has_fetched_is_gone_too() {
+        assert!(is_gone(""));
+        assert!(is_gone("7 (stoop) Z 1 7"));
+        assert!(!is_gone("7 (a) Z) S 1 7"));
+        let own = std::fs::read_to_string("/proc/self/stat").unwrap();
+        assert!(!is_gone(&own), "{own}");
     }
 }

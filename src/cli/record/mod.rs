@@ -8,7 +8,8 @@
 mod files;
 mod tape;
 
-use super::run::{LOG_RECORDS, print_line, stop_flag};
+use super::run::{LOG_RECORDS, print_line};
+use super::signals::stop_flag;
 use super::venues::{Venues, fees};
 use super::{ConfigArgument, EXIT_FAILURE, EXIT_OK, Failure};
 use crate::agents::EngineSetup;
