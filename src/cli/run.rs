@@ -96,24 +96,12 @@ pub(super) fn run(
         }
         venues.apply_faults(config, started.elapsed());
         firsts.look(engine.view(), begun);
-        match view.frame(&engine, FRAME) {
-            Ok(false) => {}
-            Ok(true) => {
-                let (uid, pid) = (rustix::process::getuid().as_raw(), std::process::id());
-                engine.stop_for(Teller::Person { uid, pid }, "a key at its own screen");
-                break;
-            }
-            Err(failure) => {
-                view.lose_screen(&failure);
-                break;
-            }
+        if view.is_left(&engine) {
+            break;
         }
     }
-    if let Some(teller) = signals.teller() {
-        engine.stop_for(teller, &teller.to_string());
-    }
     venues.end_payments(engine.view().instruments());
-    stop_engine(&engine, &mut view);
+    stop_engine(&engine, &mut signals, &mut view);
     let (lost, refused) = (engine.is_lost(), engine.is_login_refused());
     let reason = engine.stop_reason().map(str::to_owned);
     let seconds = started.elapsed().as_secs_f64();
@@ -127,8 +115,17 @@ pub(super) fn run(
     finish(config, options, &venues, &market, &ended)
 }
 
+/// Whoever presses a key here is who runs it.
+fn stop_by_key(engine: &Engine) {
+    let (uid, pid) = (rustix::process::getuid().as_raw(), std::process::id());
+    engine.stop_for(Teller::Person { uid, pid }, "a key at its own screen");
+}
+
 /// Waits until everything is cancelled and confirmed, for as long as that may take.
-fn stop_engine(engine: &Engine, view: &mut View) {
+fn stop_engine(engine: &Engine, signals: &mut Signals, view: &mut View) {
+    if let Some(teller) = signals.teller() {
+        engine.stop_for(teller, &teller.to_string());
+    }
     engine.stop();
     view.desk.app.reply =
         "stopping: cancelling all orders and waiting for the venues to confirm".to_owned();
@@ -307,6 +304,21 @@ impl View {
             folder,
             kept: VecDeque::with_capacity(LOG_LINES_SHOWN),
             clock: clock.clone(),
+        }
+    }
+
+    /// Shows a frame; whether the run is to end, by a key or because the terminal is gone.
+    fn is_left(&mut self, engine: &Engine) -> bool {
+        match self.frame(engine, FRAME) {
+            Ok(false) => false,
+            Ok(true) => {
+                stop_by_key(engine);
+                true
+            }
+            Err(failure) => {
+                self.lose_screen(&failure);
+                true
+            }
         }
     }
 
