@@ -23,6 +23,7 @@ mod index;
 mod inspect;
 mod legs;
 mod limits;
+mod looks;
 mod losses;
 mod names;
 mod notices;
@@ -212,7 +213,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         books: B,
     ) -> Self {
         let state = State::new(&options, &instruments, instance_start);
-        let (findings, unrecorded) = (Findings::new(), Unrecorded::new(options.venues.len()));
+        let unrecorded = Unrecorded::new(options.venues.len(), &instruments);
+        let findings = Findings::new();
         let mut oms = Self { options, instruments, recorder, books, state, findings, unrecorded };
         oms.record_opening(instance_start);
         oms
@@ -235,7 +237,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let state = state
             .moved(&opening.instruments, &instruments, &options)?
             .renumbered(&opening.options.strategies, &options.strategies);
-        let (findings, unrecorded) = (Findings::new(), Unrecorded::new(options.venues.len()));
+        let unrecorded = Unrecorded::new(options.venues.len(), &instruments);
+        let findings = Findings::new();
         let mut oms = Self { options, instruments, recorder, books, state, findings, unrecorded };
         oms.record_opening(instance_start);
         oms.reopen(instance_start);
@@ -332,6 +335,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if self.state.risk.journal_full != full {
             self.recorder.record(now, &Record::JournalFull(full));
             self.state.risk.journal_full = full;
+            self.unrecorded.looks.begin();
             if !full {
                 self.record_unrecorded(now);
             }
