@@ -45,6 +45,7 @@ fn records(bench: &mut Bench) -> usize {
     bench.oms.recorder().len()
 }
 
+/// Profit in hundredths, rounded towards zero.
 fn net(bench: &Bench) -> i128 {
     bench.oms.losses()[USDT.index()].net.0 * 100 / E18
 }
@@ -69,12 +70,12 @@ fn hours_with_nothing_lost_take_no_room() {
     // What is looked at is new all the same.
     set_bid(&mut bench, 5_990_000);
     pass(&mut bench, SECOND);
-    assert_eq!((net(&bench), records(&mut bench)), (-9_99, made));
+    assert_eq!((net(&bench), records(&mut bench)), (-999, made));
     assert_eq!(bench.oms.deadline().map(|due| due.0 > bench.now.0), Some(true));
     bench.oms.on_journal_full(false, bench.now);
     pass(&mut bench, 10 * SECOND);
     assert!(records(&mut bench) >= made + 20, "every second again");
-    assert_eq!(net(&bench), -9_99);
+    assert_eq!(net(&bench), -999);
     check_replay(&mut bench, kept);
 }
 
@@ -114,7 +115,7 @@ fn a_drawdown_counts_from_a_high_that_was_seen_by_the_way() {
     }
     let rises = (records(&mut bench) - made) / 2;
     assert!((150..=210).contains(&rises), "{rises} records of 400 rises, of which two make one");
-    assert_eq!(net(&bench), 400_00);
+    assert_eq!(net(&bench), 40_000);
     set_bid(&mut bench, 6_290_000);
     pass(&mut bench, SECOND);
     assert_eq!(bench.oms.loss_switch(), Some(LossSwitch::Drawdown), "no loss of the day");
@@ -149,7 +150,7 @@ fn a_book_that_is_lost_keeps_the_middle_that_was_seen_last() {
     pass(&mut bench, SECOND);
     bench.oms.books_mut().0[A.index()] = BookQuote::default();
     pass(&mut bench, HOUR);
-    assert_eq!(net(&bench), -49_99);
+    assert_eq!(net(&bench), -4_999);
     check_replay(&mut bench, kept);
 }
 
