@@ -330,18 +330,6 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if self.state.stopping { TradingState::Halted } else { engine }
     }
 
-    /// The journal has room for cancels and reports only, or has room again.
-    pub fn on_journal_full(&mut self, full: bool, now: Nanos) {
-        if self.state.risk.journal_full != full {
-            self.recorder.record(now, &Record::JournalFull(full));
-            self.state.risk.journal_full = full;
-            self.unrecorded.looks.begin();
-            if !full {
-                self.record_unrecorded(now);
-            }
-        }
-    }
-
     /// Puts on record that a strategy's process is not started again.
     pub fn on_strategy_ended(&mut self, strategy: StrategyId, end: ProcessEnd, now: Nanos) {
         self.recorder.record(now, &Record::StrategyEnded(strategy, end));

@@ -100,6 +100,18 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.state.risk.journal_full
     }
 
+    /// The journal has room for cancels and reports only, or has room again.
+    pub fn on_journal_full(&mut self, full: bool, now: Nanos) {
+        if self.state.risk.journal_full != full {
+            self.recorder.record(now, &Record::JournalFull(full));
+            self.state.risk.journal_full = full;
+            self.unrecorded.looks.begin();
+            if !full {
+                self.record_unrecorded(now);
+            }
+        }
+    }
+
     /// Requests that were refused without a record each since the journal became short.
     #[must_use]
     pub fn refused_unrecorded(&self) -> RefusedUnrecorded {
