@@ -175,6 +175,12 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         due
     }
 
+    /// When the next step of one is due.
+    pub(super) fn next_closing(&self) -> Nanos {
+        let working = self.state.closings.iter().filter(|row| row.state == ClosingState::Working);
+        working.map(|row| row.due).min().unwrap_or(NEVER)
+    }
+
     fn step(&mut self, mut closing: Closing, now: Nanos, out: &mut Output) -> Closing {
         let busy = |order: &Order| {
             order.instrument == closing.instrument

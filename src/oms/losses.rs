@@ -5,13 +5,14 @@
 //! valued at the middle of their live book. A book that is not live keeps its last middle; a
 //! position that never had one counts at its cost. Fees in a third asset have no value here. The
 //! measure is taken after every fill and every second while anything is held; a day begins at
-//! 00:00 UTC with the last value before it.
+//! 00:00 UTC with the last value before it. While the journal is short the measure of every second is
+//! on no record unless something follows from it: see [`super::looks`].
 
 #![forbid(unsafe_code)]
 
 use super::record::{Record, Recorder};
 use super::risk::BookQuote;
-use super::{Books, NEVER, Oms};
+use super::{Books, NEVER, Oms, RiskLimits};
 use crate::portfolio::{Positions, pnl};
 use crate::types::{
     Amount, AssetId, BookState, InstrumentId, InstrumentTable, LossSwitch, Nanos, Price, Qty,
@@ -19,8 +20,8 @@ use crate::types::{
 };
 use serde::{Deserialize, Serialize};
 
-const DAY_NS: u64 = 86_400_000_000_000;
-const LOOK_EVERY_NS: u64 = 1_000_000_000;
+pub(super) const DAY_NS: u64 = 86_400_000_000_000;
+pub(super) const LOOK_EVERY_NS: u64 = 1_000_000_000;
 
 /// Profit in one quote asset, in its units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,12 +50,20 @@ pub(super) struct Losses {
     /// Whether a limit was there, so that the rows are true.
     armed: bool,
     /// Days since the epoch.
-    day: u64,
-    due: Nanos,
+    pub day: u64,
+    pub due: Nanos,
     /// Last middle of each instrument's book; 0: none yet.
-    marks: Vec<Price>,
+    pub marks: Vec<Price>,
     /// By quote asset.
-    rows: Vec<LossRow>,
+    pub rows: Vec<LossRow>,
+}
+
+/// A loss that has passed its limit.
+pub(super) struct Passed {
+    switch: LossSwitch,
+    quote: AssetId,
+    loss: Amount,
+    limit: Amount,
 }
 
 impl Losses {
@@ -95,7 +104,7 @@ impl Losses {
     }
 
     /// Takes the profits as they are at the last marks.
-    fn measure(&mut self, table: &InstrumentTable, positions: &Positions) {
+    pub fn measure(&mut self, table: &InstrumentTable, positions: &Positions) {
         for row in &mut self.rows {
             row.net = Amount::ZERO;
         }
@@ -111,6 +120,29 @@ impl Losses {
             };
             row.net = Amount(row.net.0.saturating_add(net));
         }
+    }
+
+    /// Profits that are higher than ever before are the highest.
+    pub fn raise(&mut self) {
+        for row in &mut self.rows {
+            row.high = row.high.max(row.net);
+        }
+    }
+
+    /// The first limit that a loss has passed.
+    pub fn passed(&self, limits: &RiskLimits) -> Option<Passed> {
+        let switches = [
+            (LossSwitch::DailyLoss, limits.daily_loss_max),
+            (LossSwitch::Drawdown, limits.drawdown_max),
+        ];
+        for (switch, limit) in switches {
+            let Some(limit) = limit else { continue };
+            let losses = self.rows.iter().map(|row| row.loss(switch));
+            if let Some((index, loss)) = losses.enumerate().find(|(_, loss)| *loss > limit) {
+                return Some(Passed { switch, quote: AssetId(index as u16), loss, limit });
+            }
+        }
+        None
     }
 
     /// From now on the profits as they are count as zero.
@@ -134,7 +166,7 @@ impl Losses {
 }
 
 /// The middle of a book that may be traded on.
-fn middle(quote: &BookQuote) -> Option<Price> {
+pub(super) fn middle(quote: &BookQuote) -> Option<Price> {
     let whole = |price: Price, qty: Qty| price > Price(0) && qty > Qty::ZERO;
     let live = quote.state == BookState::Live
         && whole(quote.bid.price, quote.bid.qty)
@@ -147,7 +179,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     /// Profit in each quote asset as the switches measure it; true only while there is a limit.
     #[must_use]
     pub fn losses(&self) -> &[LossRow] {
-        &self.state.losses.rows
+        self.unrecorded.looks.newest().unwrap_or(&self.state.losses.rows)
     }
 
     /// Which switch has been thrown, until a person resumes.
@@ -165,9 +197,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.state.losses.turn_day(now);
         self.mark_positions(now);
         self.state.losses.measure(&self.instruments, &self.state.positions);
-        for row in &mut self.state.losses.rows {
-            row.high = row.high.max(row.net);
-        }
+        self.state.losses.raise();
         self.throw_switch(now);
         self.plan_look(now.plus(LOOK_EVERY_NS));
     }
@@ -182,6 +212,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
 
     /// The next look, if anything is held by then.
     fn plan_look(&mut self, due: Nanos) {
+        self.unrecorded.looks.is_recorded();
         let held = self.state.positions.all().iter().any(|row| row.qty != Amount::ZERO);
         self.state.losses.due = if held { due } else { NEVER };
         self.state.next_due = self.state.next_due.min(self.state.losses.due);
@@ -193,7 +224,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             if self.state.positions.get(id).qty == Amount::ZERO {
                 continue;
             }
-            if let Some(mark) = middle(&self.quote(id, now)) {
+            if let Some(mark) = middle(&self.quote_of_held(id, now)) {
                 self.state.losses.marks[index] = mark;
             }
         }
@@ -203,25 +234,13 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         if self.state.risk.loss_switch.is_some() {
             return;
         }
-        let limits = &self.state.risk.limits;
-        let switches = [
-            (LossSwitch::DailyLoss, limits.daily_loss_max),
-            (LossSwitch::Drawdown, limits.drawdown_max),
-        ];
-        for (switch, limit) in switches {
-            let Some(limit) = limit else { continue };
-            let rows = self.state.losses.rows.iter().map(|row| row.loss(switch));
-            let Some((index, loss)) = rows.enumerate().find(|(_, loss)| *loss > limit) else {
-                continue;
-            };
-            self.state.risk.loss_switch = Some(switch);
-            if self.state.risk.trading.get(Scope::Engine) == Some(TradingState::Active) {
-                self.state.risk.trading.set(Scope::Engine, TradingState::ReduceOnly);
-            }
-            let quote = AssetId(index as u16);
-            self.recorder.record(now, &Record::LossSwitch { switch, quote, loss, limit });
-            return;
+        let Some(passed) = self.state.losses.passed(&self.state.risk.limits) else { return };
+        let Passed { switch, quote, loss, limit } = passed;
+        self.state.risk.loss_switch = Some(switch);
+        if self.state.risk.trading.get(Scope::Engine) == Some(TradingState::Active) {
+            self.state.risk.trading.set(Scope::Engine, TradingState::ReduceOnly);
         }
+        self.recorder.record(now, &Record::LossSwitch { switch, quote, loss, limit });
     }
 
     /// A person allows everything again: what was lost by now counts no more.

@@ -23,6 +23,7 @@ mod index;
 mod inspect;
 mod legs;
 mod limits;
+mod looks;
 mod losses;
 mod names;
 mod notices;
@@ -211,7 +212,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         books: B,
     ) -> Self {
         let state = State::new(&options, &instruments, instance_start);
-        let (findings, unrecorded) = (Findings::new(), Unrecorded::new(options.venues.len()));
+        let unrecorded = Unrecorded::new(options.venues.len(), &instruments);
+        let findings = Findings::new();
         let mut oms = Self { options, instruments, recorder, books, state, findings, unrecorded };
         oms.record_opening(instance_start);
         oms
@@ -234,7 +236,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let state = state
             .moved(&opening.instruments, &instruments, &options)?
             .renumbered(&opening.options.strategies, &options.strategies);
-        let (findings, unrecorded) = (Findings::new(), Unrecorded::new(options.venues.len()));
+        let unrecorded = Unrecorded::new(options.venues.len(), &instruments);
+        let findings = Findings::new();
         let mut oms = Self { options, instruments, recorder, books, state, findings, unrecorded };
         oms.record_opening(instance_start);
         oms.reopen(instance_start);
@@ -324,17 +327,6 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     pub fn trading_state(&self) -> TradingState {
         let engine = self.state.risk.trading.get(Scope::Engine).unwrap_or_default();
         if self.state.stopping { TradingState::Halted } else { engine }
-    }
-
-    /// The journal has room for cancels and reports only, or has room again.
-    pub fn on_journal_full(&mut self, full: bool, now: Nanos) {
-        if self.state.risk.journal_full != full {
-            self.recorder.record(now, &Record::JournalFull(full));
-            self.state.risk.journal_full = full;
-            if !full {
-                self.record_unrecorded(now);
-            }
-        }
     }
 
     /// Puts on record that a strategy's process is not started again.

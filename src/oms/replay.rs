@@ -268,7 +268,7 @@ impl Oms<Effects, Quotes> {
         let Kept { opening, state } = kept;
         let Opening { options, instruments, .. } = opening;
         let instruments = Arc::new(instruments);
-        let unrecorded = Unrecorded::new(options.venues.len());
+        let unrecorded = Unrecorded::new(options.venues.len(), &instruments);
         Self {
             options,
             instruments,
@@ -308,7 +308,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Record::Margin(margin) => self.on_margin(margin, now),
             Record::Rules(id, rules, status) => self.on_rules(*id, *rules, *status, now),
             Record::Notice(venue, notice) => self.on_notice(*venue, notice, now, out),
-            Record::Timer => self.on_timer(now, out),
+            Record::Timer => self.take_timer(now, out),
             Record::JournalFull(full) => self.on_journal_full(*full, now),
             Record::StrategyEnded(strategy, end) => self.on_strategy_ended(*strategy, *end, now),
             Record::KnownFills(_, known) => self.take_known_fills(*known),

@@ -29,12 +29,22 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     /// When [`Oms::on_timer`] has something to do.
     #[must_use]
     pub fn deadline(&self) -> Option<Nanos> {
-        (self.state.next_due != NEVER).then_some(self.state.next_due)
+        let short = self.state.risk.journal_full;
+        let due = if short { self.due_while_short() } else { self.state.next_due };
+        (due != NEVER).then_some(due)
     }
 
     /// Called often; does nothing before [`Oms::deadline`].
     #[inline]
     pub fn on_timer(&mut self, now: Nanos, out: &mut Output) {
+        if now >= self.state.next_due && !(self.state.risk.journal_full && self.looks_in_vain(now))
+        {
+            self.take_timer(now, out);
+        }
+    }
+
+    /// Records that the time has come, and does what is due.
+    pub(super) fn take_timer(&mut self, now: Nanos, out: &mut Output) {
         if now >= self.state.next_due {
             self.recorder.record(now, &Record::Timer);
             self.run_due(now, out);

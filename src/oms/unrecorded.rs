@@ -1,13 +1,15 @@
 //! What is not recorded one by one, because nothing follows from it: fills that a venue lists again,
-//! and, while the journal has room for cancels and reports only, what strategies ask for in vain.
+//! and, while the journal has room for cancels and reports only, what strategies ask for in vain and
+//! the looks at the losses.
 //!
-//! Each is counted here at once, and the sums are recorded: those of fills before the next notice of
+//! Requests and fills are counted here at once, and the sums are recorded: those of fills before the next notice of
 //! their venue, those of requests when there is room again and at the end of a run. The state changes
 //! with these records alone, so a replay follows; a crash in between loses counts and nothing else.
 
 #![forbid(unsafe_code)]
 
 use super::fills::Mark;
+use super::looks::Looks;
 use super::orders::{Order, Slot};
 use super::reconcile::Step;
 use super::record::{Record, Recorder};
@@ -15,8 +17,8 @@ use super::risk::RiskReject;
 use super::{Books, Oms, OmsCounters, Output};
 use crate::mutants::Mutant;
 use crate::types::{
-    ClientOrderId, ExecutionReport, FillId, InstrumentId, Nanos, OrderState, RejectReason,
-    ReportKind, ReportOrigin, Request, StrategyId, VenueId,
+    ClientOrderId, ExecutionReport, FillId, InstrumentId, InstrumentTable, Nanos, OrderState,
+    RejectReason, ReportKind, ReportOrigin, Request, StrategyId, VenueId,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -49,11 +51,16 @@ pub(super) struct Unrecorded {
     refused: RefusedUnrecorded,
     /// By venue.
     known: Vec<KnownFills>,
+    pub looks: Looks,
 }
 
 impl Unrecorded {
-    pub fn new(venues: usize) -> Self {
-        Self { refused: RefusedUnrecorded::default(), known: vec![KnownFills::default(); venues] }
+    pub fn new(venues: usize, table: &InstrumentTable) -> Self {
+        Self {
+            refused: RefusedUnrecorded::default(),
+            known: vec![KnownFills::default(); venues],
+            looks: Looks::new(table),
+        }
     }
 
     /// These counters with what is not recorded yet.
@@ -90,6 +97,18 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     #[must_use]
     pub fn is_journal_full(&self) -> bool {
         self.state.risk.journal_full
+    }
+
+    /// The journal has room for cancels and reports only, or has room again.
+    pub fn on_journal_full(&mut self, full: bool, now: Nanos) {
+        if self.state.risk.journal_full != full {
+            self.recorder.record(now, &Record::JournalFull(full));
+            self.state.risk.journal_full = full;
+            self.unrecorded.looks.begin();
+            if !full {
+                self.record_unrecorded(now);
+            }
+        }
     }
 
     /// Requests that were refused without a record each since the journal became short.

@@ -503,6 +503,58 @@ fn a_walk_goes_on_with_what_is_written_meanwhile() {
     assert_eq!(walk.state().unwrap().state_hash(), desk.oms.state_hash());
 }
 
+/// Of fills that were removed with the segments that held them there is a word, not just silence.
+#[test]
+fn a_journal_whose_first_segments_were_removed_says_where_it_begins() {
+    let mut desk = Desk::new();
+    let mut kept = Vec::new();
+    for number in 1..=60 {
+        let buy = desk.after(1_000 * MS).signal(&[(A, Side::Buy)], TimeInForce::Ioc)[0];
+        desk.after(MS).fill(buy, A, Side::Buy, (2 * number, 1_000));
+        let sell = desk.after(MS).signal(&[(A, Side::Sell)], TimeInForce::Ioc)[0];
+        desk.after(MS).fill(sell, A, Side::Sell, (2 * number + 1, 1_000));
+        if number % 20 == 0 {
+            let last = desk.oms.recorder().len() as u64;
+            kept.push((last, desk.now, desk.oms.kept().encode()));
+        }
+    }
+    let place = Place::Memory(MemoryFolder::new());
+    let options = WriterOptions {
+        segment_bytes: 4096,
+        reserve_bytes: Some(1024),
+        sync: SyncPolicy::Never,
+        ..WriterOptions::new(place.clone())
+    };
+    let (mut writer, _) = Writer::open(&options, START, None).unwrap();
+    let mut bytes = [0; 16 * 1024];
+    for (now, record) in desk.oms.recorder().iter() {
+        let len = record.encode(&mut bytes).unwrap();
+        writer.append(record.kind().0, Need::Normal, *now, &bytes[..len]).unwrap();
+    }
+    drop(writer);
+    let (rows, walk) = fills_from(&place, From::Beginning);
+    assert_eq!((rows.len(), &walk.warnings[..]), (120, &[][..]));
+    for (last, at, state) in &kept[..2] {
+        snapshot::write(&place, *last, *at, state).unwrap();
+    }
+    assert!(!snapshot::prune(&place, false).unwrap().segments.is_empty());
+    let first = table::utc(kept[0].1);
+    let said = format!(
+        "memory: begins at {first}: what was before is removed, as [journal] keep = \"snapshots\" \
+         has it"
+    );
+    for from in [From::Beginning, From::Time(START)] {
+        let (rows, walk) = fills_from(&place, from);
+        assert_eq!((rows.len(), &walk.warnings[..]), (80, &[said.clone()][..]), "{from:?}");
+        assert_eq!(walk.state().unwrap().state_hash(), desk.oms.state_hash());
+    }
+    // Who asks for what is there is told of nothing that is not.
+    for (from, fills) in [(From::Time(kept[0].1), 80), (From::Newest, 40)] {
+        let (rows, walk) = fills_from(&place, from);
+        assert_eq!((rows.len(), &walk.warnings[..]), (fills, &[][..]), "{from:?}");
+    }
+}
+
 #[test]
 fn what_another_version_wrote_is_named() {
     let (mut desk, _) = day();

@@ -178,6 +178,34 @@ fn every_venue_is_recorded_and_played() {
     }
 }
 
+/// Another program keeps another time: without it, and not without a word.
+#[test]
+fn a_replay_leaves_out_the_strategies_of_other_programs_and_says_so() {
+    const LIMITS: &str = "# Limits that the order manager enforces";
+    let folder = Folder::new();
+    folder.config(&[], "");
+    let (_, files, _) = record(&folder, &["--for", "3s"]);
+    let (without, said) = replay(&folder, &files);
+    assert!(number(&without, "orders_sent") > 0, "{without}");
+    assert!(!said.contains("is left out"), "{said}");
+    let begun = folder.0.join("begun");
+    let touch = format!("command = [\"touch\", \"{}\"]", begun.display());
+    let other = format!("[[strategy]]\nname = \"other\"\nrun = \"process\"\n{touch}\n\n{LIMITS}");
+    // One of the engine's own plays its part wherever it runs otherwise.
+    let kind = "kind = \"spread_arb\"";
+    folder.config(&[(kind, &format!("{kind}\nrun = \"process\"")), (LIMITS, &other)], "");
+    for _ in 0..2 {
+        let (with, said) = replay(&folder, &files);
+        assert_eq!(with["decisions"], without["decisions"], "{said}");
+        let left_out: Vec<&str> =
+            said.lines().filter(|line| line.contains("is left out")).collect();
+        let [line] = left_out[..] else { panic!("{said}") };
+        let told = "strategy other is left out: its command cannot run in virtual time";
+        assert!(line.contains(told), "{line}");
+    }
+    assert!(!begun.exists(), "its program was not started");
+}
+
 /// A file with another text in its second line.
 fn with_rules(path: &Path, from: &str, to: &str) -> PathBuf {
     let changed = path.with_file_name("changed.gz");

@@ -124,6 +124,82 @@ impl Drop for Child {
     }
 }
 
+/// A follower of the events, and what it prints.
+struct Following {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Following {
+    fn start(running: &Running, more: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_stoop"))
+            .args([&["events", "--follow", "--json", "--name", &running.name], more].concat())
+            .current_dir(&running.folder.0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child: Child(child), lines }
+    }
+
+    fn next(&mut self) -> Value {
+        serde_json::from_str(&self.lines.next().unwrap().unwrap()).unwrap()
+    }
+
+    /// All that is still to come.
+    fn rest(mut self) -> Vec<Value> {
+        let lines = self.lines.by_ref().map(Result::unwrap);
+        let rest = lines.map(|line| serde_json::from_str(&line).unwrap()).collect();
+        assert!(self.child.0.wait().unwrap().success(), "it ends with the instance");
+        rest
+    }
+}
+
+/// What was chosen comes first and what happens from then on after it, however busy the engine is.
+#[test]
+fn events_that_are_followed_begin_with_what_was_chosen_and_come_once_each() {
+    let running = Running::start(&[]);
+    let turn = || {
+        running.text(&["pause"]);
+        running.text(&["resume"]);
+    };
+    let told = || rows(&running.json(&["events"], 0), "events").clone();
+    for _ in 0..3 {
+        turn();
+    }
+    let before = told();
+    let mut all = Following::start(&running, &["--since", "1h"]);
+    let mut last = Following::start(&running, &["--last", "3"]);
+    let mut paused = Following::start(&running, &["--last", "1", "--strategy", "spread"]);
+    // Something happens at every moment of their start.
+    running.text(&["pause", "--strategy", "spread"]);
+    for _ in 0..3 {
+        turn();
+    }
+    let firsts = [&mut all, &mut last, &mut paused].map(Following::next);
+    let meanwhile = told();
+    turn();
+    running.text(&["stop"]);
+    let [all, last, paused] = [all, last, paused]
+        .into_iter()
+        .zip(firsts)
+        .map(|(following, first)| [vec![first], following.rest()].concat())
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    let journal = left(&running, &["events"]);
+    let whole: &Vec<Value> = rows(&journal, "events");
+    assert_eq!(&all, whole);
+    let begin = whole.len() - last.len();
+    assert_eq!(&last, &whole[begin..]);
+    let chosen = before.len() - 3..=meanwhile.len() - 3;
+    assert!(chosen.contains(&begin), "{begin}: not one of {chosen:?}");
+    let of_one: Vec<&Value> = whole.iter().filter(|row| row["strategy"] == "spread").collect();
+    assert!(!paused.is_empty() && of_one.ends_with(&paused.iter().collect::<Vec<_>>()));
+    assert_ended_well(&running.end());
+}
+
 /// Instances, status and books of one that trades.
 fn shows_the_present(running: &Running) {
     let listed = stoop(&running.folder, &["ps", "--json"]);

@@ -71,6 +71,7 @@ fn limits() -> RiskLimits {
         order_rate_max: 100,
         order_rate_window_ns: SECOND,
         open_orders_max: 100,
+        daily_loss_max: Some(Amount(100_000 * E18)),
         ..RiskLimits::default()
     }
 }

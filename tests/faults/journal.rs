@@ -385,3 +385,41 @@ fn the_last_room_of_a_full_disk_is_left_for_cancels_and_new_fills() {
     let restored = restore(&Place::Memory(memory), false).unwrap();
     assert_eq!(restored.final_state(&[VENUE]).counters, last.counters);
 }
+
+/// A position that is watched for a day would fill whatever room there is.
+#[test]
+fn a_disk_that_is_full_for_a_day_is_not_filled_by_looks_at_the_losses() {
+    let memory = MemoryFolder::new();
+    let mut desk = Desk::over(&setup(&memory, 1 << 16), NOW);
+    desk.become_ready();
+    round(&mut desk, 1);
+    memory.set_budget(Some(memory.segments().iter().map(|(_, s)| s.len() as u64).sum()));
+    let full = RiskReject::JournalFull as u8;
+    let mut number = 1;
+    loop {
+        number += 1;
+        desk.live_book(NOW.plus(number * SECOND));
+        if desk.signal(NOW.plus(number * SECOND)) == full {
+            break;
+        }
+        let order = desk.orders()[0];
+        let (kind, origin) = (ReportKind::Rejected, ReportOrigin::Reply);
+        let report = ExecutionReport::new(kind, origin, order.client_id, order.instrument);
+        desk.tell(Event::Report(report));
+        desk.poll(NOW.plus(number * SECOND));
+    }
+    let begun = NOW.plus((number + 1) * SECOND);
+    desk.poll(begun);
+    let records = desk.view.counters().journal_records;
+    for second in 1..=86_400 {
+        let now = begun.plus(second * SECOND);
+        desk.live_book(now);
+        desk.poll(now);
+    }
+    let c = desk.view.counters();
+    let made = c.journal_records - records;
+    assert!(made < 20 && c.journal_lost == 0, "{made} records of a day");
+    assert!(c.journal_records > 0 && desk.lifecycle.phase() == Phase::Running);
+    let restored = restore(&Place::Memory(memory), false).unwrap();
+    assert_eq!(restored.final_state(&[VENUE]).counters.fills, 1);
+}

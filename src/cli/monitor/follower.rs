@@ -97,3 +97,131 @@ fn follow(place: &Place, shared: &Shared) -> Result<(), WalkError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Need, SyncPolicy, Writer, WriterOptions, snapshot};
+    use crate::oms::{BookQuote, Books, Oms, OmsOptions, Output, Record};
+    use crate::types::{InstrumentId, InstrumentTable, Operator, Scope, TradingState};
+    use std::path::Path;
+    use std::time::Instant;
+
+    const START: Nanos = Nanos(1_795_000_000_000_000_000);
+
+    struct NoBooks;
+
+    impl Books for NoBooks {
+        fn best(&self, _: InstrumentId) -> BookQuote {
+            BookQuote::default()
+        }
+    }
+
+    /// An engine that is told things, and its journal.
+    struct Engine {
+        oms: Oms<Vec<(Nanos, Record)>, NoBooks>,
+        writer: Writer,
+        out: Output,
+        now: Nanos,
+        written: usize,
+    }
+
+    impl Engine {
+        fn start(folder: &Path) -> Self {
+            let options = WriterOptions {
+                segment_bytes: 4096,
+                reserve_bytes: Some(1024),
+                sync: SyncPolicy::Never,
+                ..WriterOptions::new(Place::Folder(folder.to_owned()))
+            };
+            let (writer, _) = Writer::open(&options, START, None).unwrap();
+            let (options, table) = (OmsOptions::default(), Arc::new(InstrumentTable::default()));
+            let out = Output::new(&options);
+            let oms = Oms::new(options, table, START, Vec::new(), NoBooks);
+            let mut engine = Self { oms, writer, out, now: START, written: 0 };
+            engine.write();
+            engine
+        }
+
+        fn write(&mut self) {
+            for (now, record) in &self.oms.recorder()[self.written..] {
+                let (kind, bytes) = (record.kind().0, record.encode_long());
+                self.writer.append(kind, Need::Essential, *now, &bytes).unwrap();
+            }
+            self.written = self.oms.recorder().len();
+        }
+
+        fn tell(&mut self, state: TradingState) {
+            self.now = self.now.plus(1_000_000);
+            let operator = Operator::SetState(Scope::Engine, state);
+            self.oms.on_operator(&operator, self.now, &mut self.out).unwrap();
+            self.write();
+        }
+    }
+
+    /// What an operator told the engine, in words.
+    fn events(known: &Known) -> Vec<String> {
+        let told = known.recorded.events.iter().filter(|event| event.kind == "operator");
+        told.map(|event| event.text.clone()).collect()
+    }
+
+    fn wait_for(follower: &Follower, what: &str, is: impl Fn(&Known) -> bool) -> Known {
+        let begun = Instant::now();
+        loop {
+            let known = follower.look();
+            if is(&known) {
+                return known;
+            }
+            let (events, error) = (events(&known), known.error);
+            assert!(begun.elapsed() < Duration::from_secs(30), "{what}: {events:?} {error}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    struct Temporary(PathBuf);
+
+    impl Drop for Temporary {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// The disk goes and comes back, and meanwhile the segment in which the follower stood was removed.
+    #[test]
+    fn a_journal_that_could_not_be_followed_is_begun_with_anew() {
+        let name = format!("stoop-follower-{}", std::process::id());
+        let root = Temporary(std::env::temp_dir().join(name));
+        std::fs::create_dir_all(&root.0).unwrap();
+        let (folder, away) = (root.0.join("journal"), root.0.join("away"));
+        let mut engine = Engine::start(&folder);
+        let follower = Follower::start(folder.clone());
+        engine.tell(TradingState::Halted);
+        let known = wait_for(&follower, "the first event", |known| events(known).len() == 1);
+        assert!(known.error.is_empty() && events(&known)[0].starts_with("the engine is halted"));
+
+        std::fs::rename(&folder, &away).unwrap();
+        let known = wait_for(&follower, "an error", |known| !known.error.is_empty());
+        assert!(known.error.contains("segment-000001.log"), "{}", known.error);
+        assert_eq!(events(&known).len(), 1, "what was known is shown with it");
+
+        // Into other segments, and the first of them go.
+        std::fs::rename(&away, &folder).unwrap();
+        let place = Place::Folder(folder);
+        for _ in 0..2 {
+            for _ in 0..60 {
+                engine.tell(TradingState::Active);
+                engine.tell(TradingState::Halted);
+            }
+            let (last, state) = (engine.written as u64, engine.oms.kept().encode());
+            snapshot::write(&place, last, engine.now, &state).unwrap();
+        }
+        assert!(snapshot::prune(&place, false).unwrap().segments.contains(&1));
+        engine.tell(TradingState::ReduceOnly);
+        engine.tell(TradingState::Active);
+        let is_new = |known: &Known| known.error.is_empty() && events(known).len() == 2;
+        let known = wait_for(&follower, "a new begin", is_new);
+        assert!(events(&known)[0].contains("reduce"), "{:?}", events(&known));
+        engine.tell(TradingState::Halted);
+        wait_for(&follower, "what happens then", |known| events(known).len() == 3);
+    }
+}

@@ -17,7 +17,7 @@ fn refusal(bench: &mut Bench, leg: Leg) -> Option<RiskReject> {
     codes.first().copied()
 }
 
-fn with(change: impl FnOnce(&mut RiskLimits)) -> Bench {
+pub(super) fn with(change: impl FnOnce(&mut RiskLimits)) -> Bench {
     let mut options = options();
     change(&mut options.limits);
     Bench::with(options)
@@ -28,18 +28,18 @@ fn gtc(instrument: InstrumentId, side: Side, price: i64, qty: i64) -> Leg {
     Leg { time_in_force, price: Price(price), qty: Qty(qty), ..leg(instrument, side) }
 }
 
-fn buy(qty: i64) -> Leg {
+pub(super) fn buy(qty: i64) -> Leg {
     gtc(A, Side::Buy, 6_000_000, qty)
 }
 
 /// Buys so much at A and has it filled at 60 000, by fill `number`.
-fn bought(bench: &mut Bench, number: u64, qty: i64) {
+pub(super) fn bought(bench: &mut Bench, number: u64, qty: i64) {
     bench.books_are_new();
     let ids = bench.signal(&[buy(qty)]);
     bench.report(&fill(ids[0], A, number, qty));
 }
 
-fn set_bid(bench: &mut Bench, bid: i64) {
+pub(super) fn set_bid(bench: &mut Bench, bid: i64) {
     let book = &mut bench.oms.books_mut().0[0];
     (book.bid.price, book.ask.price) = (Price(bid), Price(bid + 10));
 }

@@ -6,6 +6,7 @@ mod legs;
 mod legs_property;
 mod life;
 mod limits;
+mod looks;
 mod matrix;
 mod operator;
 mod perpetuals;
