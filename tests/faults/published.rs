@@ -150,12 +150,12 @@ fn limits_in_force_are_told_as_a_person_changes_them() {
     let ten = |number: i128| Some(Amount(number * E18));
     assert_eq!(plain(&desk, LimitKey::OrderNotionalMax), ten(10_000));
     assert_eq!(plain(&desk, LimitKey::PriceCollarBps), ten(10));
-    assert_eq!(plain(&desk, LimitKey::DailyLossMax), None);
-    let daily = LimitKey::DailyLossMax;
-    person.tell(&mut desk, Operator::SetLimit(daily, Amount(7 * E18)), later());
-    assert_eq!(plain(&desk, daily), ten(7));
-    person.tell(&mut desk, Operator::UnsetLimit(daily), later());
-    assert_eq!(plain(&desk, daily), None);
+    let drawdown = LimitKey::DrawdownMax;
+    assert_eq!(plain(&desk, drawdown), None);
+    person.tell(&mut desk, Operator::SetLimit(drawdown, Amount(7 * E18)), later());
+    assert_eq!(plain(&desk, drawdown), ten(7));
+    person.tell(&mut desk, Operator::UnsetLimit(drawdown), later());
+    assert_eq!(plain(&desk, drawdown), None);
     let of_base = |desk: &Desk| desk.view.underlying_limits()[0];
     let row = |limit, used| (AssetId(0), PositionLimit { limit, used: Amount(used) });
     assert_eq!(of_base(&desk), row(ten(10), 0));
