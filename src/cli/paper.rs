@@ -326,14 +326,14 @@ impl Book {
             self.known = read;
         }
         let known = &self.known;
-        let is_young = known.age(now) <= self.followed.mark_age_max_ns;
-        let price = |price: Amount| {
+        let price = |price: Amount, age: u64| {
+            let is_young = age <= self.followed.mark_age_max_ns;
             Some(price.to_decimal()).filter(|price| is_young && *price > Decimal::ZERO)
         };
         let said = |number: u64| Some(number).filter(|number| *number > 0);
         let market = MarketState {
-            mark: price(known.mark),
-            index: price(known.index),
+            mark: price(known.mark, known.mark_age(now)),
+            index: price(known.index, known.index_age(now)),
             rate: known.funding_rate.map(|rate| Decimal::new(rate.0, 18).normalize()),
             interval_ms: said(u64::from(known.funding_interval_s) * 1_000),
             next_ms: said(known.next_funding_ns.0 / 1_000_000),
@@ -385,8 +385,8 @@ mod tests {
     use crate::agents::log;
     use crate::shm::{BookWriter, Market, PerpetualWriter, RegionOptions, TradeWriter};
     use crate::types::{
-        AssetId, BookStamps, InstrumentId, InstrumentKind, InstrumentTable, Rate, Scale, TopOfBook,
-        Trade,
+        AssetId, BookStamps, InstrumentId, InstrumentKind, InstrumentTable, PerpetualUpdate, Rate,
+        Scale, TopOfBook, Trade,
     };
 
     const ID: InstrumentId = InstrumentId(0);
@@ -633,6 +633,8 @@ mod tests {
             index: amount("1.004"),
             funding_interval_s: 28_800,
             next_funding_ns: Nanos(1_790_784_000_000_000_000),
+            mark_recv_ns: Nanos(1),
+            index_recv_ns: Nanos(1),
             recv_ns: Nanos(1),
             ..Perpetual::default()
         };
@@ -657,7 +659,9 @@ mod tests {
         let mut rig = Rig::new(64);
         assert_eq!(rig.look_at(9_999), [], "none was ever known");
         let mark = Amount::from_decimal("1.005".parse().unwrap()).unwrap();
-        let mut known = Perpetual { mark, recv_ns: Nanos(10), ..Perpetual::default() };
+        let mut known = Perpetual::default();
+        let said = PerpetualUpdate { mark: Some(mark), ..PerpetualUpdate::default() };
+        known.apply(&said, Nanos(10));
         rig.perpetual.publish(&known);
         let of = |mark: Option<Amount>| {
             let mark = mark.map(|mark| mark.to_decimal());
@@ -666,9 +670,34 @@ mod tests {
         assert_eq!(rig.look_at(710), of(Some(mark)));
         assert_eq!(rig.look_at(711), of(None));
         assert_eq!(rig.look_at(712), []);
-        known.recv_ns = Nanos(712);
+        known.apply(&said, Nanos(712));
         rig.perpetual.publish(&known);
         assert_eq!(rig.look_at(713), of(Some(mark)));
+        assert_eq!(rig.book.missed, Missed { marks: 1, ..Missed::default() });
+    }
+
+    /// Venues send marks and the index on channels of their own, and one of them may stop alone.
+    #[test]
+    fn an_index_that_goes_on_makes_no_mark_younger_and_the_other_way_round() {
+        let mut rig = Rig::new(64);
+        let price = Amount::from_decimal("1.005".parse().unwrap()).unwrap();
+        let mark = PerpetualUpdate { mark: Some(price), ..PerpetualUpdate::default() };
+        let index = PerpetualUpdate { index: Some(price), ..PerpetualUpdate::default() };
+        let (known, none) = (Some(price.to_decimal()), None);
+        let of = |mark, index| {
+            [MirrorChange::Market(MarketState { mark, index, ..MarketState::default() })]
+        };
+        for (stops, goes_on, after) in [(mark, index, (none, known)), (index, mark, (known, none))]
+        {
+            rig.book.known = Perpetual::default();
+            rig.book.market = MarketState::default();
+            let mut state = Perpetual::default();
+            state.apply(&stops, Nanos(10));
+            state.apply(&goes_on, Nanos(700));
+            rig.perpetual.publish(&state);
+            assert_eq!(rig.look_at(710), of(known, known));
+            assert_eq!(rig.look_at(711), of(after.0, after.1));
+        }
         assert_eq!(rig.book.missed, Missed { marks: 1, ..Missed::default() });
     }
 

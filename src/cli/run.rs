@@ -127,8 +127,10 @@ fn stop_engine(engine: &Engine, signals: &mut Signals, view: &mut View) {
         engine.stop_for(teller, &teller.to_string());
     }
     engine.stop();
-    view.desk.app.reply =
-        "stopping: cancelling all orders and waiting for the venues to confirm".to_owned();
+    view.desk
+        .app
+        .replies
+        .say("stopping: cancelling all orders and waiting for the venues to confirm".to_owned());
     let stopping = Instant::now();
     while !engine.has_stopped() && stopping.elapsed() < STOP_TIMEOUT {
         if let Err(failure) = view.frame(engine, Duration::from_millis(20)) {

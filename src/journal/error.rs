@@ -66,6 +66,11 @@ pub enum JournalError {
         /// Which file.
         path: PathBuf,
     },
+    /// Another file has taken the place of one that was being read.
+    Replaced {
+        /// Which file.
+        path: PathBuf,
+    },
     /// The records wanted lie before the first segment that is there.
     RecordsMissing {
         /// The journal's folder.
@@ -132,6 +137,12 @@ impl fmt::Display for JournalError {
             Self::SegmentMissing { path } => {
                 write!(f, "{} is missing; nothing was changed. {WAY_ON}", path.display())
             }
+            Self::Replaced { path } => write!(
+                f,
+                "{} is not the file that was being read: another journal stands there now; begin \
+                 anew to read it",
+                path.display()
+            ),
             Self::RecordsMissing { folder, wanted, first } => write!(
                 f,
                 "the journal {} begins at record {first}, record {wanted} is needed: older \

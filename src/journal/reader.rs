@@ -141,7 +141,8 @@ impl Reader {
 
     /// Looks behind the end again, for those who follow a journal that is being written: whether
     /// there may be more, in this segment or in the next. Reads no more of the files than what was
-    /// written since.
+    /// written since, and the segment's header: a journal that was begun anew in the same place is
+    /// none to go on with, and where it is shorter it would look like this one at rest.
     pub fn go_on(&mut self) -> Result<bool, JournalError> {
         let Some(segment) = self.segments.get(self.index).copied() else {
             *self = Self::open(&self.place.clone(), self.from)?;
@@ -150,6 +151,10 @@ impl Reader {
         self.follows = true;
         let Self { place, bytes, at, .. } = self;
         place.refresh_segment(segment.number, *at, bytes)?;
+        // After the bytes: what was put in place before they were read is seen here.
+        if self.header_now(segment.number)? != Some(segment) {
+            return Err(JournalError::Replaced { path: self.place.segment_path(segment.number) });
+        }
         (self.done, self.torn) = (false, None);
         if slot_at(&self.bytes, self.at, segment.salt) == Slot::Empty {
             if !self.is_opened(segment.number + 1) {
@@ -157,7 +162,7 @@ impl Reader {
                 return Ok(false);
             }
             self.segments = survey(&self.place)?.opened;
-            let index = self.segments.iter().position(|known| known.number == segment.number);
+            let index = self.segments.iter().position(|known| *known == segment);
             let path = self.place.segment_path(segment.number);
             self.index = index.ok_or(JournalError::SegmentMissing { path })?;
             self.done = self.index + 1 == self.segments.len();
@@ -169,10 +174,15 @@ impl Reader {
 
     /// Whether a segment is there and records stand in it; reads its header alone.
     fn is_opened(&self, number: u64) -> bool {
-        let mut bytes = Vec::new();
-        let read = self.place.read_segment(number, SEGMENT_HEADER as u64, &mut bytes);
-        let header = read.ok().and_then(|()| decode_header(&bytes).ok());
+        let header = self.header_now(number).ok().flatten();
         header.is_some_and(|header| header.first_sequence != 0)
+    }
+
+    /// The header that a segment has now; `None`: not a sound one.
+    fn header_now(&self, number: u64) -> Result<Option<SegmentHeader>, JournalError> {
+        let mut bytes = Vec::new();
+        self.place.read_segment(number, SEGMENT_HEADER as u64, &mut bytes)?;
+        Ok(decode_header(&bytes).ok())
     }
 
     /// The torn tail, once the end is reached; `None`: the end was clean.

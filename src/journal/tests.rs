@@ -83,6 +83,29 @@ fn a_reader_goes_on_where_it_ended() {
     assert_eq!(seen, expected(1..=50));
 }
 
+/// The same place, another run: what stands behind the old end may be nothing, or bytes of another.
+#[test]
+fn a_reader_does_not_go_on_in_a_journal_that_was_begun_anew() {
+    for count in [0, 1, 3, 6] {
+        let folder = MemoryFolder::new();
+        let place = Place::Memory(folder.clone());
+        let (mut writer, _) = open(&folder);
+        fill(&mut writer, 3);
+        writer.close().unwrap();
+        let mut reader = Reader::open(&place, 0).unwrap();
+        while reader.next().unwrap().is_some() {}
+        assert!(!reader.go_on().unwrap());
+        place.remove_segment(1).unwrap();
+        let (mut writer, _) = Writer::open(&options(&folder), Nanos(2), None).unwrap();
+        fill(&mut writer, count);
+        let error = reader.go_on().unwrap_err();
+        assert!(matches!(error, JournalError::Replaced { .. }), "{count}: {error}");
+        assert!(error.to_string().contains("another journal stands there now"), "{error}");
+        let (records, torn) = content(&folder, 0).unwrap();
+        assert_eq!((records.len() as u64, torn), (count, None));
+    }
+}
+
 #[test]
 fn what_is_appended_is_read_over_many_segments() {
     let folder = MemoryFolder::new();

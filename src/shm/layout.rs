@@ -45,7 +45,7 @@
 //!                    + trades x   8  counter, price, qty, trade id, event_ns, recv_ns, taker, -1;
 //!                                    rounded up to a pair of lines
 //! perpetuals  instruments        16  counter, mark 2, index 2, funding rate, interval, next funding,
-//!                                    their times 3, recv_ns, -4
+//!                                    their times 3, when each was received 3, recv_ns, -1
 //! changes     venues             16  number of changes written, -15
 //!                   + changes x   1  number of the change << 16 | instrument; as many as there are
 //!                                    instruments, twice, rounded up to a power of two, at least 64
@@ -113,7 +113,7 @@ use crate::sync::{broadcast, changes, histogram, ring, rotating};
 use std::ops::Range;
 
 /// Version of the layout. Raised by every change that a reader of the old one would misread.
-pub(super) const VERSION: u64 = 10;
+pub(super) const VERSION: u64 = 11;
 pub(super) const MARKET_MAGIC: u64 = u64::from_le_bytes(*b"STOOPMKT");
 pub(super) const STRATEGY_MAGIC: u64 = u64::from_le_bytes(*b"STOOPSTR");
 

@@ -6,13 +6,13 @@ use crate::sync::seqlock;
 use crate::types::{InstrumentId, Nanos, Perpetual, Rate};
 
 /// Order of the words below; part of the layout's hash.
-pub(super) const FIELDS: &str =
-    "perpetual: mark2 index2 rate(min:none) interval_s next mark_ns index_ns funding_ns recv";
+pub(super) const FIELDS: &str = "perpetual: mark2 index2 rate(min:none) interval_s next \
+     mark_ns index_ns funding_ns mark_recv index_recv funding_recv recv";
 
 /// In place of a rate that is not known: no rate is so low.
 const NO_RATE: Rate = Rate(i64::MIN);
 /// Words of a record after its counter.
-pub(super) const WORDS: usize = 11;
+pub(super) const WORDS: usize = 14;
 
 /// Publishes what is known of one perpetual.
 #[derive(Debug)]
@@ -42,6 +42,9 @@ impl PerpetualWriter {
                     state.mark_ns.0,
                     state.index_ns.0,
                     state.funding_ns.0,
+                    state.mark_recv_ns.0,
+                    state.index_recv_ns.0,
+                    state.funding_recv_ns.0,
                     state.recv_ns.0,
                 ],
             );
@@ -69,7 +72,10 @@ pub(super) fn perpetual(reader: &seqlock::Reader) -> Option<Perpetual> {
         mark_ns: Nanos(w[7]),
         index_ns: Nanos(w[8]),
         funding_ns: Nanos(w[9]),
-        recv_ns: Nanos(w[10]),
+        mark_recv_ns: Nanos(w[10]),
+        index_recv_ns: Nanos(w[11]),
+        funding_recv_ns: Nanos(w[12]),
+        recv_ns: Nanos(w[13]),
     })
 }
 
@@ -92,7 +98,10 @@ mod tests {
             mark_ns: Nanos(10),
             index_ns: Nanos(11),
             funding_ns: Nanos(12),
-            recv_ns: Nanos(13),
+            mark_recv_ns: Nanos(13),
+            index_recv_ns: Nanos(14),
+            funding_recv_ns: Nanos(15),
+            recv_ns: Nanos(16),
         };
         writer.publish(&state);
         assert_eq!((writer.instrument(), perpetual(&reader)), (InstrumentId(3), Some(state)));

@@ -578,7 +578,7 @@ fn files_that_are_not_ours_are_refused_by_name() {
     let advice = "use the same build for both";
     assert_eq!(
         error,
-        format!("{path} has layout version 99, this program reads version 10: {advice}")
+        format!("{path} has layout version 99, this program reads version 11: {advice}")
     );
     let (error, path) = attach_changed("hash", put(2, 99));
     assert_eq!(

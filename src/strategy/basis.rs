@@ -116,7 +116,7 @@ fn expected(perpetual: &Perpetual, options: &BasisOptions, now: Nanos) -> Option
         return Some(0);
     }
     let interval_ns = u64::from(perpetual.funding_interval_s) * 1_000_000_000;
-    if interval_ns == 0 || perpetual.age(now) > options.funding_age_max_ns {
+    if interval_ns == 0 || perpetual.funding_age(now) > options.funding_age_max_ns {
         return None;
     }
     // 1e-18 to 1e-9, for so many intervals.
@@ -205,7 +205,9 @@ mod tests {
         let perpetual = Perpetual {
             funding_rate: Some(Rate(100_000_000_000_000)), // 0.01 % every 8 hours
             funding_interval_s: 8 * 3_600,
-            recv_ns: Nanos(500),
+            funding_recv_ns: Nanos(500),
+            // Marks go on, and make funding no younger.
+            recv_ns: Nanos(4_999),
             ..Perpetual::default()
         };
         let now = Nanos(1_000);

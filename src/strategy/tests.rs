@@ -112,6 +112,7 @@ impl<S: Strategy> Scene<S> {
         self.perpetual.publish(&Perpetual {
             funding_rate: Some(Rate(rate)),
             funding_interval_s: 8 * 3_600,
+            funding_recv_ns: self.now,
             recv_ns: self.now,
             ..Perpetual::default()
         });

@@ -9,5 +9,5 @@
 mod monitor;
 mod screen;
 
-pub use monitor::{App, Ask, Input, MonitorData, Tab, Wish, draw};
+pub use monitor::{App, Ask, Input, MonitorData, Replies, Tab, Wish, draw};
 pub use screen::{Screen, is_plain};

@@ -119,7 +119,8 @@ pub struct Trade {
     pub event_ns: Nanos,
 }
 
-/// What a message says of a perpetual besides its book. Venues send parts: what is `None` is as it was.
+/// What a message says of a perpetual besides its book. Venues send parts: of what is `None` it says
+/// nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PerpetualUpdate {
     /// Whose.
@@ -136,6 +137,9 @@ pub struct PerpetualUpdate {
     pub next_funding_ns: Option<Nanos>,
     /// Venue's time of the message, 0 if it sends none.
     pub event_ns: Nanos,
+    /// Whether the venue says with it that what is `None` is as it was: it sends all of it as one
+    /// topic, and what has not changed is left out.
+    pub rest_stands: bool,
 }
 
 /// What is known of a perpetual besides its book.
@@ -157,20 +161,27 @@ pub struct Perpetual {
     pub index_ns: Nanos,
     /// Venue's time of the newest statement about funding.
     pub funding_ns: Nanos,
-    /// When the last byte of the newest message was read.
+    /// When the last byte of the newest message that stated the mark price was read, 0 before the first.
+    pub mark_recv_ns: Nanos,
+    /// The same of the index price.
+    pub index_recv_ns: Nanos,
+    /// The same of funding.
+    pub funding_recv_ns: Nanos,
+    /// When the last byte of the newest message of any kind was read.
     pub recv_ns: Nanos,
 }
 
 impl Perpetual {
     /// Takes over what a message says, but nothing that is older than what is known: venues send
-    /// marks and funding on streams of their own, and feeds may have two connections.
+    /// marks and funding on streams of their own, and feeds may have two connections. Each part has an
+    /// age of its own, for one of those streams may fall silent alone.
     pub fn apply(&mut self, update: &PerpetualUpdate, recv_ns: Nanos) {
         let event_ns = update.event_ns;
         if let Some(mark) = update.mark.filter(|_| event_ns >= self.mark_ns) {
-            (self.mark, self.mark_ns) = (mark, event_ns);
+            (self.mark, self.mark_ns, self.mark_recv_ns) = (mark, event_ns, recv_ns);
         }
         if let Some(index) = update.index.filter(|_| event_ns >= self.index_ns) {
-            (self.index, self.index_ns) = (index, event_ns);
+            (self.index, self.index_ns, self.index_recv_ns) = (index, event_ns, recv_ns);
         }
         let PerpetualUpdate { funding_rate, funding_interval_s, next_funding_ns, .. } = *update;
         let funds =
@@ -179,16 +190,48 @@ impl Perpetual {
             self.funding_rate = funding_rate.or(self.funding_rate);
             self.funding_interval_s = funding_interval_s.unwrap_or(self.funding_interval_s);
             self.next_funding_ns = next_funding_ns.unwrap_or(self.next_funding_ns);
-            self.funding_ns = event_ns;
+            (self.funding_ns, self.funding_recv_ns) = (event_ns, recv_ns);
+        }
+        if update.rest_stands {
+            self.let_stand(event_ns, recv_ns);
         }
         self.recv_ns = recv_ns;
     }
 
-    /// Age of the newest message, `u64::MAX` before the first one.
-    #[must_use]
-    pub fn age(&self, now: Nanos) -> u64 {
-        if self.recv_ns == Nanos(0) { u64::MAX } else { now.since(self.recv_ns) }
+    /// What is known was stated anew without being repeated.
+    fn let_stand(&mut self, event_ns: Nanos, recv_ns: Nanos) {
+        for (part_ns, part_recv_ns) in [
+            (self.mark_ns, &mut self.mark_recv_ns),
+            (self.index_ns, &mut self.index_recv_ns),
+            (self.funding_ns, &mut self.funding_recv_ns),
+        ] {
+            if *part_recv_ns > Nanos(0) && event_ns >= part_ns {
+                *part_recv_ns = recv_ns;
+            }
+        }
     }
+
+    /// Age of the mark price, `u64::MAX` before the first one.
+    #[must_use]
+    pub fn mark_age(&self, now: Nanos) -> u64 {
+        age(self.mark_recv_ns, now)
+    }
+
+    /// Age of the index price, `u64::MAX` before the first one.
+    #[must_use]
+    pub fn index_age(&self, now: Nanos) -> u64 {
+        age(self.index_recv_ns, now)
+    }
+
+    /// Age of what is known of funding, `u64::MAX` before the first statement.
+    #[must_use]
+    pub fn funding_age(&self, now: Nanos) -> u64 {
+        age(self.funding_recv_ns, now)
+    }
+}
+
+fn age(recv_ns: Nanos, now: Nanos) -> u64 {
+    if recv_ns == Nanos(0) { u64::MAX } else { now.since(recv_ns) }
 }
 
 #[cfg(test)]
@@ -198,7 +241,11 @@ mod tests {
     #[test]
     fn parts_are_put_together_and_late_ones_left_out() {
         let mut state = Perpetual::default();
-        assert_eq!(state.age(Nanos(5)), u64::MAX);
+        let ages = |state: &Perpetual, now: u64| {
+            let now = Nanos(now);
+            [state.mark_age(now), state.index_age(now), state.funding_age(now)]
+        };
+        assert_eq!(ages(&state, 5), [u64::MAX; 3]);
         let mark = PerpetualUpdate {
             mark: Some(Amount(7)),
             event_ns: Nanos(10),
@@ -225,9 +272,35 @@ mod tests {
             mark_ns: Nanos(10),
             index_ns: Nanos(11),
             funding_ns: Nanos(11),
+            mark_recv_ns: Nanos(21),
+            index_recv_ns: Nanos(20),
+            funding_recv_ns: Nanos(20),
             recv_ns: Nanos(22),
         };
         assert_eq!(state, expected);
-        assert_eq!(state.age(Nanos(25)), 3);
+        assert_eq!(ages(&state, 25), [4, 5, 5]);
+        // One stream that goes on does not make young what another one is silent of.
+        state.apply(&PerpetualUpdate { funding_rate: None, mark: None, ..rate }, Nanos(40));
+        assert_eq!(ages(&state, 40), [19, 0, 0]);
+    }
+
+    #[test]
+    fn what_a_venue_leaves_out_because_it_stands_is_as_young_as_what_it_sends() {
+        let mut state = Perpetual::default();
+        let index = PerpetualUpdate {
+            index: Some(Amount(8)),
+            event_ns: Nanos(10),
+            rest_stands: true,
+            ..PerpetualUpdate::default()
+        };
+        state.apply(&index, Nanos(20));
+        assert_eq!(state.mark_recv_ns, Nanos(0), "nothing was known that could stand");
+        let mark = PerpetualUpdate { index: None, mark: Some(Amount(7)), ..index };
+        state.apply(&PerpetualUpdate { event_ns: Nanos(12), ..mark }, Nanos(21));
+        assert_eq!((state.mark_recv_ns, state.index_recv_ns), (Nanos(21), Nanos(21)));
+        assert_eq!(state.funding_recv_ns, Nanos(0));
+        // A late message does not know of what came after it.
+        state.apply(&PerpetualUpdate { event_ns: Nanos(11), ..index }, Nanos(22));
+        assert_eq!((state.mark_recv_ns, state.index_recv_ns), (Nanos(21), Nanos(22)));
     }
 }

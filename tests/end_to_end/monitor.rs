@@ -93,7 +93,7 @@ fn a_person_watches_pauses_and_halts_an_engine_by_keys() {
     terminal.press("p");
     terminal.wait_for(&["PAUSE: no new orders"]);
     terminal.press("n");
-    terminal.wait_for(&["not done", "active"]);
+    terminal.wait_for(&["pause was not sent", "active"]);
     terminal.press("py");
     terminal.wait_for(&["halted", "paused: no new orders"]);
     assert_eq!(running.sends(), 0);

@@ -27,15 +27,17 @@ pub(in crate::cli) struct Desk {
     /// The process that is looked at: another one in its place is asked nothing.
     pid: u32,
     answers: (Sender<Answer>, Receiver<Answer>),
-    /// What was asked for and is not done yet.
-    goes_on: Option<Ask>,
+    /// Requests that were sent: the number of the last one.
+    sent: u64,
 }
 
 /// What came of a request.
 struct Answer {
+    number: u64,
+    ask: Ask,
     text: String,
-    /// What was asked for, if it is not done yet.
-    goes_on: Option<Ask>,
+    /// Whether it is not done yet.
+    goes_on: bool,
 }
 
 impl Desk {
@@ -43,7 +45,7 @@ impl Desk {
     pub fn new(instance: Instance, pid: u32, mut app: App) -> Self {
         let about = instance.about();
         app.plain = tui::is_plain();
-        Self { app, about, instance, pid, answers: channel(), goes_on: None }
+        Self { app, about, instance, pid, answers: channel(), sent: 0 }
     }
 
     /// The book whose levels are wanted, of so many.
@@ -59,9 +61,7 @@ impl Desk {
         data: MonitorData,
         wait: Duration,
     ) -> Result<bool, Failure> {
-        if let Ok(Answer { text, goes_on }) = self.answers.1.try_recv() {
-            (self.app.reply, self.goes_on) = (text, goes_on);
-        }
+        self.hear();
         self.go_on(&data);
         let (instance, about) = (self.instance.name.clone(), self.about.clone());
         let data = MonitorData { instance, about, ..data };
@@ -73,43 +73,44 @@ impl Desk {
             Wish::None => Ok(false),
             Wish::Quit => Ok(true),
             Wish::Tell(ask) => {
-                self.app.reply = format!("{} ...", ask.command());
-                self.app.left.clear();
-                self.goes_on = None;
                 self.tell(ask);
                 Ok(false)
             }
         }
     }
 
+    /// Takes the answers that have come.
+    fn hear(&mut self) {
+        for Answer { number, ask, text, goes_on } in self.answers.1.try_iter() {
+            self.app.replies.answered(number, ask, text, goes_on);
+        }
+    }
+
     /// Says what is left of what was asked for, until there is nothing.
     fn go_on(&mut self, data: &MonitorData) {
-        let Some(ask) = self.goes_on.filter(|_| !self.app.reply.is_empty()) else {
-            self.goes_on = None;
-            return;
-        };
-        self.app.left = left(ask, data);
-        if self.app.left.is_empty() {
-            self.goes_on = None;
-            self.app.reply = format!("{}: done, nothing is left of it", ask.command());
+        if let Some(ask) = self.app.replies.followed() {
+            self.app.replies.left(left(ask, data));
         }
     }
 
     /// Asks on a thread of its own: the screens go on while the engine works.
-    fn tell(&self, ask: Ask) {
+    fn tell(&mut self, ask: Ask) {
+        self.sent += 1;
+        self.app.replies.sent(self.sent, ask);
+        let number = self.sent;
         let (folder, name, pid) =
             (self.instance.folder.clone(), self.instance.name.clone(), self.pid);
         let answer_to = self.answers.0.clone();
         std::thread::spawn(move || {
             let instance = Instance { name, folder };
-            let _ = answer_to.send(told(&instance, pid, ask));
+            let _ = answer_to.send(told(&instance, pid, (number, ask)));
         });
     }
 }
 
 /// Sends the request that a key stands for; what came of it in words.
-fn told(instance: &Instance, pid: u32, ask: Ask) -> Answer {
-    let over = |text| Answer { text, goes_on: None };
+fn told(instance: &Instance, pid: u32, (number, ask): (u64, Ask)) -> Answer {
+    let over = |text| Answer { number, ask, text, goes_on: false };
     let found = MarketView::attach(&instance.folder).ok();
     let found = found.filter(|view| super::ended(view).is_empty()).map(|view| view.pid());
     if let Some(why) = ended_since(pid, found) {
@@ -125,9 +126,8 @@ fn told(instance: &Instance, pid: u32, ask: Ask) -> Answer {
     };
     match instance.ask(&request, PATIENCE + REPLY_MARGIN) {
         Ok(reply) => {
-            let is_left = reply.ok && !reply.done && matches!(ask, Ask::CancelAll | Ask::Flatten);
-            let text = sentence_of(&request, &reply);
-            Answer { text, goes_on: is_left.then_some(ask) }
+            let goes_on = reply.ok && !reply.done && matches!(ask, Ask::CancelAll | Ask::Flatten);
+            Answer { goes_on, ..over(sentence_of(&request, &reply)) }
         }
         Err(failure) => over(failure.message),
     }
@@ -183,6 +183,8 @@ fn lines(data: &MonitorData, tab: Tab) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::Input;
+    use crate::types::TradingState;
 
     #[test]
     fn another_run_of_the_same_name_is_asked_nothing() {
@@ -191,42 +193,87 @@ mod tests {
         assert!(ended_since(7, None).unwrap().contains("nothing was sent"));
         let folder = std::env::temp_dir().join("stoop-no-such-instance");
         let nowhere = Instance { name: "gone".to_owned(), folder };
-        let said = told(&nowhere, 7, Ask::Halt);
+        let said = told(&nowhere, 7, (3, Ask::Halt));
         assert_eq!(said.text, "process 7 has ended, nothing was sent");
-        assert_eq!(said.goes_on, None);
+        assert!(said.number == 3 && !said.goes_on);
+    }
+
+    fn desk() -> Desk {
+        let folder = std::env::temp_dir().join("stoop-no-such-instance");
+        let nowhere = Instance { name: "gone".to_owned(), folder };
+        Desk::new(nowhere, 7, App::default())
+    }
+
+    /// An answer that comes from the engine.
+    fn hear(desk: &mut Desk, number: u64, ask: Ask, goes_on: bool) {
+        let text = format!("answer {number}");
+        desk.answers.0.send(Answer { number, ask, text, goes_on }).unwrap();
+        desk.hear();
     }
 
     #[test]
     fn what_is_not_done_is_followed_to_its_end() {
-        let folder = std::env::temp_dir().join("stoop-no-such-instance");
-        let nowhere = Instance { name: "gone".to_owned(), folder };
-        let mut desk = Desk::new(nowhere, 7, App::default());
+        let mut desk = desk();
         let mut data = MonitorData::default();
         data.counters.orders_open = 2;
         data.counters.orders_unknown = 1;
         data.positions = vec![PositionRow { qty: Amount(5), ..PositionRow::default() }];
-        let begin = |desk: &mut Desk, ask| {
-            (desk.app.reply, desk.goes_on) = ("not done yet".to_owned(), Some(ask));
-        };
-        begin(&mut desk, Ask::Flatten);
+        hear(&mut desk, 1, Ask::Flatten, true);
         desk.go_on(&data);
-        assert_eq!(desk.app.left, "2 orders work, 1 of unknown outcome, 1 positions are held");
+        let left = "NOW: 2 orders work, 1 of unknown outcome, 1 positions are held; flatten is not \
+                    done | answer 1";
+        assert_eq!(desk.app.replies.text(), left);
         data.counters.orders_open = 0;
         desk.go_on(&data);
-        assert_eq!(desk.app.left, "1 positions are held");
+        let left = "NOW: 1 positions are held; flatten is not done | answer 1";
+        assert_eq!(desk.app.replies.text(), left);
         data.positions[0].qty = Amount::ZERO;
         desk.go_on(&data);
-        let said = (desk.app.reply.as_str(), desk.app.left.as_str(), desk.goes_on);
-        assert_eq!(said, ("flatten: done, nothing is left of it", "", None));
+        assert_eq!(desk.app.replies.text(), "flatten: done, nothing is left of it");
+        assert_eq!(desk.app.replies.followed(), None);
         // Positions are nothing to those who cancel.
         data.positions[0].qty = Amount(5);
-        begin(&mut desk, Ask::CancelAll);
+        desk.app.replies.clear();
+        hear(&mut desk, 2, Ask::CancelAll, true);
         desk.go_on(&data);
-        assert_eq!(desk.app.reply, "cancel-all: done, nothing is left of it");
+        assert_eq!(desk.app.replies.text(), "cancel-all: done, nothing is left of it");
         // Whoever has dismissed the answer does not want to hear more of it.
-        begin(&mut desk, Ask::Flatten);
-        desk.app.reply.clear();
+        hear(&mut desk, 3, Ask::Flatten, true);
+        desk.app.press(Input::Esc, TradingState::Active);
         desk.go_on(&data);
-        assert_eq!((desk.app.left.as_str(), desk.goes_on), ("", None));
+        assert_eq!((desk.app.replies.text(), desk.app.replies.followed()), (String::new(), None));
+    }
+
+    /// A flatten that is not done is followed whatever else is asked for, or nearly so, and answered.
+    #[test]
+    fn an_answer_about_one_command_is_not_mixed_with_another() {
+        let mut desk = desk();
+        let mut data = MonitorData::default();
+        data.counters.orders_open = 2;
+        desk.app.replies.sent(1, Ask::Flatten);
+        desk.app.replies.sent(2, Ask::CancelAll);
+        hear(&mut desk, 1, Ask::Flatten, true);
+        hear(&mut desk, 2, Ask::CancelAll, false);
+        desk.go_on(&data);
+        let left = "NOW: 2 orders work; flatten is not done | ";
+        let said = desk.app.replies.text();
+        assert_eq!(said, format!("{left}cancel-all: answer 2 | flatten: answer 1"));
+        for key in ['p', 'n'] {
+            desk.app.press(Input::Char(key), TradingState::Active);
+        }
+        desk.go_on(&data);
+        assert_eq!(desk.app.replies.text(), format!("{left}pause was not sent"));
+    }
+
+    #[test]
+    fn requests_are_numbered() {
+        let mut desk = desk();
+        desk.tell(Ask::Pause);
+        desk.tell(Ask::Flatten);
+        let mut heard: Vec<u64> =
+            (0..2).map(|_| desk.answers.1.recv_timeout(PATIENCE).unwrap().number).collect();
+        heard.sort_unstable();
+        assert_eq!(heard, [1, 2]);
+        assert_eq!(desk.app.replies.text(), "flatten ... | pause ...");
     }
 }

@@ -47,14 +47,17 @@ impl Follower {
         let theirs = shared.clone();
         let thread = std::thread::spawn(move || {
             let place = Place::Folder(folder);
-            while let Err(error) = follow(&place, &theirs) {
+            // Asked here too: what cannot be opened is never followed to where that asks.
+            while !theirs.over.load(Ordering::Relaxed) {
+                let Err(error) = follow(&place, &theirs) else { return };
                 theirs.known.lock().unwrap_or_else(PoisonError::into_inner).error =
                     error.to_string();
                 // Segments may have gone, or a disk come back: from the newest snapshot it goes on.
                 for _ in 0..LOOKS_UNTIL_ANEW {
-                    if !theirs.over.load(Ordering::Relaxed) {
-                        std::thread::sleep(LOOK_EVERY);
+                    if theirs.over.load(Ordering::Relaxed) {
+                        return;
                     }
+                    std::thread::sleep(LOOK_EVERY);
                 }
             }
         });
@@ -128,17 +131,21 @@ mod tests {
 
     impl Engine {
         fn start(folder: &Path) -> Self {
+            Self::start_at(folder, START)
+        }
+
+        fn start_at(folder: &Path, now: Nanos) -> Self {
             let options = WriterOptions {
                 segment_bytes: 4096,
                 reserve_bytes: Some(1024),
                 sync: SyncPolicy::Never,
                 ..WriterOptions::new(Place::Folder(folder.to_owned()))
             };
-            let (writer, _) = Writer::open(&options, START, None).unwrap();
+            let (writer, _) = Writer::open(&options, now, None).unwrap();
             let (options, table) = (OmsOptions::default(), Arc::new(InstrumentTable::default()));
             let out = Output::new(&options);
-            let oms = Oms::new(options, table, START, Vec::new(), NoBooks);
-            let mut engine = Self { oms, writer, out, now: START, written: 0 };
+            let oms = Oms::new(options, table, now, Vec::new(), NoBooks);
+            let mut engine = Self { oms, writer, out, now, written: 0 };
             engine.write();
             engine
         }
@@ -184,6 +191,40 @@ mod tests {
         fn drop(&mut self) {
             let _ = std::fs::remove_dir_all(&self.0);
         }
+    }
+
+    #[test]
+    fn a_follower_of_what_cannot_be_opened_ends_when_it_is_told_to() {
+        let name = format!("stoop-follower-none-{}", std::process::id());
+        let follower = Follower::start(std::env::temp_dir().join(name));
+        wait_for(&follower, "an error", |known| !known.error.is_empty());
+        let (done, is_done) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            drop(follower);
+            let _ = done.send(());
+        });
+        is_done.recv_timeout(Duration::from_secs(10)).expect("it ends");
+    }
+
+    /// A run begun anew in the same place: its shorter journal is not the old one at rest.
+    #[test]
+    fn a_journal_in_place_of_the_one_that_was_followed_is_begun_with() {
+        let name = format!("stoop-follower-anew-{}", std::process::id());
+        let folder = Temporary(std::env::temp_dir().join(name));
+        let mut engine = Engine::start(&folder.0);
+        for _ in 0..5 {
+            engine.tell(TradingState::Halted);
+            engine.tell(TradingState::Active);
+        }
+        let follower = Follower::start(folder.0.clone());
+        wait_for(&follower, "the events", |known| events(known).len() == 10);
+        drop(engine);
+        std::fs::remove_dir_all(&folder.0).unwrap();
+        let mut engine = Engine::start_at(&folder.0, START.plus(1));
+        engine.tell(TradingState::ReduceOnly);
+        let is_new = |known: &Known| known.error.is_empty() && events(known).len() == 1;
+        let known = wait_for(&follower, "the events of the new run", is_new);
+        assert!(events(&known)[0].contains("reduce"), "{:?}", events(&known));
     }
 
     /// The disk goes and comes back, and meanwhile the segment in which the follower stood was removed.

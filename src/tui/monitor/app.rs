@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::replies::Replies;
 use crate::types::{LossSwitch, TradingState};
 
 /// A key.
@@ -176,10 +177,8 @@ pub struct App {
     pub help: bool,
     /// What waits for a confirmation.
     pub confirm: Option<Ask>,
-    /// What came of the last command.
-    pub reply: String,
-    /// What is left of it now, where it goes on.
-    pub left: String,
+    /// What came of the last commands.
+    pub replies: Replies,
     /// No colours.
     pub plain: bool,
     /// What `q` does, where it does more than leave.
@@ -218,8 +217,7 @@ impl App {
             return match key {
                 Input::Enter | Input::Char('y' | 'Y') => Wish::Tell(ask),
                 _ => {
-                    self.left.clear();
-                    self.reply = "not done".to_owned();
+                    self.replies.say(format!("{} was not sent", ask.command()));
                     Wish::None
                 }
             };
@@ -236,10 +234,7 @@ impl App {
             Input::Char('c') => self.confirm = Some(Ask::CancelAll),
             Input::Char('f') => self.confirm = Some(Ask::Flatten),
             Input::Char('H') => self.confirm = Some(Ask::Halt),
-            Input::Esc => {
-                self.reply.clear();
-                self.left.clear();
-            }
+            Input::Esc => self.replies.clear(),
             other => self.go(other),
         }
         Wish::None
@@ -295,7 +290,8 @@ mod tests {
                 for no in ["n", "x", "p", "q"] {
                     let mut app = app.clone();
                     assert_eq!(pressed(&mut app, no), Wish::None, "{no}");
-                    assert_eq!((app.confirm, app.reply.as_str()), (None, "not done"));
+                    let said = format!("{} was not sent", ask.command());
+                    assert_eq!((app.confirm, app.replies.text()), (None, said));
                     assert_eq!(pressed(&mut app, "y"), Wish::None, "it is over");
                 }
             }

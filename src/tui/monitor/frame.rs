@@ -20,6 +20,8 @@ const HEARTBEAT_LATE_NS: u64 = 1_000_000_000;
 
 /// Lines of an answer.
 const REPLY_LINES: usize = 5;
+/// Lines that the head and the smallest body take.
+const OTHER_LINES: u16 = 6;
 
 /// Colours, or none.
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,7 +95,7 @@ impl Theme {
 /// Draws the screen that `app` is on.
 pub fn draw(frame: &mut Frame<'_>, data: &MonitorData, app: &App) {
     let theme = Theme { plain: app.plain };
-    let said = foot(app, frame.area().width, theme);
+    let said = foot(app, frame.area(), theme);
     let [head, venues, tabs, body, foot] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(1),
@@ -211,15 +213,13 @@ fn tab_line(app: &App, width: u16, theme: Theme) -> Line<'static> {
     Line::from(spans.collect::<Vec<_>>())
 }
 
-/// The answer to the last command, whole up to [`REPLY_LINES`]; else what the keys do.
-fn foot(app: &App, width: u16, theme: Theme) -> Vec<Line<'static>> {
-    if !app.reply.is_empty() {
-        let said = match app.left.as_str() {
-            "" => app.reply.clone(),
-            left => format!("{}. NOW: {left}", app.reply),
-        };
-        let lines = wrapped(&said, usize::from(width.saturating_sub(1)));
-        let lines = lines.into_iter().take(REPLY_LINES);
+/// What came of the last commands, whole up to [`REPLY_LINES`]; else what the keys do.
+fn foot(app: &App, area: Rect, theme: Theme) -> Vec<Line<'static>> {
+    let said = app.replies.text();
+    if !said.is_empty() {
+        let width = usize::from(area.width.saturating_sub(1));
+        let most = usize::from(area.height.saturating_sub(OTHER_LINES)).clamp(1, REPLY_LINES);
+        let lines = cut(wrapped(&said, width), most, width).into_iter();
         return lines.map(|line| Line::styled(format!(" {line}"), theme.head())).collect();
     }
     let quits = app.quits.unwrap_or("leaves");
@@ -247,6 +247,18 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
                 line.extend(left.drain(..width));
             }
             lines.push(String::new());
+        }
+    }
+    lines
+}
+
+/// The first lines; where that is not all of them the last one says so.
+fn cut(mut lines: Vec<String>, most: usize, width: usize) -> Vec<String> {
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            *last = last.chars().take(width.saturating_sub(1)).collect();
+            last.push('…');
         }
     }
     lines

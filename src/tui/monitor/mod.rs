@@ -10,9 +10,11 @@ mod details;
 mod frame;
 mod grid;
 mod lists;
+mod replies;
 #[cfg(test)]
 mod tests;
 
 pub use app::{App, Ask, Input, Tab, Wish};
 pub use data::MonitorData;
 pub use frame::draw;
+pub use replies::Replies;

@@ -433,17 +433,44 @@ fn lists_of_a_journal_that_is_not_followed_say_of_when_they_are() {
     assert!(screen.contains("NOT KNOWN: orders that work"), "{screen}");
 }
 
+/// A flatten that is not done and was answered so.
+fn answered(reply: String) -> App {
+    let mut app = App::default();
+    app.replies.answered(1, Ask::Flatten, reply, true);
+    app.replies.left("2 orders work".to_owned());
+    app
+}
+
+/// Rows of the body, with its frame.
+fn body_rows(screen: &str) -> usize {
+    screen.lines().filter(|row| row.starts_with(['┌', '│', '└'])).count()
+}
+
+const LEFT: &str = " NOW: 2 orders work; flatten is not done | ";
+
 #[test]
-fn an_answer_is_shown_whole_with_what_is_left_of_it() {
-    let words: Vec<String> = (0..40).map(|at| format!("word{at}")).collect();
-    let app = App { reply: words.join(" "), left: "2 orders work".to_owned(), ..App::default() };
-    let screen = text(&drawn(&data(), &app, 80, 24));
-    let (flat, rows) = (screen.split_whitespace().collect::<Vec<_>>().join(" "), screen.lines());
-    assert!(flat.ends_with(&format!("{}. NOW: 2 orders work", words.join(" "))), "{screen}");
-    assert!(rows.count() <= 24);
-    let long = App { reply: "x".repeat(2_000), ..App::default() };
-    let screen = text(&drawn(&data(), &long, 80, 24));
-    assert_eq!(screen.matches('x').count() / 79, 5, "no more than five lines:\n{screen}");
+fn an_answer_is_shown_whole_with_what_is_left_of_it_first() {
+    let words: Vec<String> = (0..32).map(|at| format!("word{at}")).collect();
+    let screen = text(&drawn(&data(), &answered(words.join(" ")), 80, 24));
+    let flat = screen.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.ends_with(&format!("{LEFT}{}", words.join(" "))), "{screen}");
+    assert!(!screen.contains('…') && body_rows(&screen) == 24 - 3 - 4, "{screen}");
+}
+
+#[test]
+fn an_answer_that_is_too_long_is_cut_with_a_mark_and_leaves_the_screen_its_rows() {
+    let words: Vec<String> = (0..400).map(|at| format!("word{at}")).collect();
+    for (height, lines) in [(24, 5), (10, 4), (8, 2), (7, 1)] {
+        let screen = text(&drawn(&data(), &answered(words.join(" ")), 80, height));
+        let rows: Vec<&str> = screen.lines().collect();
+        let (body, foot) = rows.split_at(rows.len() - lines);
+        assert!(foot[0].starts_with(LEFT), "{screen}");
+        assert!(foot[lines - 1].ends_with('…'), "{screen}");
+        assert!(foot.iter().all(|row| row.starts_with(' ')), "{screen}");
+        assert_eq!(body_rows(&body.join("\n")), usize::from(height) - 3 - lines, "{screen}");
+    }
+    let screen = text(&drawn(&data(), &answered("x".repeat(2_000)), 80, 24));
+    assert!(screen.ends_with("x…\n") && screen.contains(LEFT.trim_end()), "{screen}");
 }
 
 #[test]

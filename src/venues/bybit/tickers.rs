@@ -70,9 +70,11 @@ impl<'a> TickerFields<'a> {
             funding_interval_s: interval(self.hours)?,
             next_funding_ns: time(self.next)?,
             event_ns: Nanos::from_millis(event_ms),
+            rest_stands: true,
         };
-        let event_ns = update.event_ns;
-        let nothing = PerpetualUpdate { instrument: of.id, event_ns, ..PerpetualUpdate::default() };
+        let PerpetualUpdate { instrument, event_ns, rest_stands, .. } = update;
+        let silent = PerpetualUpdate::default();
+        let nothing = PerpetualUpdate { instrument, event_ns, rest_stands, ..silent };
         if update != nothing {
             events.push(Event::Perpetual(update))?;
         }

@@ -270,6 +270,7 @@ fn context(data: Value<'_>, of: &Instrument, now: Nanos) -> Result<PerpetualUpda
         funding_interval_s: Some(HOUR_S),
         next_funding_ns: Some(Nanos((now.0 / hour + 1).saturating_mul(hour))),
         event_ns: Nanos(0),
+        rest_stands: false,
     })
 }
 

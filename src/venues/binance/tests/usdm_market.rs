@@ -35,6 +35,7 @@ fn mark() -> PerpetualUpdate {
         funding_interval_s: None,
         next_funding_ns: Some(Nanos::from_millis(1_562_306_400_000)),
         event_ns: Nanos::from_millis(1_562_305_380_000),
+        rest_stands: false,
     }
 }
 

@@ -234,6 +234,7 @@ fn tickers_state_mark_index_and_funding_and_then_what_changes() {
     let at = |millis: u64| PerpetualUpdate {
         instrument: PERP,
         event_ns: Nanos(millis * MS),
+        rest_stands: true,
         ..PerpetualUpdate::default()
     };
     let first = PerpetualUpdate {

@@ -168,6 +168,7 @@ fn marks_and_funding_have_no_time_but_the_hour() {
         funding_interval_s: Some(3600),
         next_funding_ns: Some(Nanos(1_785_002_400_000 * MS)),
         event_ns: Nanos(0),
+        rest_stands: false,
     };
     let events = public(&mut bench, &fixture("ws_active_asset_ctx_perp"));
     assert_eq!(events, [Event::Perpetual(expected)]);
