@@ -309,6 +309,16 @@ impl Config {
         Self::parse_with(&name, &text, own)
     }
 
+    /// The instance that a text names, whatever else may be wrong with it; `file` is for messages.
+    pub fn name_in(file: &str, text: &str) -> Result<Option<String>, ConfigError> {
+        match DeTable::parse(text) {
+            Ok(mut table) => {
+                variables::text_in(&Source { file, text }, table.get_mut(), "engine", "name")
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
     /// The same for who runs no strategy: those that some program brings are taken as they stand there.
     pub fn load_any(path: &Path) -> Result<Self, ConfigError> {
         let own = std::fs::read_to_string(path).map_or(Vec::new(), |text| named_as_own(&text));
