@@ -179,12 +179,30 @@ mod tests {
     #[test]
     fn the_file_of_a_program_with_strategies_of_its_own_is_looked_at_too() {
         let path = std::env::temp_dir().join(format!("stoop-own-{}.toml", std::process::id()));
-        let own = "[[strategy]]\nname = \"mine\"\n";
-        std::fs::write(&path, format!("{}\n{own}", crate::config::DEFAULT_TOML)).unwrap();
-        assert!(Config::load(&path).is_err());
-        let config = Config::load_any(&path).unwrap();
+        let put = |own: &str| {
+            std::fs::write(&path, format!("{}\n{own}", crate::config::DEFAULT_TOML)).unwrap();
+        };
+        let threads = |mine: &str| {
+            format!(
+                "[[thread]]\nruns = [\"feed:binance\", \"feed:bybit\", \"strategy:spread\", \"oms\", \
+                 \"exec:binance\", \"exec:bybit\"]\n[[thread]]\nruns = [{mine}]\n"
+            )
+        };
+        // As it stands, and as the environment names it: Cargo says what this package is called.
+        for (written, name) in [("mine", "mine"), ("${CARGO_PKG_NAME}-x", "stoop-x")] {
+            put(&format!("[[strategy]]\nname = \"{written}\"\n"));
+            assert!(Config::load(&path).is_err());
+            let config = Config::load_any(&path).unwrap();
+            assert_eq!(config.strategies.last().unwrap().name, name);
+            put(&threads(&format!("\"strategy:{written}\"")));
+            assert!(Config::load(&path).is_err());
+            let config = Config::load_any(&path).unwrap();
+            assert_eq!(config.threads[1].runs, [format!("strategy:{name}")]);
+        }
+        put(&threads("\"strategy:mine\", \"strategy:mine\""));
+        let twice = Config::load_any(&path).unwrap_err();
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(config.strategies.last().unwrap().name, "mine");
+        assert_eq!(twice.message, "agent \"strategy:mine\" stands in two threads");
     }
 
     #[test]
