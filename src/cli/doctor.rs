@@ -59,8 +59,8 @@ pub(super) struct Arguments {
 /// Looks, and says what it found.
 pub(super) fn doctor(arguments: &Arguments) -> Result<u8, Failure> {
     let config = arguments.what.config.load_any()?;
-    let aim = aim(&config, arguments.what.cpus.as_deref())?;
     let host = Host::this();
+    let aim = aim(&config, arguments.what.cpus.as_deref())?.on(&host);
     let earlier = Earlier::take(&host, &aim);
     let cpus = measured_cpus(&aim);
     let options = NetOptions {
@@ -90,7 +90,7 @@ pub(super) fn doctor(arguments: &Arguments) -> Result<u8, Failure> {
 /// What `tune` needs to know: the same, without measuring.
 pub(super) fn findings(what: &What, host: &Host) -> Result<Vec<Finding>, Failure> {
     let config = what.config.load_any()?;
-    let aim = aim(&config, what.cpus.as_deref())?;
+    let aim = aim(&config, what.cpus.as_deref())?.on(host);
     let earlier = Earlier::take(host, &aim);
     Ok(doctor::examine(host, &aim, &earlier, &Probes::default()))
 }
@@ -106,6 +106,7 @@ fn aim(config: &Config, cpus: Option<&str>) -> Result<Aim, Failure> {
     hot.dedup();
     Ok(Aim {
         hot,
+        absent: Vec::new(),
         engine: engine(&config.name),
         running: instance::running().into_iter().map(|one| one.name).collect(),
         huge_pages: config.host.huge_pages,
