@@ -249,8 +249,9 @@ fn is_meant_where_the_environment_names_it(running: &Running) {
     let orders: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(orders["instance"], running.name.as_str(), "{output:?}");
     let output = stoop(&running.folder, &["stop", "--json"]);
-    assert!(output.status.success(), "{output:?}");
-    assert!(!std::path::Path::new(&running.region()).exists(), "it has stopped");
+    let stopped: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(stopped["instance"], running.name.as_str(), "{output:?}");
+    assert_eq!(stopped["ended"], true, "{output:?}");
 }
 
 #[test]
