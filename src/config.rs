@@ -303,17 +303,25 @@ impl Config {
     /// The same for a program that brings strategies of its own under these names: `[[thread]]` may
     /// place them, and a `[[strategy]]` of the same name, without a kind, says more of one.
     pub fn load_with(path: &Path, own: &[&str]) -> Result<Self, ConfigError> {
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError::without_place(&name, read_error(&error)))?;
+        let (name, text) = read(path)?;
         Self::parse_with(&name, &text, own)
     }
 
-    /// The same for who runs no strategy: those that some program brings are taken as they stand there.
+    /// The instance that a text names, whatever else may be wrong with it; `file` is for messages.
+    pub fn name_in(file: &str, text: &str) -> Result<Option<String>, ConfigError> {
+        match DeTable::parse(text) {
+            Ok(mut table) => {
+                variables::text_in(&Source { file, text }, table.get_mut(), "engine", "name")
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Reads and checks a file for who runs no strategy: those that some program brings are taken as they
+    /// stand there.
     pub fn load_any(path: &Path) -> Result<Self, ConfigError> {
-        let own = std::fs::read_to_string(path).map_or(Vec::new(), |text| named_as_own(&text));
-        let own: Vec<&str> = own.iter().map(String::as_str).collect();
-        Self::load_with(path, &own)
+        let (name, text) = read(path)?;
+        Self::parse_as(&name, &text, None)
     }
 
     /// The configuration that is compiled in.
@@ -333,11 +341,19 @@ impl Config {
 
     /// The same with strategies of the program's own; see [`Config::load_with`].
     pub fn parse_with(file: &str, text: &str, own: &[&str]) -> Result<Self, ConfigError> {
+        Self::parse_as(file, text, Some(own))
+    }
+
+    /// The same; without `own` what the file names as a program's own is taken to be that.
+    fn parse_as(file: &str, text: &str, own: Option<&[&str]>) -> Result<Self, ConfigError> {
         let source = Source { file, text };
         let mut table = DeTable::parse(text).map_err(|error| source.toml_error(&error))?;
         let variables = variables::resolve(&source, table.get_mut())?;
         let raw = Raw::deserialize(toml::Deserializer::from(table));
         let raw = raw.map_err(|error| source.toml_error(&error))?;
+        let named = raw.named_as_own();
+        let named: Vec<&str> = named.iter().map(String::as_str).collect();
+        let own = own.unwrap_or(&named);
         Ok(Self { variables, ..Checker { source, own }.config(raw)? })
     }
 
@@ -368,22 +384,13 @@ impl Config {
     }
 }
 
-/// Strategies that a file has as a program's own: with neither kind nor command, or with a thread alone.
-fn named_as_own(text: &str) -> Vec<String> {
-    // What cannot be parsed is complained of where it is read.
-    let table = text.parse::<toml::Table>().unwrap_or_default();
-    let rows = |key: &str| {
-        let list = table.get(key).and_then(toml::Value::as_array);
-        list.into_iter().flatten().filter_map(toml::Value::as_table)
-    };
-    let name = |row: &toml::Table| Some(row.get("name")?.as_str()?.to_owned());
-    let stands: Vec<String> = rows("strategy").filter_map(name).collect();
-    let own = rows("strategy").filter(|row| !row.contains_key("kind"));
-    let own = own.filter(|row| !row.contains_key("command")).filter_map(name);
-    let agents = rows("thread").filter_map(|row| row.get("runs")?.as_array()).flatten();
-    let threads = agents.filter_map(|agent| agent.as_str()?.strip_prefix("strategy:"));
-    let threads = threads.map(str::to_owned).filter(|name| !stands.contains(name));
-    own.chain(threads).collect()
+/// A file's name for messages, and what stands in it.
+fn read(path: &Path) -> Result<(String, String), ConfigError> {
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => Err(ConfigError::without_place(&name, read_error(&error))),
+    }
 }
 
 fn read_error(error: &std::io::Error) -> String {

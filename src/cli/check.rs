@@ -6,7 +6,11 @@ use crate::config::{Config, ConfigError, Mode, ProcessConfig, RunConfig, VenueCo
 use crate::strategy::Strategy;
 use crate::venues::VENUES;
 use rustix::fs::{Access, access};
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
+
+/// Where programs are looked for without PATH; as the C library has it.
+const PATH_WITHOUT: &str = "/bin:/usr/bin";
 
 pub(super) fn check(
     argument: &ConfigArgument,
@@ -101,7 +105,7 @@ pub(super) fn check_host(config: &Config) -> Result<(), ConfigError> {
         if let RunConfig::Process(ProcessConfig { command, .. }) = &strategy.run
             && let Some(program) = command.first()
         {
-            check_program(program).map_err(|text| {
+            check_program(program, std::env::var_os("PATH")).map_err(|text| {
                 let text = format!("strategy {}: command {program:?} {text}", strategy.name);
                 config.error_at(strategy.places.command, text)
             })?;
@@ -111,7 +115,7 @@ pub(super) fn check_host(config: &Config) -> Result<(), ConfigError> {
 }
 
 /// Whether there is a program of this name, looked for as it will be when it is started.
-fn check_program(program: &str) -> Result<(), &'static str> {
+fn check_program(program: &str, folders: Option<OsString>) -> Result<(), &'static str> {
     let may_run = |path: &Path| path.is_file() && access(path, Access::EXEC_OK).is_ok();
     if program.contains('/') {
         return match Path::new(program) {
@@ -120,16 +124,22 @@ fn check_program(program: &str) -> Result<(), &'static str> {
             _ => Err("is not there"),
         };
     }
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    match std::env::split_paths(&folders).any(|folder| may_run(&folder.join(program))) {
+    let (folders, none) = match &folders {
+        Some(folders) => (folders.as_os_str(), "is in no folder of PATH"),
+        None => {
+            (OsStr::new(PATH_WITHOUT), "is neither in /bin nor in /usr/bin, and PATH is not set")
+        }
+    };
+    match std::env::split_paths(folders).any(|folder| may_run(&folder.join(program))) {
         true => Ok(()),
-        false => Err("is in no folder of PATH"),
+        false => Err(none),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::OpenOptionsExt;
 
     #[test]
     fn what_a_start_on_real_accounts_needs_is_told() {
@@ -155,13 +165,28 @@ mod tests {
         assert_eq!(of("mode = \"live\"\narmed = true\n"), expected);
     }
 
+    /// As the C library looks for it: not in the working folder.
+    #[test]
+    fn without_path_a_program_is_looked_for_where_the_system_has_its_own() {
+        assert_eq!(check_program("sh", None), Ok(()));
+        let said = check_program("Cargo.toml", None).unwrap_err();
+        assert_eq!(said, "is neither in /bin nor in /usr/bin, and PATH is not set");
+        assert!(check_program("sh", Some(OsString::from("/no/such"))).is_err());
+    }
+
     #[test]
     fn a_strategy_s_program_must_be_there_and_one() {
-        assert_eq!(check_program("sh"), Ok(()));
-        assert_eq!(check_program("/proc/self/exe"), Ok(()));
-        assert_eq!(check_program("no-such-program-here"), Err("is in no folder of PATH"));
-        assert_eq!(check_program("./no/such"), Err("is not there"));
-        assert_eq!(check_program("./Cargo.toml"), Err("is nothing that may be executed"));
+        let check = |program: &str| check_program(program, std::env::var_os("PATH"));
+        assert_eq!(check("sh"), Ok(()));
+        assert_eq!(check("/proc/self/exe"), Ok(()));
+        assert_eq!(check("no-such-program-here"), Err("is in no folder of PATH"));
+        assert_eq!(check("./no/such"), Err("is not there"));
+        let none = std::env::temp_dir().join(format!("stoop-none-{}", std::process::id()));
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600).open(&none).unwrap();
+        let said = check(none.to_str().unwrap());
+        std::fs::remove_file(&none).unwrap();
+        assert_eq!(said, Err("is nothing that may be executed"));
         let text = format!(
             "{}\n[[strategy]]\nname = \"mine\"\nrun = \"process\"\ncommand = [\"./no/such\"]\n",
             crate::config::DEFAULT_TOML

@@ -59,8 +59,8 @@ pub(super) struct Arguments {
 /// Looks, and says what it found.
 pub(super) fn doctor(arguments: &Arguments) -> Result<u8, Failure> {
     let config = arguments.what.config.load_any()?;
-    let aim = aim(&config, arguments.what.cpus.as_deref())?;
     let host = Host::this();
+    let aim = aim(&config, arguments.what.cpus.as_deref())?.on(&host);
     let earlier = Earlier::take(&host, &aim);
     let cpus = measured_cpus(&aim);
     let options = NetOptions {
@@ -90,7 +90,7 @@ pub(super) fn doctor(arguments: &Arguments) -> Result<u8, Failure> {
 /// What `tune` needs to know: the same, without measuring.
 pub(super) fn findings(what: &What, host: &Host) -> Result<Vec<Finding>, Failure> {
     let config = what.config.load_any()?;
-    let aim = aim(&config, what.cpus.as_deref())?;
+    let aim = aim(&config, what.cpus.as_deref())?.on(host);
     let earlier = Earlier::take(host, &aim);
     Ok(doctor::examine(host, &aim, &earlier, &Probes::default()))
 }
@@ -106,6 +106,7 @@ fn aim(config: &Config, cpus: Option<&str>) -> Result<Aim, Failure> {
     hot.dedup();
     Ok(Aim {
         hot,
+        absent: Vec::new(),
         engine: engine(&config.name),
         running: instance::running().into_iter().map(|one| one.name).collect(),
         huge_pages: config.host.huge_pages,
@@ -179,12 +180,30 @@ mod tests {
     #[test]
     fn the_file_of_a_program_with_strategies_of_its_own_is_looked_at_too() {
         let path = std::env::temp_dir().join(format!("stoop-own-{}.toml", std::process::id()));
-        let own = "[[strategy]]\nname = \"mine\"\n";
-        std::fs::write(&path, format!("{}\n{own}", crate::config::DEFAULT_TOML)).unwrap();
-        assert!(Config::load(&path).is_err());
-        let config = Config::load_any(&path).unwrap();
+        let put = |own: &str| {
+            std::fs::write(&path, format!("{}\n{own}", crate::config::DEFAULT_TOML)).unwrap();
+        };
+        let threads = |mine: &str| {
+            format!(
+                "[[thread]]\nruns = [\"feed:binance\", \"feed:bybit\", \"strategy:spread\", \"oms\", \
+                 \"exec:binance\", \"exec:bybit\"]\n[[thread]]\nruns = [{mine}]\n"
+            )
+        };
+        // As it stands, and as the environment names it: Cargo says what this package is called.
+        for (written, name) in [("mine", "mine"), ("${CARGO_PKG_NAME}-x", "stoop-x")] {
+            put(&format!("[[strategy]]\nname = \"{written}\"\n"));
+            assert!(Config::load(&path).is_err());
+            let config = Config::load_any(&path).unwrap();
+            assert_eq!(config.strategies.last().unwrap().name, name);
+            put(&threads(&format!("\"strategy:{written}\"")));
+            assert!(Config::load(&path).is_err());
+            let config = Config::load_any(&path).unwrap();
+            assert_eq!(config.threads[1].runs, [format!("strategy:{name}")]);
+        }
+        put(&threads("\"strategy:mine\", \"strategy:mine\""));
+        let twice = Config::load_any(&path).unwrap_err();
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(config.strategies.last().unwrap().name, "mine");
+        assert_eq!(twice.message, "agent \"strategy:mine\" stands in two threads");
     }
 
     #[test]

@@ -42,6 +42,19 @@ pub(super) struct Options {
     source: Source,
 }
 
+impl Options {
+    /// How many of what has happened are shown.
+    fn most(&self) -> usize {
+        match (self.pick.last(), self.pick.since_when()) {
+            (Some(last), _) => last,
+            (None, true) => usize::MAX,
+            (None, false) if self.follow => 0,
+            (None, false) if self.json => usize::MAX,
+            (None, false) => SHOWN,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 enum Level {
     Info,
@@ -73,14 +86,15 @@ pub(super) fn events(options: &Options) -> Result<u8, Failure> {
     let from = if options.follow && !chosen { From::Newest } else { options.pick.from(now) };
     let mut walk = subject.walk(from)?;
     let mut events = Events::over(walk.state(), now);
-    let all = options.json || options.pick.since_when();
-    let most = options.pick.last().unwrap_or(if all { usize::MAX } else { SHOWN });
+    let most = options.most();
+    let mut found = false;
     let mut kept: VecDeque<EventRow> = VecDeque::new();
     let wants =
         |event: &EventRow| Level::of(event) >= options.level && takes(&options.pick, event, now);
     let mut keep = |group: &Group, walk: &Walk| {
         let Some(state) = walk.state() else { return };
         for event in events.take(group, state).into_iter().filter(&wants) {
+            found = true;
             kept.push_back(event);
             if kept.len() > most {
                 kept.pop_front();
@@ -96,7 +110,7 @@ pub(super) fn events(options: &Options) -> Result<u8, Failure> {
             keep(&group, &walk);
         }
     }
-    options.pick.check(!kept.is_empty(), &subject)?;
+    options.pick.check(found, &subject)?;
     let rows: Vec<table::Row> = kept.iter().map(EventRow::cells).collect();
     if !options.follow {
         let (columns, none) = (&EVENT_COLUMNS[..], "no events");

@@ -4,6 +4,7 @@
 
 use super::{EXIT_INSTANCE, Failure};
 use crate::agents::control::{ControlReply, ControlRequest, SOCKET_NAME};
+use crate::config::{Config, ConfigError};
 use crate::shm::MarketView;
 use crate::show::About;
 use std::io::{BufRead, BufReader, Write};
@@ -42,7 +43,7 @@ impl Instance {
                 missing(format!("no instance {name:?} runs; its folder would be {folder}{left}"))
             });
         }
-        meant(running, name_of_this_folder().as_deref())
+        meant(running, name_of_this_folder())
     }
 
     /// Whether its socket takes connections.
@@ -102,28 +103,41 @@ impl Instance {
     }
 }
 
-/// The instance that `./engine.toml` names, whatever else may be wrong with it.
-pub(super) fn name_of_this_folder() -> Option<String> {
-    let table: toml::Table = std::fs::read_to_string("engine.toml").ok()?.parse().ok()?;
-    Some(table.get("engine")?.get("name")?.as_str()?.to_owned())
+/// The instance that `./engine.toml` names, whatever else may be wrong with it. It is not known if this
+/// shell lacks a variable that the name has.
+pub(super) fn name_of_this_folder() -> Result<Option<String>, ConfigError> {
+    match std::fs::read_to_string("engine.toml") {
+        Ok(text) => Config::name_in("./engine.toml", &text),
+        Err(_) => Ok(None),
+    }
 }
 
 /// The one that is meant where none is named; `own` is that of `./engine.toml`.
-fn meant(mut running: Vec<Instance>, own: Option<&str>) -> Result<Instance, Failure> {
-    if let Some(at) = running.iter().position(|one| Some(one.name.as_str()) == own) {
+fn meant(
+    mut running: Vec<Instance>,
+    own: Result<Option<String>, ConfigError>,
+) -> Result<Instance, Failure> {
+    let is_own = |one: &Instance| matches!(&own, Ok(Some(own)) if one.name == *own);
+    if let Some(at) = running.iter().position(is_own) {
         return Ok(running.swap_remove(at));
     }
     let names: Vec<String> = running.iter().map(|one| format!("{:?}", one.name)).collect();
     let (names, count) = (names.join(", "), names.len());
+    let chooses = |one: &Instance| {
+        let name = if count == 1 { one.name.as_str() } else { "NAME" };
+        format!("--name {name} chooses what runs: {names}")
+    };
     Err(missing(match (running.pop(), own) {
         (None, _) => format!("no instance runs; instances have a folder {FOLDERS}/{PREFIX}NAME"),
-        (Some(one), Some(own)) => format!(
-            "./engine.toml names {own:?}, which does not run: `stoop events` tells of its last run; \
-             --name {} chooses what runs: {names}",
-            if count == 1 { one.name.as_str() } else { "NAME" }
+        (Some(one), Ok(Some(own))) => format!(
+            "./engine.toml names {own:?}, which does not run: `stoop events` tells of its last run; {}",
+            chooses(&one)
         ),
-        (Some(one), None) if count == 1 => return Ok(one),
-        (Some(_), None) => format!("several instances run; choose with --name: {names}"),
+        (Some(one), Err(error)) => {
+            format!("which instance is meant is not known here: {error}; {}", chooses(&one))
+        }
+        (Some(one), Ok(None)) if count == 1 => return Ok(one),
+        (Some(_), Ok(None)) => format!("several instances run; choose with --name: {names}"),
     }))
 }
 
@@ -179,7 +193,11 @@ mod tests {
             let one = |name: &&str| Instance { name: (*name).to_owned(), folder: folder_of(name) };
             names.iter().map(one).collect()
         };
-        let meant = |names: &[&str], own| {
+        let meant = |names: &[&str], own: Option<&str>| {
+            let own = match own {
+                Some("?") => Err(ConfigError::without_place("a", "VAR is not set".to_owned())),
+                own => Ok(own.map(str::to_owned)),
+            };
             let found = meant(running(names), own);
             found.map(|one| one.name).map_err(|failure| (failure.code, failure.message))
         };
@@ -192,6 +210,9 @@ mod tests {
             (&["a"], Some("b"), "--name a chooses"),
             (&["a", "c"], Some("b"), "--name NAME chooses what runs: \"a\", \"c\""),
             (&["a", "c"], None, "several instances run"),
+            (&[], Some("?"), "no instance runs"),
+            (&["a"], Some("?"), "not known here: a: VAR is not set; --name a chooses"),
+            (&["a", "c"], Some("?"), "a: VAR is not set; --name NAME chooses"),
         ] {
             let (code, text) = meant(names, own).unwrap_err();
             assert!(code == EXIT_INSTANCE && text.contains(said), "{text}");

@@ -51,7 +51,7 @@ impl Source {
         // In the folder of one that has crashed nobody asks of another that runs.
         let own_name = instance::name_of_this_folder();
         let of_another =
-            own_name.is_some_and(|own| running.iter().all(|instance| instance.name != own));
+            matches!(&own_name, Ok(Some(own)) if running.iter().all(|one| one.name != *own));
         if self.config.config.is_some() || running.is_empty() || of_another {
             let config = self.config.load_any()?;
             if let Some(at) = running.iter().position(|one| one.name == config.name) {

@@ -318,6 +318,11 @@ mod tests {
             is_process: true,
             ended: None,
         };
+        // It has beaten after the look began.
+        let look = StrategyLook { heartbeat: Nanos(5_000_001), ..StrategyLook::default() };
+        let idle =
+            StrategyNow { name: "idle".to_owned(), look: Some(look), ..StrategyNow::default() };
+        let now = Nanos(5_000_000);
         Report {
             instance: "test".to_owned(),
             about: About { mode: "live".to_owned(), ..About::default() },
@@ -329,7 +334,7 @@ mod tests {
             positions: Vec::new(),
             pnl: vec![pnl.cells()],
             limits: vec![limit.cells()],
-            strategies: vec![strategy.cells(&[], Nanos(5_000_000))],
+            strategies: vec![strategy.cells(&[], now), idle.cells(&[], now)],
             recorded: Recorded {
                 held: vec!["strategy spread is halted".to_owned()],
                 events: [event].into(),
@@ -359,8 +364,9 @@ all  USDT        0.3           0     0        0  0.3
 limit         of    value  used  percent
 drawdown_max      not set
 
-strategy  state   runs as     starts  heartbeat  requests  reports  status
-spread    active  process 78       2     2.0 ms         2        0
+strategy  state   runs as     starts  heartbeat age  requests waiting  reports waiting  status
+spread    active  process 78       2         2.0 ms                 2                0
+idle      active  thread           1     below 1 ms                 0                0
 ";
         let text = text(&report());
         assert!(text.starts_with(expected), "{text}");

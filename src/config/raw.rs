@@ -9,7 +9,7 @@ use super::metrics::RawMetrics;
 use super::paper::RawPaper;
 use rust_decimal::Decimal;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use toml::Spanned;
 
@@ -48,6 +48,22 @@ pub(super) struct Raw {
     pub sim: RawSim,
     #[serde(default)]
     pub paper: RawPaper,
+}
+
+impl Raw {
+    /// Strategies that it has as a program's own: with neither kind nor command, or with a thread alone.
+    pub(super) fn named_as_own(&self) -> Vec<String> {
+        let rows = self.strategy.iter().map(|row| (row.name.get_ref().as_str(), row));
+        let own = rows.filter(|(_, row)| row.kind.is_none() && row.command.is_none());
+        let stands =
+            |name: &&str| self.strategy.iter().any(|strategy| strategy.name.get_ref() == name);
+        let agents = self.thread.iter().flat_map(|thread| thread.runs.get_ref());
+        let threads = agents.filter_map(|agent| agent.get_ref().strip_prefix("strategy:"));
+        let threads = threads.filter(|name| !stands(name));
+        // Each once: an agent that stands in two threads is one, and wrong.
+        let names: BTreeSet<&str> = own.map(|(name, _)| name).chain(threads).collect();
+        names.into_iter().map(str::to_owned).collect()
+    }
 }
 
 #[derive(Deserialize)]

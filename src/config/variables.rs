@@ -39,14 +39,47 @@ pub(super) fn resolve(
     secret.dedup();
     let mut used = BTreeMap::new();
     put_in(source, table, &mut used)?;
-    if let Some((name, at)) = used.iter().find(|(name, _)| secret.contains(name)) {
-        let text = format!(
-            "${{{name}}} holds a key or a secret and may stand nowhere else: messages repeat other \
-             values"
-        );
-        return Err(source.at(*at, text));
-    }
+    none_is_secret(source, &used, &secret)?;
     Ok(Variables { used: used.into_keys().collect(), secret })
+}
+
+/// One text of a file as [`resolve`] leaves it, whatever else is wrong with the file; none if there is
+/// no such text.
+pub(super) fn text_in(
+    source: &Source<'_>,
+    table: &mut DeTable<'_>,
+    section: &str,
+    key: &str,
+) -> Result<Option<String>, ConfigError> {
+    let mut secret = Vec::new();
+    let sealed = seal(source, table, Home::Root, &mut secret);
+    let Some(DeValue::Table(entries)) = table.get_mut(section).map(Spanned::get_mut) else {
+        return Ok(None);
+    };
+    let Some(value) = entries.get_mut(key) else { return Ok(None) };
+    let mut used = BTreeMap::new();
+    put_in_value(source, value, &mut used)?;
+    // Only where all secrets are known is it certain that a variable is none of them.
+    if !used.is_empty() {
+        sealed?;
+        none_is_secret(source, &used, &secret)?;
+    }
+    Ok(value.get_ref().as_str().map(str::to_owned))
+}
+
+fn none_is_secret(
+    source: &Source<'_>,
+    used: &BTreeMap<String, usize>,
+    secret: &[String],
+) -> Result<(), ConfigError> {
+    let Some((name, at)) = used.iter().find(|(name, _)| secret.contains(name)) else {
+        return Ok(());
+    };
+    let text = format!(
+        "${{{name}}} holds a key or a secret and may stand nowhere else: messages repeat other \
+         values"
+    );
+    Err(source.at(*at, text))
 }
 
 /// How a table of the file lies to those that hold keys and secrets.

@@ -78,7 +78,8 @@ fn clock_source(look: &Look) -> Result<Seen, Seen> {
         Seen::warn(path, name, "should be tsc; the CPU's counter is steady").with(fix)
     } else {
         let why = "should be tsc, and the CPU does not say that its counter is steady";
-        Seen::fail(path, name, why).with(Fix::by_hand("another machine"))
+        Seen::fail(path, name, why)
+            .with(Fix::by_hand("run the engine on another machine, with a counter that is steady"))
     })
 }
 
@@ -122,7 +123,7 @@ fn by_systemd(look: &Look) -> Result<Seen, Seen> {
     match text.trim() {
         "NTPSynchronized=yes" => Ok(Seen::ok(COMMAND, "yes, how well is not known")),
         "NTPSynchronized=no" => {
-            let fix = Fix::by_hand("run chrony, which also says how well");
+            let fix = Fix::by_hand("run chrony, which also says how well the clock is set");
             Ok(Seen::warn(COMMAND, "no", "nothing known to systemd sets it").with(fix))
         }
         other => Err(Seen::garbled(COMMAND, other)),
@@ -157,7 +158,7 @@ fn steal(look: &Look) -> Result<Seen, Seen> {
     if share < 0.0001 {
         return Ok(Seen::ok(PATH, value));
     }
-    let fix = Fix::by_hand("a machine with CPUs of its own, or bare metal");
+    let fix = Fix::by_hand("run the engine on a machine with CPUs of its own, or on bare metal");
     let why = "CPUs are taken away";
     Ok(if share < 0.01 {
         Seen::warn(PATH, value, why).with(fix)

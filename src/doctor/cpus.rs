@@ -52,6 +52,8 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 const CPU: &str = "/sys/devices/system/cpu";
+/// The CPUs that there are.
+pub(super) const PRESENT: &str = "/sys/devices/system/cpu/present";
 const ISOLATED: &str = "/sys/devices/system/cpu/isolated";
 const TICKLESS: &str = "/sys/devices/system/cpu/nohz_full";
 const COMMAND_LINE: &str = "/proc/cmdline";
@@ -128,6 +130,12 @@ fn groups(look: &Look, kind: &str, mount: &str) -> Vec<String> {
 }
 
 fn allowed(look: &Look) -> Result<Seen, Seen> {
+    if !look.aim.absent.is_empty() {
+        let present = show_cpus(&look.host.cpus(PRESENT)?);
+        let why = format!("this host has no CPUs {}", show_cpus(&look.aim.absent));
+        let fix = format!("give the threads CPUs among {present} ([[thread]] core)");
+        return Ok(Seen::fail(PRESENT, format!("{present} present"), why).with(Fix::by_hand(fix)));
+    }
     let text = look.host.row(STATUS, "Cpus_allowed_list")?;
     let list = strict_cpu_list(&text).filter(|list| !list.is_empty());
     let list = list.ok_or_else(|| Seen::garbled(STATUS, &text))?;
@@ -149,13 +157,15 @@ fn allowed(look: &Look) -> Result<Seen, Seen> {
     };
     let why = format!("CPUs {} are not among them: {by}", show_cpus(&missing));
     let cpus = show_cpus(hot);
-    let fix =
-        format!("service: AllowedCPUs= and CPUAffinity= with {cpus}; container: cpuset {cpus}");
+    let fix = format!(
+        "set AllowedCPUs={cpus} and CPUAffinity={cpus} in the service's unit, or start the container \
+         with the cpuset {cpus}"
+    );
     Ok(Seen::fail(STATUS, show_cpus(&list), why).with(Fix::by_hand(fix)))
 }
 
-const NO_QUOTA: &str = "service: no CPUQuota=; container: no CPU limit; Kubernetes: whole CPUs, \
-    Guaranteed class, static CPU manager";
+const NO_QUOTA: &str = "take CPUQuota= out of the service's unit, or start the container without a CPU \
+    limit; in Kubernetes ask for whole CPUs, with the Guaranteed class and the static CPU manager";
 
 fn quota(look: &Look) -> Result<Seen, Seen> {
     let host = look.host;
@@ -212,7 +222,8 @@ fn siblings(look: &Look) -> Result<Seen, Seen> {
     let why = format!("the scheduler runs other tasks on CPUs {}", show_cpus(&open));
     let path = |cpu: &usize| format!("{CPU}/cpu{cpu}/online");
     let off = open.iter().map(|cpu| (path(cpu), "1".to_owned(), "0".to_owned()));
-    let fix = Fix::writes(off).and_by_hand("or for all CPUs, on the kernel's command line: nosmt");
+    let fix = Fix::writes(off)
+        .and_by_hand("or, for all CPUs, add nosmt to the kernel's command line, and boot");
     Ok(Seen::warn(all, format!("{} in use", show_cpus(&open)), why).with(fix))
 }
 

@@ -121,7 +121,9 @@ fn mask(look: &Look, path: &str) -> Result<Seen, Seen> {
     let seen = Seen::warn(path, some_cpus(&cpus), format!("it names CPUs {}", show_cpus(&there)));
     let rest = without(&cpus, hot);
     if rest.is_empty() {
-        return Ok(seen.with(Fix::by_hand("leave a CPU to the rest of the host: threads have all")));
+        return Ok(
+            seen.with(Fix::by_hand("leave a CPU to the rest of the host: the threads have all"))
+        );
     }
     Ok(seen.with(Fix::write(path, &text, &show_mask(&rest))))
 }
@@ -150,7 +152,7 @@ fn irqbalance(look: &Look) -> Result<Seen, Seen> {
     }
     let why = format!("it is not kept off CPUs {}", show_cpus(&missing));
     let fix = Fix::run("systemctl stop irqbalance", "systemctl start irqbalance")
-        .and_by_hand(format!("or IRQBALANCE_BANNED_CPULIST={} in {OPTIONS}", show_cpus(hot)));
+        .and_by_hand(format!("or set IRQBALANCE_BANNED_CPULIST={} in {OPTIONS}", show_cpus(hot)));
     Ok(Seen::warn(OPTIONS, "running", why).with(fix))
 }
 

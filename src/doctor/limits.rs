@@ -56,12 +56,18 @@ fn limit(host: &Host, name: &str) -> Result<Option<u64>, Seen> {
     }
 }
 
+/// What lets the engine ask more of its sockets than others may.
+pub(super) const NET_RIGHT: &str = "set AmbientCapabilities=CAP_NET_ADMIN in the service's unit";
+/// What lets the engine keep all of its memory.
+pub(super) const LOCK_LIMIT: &str = "set LimitMEMLOCK=infinity in the service's unit, or type \
+    ulimit -l unlimited before the start";
+
 fn memory_locked(look: &Look) -> Result<Seen, Seen> {
     let Some(bytes) = limit(look.host, "Max locked memory")? else {
         return Ok(Seen::ok(LIMITS, "unlimited"));
     };
     let value = format!("{} KiB", bytes / 1024);
-    let fix = Fix::by_hand("service: LimitMEMLOCK=infinity; shell: ulimit -l unlimited");
+    let fix = Fix::by_hand(LOCK_LIMIT);
     // CAP_IPC_LOCK
     Ok(if capability(look.host, 14).unwrap_or(false) {
         let why = "should be unlimited; only the capability CAP_IPC_LOCK lifts it here";
@@ -75,7 +81,9 @@ fn open_files(look: &Look) -> Result<Seen, Seen> {
     let Some(files) = limit(look.host, "Max open files")? else {
         return Ok(Seen::ok(LIMITS, "unlimited"));
     };
-    let fix = Fix::by_hand("service: LimitNOFILE=65536; shell: ulimit -n 65536");
+    let fix = Fix::by_hand(
+        "set LimitNOFILE=65536 in the service's unit, or type ulimit -n 65536 before the start",
+    );
     let why = format!("should be {FILES_GOOD} or more");
     Ok(match files {
         FILES_GOOD.. => Seen::ok(LIMITS, files.to_string()),

@@ -71,6 +71,8 @@ impl State {
 pub struct Aim {
     /// CPUs that the configuration pins threads to, sorted.
     pub hot: Vec<usize>,
+    /// Those of them that this host does not have, which are not among `hot` any more.
+    pub absent: Vec<usize>,
     /// Process of the running engine of this configuration.
     pub engine: Option<u32>,
     /// Every instance that runs on this host, of whatever configuration.
@@ -81,6 +83,20 @@ pub struct Aim {
     pub busy_poll_us: u32,
     /// Where the journal is written, or the nearest folder above it that exists; absolute.
     pub journal: PathBuf,
+}
+
+impl Aim {
+    /// The same on a host: of CPUs that it does not have one check speaks, and no other looks for them.
+    #[must_use]
+    pub fn on(mut self, host: &Host) -> Self {
+        if let Ok(present) = host.cpus(cpus::PRESENT)
+            && !present.is_empty()
+        {
+            self.absent = host::without(&self.hot, &present);
+            self.hot = host::among(&self.hot, &present);
+        }
+        self
+    }
 }
 
 /// What one check has seen.
@@ -148,10 +164,13 @@ pub(crate) struct Look<'a> {
 impl Look<'_> {
     /// The CPUs of the threads; unknown where there are none.
     fn hot(&self, path: &str) -> Result<&[usize], Seen> {
-        if self.aim.hot.is_empty() {
-            return Err(Seen::unknown(path, "no [[thread]] has a core, and --cpus names none"));
+        match self.aim.hot.as_slice() {
+            [] if !self.aim.absent.is_empty() => {
+                Err(Seen::unknown(path, "this host has none of the threads' CPUs"))
+            }
+            [] => Err(Seen::unknown(path, "no [[thread]] has a core, and --cpus names none")),
+            hot => Ok(hot),
         }
-        Ok(&self.aim.hot)
     }
 }
 
@@ -239,6 +258,49 @@ mod tests {
         for finding in findings {
             assert_eq!(finding.state, State::Unknown, "{finding:?}");
             assert!(!finding.path.is_empty() && finding.fix.is_none(), "{finding:?}");
+        }
+    }
+
+    #[test]
+    fn of_cpus_that_there_are_not_one_check_speaks() {
+        let fake = Fake::new("absent");
+        let aim = |hot: &[usize]| Aim { hot: hot.to_vec(), ..Aim::default() }.on(&fake.host());
+        let split = |hot: &[usize]| {
+            let aim = aim(hot);
+            (aim.hot, aim.absent)
+        };
+        // Nobody says which there are.
+        assert_eq!(split(&[1, 7]), (vec![1, 7], vec![]));
+        fake.add(cpus::PRESENT, "??");
+        assert_eq!(split(&[1, 7]), (vec![1, 7], vec![]));
+        fake.add(cpus::PRESENT, "0-1\n");
+        assert_eq!(split(&[0, 1]), (vec![0, 1], vec![]));
+        assert_eq!(split(&[1, 7]), (vec![1], vec![7]));
+        fake.add("/proc/self/status", "Cpus_allowed_list:\t0-1\n");
+        fake.add("/sys/devices/system/cpu/isolated", "");
+        fake.add("/sys/devices/system/cpu/nohz_full", "");
+        fake.add("/proc/cmdline", "quiet root=/dev/sda");
+        for hot in [&[1, 7][..], &[7]] {
+            let aim = aim(hot);
+            let found = examine(&fake.host(), &aim, &Earlier::default(), &Probes::default());
+            let told: Vec<&Finding> = found
+                .iter()
+                .filter(|one| format!("{:?}", (&one.value, &one.reason, &one.fix)).contains('7'))
+                .collect();
+            let [one] = told.as_slice() else { panic!("{told:?}") };
+            assert_eq!((one.name, one.state), ("allowed", State::Fail));
+            assert_eq!(one.value, "0-1 present");
+            assert!(one.reason.starts_with("this host has no CPUs 7; "), "{}", one.reason);
+            let fix = one.fix.as_ref().unwrap();
+            let expected = "give the threads CPUs among 0-1 ([[thread]] core)";
+            assert_eq!(fix.by_hand.as_deref(), Some(expected));
+            let isolated = found.iter().find(|one| one.name == "isolated").unwrap();
+            match hot {
+                [7] => {
+                    assert!(isolated.reason.starts_with("this host has none of"), "{isolated:?}")
+                }
+                _ => assert!(isolated.reason.starts_with("CPUs 1 are not"), "{isolated:?}"),
+            }
         }
     }
 

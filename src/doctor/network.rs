@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::limits::capability;
+use super::limits::{NET_RIGHT, capability};
 use super::{Check, Fix, Host, Look, Seen};
 use std::collections::BTreeMap;
 
@@ -100,7 +100,7 @@ fn card_drops(look: &Look) -> Result<Seen, Seen> {
         look,
         "card ",
         CARD,
-        "a longer ring: ethtool -g IF shows the most, ethtool -G IF rx N sets it",
+        "set a longer ring with ethtool -G IF rx N; ethtool -g IF shows how long it may be",
     )
 }
 
@@ -119,7 +119,7 @@ fn busy_poll(look: &Look) -> Result<Seen, Seen> {
         return Ok(Seen::ok(PATH, value));
     }
     let why = "more than the system's value is for the privileged, and is refused";
-    let fix = Fix::by_hand("service: AmbientCapabilities=CAP_NET_ADMIN");
+    let fix = Fix::by_hand(NET_RIGHT);
     Ok(Seen::warn(PATH, value, why).with(fix))
 }
 
@@ -158,7 +158,7 @@ fn retransmits(look: &Look) -> Result<Seen, Seen> {
     if share <= RETRANSMITS_MAX {
         return Ok(Seen::ok(SNMP, value));
     }
-    let fix = Fix::by_hand("ask the provider, or compare another way to the venues (see ways)");
+    let fix = Fix::by_hand("ask the provider, or try another way to the venues (see ways)");
     Ok(Seen::warn(SNMP, value, "more than 1 % since boot").with(fix))
 }
 

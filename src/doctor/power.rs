@@ -124,7 +124,8 @@ fn idle_states(look: &Look) -> Result<Seen, Seen> {
     }
     let why = format!("they take more than {WAKE_MAX_US} us to wake");
     let fix = Fix::writes(changes).and_by_hand(
-        "or on the kernel's command line: processor.max_cstate=1 intel_idle.max_cstate=0",
+        "or add to the kernel's command line, and boot: processor.max_cstate=1 \
+         intel_idle.max_cstate=0",
     );
     Ok(Seen::warn(all, names.join(", "), why).with(fix))
 }

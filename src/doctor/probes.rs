@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::limits::{LOCK_LIMIT, NET_RIGHT};
 use super::{Aim, Check, Fix, Host, Look, Seen};
 use crate::bench::{BenchOptions, Measured, jitter, rings};
 use crate::net::NetOptions;
@@ -223,7 +224,9 @@ fn space(look: &Look) -> Result<Seen, Seen> {
     let path = look.aim.journal.display().to_string();
     let free = *measured(look.probes.free.as_ref(), &path)?;
     let value = format!("{:.0} % free", free * 100.0);
-    let fix = Fix::by_hand("remove old journal files that are kept elsewhere, or a larger disk");
+    let fix = Fix::by_hand(
+        "remove old journal files that are kept elsewhere, or move the journal to a larger disk",
+    );
     Ok(if free >= FREE_GOOD {
         Seen::ok(path, value)
     } else if free >= FREE_BAD {
@@ -238,12 +241,12 @@ fn sync(look: &Look) -> Result<Seen, Seen> {
     let ns = match known(look.probes.sync_ns.as_ref(), &path)? {
         Ok(ns) => *ns,
         Err(why) => {
-            let fix = Fix::by_hand("[journal] folder where this user may write");
+            let fix = Fix::by_hand("set [journal] folder to one where this user may write");
             return Ok(Seen::fail(path, "cannot be written", why).with(fix));
         }
     };
     let value = format!("{:.2} ms", ns as f64 / 1e6);
-    let fix = Fix::by_hand("[journal] folder on a local NVMe disk, or sync = \"never\"");
+    let fix = Fix::by_hand("move [journal] folder to a local NVMe disk, or set sync = \"never\"");
     Ok(if ns <= SYNC_GOOD_NS {
         Seen::ok(path, value)
     } else if ns <= SYNC_BAD_NS {
@@ -258,7 +261,7 @@ fn lock(look: &Look) -> Result<Seen, Seen> {
     match known(look.probes.lock_kib.as_ref(), CALL)? {
         Ok((locked, used)) => Ok(Seen::ok(CALL, format!("{locked} KiB locked, {used} KiB in use"))),
         Err(why) => {
-            let fix = Fix::by_hand("service: LimitMEMLOCK=infinity; shell: ulimit -l unlimited");
+            let fix = Fix::by_hand(LOCK_LIMIT);
             Ok(Seen::warn(CALL, "refused", why).with(fix))
         }
     }
@@ -270,7 +273,7 @@ fn sockets(look: &Look) -> Result<Seen, Seen> {
         Ok(text) if text.starts_with("no delay on") => Ok(Seen::ok(CALL, text)),
         Ok(text) => Ok(Seen::fail(CALL, text, "TCP_NODELAY did not stay")),
         Err(why) => {
-            let fix = Fix::by_hand("service: AmbientCapabilities=CAP_NET_ADMIN; see busy_poll");
+            let fix = Fix::by_hand(NET_RIGHT);
             Ok(Seen::warn(CALL, "refused", why).with(fix))
         }
     }
@@ -300,7 +303,8 @@ fn ways_seen(look: &Look) -> Result<Seen, Seen> {
     if why.is_empty() {
         return Ok(Seen::ok(CALL, value));
     }
-    let fix = Fix::by_hand("let the firewall and the name server reach them");
+    let fix =
+        Fix::by_hand("open the firewall to these addresses, and let the name server know them");
     Ok(Seen::fail(CALL, value, why.join("; ")).with(fix))
 }
 

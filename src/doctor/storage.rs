@@ -30,7 +30,7 @@ fn mount(look: &Look) -> Result<Seen, Seen> {
     let has = |option: &str| options.split(',').any(|word| word == option);
     let stamps = ["noatime", "relatime", "strictatime"].into_iter().find(|word| has(word));
     let value = format!("{kind} at {place}, {}", stamps.unwrap_or("default stamps"));
-    let elsewhere = || Fix::by_hand("[journal] folder on a local disk");
+    let elsewhere = || Fix::by_hand("move [journal] folder to a local disk");
     if has("ro") {
         return Ok(Seen::fail(PATH, value, "it can only be read").with(elsewhere()));
     }

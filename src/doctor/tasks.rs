@@ -204,7 +204,7 @@ fn grown(look: &Look, count: fn(&Thread) -> u64) -> Result<Seen, Seen> {
     if grown.is_empty() {
         return Ok(Seen::ok(path, format!("none meanwhile in {} threads", threads.len())));
     }
-    let fix = Fix::by_hand("see other_tasks, memory_locked and cpu_quota");
+    let fix = Fix::by_hand("mend what other_tasks, memory_locked and cpu_quota say");
     Ok(Seen::warn(path, grown.join(", "), "they grow while it trades").with(fix))
 }
 

@@ -179,8 +179,19 @@ fn expect(fake: &Fake, name: &str, state: State, value: &str, reason: &str) -> F
     assert_eq!((finding.state, finding.value.as_str()), (state, value), "{finding:?}");
     assert!(finding.reason.contains(reason), "{finding:?}");
     assert!(!finding.path.is_empty(), "{finding:?}");
+    if let Some(text) = finding.fix.as_ref().and_then(|fix| fix.by_hand.as_deref()) {
+        let told = text.trim_start_matches("or, for all CPUs, ").trim_start_matches("or ");
+        let first = told.split(' ').next().unwrap();
+        assert!(DEEDS.contains(&first), "it says what to do: {text:?}");
+    }
     finding
 }
+
+/// What a person can be told to do begins with one of these.
+const DEEDS: &[&str] = &[
+    "add", "ask", "give", "isolate", "leave", "mend", "mount", "move", "open", "raise", "remove",
+    "run", "set", "take",
+];
 
 pub(super) fn ok(fake: &Fake, name: &str, value: &str) -> Finding {
     let finding = expect(fake, name, State::Ok, value, "");

@@ -15,9 +15,9 @@ pub const STRATEGY_COLUMNS: [Column; 10] = [
     Column::new("runs_as", Kind::Text),
     Column::hidden("pid", Kind::Count),
     Column::new("starts", Kind::Count),
-    Column::new("heartbeat", Kind::Span),
-    Column::new("requests", Kind::Count),
-    Column::new("reports", Kind::Count),
+    Column::new("heartbeat_age", Kind::Age),
+    Column::new("requests_waiting", Kind::Count),
+    Column::new("reports_waiting", Kind::Count),
     Column::hidden("updated", Kind::Time),
     Column::new("status", Kind::Text),
 ];

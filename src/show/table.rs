@@ -25,6 +25,9 @@ pub enum Kind {
     Time,
     /// A span of time, nanoseconds: `NAME_ns` for programs.
     Span,
+    /// A span since what comes again and again, nanoseconds: `NAME_ns` for programs. People see that it
+    /// has come just now, as what is below a millisecond tells how they looked and not how it goes.
+    Age,
     /// Yes or no.
     Flag,
 }
@@ -92,6 +95,7 @@ impl Cell {
             Self::Text(text) if kind == Kind::Number => short(text).to_owned(),
             Self::Text(text) => text.clone(),
             Self::Count(ns) if kind == Kind::Span => span(*ns),
+            Self::Count(ns) if kind == Kind::Age => age(*ns),
             Self::Count(number) => number.to_string(),
             Self::Time(at) => utc(*at),
             Self::Flag(yes) => (if *yes { "yes" } else { "no" }).to_owned(),
@@ -173,6 +177,12 @@ pub fn span(ns: i64) -> String {
     format!("{sign}{text}")
 }
 
+/// A span since what comes again and again.
+#[must_use]
+pub fn age(ns: i64) -> String {
+    if ns < 1_000_000 { "below 1 ms".to_owned() } else { span(ns) }
+}
+
 /// Seconds as `01:02:03`, with days before it from one day on.
 #[must_use]
 pub fn clock(seconds: u64) -> String {
@@ -203,7 +213,9 @@ pub fn text(columns: &[Column], rows: &[Row]) -> String {
             let gap = if out.is_empty() { "" } else { "  " };
             let _ = match columns[*at].kind {
                 Kind::Text | Kind::Flag | Kind::Time => write!(out, "{gap}{word:<width$}"),
-                Kind::Number | Kind::Count | Kind::Span => write!(out, "{gap}{word:>width$}"),
+                Kind::Number | Kind::Count | Kind::Span | Kind::Age => {
+                    write!(out, "{gap}{word:>width$}")
+                }
             };
         }
         text.push_str(out.trim_end());
@@ -224,7 +236,7 @@ pub fn object(columns: &[Column], row: &Row) -> Value {
                 let text = cell.shown(column.kind);
                 object.insert(name, if text.is_empty() { Value::Null } else { text.into() });
             }
-            Kind::Span => {
+            Kind::Span | Kind::Age => {
                 object.insert(format!("{name}_ns"), cell.value());
             }
             _ => {
@@ -246,7 +258,7 @@ pub fn objects(columns: &[Column], rows: &[Row]) -> Value {
 pub fn csv_head(columns: &[Column]) -> String {
     let names = columns.iter().flat_map(|column| match column.kind {
         Kind::Time => vec![format!("{}_ns", column.name), column.name.to_owned()],
-        Kind::Span => vec![format!("{}_ns", column.name)],
+        Kind::Span | Kind::Age => vec![format!("{}_ns", column.name)],
         _ => vec![column.name.to_owned()],
     });
     names.collect::<Vec<_>>().join(",")
@@ -368,6 +380,9 @@ time                         fee asset  price     age  ready
         ];
         for (ns, expected) in cases {
             assert_eq!(span(ns), expected);
+        }
+        for (ns, expected) in [(0, "below 1 ms"), (999_999, "below 1 ms"), (1_000_000, "1.0 ms")] {
+            assert_eq!(age(ns), expected);
         }
     }
 }

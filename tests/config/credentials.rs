@@ -32,6 +32,32 @@ fn variables_stand_in_values_and_nowhere_else() {
     assert_eq!(parsed(&list).instruments[1].name, "BTC/USDT@bybit");
 }
 
+/// Commands find the instance of a folder by it, whatever else somebody has written there since.
+#[test]
+fn the_name_of_an_instance_is_known_though_all_else_is_wrong() {
+    let name_in =
+        |text: &str| Config::name_in("engine.toml", text).map_err(|error| error.to_string());
+    let named = |name: &str| Ok(Some(name.to_owned()));
+    assert_eq!(name_in("[engine]\nname = \"desk\"\n"), named("desk"));
+    let text =
+        "mode = \"${STOOP_NONE}\"\n[engine]\nname = \"${CARGO_PKG_NAME}-${STOOP_NONE:-x}\"\n";
+    assert_eq!(name_in(text), named("stoop-x"));
+    for text in ["", "[engine]", "engine = 1", "[engine]\nname = 1", "[engine"] {
+        assert_eq!(name_in(text), Ok(None), "{text}");
+    }
+    let unset = name_in("[engine]\nname = \"x${STOOP_NONE}\"\n").unwrap_err();
+    let expected = "engine.toml:2:10: environment variable STOOP_NONE is not set; ";
+    assert!(unset.starts_with(expected), "{unset}");
+    // Messages repeat the name.
+    let keys = "[venue.bybit]\napi_key = \"${CARGO_PKG_NAME}\"\n";
+    let secret = name_in(&format!("{keys}[engine]\nname = \"${{CARGO_PKG_NAME}}\"\n"));
+    assert!(secret.unwrap_err().contains("${CARGO_PKG_NAME} holds a key"));
+    let hidden = "[venue.bybit]\napi_key = \"plain\"\n[engine]\nname = ";
+    assert_eq!(name_in(&format!("{hidden}\"desk\"")), named("desk"));
+    let unknown = name_in(&format!("{hidden}\"${{CARGO_PKG_NAME}}\"")).unwrap_err();
+    assert!(unknown.contains("api_key never stands in this file"), "{unknown}");
+}
+
 #[test]
 fn what_a_variable_cannot_say_has_its_place() {
     let at = line("name = \"stoop\" ");

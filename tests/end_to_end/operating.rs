@@ -225,6 +225,33 @@ fn of_several_instances_the_one_of_this_folder_is_meant() {
     let output = stoop(&nowhere, &["status"]);
     assert_eq!(output.status.code(), Some(5), "{output:?}");
     assert!(stderr(&output).contains("several instances run"), "{output:?}");
+    is_meant_where_the_environment_names_it(&one);
+}
+
+/// A person with no patience for names stops what the folder means, and nothing where that is unknown.
+fn is_meant_where_the_environment_names_it(running: &Running) {
+    let path = running.folder.0.join("engine.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let named = format!("name = \"{}\"", running.name);
+    let put = |value: &str| {
+        std::fs::write(&path, text.replacen(&named, &format!("name = \"{value}\""), 1)).unwrap();
+    };
+    put("${STOOP_NONE}");
+    for command in [&["stop"][..], &["orders"]] {
+        let output = stoop(&running.folder, command);
+        assert_eq!(output.status.code(), Some(5), "{output:?}");
+        let said = "environment variable STOOP_NONE is not set";
+        assert!(stderr(&output).contains(said), "{output:?}");
+        assert!(stderr(&output).contains("--name NAME chooses what runs"), "{output:?}");
+    }
+    put(&format!("${{STOOP_NONE:-{}}}", running.name));
+    let output = stoop(&running.folder, &["orders", "--json"]);
+    let orders: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(orders["instance"], running.name.as_str(), "{output:?}");
+    let output = stoop(&running.folder, &["stop", "--json"]);
+    let stopped: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(stopped["instance"], running.name.as_str(), "{output:?}");
+    assert_eq!(stopped["ended"], true, "{output:?}");
 }
 
 #[test]

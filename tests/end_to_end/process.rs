@@ -425,7 +425,8 @@ fn has_ended(running: Running, name: &str, how: &str) {
 fn a_strategy_that_never_began_or_went_by_itself_has_ended() {
     use std::os::unix::fs::PermissionsExt;
     // It may be executed, and what would execute it is not there.
-    let none = std::env::temp_dir().join(format!("stoop-no-program-{}", std::process::id()));
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let none = folder.join(format!("stoop-no-program-{}", std::process::id()));
     std::fs::write(&none, "#!/nowhere/to/be/found\n").unwrap();
     std::fs::set_permissions(&none, std::fs::Permissions::from_mode(0o755)).unwrap();
     for (command, how) in [(none.to_str().unwrap(), "exit 1"), ("/bin/true", "exit 0")] {

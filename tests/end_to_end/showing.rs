@@ -172,16 +172,26 @@ fn events_that_are_followed_begin_with_what_was_chosen_and_come_once_each() {
     let mut all = Following::start(&running, &["--since", "1h"]);
     let mut last = Following::start(&running, &["--last", "3"]);
     let mut paused = Following::start(&running, &["--last", "1", "--strategy", "spread"]);
+    let mut new = Following::start(&running, &[]);
     // Something happens at every moment of their start.
     running.text(&["pause", "--strategy", "spread"]);
     for _ in 0..3 {
         turn();
     }
     let firsts = [&mut all, &mut last, &mut paused].map(Following::next);
+    // Nothing old comes first, so that it has begun is seen by what happens until then.
+    let first_new = std::thread::scope(|scope| {
+        let first = scope.spawn(|| new.next());
+        while !first.is_finished() {
+            turn();
+        }
+        first.join().unwrap()
+    });
     let meanwhile = told();
     turn();
     running.text(&["stop"]);
-    let [all, last, paused] = [all, last, paused]
+    let firsts: Vec<Value> = firsts.into_iter().chain([first_new]).collect();
+    let [all, last, paused, new] = [all, last, paused, new]
         .into_iter()
         .zip(firsts)
         .map(|(following, first)| [vec![first], following.rest()].concat())
@@ -195,6 +205,8 @@ fn events_that_are_followed_begin_with_what_was_chosen_and_come_once_each() {
     assert_eq!(&last, &whole[begin..]);
     let chosen = before.len() - 3..=meanwhile.len() - 3;
     assert!(chosen.contains(&begin), "{begin}: not one of {chosen:?}");
+    assert!(new.len() <= whole.len() - before.len(), "nothing from before: {new:?}");
+    assert_eq!(&new, &whole[whole.len() - new.len()..]);
     let of_one: Vec<&Value> = whole.iter().filter(|row| row["strategy"] == "spread").collect();
     assert!(!paused.is_empty() && of_one.ends_with(&paused.iter().collect::<Vec<_>>()));
     assert_ended_well(&running.end());

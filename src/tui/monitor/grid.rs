@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::frame::Theme;
-use crate::show::table::{Cell, Column, Kind, Row, short, span};
+use crate::show::table::{Cell, Column, Kind, Row, age, short, span};
 use crate::types::Nanos;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -115,7 +115,7 @@ impl Fit {
     fn padded(&self, word: &str) -> String {
         let width = self.width;
         match self.column.kind {
-            Kind::Number | Kind::Count | Kind::Span => format!("{word:>width$}"),
+            Kind::Number | Kind::Count | Kind::Span | Kind::Age => format!("{word:>width$}"),
             _ => format!("{word:<width$}"),
         }
     }
@@ -138,6 +138,7 @@ fn text(cell: &Cell, kind: Kind) -> String {
         Cell::Text(text) if kind == Kind::Number => short(text).to_owned(),
         Cell::Text(text) => text.clone(),
         Cell::Count(ns) if kind == Kind::Span => span(*ns),
+        Cell::Count(ns) if kind == Kind::Age => age(*ns),
         Cell::Count(number) => number.to_string(),
         Cell::Time(at) => time_of_day(*at),
         Cell::Flag(yes) => (if *yes { "yes" } else { "no" }).to_owned(),
