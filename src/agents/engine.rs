@@ -157,7 +157,7 @@ impl Engine {
         desk.strategies.clone_from(&rest.strategies);
         let (changes, changed) = sync_channel(CHANGES_MAX);
         assembly.oms = assembly.oms.with_desk(desk).with_rules(changed).with_children(heard);
-        let mut history = std::mem::take(&mut assembly.history);
+        let history = std::mem::take(&mut assembly.history);
         if !rest.children.is_empty() {
             let own = (clock.clone(), lifecycle.clone(), log.named("history"));
             Door::open(folder, history.end(), own)?.start()?;
