@@ -1,29 +1,33 @@
 //! Where strategies in processes of their own ask for history: a socket in the instance's folder, on a
-//! thread of its own. What comes in is a strategy's word and is checked; it is handed to the thread that
-//! asks the venues as the wish of any other strategy.
+//! thread of its own. What comes in is a strategy's word and is checked; it is handed to the threads
+//! that ask the venues as the wish of any other strategy.
 //!
-//! One connection at a time, each with its own time: who is slow holds up history, and nothing else.
+//! Every connection is served at once and has its own time, so that one whose venue is silent holds up
+//! nobody else. Nothing here blocks.
 
 #![forbid(unsafe_code)]
 
+use super::listening::listen_for_owner;
 use super::log::Log;
 use super::threads::{Lifecycle, Phase};
 use crate::clock::Clock;
 use crate::strategy::klines::{HISTORY_SOCKET, HistoryAnswer, HistoryEnd, HistoryWish};
 use crate::types::Nanos;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Between two looks for connections.
+/// Between two looks for connections, and at those that are there.
 const PAUSE: Duration = Duration::from_millis(50);
+const ROUND: Duration = Duration::from_millis(5);
+/// Connections at one time; more are closed without a word, and ask again.
+const CONNECTIONS_MAX: usize = 64;
 /// How long a strategy may take over its line, and over ours.
 const LINE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest line that is a wish.
 const LINE_MAX: usize = 512;
-/// How long a venue may take, questions of other strategies before this one included.
+/// How long a venue may take, questions to it before this one included.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// How far a wish may be from our own time: no venue's clock is further.
 const CLOCK_OFF_NS: u64 = 3_600_000_000_000;
@@ -32,9 +36,30 @@ const CLOCK_OFF_NS: u64 = 3_600_000_000_000;
 pub(super) struct Door {
     listener: UnixListener,
     end: HistoryEnd,
+    visits: Vec<Visit>,
+    /// Connections that found no room.
+    refused: u64,
     clock: Clock,
     lifecycle: Lifecycle,
     log: Log,
+}
+
+/// One connection.
+struct Visit {
+    stream: UnixStream,
+    stage: Stage,
+    /// When the stage has taken too long.
+    until: Instant,
+}
+
+enum Stage {
+    /// Its line is not complete.
+    Reading(Vec<u8>),
+    /// The venue's answer is due, at an end that no other connection has.
+    Asked(HistoryEnd, HistoryWish),
+    /// It has not taken all of its answer.
+    Writing(Vec<u8>, usize),
+    Over,
 }
 
 impl Door {
@@ -44,76 +69,148 @@ impl Door {
         end: HistoryEnd,
         (clock, lifecycle, log): (Clock, Lifecycle, Log),
     ) -> Result<Self, String> {
-        let path = folder.join(HISTORY_SOCKET);
-        let failed = |error: io::Error| format!("{}: {error}", path.display());
-        // The instance holds its folder's lock: what lies here was left by one that has ended.
-        let _ = std::fs::remove_file(&path);
-        let listener = UnixListener::bind(&path).map_err(failed)?;
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
-        Ok(Self { listener, end, clock, lifecycle, log })
+        let listener = listen_for_owner(&folder.join(HISTORY_SOCKET))?;
+        Ok(Self { listener, end, visits: Vec::new(), refused: 0, clock, lifecycle, log })
     }
 
-    /// Starts the thread. Nobody waits for its end: a venue that does not answer would hold it up.
+    /// Starts the thread. It ends by itself when the engine does.
     pub fn start(mut self) -> Result<(), String> {
         let run = move || {
             while self.lifecycle.phase() == Phase::Running {
-                match self.listener.accept() {
-                    Ok((stream, _)) => {
-                        if let Err(error) = self.serve(stream) {
-                            let text = format_args!("a strategy's wish for history: {error}");
-                            self.log.warn(self.clock.now(), text);
-                        }
-                    }
-                    Err(_) => std::thread::sleep(PAUSE),
-                }
+                self.poll(Instant::now());
+                std::thread::sleep(if self.visits.is_empty() { PAUSE } else { ROUND });
             }
         };
         let thread = std::thread::Builder::new().name("history-door".to_owned()).spawn(run);
         thread.map(drop).map_err(|error| format!("the thread for history: {error}"))
     }
 
-    fn serve(&mut self, mut stream: UnixStream) -> io::Result<()> {
-        stream.set_nonblocking(false)?;
-        let wish = check(read(&mut stream)?, self.clock.now())?;
-        let klines = self.answer(&wish);
-        stream.set_write_timeout(Some(LINE_TIMEOUT))?;
-        let mut line = serde_json::to_vec(&HistoryAnswer { wish, klines })?;
-        line.push(b'\n');
-        stream.write_all(&line)
-    }
-
-    /// What the venue states; `None` if it did not, or not in time.
-    fn answer(&self, wish: &HistoryWish) -> Option<Vec<crate::types::Kline>> {
-        if !self.end.ask(*wish) {
-            return None;
-        }
-        let due = Instant::now() + ANSWER_TIMEOUT;
-        loop {
-            let left = due.saturating_duration_since(Instant::now());
-            let answer = self.end.wait(left)?;
-            // One that came too late for who asked is nobody's.
-            if answer.wish == *wish {
-                return answer.klines;
+    fn poll(&mut self, now: Instant) {
+        self.accept(now);
+        let mut visits = std::mem::take(&mut self.visits);
+        for visit in &mut visits {
+            if let Err(error) = self.serve(visit, now) {
+                visit.stage = Stage::Over;
+                self.warn(&error);
             }
         }
+        visits.retain(|visit| !matches!(visit.stage, Stage::Over));
+        self.visits = visits;
+    }
+
+    fn accept(&mut self, now: Instant) {
+        let refused = self.refused;
+        while let Ok((stream, _)) = self.listener.accept() {
+            if self.visits.len() == CONNECTIONS_MAX {
+                self.refused += 1;
+            } else if stream.set_nonblocking(true).is_ok() {
+                let (stage, until) = (Stage::Reading(Vec::new()), now + LINE_TIMEOUT);
+                self.visits.push(Visit { stream, stage, until });
+            }
+        }
+        if self.refused > refused {
+            let (clock, all) = (&self.clock, self.refused);
+            let text = format_args!(
+                "{CONNECTIONS_MAX} wishes for history are open: more are refused ({all} until now)"
+            );
+            self.log.warn(clock.now(), text);
+        }
+    }
+
+    fn serve(&mut self, visit: &mut Visit, now: Instant) -> io::Result<()> {
+        let late = now >= visit.until;
+        match &mut visit.stage {
+            Stage::Reading(line) => match read(&mut visit.stream, line)? {
+                Heard::Line(wish) => self.begin(visit, wish, now)?,
+                Heard::Gone => visit.stage = Stage::Over,
+                Heard::Nothing if late => return Err(ErrorKind::TimedOut.into()),
+                Heard::Nothing => return Ok(()),
+            },
+            Stage::Asked(end, wish) => {
+                let silent = "the venue did not answer in time, or others were asked for first";
+                let answer = match end.answer() {
+                    Some(answer) => answer,
+                    // Its end is gone with it, so that the venue is not asked for nobody.
+                    None if is_gone(&mut visit.stream) => return visit.end(),
+                    None if late => none(*wish, silent),
+                    None => return Ok(()),
+                };
+                visit.answer(&answer, now)?;
+            }
+            Stage::Writing(..) | Stage::Over => {}
+        }
+        visit.write(late)
+    }
+
+    /// Hands on what the strategy wants.
+    fn begin(&mut self, visit: &mut Visit, wish: HistoryWish, now: Instant) -> io::Result<()> {
+        if let Err(error) = check(&wish, self.clock.now()) {
+            self.warn(&error);
+            return visit.answer(&none(wish, &error.to_string()), now);
+        }
+        let end = self.end.for_one();
+        if !end.ask(wish) {
+            return visit.answer(&none(wish, "too many wishes wait"), now);
+        }
+        (visit.stage, visit.until) = (Stage::Asked(end, wish), now + ANSWER_TIMEOUT);
+        Ok(())
+    }
+
+    fn warn(&mut self, error: &io::Error) {
+        self.log.warn(self.clock.now(), format_args!("a strategy's wish for history: {error}"));
     }
 }
 
-fn read(stream: &mut UnixStream) -> io::Result<HistoryWish> {
-    let due = Instant::now() + LINE_TIMEOUT;
-    let mut line = Vec::new();
-    loop {
-        let left = due.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(ErrorKind::TimedOut.into());
+impl Visit {
+    fn end(&mut self) -> io::Result<()> {
+        self.stage = Stage::Over;
+        Ok(())
+    }
+
+    fn answer(&mut self, answer: &HistoryAnswer, now: Instant) -> io::Result<()> {
+        let mut line = serde_json::to_vec(answer)?;
+        line.push(b'\n');
+        (self.stage, self.until) = (Stage::Writing(line, 0), now + LINE_TIMEOUT);
+        Ok(())
+    }
+
+    /// Writes as much as the strategy takes.
+    fn write(&mut self, late: bool) -> io::Result<()> {
+        let Stage::Writing(line, at) = &mut self.stage else { return Ok(()) };
+        while *at < line.len() {
+            match self.stream.write(&line[*at..]) {
+                Ok(count) => *at += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock && !late => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return Err(ErrorKind::TimedOut.into());
+                }
+                // It is gone.
+                Err(_) => break,
+            }
         }
-        stream.set_read_timeout(Some(left))?;
-        let mut part = [0; LINE_MAX];
-        let count = stream.read(&mut part)?;
-        line.extend_from_slice(&part[..count]);
-        if count == 0 || line.contains(&b'\n') {
-            return Ok(serde_json::from_slice(&line)?);
+        self.end()
+    }
+}
+
+enum Heard {
+    Line(HistoryWish),
+    Nothing,
+    Gone,
+}
+
+fn read(stream: &mut UnixStream, line: &mut Vec<u8>) -> io::Result<Heard> {
+    let mut part = [0; LINE_MAX];
+    loop {
+        match stream.read(&mut part) {
+            Ok(0) if line.is_empty() => return Ok(Heard::Gone),
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(count) => line.extend_from_slice(&part[..count]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Heard::Nothing),
+            Err(error) => return Err(error),
+        }
+        if line.contains(&b'\n') {
+            return Ok(Heard::Line(serde_json::from_slice(line)?));
         }
         if line.len() > LINE_MAX {
             return Err(io::Error::new(ErrorKind::InvalidData, "the line is too long"));
@@ -121,61 +218,197 @@ fn read(stream: &mut UnixStream) -> io::Result<HistoryWish> {
     }
 }
 
-fn check(wish: HistoryWish, now: Nanos) -> io::Result<HistoryWish> {
+/// Whether the strategy has closed its end. What it says after its line is nothing to us.
+fn is_gone(stream: &mut UnixStream) -> bool {
+    match stream.read(&mut [0; LINE_MAX]) {
+        Ok(count) => count == 0,
+        Err(error) => error.kind() != ErrorKind::WouldBlock,
+    }
+}
+
+fn none(wish: HistoryWish, reason: &str) -> HistoryAnswer {
+    HistoryAnswer { wish, klines: None, reason: Some(reason.to_owned()) }
+}
+
+fn check(wish: &HistoryWish, now: Nanos) -> io::Result<()> {
     if wish.at.0.abs_diff(now.0) > CLOCK_OFF_NS || wish.from > wish.at {
         return Err(io::Error::new(ErrorKind::InvalidData, format!("of no time: {wish:?}")));
     }
-    Ok(wish)
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agents::log;
+    use crate::agents::history::{HistoryPlan, HistoryQuestion};
+    use crate::agents::log::{self, LogReader};
     use crate::strategy::klines::HistoryDesk;
-    use crate::types::{InstrumentId, Interval, Kline};
+    use crate::types::{Instrument, InstrumentId, InstrumentTable, Interval, VenueId};
+    use crate::venues::Endpoints;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    fn wish(now: Nanos) -> HistoryWish {
-        let (instrument, interval) = (InstrumentId(1), Interval::M1);
-        HistoryWish { instrument, interval, from: Nanos(0), at: now }
+    const HEALTHY: InstrumentId = InstrumentId(0);
+    const SILENT: InstrumentId = InstrumentId(1);
+
+    /// A door to two venues. The first has no klines, the second never answers.
+    struct Scene {
+        folder: PathBuf,
+        clock: Clock,
+        lifecycle: Lifecycle,
+        lines: LogReader,
+        /// Questions that came to the silent venue.
+        asked: Arc<AtomicUsize>,
+        door: Option<Door>,
     }
 
-    fn ask(folder: &Path, line: &[u8]) -> String {
-        let mut stream = UnixStream::connect(folder.join(HISTORY_SOCKET)).unwrap();
-        stream.write_all(line).unwrap();
+    impl Scene {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("stoop-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&folder).unwrap();
+            let (clock, lifecycle) = (Clock::new(), Lifecycle::default());
+            let (log, lines) = log::channel(256);
+            let mut table = InstrumentTable::default();
+            for (name, venue) in [("Y/USDT@y", 0), ("X/USDT@x", 1)] {
+                let (name, venue) = (name.to_owned(), VenueId(venue));
+                table.add(Instrument { name, venue, ..Instrument::default() });
+            }
+            let address = |venue: u8| {
+                let rest = format!("https://venue-{venue}");
+                (VenueId(venue), Endpoints { rest, ..Endpoints::default() })
+            };
+            let addresses = vec![address(0), address(1)];
+            let plan = HistoryPlan::new(HistoryDesk::default(), addresses, Arc::new(table));
+            let own = (clock.clone(), lifecycle.clone(), log.clone());
+            let door = Some(Door::open(&folder, plan.end(), own).unwrap());
+            let asked = Arc::new(AtomicUsize::new(0));
+            let (count, until) = (asked.clone(), lifecycle.clone());
+            let fetch = move |question: &HistoryQuestion<'_>| {
+                if question.url.starts_with("https://venue-0/") {
+                    return Ok((200, b"[]".to_vec()));
+                }
+                count.fetch_add(1, Ordering::Relaxed);
+                while until.phase() == Phase::Running {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err("no answer".to_owned())
+            };
+            plan.start_with(fetch, (clock.clone(), lifecycle.clone(), log)).unwrap();
+            Self { folder, clock, lifecycle, lines, asked, door }
+        }
+
+        fn open(name: &str) -> Self {
+            let mut scene = Self::new(name);
+            scene.door.take().unwrap().start().unwrap();
+            scene
+        }
+
+        fn wish(&self, instrument: InstrumentId) -> HistoryWish {
+            let (interval, at) = (Interval::M1, self.clock.now());
+            HistoryWish { instrument, interval, from: Nanos(0), at }
+        }
+
+        fn ask(&self, wish: &HistoryWish) -> UnixStream {
+            self.say((serde_json::to_string(wish).unwrap() + "\n").as_bytes())
+        }
+
+        fn say(&self, line: &[u8]) -> UnixStream {
+            let mut stream = UnixStream::connect(self.folder.join(HISTORY_SOCKET)).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            stream.write_all(line).unwrap();
+            stream
+        }
+    }
+
+    impl Drop for Scene {
+        fn drop(&mut self) {
+            self.lifecycle.advance(Phase::Done);
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+
+    fn text(mut stream: UnixStream) -> String {
         let mut text = String::new();
         let _ = stream.read_to_string(&mut text);
         text
     }
 
+    fn answer(stream: UnixStream) -> HistoryAnswer {
+        serde_json::from_str(&text(stream)).unwrap()
+    }
+
     #[test]
-    fn wishes_are_handed_on_and_nonsense_is_left() {
-        let folder = std::env::temp_dir().join(format!("stoop-door-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let (clock, lifecycle) = (Clock::new(), Lifecycle::default());
-        let (log, lines) = log::channel(16);
-        let mut desk = HistoryDesk::default();
-        let own = (clock.clone(), lifecycle.clone(), log);
-        Door::open(&folder, desk.end(), own).unwrap().start().unwrap();
-        let kline = Kline { open_ns: Nanos(60), is_closed: true, ..Kline::default() };
-        let venue = std::thread::spawn(move || {
-            let (who, wish) = desk.next(Duration::from_secs(20)).unwrap();
-            let late = HistoryWish { instrument: InstrumentId(9), ..wish };
-            assert!(desk.answer(who, HistoryAnswer { wish: late, klines: None }));
-            assert!(desk.answer(who, HistoryAnswer { wish, klines: Some(vec![kline]) }));
-            wish
-        });
-        assert_eq!(ask(&folder, b"nonsense\n"), "");
-        assert_eq!(ask(&folder, &[b'1'; 2 * LINE_MAX]), "");
-        let old = serde_json::to_string(&wish(Nanos(1))).unwrap() + "\n";
-        assert_eq!(ask(&folder, old.as_bytes()), "");
-        let wish = wish(clock.now());
-        let line = serde_json::to_string(&wish).unwrap() + "\n";
-        let answer: HistoryAnswer = serde_json::from_str(&ask(&folder, line.as_bytes())).unwrap();
-        assert_eq!(answer, HistoryAnswer { wish, klines: Some(vec![kline]) });
-        assert_eq!(venue.join().unwrap(), wish);
-        assert_eq!(lines.take().len(), 3, "nonsense is told");
-        lifecycle.advance(Phase::Done);
-        std::fs::remove_dir_all(folder).unwrap();
+    fn a_silent_venue_holds_up_its_own_history_alone() {
+        let scene = Scene::open("door-silent");
+        let silent = scene.wish(SILENT);
+        let waiting: Vec<UnixStream> = (0..3).map(|_| scene.ask(&silent)).collect();
+        let wish = scene.wish(HEALTHY);
+        let (one, same) = (scene.ask(&wish), scene.ask(&wish));
+        let expected = HistoryAnswer { wish, klines: Some(Vec::new()), reason: None };
+        assert_eq!(answer(one), expected);
+        assert_eq!(answer(same), expected, "two equal wishes are two");
+        drop(waiting);
+    }
+
+    #[test]
+    fn nonsense_is_left_and_a_wish_of_no_time_is_told_so() {
+        let scene = Scene::open("door-nonsense");
+        assert_eq!(text(scene.say(b"nonsense\n")), "");
+        assert_eq!(text(scene.say(&[b'1'; 2 * LINE_MAX])), "");
+        let old = HistoryWish { at: Nanos(1), ..scene.wish(HEALTHY) };
+        let refused = answer(scene.ask(&old));
+        assert_eq!((refused.wish, refused.klines), (old, None));
+        assert!(refused.reason.unwrap().contains("of no time"));
+        assert_eq!(scene.lines.take().len(), 3, "nonsense is told");
+    }
+
+    /// Polled by hand, so that time can pass.
+    #[test]
+    fn who_waits_too_long_or_goes_away_is_let_go() {
+        let mut scene = Scene::new("door-gone");
+        let mut door = scene.door.take().unwrap();
+        let wish = scene.wish(SILENT);
+        let first = scene.ask(&wish);
+        door.poll(Instant::now());
+        let due = Instant::now() + Duration::from_secs(10);
+        while scene.asked.load(Ordering::Relaxed) == 0 && Instant::now() < due {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let gone = scene.ask(&wish);
+        door.poll(Instant::now());
+        assert_eq!(door.visits.len(), 2);
+        drop(gone);
+        door.poll(Instant::now());
+        assert_eq!(door.visits.len(), 1, "it is not waited for");
+        door.poll(Instant::now() + ANSWER_TIMEOUT);
+        assert!(door.visits.is_empty());
+        let late = answer(first);
+        assert!(late.klines.is_none() && late.reason.unwrap().contains("did not answer"));
+        assert!(scene.lines.take().is_empty(), "neither is a fault");
+
+        // Each has its own time for its line, and there is an end to how many there are.
+        let many: Vec<UnixStream> = (0..CONNECTIONS_MAX + 2).map(|_| scene.say(b"")).collect();
+        door.poll(Instant::now());
+        assert_eq!((door.visits.len(), door.refused), (CONNECTIONS_MAX, 2));
+        assert_eq!(scene.lines.take().len(), 1);
+        door.poll(Instant::now() + LINE_TIMEOUT);
+        assert!(door.visits.is_empty());
+        drop(many);
+    }
+
+    #[test]
+    fn the_end_of_who_has_gone_is_known_to_who_asks_the_venue() {
+        let desk = HistoryDesk::default();
+        let (strategy, visit) = (desk.end(), desk.end().for_one());
+        let (instrument, interval) = (HEALTHY, Interval::M1);
+        let wish = HistoryWish { instrument, interval, from: Nanos(0), at: Nanos(1) };
+        assert!(visit.ask(wish) && strategy.ask(wish));
+        drop(visit);
+        let next = || desk.next(Duration::ZERO).unwrap();
+        assert!(!next().is_wanted());
+        let request = next();
+        assert!(request.is_wanted() && request.answer(None));
+        assert_eq!(strategy.answer().map(|answer| answer.wish), Some(wish));
     }
 }

@@ -3,7 +3,7 @@
 use super::account::FinalState;
 use super::assembly::{Assembly, RegionPlace};
 use super::configured::{plans, strategies};
-use super::control::KILL_FILE_NAME;
+use super::control::{BUNDLES_TIMEOUT, KILL_FILE_NAME, THREAD_NAME};
 use super::door::Door;
 use super::log::Log;
 use super::memory;
@@ -11,7 +11,7 @@ use super::operator::OperatorDesk;
 use super::rules::{CHANGES_MAX, RulePlan, RuleWatch};
 use super::sizes::Sizes;
 use super::supervision::{Rest, Supervision};
-use super::threads::{Lifecycle, Phase, ThreadPlan, spawn};
+use super::threads::{Lifecycle, Phase, ThreadPlan, join_within, spawn};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::journal::Place;
@@ -157,7 +157,7 @@ impl Engine {
         desk.strategies.clone_from(&rest.strategies);
         let (changes, changed) = sync_channel(CHANGES_MAX);
         assembly.oms = assembly.oms.with_desk(desk).with_rules(changed).with_children(heard);
-        let mut history = std::mem::take(&mut assembly.history);
+        let history = std::mem::take(&mut assembly.history);
         if !rest.children.is_empty() {
             let own = (clock.clone(), lifecycle.clone(), log.named("history"));
             Door::open(folder, history.end(), own)?.start()?;
@@ -256,21 +256,21 @@ impl Engine {
         let last = self.last.recv_timeout(LEAVING_TIMEOUT);
         let mut last = last.unwrap_or_else(|_| self.end_without_oms());
         self.lifecycle.advance(Phase::Done);
-        let until = Instant::now() + LEAVING_TIMEOUT;
-        for thread in self.threads.drain(..) {
-            while !thread.is_finished() && Instant::now() < until {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            if thread.is_finished() {
-                let _ = thread.join();
-            } else {
-                let name = thread.thread().name().unwrap_or("?").to_owned();
-                last.unconfirmed.push(format!("the thread of {name} hangs"));
-            }
-        }
+        let late = end_all(self.threads.drain(..).collect());
+        last.unconfirmed.extend(late.iter().map(|name| format!("the thread of {name} hangs")));
         clear(&self.folder);
         last
     }
+}
+
+/// Waits for threads that are to end. Names of those that have not. The one that sees to crash bundles
+/// has more time: what a slow disk has not got is lost with the process.
+fn end_all(threads: Vec<JoinHandle<()>>) -> Vec<String> {
+    let of_control = |thread: &JoinHandle<()>| thread.thread().name() == Some(THREAD_NAME);
+    let (control, agents) = threads.into_iter().partition(of_control);
+    let mut late = join_within(agents, LEAVING_TIMEOUT);
+    late.extend(join_within(control, BUNDLES_TIMEOUT + LEAVING_TIMEOUT));
+    late
 }
 
 /// What the instance says of itself to whoever finds its folder.
@@ -356,5 +356,26 @@ impl Drop for Engine {
             std::thread::sleep(Duration::from_millis(5));
         }
         let _ = self.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thread(name: &str, lasts: Duration) -> JoinHandle<()> {
+        let body = move || std::thread::sleep(lasts);
+        std::thread::Builder::new().name(name.to_owned()).spawn(body).unwrap()
+    }
+
+    #[test]
+    fn who_writes_crash_bundles_has_longer_to_end_than_agents() {
+        let longer = LEAVING_TIMEOUT + Duration::from_millis(500);
+        let threads = vec![
+            thread(THREAD_NAME, longer),
+            thread("oms", LEAVING_TIMEOUT + Duration::from_secs(20)),
+            thread("feeds", Duration::ZERO),
+        ];
+        assert_eq!(end_all(threads), ["oms"]);
     }
 }

@@ -1,6 +1,7 @@
-//! Klines that strategies ask for, fetched from the venues: on a thread of its own, which nothing waits
-//! for and which sleeps until one asks. One question at a time, with a pause between two, so that the
-//! venues' limits, which orders share, notice nothing of it.
+//! Klines that strategies ask for, fetched from the venues: on threads of their own, which nothing waits
+//! for and which sleep until one asks. A thread for each venue, so that one that does not answer holds
+//! up its own history alone. One question at a time to a venue, with a pause between two, so that its
+//! limits, which orders share, notice nothing of it.
 //!
 //! An answer that cannot be used is told of and counted by the strategy that asked, which asks again;
 //! where a venue says that it is asked too often, nothing is asked of it for a while.
@@ -11,10 +12,12 @@ use super::log::Log;
 use super::threads::{Lifecycle, Phase};
 use crate::clock::Clock;
 use crate::net;
-use crate::strategy::klines::{HistoryAnswer, HistoryDesk, HistoryEnd, HistoryWish};
+use crate::strategy::klines::{HistoryDesk, HistoryEnd, HistoryRequest, HistoryWish, WAITING_MAX};
 use crate::types::{InstrumentTable, Kline, Nanos, VenueId};
 use crate::venues::{Endpoints, KlineQuery, VENUES};
+use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 /// How soon the thread notices that the engine stops.
@@ -25,14 +28,23 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause of a venue that says that it is asked too often.
 const BUSY_NS: u64 = 120_000_000_000;
 
+const NO_ADDRESS: &str = "its venue has no address";
+
 /// Whom to ask for whom.
 #[derive(Default)]
 pub struct HistoryPlan {
     desk: HistoryDesk,
-    endpoints: Vec<(VenueId, Endpoints)>,
+    venues: Vec<Asker>,
     table: Arc<InstrumentTable>,
-    /// Until when a venue is left alone.
-    busy: Vec<Nanos>,
+}
+
+/// What one venue is asked with.
+struct Asker {
+    venue: VenueId,
+    endpoints: Endpoints,
+    table: Arc<InstrumentTable>,
+    /// Until when it is left alone.
+    busy: Nanos,
 }
 
 /// A question to a venue and what is needed to read its answer.
@@ -50,7 +62,10 @@ impl HistoryPlan {
         endpoints: Vec<(VenueId, Endpoints)>,
         table: Arc<InstrumentTable>,
     ) -> Self {
-        Self { desk, endpoints, table, busy: vec![Nanos(0); VENUES.len()] }
+        let asker =
+            |(venue, endpoints)| Asker { venue, endpoints, table: table.clone(), busy: Nanos(0) };
+        let venues = endpoints.into_iter().map(asker).collect();
+        Self { desk, venues, table }
     }
 
     /// Answers one wish, if one comes within `patience`, by way of `fetch`, which gives status and body.
@@ -61,17 +76,149 @@ impl HistoryPlan {
         fetch: impl FnOnce(&HistoryQuestion<'_>) -> Result<(u16, Vec<u8>), String>,
         complain: impl FnOnce(&str),
     ) -> bool {
-        let Some((who, wish)) = self.desk.next(patience) else { return false };
-        let klines = match self.ask(&wish, now(), fetch) {
-            Ok(klines) => Some(klines),
-            Err(text) => {
-                complain(&text);
-                None
+        let Some(request) = self.desk.next(patience) else { return false };
+        let venue = self.table.get(request.wish.instrument).map(|of| of.venue);
+        match self.venues.iter_mut().find(|one| Some(one.venue) == venue) {
+            Some(asker) => asker.answer(request, now(), fetch, complain),
+            None => {
+                let text = failed(&self.table, &request.wish, NO_ADDRESS);
+                refuse(request, &text, complain);
+            }
+        }
+        true
+    }
+
+    /// The end of one more who asks.
+    pub(super) fn end(&self) -> HistoryEnd {
+        self.desk.end()
+    }
+
+    /// Starts the thread that hands wishes to those of the venues. Nobody waits for their end: a venue
+    /// that does not answer would hold it up for seconds.
+    pub(super) fn start(
+        self,
+        tls: Arc<rustls::ClientConfig>,
+        clock: &Clock,
+        lifecycle: &Lifecycle,
+        log: Log,
+    ) -> Result<(), String> {
+        let fetch = move |question: &HistoryQuestion<'_>| {
+            net::blocking::fetch(tls.clone(), &question.url, question.body.as_deref(), TIMEOUT)
+        };
+        self.start_with(fetch, (clock.clone(), lifecycle.clone(), log))
+    }
+
+    /// The same by way of `fetch`.
+    pub(super) fn start_with<F>(
+        mut self,
+        fetch: F,
+        (clock, lifecycle, mut log): (Clock, Lifecycle, Log),
+    ) -> Result<(), String>
+    where
+        F: Fn(&HistoryQuestion<'_>) -> Result<(u16, Vec<u8>), String> + Clone + Send + 'static,
+    {
+        let run = move || {
+            let mut queues = Vec::new();
+            while lifecycle.phase() == Phase::Running {
+                let Some(request) = self.desk.next(NAP) else { continue };
+                let begin = |asker: Asker, requests| {
+                    let own = (clock.clone(), lifecycle.clone(), log.named("history"));
+                    asker.start(requests, fetch.clone(), own)
+                };
+                let handed = self.hand_on(request, &mut queues, begin);
+                if let Err((request, text)) = handed {
+                    refuse(request, &text, |text| log.warn(clock.now(), format_args!("{text}")));
+                }
             }
         };
-        // One that does not read asks again.
-        let _ = self.desk.answer(who, HistoryAnswer { wish, klines });
-        true
+        let thread = std::thread::Builder::new().name("history".to_owned()).spawn(run);
+        thread.map(drop).map_err(|error| format!("the thread for klines: {error}"))
+    }
+
+    /// Hands a wish to the thread of its venue, which starts with its first one. Where it cannot, the
+    /// wish comes back with the reason.
+    fn hand_on(
+        &mut self,
+        request: HistoryRequest,
+        queues: &mut Vec<(VenueId, SyncSender<HistoryRequest>)>,
+        begin: impl FnOnce(Asker, Receiver<HistoryRequest>) -> io::Result<()>,
+    ) -> Result<(), (HistoryRequest, String)> {
+        let wish = request.wish;
+        let failed = |text: &str| failed(&self.table, &wish, text);
+        let venue = self.table.get(wish.instrument).map(|of| of.venue);
+        if let Some((_, queue)) = queues.iter().find(|(of, _)| Some(*of) == venue) {
+            let text = "too many wishes wait for its venue, or its thread has ended";
+            return queue.try_send(request).map_err(|error| match error {
+                TrySendError::Full(request) | TrySendError::Disconnected(request) => {
+                    (request, failed(text))
+                }
+            });
+        }
+        let Some(at) = self.venues.iter().position(|one| Some(one.venue) == venue) else {
+            return Err((request, failed(NO_ADDRESS)));
+        };
+        let (queue, requests) = sync_channel(WAITING_MAX);
+        let asker = self.venues.swap_remove(at);
+        let venue = asker.venue;
+        let begun = begin(asker, requests);
+        if let Err(error) = begun {
+            let text = format!("the thread for its venue: {error}");
+            return Err((request, failed(&text)));
+        }
+        queues.push((venue, queue.clone()));
+        // A new queue has room.
+        queue.try_send(request).map_err(|error| match error {
+            TrySendError::Full(request) | TrySendError::Disconnected(request) => {
+                (request, failed("its venue's thread has ended"))
+            }
+        })
+    }
+}
+
+impl Asker {
+    /// Starts the venue's thread, which ends with the queue.
+    fn start<F>(
+        mut self,
+        requests: Receiver<HistoryRequest>,
+        fetch: F,
+        (clock, lifecycle, mut log): (Clock, Lifecycle, Log),
+    ) -> io::Result<()>
+    where
+        F: Fn(&HistoryQuestion<'_>) -> Result<(u16, Vec<u8>), String> + Send + 'static,
+    {
+        let venue = VENUES.get(usize::from(self.venue.0)).map_or("?", |row| row.name);
+        let name = format!("history-{venue}");
+        let run = move || {
+            for request in requests {
+                if lifecycle.phase() != Phase::Running {
+                    return;
+                }
+                // Nobody asks a venue for one that has gone.
+                if request.is_wanted() {
+                    let complain = |text: &str| log.warn(clock.now(), format_args!("{text}"));
+                    self.answer(request, clock.now(), &fetch, complain);
+                    std::thread::sleep(PAUSE);
+                }
+            }
+        };
+        std::thread::Builder::new().name(name).spawn(run).map(drop)
+    }
+
+    fn answer(
+        &mut self,
+        request: HistoryRequest,
+        now: Nanos,
+        fetch: impl FnOnce(&HistoryQuestion<'_>) -> Result<(u16, Vec<u8>), String>,
+        complain: impl FnOnce(&str),
+    ) {
+        match self.ask(&request.wish, now, fetch) {
+            // One that does not read asks again.
+            Ok(klines) => drop(request.answer(Some(klines))),
+            Err(text) => {
+                let text = failed(&self.table, &request.wish, &text);
+                refuse(request, &text, complain);
+            }
+        }
     }
 
     fn ask(
@@ -80,60 +227,35 @@ impl HistoryPlan {
         now: Nanos,
         fetch: impl FnOnce(&HistoryQuestion<'_>) -> Result<(u16, Vec<u8>), String>,
     ) -> Result<Vec<Kline>, String> {
-        let of = self.table.get(wish.instrument).ok_or("klines of no instrument")?;
-        let at = usize::from(of.venue.0);
-        let failed =
-            |text: String| format!("{} {}: no history: {text}", of.name, wish.interval.name());
-        let endpoints = self.endpoints.iter().find(|(venue, _)| *venue == of.venue);
-        let (Some((_, endpoints)), Some(row)) = (endpoints, VENUES.get(at)) else {
-            return Err(failed("its venue has no address".to_owned()));
-        };
-        if now < self.busy[at] {
-            return Err(failed("the venue said that it is asked too often".to_owned()));
+        let (of, row) = (self.table.get(wish.instrument), VENUES.get(usize::from(self.venue.0)));
+        let (Some(of), Some(row)) = (of, row) else { return Err(NO_ADDRESS.to_owned()) };
+        if now < self.busy {
+            return Err("the venue said that it is asked too often".to_owned());
         }
         let query = KlineQuery { of, interval: wish.interval, from: wish.from, now: wish.at };
         let request = (row.klines_request)(&query);
-        let url = format!("{}{}", endpoints.rest, request.path);
+        let url = format!("{}{}", self.endpoints.rest, request.path);
         let question = HistoryQuestion { url, body: request.body, query };
-        let (status, mut body) = fetch(&question).map_err(failed)?;
+        let (status, mut body) = fetch(&question)?;
         if matches!(status, 403 | 418 | 429) {
-            self.busy[at] = now.plus(BUSY_NS);
+            self.busy = now.plus(BUSY_NS);
         }
         if status != 200 {
-            return Err(failed(format!("HTTP status {status}")));
+            return Err(format!("HTTP status {status}"));
         }
-        let read = (row.decode_klines)(&question.query, &mut body);
-        read.map_err(|error| failed(error.to_string()))
+        (row.decode_klines)(&question.query, &mut body).map_err(|error| error.to_string())
     }
+}
 
-    /// The end of one more who asks.
-    pub(super) fn end(&mut self) -> HistoryEnd {
-        self.desk.end()
+fn failed(table: &InstrumentTable, wish: &HistoryWish, text: &str) -> String {
+    match table.get(wish.instrument) {
+        Some(of) => format!("{} {}: no history: {text}", of.name, wish.interval.name()),
+        None => "klines of no instrument".to_owned(),
     }
+}
 
-    /// Starts the thread that does it. Nobody waits for its end: a venue that does not answer would
-    /// hold it up for seconds.
-    pub(super) fn start(
-        mut self,
-        tls: Arc<rustls::ClientConfig>,
-        clock: &Clock,
-        lifecycle: &Lifecycle,
-        mut log: Log,
-    ) -> Result<(), String> {
-        let (clock, lifecycle) = (clock.clone(), lifecycle.clone());
-        let run = move || {
-            while lifecycle.phase() == Phase::Running {
-                let fetch = |question: &HistoryQuestion<'_>| {
-                    let body = question.body.as_deref();
-                    net::blocking::fetch(tls.clone(), &question.url, body, TIMEOUT)
-                };
-                let complain = |text: &str| log.warn(clock.now(), format_args!("{text}"));
-                if self.serve((NAP, || clock.now()), fetch, complain) {
-                    std::thread::sleep(PAUSE);
-                }
-            }
-        };
-        let thread = std::thread::Builder::new().name("history".to_owned()).spawn(run);
-        thread.map(drop).map_err(|error| format!("the thread for klines: {error}"))
-    }
+fn refuse(request: HistoryRequest, text: &str, complain: impl FnOnce(&str)) {
+    complain(text);
+    // One that does not read asks again.
+    let _ = request.answer(None);
 }

@@ -23,6 +23,7 @@ mod frames;
 mod history;
 pub mod journal;
 mod latency;
+mod listening;
 mod load;
 pub mod log;
 mod margins;

@@ -22,7 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A part of the engine that is polled: bounded work, never blocking, no hidden thread.
 pub trait Agent: Send {
@@ -375,6 +375,23 @@ fn rest(idle: Idle) {
         Idle::Yield => std::thread::yield_now(),
         Idle::Park => std::thread::sleep(Duration::from_micros(50)),
     }
+}
+
+/// Waits so long for threads to end. Names of those that have not.
+pub(super) fn join_within(threads: Vec<JoinHandle<()>>, bound: Duration) -> Vec<String> {
+    let until = Instant::now() + bound;
+    let mut late = Vec::new();
+    for thread in threads {
+        while !thread.is_finished() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if thread.is_finished() {
+            let _ = thread.join();
+        } else {
+            late.push(thread.thread().name().unwrap_or("?").to_owned());
+        }
+    }
+    late
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ pub fn run_at(folder: &Path, name: &str, strategy: Box<dyn Strategy>) -> Result<
         end,
         clock: clock.clone(),
     };
-    let history = relay(folder.to_owned());
+    let history = relay(folder.to_owned(), view.instruments().clone());
     let history = history.map_err(|error| format!("the thread for history: {error}"))?;
     let runner = Runner::new(strategy, Context::new(parts).with_history(history));
     turn(runner, &view, &clock, &ended);

@@ -22,12 +22,18 @@ pub(super) fn decimal(object: Value<'_>, name: &'static str) -> Result<Decimal, 
     Ok(value)
 }
 
-/// The largest leverage that somebody may have, which the engine counts in whole ones.
-pub(super) fn whole_leverage(stated: Decimal) -> u8 {
+/// The largest leverage that somebody may have, which the engine counts in whole ones; text or number.
+/// It is advice alone: what cannot be read counts as not told, which is 0, and costs nobody his list.
+pub(super) fn leverage(object: Value<'_>, name: &'static str) -> u8 {
+    let Some(value) = object.get(name) else { return 0 };
+    let stated = match value.u64() {
+        Some(whole) => Decimal::from(whole),
+        None => decimal(object, name).unwrap_or_default(),
+    };
     u8::try_from(stated.trunc().mantissa()).unwrap_or(u8::MAX)
 }
 
-/// The same where an empty text says "none", which is 0 here.
+/// A member that must not be below zero, where an empty text says "none", which is 0 here.
 pub(super) fn decimal_or_none(
     object: Value<'_>,
     name: &'static str,

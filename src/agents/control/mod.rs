@@ -24,7 +24,7 @@ pub use wire::{
 use super::journal::last_lines;
 use super::log::Log;
 use super::silence::{Heard, Silence};
-use super::threads::{Lifecycle, Phase};
+use super::threads::{Lifecycle, Phase, join_within};
 use crate::clock::Clock;
 use crate::journal::Place;
 use crate::shm::MarketView;
@@ -47,6 +47,10 @@ pub const CONFIG_NAME: &str = "engine.toml";
 
 /// The order manager's name among the agents.
 const OMS: &str = "oms";
+/// The name of its thread.
+pub(super) const THREAD_NAME: &str = "control";
+/// How long bundles may take once the engine has ended: a journal is read and a slow disk written.
+pub(super) const BUNDLES_TIMEOUT: Duration = Duration::from_secs(30);
 const ROUND: Duration = Duration::from_millis(10);
 /// Records of the journal in a crash bundle.
 const JOURNAL_LINES: usize = 200;
@@ -104,7 +108,7 @@ pub fn start(parts: ControlParts) -> Result<JoinHandle<()>, String> {
         control.poll(Instant::now());
         control.finish();
     };
-    let thread = std::thread::Builder::new().name("control".to_owned()).spawn(body);
+    let thread = std::thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(body);
     thread.map_err(|error| format!("a thread could not be started: {error}"))
 }
 
@@ -234,10 +238,40 @@ impl Control {
         }
     }
 
-    /// What is being written is finished.
+    /// What is being written is finished, if the disk does its part.
     fn finish(&mut self) {
-        for writer in self.writers.drain(..) {
-            let _ = writer.join();
+        let lost = unwritten(std::mem::take(&mut self.writers), BUNDLES_TIMEOUT);
+        if let Some(text) = lost {
+            self.parts.log.error(self.parts.clock.now(), format_args!("{text}"));
         }
+    }
+}
+
+/// Waits so long for bundles to be written. What to say of those that are not.
+fn unwritten(writers: Vec<JoinHandle<()>>, bound: Duration) -> Option<String> {
+    let left = join_within(writers, bound).len();
+    let text = format!(
+        "{left} crash bundles were not written within {} s: what they hold is not complete",
+        bound.as_secs()
+    );
+    (left > 0).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn bundles_that_are_not_written_in_time_are_told_of() {
+        let writer = |ms| std::thread::spawn(move || std::thread::sleep(Duration::from_millis(ms)));
+        assert_eq!(unwritten(vec![writer(20), writer(1)], Duration::from_secs(20)), None);
+        let (disk, answer) = channel::<()>();
+        let slow = std::thread::spawn(move || {
+            let _ = answer.recv();
+        });
+        let told = unwritten(vec![writer(0), slow], Duration::from_secs(1)).unwrap();
+        assert!(told.starts_with("1 crash bundles were not written within 1 s"), "{told}");
+        drop(disk);
     }
 }

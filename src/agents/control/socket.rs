@@ -3,13 +3,13 @@
 //! Nothing here blocks: reads take what is there, and a reply that its reader does not take within
 //! a moment is lost with the connection.
 
+use super::super::listening::listen_for_owner;
 use super::super::operator::{Ask, AskKind, LAST_WORD, Settled, Tell, TellPart};
 use super::super::threads::{Lifecycle, Phase};
 use super::wire::{ControlReply, ControlRequest, Names, Understood, Wanted};
 use crate::sync::spsc;
 use crate::types::{Nanos, Operator, ParamName, ParamValue, Scope, StrategyId, Teller};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -98,14 +98,8 @@ impl Socket {
         (asks, tells, settled): (spsc::Producer<Ask>, spsc::Consumer<Tell>, Settled),
         lifecycle: Lifecycle,
     ) -> Result<Self, String> {
-        // The instance holds its folder's lock: what lies here was left by one that has ended.
-        let _ = std::fs::remove_file(path);
-        let failed = |error: io::Error| format!("{}: {error}", path.display());
-        let listener = UnixListener::bind(path).map_err(failed)?;
-        std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
         Ok(Self {
-            listener,
+            listener: listen_for_owner(path)?,
             names,
             asks,
             tells,

@@ -3,7 +3,8 @@
 use crate::types::{InstrumentId, Interval, Kline, Nanos};
 use serde::{Deserialize, Serialize};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 /// Klines that a strategy wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,69 +26,106 @@ pub struct HistoryAnswer {
     pub wish: HistoryWish,
     /// The klines by rising time, the last one perhaps open; `None` if they were refused or lost.
     pub klines: Option<Vec<Kline>>,
+    /// Why there are none, if nobody else has said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Wishes and answers that wait at most: more than strategies have series. What finds no room is asked
 /// for again.
-const WAITING_MAX: usize = 1_024;
+pub const WAITING_MAX: usize = 1_024;
+/// A wish that is as old as this was given up by whoever had it.
+const WANTED_MAX: Duration = Duration::from_secs(120);
 
 /// The end of one strategy.
 #[derive(Debug)]
 pub struct HistoryEnd {
-    asks: usize,
-    wishes: SyncSender<(usize, HistoryWish)>,
+    wishes: SyncSender<HistoryRequest>,
+    answering: SyncSender<HistoryAnswer>,
     answers: Receiver<HistoryAnswer>,
+    /// Gone with this end, so that nobody asks a venue for one who does not wait.
+    alive: Arc<()>,
 }
 
 impl HistoryEnd {
-    /// Asks; `false` if it cannot be asked now.
-    pub fn ask(&self, wish: HistoryWish) -> bool {
-        self.wishes.try_send((self.asks, wish)).is_ok()
+    fn new(wishes: SyncSender<HistoryRequest>, answers_max: usize) -> Self {
+        let (answering, answers) = sync_channel(answers_max);
+        Self { wishes, answering, answers, alive: Arc::new(()) }
     }
 
-    /// The next answer, waited for so long.
+    /// One more end at the same desk, for one wish.
     #[must_use]
-    pub fn wait(&self, patience: Duration) -> Option<HistoryAnswer> {
-        self.answers.recv_timeout(patience).ok()
+    pub fn for_one(&self) -> Self {
+        Self::new(self.wishes.clone(), 1)
+    }
+
+    /// Asks; `false` if it cannot be asked now.
+    pub fn ask(&self, wish: HistoryWish) -> bool {
+        let (answering, alive) = (self.answering.clone(), Arc::downgrade(&self.alive));
+        let request = HistoryRequest { wish, since: Instant::now(), answering, alive };
+        self.wishes.try_send(request).is_ok()
     }
 
     /// The next answer, if it is there.
-    pub(super) fn answer(&self) -> Option<HistoryAnswer> {
+    #[must_use]
+    pub fn answer(&self) -> Option<HistoryAnswer> {
         self.answers.try_recv().ok()
+    }
+}
+
+/// A wish and the way back to who has it.
+#[derive(Debug)]
+pub struct HistoryRequest {
+    /// What is asked for.
+    pub wish: HistoryWish,
+    since: Instant,
+    answering: SyncSender<HistoryAnswer>,
+    alive: Weak<()>,
+}
+
+impl HistoryRequest {
+    /// Whether somebody still waits for it.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.alive.strong_count() > 0 && self.since.elapsed() < WANTED_MAX
+    }
+
+    /// Answers; `false` if who asked is gone, or does not read.
+    pub fn answer(self, klines: Option<Vec<Kline>>) -> bool {
+        self.answer_why(klines, None)
+    }
+
+    /// The same with the reason why there are none.
+    pub fn answer_why(self, klines: Option<Vec<Kline>>, reason: Option<String>) -> bool {
+        let answer = HistoryAnswer { wish: self.wish, klines, reason };
+        self.answering.try_send(answer).is_ok()
     }
 }
 
 /// The end of whoever fetches, for all strategies.
 #[derive(Debug)]
 pub struct HistoryDesk {
-    asking: SyncSender<(usize, HistoryWish)>,
-    wishes: Receiver<(usize, HistoryWish)>,
-    answers: Vec<SyncSender<HistoryAnswer>>,
+    asking: SyncSender<HistoryRequest>,
+    wishes: Receiver<HistoryRequest>,
 }
 
 impl Default for HistoryDesk {
     fn default() -> Self {
         let (asking, wishes) = sync_channel(WAITING_MAX);
-        Self { asking, wishes, answers: Vec::new() }
+        Self { asking, wishes }
     }
 }
 
 impl HistoryDesk {
     /// The end of one more strategy.
-    pub fn end(&mut self) -> HistoryEnd {
-        let (answer, answers) = sync_channel(WAITING_MAX);
-        self.answers.push(answer);
-        HistoryEnd { asks: self.answers.len() - 1, wishes: self.asking.clone(), answers }
-    }
-
-    /// The next wish and who has it, waited for so long.
     #[must_use]
-    pub fn next(&self, patience: Duration) -> Option<(usize, HistoryWish)> {
-        self.wishes.recv_timeout(patience).ok()
+    pub fn end(&self) -> HistoryEnd {
+        HistoryEnd::new(self.asking.clone(), WAITING_MAX)
     }
 
-    /// Answers; `false` if the strategy is gone, or does not read.
-    pub fn answer(&self, who: usize, answer: HistoryAnswer) -> bool {
-        self.answers.get(who).is_some_and(|answers| answers.try_send(answer).is_ok())
+    /// The next wish, waited for so long.
+    #[must_use]
+    pub fn next(&self, patience: Duration) -> Option<HistoryRequest> {
+        self.wishes.recv_timeout(patience).ok()
     }
 }

@@ -5,7 +5,7 @@
 //! every [`PUMP_EVERY_NS`]. One trade is constant work per series; the rings ([`Series`]) are as long
 //! as they are made.
 //!
-//! History is asked for over a channel ([`HistoryEnd`]) and fetched by a thread that nothing waits for.
+//! History is asked for over a channel ([`HistoryEnd`]) and fetched by threads that nothing waits for.
 //! Until it is there a series says [`History::NotYet`] and no kline is handed out; where it was refused
 //! [`REFUSED_MAX`] times those that trades made are handed out without it, and it is asked for on.
 //!
@@ -23,7 +23,9 @@ pub(super) use desk::KlineDesk;
 pub use desk::{PUMP_EVERY_NS, REFUSED_MAX};
 pub use door::HISTORY_SOCKET;
 pub(in crate::strategy) use door::relay;
-pub use history::{HistoryAnswer, HistoryDesk, HistoryEnd, HistoryWish};
+pub use history::{
+    HistoryAnswer, HistoryDesk, HistoryEnd, HistoryRequest, HistoryWish, WAITING_MAX,
+};
 pub use series::{CLOSE_GRACE_NS, History, Series, SeriesCounters};
 
 use crate::types::{InstrumentId, Interval, Kline};

@@ -225,7 +225,7 @@ impl Scene {
         let table = Arc::new(table);
         let options = RegionOptions { trades: 64, ..RegionOptions::default() };
         let market = Market::in_memory(&table, &options).unwrap();
-        let mut fetcher = HistoryDesk::default();
+        let fetcher = HistoryDesk::default();
         let mut desk = KlineDesk::default();
         desk.set_history(fetcher.end());
         let now = START.plus(30_000_000_000);
@@ -265,13 +265,14 @@ impl Scene {
         self.desk.series(InstrumentId(0), Interval::M1).unwrap()
     }
 
-    fn wish(&self) -> Option<(usize, HistoryWish)> {
+    fn wish(&self) -> Option<HistoryRequest> {
         self.fetcher.next(std::time::Duration::ZERO)
     }
 
     fn answer(&mut self, klines: Option<Vec<Kline>>) -> HistoryWish {
-        let (who, wish) = self.wish().expect("a wish");
-        assert!(self.fetcher.answer(who, HistoryAnswer { wish, klines }));
+        let request = self.wish().expect("a wish");
+        let wish = request.wish;
+        assert!(request.answer(klines));
         wish
     }
 }
@@ -304,7 +305,7 @@ fn klines_are_handed_out_once_history_is_there_and_then_as_they_close() {
     assert_eq!((first.open, first.volume, first.is_complete), (Price(100), Qty(1), false));
     // Once it is settled at the venue the one that lacks its begin is asked for again.
     scene.pump(64);
-    assert_eq!(scene.wish(), None);
+    assert!(scene.wish().is_none());
     scene.pump(66);
     let truth = Kline { high: Price(107), volume: Qty(9), ..minute(0, 101, true) };
     let wish = scene.answer(Some(vec![minute(-1, 99, true), truth, minute(1, 102, false)]));
@@ -350,15 +351,15 @@ fn a_venue_without_history_is_asked_less_and_less() {
     scene.pump(at);
     while pauses.len() < 12 {
         let begun = at;
-        let (who, wish) = loop {
+        let request = loop {
             at += 1;
             scene.pump(at);
-            if let Some(wish) = scene.wish() {
-                break wish;
+            if let Some(request) = scene.wish() {
+                break request;
             }
         };
         pauses.push(at - begun);
-        assert!(scene.fetcher.answer(who, HistoryAnswer { wish, klines: None }));
+        assert!(request.answer(None));
         scene.pump(at);
     }
     assert_eq!(pauses, [15, 15, 15, 30, 60, 120, 240, 480, 960, 960, 960, 960]);

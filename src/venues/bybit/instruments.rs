@@ -6,7 +6,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::super::rules::{decimal, decimal_or_none, positive, whole_leverage};
+use super::super::rules::{decimal, decimal_or_none, leverage, positive};
 use super::super::{DecodeError, InstrumentSpec, Parser, PlainRequest, Value};
 use super::{Product, rest};
 use crate::types::InstrumentKind;
@@ -129,10 +129,7 @@ fn perpetual(row: Value<'_>) -> Result<Option<InstrumentSpec>, DecodeError> {
         qty_max: decimal(lot, "maxOrderQty")?,
         qty_market_max: decimal(lot, "maxMktOrderQty")?,
         notional_min: decimal_or_none(lot, "minNotionalValue")?,
-        leverage_max: match row.get("leverageFilter") {
-            Some(filter) => whole_leverage(decimal_or_none(filter, "maxLeverage")?),
-            None => 0,
-        },
+        leverage_max: row.get("leverageFilter").map_or(0, |filter| leverage(filter, "maxLeverage")),
         ..common(row, InstrumentKind::LinearPerpetual)?
     }))
 }

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::super::rules::leverage;
 use super::super::{DecodeError, InstrumentSpec, Parser, PlainRequest, Value};
 use crate::types::InstrumentKind;
 use rust_decimal::Decimal;
@@ -128,7 +129,7 @@ fn perpetual(at: usize, row: Value<'_>) -> Result<Listed<'_>, DecodeError> {
         price_decimals: PERPETUAL_DECIMALS - size_decimals,
         booked_decimals: 0,
         trading: row.get("isDelisted").and_then(Value::bool) != Some(true),
-        leverage_max: row.get("maxLeverage").and_then(Value::u64).unwrap_or(0).min(255) as u8,
+        leverage_max: leverage(row, "maxLeverage"),
     })
 }
 

@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::super::rules::{decimal_or_none, positive, whole_leverage};
+use super::super::rules::{decimal_or_none, leverage, positive};
 use super::super::{DecodeError, InstrumentSpec, Parser, PlainRequest, Value};
 use crate::types::InstrumentKind;
 use rust_decimal::Decimal;
@@ -96,7 +96,7 @@ fn spec(kind: InstrumentKind, row: Value<'_>) -> Result<Option<InstrumentSpec>, 
         qty_min: times(lots[1], contract, "minSz")?,
         qty_max: times(qty_max, contract, "maxLmtSz")?,
         qty_market_max: times(decimal_or_none(row, "maxMktSz")?, contract, "maxMktSz")?,
-        leverage_max: whole_leverage(decimal_or_none(row, "lever")?),
+        leverage_max: leverage(row, "lever"),
         ..common
     }))
 }

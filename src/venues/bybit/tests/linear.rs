@@ -348,6 +348,12 @@ fn rules_of_perpetuals_are_read_page_by_page() {
     assert_eq!((btc.qty_max, btc.qty_market_max), (dec("1190"), dec("500")));
     assert_eq!((btc.notional_min, btc.contract), (dec("5"), Decimal::ZERO));
     assert_eq!(btc.leverage_max, 100);
+    // Advice that cannot be read costs nobody his list.
+    for odd in ["\"N/A\"", "\"-5\"", "\"\"", "null", "[]"] {
+        let odd = text.replace(r#""maxLeverage":"100.00""#, &format!(r#""maxLeverage":{odd}"#));
+        assert_ne!(odd, text);
+        assert_eq!(read(&odd).unwrap()[0].leverage_max, 0, "{odd}");
+    }
     assert_eq!(next(&text), Ok(None));
     let more = text.replace(r#""nextPageCursor":"""#, r#""nextPageCursor":"first%3DBTC%26a""#);
     assert_eq!(next(&more), Ok(Some(get(&format!("{all}&cursor=first%3DBTC%26a")))));

@@ -90,6 +90,14 @@ fn rules_follow_from_the_decimals_of_sizes() {
     assert!(perpetuals.iter().chain(&pairs).all(|spec| spec.notional_min.to_string() == "10"));
     let btc = perpetuals.iter().find(|spec| spec.base == "BTC").unwrap();
     assert_eq!((btc.leverage_max, pairs[0].leverage_max), (40, 0));
+    // Advice that cannot be read costs nobody his list.
+    for odd in ["\"N/A\"", "\"-5\"", "-5", "null", "[]"] {
+        let text = fixture("rest_meta_with_delisted_index")
+            .replace(r#""maxLeverage":40"#, &format!(r#""maxLeverage":{odd}"#));
+        let read = decode(InstrumentKind::LinearPerpetual, &mut text.into_bytes()).unwrap();
+        let btc = read.iter().find(|spec| spec.base == "BTC").unwrap();
+        assert_eq!((read.len(), btc.leverage_max), (perpetuals.len(), 0), "{odd}");
+    }
 }
 
 /// A token is booked finer than it is traded: what the venue takes of it or converts is too.

@@ -88,3 +88,14 @@ fn what_cannot_be_used_is_refused_by_name() {
     let error = instruments::decode(LinearPerpetual, &mut spot);
     assert_eq!(error, Err(DecodeError::Invalid("instType")));
 }
+
+/// Advice that cannot be read costs nobody his list.
+#[test]
+fn a_leverage_that_cannot_be_read_is_not_told() {
+    let body = fixture("rest_instruments_swap");
+    for odd in ["\"N/A\"", "\"-5\"", "\"\"", "null", "[]"] {
+        let odd = body.replace(r#""lever": "100""#, &format!(r#""lever": {odd}"#));
+        let specs = instruments::decode(LinearPerpetual, &mut odd.clone().into_bytes()).unwrap();
+        assert!(specs.len() == 2 && specs.iter().all(|spec| spec.leverage_max == 0), "{odd}");
+    }
+}
