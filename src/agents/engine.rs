@@ -18,7 +18,7 @@ use crate::journal::Place;
 use crate::shm::{DutyWriter, Market, MarketView, RegionError, RegionOptions};
 use crate::show::{About, venue_name};
 use crate::strategy::Strategy;
-use crate::types::{InstrumentTable, Teller, VenueId};
+use crate::types::{Instrument, InstrumentTable, Teller, VenueId};
 use crate::venues::{Credentials, Endpoints};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,6 +58,8 @@ pub struct Engine {
     lifecycle: Lifecycle,
     threads: Vec<JoinHandle<()>>,
     last: Receiver<FinalState>,
+    /// Until somebody takes it.
+    stated: Option<Receiver<Instrument>>,
     /// Names of the agents that can cancel.
     executors: Vec<String>,
     strategies: Vec<String>,
@@ -169,7 +171,9 @@ impl Engine {
         let incidents = supervision.incidents.clone();
         let mut threads = vec![supervision.start(rest)?];
         let table = view.instruments().clone();
-        let watch = rules.watch(table, changes, &clock, &lifecycle, log.named("rules"));
+        let (state, stated) = sync_channel(CHANGES_MAX);
+        let ends = (changes, state);
+        let watch = rules.watch(table, ends, &clock, &lifecycle, log.named("rules"));
         threads.extend(watch.map(RuleWatch::start).transpose()?);
         for (plan, duty) in plans {
             log.info(clock.now(), format_args!("thread: {plan}"));
@@ -183,13 +187,21 @@ impl Engine {
             threads.push(thread.inspect_err(|_| lifecycle.advance(Phase::Done))?);
         }
         let folder = folder.to_owned();
-        Ok(Self { view, lifecycle, threads, last, executors, strategies, layout, folder })
+        let stated = Some(stated);
+        Ok(Self { view, lifecycle, threads, last, stated, executors, strategies, layout, folder })
     }
 
     /// The region.
     #[must_use]
     pub fn view(&self) -> &MarketView {
         &self.view
+    }
+
+    /// Where instruments come whose venue has changed their rules, with those that it has now, for whoever
+    /// plays the venue. The first one to ask gets it.
+    #[must_use]
+    pub fn stated(&mut self) -> Option<Receiver<Instrument>> {
+        self.stated.take()
     }
 
     /// How the agents are laid out, for people.

@@ -6,14 +6,14 @@
 //! one each. Where the two cannot be met together, or the new rules cannot be counted in the units of
 //! this run, the instrument takes cancels only until the engine is started anew. An instrument that
 //! the venue lists no more, or has halted, takes no orders either. Every change is told of and
-//! recorded.
+//! recorded. Whoever plays the venue, in paper trading, hears of its new rules as they are.
 
 use super::engine::EngineSetup;
 use super::load::{Listing, list, listings};
 use super::log::Log;
 use super::threads::{Lifecycle, Phase};
 use crate::clock::Clock;
-use crate::types::{InstrumentId, InstrumentRules, InstrumentStatus, InstrumentTable};
+use crate::types::{Instrument, InstrumentId, InstrumentRules, InstrumentStatus, InstrumentTable};
 use crate::venues::{InstrumentName, InstrumentSpec, VENUES, rules_at};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -57,14 +57,14 @@ impl RulePlan {
     pub fn watch(
         self,
         table: Arc<InstrumentTable>,
-        changes: SyncSender<RuleChange>,
+        (changes, stated): (SyncSender<RuleChange>, SyncSender<Instrument>),
         clock: &Clock,
         lifecycle: &Lifecycle,
         log: Log,
     ) -> Option<RuleWatch> {
         let (clock, lifecycle) = (clock.clone(), lifecycle.clone());
         let wanted = !self.every.is_zero() && !self.listings.is_empty();
-        wanted.then_some(RuleWatch { plan: self, table, changes, clock, lifecycle, log })
+        wanted.then_some(RuleWatch { plan: self, table, changes, stated, clock, lifecycle, log })
     }
 }
 
@@ -73,6 +73,8 @@ pub(super) struct RuleWatch {
     plan: RulePlan,
     table: Arc<InstrumentTable>,
     changes: SyncSender<RuleChange>,
+    /// Instruments with the rules that their venue has now.
+    stated: SyncSender<Instrument>,
     clock: Clock,
     lifecycle: Lifecycle,
     log: Log,
@@ -82,7 +84,7 @@ impl RuleWatch {
     /// Starts the thread.
     pub fn start(mut self) -> Result<JoinHandle<()>, String> {
         let run = move || {
-            let mut known: Vec<RuleChange> = self.table.iter().map(as_loaded).collect();
+            let mut known: Vec<Known> = self.table.iter().map(Known::as_loaded).collect();
             while self.waits() {
                 self.look(&mut known);
             }
@@ -103,7 +105,7 @@ impl RuleWatch {
         true
     }
 
-    fn look(&mut self, known: &mut [RuleChange]) {
+    fn look(&mut self, known: &mut [Known]) {
         for at in 0..self.plan.listings.len() {
             let listing = &self.plan.listings[at];
             let specs = match list(listing, &self.plan.tls) {
@@ -122,12 +124,13 @@ impl RuleWatch {
                 }
                 let found = InstrumentName::parse(&instrument.name)
                     .and_then(|name| specs.iter().find(|spec| spec.is(&name)));
-                let change = judge(as_loaded(instrument), instrument.scale, found);
                 let row = &mut known[instrument.id.index()];
-                if change == *row || self.changes.try_send(change).is_err() {
+                row.state(found, instrument, &self.stated);
+                let change = judge(as_loaded(instrument), instrument.scale, found);
+                if change == row.told || self.changes.try_send(change).is_err() {
                     continue;
                 }
-                *row = change;
+                row.told = change;
                 self.tell(&instrument.name, &change);
             }
         }
@@ -169,7 +172,38 @@ impl RuleWatch {
     }
 }
 
-fn as_loaded(instrument: &crate::types::Instrument) -> RuleChange {
+/// What was told of an instrument last.
+struct Known {
+    /// To the order manager.
+    told: RuleChange,
+    /// The venue's own rules, to whoever plays it.
+    stated: InstrumentRules,
+}
+
+impl Known {
+    fn as_loaded(instrument: &Instrument) -> Self {
+        Self { told: as_loaded(instrument), stated: instrument.rules }
+    }
+
+    /// Tells the venue's own rules if they are others; those that cannot be counted in the units of this
+    /// run cannot be kept by anyone here. Who is behind, or is not there, hears of them the next time.
+    fn state(
+        &mut self,
+        spec: Option<&InstrumentSpec>,
+        instrument: &Instrument,
+        to: &SyncSender<Instrument>,
+    ) {
+        let Some(rules) = spec.and_then(|spec| rules_at(spec, instrument.scale).ok()) else {
+            return;
+        };
+        let changed = Instrument { rules, ..instrument.clone() };
+        if rules != self.stated && to.try_send(changed).is_ok() {
+            self.stated = rules;
+        }
+    }
+}
+
+fn as_loaded(instrument: &Instrument) -> RuleChange {
     let (rules, status) = (instrument.rules, instrument.status);
     RuleChange { instrument: instrument.id, rules, status }
 }
@@ -227,6 +261,32 @@ mod tests {
             notional_min: Decimal::from(5),
             ..InstrumentSpec::default()
         }
+    }
+
+    #[test]
+    fn the_rules_of_the_venue_are_stated_as_they_are_once_and_as_soon_as_there_is_room() {
+        let instrument =
+            Instrument { scale: SCALE, rules: loaded().rules, ..Instrument::default() };
+        let mut known = Known::as_loaded(&instrument);
+        let (to, stated) = std::sync::mpsc::sync_channel(1);
+        let mut say = |spec: Option<InstrumentSpec>| known.state(spec.as_ref(), &instrument, &to);
+        say(Some(spec()));
+        say(None);
+        say(Some(InstrumentSpec { lot_size: Decimal::new(1, 8), ..spec() }));
+        assert!(stated.try_recv().is_err(), "nothing that could be kept has changed");
+        // The order manager goes on with the coarser one.
+        let finer = InstrumentSpec { tick_size: Decimal::new(1, 2), ..spec() };
+        say(Some(finer.clone()));
+        say(Some(finer));
+        let coarser = InstrumentSpec { tick_size: Decimal::new(5, 1), ..spec() };
+        say(Some(coarser.clone()));
+        let ticks = || stated.try_iter().map(|row| row.rules.tick_size).collect::<Vec<_>>();
+        assert_eq!(ticks(), [Price(1)], "there was no room for more");
+        say(Some(coarser));
+        say(Some(spec()));
+        assert_eq!(ticks(), [Price(50)]);
+        say(Some(spec()));
+        assert_eq!(ticks(), [Price(10)], "back to what it was");
     }
 
     #[test]

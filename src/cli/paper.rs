@@ -1,5 +1,6 @@
 //! Paper trading: a thread of its own that watches the engine's books, prints and marks in the region,
-//! as any reader does, and hands what changes on to the simulated venues, which orders go to.
+//! as any reader does, and hands what changes on to the simulated venues, which orders go to. The engine
+//! tells it of the rules that the venues have changed.
 //!
 //! Nothing waits for it: it looks every millisecond. A book that may not be traded on is taken away
 //! there, and a mark that is too old is not known any more. Prints go first: a venue tells of most trades
@@ -9,8 +10,11 @@ use crate::agents::log::Log;
 use crate::clock::Clock;
 use crate::shm::{Best, Depth, MarketView, TradeReader};
 use crate::show::table::utc;
-use crate::sim::{MarketState, MirrorChange, MirrorPort, Mirrored, SimLevel, SimWaker, Unpaid};
+use crate::sim::{
+    MarketState, MirrorChange, MirrorPort, Mirrored, SimLevel, SimWaker, StatedRules, Unpaid,
+};
 use crate::types::{Amount, BookState, Instrument, Level, Nanos, Perpetual, Price, Qty, Side};
+use crate::venues::VENUES;
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -84,7 +88,7 @@ pub(super) struct Watch {
 impl Watch {
     /// Starts it.
     pub fn start(
-        view: MarketView,
+        (view, stated): (MarketView, Option<Receiver<Instrument>>),
         followed: Vec<Followed>,
         (port, waker): (Port, SimWaker),
         (clock, mut log): (Clock, Log),
@@ -96,6 +100,7 @@ impl Watch {
         let thread = std::thread::Builder::new().name("paper".to_owned()).spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
                 let mut sent = false;
+                hear_of_rules(&mut books, stated.as_ref());
                 for book in &mut books {
                     sent |= book.look(&view, &port.changes, (clock.now(), &mut log));
                 }
@@ -145,6 +150,16 @@ fn tell_unpaid(books: &mut [Book], unpaid: &Receiver<Unpaid>, (now, log): (Nanos
     }
 }
 
+/// Keeps the rules that venues have changed until they are handed on.
+fn hear_of_rules(books: &mut [Book], stated: Option<&Receiver<Instrument>>) {
+    for instrument in stated.into_iter().flat_map(Receiver::try_iter) {
+        let is_it = |book: &&mut Book| book.followed.instrument.id == instrument.id;
+        if let Some(book) = books.iter_mut().find(is_it) {
+            book.restated = Some(instrument);
+        }
+    }
+}
+
 /// By side and price what was handed on: bids as `true`.
 type Shown = BTreeMap<(bool, Price), Qty>;
 
@@ -165,6 +180,8 @@ struct Book {
     market: MarketState,
     /// What was read last of a perpetual.
     known: Perpetual,
+    /// With rules that the simulator does not have yet.
+    restated: Option<Instrument>,
     missed: Missed,
 }
 
@@ -182,6 +199,7 @@ impl Book {
             edges: [None; 2],
             market: MarketState::default(),
             known: Perpetual::default(),
+            restated: None,
             missed: Missed::default(),
         }
     }
@@ -194,6 +212,7 @@ impl Book {
         (now, log): (Nanos, &mut Log),
     ) -> bool {
         let before = self.missed;
+        let restated = self.hand_on_rules(view, to);
         let printed = self.hand_on_prints(to);
         let best = view.best(self.followed.instrument.id);
         view.depth(self.followed.instrument.id, &mut self.depth);
@@ -209,6 +228,9 @@ impl Book {
         };
         let marked = self.hand_on_market(view, to, now);
         let name = &self.followed.instrument.name;
+        if restated {
+            log.info(now, format_args!("{name}: orders here go by the venue's new rules, too"));
+        }
         if self.missed.books > before.books {
             log.warn(now, format_args!("{name}: its book is not live: nothing is filled there"));
         }
@@ -222,7 +244,7 @@ impl Book {
                 ),
             );
         }
-        printed || moved || marked
+        restated || printed || moved || marked
     }
 
     fn send(&self, to: &SyncSender<Mirrored>, change: MirrorChange) -> bool {
@@ -232,6 +254,16 @@ impl Book {
             // The simulator that has ended fills nothing.
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
         }
+    }
+
+    /// Those that find no room wait for the next look.
+    fn hand_on_rules(&mut self, view: &MarketView, to: &SyncSender<Mirrored>) -> bool {
+        let Some(instrument) = self.restated.take() else { return false };
+        let venue = VENUES.get(usize::from(instrument.venue.0)).map_or("", |row| row.name);
+        let rules = StatedRules::of(venue, &instrument, view.instruments());
+        let sent = self.send(to, MirrorChange::Rules(Box::new(rules)));
+        self.restated = (!sent).then_some(instrument);
+        sent
     }
 
     fn hand_on_prints(&mut self, to: &SyncSender<Mirrored>) -> bool {
@@ -699,6 +731,28 @@ mod tests {
             assert_eq!(rig.look_at(711), of(after.0, after.1));
         }
         assert_eq!(rig.book.missed, Missed { marks: 1, ..Missed::default() });
+    }
+
+    #[test]
+    fn rules_that_the_venue_has_changed_are_handed_on_once_there_is_room() {
+        let mut rig = Rig::new(1);
+        let (say, stated) = sync_channel(4);
+        let mut changed = rig.book.followed.instrument.clone();
+        (changed.rules.tick_size, changed.rules.lot_size) = (Price(50), Qty(20));
+        say.send(Instrument { id: InstrumentId(7), ..changed.clone() }).unwrap();
+        say.send(changed).unwrap();
+        hear_of_rules(std::slice::from_mut(&mut rig.book), Some(&stated));
+        // Something else fills the simulator's queue.
+        let symbol = rig.book.symbol.clone();
+        let other = Mirrored { venue: 4, symbol, change: MirrorChange::Lost };
+        rig.to.try_send(other).unwrap();
+        assert_eq!(rig.look(), [MirrorChange::Lost]);
+        let handed = rig.look();
+        let [MirrorChange::Rules(rules)] = &handed[..] else { panic!("{handed:?}") };
+        let names = (&*rules.symbol, &*rules.base, &*rules.quote);
+        assert_eq!(names, ("BTCUSDT", "BTC", "USDT"));
+        assert_eq!((rules.tick, rules.lot), (Decimal::new(5, 1), Decimal::new(2, 2)));
+        assert_eq!(rig.look(), [], "once");
     }
 
     #[test]

@@ -82,8 +82,9 @@ pub(super) fn run(
         clock: clock.clone(),
         log,
     };
-    let engine = Engine::start(setup).map_err(Failure::new)?;
-    venues.watch(config, engine.view(), &clock, paper_log)?;
+    let mut engine = Engine::start(setup).map_err(Failure::new)?;
+    let stated = engine.stated();
+    venues.watch(config, (engine.view(), stated), &clock, paper_log)?;
     // Answers until the end, so that the end can be seen from outside too.
     let _metrics = listener.map(|listener| serve_metrics(listener, config, &engine, &clock));
     let mut view = View::new(config, options, (lines, file), &clock);

@@ -20,6 +20,7 @@ use crate::types::{Instrument, InstrumentKind, InstrumentTable, VenueId};
 use crate::venues::{Credentials, Endpoints, VENUES};
 use rust_decimal::Decimal;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 /// Addresses, keys and trust of all configured venues; the simulator behind them if there is one.
@@ -153,7 +154,7 @@ impl Venues {
     pub fn watch(
         &mut self,
         config: &Config,
-        view: &MarketView,
+        (view, stated): (&MarketView, Option<Receiver<Instrument>>),
         clock: &Clock,
         log: Log,
     ) -> Result<(), Failure> {
@@ -171,8 +172,9 @@ impl Venues {
             }));
         }
         let Some(port) = market.port.take() else { return Ok(()) };
+        let from = (view.clone(), stated);
         let to = (port, sim.handle.waker());
-        let watch = Watch::start(view.clone(), followed, to, (clock.clone(), log));
+        let watch = Watch::start(from, followed, to, (clock.clone(), log));
         market.watch = Some(watch.map_err(Failure::new)?);
         Ok(())
     }

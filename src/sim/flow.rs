@@ -10,7 +10,7 @@ use super::mirror::{Mirror, Mirrored};
 use super::random::Dislocations;
 use super::recorded::Tape;
 use super::seeded::Seeded;
-use super::{Exchange, MarketState, SimLevel, SymbolRules};
+use super::{Exchange, MarketState, SimLevel, StatedRules, SymbolRules};
 use crate::types::Side;
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
@@ -163,6 +163,19 @@ impl Stage<'_, '_> {
     ) {
         if let Some((exchange, time_ms)) = self.at(venue, flow_ns) {
             how(exchange, symbol, taker, level, standing, time_ms);
+        }
+    }
+
+    /// States the rules of an instrument anew.
+    pub(super) fn restate(
+        &mut self,
+        venue: usize,
+        symbol: &str,
+        stated: &StatedRules,
+        flow_ns: u64,
+    ) {
+        if let Some((exchange, _)) = self.at(venue, flow_ns) {
+            exchange.restate(symbol, stated);
         }
     }
 

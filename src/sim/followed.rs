@@ -9,7 +9,7 @@
 
 use super::embedded::listed;
 use super::frames::own::StatedRules;
-use super::{CONTRACT, PerpetualRules, SymbolRules, Wire};
+use super::{CONTRACT, Exchange, PerpetualRules, SymbolRules, Wire};
 use crate::types::{Instrument, InstrumentTable, VenueId};
 use rust_decimal::Decimal;
 
@@ -66,6 +66,18 @@ pub(super) fn stated_rules(known: &[SymbolRules], stated: &StatedRules) -> Optio
         perpetual,
         ..like.clone()
     })
+}
+
+impl Exchange {
+    /// Goes by what is stated of an instrument elsewhere now, for orders from now on; its fees stay.
+    /// `false` if it is not there.
+    pub(super) fn restate(&mut self, symbol: &str, stated: &StatedRules) -> bool {
+        let Some(known) = self.rules(symbol) else { return false };
+        let stated = StatedRules { fees: None, ..stated.clone() };
+        let rules = stated_rules(std::slice::from_ref(known), &stated);
+        rules
+            .is_some_and(|rules| self.set_rules(SymbolRules { symbol: symbol.to_owned(), ..rules }))
+    }
 }
 
 /// With this largest leverage, if it is known. The maintenance margin stays the same part of the smallest

@@ -9,7 +9,7 @@
 
 use super::flow::Stage;
 use super::hosted::Venue;
-use super::{Exchange, MarketState, SimLevel, Unpaid};
+use super::{Exchange, MarketState, SimLevel, StatedRules, Unpaid};
 use crate::types::Side;
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
@@ -48,6 +48,8 @@ pub enum MirrorChange {
     Lost,
     /// Mark, index and funding of a perpetual.
     Market(MarketState),
+    /// The venue has changed its rules.
+    Rules(Box<StatedRules>),
 }
 
 /// The simulator's end of a market that is followed.
@@ -180,6 +182,7 @@ impl Mirror {
                 let gone = gone.map(|(is_bid, price)| (side(is_bid), (price, Decimal::ZERO)));
                 stage.set_levels(venue, &symbol, &gone.collect::<Vec<_>>(), now);
             }
+            MirrorChange::Rules(stated) => stage.restate(venue, &symbol, &stated, now),
             MirrorChange::Market(state) => {
                 stage.set_market(venue, &symbol, state, now);
                 if !self.ended {

@@ -4,7 +4,7 @@ use super::flow::{Flow, Target};
 use super::server_tests::EchoWire;
 use super::{
     AccountId, Exchange, MarketState, MirrorChange, Mirrored, PlaceRequest, Refusal, SimLevel,
-    SimOrder, SimOrderState, SimOrderType, Unpaid, Wire,
+    SimOrder, SimOrderState, SimOrderType, StatedRules, Unpaid, Wire,
 };
 use super::{EmbeddedOptions, embedded};
 use crate::types::{Side, TimeInForce};
@@ -222,6 +222,41 @@ fn a_market_that_moves_through_an_order_fills_it() {
     ]);
     assert_eq!(stage.filled(order), dec("1"));
     assert_eq!(stage.depth().1, [(dec("99.50"), dec("3"))]);
+}
+
+#[test]
+fn what_the_market_changes_of_its_rules_holds_here_from_then_on() {
+    let mut stage = Stage::new();
+    stage.levels(&BOOK);
+    let before = stage.exchange.rules("BTCUSDT").unwrap().clone();
+    let old = stage.rest(Side::Buy, "90.01", "0.5");
+    let stated = |tick: &str, lot: &str| StatedRules {
+        symbol: "BTCUSDT".to_owned(),
+        base: "BTC".to_owned(),
+        quote: "USDT".to_owned(),
+        tick: dec(tick),
+        lot: dec(lot),
+        notional: [dec("20"), dec("0")],
+        contract: Decimal::ONE,
+        ..StatedRules::default()
+    };
+    let bid = |stage: &mut Stage, price: &str, qty: &str| {
+        stage.passed_ns += 1;
+        let placed = stage.place(Side::Buy, price, qty, SimOrderType::Limit, TimeInForce::Gtc);
+        placed.map(|_| ())
+    };
+    stage.hear(MirrorChange::Rules(Box::new(stated("0.5", "0.1"))));
+    assert_eq!(bid(&mut stage, "90.01", "0.5"), Err(Refusal::PriceTick));
+    assert_eq!(bid(&mut stage, "90.5", "0.55"), Err(Refusal::QtyLot));
+    assert_eq!(bid(&mut stage, "90.5", "0.2"), Err(Refusal::NotionalMin));
+    assert_eq!(bid(&mut stage, "90.5", "0.3"), Ok(()));
+    assert_eq!(stage.filled(old), Decimal::ZERO, "what rests there stays");
+    // Finer than it ever was.
+    stage.hear(MirrorChange::Rules(Box::new(stated("0.001", "0.000001"))));
+    assert_eq!(bid(&mut stage, "90.501", "0.500001"), Ok(()));
+    let now = stage.exchange.rules("BTCUSDT").unwrap();
+    assert_eq!((now.maker_fee, now.taker_fee), (before.maker_fee, before.taker_fee));
+    assert_eq!((&now.base, &now.quote), (&before.base, &before.quote));
 }
 
 #[test]

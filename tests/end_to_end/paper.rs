@@ -1,6 +1,7 @@
 //! Paper trading: the market of venues that are somewhere else, and orders that never reach them.
 
 use super::support::{Folder, default_venues, stderr, stoop, summary};
+use super::venues::{Engine, Venues, config};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Lines};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -136,6 +137,40 @@ fn assert_traded(summary: &Value, said: &str) {
     let ack = summary["stages_ns"]["ack"]["p50"].as_u64().unwrap();
     assert!(ack >= 5_000_000, "orders travel for so long: {summary}");
     assert!(said.contains("paper: the venues' own market; orders go to embedded venues"), "{said}");
+}
+
+#[test]
+fn rules_that_a_venue_changes_hold_for_orders_on_paper() {
+    let folder = Folder::new();
+    let mut venues = Venues::start(&folder);
+    // Where orders would go there, nobody here is to know.
+    let market = |line: &&str| ["[venue", "rest", "public"].iter().any(|key| line.starts_with(key));
+    let tables: Vec<&str> = venues.text.lines().filter(market).collect();
+    venues.text = tables.join("\n") + "\n";
+    let path = config(&folder, &venues, "engine.toml", true);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replacen("mode = \"testnet\"", "mode = \"paper\"", 1);
+    let text = text.replacen("rules_refresh_s = 300", "rules_refresh_s = 1", 1);
+    std::fs::write(&path, text + PAPER).unwrap();
+    let mut engine = Engine::start(&folder.0, &path);
+    engine.wait_until_all_ready(&["binance", "bybit"]);
+    let wire = stoop::sim::venues::wire("binance").unwrap();
+    let made = stoop::sim::embedded(&stoop::sim::EmbeddedOptions::default(), vec![wire]).unwrap();
+    let rules = made.options.venues[0].exchange.rules("BTCUSDT").unwrap().clone();
+    let tick_size = rust_decimal::Decimal::new(5, 1);
+    assert!(venues.sim.set_rules("binance", stoop::sim::SymbolRules { tick_size, ..rules }));
+    let told = "BTC/USDT@binance: orders here go by the venue's new rules, too";
+    let begun = std::time::Instant::now();
+    let mut said = String::new();
+    while !said.contains(told) && begun.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(50));
+        said = engine.said();
+    }
+    assert_eq!(said.matches("orders here go by").count(), 1, "{said}");
+    assert!(said.contains("has changed its rules: tick 0.5"), "{said}");
+    let (status, summary, said) = engine.stop();
+    assert!(status.success(), "{summary}\n{said}");
+    assert_eq!(summary["ledger_differences"], json!([]), "{summary}");
 }
 
 #[test]

@@ -1,13 +1,17 @@
 //! What the venues send is written down and played again: the same books, the same decisions.
 
 use crate::support::{Folder, stderr, stoop, summary};
+use crate::venues::{Venues, config};
 use flate2::read::MultiGzDecoder;
+use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use stoop::sim::{
-    Capture, EmbeddedOptions, Exchange, Flow, FlowOptions, Target, embedded, survey, venues::wire,
+    Capture, EmbeddedOptions, Exchange, Flow, FlowOptions, Server, Target, embedded, survey,
+    venues::wire,
 };
 
 /// Records for a while; the summary and the files, the oldest first.
@@ -278,6 +282,127 @@ fn a_lost_connection_is_a_hole_that_is_told() {
     let (replayed, said) = replay(&folder, &files);
     assert_eq!(number(&replayed, "holes"), 1);
     assert!(said.contains("frames are missing in 1 place"), "{said}");
+}
+
+/// A venue whose list of instruments has one that its market data does not know.
+#[test]
+fn a_refused_subscription_is_told_and_counted_and_what_else_there_is_is_recorded() {
+    let folder = Folder::new();
+    let mut venues = Venues::start(&folder);
+    let bybit = || vec![wire("bybit").unwrap()];
+    let mut options = EmbeddedOptions::default();
+    let known = embedded(&options, bybit()).unwrap().options.venues[0].exchange.symbols().to_vec();
+    let known = known.into_iter().filter(|rules| rules.symbol != "ETHUSDT").collect();
+    options.rules.insert("bybit".to_owned(), known);
+    let lacking = Server::start(embedded(&options, bybit()).unwrap().options).unwrap();
+    let both = format!("{}\n{}", venues.sim.ca_pem(), lacking.ca_pem());
+    std::fs::write(folder.0.join("ca.pem"), both).unwrap();
+    let public = &venues.sim.urls("bybit").unwrap().public;
+    venues.text = venues.text.replacen(public, &lacking.urls("bybit").unwrap().public, 1);
+    let path = config(&folder, &venues, "engine.toml", false);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let two = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\"";
+    let text = text.replacen(two, &format!("{two}, \"ETH/USDT@bybit\""), 1);
+    let text = text.replacen("\"ETH/USDT@binance\", \"ETH/USDT@bybit\"", "", 1);
+    std::fs::write(&path, text).unwrap();
+    let output = stoop(&folder, &["record", "--json", "--for", "6s"]);
+    let (recorded, said) = (summary(&output), stderr(&output));
+    assert_eq!(output.status.code(), Some(1), "it lacks an instrument: {recorded}\n{said}");
+    let told = "bybit: ETH/USDT@bybit: the subscription was refused: ";
+    let told: Vec<&str> = said.lines().filter(|line| line.contains(told)).collect();
+    assert_eq!(told.len(), 1, "{said}");
+    assert!(told[0].contains("Invalid symbol") && told[0].contains("ETHUSDT"), "{said}");
+    let rows = recorded["instruments"].as_array().unwrap();
+    let row = |name: &str| rows.iter().find(|row| row["instrument"] == name).unwrap();
+    let refused = row("ETH/USDT@bybit");
+    assert_eq!(number(refused, "frames"), 0, "{refused}");
+    assert!(number(refused, "refusals") > 1, "asked for again and again: {refused}");
+    assert!(refused["refused"].as_str().unwrap().contains("Invalid symbol"), "{refused}");
+    assert_eq!(number(row("BTC/USDT@binance"), "refusals"), 0, "{recorded}");
+    let mut files = Vec::new();
+    for name in ["BTC/USDT@binance", "BTC/USDT@bybit", "ETH/USDT@bybit"] {
+        assert_eq!(number(row(name), "missing") + number(row(name), "errors"), 0, "{recorded}");
+        let made = row(name)["files"].as_array().unwrap().iter();
+        files.extend(made.map(|path| folder.0.join(path.as_str().unwrap())));
+    }
+    let [binance, bybit] =
+        ["BTC/USDT@binance", "BTC/USDT@bybit"].map(|name| number(row(name), "frames"));
+    assert!(binance > 100 && bybit > 100, "{recorded}\n{said}");
+    // As people see it.
+    std::fs::remove_dir_all(folder.0.join("recorded")).unwrap();
+    let shown = stoop(&folder, &["record", "--for", "4s"]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("refusals of its subscription: {"), "{shown}");
+}
+
+const FUNDING_EVERY_S: u64 = 6;
+
+/// What the venue has said of its next payment last, by when that is due, in milliseconds: mark and rate.
+fn payments(path: &Path) -> BTreeMap<u64, [Decimal; 2]> {
+    let mut payments = BTreeMap::new();
+    for line in text(path).lines().filter(|line| line.contains("\"markPriceUpdate\"")) {
+        let frame: Value = serde_json::from_str(line.split_once(' ').unwrap().1).unwrap();
+        let data = &frame["data"];
+        let stated = ["p", "r"].map(|key| data[key].as_str().unwrap().parse().unwrap());
+        payments.insert(data["T"].as_u64().unwrap(), stated);
+    }
+    payments
+}
+
+/// Begins soon after a payment, so that there is a position long before the next one is due.
+fn record_payments(folder: &Folder) -> Vec<PathBuf> {
+    for _ in 0..3 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let every = Duration::from_secs(FUNDING_EVERY_S).as_millis();
+        let left = every - now.as_millis() % every;
+        std::thread::sleep(Duration::from_millis(left as u64));
+        let (_, files, said) = record(folder, &["--for", "9s"]);
+        let first_ms = survey(&files[1]).unwrap().first_ns / 1_000_000;
+        if first_ms % (FUNDING_EVERY_S * 1_000) < 3_000 {
+            return files;
+        }
+        eprintln!("this machine is slow: {said}");
+        std::fs::remove_dir_all(folder.0.join("recorded")).unwrap();
+    }
+    panic!("no recording began in time");
+}
+
+#[test]
+fn a_recorded_payment_of_funding_is_paid_in_a_replay_to_the_last_digit() {
+    let default = stoop::config::DEFAULT_TOML;
+    let spread = &default[default.find("[[strategy]]").unwrap()..];
+    let spread = &spread[..spread.find("\n\n").unwrap()];
+    let instruments = "instruments = [\"BTC/USDT@binance\", \"BTC/USDT@bybit\"]";
+    let two = "instruments = [\"BTC/USDT@bybit\", \"BTC/USDT:USDT@binance\"]";
+    // Enters whatever the prices are, and never leaves.
+    let carry = format!(
+        "[[strategy]]\nname = \"carry\"\nkind = \"basis\"\n{two}\nentry_bps = -1000\n\
+         exit_bps = -2000\nqty = \"0.01\"\nqty_max = \"0.01\"\ncooldown_ms = 100"
+    );
+    let every = format!("funding_every_s = {FUNDING_EVERY_S} ");
+    let replaced = [
+        (spread, carry.as_str()),
+        (instruments, two),
+        ("watchlist = [\"ETH/USDT@binance\", \"ETH/USDT@bybit\"]", ""),
+        ("# funding_every_s = 60 ", every.as_str()),
+    ];
+    let folder = Folder::new();
+    folder.config(&replaced, "");
+    let files = record_payments(&folder);
+    let perpetual = files.iter().find(|path| path.to_str().unwrap().contains("@binance")).unwrap();
+    let (replayed, _) = replay(&folder, &files);
+    let last_ms = survey(perpetual).unwrap().last_ns / 1_000_000;
+    let due: Vec<_> = payments(perpetual).into_iter().filter(|(at, _)| *at < last_ms).collect();
+    assert!(!due.is_empty() && due.iter().all(|(_, [_, rate])| !rate.is_zero()), "{due:?}");
+    let short: Decimal = "0.01".parse().unwrap();
+    let down = RoundingStrategy::ToNegativeInfinity;
+    let wanted: Decimal = due
+        .iter()
+        .map(|(_, [mark, rate])| (short * mark * rate).round_dp_with_strategy(8, down))
+        .sum();
+    let funding: Decimal = replayed["funding"].as_str().unwrap().parse().unwrap();
+    assert_eq!(funding, wanted, "{due:?}\n{replayed}");
+    assert_eq!(number(&replayed, "funding_left_out"), 0, "{replayed}");
 }
 
 #[test]

@@ -49,7 +49,9 @@ fn a_coarser_tick_holds_from_when_the_venue_says_so() {
     config.rules_refresh_s = 1;
     let odd = Odd { market: None, go: wait, told };
     let started = start_logged(&config, vec![("odd".to_owned(), Box::new(odd))]).unwrap();
-    let (engine, sim, lines) = (started.engine, started.sim, started.lines);
+    let (mut engine, sim, lines) = (started.engine, started.sim, started.lines);
+    let stated = engine.stated().unwrap();
+    assert!(engine.stated().is_none());
     wait_for(&lines, "binance is reconciled");
     go.send(()).unwrap();
     assert_eq!(hear.recv_timeout(PATIENCE), Ok(0), "taken under the old rules");
@@ -59,8 +61,17 @@ fn a_coarser_tick_holds_from_when_the_venue_says_so() {
         said.contains("BTC/USDT@binance: binance has changed its rules: tick 1, lot"),
         "{said}"
     );
+    let row = stated.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(row.name, "BTC/USDT@binance");
+    assert_eq!(row.scale.price_decimal(row.rules.tick_size), Decimal::ONE);
     go.send(()).unwrap();
     assert_eq!(hear.recv_timeout(PATIENCE), Ok(RiskReject::PriceOffTick as u8));
+    // Finer than the one that this engine began with, which holds for it again.
+    assert!(sim.set_rules("binance", SymbolRules { lot_size: Decimal::new(1, 6), ..rules() }));
+    let said = wait_for(&lines, "has changed its rules");
+    assert!(said.contains("tick 0.01, lot 0.00001, "), "{said}");
+    let row = stated.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(row.scale.qty_decimal(row.rules.lot_size), Decimal::new(1, 6));
     stop(engine, sim);
 }
 
