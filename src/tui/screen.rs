@@ -8,17 +8,67 @@ use crossterm::terminal::{
 };
 use ratatui::backend::CrosstermBackend;
 use ratatui::{Frame, Terminal};
-use std::io::{self, Stdout};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, IsTerminal, Stdout};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 /// The terminal in full-screen mode; restored when dropped.
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
+    keys: Keys,
+}
+
+/// Where keys come from.
+enum Keys {
+    Stdin(io::Stdin),
+    /// The terminal itself, where something else stands at the input.
+    Terminal(File),
+}
+
+impl Keys {
+    fn find() -> io::Result<Self> {
+        let stdin = io::stdin();
+        Ok(if stdin.is_terminal() {
+            Self::Stdin(stdin)
+        } else {
+            Self::Terminal(File::open("/dev/tty")?)
+        })
+    }
+
+    /// Whether there is one within `timeout`. An error once the terminal is gone: whoever then asks for
+    /// keys reads nothing for ever.
+    fn wait(&self, timeout: Duration) -> io::Result<bool> {
+        let of: BorrowedFd<'_> = match self {
+            Self::Stdin(stdin) => stdin.as_fd(),
+            Self::Terminal(file) => file.as_fd(),
+        };
+        is_readable(of, timeout)
+    }
+}
+
+fn is_readable(of: BorrowedFd<'_>, timeout: Duration) -> io::Result<bool> {
+    let mut fds = [PollFd::from_borrowed_fd(of, PollFlags::IN)];
+    let seconds = timeout.as_secs().try_into().unwrap_or(i64::MAX);
+    let timeout = Timespec { tv_sec: seconds, tv_nsec: timeout.subsec_nanos().into() };
+    match poll(&mut fds, Some(&timeout)) {
+        // By a signal: its handler has said so to whoever wants to know.
+        Err(Errno::INTR) => return Ok(false),
+        other => other?,
+    };
+    let seen = fds[0].revents();
+    match seen.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
+        true => Err(io::Error::new(io::ErrorKind::BrokenPipe, "it is gone")),
+        false => Ok(seen.contains(PollFlags::IN)),
+    }
 }
 
 impl Screen {
     /// Takes the terminal over.
     pub fn enter() -> io::Result<Self> {
+        let keys = Keys::find()?;
         enable_raw_mode()?;
         crossterm::execute!(io::stdout(), EnterAlternateScreen)?;
         let hook = std::panic::take_hook();
@@ -26,7 +76,7 @@ impl Screen {
             leave();
             hook(info);
         }));
-        Ok(Self { terminal: Terminal::new(CrosstermBackend::new(io::stdout()))? })
+        Ok(Self { terminal: Terminal::new(CrosstermBackend::new(io::stdout()))?, keys })
     }
 
     /// Draws one frame.
@@ -36,7 +86,11 @@ impl Screen {
 
     /// Waits up to `timeout` for a key that means something.
     pub fn input(&mut self, timeout: Duration) -> io::Result<Option<Input>> {
-        if !event::poll(timeout)? {
+        // What was read with the key before comes first.
+        self.keys.wait(Duration::ZERO)?;
+        let is_there = event::poll(Duration::ZERO)?
+            || self.keys.wait(timeout)? && event::poll(Duration::ZERO)?;
+        if !is_there {
             return Ok(None);
         }
         let Event::Key(key) = event::read()? else { return Ok(None) };
@@ -78,4 +132,22 @@ fn leave() {
 #[must_use]
 pub fn is_plain() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_terminal_that_is_gone_is_an_error_and_not_silence() {
+        let (here, mut there) = UnixStream::pair().unwrap();
+        let wait = |ms| is_readable(here.as_fd(), Duration::from_millis(ms));
+        assert!(!wait(0).unwrap() && !wait(2).unwrap());
+        there.write_all(b"q").unwrap();
+        assert!(wait(60_000).unwrap());
+        drop(there);
+        assert_eq!(wait(60_000).unwrap_err().to_string(), "it is gone");
+    }
 }

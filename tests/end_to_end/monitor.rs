@@ -140,6 +140,35 @@ fn a_monitor_that_is_told_to_end_gives_the_terminal_back() {
     assert_ended_well(&running.end());
 }
 
+/// As when the connection to the host is lost.
+#[test]
+fn whose_terminal_is_lost_ends() {
+    let running = Running::start(&[]);
+    let folder = &running.folder.0;
+    let stoop = env!("CARGO_BIN_EXE_stoop");
+    let own = format!("lost-{}", std::process::id());
+    let config = stoop::config::DEFAULT_TOML.replace("\"stoop\"", &format!("\"{own}\""));
+    std::fs::write(folder.join("lost.toml"), config).unwrap();
+    let monitor = format!("{stoop} monitor --name {}", running.name);
+    let run = format!("{stoop} run --config lost.toml");
+    for (name, command) in [("monitor", monitor), ("run", run)] {
+        let pid_file = folder.join(format!("{name}.pid"));
+        let shell =
+            format!("cd {}; echo $$ > {}; exec {command}", folder.display(), pid_file.display());
+        let Some(terminal) = Terminal::open((100, 30), name, &shell) else { return };
+        terminal.wait_for(&["BTC/USDT@binance", "binance ready"]);
+        let pid = std::fs::read_to_string(&pid_file).unwrap();
+        drop(terminal);
+        let (begun, process) = (Instant::now(), format!("/proc/{}", pid.trim()));
+        while std::path::Path::new(&process).exists() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{name} goes on");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    running.text(&["stop"]);
+    assert_ended_well(&running.end());
+}
+
 #[test]
 fn without_colours_there_are_none() {
     let running = Running::start(&[]);
