@@ -24,7 +24,7 @@ use crate::tui::{App, MonitorData, Screen, Tab};
 use crate::types::{Teller, VenueId};
 use crate::venues::VENUES;
 use std::collections::VecDeque;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -237,9 +237,11 @@ fn finish(
     summary.stopped.clone_from(&ended.reason);
     summary.missed = ended.missed;
     summary.differences = venues.differences(market.instruments(), &ended.last);
+    // Whoever would read it may have gone, with the terminal: the run is what it was.
+    let mut out = std::io::stdout();
     if options.json {
-        println!("{}", summary.json());
-    } else {
+        let _ = writeln!(out, "{}", summary.json());
+    } else if writeln!(out).is_ok() {
         summary.print();
     }
     Ok(match (ended.refused, summary.is_good() && !ended.lost) {

@@ -157,7 +157,7 @@ impl Summary {
 
     pub fn print(&self) {
         let c = &self.counters;
-        println!("\nran {:.1} s in mode {}, {}", self.seconds, self.mode, self.layout);
+        println!("ran {:.1} s in mode {}, {}", self.seconds, self.mode, self.layout);
         if let Some(reason) = &self.stopped {
             println!("stopped   {reason}");
         }

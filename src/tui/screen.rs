@@ -119,7 +119,21 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
+        silence_what_is_gone();
         leave();
+    }
+}
+
+/// What is written to a terminal that is gone goes nowhere from now on: else the last words of whoever
+/// loses it are an error.
+fn silence_what_is_gone() {
+    let Ok(nowhere) = File::options().write(true).open("/dev/null") else { return };
+    let is_gone = |of: BorrowedFd<'_>| rustix::io::write(of, b"") == Err(Errno::IO);
+    if is_gone(io::stdout().as_fd()) {
+        let _ = rustix::stdio::dup2_stdout(&nowhere);
+    }
+    if is_gone(io::stderr().as_fd()) {
+        let _ = rustix::stdio::dup2_stderr(&nowhere);
     }
 }
 

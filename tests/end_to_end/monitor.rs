@@ -150,7 +150,9 @@ fn whose_terminal_is_lost_ends() {
     let config = stoop::config::DEFAULT_TOML.replace("\"stoop\"", &format!("\"{own}\""));
     std::fs::write(folder.join("lost.toml"), config).unwrap();
     let monitor = format!("{stoop} monitor --name {}", running.name);
-    let run = format!("{stoop} run --config lost.toml");
+    let code = folder.join("code");
+    let run =
+        format!("sh -c 'trap : HUP; {stoop} run --config lost.toml; echo $? > {}'", code.display());
     for (name, command) in [("monitor", monitor), ("run", run)] {
         let pid_file = folder.join(format!("{name}.pid"));
         let shell =
@@ -165,6 +167,7 @@ fn whose_terminal_is_lost_ends() {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
+    assert_eq!(std::fs::read_to_string(code).unwrap().trim(), "0", "it ended in good order");
     running.text(&["stop"]);
     assert_ended_well(&running.end());
 }
