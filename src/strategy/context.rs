@@ -268,7 +268,8 @@ impl Context {
         best
     }
 
-    /// Mark price, index and funding of a perpetual: ask [`Perpetual::age`] before using them.
+    /// Mark price, index and funding of a perpetual. Each has an age of its own: ask
+    /// [`Perpetual::mark_age`] and its like before using one.
     #[must_use]
     pub fn perpetual(&self, instrument: &InstrumentRef) -> Perpetual {
         self.parts.view.perpetual(instrument.id)
