@@ -2,9 +2,10 @@
 //! and, while the journal has room for cancels and reports only, what strategies ask for in vain and
 //! the looks at the losses.
 //!
-//! Requests and fills are counted here at once, and the sums are recorded: those of fills before the next notice of
-//! their venue, those of requests when there is room again and at the end of a run. The state changes
-//! with these records alone, so a replay follows; a crash in between loses counts and nothing else.
+//! Requests and fills are counted here at once, and the sums are recorded: those of fills before the next
+//! notice of their venue, those of requests when there is room again and at the end of a run. The state
+//! changes with these records alone, so a replay follows; a crash in between loses counts and nothing
+//! else.
 
 #![forbid(unsafe_code)]
 

@@ -4,7 +4,8 @@
 //!
 //! - `market`, written by the engine alone and mapped read-only by everyone else: instruments,
 //!   books, prints, positions and balances, limits in force, health and readiness, duty cycles,
-//!   latency. [`Market`] makes it and hands out each writer once; a [`MarketView`] reads it, in this process or another, with the same code.
+//!   latency. [`Market`] makes it and hands out each writer once; a [`MarketView`] reads it, in this
+//!   process or another, with the same code.
 //! - `strategy-<name>`, one per strategy and the only file which that strategy can write: requests
 //!   to the oms, reports from it, status; its parameters, which the oms writes ([`StrategyFile`]).
 //!
