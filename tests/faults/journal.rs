@@ -205,6 +205,25 @@ fn a_journal_in_use_is_neither_read_nor_moved_aside() {
     std::fs::remove_dir_all(folder.parent().unwrap()).unwrap();
 }
 
+/// Signals, once a second, whose orders are rejected, until one is refused here: with which code, and in
+/// which second.
+fn fill_up(desk: &mut Desk) -> (u8, u64) {
+    for number in 2..100_000 {
+        let now = NOW.plus(number * SECOND);
+        desk.live_book(now);
+        let code = desk.signal(now);
+        if code != 0 {
+            return (code, number);
+        }
+        let order = desk.orders()[0];
+        let (kind, origin) = (ReportKind::Rejected, ReportOrigin::Reply);
+        let report = ExecutionReport::new(kind, origin, order.client_id, order.instrument);
+        desk.tell(Event::Report(report));
+        desk.poll(now);
+    }
+    panic!("the disk never got full");
+}
+
 #[test]
 fn a_full_disk_stops_new_orders_and_nothing_else() {
     let memory = MemoryFolder::new();
@@ -212,22 +231,7 @@ fn a_full_disk_stops_new_orders_and_nothing_else() {
     desk.become_ready();
     round(&mut desk, 1);
     memory.set_budget(Some(memory.segments().iter().map(|(_, s)| s.len() as u64).sum()));
-    let mut number = 1;
-    let refused = loop {
-        number += 1;
-        desk.live_book(NOW.plus(number * SECOND));
-        let code = desk.signal(NOW.plus(number * SECOND));
-        if code != 0 {
-            break code;
-        }
-        assert!(number < 100_000, "the disk never got full");
-        let orders = desk.orders();
-        let id = orders[0].client_id;
-        let kind = ReportKind::Rejected;
-        let report = ExecutionReport::new(kind, ReportOrigin::Reply, id, orders[0].instrument);
-        desk.tell(Event::Report(report));
-        desk.poll(NOW.plus(number * SECOND));
-    };
+    let (refused, number) = fill_up(&mut desk);
     assert_eq!(RiskReject::from_u8(refused), Some(RiskReject::JournalFull));
     // What keeps the account safe still has room.
     desk.cancel_all(NOW.plus(number * SECOND));
@@ -394,20 +398,8 @@ fn a_disk_that_is_full_for_a_day_is_not_filled_by_looks_at_the_losses() {
     desk.become_ready();
     round(&mut desk, 1);
     memory.set_budget(Some(memory.segments().iter().map(|(_, s)| s.len() as u64).sum()));
-    let full = RiskReject::JournalFull as u8;
-    let mut number = 1;
-    loop {
-        number += 1;
-        desk.live_book(NOW.plus(number * SECOND));
-        if desk.signal(NOW.plus(number * SECOND)) == full {
-            break;
-        }
-        let order = desk.orders()[0];
-        let (kind, origin) = (ReportKind::Rejected, ReportOrigin::Reply);
-        let report = ExecutionReport::new(kind, origin, order.client_id, order.instrument);
-        desk.tell(Event::Report(report));
-        desk.poll(NOW.plus(number * SECOND));
-    }
+    let (refused, number) = fill_up(&mut desk);
+    assert_eq!(RiskReject::from_u8(refused), Some(RiskReject::JournalFull));
     let begun = NOW.plus((number + 1) * SECOND);
     desk.poll(begun);
     let records = desk.view.counters().journal_records;
