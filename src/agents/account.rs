@@ -1,5 +1,6 @@
 //! The order manager's state as the region and the summary show it.
 
+use super::journal::JournalDepth;
 use super::oms::LiveOms;
 use super::pairs::PairStats;
 use crate::oms::{Books, Exposure, Oms, Order, Recorder, RiskReject};
@@ -54,8 +55,8 @@ pub struct FinalBalance {
 pub(super) struct Around {
     /// Reports that wait for their strategies, and those that were lost.
     pub reports: (u64, u64),
-    /// Records in the journal, and those that the disk may not have yet.
-    pub journal: (u64, u64),
+    /// What is in the journal.
+    pub journal: JournalDepth,
     /// Records that could not be kept.
     pub journal_lost: u64,
     /// The journal has room for cancels and reports only.
@@ -70,7 +71,7 @@ impl Around {
     /// Of a state without an engine around it.
     pub const NONE: Self = Self {
         reports: (0, 0),
-        journal: (0, 0),
+        journal: JournalDepth { records: 0, unsynced: 0, syncs: false },
         journal_lost: 0,
         journal_short: false,
         bad_records: 0,
@@ -305,8 +306,9 @@ fn counters<R: Recorder, B: Books>(
         venues_halted: halted,
         reports_waiting: around.reports.0,
         reports_lost: around.reports.1,
-        journal_records: around.journal.0,
-        journal_unsynced: around.journal.1,
+        journal_records: around.journal.records,
+        journal_unsynced: around.journal.unsynced,
+        journal_syncs: u64::from(around.journal.syncs),
         journal_lost: around.journal_lost,
         journal_short: u64::from(around.journal_short),
         refusals,

@@ -165,6 +165,17 @@ fn lock(setup: &JournalSetup) -> Result<Lock, String> {
 /// Room for any record but the opening of a run with many instruments.
 const BUFFER: usize = 16 * 1024;
 
+/// How much a journal holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JournalDepth {
+    /// Records, those of earlier runs included.
+    pub records: u64,
+    /// Those of this run that the disk may not have yet.
+    pub unsynced: u64,
+    /// The disk is asked to have them: they become fewer again.
+    pub syncs: bool,
+}
+
 /// Takes the records of the order manager.
 pub struct JournalRecorder {
     writer: Option<Writer>,
@@ -175,8 +186,10 @@ pub struct JournalRecorder {
     /// The last record that could not be kept, and everything after it.
     broken: Option<AppendError>,
     lost: u64,
-    /// Last sequence of the run before; `None` where the disk is not asked to have anything.
-    synced_from: Option<u64>,
+    /// Last sequence of the run before.
+    synced_from: u64,
+    /// The disk is asked to have what was written.
+    syncs: bool,
     /// Stamps the first intent of a signal, if that is wanted.
     clock: Option<Clock>,
     intent_ns: Nanos,
@@ -198,7 +211,8 @@ impl JournalRecorder {
             short: false,
             broken: None,
             lost: 0,
-            synced_from: last.filter(|_| syncs),
+            synced_from: last.unwrap_or(0),
+            syncs,
             clock: None,
             intent_ns: Nanos(0),
         }
@@ -277,12 +291,13 @@ impl JournalRecorder {
         self.writer.as_ref().map_or(0, Writer::next_sequence)
     }
 
-    /// Records in the journal, and those of them that the disk may not have yet.
+    /// How much is recorded, and whether the disk has it.
     #[must_use]
-    pub fn depth(&self) -> (u64, u64) {
-        let last = self.next_sequence().saturating_sub(1);
-        let (Some(writer), Some(from)) = (&self.writer, self.synced_from) else { return (last, 0) };
-        (last, last.saturating_sub(writer.synced().max(from)))
+    pub fn depth(&self) -> JournalDepth {
+        let Some(writer) = &self.writer else { return JournalDepth::default() };
+        let records = self.next_sequence().saturating_sub(1);
+        let unsynced = records.saturating_sub(writer.synced().max(self.synced_from));
+        JournalDepth { records, unsynced, syncs: self.syncs }
     }
 
     /// Why nothing is recorded any more, and how many records are missing.

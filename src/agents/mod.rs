@@ -52,7 +52,7 @@ pub use engine::{Engine, EngineSetup, STOP_TIMEOUT};
 pub use executor::{Executor, ExecutorParts};
 pub use feed::{Feed, FeedBook, FeedParts};
 pub use history::{HistoryPlan, HistoryQuestion};
-pub use journal::{JournalRecorder, Restored, restore};
+pub use journal::{JournalDepth, JournalRecorder, Restored, restore};
 pub use latency::{FeedLatency, OrderLatency, measure_costs};
 pub use load::{Fetch, LoadError, list_all, load, load_with};
 pub use oms::{OmsAgent, OmsParts};

@@ -119,6 +119,9 @@ fn object(report: &Report) -> Value {
         "layout": about.layout,
         "journal": about.journal.as_ref().map(|path| path.display().to_string()),
         "journal_error": report.journal_error,
+        "journal_records": c.journal_records,
+        "journal_unsynced": c.journal_unsynced,
+        "journal_syncs": c.journal_syncs == 1,
         "elapsed_ns": report.elapsed_ns,
         "heartbeat_age_ns": report.heartbeat_age_ns,
         "stands_still": report.stands_still(),
@@ -231,6 +234,12 @@ fn trading_text(text: &mut String, report: &Report) {
         c.signals_refused,
         c.signals,
     );
+    if about.journal.is_some() {
+        let never = if c.journal_syncs == 0 { ": it is never asked to have them" } else { "" };
+        let (records, unsynced) = (c.journal_records, c.journal_unsynced);
+        let _ =
+            writeln!(text, "journal {records} records, {unsynced} perhaps not on the disk{never}");
+    }
     if let Some(event) = recorded.events.back() {
         let venue =
             if event.venue.is_empty() { String::new() } else { format!("{} ", event.venue) };
@@ -325,11 +334,22 @@ mod tests {
         let now = Nanos(5_000_000);
         Report {
             instance: "test".to_owned(),
-            about: About { mode: "live".to_owned(), ..About::default() },
+            about: About {
+                mode: "live".to_owned(),
+                journal: Some("journal/test-live".into()),
+                ..About::default()
+            },
             pid: 77,
             elapsed_ns: 3_671_000_000_000,
             heartbeat_age_ns: 2_000_000,
-            counters: OrderCounters { orders_sent: 40, orders_filled: 38, ..Default::default() },
+            counters: OrderCounters {
+                orders_sent: 40,
+                orders_filled: 38,
+                journal_records: 700,
+                journal_unsynced: 4,
+                journal_syncs: 1,
+                ..Default::default()
+            },
             venues: Vec::new(),
             positions: Vec::new(),
             pnl: vec![pnl.cells()],
@@ -352,6 +372,7 @@ test, process 77, running 01:01:11, heartbeat 2 ms ago
 mode LIVE, trading active
 strategy spread is halted
 orders 0 open, 0 of unknown outcome; 40 sent, 38 filled, 0 refused by venues; 0 of 0 signals refused by limits
+journal 700 records, 4 perhaps not on the disk
 last event 2026-11-18T11:06:40.000000Z warn: a gets no new orders
 
 no venues
@@ -381,6 +402,22 @@ idle      active  thread           1     below 1 ms                 0           
         let expected = "THE ORDER MANAGER STANDS STILL for 7 s; what follows is from then\ntest, ";
         assert!(text(&hung).starts_with(expected), "{}", text(&hung));
         assert_eq!(object(&hung)["stands_still"], true);
+    }
+
+    #[test]
+    fn a_journal_that_the_disk_is_not_asked_to_have_is_not_taken_for_stored() {
+        let counters =
+            OrderCounters { journal_syncs: 0, journal_unsynced: 700, ..report().counters };
+        let report = Report { counters, ..report() };
+        let text = text(&report);
+        let line =
+            "journal 700 records, 700 perhaps not on the disk: it is never asked to have them\n";
+        assert!(text.contains(line), "{text}");
+        let object = object(&report);
+        assert_eq!(
+            (&object["journal_unsynced"], &object["journal_syncs"]),
+            (&json!(700), &json!(false))
+        );
     }
 
     #[test]

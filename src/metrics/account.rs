@@ -66,6 +66,9 @@ const JOURNAL: &[Count] = &[
     ("stoop_journal_unsynced_records", Gauge, "Records that the disk may not have yet", |c| {
         c.journal_unsynced
     }),
+    ("stoop_journal_syncs", Gauge, "1 where the disk is asked to have the records", |c| {
+        c.journal_syncs
+    }),
     ("stoop_journal_lost_records_total", Counter, "Records that could not be kept", |c| {
         c.journal_lost
     }),

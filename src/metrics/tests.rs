@@ -108,6 +108,7 @@ fn counters() -> OrderCounters {
         orders_rejected: 2,
         journal_records: 77,
         journal_unsynced: 5,
+        journal_syncs: 1,
         refusals: std::array::from_fn(|code| code as u64),
         ..OrderCounters::default()
     }
@@ -275,6 +276,7 @@ fn the_page_says_what_the_region_holds() {
         "stoop_margin_used_ratio{venue=\"y\",asset=\"USDT\"} 0.25",
         "stoop_journal_records_total 77",
         "stoop_journal_unsynced_records 5",
+        "stoop_journal_syncs 1",
         "stoop_thread_busy_seconds_total{thread=\"feed:x\",cpu=\"3\"} 2.5",
         "stoop_thread_busy_ratio{thread=\"feed:x\",cpu=\"3\"} 0.125",
         "stoop_thread_longest_round_seconds{thread=\"feed:x\",cpu=\"3\"} 0.0000219",

@@ -181,8 +181,10 @@ order_counters! {
     reports_lost,
     /// Records in the journal, those of earlier runs included.
     journal_records,
-    /// Of those the ones that the disk may not have yet; 0 where it is not asked to.
+    /// Of those the ones of this run that the disk may not have yet.
     journal_unsynced,
+    /// 1 where the disk is asked to have them; else they are never known to be there.
+    journal_syncs,
     /// Records that could not be kept.
     journal_lost,
     /// 1 while the journal has room for cancels and reports only.
@@ -196,7 +198,7 @@ pub(super) const FIELDS: &str = "position: qty2 cost2 realised2 fees2 unrealised
     signals refused sent acked filled canceled rejected expired open unknown fills duplicates late \
     cancels bad_records orders_external fills_external replaces never_sent quarantined \
     reconciliations differences not_answering venues_halted reports_waiting reports_lost \
-    journal_records journal_unsynced journal_lost journal_short trading_state loss_switch refusals64 \
+    journal_records journal_unsynced journal_syncs journal_lost journal_short trading_state loss_switch refusals64 \
     venues16: sent filled canceled rejected expired; ended64";
 
 /// Words of each record after its counter.

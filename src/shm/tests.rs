@@ -256,8 +256,9 @@ fn counters() -> OrderCounters {
         reports_lost: 28,
         journal_records: 29,
         journal_unsynced: 30,
-        journal_lost: 31,
-        journal_short: 32,
+        journal_syncs: 31,
+        journal_lost: 32,
+        journal_short: 33,
         refusals: std::array::from_fn(|code| 100 + code as u64),
         venues: std::array::from_fn(|at| {
             VenueOrders::from_words(std::array::from_fn(|word| (1_000 + 5 * at + word) as u64))
@@ -578,7 +579,7 @@ fn files_that_are_not_ours_are_refused_by_name() {
     let advice = "use the same build for both";
     assert_eq!(
         error,
-        format!("{path} has layout version 99, this program reads version 11: {advice}")
+        format!("{path} has layout version 99, this program reads version 12: {advice}")
     );
     let (error, path) = attach_changed("hash", put(2, 99));
     assert_eq!(

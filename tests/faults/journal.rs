@@ -4,7 +4,7 @@
 use crate::desk::{Desk, NOW, SECOND, VENUE};
 use stoop::agents::journal::{JournalRecorder, JournalSetup, last_lines, restore};
 use stoop::agents::{Phase, log};
-use stoop::config::Config;
+use stoop::config::{Config, JournalSync};
 use stoop::journal::{MemoryFolder, Place};
 use stoop::oms::RiskReject;
 use stoop::types::*;
@@ -388,6 +388,39 @@ fn the_last_room_of_a_full_disk_is_left_for_cancels_and_new_fills() {
     assert_eq!((c.signals, c.signals_refused, c.duplicates), counted, "now on record");
     let restored = restore(&Place::Memory(memory), false).unwrap();
     assert_eq!(restored.final_state(&[VENUE]).counters, last.counters);
+}
+
+/// Nobody may take a journal for stored that the disk was never asked to have.
+#[test]
+fn what_the_disk_was_not_asked_to_have_is_counted_as_not_there() {
+    let memory = MemoryFolder::new();
+    let over = |sync: JournalSync, now: Nanos| {
+        let mut setup = setup(&memory, 1 << 16);
+        setup.config.sync = sync;
+        let mut desk = Desk::over(&setup, now);
+        desk.become_ready();
+        desk
+    };
+    let mut desk = over(JournalSync::Never, NOW);
+    for number in 1..=3 {
+        round(&mut desk, number);
+    }
+    let c = desk.view.counters();
+    assert!(c.journal_records > 10, "{} records", c.journal_records);
+    assert_eq!((c.journal_unsynced, c.journal_syncs), (c.journal_records, 0));
+    desk.stop();
+    let before = restore(&Place::Memory(memory.clone()), false).unwrap().records;
+    let mut desk = over(JournalSync::Never, NOW.plus(60 * SECOND));
+    round(&mut desk, 61);
+    let c = desk.view.counters();
+    let of_this_run = c.journal_records - before;
+    assert!(of_this_run > 3, "{} records after {before}", c.journal_records);
+    assert_eq!((c.journal_unsynced, c.journal_syncs), (of_this_run, 0));
+    desk.stop();
+    let mut desk = over(JournalSync::Record, NOW.plus(120 * SECOND));
+    round(&mut desk, 121);
+    let c = desk.view.counters();
+    assert_eq!((c.journal_unsynced, c.journal_syncs), (0, 1));
 }
 
 /// A position that is watched for a day would fill whatever room there is.
