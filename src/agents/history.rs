@@ -39,6 +39,7 @@ pub struct HistoryPlan {
 }
 
 /// What one venue is asked with.
+#[derive(Clone)]
 struct Asker {
     venue: VenueId,
     endpoints: Endpoints,
@@ -110,7 +111,7 @@ impl HistoryPlan {
 
     /// The same by way of `fetch`.
     pub(super) fn start_with<F>(
-        mut self,
+        self,
         fetch: F,
         (clock, lifecycle, mut log): (Clock, Lifecycle, Log),
     ) -> Result<(), String>
@@ -135,37 +136,36 @@ impl HistoryPlan {
         thread.map(drop).map_err(|error| format!("the thread for klines: {error}"))
     }
 
-    /// Hands a wish to the thread of its venue, which starts with its first one. Where it cannot, the
-    /// wish comes back with the reason.
+    /// Hands a wish to the thread of its venue, which starts with its first one, and anew if it has
+    /// ended. Where it cannot, the wish comes back with the reason.
     fn hand_on(
-        &mut self,
-        request: HistoryRequest,
+        &self,
+        mut request: HistoryRequest,
         queues: &mut Vec<(VenueId, SyncSender<HistoryRequest>)>,
         begin: impl FnOnce(Asker, Receiver<HistoryRequest>) -> io::Result<()>,
     ) -> Result<(), (HistoryRequest, String)> {
         let wish = request.wish;
         let failed = |text: &str| failed(&self.table, &wish, text);
         let venue = self.table.get(wish.instrument).map(|of| of.venue);
-        if let Some((_, queue)) = queues.iter().find(|(of, _)| Some(*of) == venue) {
-            let text = "too many wishes wait for its venue, or its thread has ended";
-            return queue.try_send(request).map_err(|error| match error {
-                TrySendError::Full(request) | TrySendError::Disconnected(request) => {
-                    (request, failed(text))
+        if let Some(at) = queues.iter().position(|(of, _)| Some(*of) == venue) {
+            request = match queues[at].1.try_send(request) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Full(request)) => {
+                    return Err((request, failed("too many wishes wait for its venue")));
                 }
-            });
+                Err(TrySendError::Disconnected(request)) => request,
+            };
+            queues.swap_remove(at);
         }
-        let Some(at) = self.venues.iter().position(|one| Some(one.venue) == venue) else {
+        let Some(asker) = self.venues.iter().find(|one| Some(one.venue) == venue) else {
             return Err((request, failed(NO_ADDRESS)));
         };
         let (queue, requests) = sync_channel(WAITING_MAX);
-        let asker = self.venues.swap_remove(at);
-        let venue = asker.venue;
-        let begun = begin(asker, requests);
-        if let Err(error) = begun {
+        if let Err(error) = begin(asker.clone(), requests) {
             let text = format!("the thread for its venue: {error}");
             return Err((request, failed(&text)));
         }
-        queues.push((venue, queue.clone()));
+        queues.push((asker.venue, queue.clone()));
         // A new queue has room.
         queue.try_send(request).map_err(|error| match error {
             TrySendError::Full(request) | TrySendError::Disconnected(request) => {
@@ -258,4 +258,46 @@ fn refuse(request: HistoryRequest, text: &str, complain: impl FnOnce(&str)) {
     complain(text);
     // One that does not read asks again.
     let _ = request.answer(None);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Instrument, InstrumentId, Interval};
+
+    #[test]
+    fn a_venue_whose_thread_did_not_start_or_has_ended_gets_another() {
+        let mut table = InstrumentTable::default();
+        table.add(Instrument { name: "X/USDT@x".to_owned(), ..Instrument::default() });
+        let desk = HistoryDesk::default();
+        let end = desk.end();
+        let addresses = vec![(VenueId(0), Endpoints::default())];
+        let plan = HistoryPlan::new(desk, addresses, Arc::new(table));
+        let (instrument, interval) = (InstrumentId(0), Interval::M1);
+        let mut queues = Vec::new();
+        let mut hand_on = |begin: &mut dyn FnMut(Receiver<HistoryRequest>) -> io::Result<()>| {
+            assert!(end.ask(HistoryWish { instrument, interval, from: Nanos(0), at: Nanos(1) }));
+            let request = plan.desk.next(Duration::ZERO).unwrap();
+            plan.hand_on(request, &mut queues, |_, requests| begin(requests)).map_err(|no| no.1)
+        };
+        let none = &mut |_| Err(io::Error::other("no threads left"));
+        let said = "X/USDT@x 1m: no history: the thread for its venue: no threads left";
+        assert_eq!(hand_on(none).unwrap_err(), said);
+        let mut waiting = None;
+        let keep = &mut |requests| {
+            waiting = Some(requests);
+            Ok(())
+        };
+        assert_eq!(hand_on(keep), Ok(()));
+        drop(waiting.take());
+        let mut other = None;
+        let keep = &mut |requests| {
+            other = Some(requests);
+            Ok(())
+        };
+        assert_eq!(hand_on(keep), Ok(()));
+        let never = &mut |_| unreachable!("it has a thread");
+        assert_eq!(hand_on(never), Ok(()));
+        assert_eq!(other.unwrap().try_iter().count(), 2);
+    }
 }
