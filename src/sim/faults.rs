@@ -65,14 +65,14 @@ pub enum Fault {
     },
     /// Holds the mark price of a perpetual, or lets it follow the book again.
     SetMark {
-        /// The exchange's name of the instrument.
+        /// The exchange's name of the instrument, or that of the venue's messages.
         symbol: String,
         /// The price.
         price: Option<Decimal>,
     },
     /// Holds the funding rate of a perpetual, or lets it follow the premium again.
     SetFundingRate {
-        /// The exchange's name of the instrument.
+        /// The exchange's name of the instrument, or that of the venue's messages.
         symbol: String,
         /// As a ratio per interval.
         rate: Option<Decimal>,

@@ -12,8 +12,8 @@
 
 use super::exchange::Exchange;
 use super::{
-    AccountId, ExchangeEvent, MarketState, PositionChange, SimFunding, SimMarginMode, SimMark,
-    Unpaid,
+    AccountId, CONTRACT, ExchangeEvent, MarketState, PositionChange, SimFunding, SimMarginMode,
+    SimMark, Unpaid,
 };
 use crate::types::Side;
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -70,7 +70,7 @@ impl Exchange {
     /// Holds a perpetual's mark at a price from the next [`Exchange::tick`] on, or lets it follow
     /// the book again.
     pub fn set_mark(&mut self, symbol: &str, price: Option<Decimal>) {
-        if let Some(market) = self.market(symbol) {
+        if let Some(market) = self.perpetual_of(symbol) {
             market.fixed_mark = price.filter(|price| *price > Decimal::ZERO);
             market.marked_ms = 0;
         }
@@ -79,7 +79,7 @@ impl Exchange {
     /// Holds a perpetual's funding rate at a value from the next [`Exchange::tick`] on, or lets it
     /// follow the premium again.
     pub fn set_funding_rate(&mut self, symbol: &str, rate: Option<Decimal>) {
-        if let Some(market) = self.market(symbol) {
+        if let Some(market) = self.perpetual_of(symbol) {
             market.fixed_rate = rate;
             market.marked_ms = 0;
         }
@@ -147,6 +147,13 @@ impl Exchange {
     fn market(&mut self, symbol: &str) -> Option<&mut Market> {
         let listing = self.listing(symbol)?;
         self.perpetuals.markets[listing].as_mut()
+    }
+
+    /// The perpetual of this name here or, where a spot pair has it, in the venue's messages.
+    fn perpetual_of(&mut self, symbol: &str) -> Option<&mut Market> {
+        let contract = format!("{symbol}{CONTRACT}");
+        let name = if self.listing(&contract).is_some() { &contract } else { symbol };
+        self.market(name)
     }
 
     /// Mark, index and funding of a perpetual; none for other instruments.

@@ -309,6 +309,18 @@ fn positions_leverage_and_modes() {
     assert!(none["result"]["list"].as_array().unwrap().is_empty());
 }
 
+/// Who ends the payments of a contract knows it by the name that messages have.
+#[test]
+fn a_rate_is_set_by_the_name_of_messages_too() {
+    let mut rig = rig();
+    rig.exchange.set_funding_rate(PERP, Some(dec("0.0001")));
+    rig.live(2_000);
+    assert_eq!(rig.exchange.mark(PERP, rig.now).unwrap().rate, dec("0.0001"));
+    rig.exchange.set_funding_rate("BTCUSDT", Some(dec("0")));
+    rig.live(2_000);
+    assert_eq!(rig.exchange.mark(PERP, rig.now).unwrap().rate, dec("0"));
+}
+
 #[test]
 fn funding_is_an_execution_and_a_settlement() {
     let mut rig = rig();
