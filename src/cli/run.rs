@@ -23,6 +23,7 @@ use crate::strategy::Strategy;
 use crate::tui::{App, MonitorData, Screen, Tab};
 use crate::types::{Teller, VenueId};
 use crate::venues::VENUES;
+use signal_hook::consts::SIGHUP;
 use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -124,8 +125,14 @@ fn stop_by_key(engine: &Engine) {
 
 /// Waits until everything is cancelled and confirmed, for as long as that may take.
 fn stop_engine(engine: &Engine, signals: &mut Signals, view: &mut View) {
-    if let Some(teller) = signals.teller() {
-        engine.stop_for(teller, &teller.to_string());
+    match signals.teller() {
+        Some(teller) => engine.stop_for(teller, &teller.to_string()),
+        // Its signal may come later, or never.
+        None if view.is_lost => {
+            let teller = Teller::Signal { number: SIGHUP, from: None };
+            engine.stop_for(teller, "its terminal is gone");
+        }
+        None => {}
     }
     engine.stop();
     view.desk
@@ -274,6 +281,8 @@ fn check_armed(config: &Config, options: &Options) -> Result<(), Failure> {
 /// The screens on a terminal, log lines anywhere else.
 struct View {
     screen: Option<Screen>,
+    /// It had one, which is gone.
+    is_lost: bool,
     desk: Desk,
     lines: LogReader,
     lost_shown: u64,
@@ -302,6 +311,7 @@ impl View {
         app.quits = Some("stops and cancels everything");
         Self {
             screen,
+            is_lost: false,
             desk: Desk::new(instance, std::process::id(), app),
             lines,
             lost_shown: 0,
@@ -347,11 +357,15 @@ impl View {
         self.desk.frame(screen, data, wait)
     }
 
+    fn keep(&mut self, line: &LogLine) {
+        if let Some(Err(error)) = self.file.as_mut().map(|file| file.write(line)) {
+            tracing::error!("{error}");
+        }
+    }
+
     fn take_lines(&mut self) {
         for line in self.lines.take() {
-            if let Some(Err(error)) = self.file.as_mut().map(|file| file.write(&line)) {
-                tracing::error!("{error}");
-            }
+            self.keep(&line);
             if self.screen.is_none() {
                 print_line(&line);
                 continue;
@@ -380,8 +394,11 @@ impl View {
 
     /// The terminal is gone: log lines from here on.
     fn lose_screen(&mut self, failure: &Failure) {
-        self.screen = None;
-        tracing::error!("{}; stopping", failure.message);
+        (self.screen, self.is_lost) = (None, true);
+        let (at, level, source) = (self.clock.now(), Level::Error, "run".into());
+        let line = LogLine { at, level, source, text: format!("{}; stopping", failure.message) };
+        self.keep(&line);
+        print_line(&line);
     }
 
     fn leave(&mut self) {

@@ -1,4 +1,8 @@
 //! The terminal itself: entered, left again whatever happens, and asked for keys.
+//!
+//! Keys are read on a thread of their own: the library that reads them waits for the end of a sequence
+//! that was begun, for ever if it never comes, and nobody who shows something may wait with it. Nobody
+//! waits for that thread's end either.
 
 use super::monitor::Input;
 use crossterm::cursor::Show;
@@ -13,12 +17,17 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, IsTerminal, Stdout};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
+
+/// Keys that are read ahead.
+const AHEAD: usize = 64;
 
 /// The terminal in full-screen mode; restored when dropped.
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
-    keys: Keys,
+    source: Keys,
+    keys: Receiver<io::Result<Event>>,
 }
 
 /// Where keys come from.
@@ -38,37 +47,60 @@ impl Keys {
         })
     }
 
-    /// Whether there is one within `timeout`. An error once the terminal is gone: whoever then asks for
-    /// keys reads nothing for ever.
-    fn wait(&self, timeout: Duration) -> io::Result<bool> {
+    /// Waits for one, for ever without a `timeout`. An error once the terminal is gone: whoever then asks
+    /// for keys reads nothing for ever.
+    fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
         let of: BorrowedFd<'_> = match self {
             Self::Stdin(stdin) => stdin.as_fd(),
             Self::Terminal(file) => file.as_fd(),
         };
         is_readable(of, timeout)
     }
+
+    /// Reads them until nobody wants them or the terminal is gone.
+    fn read(self, to: &SyncSender<io::Result<Event>>) {
+        loop {
+            let next = self.next();
+            let is_last = next.is_err();
+            if to.send(next).is_err() || is_last {
+                return;
+            }
+        }
+    }
+
+    fn next(&self) -> io::Result<Event> {
+        // What was read with the key before comes first.
+        while !event::poll(Duration::ZERO)? && !self.wait(None)? {}
+        event::read()
+    }
 }
 
-fn is_readable(of: BorrowedFd<'_>, timeout: Duration) -> io::Result<bool> {
+fn is_readable(of: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bool> {
     let mut fds = [PollFd::from_borrowed_fd(of, PollFlags::IN)];
-    let seconds = timeout.as_secs().try_into().unwrap_or(i64::MAX);
-    let timeout = Timespec { tv_sec: seconds, tv_nsec: timeout.subsec_nanos().into() };
-    match poll(&mut fds, Some(&timeout)) {
+    let timeout = timeout.map(|timeout| Timespec {
+        tv_sec: timeout.as_secs().try_into().unwrap_or(i64::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    });
+    match poll(&mut fds, timeout.as_ref()) {
         // By a signal: its handler has said so to whoever wants to know.
         Err(Errno::INTR) => return Ok(false),
         other => other?,
     };
     let seen = fds[0].revents();
     match seen.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
-        true => Err(io::Error::new(io::ErrorKind::BrokenPipe, "it is gone")),
+        true => Err(gone()),
         false => Ok(seen.contains(PollFlags::IN)),
     }
+}
+
+fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "it is gone")
 }
 
 impl Screen {
     /// Takes the terminal over.
     pub fn enter() -> io::Result<Self> {
-        let keys = Keys::find()?;
+        let (source, to_read) = (Keys::find()?, Keys::find()?);
         enable_raw_mode()?;
         crossterm::execute!(io::stdout(), EnterAlternateScreen)?;
         let hook = std::panic::take_hook();
@@ -76,7 +108,12 @@ impl Screen {
             leave();
             hook(info);
         }));
-        Ok(Self { terminal: Terminal::new(CrosstermBackend::new(io::stdout()))?, keys })
+        let (to, keys) = sync_channel(AHEAD);
+        // From here on the end of this gives the terminal back.
+        let screen =
+            Self { terminal: Terminal::new(CrosstermBackend::new(io::stdout()))?, source, keys };
+        std::thread::Builder::new().name("keys".to_owned()).spawn(move || to_read.read(&to))?;
+        Ok(screen)
     }
 
     /// Draws one frame.
@@ -86,14 +123,13 @@ impl Screen {
 
     /// Waits up to `timeout` for a key that means something.
     pub fn input(&mut self, timeout: Duration) -> io::Result<Option<Input>> {
-        // What was read with the key before comes first.
-        self.keys.wait(Duration::ZERO)?;
-        let is_there = event::poll(Duration::ZERO)?
-            || self.keys.wait(timeout)? && event::poll(Duration::ZERO)?;
-        if !is_there {
-            return Ok(None);
-        }
-        let Event::Key(key) = event::read()? else { return Ok(None) };
+        self.source.wait(Some(Duration::ZERO))?;
+        let event = match self.keys.recv_timeout(timeout) {
+            Ok(event) => event?,
+            Err(RecvTimeoutError::Timeout) => return Ok(None),
+            Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+        };
+        let Event::Key(key) = event else { return Ok(None) };
         if key.kind != KeyEventKind::Press {
             return Ok(None);
         }
@@ -157,7 +193,7 @@ mod tests {
     #[test]
     fn a_terminal_that_is_gone_is_an_error_and_not_silence() {
         let (here, mut there) = UnixStream::pair().unwrap();
-        let wait = |ms| is_readable(here.as_fd(), Duration::from_millis(ms));
+        let wait = |ms| is_readable(here.as_fd(), Some(Duration::from_millis(ms)));
         assert!(!wait(0).unwrap() && !wait(2).unwrap());
         there.write_all(b"q").unwrap();
         assert!(wait(60_000).unwrap());

@@ -1,6 +1,8 @@
 //! The screens in a real terminal, with real keys, of a real engine.
 
-use crate::operating::{Running, assert_ended_well};
+use crate::operating::{Running, assert_ended_well, stop_of};
+use crate::support::Folder;
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -42,6 +44,11 @@ impl Terminal {
         for key in keys.chars() {
             self.run(&["send-keys", "-l", &key.to_string()]).unwrap();
         }
+    }
+
+    /// Types bytes as they are, in hexadecimal.
+    fn type_bytes(&self, bytes: &[&str]) {
+        self.run(&[&["send-keys", "-H"], bytes].concat()).unwrap();
     }
 
     /// Waits until all of these are on the screen.
@@ -140,34 +147,119 @@ fn a_monitor_that_is_told_to_end_gives_the_terminal_back() {
     assert_ended_well(&running.end());
 }
 
-/// As when the connection to the host is lost.
+/// A run in a terminal, under an interactive shell as a person has it.
+struct Shown {
+    folder: Folder,
+    region: PathBuf,
+    terminal: Terminal,
+}
+
+impl Shown {
+    fn start() -> Option<Self> {
+        let folder = Folder::new();
+        let text = std::fs::read_to_string(folder.config(&[], "")).unwrap();
+        let name = text.split_once("\nname = \"").unwrap().1.split('"').next().unwrap();
+        let region = PathBuf::from(format!("/dev/shm/stoop-{name}"));
+        let terminal = Terminal::open((100, 30), name, "exec bash --norc --noprofile -i")?;
+        terminal.press(&format!("cd {}\n", folder.0.display()));
+        terminal.press(&format!("{} run\n", env!("CARGO_BIN_EXE_stoop")));
+        terminal.wait_for(&["BTC/USDT@binance", "binance ready"]);
+        Some(Self { folder, region, terminal })
+    }
+
+    fn signal(&self, signal: &str) {
+        if let Ok(view) = stoop::shm::MarketView::attach(&self.region) {
+            let pid = view.pid().to_string();
+            Command::new("kill").args(["-s", signal, &pid]).status().unwrap();
+        }
+    }
+
+    /// Its terminal is gone.
+    fn lose(&mut self) {
+        self.terminal.run(&["kill-server"]);
+    }
+
+    /// Who has stopped it, once it has ended in good order: only then its region is gone.
+    fn stopped_by(&self) -> String {
+        let begun = Instant::now();
+        while self.region.exists() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "it goes on, or was cut off");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        stop_of(&self.folder).0
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        if self.region.exists() {
+            self.signal("KILL");
+            let _ = std::fs::remove_dir_all(&self.region);
+        }
+    }
+}
+
+/// As when the connection to the host is lost: shell and kernel both say so to whoever runs there.
 #[test]
-fn whose_terminal_is_lost_ends() {
+fn an_engine_whose_terminal_is_lost_ends_in_good_order_each_time() {
+    for _ in 0..4 {
+        let Some(mut shown) = Shown::start() else { return };
+        shown.lose();
+        let by = shown.stopped_by();
+        assert!(by.starts_with("SIGHUP"), "{by}");
+    }
+}
+
+/// Alt and [ pressed together begin what no key ends: nobody waits for it.
+#[test]
+fn half_a_key_holds_nothing_up() {
+    let half = ["1b", "5b"];
+    let Some(shown) = Shown::start() else { return };
+    shown.terminal.type_bytes(&half);
+    let before = shown.terminal.screen();
+    let begun = Instant::now();
+    while shown.terminal.screen() == before {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the screen stands still:\n{before}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    shown.signal("TERM");
+    assert!(shown.stopped_by().starts_with("SIGTERM of user "));
+    shown.terminal.wait_for(&["equal to the venues'"]);
+
+    let mut shown = Shown::start().unwrap();
+    shown.terminal.type_bytes(&half);
+    std::thread::sleep(Duration::from_millis(300));
+    shown.lose();
+    assert!(shown.stopped_by().starts_with("SIGHUP"));
+}
+
+#[test]
+fn a_monitor_whose_terminal_is_lost_ends() {
     let running = Running::start(&[]);
     let folder = &running.folder.0;
-    let stoop = env!("CARGO_BIN_EXE_stoop");
-    let own = format!("lost-{}", std::process::id());
-    let config = stoop::config::DEFAULT_TOML.replace("\"stoop\"", &format!("\"{own}\""));
-    std::fs::write(folder.join("lost.toml"), config).unwrap();
-    let monitor = format!("{stoop} monitor --name {}", running.name);
-    let code = folder.join("code");
-    let run =
-        format!("sh -c 'trap : HUP; {stoop} run --config lost.toml; echo $? > {}'", code.display());
-    for (name, command) in [("monitor", monitor), ("run", run)] {
-        let pid_file = folder.join(format!("{name}.pid"));
-        let shell =
-            format!("cd {}; echo $$ > {}; exec {command}", folder.display(), pid_file.display());
-        let Some(terminal) = Terminal::open((100, 30), name, &shell) else { return };
+    let pid_file = folder.join("monitor.pid");
+    let shell = format!(
+        "cd {}; echo $$ > {}; exec {} monitor --name {}",
+        folder.display(),
+        pid_file.display(),
+        env!("CARGO_BIN_EXE_stoop"),
+        running.name
+    );
+    for half in [&[][..], &["1b", "5b"]] {
+        let Some(terminal) = Terminal::open((100, 30), "monitor", &shell) else { return };
         terminal.wait_for(&["BTC/USDT@binance", "binance ready"]);
+        if !half.is_empty() {
+            terminal.type_bytes(half);
+            std::thread::sleep(Duration::from_millis(300));
+        }
         let pid = std::fs::read_to_string(&pid_file).unwrap();
         drop(terminal);
         let (begun, process) = (Instant::now(), format!("/proc/{}", pid.trim()));
         while std::path::Path::new(&process).exists() {
-            assert!(begun.elapsed() < Duration::from_secs(30), "{name} goes on");
+            assert!(begun.elapsed() < Duration::from_secs(30), "it goes on");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
-    assert_eq!(std::fs::read_to_string(code).unwrap().trim(), "0", "it ended in good order");
     running.text(&["stop"]);
     assert_ended_well(&running.end());
 }

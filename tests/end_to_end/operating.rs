@@ -2,6 +2,7 @@
 
 use crate::support::{Folder, stderr, stoop, summary};
 use serde_json::Value;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -153,7 +154,7 @@ fn a_paused_engine_sends_nothing_until_it_is_resumed_and_stops_when_told_to() {
 }
 
 /// What the journal of an instance that has ended tells of its stop: by whom, and in words.
-fn stop_of(folder: &Folder) -> (String, String) {
+pub fn stop_of(folder: &Folder) -> (String, String) {
     let output = stoop(folder, &["events", "--json"]);
     let events: Value = serde_json::from_slice(&output.stdout).unwrap();
     let rows = events["events"].as_array().unwrap();
@@ -180,6 +181,35 @@ fn a_signal_stops_the_engine_and_who_sent_it_is_on_record() {
     assert!(stderr(&output).contains(&format!("told by {by}: stop: ")), "{}", stderr(&output));
 }
 
+/// From the shell and from the kernel: neither of them asks for an end at once.
+#[test]
+fn that_its_terminal_is_gone_may_be_told_twice() {
+    let mut running = Running::start(&[]);
+    let pid = running.child.as_ref().unwrap().id();
+    let twice = format!("kill -HUP {pid}; sleep 0.001; kill -HUP {pid}");
+    Command::new("sh").args(["-c", &twice]).status().unwrap();
+    let output = running.child.take().unwrap().wait_with_output().unwrap();
+    let summary = assert_ended_well(&output);
+    assert!(summary["stopped"].as_str().unwrap().starts_with("SIGHUP of user "), "{summary}");
+}
+
+#[test]
+fn what_is_told_to_ignore_the_end_of_its_terminal_does() {
+    let folder = Folder::new();
+    folder.config(&[], "");
+    let stoop = env!("CARGO_BIN_EXE_stoop");
+    let script =
+        format!("trap '' HUP; {stoop} run --json --for 6s & sleep 3; kill -HUP $!; wait $!");
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(&folder.0)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let summary = assert_ended_well(&output);
+    assert!(summary["stopped"].is_null(), "{summary}");
+}
+
 #[test]
 fn what_is_watched_and_dies_is_said_to_be_gone() {
     let mut running = Running::start(&[]);
@@ -194,10 +224,17 @@ fn what_is_watched_and_dies_is_said_to_be_gone() {
             .spawn()
             .unwrap()
     };
-    let watching = [watch(&["latency", "--watch"]), watch(&["events", "--follow"])];
-    std::thread::sleep(Duration::from_millis(1_500));
+    let watching = [watch(&["latency", "--watch"]), watch(&["events", "--follow", "--last", "1"])];
+    // What each shows first says that it has found the instance.
+    let watching = watching.map(|mut child| {
+        let mut shown = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        assert!(shown.read_line(&mut line).unwrap() > 0);
+        (child, shown)
+    });
     running.kill();
-    for child in watching {
+    for (child, mut shown) in watching {
+        std::io::copy(&mut shown, &mut std::io::sink()).unwrap();
         let output = child.wait_with_output().unwrap();
         let text = stderr(&output);
         assert_eq!(output.status.code(), Some(5), "{text}");
