@@ -307,14 +307,19 @@ impl Config {
         Self::parse_with(&name, &text, own)
     }
 
-    /// The instance that a text names, whatever else may be wrong with it; `file` is for messages.
-    pub fn name_in(file: &str, text: &str) -> Result<Option<String>, ConfigError> {
-        match DeTable::parse(text) {
-            Ok(mut table) => {
-                variables::text_in(&Source { file, text }, table.get_mut(), "engine", "name")
-            }
-            Err(_) => Ok(None),
-        }
+    /// The instance that a file names, whatever else may be wrong with it.
+    pub fn name_of(path: &Path) -> Result<String, ConfigError> {
+        let (file, text) = read(path)?;
+        Self::name_in(&file, &text)
+    }
+
+    /// The same of a text; `file` is for messages.
+    pub fn name_in(file: &str, text: &str) -> Result<String, ConfigError> {
+        let source = Source { file, text };
+        let mut table = DeTable::parse(text).map_err(|error| source.toml_error(&error))?;
+        let name = variables::text_in(&source, table.get_mut(), "engine", "name")?;
+        let none = "[engine] name, the name of the instance, is missing or is no text";
+        name.ok_or_else(|| ConfigError::without_place(file, none.to_owned()))
     }
 
     /// Reads and checks a file for who runs no strategy: those that some program brings are taken as they

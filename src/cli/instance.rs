@@ -103,13 +103,12 @@ impl Instance {
     }
 }
 
-/// The instance that `./engine.toml` names, whatever else may be wrong with it. It is not known if this
-/// shell lacks a variable that the name has.
+/// The instance that `./engine.toml` names, whatever else may be wrong with its values; `None` without such
+/// a file. It is not known if the file cannot be read, or this shell lacks a variable that the name has.
 pub(super) fn name_of_this_folder() -> Result<Option<String>, ConfigError> {
-    match std::fs::read_to_string("engine.toml") {
-        Ok(text) => Config::name_in("./engine.toml", &text),
-        Err(_) => Ok(None),
-    }
+    let path = Path::new("./engine.toml");
+    // A link that leads nowhere is a file that cannot be read.
+    if path.symlink_metadata().is_ok() { Config::name_of(path).map(Some) } else { Ok(None) }
 }
 
 /// The one that is meant where none is named; `own` is that of `./engine.toml`.

@@ -37,14 +37,18 @@ fn variables_stand_in_values_and_nowhere_else() {
 fn the_name_of_an_instance_is_known_though_all_else_is_wrong() {
     let name_in =
         |text: &str| Config::name_in("engine.toml", text).map_err(|error| error.to_string());
-    let named = |name: &str| Ok(Some(name.to_owned()));
+    let named = |name: &str| Ok(name.to_owned());
     assert_eq!(name_in("[engine]\nname = \"desk\"\n"), named("desk"));
     let text =
         "mode = \"${STOOP_NONE}\"\n[engine]\nname = \"${CARGO_PKG_NAME}-${STOOP_NONE:-x}\"\n";
     assert_eq!(name_in(text), named("stoop-x"));
-    for text in ["", "[engine]", "engine = 1", "[engine]\nname = 1", "[engine"] {
-        assert_eq!(name_in(text), Ok(None), "{text}");
+    // Never as if there were no file: then another instance would be meant.
+    for text in ["", "[engine]", "engine = 1", "[engine]\nname = 1"] {
+        let error = name_in(text).unwrap_err();
+        assert!(error.starts_with("engine.toml: [engine] name, "), "{text}: {error}");
     }
+    let error = name_in("[engine]\nname = \"desk\"\n[limits\n").unwrap_err();
+    assert!(error.starts_with("engine.toml:3:"), "{error}");
     let unset = name_in("[engine]\nname = \"x${STOOP_NONE}\"\n").unwrap_err();
     let expected = "engine.toml:2:10: environment variable STOOP_NONE is not set; ";
     assert!(unset.starts_with(expected), "{unset}");
