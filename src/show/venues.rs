@@ -50,8 +50,9 @@ impl VenueNow {
     /// Its cells, in the order of [`VENUE_COLUMNS`].
     #[must_use]
     pub fn cells(&self, now: Nanos) -> Row {
-        let VenueHealth { feed, executor, gate } = &self.health;
-        let orders = self.health.why_not_ready(now).is_none();
+        let VenueHealth { feed, executor, .. } = &self.health;
+        let not_ready = self.health.why_not_ready(now);
+        let orders = not_ready.is_none();
         let limit = executor.fullest_limit().map(|(_, row)| row.percent());
         let count = Cell::count;
         let probed = feed.clock_round_trip_ns > 0;
@@ -75,7 +76,7 @@ impl VenueNow {
                 Cell::Empty
             },
             self.margin_percent.map_or(Cell::Empty, |used| format!("{used:.1}").into()),
-            if orders { Cell::Empty } else { Cell::time(gate.since_ns) },
+            not_ready.and_then(|why| self.since(why)).map_or(Cell::Empty, Cell::time),
             self.reason(now).into(),
         ]
     }
@@ -122,10 +123,14 @@ impl VenueNow {
             }
             _ => words::not_ready(why),
         };
+        let since = self.since(why).map(|since| format!(" (for {})", span_of(now.since(since))));
+        Some(text + &since.unwrap_or_default())
+    }
+
+    /// Since when that keeps new orders from it, if the order manager has said so.
+    fn since(&self, why: NotReady) -> Option<Nanos> {
         let gate = &self.health.gate;
-        let known = gate.not_ready == Some(why) && gate.since_ns > Nanos(0);
-        let since = format!(" (for {})", span_of(now.since(gate.since_ns)));
-        Some(if known { text + &since } else { text })
+        (gate.not_ready == Some(why) && gate.since_ns > Nanos(0)).then_some(gate.since_ns)
     }
 
     /// Connections for orders that are not ready; `None` if all are.
@@ -241,7 +246,11 @@ mod tests {
         held.health.executor.suspended_until_ns = Nanos(43_000_000_000);
         assert_eq!(reason(&held), (false, "suspended by the venue for 42.0 s".to_owned()));
         let late = Nanos(now.0 + 5_000_000_000);
-        assert_eq!(well.reason(late), "the order manager stands still");
+        let mut stands = venue();
+        stands.health.gate.since_ns = Nanos(7);
+        assert_eq!(stands.reason(late), "the order manager stands still");
+        let object = table::object(&VENUE_COLUMNS, &stands.cells(late));
+        assert!(object["no_orders_since_ns"].is_null(), "7 is when it got orders: {object}");
         let text = table::text(&VENUE_COLUMNS, &[well.cells(now)]);
         let words: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
         assert_eq!(words, ["a", "yes", "ready", "2", "yes", "12", "-1.5", "ms"]);

@@ -15,7 +15,8 @@ use crate::shm::MarketView;
 use crate::show::strategies;
 use crate::tui::{App, MonitorData, Screen, Tab};
 use follower::{Follower, Known};
-use std::io::IsTerminal;
+use rustix::io::Errno;
+use std::io::{ErrorKind, IsTerminal};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -98,14 +99,24 @@ impl Monitor {
 
 /// Whether its process has gone without a word.
 pub(super) fn has_died(view: &MarketView) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", view.pid())).unwrap_or_default();
-    is_gone(&stat)
+    is_gone(std::fs::read(format!("/proc/{}/stat", view.pid())))
 }
 
-/// By what the kernel says of a process: nothing, or that nobody has fetched its end yet.
-fn is_gone(stat: &str) -> bool {
-    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
-    matches!(state, None | Some('Z' | 'X'))
+/// By what the kernel says of a process: that there is none, or that nobody has fetched its end yet. Of one
+/// that cannot be looked at nothing is said. Its name may be no text: it is cut anywhere.
+fn is_gone(stat: std::io::Result<Vec<u8>>) -> bool {
+    match stat {
+        Ok(stat) => {
+            let name_end = stat.windows(2).rposition(|part| part == b") ");
+            let state = name_end.and_then(|at| stat.get(at + 2));
+            matches!(state, Some(b'Z' | b'X'))
+        }
+        // It may end while it is looked at.
+        Err(error) => {
+            error.kind() == ErrorKind::NotFound
+                || error.raw_os_error() == Some(Errno::SRCH.raw_os_error())
+        }
+    }
 }
 
 /// Why nothing changes any more; empty while it runs.
@@ -125,10 +136,13 @@ mod tests {
 
     #[test]
     fn a_process_that_nobody_has_fetched_is_gone_too() {
-        assert!(is_gone(""));
-        assert!(is_gone("7 (stoop) Z 1 7"));
-        assert!(!is_gone("7 (a) Z) S 1 7"));
-        let own = std::fs::read_to_string("/proc/self/stat").unwrap();
-        assert!(!is_gone(&own), "{own}");
+        let says = |stat: &[u8]| is_gone(Ok(stat.to_vec()));
+        assert!(says(b"7 (stoop) Z 1 7"));
+        assert!(!says(b"7 (a) Z) S 1 7"));
+        assert!(!says("7 (стратегия) S 1 7".as_bytes().split_at(19).0), "cut by the kernel");
+        assert!(!says(b"7 (\xd1\x81\xd1) S 1 7") && says(b"7 (\xd1) X 1 7"));
+        assert!(!is_gone(std::fs::read("/proc/self/stat")));
+        assert!(is_gone(std::fs::read("/proc/0/stat")));
+        assert!(is_gone(Err(Errno::SRCH.into())) && !is_gone(Err(Errno::MFILE.into())));
     }
 }
