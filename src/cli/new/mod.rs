@@ -237,7 +237,7 @@ fn manifest(name: &str, library: &Path, kind: &Kind) -> String {
          # For trying: 0 for stoop is built in a minute, 1 or 2 take some and run several times faster.\n\
          # What trades for money is built with --release.\n\
          [profile.dev]\nopt-level = 1\ndebug = \"line-tables-only\"\n\n\
-         [profile.dev.package.\"*\"]\nopt-level = 2\ndebug = false\n\n\
+         [profile.dev.package.\"*\"]\nopt-level = 1\ndebug = false\n\n\
          [profile.dev.package.stoop]\nopt-level = {level}\ndebug = \"line-tables-only\"\n\n\
          [profile.release]\nlto = \"thin\"\ncodegen-units = 1\ndebug = \"line-tables-only\"\n"
     )
