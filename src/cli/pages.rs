@@ -41,9 +41,19 @@ fn shown(command: &Command) -> impl Iterator<Item = &Command> {
     command.get_subcommands().filter(|below| below.get_name() != "help" && !below.is_hide_set())
 }
 
-/// What it does, as Markdown: a table of the configuration is no link.
+/// What it does, as Markdown.
 fn about(command: &Command) -> String {
-    let text = command.get_about().map(ToString::to_string).unwrap_or_default();
+    markdown(&command.get_about().map(ToString::to_string).unwrap_or_default())
+}
+
+/// The same with all that its help says of it.
+fn long_about(command: &Command) -> String {
+    let text = command.get_long_about().or(command.get_about());
+    markdown(text.map(ToString::to_string).unwrap_or_default().trim_end_matches('.'))
+}
+
+/// A table of the configuration is no link.
+fn markdown(text: &str) -> String {
     text.replace('[', "\\[").replace(']', "\\]").replace('|', "\\|")
 }
 
@@ -55,8 +65,11 @@ fn page(command: &Command, depth: usize) -> String {
     let lines = usage.trim_end().lines().map(|line| format!("{}\n", line.trim_end()));
     let usage = lines.collect::<String>();
     let name = command.get_bin_name().unwrap_or(command.get_name());
-    let mut text =
-        format!("{} `{name}`\n\n{}.\n\n```text\n{usage}```\n", "#".repeat(depth), about(&command));
+    let mut text = format!(
+        "{} `{name}`\n\n{}.\n\n```text\n{usage}```\n",
+        "#".repeat(depth),
+        long_about(&command)
+    );
     for below in shown(&command) {
         let _ = write!(text, "\n{}", page(below, depth + 1));
     }

@@ -27,7 +27,7 @@ const COLUMNS: [Column; 15] = [
     Column::new("mode", Kind::Text),
     Column::new("state", Kind::Text),
     Column::new("age", Kind::Span),
-    Column::new("heartbeat", Kind::Span),
+    Column::new("heartbeat", Kind::Age),
     Column::new("trading", Kind::Text),
     Column::new("venues", Kind::Text),
     Column::new("strategies", Kind::Text),

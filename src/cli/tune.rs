@@ -9,7 +9,7 @@ use std::io::Write as _;
 /// What is mended.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Only these findings, by the names that `stoop doctor` gives them in brackets
+    /// Only these findings, by the names that `stoop doctor` gives them in parentheses
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// Do it: each command is shown, run and its result told. Needs root

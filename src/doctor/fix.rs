@@ -62,6 +62,9 @@ pub struct Change {
     pub undo: Act,
 }
 
+/// Before a parameter of the kernel.
+const BOOT: &str = "add to the kernel's command line, and boot: ";
+
 /// What mends a finding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fix {
@@ -102,7 +105,13 @@ impl Fix {
 
     /// A parameter of the kernel.
     pub(super) fn boot(parameter: &str) -> Self {
-        Self::by_hand(format!("add to the kernel's command line, and boot: {parameter}"))
+        Self::by_hand(format!("{BOOT}{parameter}"))
+    }
+
+    /// What undoes what a person must do, where that is no matter of course.
+    pub(super) fn undo_by_hand(&self) -> &'static str {
+        let is_boot = self.by_hand.as_deref().is_some_and(|text| text.starts_with(BOOT));
+        if is_boot { " (to undo, take it out again, and boot)" } else { "" }
     }
 
     /// What a person must do, and what then stays.

@@ -147,7 +147,7 @@ pub fn script(findings: &[Finding]) -> String {
             wrap(&mut text, "#   ", &format!("until the next boot; to keep it: {what}"));
         }
         if let Some(by_hand) = &fix.by_hand {
-            wrap(&mut text, "#   ", &format!("by hand: {by_hand} (to undo, take it out again)"));
+            wrap(&mut text, "#   ", &format!("by hand: {by_hand}{}", fix.undo_by_hand()));
         }
         text.push('\n');
     }
@@ -253,6 +253,7 @@ mod tests {
         let findings = [
             finding_of(State::Warn, Some(Fix::run("swapoff '/dev/x'", "swapon /dev/x"))),
             finding_of(State::Warn, Some(Fix::boot("nosmt"))),
+            finding_of(State::Warn, Some(Fix::by_hand("move it"))),
             finding_of(State::Ok, None),
         ];
         let expected = r"# swap (swap): /dev/x (0 KiB used)
@@ -263,7 +264,11 @@ swapoff ''\''/dev/x'\'''
 # swap (swap): /dev/x (0 KiB used)
 #   there is swap; its touch waits
 #   by hand: add to the kernel's command line, and boot: nosmt (to undo, take it
-#   out again)
+#   out again, and boot)
+
+# swap (swap): /dev/x (0 KiB used)
+#   there is swap; its touch waits
+#   by hand: move it
 
 ";
         assert_eq!(script(&findings), expected);
