@@ -49,7 +49,10 @@ fn about(command: &Command) -> String {
 /// The same with all that its help says of it.
 fn long_about(command: &Command) -> String {
     let text = command.get_long_about().or(command.get_about());
-    markdown(text.map(ToString::to_string).unwrap_or_default().trim_end_matches('.'))
+    let text = text.map(ToString::to_string).unwrap_or_default();
+    // The first line has no full stop, for lists of commands.
+    let text = text.trim_end_matches('.').replacen("\n\n", ".\n\n", 1);
+    markdown(&text)
 }
 
 /// A table of the configuration is no link.
