@@ -155,7 +155,8 @@ fn write_everything(market: &Market) {
     for number in [1, 3, 9] {
         account.set_instrument_limit(InstrumentId(number), &position_limit(10 + number));
     }
-    for strategy in [0, 1, 64] {
+    // The first one last: what is beyond its venues would be its neighbour's.
+    for strategy in [64, 1, 0] {
         account.set_strategy_limit(StrategyId(strategy), &strategy_limit(strategy));
         for venue in [0, 1, 2] {
             account.set_budget(StrategyId(strategy), VenueId(venue), &budget(strategy, venue));
@@ -375,7 +376,7 @@ fn strategy_limit(strategy: u8) -> StrategyLimit {
 
 /// That of the first at the first venue is not set, and that at the second is 0.
 fn budget(strategy: u8, venue: u8) -> BudgetLimit {
-    let number = i128::from(strategy) * 2 + i128::from(venue);
+    let number = i128::from(strategy) * 4 + i128::from(venue);
     let limit = (number > 0).then(|| Amount((number - 1) << 67));
     BudgetLimit { limit, used: Amount(-(number << 81)) }
 }

@@ -243,29 +243,33 @@ fn what_a_strategy_uses_is_told_as_its_orders_work_fill_and_end() {
     assert_eq!(desk.signal(at), 0);
     desk.poll(later());
     let order = desk.orders()[0];
+    let is = |number: i128| Amount(number * E18 / 10_000);
     // A hundredth at 60 000.10.
-    let cents = |cents: i128| Amount(cents * E18 / 100);
-    let works = Amount(600_001 * E18 / 1_000);
-    assert_eq!(used(&desk), (1, works));
-    let budget = LimitKey::Budget(STRATEGY, VENUE);
-    person.tell(&mut desk, Operator::SetLimit(budget, cents(100_000)), later());
-    assert_eq!(used(&desk), (1, works), "of a budget that comes later all is used that is bound");
+    let works = 6_000_010;
+    assert_eq!(used(&desk), (1, is(works)));
     let at = later();
     desk.live_book(at);
-    assert_eq!(desk.signal(at), RiskReject::StrategyBudget as u8, "there is no room for another");
+    assert_eq!(desk.signal(at), 0);
+    let budget = LimitKey::Budget(STRATEGY, VENUE);
+    person.tell(&mut desk, Operator::SetLimit(budget, Amount(1_500 * E18)), later());
+    assert_eq!(used(&desk), (2, is(2 * works)), "a budget that comes later has no other measure");
+    let at = later();
+    desk.live_book(at);
+    assert_eq!(desk.signal(at), RiskReject::StrategyBudget as u8, "there is no room for a third");
     let mut fill = report(ReportKind::Fill, &order);
     let (fill_id, price, qty) = (FillId::from_u64(1), Price(6_000_000), Qty(400));
     fill.fill = Fill { fill_id, price, qty, ..Fill::default() };
     desk.tell(Event::Report(fill));
     desk.poll(later());
     // What was bought counts at its price, the rest at that of the order.
-    assert_eq!(used(&desk), (1, Amount(6_000_006 * E18 / 10_000)));
+    let (bought, rest) = (2_400_000, 3_600_006);
+    assert_eq!(used(&desk), (2, is(bought + rest + works)));
     desk.tell(Event::Report(report(ReportKind::Canceled, &order)));
     desk.poll(later());
-    assert_eq!(used(&desk), (0, cents(24_000)));
+    assert_eq!(used(&desk), (1, is(bought + works)));
     let at = later();
     desk.live_book(at);
     assert_eq!(desk.signal(at), 0, "there is room again");
     desk.poll(later());
-    assert_eq!(used(&desk), (1, Amount(cents(24_000).0 + works.0)));
+    assert_eq!(used(&desk), (2, is(bought + 2 * works)));
 }
