@@ -6,12 +6,12 @@ use super::pairs::PairStats;
 use crate::oms::{Books, Exposure, Oms, Order, Recorder, RiskReject};
 use crate::portfolio::pnl;
 use crate::shm::{
-    AccountWriter, MarginRow, OrderCounters, PlainLimits, PnlRow, PositionLimit, PositionRow,
-    REFUSAL_CODES, STRATEGIES_MAX,
+    AccountWriter, BudgetLimit, MarginRow, OrderCounters, PlainLimits, PnlRow, PositionLimit,
+    PositionRow, REFUSAL_CODES, STRATEGIES_MAX, StrategyLimit,
 };
 use crate::types::{
     AMOUNT_DECIMALS, Amount, AssetBalance, AssetId, Instrument, InstrumentTable, LimitKey, Nanos,
-    Price, ProcessEnd, Scope, VenueId,
+    Price, ProcessEnd, Scope, StrategyId, VenueId,
 };
 
 const _: () = assert!(RiskReject::COUNT <= REFUSAL_CODES, "every refusal has its counter");
@@ -82,17 +82,22 @@ impl Around {
 /// Writes everything that changed hands into the region, a part at a time: an order does not wait
 /// until a thousand instruments are told of.
 pub(super) struct Publisher {
-    /// Instrument that the next part begins with.
+    /// Row that the next part begins with: the instruments come first, then each strategy at each
+    /// venue.
     next: usize,
     profits: Profits,
+    strategies: usize,
+    /// Orders that have not ended, by strategy, as of when the first strategy was told of.
+    open: [u64; StrategyId::COUNT],
 }
 
 impl Publisher {
-    pub fn new(instruments: &InstrumentTable) -> Self {
-        Self { next: 0, profits: Profits::new(instruments) }
+    pub fn new(instruments: &InstrumentTable, strategies: usize) -> Self {
+        let open = [0; StrategyId::COUNT];
+        Self { next: 0, profits: Profits::new(instruments), strategies, open }
     }
 
-    /// Whether some of the instruments are told of and others not.
+    /// Whether some of the rows are told of and others not.
     pub fn has_begun(&self) -> bool {
         self.next > 0
     }
@@ -102,8 +107,8 @@ impl Publisher {
         self.next = 0;
     }
 
-    /// Writes the positions of at most `most` instruments, and what is left once all are written:
-    /// then it gives `true`, and begins again.
+    /// Writes at most `most` rows, and what is left once all are written: then it gives `true`, and
+    /// begins again.
     pub fn step(
         &mut self,
         oms: &LiveOms,
@@ -115,6 +120,7 @@ impl Publisher {
         if self.next == 0 {
             self.profits.clear();
         }
+        let until = self.next.saturating_add(most);
         let part = instruments.iter().skip(self.next).take(most);
         for instrument in part {
             let row = position(oms, instrument, now);
@@ -123,7 +129,12 @@ impl Publisher {
             self.profits.add(instrument.quote, &row);
             self.next += 1;
         }
-        if self.next < instruments.len() {
+        let rows = instruments.len() + self.strategies * venues.len();
+        while self.next < rows.min(until) {
+            self.set_strategy(oms, self.next - instruments.len(), venues, writer);
+            self.next += 1;
+        }
+        if self.next < rows {
             return false;
         }
         self.next = 0;
@@ -149,6 +160,47 @@ impl Publisher {
         writer.set_limits(&PlainLimits::new(|key| oms.limit(key)));
         writer.set_counters(&counters(oms, venues, around));
         true
+    }
+
+    /// The limits of a strategy, with the first of its venues, and its capital at one of them.
+    fn set_strategy(
+        &mut self,
+        oms: &LiveOms,
+        row: usize,
+        venues: &[VenueId],
+        writer: &mut AccountWriter,
+    ) {
+        let (index, at) = (row / venues.len(), row % venues.len());
+        let (strategy, venue) = (StrategyId(index as u8), venues[at]);
+        if row == 0 {
+            self.count_open(oms);
+        }
+        if at == 0 {
+            writer.set_strategy_limit(
+                strategy,
+                &StrategyLimit {
+                    orders_per_second: oms.limit(LimitKey::StrategyOrdersPerSecondMax(strategy)),
+                    orders_open: oms.limit(LimitKey::StrategyOrdersOpenMax(strategy)),
+                    open: self.open.get(index).copied().unwrap_or_default(),
+                },
+            );
+        }
+        let budget = oms.budget(strategy, venue);
+        writer.set_budget(
+            strategy,
+            venue,
+            &BudgetLimit { limit: budget.limit, used: budget.used() },
+        );
+    }
+
+    /// One walk for all strategies: each is limited by the same count.
+    fn count_open(&mut self, oms: &LiveOms) {
+        self.open.fill(0);
+        for order in oms.orders().iter_open() {
+            if let Some(open) = self.open.get_mut(usize::from(order.strategy.0)) {
+                *open += 1;
+            }
+        }
     }
 }
 
@@ -314,5 +366,77 @@ fn counters<R: Recorder, B: Books>(
         refusals,
         venues: c.orders_at,
         ended: around.ended,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::journal::JournalRecorder;
+    use super::super::oms::RegionBooks;
+    use super::*;
+    use crate::oms::{OmsOptions, RiskLimits, StrategyLimits};
+    use crate::shm::{Market, RegionOptions};
+    use crate::types::Channel;
+    use std::sync::Arc;
+
+    const VENUES: [VenueId; 2] = [VenueId(0), VenueId(1)];
+
+    /// Two instruments at two venues.
+    fn instruments() -> InstrumentTable {
+        let mut table = InstrumentTable::default();
+        let (base, quote) = (table.assets.intern("BTC"), table.assets.intern("USDT"));
+        for venue in VENUES {
+            let name = format!("BTC/USDT@{}", venue.0);
+            table.add(Instrument { name, venue, base, quote, ..Instrument::default() });
+        }
+        table
+    }
+
+    /// Of which the last of three strategies has a budget at the second venue.
+    fn oms(instruments: &InstrumentTable, market: &Market) -> LiveOms {
+        let budgets = vec![(VENUES[1], Amount(7))];
+        let strategies = vec![
+            StrategyLimits::default(),
+            StrategyLimits::default(),
+            StrategyLimits { budgets, ..StrategyLimits::default() },
+        ];
+        let options = OmsOptions {
+            limits: RiskLimits { strategies, ..RiskLimits::default() },
+            venues: vec![vec![Channel::Trade]; VENUES.len()],
+            ..OmsOptions::default()
+        };
+        let (journal, books) = (JournalRecorder::none(), RegionBooks(market.view()));
+        Oms::new(options, Arc::new(instruments.clone()), Nanos(1), journal, books)
+    }
+
+    #[test]
+    fn strategies_are_told_of_a_part_at_a_time_after_the_instruments() {
+        let instruments = instruments();
+        let region = RegionOptions { strategies: 3, ..RegionOptions::default() };
+        let market = Market::in_memory(&instruments, &region).unwrap();
+        let (view, oms) = (market.view(), oms(&instruments, &market));
+        let mut writer = market.account_writer().unwrap();
+        let mut publisher = Publisher::new(&instruments, 3);
+        let mut step = |publisher: &mut Publisher, venues: &[VenueId], most| {
+            let rest = (venues, &Around::NONE);
+            publisher.step(&oms, &instruments, rest, (Nanos(2), most), &mut writer)
+        };
+        // Rows are two instruments, then three strategies at two venues.
+        for (most, whole, told) in [
+            (1, false, [1, 0, 0]),
+            (3, false, [2, 1, 2]),
+            (3, false, [2, 3, 5]),
+            (3, true, [2, 3, 6]),
+        ] {
+            assert_eq!(step(&mut publisher, &VENUES, most), whole);
+            let rows = [view.positions().len(), view.strategy_limits().len(), view.budgets().len()];
+            assert_eq!(rows, told);
+            assert_eq!((publisher.has_begun(), view.limits().is_some()), (!whole, whole));
+        }
+        let set: Vec<_> = view.budgets().into_iter().filter(|row| row.2.limit.is_some()).collect();
+        let budget = BudgetLimit { limit: Some(Amount(7)), used: Amount::ZERO };
+        assert_eq!(set, [(StrategyId(2), VENUES[1], budget)]);
+        assert!(step(&mut publisher, &VENUES, usize::MAX), "all at once");
+        assert!(step(&mut publisher, &[], 2), "there is no venue");
     }
 }

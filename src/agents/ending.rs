@@ -151,7 +151,7 @@ impl OmsAgent {
         self.account.restart();
         self.publish_account(now);
         self.account.restart();
-        self.publish_positions(usize::MAX, now);
+        self.publish_rows(usize::MAX, now);
         let around = self.around();
         let (oms, table) = (&self.oms, &self.parts.instruments);
         let mut last = account::final_state(oms, table, (&self.venues, &around), now);

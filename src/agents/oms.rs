@@ -101,7 +101,7 @@ pub struct OmsAgent {
 /// The order manager as it runs.
 pub(super) type LiveOms = Oms<JournalRecorder, RegionBooks>;
 
-pub(super) struct RegionBooks(MarketView);
+pub(super) struct RegionBooks(pub(super) MarketView);
 
 impl Books for RegionBooks {
     fn best(&self, instrument: InstrumentId) -> BookQuote {
@@ -115,8 +115,9 @@ const REQUESTS_PER_POLL: usize = 32;
 /// How long housekeeping may wait while there is work in every poll.
 const HOUSEKEEPING_EVERY_NS: u64 = 1_000_000;
 const ACCOUNT_EVERY_NS: u64 = 50_000_000;
-/// Positions that are published at once: some microseconds, which an order may have to wait.
-const POSITIONS_AT_ONCE: usize = 32;
+/// Rows that are published at once, positions and budgets: some microseconds, which an order may have
+/// to wait.
+const ROWS_AT_ONCE: usize = 32;
 impl OmsAgent {
     /// An agent named `oms`, with the state of the run before if there is one.
     ///
@@ -145,7 +146,7 @@ impl OmsAgent {
         let venues: Vec<VenueId> = parts.venues.iter().map(|port| port.venue).collect();
         let ready = vec![false; venues.len()];
         let gates = vec![OrderGate::default(); venues.len()];
-        let account = account::Publisher::new(&parts.instruments);
+        let account = account::Publisher::new(&parts.instruments, parts.strategies.len());
         let wards = Wards::new(parts.strategies.len());
         let pairs = PairLog::new(parts.market.pair_writer());
         Ok(Self {
@@ -377,7 +378,7 @@ impl OmsAgent {
             self.publish_gates(now);
             self.parts.market.beat(now);
         }
-        if self.publish_positions(POSITIONS_AT_ONCE, now) {
+        if self.publish_rows(ROWS_AT_ONCE, now) {
             self.account_at = now.plus(ACCOUNT_EVERY_NS);
         }
     }
@@ -396,8 +397,8 @@ impl OmsAgent {
         }
     }
 
-    /// So many of them at most; `true` once the account is whole.
-    pub(super) fn publish_positions(&mut self, most: usize, now: Nanos) -> bool {
+    /// So many of the account's rows at most; `true` once it is whole.
+    pub(super) fn publish_rows(&mut self, most: usize, now: Nanos) -> bool {
         let around = self.around();
         let rest = (&self.venues[..], &around);
         let OmsParts { instruments, account: writer, .. } = &mut self.parts;

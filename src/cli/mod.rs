@@ -212,8 +212,8 @@ enum Command {
     /// List the instances of this user, those that have died too
     Ps(ps::Options),
     /// Show what an operator asks first of a running instance: what it may do, which venues are
-    /// ready and why not, positions, profit, limits in force, the last event, and how busy each
-    /// thread is
+    /// ready and why not, positions, profit, limits in force (those of single strategies too), the
+    /// last event, and how busy each thread is
     Status {
         #[command(flatten)]
         to: operate::To,

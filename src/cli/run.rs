@@ -348,11 +348,12 @@ impl View {
         let view = engine.view();
         let looked_at = self.desk.looked_at(view.instruments().len());
         let recorded = Recorded { events: self.kept.clone(), ..Recorded::default() };
+        let names = engine.strategies();
         let data = MonitorData {
-            strategies: strategies(&self.folder, engine.strategies(), view),
+            strategies: strategies(&self.folder, names, view),
             recorded: Arc::new(recorded),
             note: "stoop monitor, in another terminal, shows these".to_owned(),
-            ..MonitorData::collect(view, self.clock.now(), looked_at)
+            ..MonitorData::collect(view, self.clock.now(), looked_at, names)
         };
         self.desk.frame(screen, data, wait)
     }

@@ -90,7 +90,7 @@ impl Report {
             venues: venues(view).iter().map(|row| row.cells(now)).collect(),
             positions: held.map(|row| present::position_cells(row, table)).collect(),
             pnl: pnl.iter().map(|row| PnlNow::of_row(row, table).cells()).collect(),
-            limits: limits(view).iter().map(LimitNow::cells).collect(),
+            limits: limits(view, &about.strategies).iter().map(LimitNow::cells).collect(),
             strategies,
             threads: view.threads(),
             about,

@@ -9,7 +9,7 @@
 //! | [`sim`](mod@sim) | Run the simulated venues alone, for other programs to connect to |
 //! | [`instruments`](mod@instruments) | List the configured instruments, or all of a venue, with the venues' rules and fees |
 //! | [`ps`](mod@ps) | List the instances of this user, those that have died too |
-//! | [`status`](mod@status) | Show what an operator asks first of a running instance: what it may do, which venues are ready and why not, positions, profit, limits in force, the last event, and how busy each thread is |
+//! | [`status`](mod@status) | Show what an operator asks first of a running instance: what it may do, which venues are ready and why not, positions, profit, limits in force (those of single strategies too), the last event, and how busy each thread is |
 //! | [`monitor`](mod@monitor) | Watch a running instance on screens, and pause, cancel, flatten or halt it by a key |
 //! | [`orders`](mod@orders) | List orders, of an instance that runs or of one that has ended |
 //! | [`fills`](mod@fills) | List fills, of an instance that runs or of one that has ended |

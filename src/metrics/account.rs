@@ -6,7 +6,7 @@ use super::page::{Kind, Page};
 use super::venues::venue_name;
 use super::{Names, Pairs};
 use crate::shm::{MarketView, OrderCounters};
-use crate::types::{Breach, LimitKey, TradingState};
+use crate::types::{Breach, LimitKey, StrategyId, TradingState};
 use Kind::{Counter, Gauge};
 
 /// One count of the order manager.
@@ -127,9 +127,8 @@ pub(super) fn pairs(page: &mut Page, pairs: &Pairs, names: &Names) {
     let help = "Signals with a contract that ended, by how; one that a late fill opened again counts again";
     let mut family = page.family("stoop_legs_total", Counter, help);
     for ((strategy, end), count) in &pairs.ends {
-        let number = strategy.to_string();
-        let name = names.strategies.get(usize::from(*strategy)).unwrap_or(&number);
-        family.sample(&[("strategy", name), ("end", end.name())], count);
+        let name = strategy_name(names, StrategyId(*strategy));
+        family.sample(&[("strategy", &name), ("end", end.name())], count);
     }
     let help = "Bounds of such signals that were passed, by which";
     let mut family = page.family("stoop_leg_breaches_total", Counter, help);
@@ -138,6 +137,12 @@ pub(super) fn pairs(page: &mut Page, pairs: &Pairs, names: &Names) {
     }
     let help = "Ends that were overwritten before they were counted";
     page.single("stoop_legs_missed_total", Counter, help, pairs.missed);
+}
+
+/// Its number where it has no name.
+fn strategy_name(names: &Names, StrategyId(number): StrategyId) -> String {
+    let name = names.strategies.get(usize::from(number)).cloned();
+    name.unwrap_or_else(|| number.to_string())
 }
 
 pub(super) fn money(page: &mut Page, view: &MarketView, names: &Names) {
@@ -164,6 +169,8 @@ pub(super) fn money(page: &mut Page, view: &MarketView, names: &Names) {
         }
     }
     limits(page, view);
+    strategy_limits(page, view, names);
+    budgets(page, view, names);
     balances(page, view, names);
 }
 
@@ -194,6 +201,53 @@ fn limits(page: &mut Page, view: &MarketView) {
         if let Some(limit) = row.limit {
             family.sample(&[("underlying", table.assets.name(base))], limit);
         }
+    }
+}
+
+/// The same of single strategies, and the orders that the second is held against.
+fn strategy_limits(page: &mut Page, view: &MarketView, names: &Names) {
+    let rows = view.strategy_limits();
+    let help = "Limits in force of single strategies, in orders";
+    let mut family = page.family("stoop_strategy_limit", Gauge, help);
+    for (strategy, row) in &rows {
+        let name = strategy_name(names, *strategy);
+        let limits = [
+            (LimitKey::StrategyOrdersPerSecondMax(*strategy), row.orders_per_second),
+            (LimitKey::StrategyOrdersOpenMax(*strategy), row.orders_open),
+        ];
+        for (limit, value) in limits {
+            if let Some(value) = value {
+                family.sample(&[("strategy", &name), ("limit", limit.name())], value);
+            }
+        }
+    }
+    let help = "Orders of a strategy that are working or on their way";
+    let mut family = page.family("stoop_strategy_orders_open", Gauge, help);
+    for (strategy, row) in &rows {
+        family.sample(&[("strategy", &strategy_name(names, *strategy))], row.open);
+    }
+}
+
+/// What each strategy may use at each venue, where that is set, and what it uses everywhere.
+fn budgets(page: &mut Page, view: &MarketView, names: &Names) {
+    let rows = view.budgets();
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|(strategy, venue, row)| {
+            (strategy_name(names, *strategy), venue_name(names, *venue), row)
+        })
+        .collect();
+    let help = "Capital that a strategy may use at a venue now, in units of the quote asset";
+    let mut family = page.family("stoop_budget_quote", Gauge, help);
+    for (strategy, venue, row) in &rows {
+        if let Some(limit) = row.limit {
+            family.sample(&[("strategy", strategy), ("venue", venue)], limit);
+        }
+    }
+    let help = "Capital in what it bought there and in its working orders, in the same units";
+    let mut family = page.family("stoop_budget_used_quote", Gauge, help);
+    for (strategy, venue, row) in &rows {
+        family.sample(&[("strategy", strategy), ("venue", venue)], row.used);
     }
 }
 

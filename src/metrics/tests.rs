@@ -3,9 +3,10 @@
 use super::*;
 use crate::clock::Clock;
 use crate::shm::{
-    AccountWriter, BalanceRow, Duty, ExecutorHealth, FeedHealth, MarginRow, Market, MarketView,
-    OrderCounters, OrderGate, PairWriter, PlainLimits, PnlRow, PositionLimit, PositionRow, RateUse,
-    RegionOptions, RingUse, Stage, StrategyFile, StrategyLook, StrategyOptions,
+    AccountWriter, BalanceRow, BudgetLimit, Duty, ExecutorHealth, FeedHealth, MarginRow, Market,
+    MarketView, OrderCounters, OrderGate, PairWriter, PlainLimits, PnlRow, PositionLimit,
+    PositionRow, RateUse, RegionOptions, RingUse, Stage, StrategyFile, StrategyLimit, StrategyLook,
+    StrategyOptions,
 };
 use crate::types::{
     Amount, AssetBalance, AssetId, BookState, Breach, Instrument, InstrumentId, InstrumentTable,
@@ -128,6 +129,11 @@ fn write_money(market: &Market) {
     let limit = Some(amount("2"));
     account.set_underlying_limit(AssetId(0), &PositionLimit { limit, used: amount("1") });
     account.set_underlying_limit(AssetId(1), &PositionLimit::default());
+    let (of_two, of_three) = (Some(amount("2")), Some(amount("3")));
+    let row = StrategyLimit { orders_per_second: of_two, orders_open: of_three, open: 1 };
+    account.set_strategy_limit(StrategyId(0), &row);
+    let row = BudgetLimit { limit: Some(amount("900.5")), used: amount("300.25") };
+    account.set_budget(StrategyId(0), VenueId(1), &row);
     let (instrument, venue, quote) = (InstrumentId(0), VenueId(1), AssetId(1));
     account.set_position(&PositionRow {
         instrument,
@@ -272,6 +278,11 @@ fn the_page_says_what_the_region_holds() {
         "stoop_loss_quote{quote=\"USDT\",limit=\"daily_loss_max\"} -9.5",
         "stoop_limit_quote{limit=\"order_notional_max\"} 5000.5",
         "stoop_position_limit_base{underlying=\"BTC\"} 2",
+        "stoop_strategy_limit{strategy=\"spread\",limit=\"orders_per_second_max\"} 2",
+        "stoop_strategy_limit{strategy=\"spread\",limit=\"orders_open_max\"} 3",
+        "stoop_strategy_orders_open{strategy=\"spread\"} 1",
+        "stoop_budget_quote{strategy=\"spread\",venue=\"y\"} 900.5",
+        "stoop_budget_used_quote{strategy=\"spread\",venue=\"y\"} 300.25",
         "stoop_balance{venue=\"y\",asset=\"USDT\",part=\"free\"} 100.01",
         "stoop_margin_used_ratio{venue=\"y\",asset=\"USDT\"} 0.25",
         "stoop_journal_records_total 77",
@@ -467,6 +478,40 @@ fn the_limits_on_the_page_are_those_in_force() {
     assert_eq!(told(), ["stoop_position_limit_base{underlying=\"BTC\"} 0"], "0 is a limit");
     account.set_underlying_limit(AssetId(0), &of_base(None));
     assert_eq!(told(), Vec::<String>::new());
+}
+
+/// The same of single strategies: what is used is there without a limit, too.
+#[test]
+fn the_limits_of_strategies_on_the_page_are_those_in_force() {
+    let options = RegionOptions { strategies: 2, ..RegionOptions::default() };
+    let market = Market::in_memory(&table(), &options).unwrap();
+    let mut account = market.account_writer().unwrap();
+    let told = || {
+        let page = collect(&market.view(), &names(), (&Pairs::default(), &[]), NOW);
+        let about = ["stoop_strategy_limit{", "stoop_strategy_orders_open{", "stoop_budget_"];
+        let is_one = |line: &&str| about.iter().any(|start| line.starts_with(start));
+        page.lines().filter(is_one).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(told(), Vec::<String>::new(), "nobody has said them");
+    account.set_strategy_limit(StrategyId(0), &StrategyLimit { open: 4, ..Default::default() });
+    let row = StrategyLimit { orders_open: Some(amount("7")), ..StrategyLimit::default() };
+    account.set_strategy_limit(StrategyId(1), &row);
+    let used = amount("12.5");
+    let mut budget = |limit| {
+        account.set_budget(StrategyId(0), VenueId(1), &BudgetLimit { limit, used });
+    };
+    budget(Some(Amount::ZERO));
+    let set = [
+        "stoop_strategy_limit{strategy=\"1\",limit=\"orders_open_max\"} 7",
+        "stoop_strategy_orders_open{strategy=\"spread\"} 4",
+        "stoop_strategy_orders_open{strategy=\"1\"} 0",
+        "stoop_budget_quote{strategy=\"spread\",venue=\"y\"} 0",
+        "stoop_budget_used_quote{strategy=\"spread\",venue=\"y\"} 12.5",
+    ];
+    assert_eq!(told(), set, "0 is a limit");
+    budget(None);
+    let is_left = |line: &&str| !line.starts_with("stoop_budget_quote{");
+    assert_eq!(told(), set.into_iter().filter(is_left).collect::<Vec<_>>());
 }
 
 /// What is on the page before anything has happened makes no sample that misleads.

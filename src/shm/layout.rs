@@ -61,6 +61,9 @@
 //! limits      1                  32  counter, which are set, 8 x 2, -14
 //! limits of   assets              8  counter, whether it is set, limit 2, used 2, -2
 //! limits of   instruments         8  the same of single instruments
+//! limits of   strategies          8  counter, which are set, 2 x 2, orders open, -1
+//! budgets     strategies          8  as that of an instrument, of one strategy at one venue
+//!               x venues
 //! gates       venues              8  counter, why no orders go there, until, since, commands that
 //!                                    wait, updated_ns, -2
 //! pairs       1                   8  number of outcomes written
@@ -113,7 +116,7 @@ use crate::sync::{broadcast, changes, histogram, ring, rotating};
 use std::ops::Range;
 
 /// Version of the layout. Raised by every change that a reader of the old one would misread.
-pub(super) const VERSION: u64 = 12;
+pub(super) const VERSION: u64 = 13;
 pub(super) const MARKET_MAGIC: u64 = u64::from_le_bytes(*b"STOOPMKT");
 pub(super) const STRATEGY_MAGIC: u64 = u64::from_le_bytes(*b"STOOPSTR");
 
@@ -147,7 +150,8 @@ const _: () = {
     assert!(with_counter(account::MARGIN_WORDS) <= PAIR);
     assert!(with_counter(account::COUNTER_WORDS).next_multiple_of(LINE) == COUNTERS_SIZE);
     assert!(with_counter(limits::PLAIN_WORDS) <= LIMITS_STRIDE);
-    assert!(with_counter(limits::POSITION_WORDS) <= LINE && with_counter(gates::WORDS) <= LINE);
+    assert!(with_counter(limits::USED_WORDS) <= LINE && with_counter(gates::WORDS) <= LINE);
+    assert!(with_counter(limits::STRATEGY_WORDS) <= LINE);
     assert!(with_counter(health::FEED_WORDS) <= FEED_STRIDE);
     assert!(with_counter(health::EXECUTOR_WORDS) <= HEALTH_STRIDE);
     assert!(cfg!(feature = "loom") || histogram::BODY == 1984);
@@ -328,6 +332,8 @@ pub(super) struct MarketLayout {
     pub(super) limits: Section,
     pub(super) underlying_limits: Section,
     pub(super) instrument_limits: Section,
+    pub(super) strategy_limits: Section,
+    pub(super) budgets: Section,
     pub(super) gates: Section,
     pub(super) pairs: Section,
     pub(super) feeds: Section,
@@ -347,6 +353,7 @@ impl MarketLayout {
         counts.check()?;
         let instruments = counts.instruments as usize;
         let (venues, assets) = (counts.venues as usize, counts.assets as usize);
+        let strategies = counts.strategies as usize;
         let histograms = venues * GROUPS * Stage::COUNT;
         let mut cursor = Cursor(HEADER);
         Ok(Self {
@@ -365,6 +372,8 @@ impl MarketLayout {
             limits: cursor.section(LIMITS_STRIDE, 1),
             underlying_limits: cursor.section(LINE, assets),
             instrument_limits: cursor.section(LINE, instruments),
+            strategy_limits: cursor.section(LINE, strategies),
+            budgets: cursor.section(LINE, strategies * venues),
             gates: cursor.section(LINE, venues),
             pairs: cursor.section(pair_shape().size(), 1),
             feeds: cursor.section(FEED_STRIDE, venues),
@@ -416,7 +425,7 @@ mod tests {
         assets: 3,
         depth: 20,
         trades: 1024,
-        strategies: 1,
+        strategies: 3,
         threads: 3,
         agents: 6,
     };
@@ -441,6 +450,8 @@ mod tests {
             (l.limits, 32, 1),
             (l.underlying_limits, 8, 3),
             (l.instrument_limits, 8, 4),
+            (l.strategy_limits, 8, 3),
+            (l.budgets, 8, 6),
             (l.gates, 8, 2),
             (l.pairs, 16 + 64 * 56, 1),
             (l.feeds, 48, 2),

@@ -202,6 +202,8 @@ impl Market {
                 plain: seqlock::Writer::new(plain),
                 underlyings: all(&layout.underlying_limits),
                 instruments: all(&layout.instrument_limits),
+                strategies: all(&layout.strategy_limits),
+                budgets: all(&layout.budgets),
             },
             gates: all(&layout.gates),
         })

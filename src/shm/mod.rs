@@ -58,7 +58,7 @@ pub use health::{
     HealthWriter, RateUse, RingUse, VenueHealth,
 };
 pub use latency::{GROUPS, Measuring, Stage, StageWriter};
-pub use limits::{PlainLimits, PositionLimit};
+pub use limits::{BudgetLimit, PlainLimits, PositionLimit, StrategyLimit};
 pub use market::{Market, RegionOptions};
 pub use pages::ask_for_huge_pages;
 pub use pairs::{PairReader, PairWriter};

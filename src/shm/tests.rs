@@ -116,6 +116,11 @@ fn every_writer_is_handed_out_once() {
     assert!(market.worst_writer(VenueId(2)).is_none());
 }
 
+/// With two strategies, so that each of them has neighbours.
+fn region() -> RegionOptions {
+    RegionOptions { strategies: 2, ..RegionOptions::default() }
+}
+
 /// Writes something different into every section.
 fn write_everything(market: &Market) {
     for number in 0..4 {
@@ -149,6 +154,13 @@ fn write_everything(market: &Market) {
     }
     for number in [1, 3, 9] {
         account.set_instrument_limit(InstrumentId(number), &position_limit(10 + number));
+    }
+    // The first one last: what is beyond its venues would be its neighbour's.
+    for strategy in [64, 1, 0] {
+        account.set_strategy_limit(StrategyId(strategy), &strategy_limit(strategy));
+        for venue in [0, 1, 2] {
+            account.set_budget(StrategyId(strategy), VenueId(venue), &budget(strategy, venue));
+        }
     }
     [1, 2].into_iter().for_each(|venue| account.set_gate(VenueId(venue), &gate(venue)));
     let mut health = market.health_writer(VenueId(1)).unwrap();
@@ -357,6 +369,19 @@ fn position_limit(number: u16) -> PositionLimit {
     PositionLimit { limit, used: Amount(-(i128::from(number) << 80)) }
 }
 
+/// Of the first neither is set, of the others the second alone.
+fn strategy_limit(strategy: u8) -> StrategyLimit {
+    let orders_open = (strategy > 0).then(|| Amount(i128::from(strategy) << 68));
+    StrategyLimit { orders_per_second: None, orders_open, open: u64::MAX - u64::from(strategy) }
+}
+
+/// That of the first at the first venue is not set, and that at the second is 0.
+fn budget(strategy: u8, venue: u8) -> BudgetLimit {
+    let number = i128::from(strategy) * 4 + i128::from(venue);
+    let limit = (number > 0).then(|| Amount((number - 1) << 67));
+    BudgetLimit { limit, used: Amount(-(number << 81)) }
+}
+
 fn thread_row() -> ThreadRow {
     let duty = Duty {
         started_ns: Nanos(1),
@@ -398,6 +423,11 @@ fn check_everything(view: &MarketView) {
     assert_eq!(view.underlying_limits(), underlyings);
     let instruments = [1, 3].map(|number| (InstrumentId(number), position_limit(10 + number)));
     assert_eq!(view.instrument_limits(), instruments);
+    let of_strategies = [0, 1].map(|number| (StrategyId(number), strategy_limit(number)));
+    assert_eq!(view.strategy_limits(), of_strategies);
+    let budgets = [(0, 0), (0, 1), (1, 0), (1, 1)]
+        .map(|(of, at)| (StrategyId(of), VenueId(at), budget(of, at)));
+    assert_eq!(view.budgets(), budgets);
     assert_eq!(view.health(VenueId(1)), venue_health());
     assert_eq!(view.health(VenueId(0)), VenueHealth::default());
     assert_eq!(view.threads(), [thread_row()]);
@@ -423,11 +453,12 @@ fn check_everything(view: &MarketView) {
 
 #[test]
 fn what_is_written_is_read_and_sections_do_not_touch() {
-    let market = Market::in_memory(&table(), &RegionOptions::default()).unwrap();
+    let market = Market::in_memory(&table(), &region()).unwrap();
     let view = market.view();
     assert_eq!(view.best(InstrumentId(0)), Best::default());
     assert_eq!((view.positions(), view.balances(), view.pnl()), (vec![], vec![], vec![]));
     assert_eq!((view.limits(), view.underlying_limits()), (None, vec![]), "nobody has said them");
+    assert_eq!((view.strategy_limits(), view.budgets()), (vec![], vec![]));
     assert_eq!(view.health(VenueId(1)).gate, OrderGate::default());
     write_everything(&market);
     check_everything(&view);
@@ -496,7 +527,7 @@ fn a_file_reads_the_same_in_another_process() {
         return;
     }
     let dir = Dir::new("market");
-    let market = Market::create(&dir.0, &table(), &RegionOptions::default()).unwrap();
+    let market = Market::create(&dir.0, &table(), &region()).unwrap();
     write_everything(&market);
     check_everything(&market.view());
     let view = MarketView::attach(&dir.0).unwrap();
@@ -533,7 +564,7 @@ fn others_may_not_look_inside() {
 #[cfg_attr(miri, ignore = "maps files")]
 fn a_living_instance_keeps_its_directory() {
     let dir = Dir::new("twice");
-    let first = Market::create(&dir.0, &table(), &RegionOptions::default()).unwrap();
+    let first = Market::create(&dir.0, &table(), &region()).unwrap();
     let error = Market::create(&dir.0, &table(), &RegionOptions::default()).unwrap_err();
     let expected = format!("{} is in use by process {}", dir.0.display(), std::process::id());
     assert_eq!(error.to_string(), expected);
@@ -579,7 +610,7 @@ fn files_that_are_not_ours_are_refused_by_name() {
     let advice = "use the same build for both";
     assert_eq!(
         error,
-        format!("{path} has layout version 99, this program reads version 12: {advice}")
+        format!("{path} has layout version 99, this program reads version 13: {advice}")
     );
     let (error, path) = attach_changed("hash", put(2, 99));
     assert_eq!(

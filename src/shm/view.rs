@@ -6,7 +6,7 @@ use super::duty::{self, ThreadRow};
 use super::health::{self, VenueHealth};
 use super::latency::{self, GROUPS, Groups, Measuring, Stage};
 use super::layout::{GROUP_AT, MARKET_MAGIC, MarketCounts, MarketLayout, Section, pair_shape};
-use super::limits::{self, PlainLimits, PositionLimit};
+use super::limits::{self, BudgetLimit, PlainLimits, PositionLimit, StrategyLimit};
 use super::pairs::PairReader;
 use super::perpetuals;
 use super::trades::TradeReader;
@@ -14,7 +14,9 @@ use super::worst::{self, PathRow};
 use super::{RegionError, gates, header, instruments, map, market};
 use crate::sync::words::ReadWords;
 use crate::sync::{broadcast, changes, histogram, seqlock};
-use crate::types::{AssetId, BookState, InstrumentId, InstrumentTable, Nanos, Perpetual, VenueId};
+use crate::types::{
+    AssetId, BookState, InstrumentId, InstrumentTable, Nanos, Perpetual, StrategyId, VenueId,
+};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -44,6 +46,9 @@ struct Shared {
     /// By asset.
     underlying_limits: Vec<seqlock::Reader>,
     instrument_limits: Vec<seqlock::Reader>,
+    strategy_limits: Vec<seqlock::Reader>,
+    /// By strategy, then venue.
+    budgets: Vec<seqlock::Reader>,
     gates: Vec<seqlock::Reader>,
     pairs: Vec<PairReader>,
     feeds: Vec<seqlock::Reader>,
@@ -101,6 +106,8 @@ impl MarketView {
             limits: values(&layout.limits),
             underlying_limits: values(&layout.underlying_limits),
             instrument_limits: values(&layout.instrument_limits),
+            strategy_limits: values(&layout.strategy_limits),
+            budgets: values(&layout.budgets),
             gates: values(&layout.gates),
             pairs: parts(&words, &layout.pairs)
                 .map(|part| PairReader(broadcast::Reader::new(part, pair_shape())))
@@ -271,6 +278,27 @@ impl MarketView {
         let rows = self.shared.instrument_limits.iter().enumerate();
         rows.filter_map(|(index, row)| Some((InstrumentId(index as u16), limits::position(row)?)))
             .collect()
+    }
+
+    /// The limits in force on the orders of strategies, where the oms has said them.
+    #[must_use]
+    pub fn strategy_limits(&self) -> Vec<(StrategyId, StrategyLimit)> {
+        let rows = self.shared.strategy_limits.iter().enumerate();
+        rows.filter_map(|(index, row)| Some((StrategyId(index as u8), limits::strategy(row)?)))
+            .collect()
+    }
+
+    /// The capital of strategies at venues, where the oms has said it.
+    #[must_use]
+    pub fn budgets(&self) -> Vec<(StrategyId, VenueId, BudgetLimit)> {
+        let venues = self.venues();
+        let rows = self.shared.budgets.iter().enumerate();
+        rows.filter_map(|(index, row)| {
+            let (strategy, venue) =
+                (StrategyId((index / venues) as u8), VenueId((index % venues) as u8));
+            Some((strategy, venue, limits::budget(row)?))
+        })
+        .collect()
     }
 
     /// Health of one venue; "down" if the region does not know it.

@@ -227,6 +227,53 @@ fn a_limit_that_was_changed_is_the_one_that_is_shown() {
     shown(["position_max", "BTC", "3"]);
 }
 
+/// The same of a strategy's own, which stand in the list once they are set.
+#[test]
+fn limits_of_a_strategy_that_were_changed_are_those_that_are_shown() {
+    let running = Running::start();
+    let has = |line: &'static str| {
+        move |_: &str, body: &str| body.lines().any(|known| known.starts_with(line))
+    };
+    let limits = || {
+        let status: Value = serde_json::from_str(&running.told(&["status", "--json"])).unwrap();
+        let mut rows = status["limits"].as_array().unwrap().clone();
+        rows.retain(|row| row["of"].as_str().is_some_and(|of| of.starts_with("spread")));
+        rows
+    };
+    running.wait_for("/metrics", has("stoop_strategy_orders_open{strategy=\"spread\"} "));
+    assert_eq!(limits(), Vec::<Value>::new());
+    running.told(&["set", "strategy.spread.orders_open_max=33"]);
+    running.told(&["set", "strategy.spread.budget.binance=123456.5"]);
+    let of_orders = "stoop_strategy_limit{strategy=\"spread\",limit=\"orders_open_max\"} 33";
+    running.wait_for("/metrics", has(of_orders));
+    let of_binance = "stoop_budget_quote{strategy=\"spread\",venue=\"binance\"} 123456.5";
+    let page = running.wait_for("/metrics", has(of_binance));
+    assert!(
+        page.contains("stoop_budget_used_quote{strategy=\"spread\",venue=\"bybit\"} "),
+        "{page}"
+    );
+    assert!(!page.contains("stoop_budget_quote{strategy=\"spread\",venue=\"bybit\"}"), "{page}");
+    if let Some((good, said)) = promtool(&["check", "metrics"], &page) {
+        assert!(good && said.trim().is_empty(), "{said}");
+    }
+    let rows = limits();
+    let told: Vec<_> = rows.iter().map(|row| (&row["limit"], &row["of"], &row["value"])).collect();
+    let expected = [
+        (&"orders_open_max".into(), &"spread".into(), &"33".into()),
+        (&"budget".into(), &"spread at binance".into(), &"123456.5".into()),
+    ];
+    assert_eq!(told, expected);
+    assert!(rows.iter().all(|row| row["used"].is_string()), "{rows:?}");
+    let text = running.told(&["status"]);
+    let shown = text.lines().any(|line| {
+        let words = ["budget", "spread", "at", "binance", "123456.5"];
+        line.split_whitespace().take(5).eq(words)
+    });
+    assert!(shown, "{text}");
+    running.told(&["set", "strategy.spread.budget.binance=none"]);
+    running.wait_for("/metrics", |_, body| !body.contains("stoop_budget_quote{"));
+}
+
 /// A venue that a person holds is connected and gets no orders: who asks is told both.
 #[test]
 fn a_venue_that_is_held_is_not_ready_and_the_engine_is() {

@@ -4,7 +4,8 @@
 use crate::desk::{BTC, Desk, E18, NOW, SECOND, VENUE};
 use stoop::agents::{Ask, AskKind, OperatorDesk, OrderBoard, Settled, TellPart};
 use stoop::metrics::{self, Names, VenueNames};
-use stoop::shm::{ExecutorHealth, PositionLimit, RingUse};
+use stoop::oms::RiskReject;
+use stoop::shm::{BudgetLimit, ExecutorHealth, PositionLimit, RingUse, StrategyLimit};
 use stoop::sync::spsc;
 use stoop::types::*;
 
@@ -173,4 +174,102 @@ fn limits_in_force_are_told_as_a_person_changes_them() {
     assert_eq!(of_base(&desk), row(ten(2), E18 / 100));
     let used = PositionLimit { limit: ten(1), used: Amount(E18 / 100) };
     assert_eq!(desk.view.instrument_limits(), [(BTC, used)]);
+}
+
+/// What a report says of an order at the venue that is its own.
+fn report(kind: ReportKind, order: &NewOrder) -> ExecutionReport {
+    let (id, origin) = (order.client_id, ReportOrigin::Stream);
+    let mut report = ExecutionReport::new(kind, origin, id, order.instrument);
+    report.venue_order_id = VenueOrderId::from_u64(id.0);
+    report
+}
+
+const STRATEGY: StrategyId = StrategyId(0);
+
+/// The only strategy's limits on its orders, and its capital at the only venue.
+fn of_strategy(desk: &Desk) -> (StrategyLimit, BudgetLimit) {
+    let (orders, budgets) = (desk.view.strategy_limits(), desk.view.budgets());
+    assert_eq!((orders.len(), orders[0].0), (1, STRATEGY));
+    assert_eq!((budgets.len(), budgets[0].0, budgets[0].1), (1, STRATEGY, VENUE));
+    (orders[0].1, budgets[0].2)
+}
+
+#[test]
+fn limits_of_a_strategy_are_told_as_a_person_changes_them() {
+    let (mut desk, mut person) = Person::at(Desk::new());
+    let mut now = NOW;
+    desk.poll(now);
+    assert_eq!(of_strategy(&desk), (StrategyLimit::default(), BudgetLimit::default()));
+    let rate = LimitKey::StrategyOrdersPerSecondMax(STRATEGY);
+    let open = LimitKey::StrategyOrdersOpenMax(STRATEGY);
+    let budget = LimitKey::Budget(STRATEGY, VENUE);
+    let amount = |number: i128| Amount(number * E18);
+    let steps = [
+        (Operator::SetLimit(rate, amount(5)), [Some(5), None, None]),
+        (Operator::SetLimit(open, amount(7)), [Some(5), Some(7), None]),
+        (Operator::SetLimit(budget, amount(900)), [Some(5), Some(7), Some(900)]),
+        (Operator::UnsetLimit(rate), [None, Some(7), Some(900)]),
+        (Operator::SetLimit(budget, Amount::ZERO), [None, Some(7), Some(0)]),
+        (Operator::UnsetLimit(budget), [None, Some(7), None]),
+        (Operator::UnsetLimit(open), [None, None, None]),
+    ];
+    for (operator, expected) in steps {
+        now = now.plus(SECOND / 10);
+        person.tell(&mut desk, operator, now);
+        let [orders_per_second, orders_open, limit] = expected.map(|limit| limit.map(amount));
+        let orders = StrategyLimit { orders_per_second, orders_open, open: 0 };
+        let capital = BudgetLimit { limit, used: Amount::ZERO };
+        assert_eq!(of_strategy(&desk), (orders, capital), "{operator:?}");
+    }
+}
+
+/// The capital that is told is the one that the next order is checked against, with a budget and
+/// without.
+#[test]
+fn what_a_strategy_uses_is_told_as_its_orders_work_fill_and_end() {
+    let (mut desk, mut person) = Person::at(Desk::new());
+    let mut now = NOW;
+    let mut later = || {
+        now = now.plus(SECOND / 10);
+        now
+    };
+    let used = |desk: &Desk| {
+        let (orders, capital) = of_strategy(desk);
+        (orders.open, capital.used)
+    };
+    let at = later();
+    desk.live_book(at);
+    desk.poll(at);
+    assert_eq!(desk.signal(at), 0);
+    desk.poll(later());
+    let order = desk.orders()[0];
+    let is = |number: i128| Amount(number * E18 / 10_000);
+    // A hundredth at 60 000.10.
+    let works = 6_000_010;
+    assert_eq!(used(&desk), (1, is(works)));
+    let at = later();
+    desk.live_book(at);
+    assert_eq!(desk.signal(at), 0);
+    let budget = LimitKey::Budget(STRATEGY, VENUE);
+    person.tell(&mut desk, Operator::SetLimit(budget, Amount(1_500 * E18)), later());
+    assert_eq!(used(&desk), (2, is(2 * works)), "a budget that comes later has no other measure");
+    let at = later();
+    desk.live_book(at);
+    assert_eq!(desk.signal(at), RiskReject::StrategyBudget as u8, "there is no room for a third");
+    let mut fill = report(ReportKind::Fill, &order);
+    let (fill_id, price, qty) = (FillId::from_u64(1), Price(6_000_000), Qty(400));
+    fill.fill = Fill { fill_id, price, qty, ..Fill::default() };
+    desk.tell(Event::Report(fill));
+    desk.poll(later());
+    // What was bought counts at its price, the rest at that of the order.
+    let (bought, rest) = (2_400_000, 3_600_006);
+    assert_eq!(used(&desk), (2, is(bought + rest + works)));
+    desk.tell(Event::Report(report(ReportKind::Canceled, &order)));
+    desk.poll(later());
+    assert_eq!(used(&desk), (1, is(bought + works)));
+    let at = later();
+    desk.live_book(at);
+    assert_eq!(desk.signal(at), 0, "there is room again");
+    desk.poll(later());
+    assert_eq!(used(&desk), (2, is(bought + 2 * works)));
 }

@@ -86,13 +86,14 @@ impl Monitor {
             || Known { error: "the instance keeps no journal".to_owned(), ..Known::default() };
         let Known { recorded, at, error } =
             self.follower.as_ref().map_or_else(none, Follower::look);
+        let names = &self.desk.about.strategies;
         MonitorData {
             ended: ended(&self.view),
-            strategies: strategies(&self.folder, &self.desk.about.strategies, &self.view),
+            strategies: strategies(&self.folder, names, &self.view),
             recorded,
             recorded_at: at,
             journal_error: error,
-            ..MonitorData::collect(&self.view, super::wall_clock(), looked_at)
+            ..MonitorData::collect(&self.view, super::wall_clock(), looked_at, names)
         }
     }
 }

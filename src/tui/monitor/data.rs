@@ -103,9 +103,15 @@ impl MonitorData {
         }
     }
 
-    /// Reads everything that stands in the region; `looked_at` is the book whose levels are wanted.
+    /// Reads everything that stands in the region; `looked_at` is the book whose levels are wanted,
+    /// `names` are the strategies', by number.
     #[must_use]
-    pub fn collect(view: &MarketView, now: Nanos, looked_at: Option<InstrumentId>) -> Self {
+    pub fn collect(
+        view: &MarketView,
+        now: Nanos,
+        looked_at: Option<InstrumentId>,
+        names: &[String],
+    ) -> Self {
         let table = view.instruments().clone();
         let depth = looked_at.map(|id| {
             let mut depth = Depth::default();
@@ -122,7 +128,7 @@ impl MonitorData {
             depth,
             positions: view.positions(),
             pnl: view.pnl().iter().map(|row| PnlNow::of_row(row, &table)).collect(),
-            limits: limits(view),
+            limits: limits(view, names),
             stages: STAGES.iter().map(|of| stage(view, *of)).collect(),
             threads: view.threads(),
             table,

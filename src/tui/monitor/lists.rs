@@ -210,7 +210,8 @@ pub(super) fn positions(
         title: "limits in force".to_owned(),
         columns: &LIMIT_COLUMNS,
         rows: &rows,
-        wanted: &["limit", "of", "value", "used", "percent"],
+        // Names of strategies and venues may be long, and cost no number its place.
+        wanted: &["limit", "value", "used", "percent", "of"],
         selected: (rows.len() + 3 > usize::from(limits.height)).then(|| app.line(rows.len())),
         none: "not known yet",
     };

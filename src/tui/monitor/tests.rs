@@ -278,6 +278,9 @@ fn limits() -> Vec<LimitNow> {
         of("drawdown_max", "", None, None),
         of("order_notional_max", "", Some(500_000), None),
         of("orders_open_max", "", Some(800), Some(100)),
+        of("orders_open_max", "spread", Some(400), Some(100)),
+        of("budget", "spread at binance", Some(3_000_000), Some(61_839)),
+        of("budget", "basis at hyperliquid", Some(0), Some(0)),
     ]
 }
 
@@ -375,6 +378,32 @@ fn nothing_that_matters_is_cut_off_in_a_small_terminal() {
     ] {
         let screen = shown(tab);
         assert!(screen.contains(part), "{part} is not on\n{screen}");
+    }
+}
+
+#[test]
+fn limits_of_strategies_come_behind_the_others_and_their_names_cost_no_number_its_place() {
+    let mut data = data();
+    let long = "a-strategy-with-a-name-as-long-as-a-name-of-a-strategy-can-ever-be";
+    let row = |row: &LimitNow| LimitNow { of: format!("{long} at hyperliquid"), ..row.clone() };
+    data.limits = limits().iter().cloned().chain(limits().iter().skip(7).map(row)).collect();
+    let shown = |at| {
+        let mut app = App::on(Tab::Positions);
+        app.selected[Tab::Positions as usize] = at;
+        text(&drawn(&data, &app, 80, 24))
+    };
+    let first = shown(0);
+    assert!(first.contains("position_max") && !first.contains("budget"), "{first}");
+    let last = shown(data.limits.len() - 1);
+    let budgets: Vec<&str> = last.lines().filter(|line| line.contains("budget")).collect();
+    assert_eq!(budgets.len(), 4, "{last}");
+    for (line, start) in [
+        (budgets[0], "budget  30000  618.39        2  spread at binance "),
+        (budgets[1], "budget      0       0           basis at hyperliquid "),
+        (budgets[2], "budget  30000  618.39        2  a-strategy-with-"),
+        (budgets[3], "budget      0       0           a-strategy-with-"),
+    ] {
+        assert!(line.trim_start_matches('│').starts_with(start), "{last}");
     }
 }
 
