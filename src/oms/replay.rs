@@ -315,6 +315,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Record::Rules(id, rules, status) => self.on_rules(*id, *rules, *status, now),
             Record::Notice(venue, notice) => self.on_notice(*venue, notice, now, out),
             Record::Timer => self.take_timer(now, out),
+            Record::TimerButLosses => self.take_timer_but_losses(now, out),
             Record::JournalFull(full) => self.on_journal_full(*full, now),
             Record::StrategyEnded(strategy, end) => self.on_strategy_ended(*strategy, *end, now),
             Record::KnownFills(_, known) => self.take_known_fills(*known),

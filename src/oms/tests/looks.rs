@@ -79,6 +79,35 @@ fn hours_with_nothing_lost_take_no_room() {
     check_replay(&mut bench, kept);
 }
 
+/// Two positions and a venue that is compared every minute: that takes its own room and no more.
+#[test]
+fn what_else_is_due_takes_no_look_with_it() {
+    let mut bench = held(100, 1_000);
+    bench.books_are_new();
+    let ids = bench.signal(&[Leg { instrument: B, ..buy(HELD) }]);
+    bench.report(&fill(ids[0], B, 2, HELD));
+    let now = bench.now;
+    for round in &mut bench.oms.state.rounds {
+        round.due = now.plus(60 * SECOND);
+    }
+    bench.oms.on_journal_full(true, now);
+    let kept = bench.oms.kept();
+    bench.oms.recorder().clear();
+    pass(&mut bench, 20 * HOUR);
+    let of = |bench: &mut Bench, kind: fn(&Record) -> bool| {
+        bench.oms.recorder().iter().filter(|(_, record)| kind(record)).count()
+    };
+    let others = of(&mut bench, |record| matches!(record, Record::TimerButLosses));
+    assert!(others >= 20 * 60, "{others} in 20 hours");
+    let seen = of(&mut bench, |record| matches!(record, Record::Quote(..)));
+    assert!((4..=8).contains(&seen), "{seen} books of 20 hours");
+    // A switch is thrown as soon as ever, whatever else is due then.
+    set_bid(&mut bench, 5_890_000);
+    pass(&mut bench, SECOND);
+    assert_eq!(bench.oms.loss_switch(), Some(LossSwitch::DailyLoss));
+    check_replay(&mut bench, kept);
+}
+
 #[test]
 fn a_switch_is_thrown_within_a_second_and_on_record() {
     for (daily, drawdown, switch) in
