@@ -207,15 +207,21 @@ impl Venues {
 
 impl<R: Recorder, B: Books> Oms<R, B> {
     /// Why no new orders go to this venue now; `None` if they do. As [`Oms::why_not_ready`], with what
-    /// people want: that the engine stops, or trades less there.
+    /// holds everywhere, and what people want: that the engine stops, or trades less.
     #[must_use]
     pub fn why_no_orders(&self, venue: VenueId, now: Nanos) -> Option<NotReady> {
         if self.state.stopping {
             return Some(NotReady::Stopping);
         }
-        let held = self.state.risk.trading.get(Scope::Venue(venue)).unwrap_or_default();
-        let held = (held != TradingState::Active).then_some(NotReady::Held(held));
-        self.why_not_ready(venue, now).or(held)
+        let held = |scope, why: fn(TradingState) -> NotReady| {
+            let state = self.state.risk.trading.get(scope).unwrap_or(TradingState::Halted);
+            (state != TradingState::Active).then(|| why(state))
+        };
+        let full = self.state.risk.journal_full.then_some(NotReady::JournalFull);
+        self.why_not_ready(venue, now)
+            .or(full)
+            .or_else(|| held(Scope::Engine, NotReady::EngineHeld))
+            .or_else(|| held(Scope::Venue(venue), NotReady::Held))
     }
 }
 

@@ -48,8 +48,8 @@ impl VenueHealth {
         let silent = now.since(executor.updated_ns) > SILENCE_MAX_NS;
         let silent = silent.then_some(NotReady::Unserved);
         let down = (!executor.ready).then(|| NotReady::Disconnected(missing(executor)));
-        // What a person wants is told last: it hides nothing that is wrong.
-        let held = gate.not_ready.filter(|why| matches!(why, NotReady::Held(_)));
+        // What is wanted is told last: it hides nothing that is wrong with the venue.
+        let held = gate.not_ready.filter(|why| why.is_wanted());
         let wrong = if held.is_some() { None } else { gate.not_ready };
         wrong.or(suspended).or(silent).or(down).or(held)
     }
@@ -114,11 +114,19 @@ mod tests {
         assert_eq!(why(|_| {}), None);
         let held = Some(NotReady::Held(TradingState::Halted));
         assert_eq!(why(|of| of.gate.not_ready = Some(NotReady::Held(TradingState::Halted))), held);
-        let both = |of: &mut VenueHealth| {
-            of.gate.not_ready = Some(NotReady::Held(TradingState::Halted));
-            of.executor.ready = false;
-        };
-        assert_eq!(why(both), Some(NotReady::Disconnected(Some(Channel::Trade))));
+        assert_eq!(why(|of| of.gate.not_ready = Some(NotReady::JournalFull)), {
+            Some(NotReady::JournalFull)
+        });
+        for held in [
+            NotReady::Held(TradingState::Halted),
+            NotReady::EngineHeld(TradingState::ReduceOnly),
+            NotReady::JournalFull,
+        ] {
+            let mut health = open();
+            (health.gate.not_ready, health.executor.ready) = (Some(held), false);
+            let down = Some(NotReady::Disconnected(Some(Channel::Trade)));
+            assert_eq!(health.why_not_ready(NOW), down, "{held:?} hides nothing");
+        }
         let before = |health: &mut VenueHealth| health.gate.updated_ns = Nanos(94_000_000_000);
         assert_eq!(why(before), Some(NotReady::Unmanaged));
         let before = |health: &mut VenueHealth| health.executor.updated_ns = Nanos(94_000_000_000);
