@@ -2,8 +2,8 @@
 //! thread of its own. What comes in is a strategy's word and is checked; it is handed to the threads
 //! that ask the venues as the wish of any other strategy.
 //!
-//! Every connection is served at once and has its own time, so that one whose venue is silent holds up
-//! nobody else. Nothing here blocks.
+//! Every connection is served at once and has its own time, and each venue has room of its own for those
+//! that wait for it, so that one that is silent holds up nobody else. Nothing here blocks.
 
 #![forbid(unsafe_code)]
 
@@ -12,17 +12,22 @@ use super::log::Log;
 use super::threads::{Lifecycle, Phase};
 use crate::clock::Clock;
 use crate::strategy::klines::{HISTORY_SOCKET, HistoryAnswer, HistoryEnd, HistoryWish};
-use crate::types::Nanos;
+use crate::types::{InstrumentTable, Nanos};
+use crate::venues::VENUES;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Between two looks for connections, and at those that are there.
 const PAUSE: Duration = Duration::from_millis(50);
 const ROUND: Duration = Duration::from_millis(5);
-/// Connections at one time; more are closed without a word, and ask again.
-const CONNECTIONS_MAX: usize = 64;
+/// Wishes that wait for one venue; who has one more is told so.
+const WAITING_MAX: usize = 64;
+/// Connections at one time: what may wait for all venues, and as many that are read or written. More are
+/// closed without a word, and ask again.
+const CONNECTIONS_MAX: usize = (VENUES.len() + 1) * WAITING_MAX;
 /// How long a strategy may take over its line, and over ours.
 const LINE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest line that is a wish.
@@ -36,6 +41,7 @@ const CLOCK_OFF_NS: u64 = 3_600_000_000_000;
 pub(super) struct Door {
     listener: UnixListener,
     end: HistoryEnd,
+    table: Arc<InstrumentTable>,
     visits: Vec<Visit>,
     /// Connections that found no room.
     refused: u64,
@@ -43,6 +49,9 @@ pub(super) struct Door {
     lifecycle: Lifecycle,
     log: Log,
 }
+
+/// How many wishes wait for each venue.
+type Waiting = [usize; VENUES.len()];
 
 /// One connection.
 struct Visit {
@@ -66,11 +75,12 @@ impl Door {
     /// Listens in `folder`, for the owner alone.
     pub fn open(
         folder: &Path,
-        end: HistoryEnd,
+        (end, table): (HistoryEnd, Arc<InstrumentTable>),
         (clock, lifecycle, log): (Clock, Lifecycle, Log),
     ) -> Result<Self, String> {
         let listener = listen_for_owner(&folder.join(HISTORY_SOCKET))?;
-        Ok(Self { listener, end, visits: Vec::new(), refused: 0, clock, lifecycle, log })
+        let visits = Vec::new();
+        Ok(Self { listener, end, table, visits, refused: 0, clock, lifecycle, log })
     }
 
     /// Starts the thread. It ends by itself when the engine does.
@@ -88,8 +98,16 @@ impl Door {
     fn poll(&mut self, now: Instant) {
         self.accept(now);
         let mut visits = std::mem::take(&mut self.visits);
+        let mut waiting = Waiting::default();
+        for visit in &visits {
+            if let Stage::Asked(_, wish) = &visit.stage
+                && let Some(count) = self.waiting_with(wish, &mut waiting)
+            {
+                *count += 1;
+            }
+        }
         for visit in &mut visits {
-            if let Err(error) = self.serve(visit, now) {
+            if let Err(error) = self.serve(visit, &mut waiting, now) {
                 visit.stage = Stage::Over;
                 self.warn(&error);
             }
@@ -117,11 +135,11 @@ impl Door {
         }
     }
 
-    fn serve(&mut self, visit: &mut Visit, now: Instant) -> io::Result<()> {
+    fn serve(&mut self, visit: &mut Visit, waiting: &mut Waiting, now: Instant) -> io::Result<()> {
         let late = now >= visit.until;
         match &mut visit.stage {
             Stage::Reading(line) => match read(&mut visit.stream, line)? {
-                Heard::Line(wish) => self.begin(visit, wish, now)?,
+                Heard::Line(wish) => self.begin(visit, wish, waiting, now)?,
                 Heard::Gone => visit.stage = Stage::Over,
                 Heard::Nothing if late => return Err(ErrorKind::TimedOut.into()),
                 Heard::Nothing => return Ok(()),
@@ -143,17 +161,35 @@ impl Door {
     }
 
     /// Hands on what the strategy wants.
-    fn begin(&mut self, visit: &mut Visit, wish: HistoryWish, now: Instant) -> io::Result<()> {
+    fn begin(
+        &mut self,
+        visit: &mut Visit,
+        wish: HistoryWish,
+        waiting: &mut Waiting,
+        now: Instant,
+    ) -> io::Result<()> {
         if let Err(error) = check(&wish, self.clock.now()) {
             self.warn(&error);
             return visit.answer(&none(wish, &error.to_string()), now);
+        }
+        // What is of no venue is answered at once.
+        let mut of_none = 0;
+        let count = self.waiting_with(&wish, waiting).unwrap_or(&mut of_none);
+        if *count == WAITING_MAX {
+            return visit.answer(&none(wish, "too many wishes wait for its venue"), now);
         }
         let end = self.end.for_one();
         if !end.ask(wish) {
             return visit.answer(&none(wish, "too many wishes wait"), now);
         }
+        *count += 1;
         (visit.stage, visit.until) = (Stage::Asked(end, wish), now + ANSWER_TIMEOUT);
         Ok(())
+    }
+
+    /// How many wait for the venue of a wish.
+    fn waiting_with<'a>(&self, of: &HistoryWish, all: &'a mut Waiting) -> Option<&'a mut usize> {
+        all.get_mut(usize::from(self.table.get(of.instrument)?.venue.0))
     }
 
     fn warn(&mut self, error: &io::Error) {
@@ -243,10 +279,9 @@ mod tests {
     use crate::agents::history::{HistoryPlan, HistoryQuestion};
     use crate::agents::log::{self, LogReader};
     use crate::strategy::klines::HistoryDesk;
-    use crate::types::{Instrument, InstrumentId, InstrumentTable, Interval, VenueId};
+    use crate::types::{Instrument, InstrumentId, Interval, VenueId};
     use crate::venues::Endpoints;
     use std::path::PathBuf;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     const HEALTHY: InstrumentId = InstrumentId(0);
@@ -279,9 +314,10 @@ mod tests {
                 (VenueId(venue), Endpoints { rest, ..Endpoints::default() })
             };
             let addresses = vec![address(0), address(1)];
-            let plan = HistoryPlan::new(HistoryDesk::default(), addresses, Arc::new(table));
+            let table = Arc::new(table);
+            let plan = HistoryPlan::new(HistoryDesk::default(), addresses, table.clone());
             let own = (clock.clone(), lifecycle.clone(), log.clone());
-            let door = Some(Door::open(&folder, plan.end(), own).unwrap());
+            let door = Some(Door::open(&folder, (plan.end(), table), own).unwrap());
             let asked = Arc::new(AtomicUsize::new(0));
             let (count, until) = (asked.clone(), lifecycle.clone());
             let fetch = move |question: &HistoryQuestion<'_>| {
@@ -349,6 +385,34 @@ mod tests {
         assert_eq!(answer(one), expected);
         assert_eq!(answer(same), expected, "two equal wishes are two");
         drop(waiting);
+    }
+
+    /// As many as eight processes may have at a venue that does not answer, and one more.
+    #[test]
+    fn a_silent_venue_takes_no_room_from_the_others() {
+        let mut scene = Scene::new("door-room");
+        let mut door = scene.door.take().unwrap();
+        let silent = scene.wish(SILENT);
+        let mut waiting: Vec<UnixStream> = (0..=WAITING_MAX).map(|_| scene.ask(&silent)).collect();
+        door.poll(Instant::now());
+        let late = waiting.pop().unwrap();
+        let healthy = scene.ask(&scene.wish(HEALTHY));
+        let due = Instant::now() + Duration::from_secs(10);
+        door.poll(Instant::now());
+        while door.visits.len() > WAITING_MAX && Instant::now() < due {
+            std::thread::sleep(Duration::from_millis(1));
+            door.poll(Instant::now());
+        }
+        assert_eq!(answer(healthy).klines, Some(Vec::new()));
+        assert_eq!((door.visits.len(), door.refused), (WAITING_MAX, 0));
+        assert_eq!(answer(late).reason.as_deref(), Some("too many wishes wait for its venue"));
+        drop(waiting);
+        door.poll(Instant::now());
+        assert!(door.visits.is_empty());
+        let again = scene.ask(&silent);
+        door.poll(Instant::now());
+        assert_eq!(door.visits.len(), 1, "there is room again");
+        drop(again);
     }
 
     #[test]
