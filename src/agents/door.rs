@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::strategy::klines::{HISTORY_SOCKET, HistoryAnswer, HistoryEnd, HistoryWish};
 use crate::types::{InstrumentTable, Nanos};
 use crate::venues::VENUES;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -240,7 +241,8 @@ fn read(stream: &mut UnixStream, line: &mut Vec<u8>) -> io::Result<Heard> {
     loop {
         match stream.read(&mut part) {
             Ok(0) if line.is_empty() => return Ok(Heard::Gone),
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            // It says no more, and may read what it is told all the same.
+            Ok(0) => return Ok(Heard::Line(serde_json::from_slice(line)?)),
             Ok(count) => line.extend_from_slice(&part[..count]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Heard::Nothing),
             Err(error) => return Err(error),
@@ -254,12 +256,14 @@ fn read(stream: &mut UnixStream, line: &mut Vec<u8>) -> io::Result<Heard> {
     }
 }
 
-/// Whether the strategy has closed its end. What it says after its line is nothing to us.
+/// Whether the strategy has gone. One that has only said all that it will still reads.
 fn is_gone(stream: &mut UnixStream) -> bool {
-    match stream.read(&mut [0; LINE_MAX]) {
-        Ok(count) => count == 0,
-        Err(error) => error.kind() != ErrorKind::WouldBlock,
-    }
+    // What it says after its line is nothing to us.
+    let _ = stream.read(&mut [0; LINE_MAX]);
+    let mut ends = [PollFd::new(stream, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut ends, Some(&at_once)).is_ok()
+        && ends[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
 }
 
 fn none(wish: HistoryWish, reason: &str) -> HistoryAnswer {
@@ -281,6 +285,7 @@ mod tests {
     use crate::strategy::klines::HistoryDesk;
     use crate::types::{Instrument, InstrumentId, Interval, VenueId};
     use crate::venues::Endpoints;
+    use std::net::Shutdown;
     use std::path::PathBuf;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -413,6 +418,22 @@ mod tests {
         door.poll(Instant::now());
         assert_eq!(door.visits.len(), 1, "there is room again");
         drop(again);
+    }
+
+    /// As a script does that sends its line and then reads to the end.
+    #[test]
+    fn who_says_no_more_is_answered() {
+        let scene = Scene::open("door-half");
+        let wish = scene.wish(HEALTHY);
+        let line = serde_json::to_string(&wish).unwrap();
+        for end in ["\n", ""] {
+            let stream = scene.say((line.clone() + end).as_bytes());
+            stream.shutdown(Shutdown::Write).unwrap();
+            assert_eq!(answer(stream).klines, Some(Vec::new()), "{end:?}");
+        }
+        let stream = scene.say(&line.as_bytes()[..20]);
+        stream.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(text(stream), "", "no whole line");
     }
 
     #[test]
