@@ -158,7 +158,7 @@ impl Door {
             }
             Stage::Writing(..) | Stage::Over => {}
         }
-        visit.write(late)
+        visit.write(now >= visit.until)
     }
 
     /// Hands on what the strategy wants.
@@ -283,7 +283,7 @@ mod tests {
     use crate::agents::history::{HistoryPlan, HistoryQuestion};
     use crate::agents::log::{self, LogReader};
     use crate::strategy::klines::HistoryDesk;
-    use crate::types::{Instrument, InstrumentId, Interval, VenueId};
+    use crate::types::{Instrument, InstrumentId, Interval, Kline, VenueId};
     use crate::venues::Endpoints;
     use std::net::Shutdown;
     use std::path::PathBuf;
@@ -480,6 +480,36 @@ mod tests {
         door.poll(Instant::now() + LINE_TIMEOUT);
         assert!(door.visits.is_empty());
         drop(many);
+    }
+
+    /// More than a connection holds, so that it cannot be written at once.
+    #[test]
+    fn a_long_answer_that_comes_at_the_last_moment_is_written() {
+        let name = format!("stoop-door-last-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let (desk, lifecycle) = (HistoryDesk::default(), Lifecycle::default());
+        let own = (Clock::new(), lifecycle.clone(), log::channel(256).0);
+        let mut door = Door::open(&folder, (desk.end(), Arc::default()), own).unwrap();
+        let (instrument, interval, at) = (HEALTHY, Interval::M1, Clock::new().now());
+        let wish = HistoryWish { instrument, interval, from: Nanos(0), at };
+        let mut stream = UnixStream::connect(folder.join(HISTORY_SOCKET)).unwrap();
+        stream.write_all((serde_json::to_string(&wish).unwrap() + "\n").as_bytes()).unwrap();
+        let begun = Instant::now();
+        door.poll(begun);
+        let klines = vec![Kline::default(); 10_000];
+        assert!(desk.next(Duration::ZERO).unwrap().answer(Some(klines.clone())));
+        let last = begun + ANSWER_TIMEOUT;
+        door.poll(last);
+        assert_eq!(door.visits.len(), 1, "there is more to write");
+        let reader = std::thread::spawn(move || answer(stream));
+        let due = Instant::now() + Duration::from_secs(10);
+        while !door.visits.is_empty() && Instant::now() < due {
+            door.poll(last);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(reader.join().unwrap().klines, Some(klines));
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
