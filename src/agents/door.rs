@@ -461,8 +461,10 @@ mod tests {
             std::thread::sleep(Duration::from_millis(1));
         }
         let gone = scene.ask(&wish);
+        first.shutdown(Shutdown::Write).unwrap();
         door.poll(Instant::now());
-        assert_eq!(door.visits.len(), 2);
+        door.poll(Instant::now());
+        assert_eq!(door.visits.len(), 2, "who says no more still listens");
         drop(gone);
         door.poll(Instant::now());
         assert_eq!(door.visits.len(), 1, "it is not waited for");
