@@ -2,8 +2,8 @@
 //! thread of its own. What comes in is a strategy's word and is checked; it is handed to the threads
 //! that ask the venues as the wish of any other strategy.
 //!
-//! Every connection is served at once and has its own time, so that one whose venue is silent holds up
-//! nobody else. Nothing here blocks.
+//! Every connection is served at once and has its own time, and each venue has room of its own for those
+//! that wait for it, so that one that is silent holds up nobody else. Nothing here blocks.
 
 #![forbid(unsafe_code)]
 
@@ -12,17 +12,23 @@ use super::log::Log;
 use super::threads::{Lifecycle, Phase};
 use crate::clock::Clock;
 use crate::strategy::klines::{HISTORY_SOCKET, HistoryAnswer, HistoryEnd, HistoryWish};
-use crate::types::Nanos;
+use crate::types::{InstrumentTable, Nanos};
+use crate::venues::VENUES;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Between two looks for connections, and at those that are there.
 const PAUSE: Duration = Duration::from_millis(50);
 const ROUND: Duration = Duration::from_millis(5);
-/// Connections at one time; more are closed without a word, and ask again.
-const CONNECTIONS_MAX: usize = 64;
+/// Wishes that wait for one venue; who has one more is told so.
+const WAITING_MAX: usize = 64;
+/// Connections at one time: what may wait for all venues, and as many that are read or written. More are
+/// closed without a word, and ask again.
+const CONNECTIONS_MAX: usize = (VENUES.len() + 1) * WAITING_MAX;
 /// How long a strategy may take over its line, and over ours.
 const LINE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest line that is a wish.
@@ -36,6 +42,7 @@ const CLOCK_OFF_NS: u64 = 3_600_000_000_000;
 pub(super) struct Door {
     listener: UnixListener,
     end: HistoryEnd,
+    table: Arc<InstrumentTable>,
     visits: Vec<Visit>,
     /// Connections that found no room.
     refused: u64,
@@ -43,6 +50,9 @@ pub(super) struct Door {
     lifecycle: Lifecycle,
     log: Log,
 }
+
+/// How many wishes wait for each venue.
+type Waiting = [usize; VENUES.len()];
 
 /// One connection.
 struct Visit {
@@ -66,11 +76,12 @@ impl Door {
     /// Listens in `folder`, for the owner alone.
     pub fn open(
         folder: &Path,
-        end: HistoryEnd,
+        (end, table): (HistoryEnd, Arc<InstrumentTable>),
         (clock, lifecycle, log): (Clock, Lifecycle, Log),
     ) -> Result<Self, String> {
         let listener = listen_for_owner(&folder.join(HISTORY_SOCKET))?;
-        Ok(Self { listener, end, visits: Vec::new(), refused: 0, clock, lifecycle, log })
+        let visits = Vec::new();
+        Ok(Self { listener, end, table, visits, refused: 0, clock, lifecycle, log })
     }
 
     /// Starts the thread. It ends by itself when the engine does.
@@ -88,8 +99,16 @@ impl Door {
     fn poll(&mut self, now: Instant) {
         self.accept(now);
         let mut visits = std::mem::take(&mut self.visits);
+        let mut waiting = Waiting::default();
+        for visit in &visits {
+            if let Stage::Asked(_, wish) = &visit.stage
+                && let Some(count) = self.waiting_with(wish, &mut waiting)
+            {
+                *count += 1;
+            }
+        }
         for visit in &mut visits {
-            if let Err(error) = self.serve(visit, now) {
+            if let Err(error) = self.serve(visit, &mut waiting, now) {
                 visit.stage = Stage::Over;
                 self.warn(&error);
             }
@@ -117,11 +136,11 @@ impl Door {
         }
     }
 
-    fn serve(&mut self, visit: &mut Visit, now: Instant) -> io::Result<()> {
+    fn serve(&mut self, visit: &mut Visit, waiting: &mut Waiting, now: Instant) -> io::Result<()> {
         let late = now >= visit.until;
         match &mut visit.stage {
             Stage::Reading(line) => match read(&mut visit.stream, line)? {
-                Heard::Line(wish) => self.begin(visit, wish, now)?,
+                Heard::Line(wish) => self.begin(visit, wish, waiting, now)?,
                 Heard::Gone => visit.stage = Stage::Over,
                 Heard::Nothing if late => return Err(ErrorKind::TimedOut.into()),
                 Heard::Nothing => return Ok(()),
@@ -139,21 +158,39 @@ impl Door {
             }
             Stage::Writing(..) | Stage::Over => {}
         }
-        visit.write(late)
+        visit.write(now >= visit.until)
     }
 
     /// Hands on what the strategy wants.
-    fn begin(&mut self, visit: &mut Visit, wish: HistoryWish, now: Instant) -> io::Result<()> {
+    fn begin(
+        &mut self,
+        visit: &mut Visit,
+        wish: HistoryWish,
+        waiting: &mut Waiting,
+        now: Instant,
+    ) -> io::Result<()> {
         if let Err(error) = check(&wish, self.clock.now()) {
             self.warn(&error);
             return visit.answer(&none(wish, &error.to_string()), now);
+        }
+        // What is of no venue is answered at once.
+        let mut of_none = 0;
+        let count = self.waiting_with(&wish, waiting).unwrap_or(&mut of_none);
+        if *count == WAITING_MAX {
+            return visit.answer(&none(wish, "too many wishes wait for its venue"), now);
         }
         let end = self.end.for_one();
         if !end.ask(wish) {
             return visit.answer(&none(wish, "too many wishes wait"), now);
         }
+        *count += 1;
         (visit.stage, visit.until) = (Stage::Asked(end, wish), now + ANSWER_TIMEOUT);
         Ok(())
+    }
+
+    /// How many wait for the venue of a wish.
+    fn waiting_with<'a>(&self, of: &HistoryWish, all: &'a mut Waiting) -> Option<&'a mut usize> {
+        all.get_mut(usize::from(self.table.get(of.instrument)?.venue.0))
     }
 
     fn warn(&mut self, error: &io::Error) {
@@ -204,7 +241,8 @@ fn read(stream: &mut UnixStream, line: &mut Vec<u8>) -> io::Result<Heard> {
     loop {
         match stream.read(&mut part) {
             Ok(0) if line.is_empty() => return Ok(Heard::Gone),
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            // It says no more, and may read what it is told all the same.
+            Ok(0) => return Ok(Heard::Line(serde_json::from_slice(line)?)),
             Ok(count) => line.extend_from_slice(&part[..count]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Heard::Nothing),
             Err(error) => return Err(error),
@@ -218,12 +256,14 @@ fn read(stream: &mut UnixStream, line: &mut Vec<u8>) -> io::Result<Heard> {
     }
 }
 
-/// Whether the strategy has closed its end. What it says after its line is nothing to us.
+/// Whether the strategy has gone. One that has only said all that it will still reads.
 fn is_gone(stream: &mut UnixStream) -> bool {
-    match stream.read(&mut [0; LINE_MAX]) {
-        Ok(count) => count == 0,
-        Err(error) => error.kind() != ErrorKind::WouldBlock,
-    }
+    // What it says after its line is nothing to us.
+    let _ = stream.read(&mut [0; LINE_MAX]);
+    let mut ends = [PollFd::new(stream, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut ends, Some(&at_once)).is_ok()
+        && ends[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
 }
 
 fn none(wish: HistoryWish, reason: &str) -> HistoryAnswer {
@@ -243,10 +283,10 @@ mod tests {
     use crate::agents::history::{HistoryPlan, HistoryQuestion};
     use crate::agents::log::{self, LogReader};
     use crate::strategy::klines::HistoryDesk;
-    use crate::types::{Instrument, InstrumentId, InstrumentTable, Interval, VenueId};
+    use crate::types::{Instrument, InstrumentId, Interval, Kline, VenueId};
     use crate::venues::Endpoints;
+    use std::net::Shutdown;
     use std::path::PathBuf;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     const HEALTHY: InstrumentId = InstrumentId(0);
@@ -279,9 +319,10 @@ mod tests {
                 (VenueId(venue), Endpoints { rest, ..Endpoints::default() })
             };
             let addresses = vec![address(0), address(1)];
-            let plan = HistoryPlan::new(HistoryDesk::default(), addresses, Arc::new(table));
+            let table = Arc::new(table);
+            let plan = HistoryPlan::new(HistoryDesk::default(), addresses, table.clone());
             let own = (clock.clone(), lifecycle.clone(), log.clone());
-            let door = Some(Door::open(&folder, plan.end(), own).unwrap());
+            let door = Some(Door::open(&folder, (plan.end(), table), own).unwrap());
             let asked = Arc::new(AtomicUsize::new(0));
             let (count, until) = (asked.clone(), lifecycle.clone());
             let fetch = move |question: &HistoryQuestion<'_>| {
@@ -351,6 +392,50 @@ mod tests {
         drop(waiting);
     }
 
+    /// As many as eight processes may have at a venue that does not answer, and one more.
+    #[test]
+    fn a_silent_venue_takes_no_room_from_the_others() {
+        let mut scene = Scene::new("door-room");
+        let mut door = scene.door.take().unwrap();
+        let silent = scene.wish(SILENT);
+        let mut waiting: Vec<UnixStream> = (0..=WAITING_MAX).map(|_| scene.ask(&silent)).collect();
+        door.poll(Instant::now());
+        let late = waiting.pop().unwrap();
+        let healthy = scene.ask(&scene.wish(HEALTHY));
+        let due = Instant::now() + Duration::from_secs(10);
+        door.poll(Instant::now());
+        while door.visits.len() > WAITING_MAX && Instant::now() < due {
+            std::thread::sleep(Duration::from_millis(1));
+            door.poll(Instant::now());
+        }
+        assert_eq!(answer(healthy).klines, Some(Vec::new()));
+        assert_eq!((door.visits.len(), door.refused), (WAITING_MAX, 0));
+        assert_eq!(answer(late).reason.as_deref(), Some("too many wishes wait for its venue"));
+        drop(waiting);
+        door.poll(Instant::now());
+        assert!(door.visits.is_empty());
+        let again = scene.ask(&silent);
+        door.poll(Instant::now());
+        assert_eq!(door.visits.len(), 1, "there is room again");
+        drop(again);
+    }
+
+    /// As a script does that sends its line and then reads to the end.
+    #[test]
+    fn who_says_no_more_is_answered() {
+        let scene = Scene::open("door-half");
+        let wish = scene.wish(HEALTHY);
+        let line = serde_json::to_string(&wish).unwrap();
+        for end in ["\n", ""] {
+            let stream = scene.say((line.clone() + end).as_bytes());
+            stream.shutdown(Shutdown::Write).unwrap();
+            assert_eq!(answer(stream).klines, Some(Vec::new()), "{end:?}");
+        }
+        let stream = scene.say(&line.as_bytes()[..20]);
+        stream.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(text(stream), "", "no whole line");
+    }
+
     #[test]
     fn nonsense_is_left_and_a_wish_of_no_time_is_told_so() {
         let scene = Scene::open("door-nonsense");
@@ -376,8 +461,10 @@ mod tests {
             std::thread::sleep(Duration::from_millis(1));
         }
         let gone = scene.ask(&wish);
+        first.shutdown(Shutdown::Write).unwrap();
         door.poll(Instant::now());
-        assert_eq!(door.visits.len(), 2);
+        door.poll(Instant::now());
+        assert_eq!(door.visits.len(), 2, "who says no more still listens");
         drop(gone);
         door.poll(Instant::now());
         assert_eq!(door.visits.len(), 1, "it is not waited for");
@@ -395,6 +482,36 @@ mod tests {
         door.poll(Instant::now() + LINE_TIMEOUT);
         assert!(door.visits.is_empty());
         drop(many);
+    }
+
+    /// More than a connection holds, so that it cannot be written at once.
+    #[test]
+    fn a_long_answer_that_comes_at_the_last_moment_is_written() {
+        let name = format!("stoop-door-last-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let (desk, lifecycle) = (HistoryDesk::default(), Lifecycle::default());
+        let own = (Clock::new(), lifecycle.clone(), log::channel(256).0);
+        let mut door = Door::open(&folder, (desk.end(), Arc::default()), own).unwrap();
+        let (instrument, interval, at) = (HEALTHY, Interval::M1, Clock::new().now());
+        let wish = HistoryWish { instrument, interval, from: Nanos(0), at };
+        let mut stream = UnixStream::connect(folder.join(HISTORY_SOCKET)).unwrap();
+        stream.write_all((serde_json::to_string(&wish).unwrap() + "\n").as_bytes()).unwrap();
+        let begun = Instant::now();
+        door.poll(begun);
+        let klines = vec![Kline::default(); 10_000];
+        assert!(desk.next(Duration::ZERO).unwrap().answer(Some(klines.clone())));
+        let last = begun + ANSWER_TIMEOUT;
+        door.poll(last);
+        assert_eq!(door.visits.len(), 1, "there is more to write");
+        let reader = std::thread::spawn(move || answer(stream));
+        let due = Instant::now() + Duration::from_secs(10);
+        while !door.visits.is_empty() && Instant::now() < due {
+            door.poll(last);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(reader.join().unwrap().klines, Some(klines));
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

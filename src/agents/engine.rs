@@ -162,7 +162,8 @@ impl Engine {
         let history = std::mem::take(&mut assembly.history);
         if !rest.children.is_empty() {
             let own = (clock.clone(), lifecycle.clone(), log.named("history"));
-            Door::open(folder, history.end(), own)?.start()?;
+            let asked = (history.end(), view.instruments().clone());
+            Door::open(folder, asked, own)?.start()?;
         }
         history.start(tls, &clock, &lifecycle, log.named("history"))?;
         let (mut agents, last) = assembly.into_agents();

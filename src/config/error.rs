@@ -83,14 +83,17 @@ impl Source<'_> {
         let Some((what, expected)) = said.rsplit_once(", expected ").filter(|_| wrong) else {
             return said.to_owned();
         };
-        let (span, must) = (error.span().unwrap_or_default(), kind(expected.trim()));
+        let (span, expected) = (error.span().unwrap_or_default(), expected.trim());
+        let must = kind(expected);
         let key = self.key_before(span.start).unwrap_or("this");
         let raw = self.text.get(span).unwrap_or_default();
         match what.contains(": string ") {
             true if raw.contains("${") => {
                 format!("a variable gives text, and {key} must be {must}")
             }
-            true if must == NUMBER => format!("{key} must be {must} such as 0.01 or \"0.01\""),
+            true if is_decimal(expected) => {
+                format!("{key} must be {must} such as 0.01 or \"0.01\"")
+            }
             true => format!("{key} must be {must}, not a text"),
             false => format!("{key} must be {must}"),
         }
@@ -106,8 +109,10 @@ impl Source<'_> {
     }
 }
 
-/// What a decimal must be: it may stand as a number or as a text.
-const NUMBER: &str = "a number";
+/// A decimal may stand as a number or as a text; other numbers are numbers alone.
+fn is_decimal(expected: &str) -> bool {
+    expected.starts_with("a Decimal")
+}
 
 /// Takes ``unknown field `a`, expected one of `b`, `c` `` apart.
 fn unknown_field(message: &str) -> Option<(&str, Vec<&str>)> {
@@ -126,7 +131,7 @@ fn kind(expected: &str) -> &str {
         "a boolean" => "true or false",
         "a sequence" => "a list",
         "a string" => "a text",
-        _ if expected.starts_with("a Decimal") => NUMBER,
+        _ if is_decimal(expected) => "a number",
         _ if expected == "a map" || expected.starts_with("struct ") => "a table",
         other => other,
     }

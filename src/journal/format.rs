@@ -13,7 +13,7 @@
 //! <folder>/.<name>.new              being made; removed at the next start
 //! ```
 //!
-//! # A segment, format version 2
+//! # A segment
 //!
 //! All integers are little-endian. The file has its full length from the start and is zero where
 //! nothing is written yet.
@@ -21,7 +21,7 @@
 //! ```text
 //! offset size
 //!      0    8  magic "STOOPJNL"
-//!      8    4  format version, 2
+//!      8    4  format version, `VERSION`
 //!     12    4  bytes of this header, 64
 //!     16    8  segment number, from 1
 //!     24    8  creation time, ns since the UNIX epoch

@@ -7,14 +7,14 @@
 //! A snapshot must not be ahead of what the disk has of the journal: take it of a
 //! [`super::ClosedSegment`], or after [`super::Writer::close`].
 //!
-//! # A snapshot file, format version 1
+//! # A snapshot file
 //!
 //! Little-endian. Named after its sequence, in twenty digits.
 //!
 //! ```text
 //! offset size
 //!      0    8  magic "STOOPSNP"
-//!      8    4  format version, 1
+//!      8    4  format version, `VERSION`
 //!     12    4  bytes of this header, 48
 //!     16    8  sequence of the last record that is in the state
 //!     24    8  time of that record, ns since the UNIX epoch

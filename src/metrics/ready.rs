@@ -71,10 +71,11 @@ pub fn ready(
     if reasons.is_empty() { Ok(()) } else { Err(reasons) }
 }
 
-/// Why a venue takes no new orders, in words; nothing where a person wants it so.
+/// Why a venue takes no new orders, in words; nothing where a person wants it so, and what holds
+/// everywhere is said for all.
 fn closed(name: &str, why: NotReady, now: Nanos) -> Option<String> {
     match why {
-        NotReady::Held(_) => None,
+        why if why.is_wanted() => None,
         NotReady::Suspended(until) => {
             let seconds = until.since(now) as f64 / 1e9;
             Some(format!("{name}: refuses requests for {seconds:.1} s yet"))

@@ -442,6 +442,11 @@ fn a_venue_is_ready_by_the_word_of_those_who_live() {
     // A person's wish is told, and is not against the engine.
     account.set_gate(VenueId(0), &gate(Some(NotReady::Held(TradingState::Halted))));
     assert_eq!(told(NOW), (reason("held"), vec![]));
+    // What holds everywhere is said for all.
+    account.set_gate(VenueId(0), &gate(Some(NotReady::EngineHeld(TradingState::Halted))));
+    assert_eq!(told(NOW), (reason("engine_held"), vec![]));
+    account.set_gate(VenueId(0), &gate(Some(NotReady::JournalFull)));
+    assert_eq!(told(NOW), (reason("journal_full"), vec![]));
     account.set_gate(VenueId(0), &gate(None));
     let later = Nanos(NOW.0 + 6 * SECOND);
     let silent = "the order manager has been silent for 6.0 s".to_owned();

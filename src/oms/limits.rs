@@ -210,9 +210,10 @@ impl RiskLimits {
             | LimitKey::PositionMax(_)
             | LimitKey::PriceCollarBps
             | LimitKey::BookAgeMaxMs
-            | LimitKey::OrderWaitMaxMs
             | LimitKey::OrdersPerSecondMax
             | LimitKey::OrdersOpenMax => return false,
+            // Older journals hold this; nobody can ask for it any more.
+            LimitKey::OrderWaitMaxMs => self.order_wait_max_ns = None,
             LimitKey::DailyLossMax => self.daily_loss_max = None,
             LimitKey::DrawdownMax => self.drawdown_max = None,
             LimitKey::InstrumentPositionMax(id) => {

@@ -12,7 +12,7 @@
 use super::losses::{DAY_NS, LOOK_EVERY_NS, LossRow, Losses, middle};
 use super::record::{Record, Recorder};
 use super::risk::BookQuote;
-use super::{Books, NEVER, Oms};
+use super::{Books, NEVER, Oms, Output};
 use crate::types::{Amount, InstrumentId, InstrumentTable, Nanos};
 
 /// Part of the smaller limit by which a profit has to be the highest before that is recorded.
@@ -82,13 +82,16 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         self.due_but_looks().min(self.state.losses.due.max(self.unrecorded.looks.due))
     }
 
-    /// Whether nothing is due but a look at the losses from which nothing follows.
+    /// Does what is due while the journal is short: a look at the losses is on record only if something
+    /// follows from it, whatever else is due.
     #[cold]
-    pub(super) fn looks_in_vain(&mut self, now: Nanos) -> bool {
-        if self.state.losses.due > now || self.due_but_looks() <= now {
-            return false;
+    pub(super) fn on_timer_while_short(&mut self, now: Nanos, out: &mut Output) {
+        let look = self.state.losses.due.max(self.unrecorded.looks.due) <= now;
+        if look && self.look_beside(now) {
+            self.take_timer(now, out);
+        } else if self.due_but_looks() <= now {
+            self.take_timer_but_losses(now, out);
         }
-        now < self.unrecorded.looks.due || !self.look_beside(now)
     }
 
     /// Takes a look on a copy. Whether it has to be recorded.
@@ -114,8 +117,9 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let mut rows = looks.losses.rows.iter().zip(&state.rows);
         let rises = rows.any(|(new, old)| new.high.0.saturating_sub(old.high.0) > limit / RISE);
         let throws = self.state.risk.loss_switch.is_none() && looks.losses.passed(limits).is_some();
-        // The next day begins with the last value on record.
-        let day_ends = looks.due.0 / DAY_NS != state.day;
+        // The next day begins with the last value on record. Looks come later than a second apart, so
+        // that one of the last two seconds is sure to be the last.
+        let day_ends = looks.due.plus(LOOK_EVERY_NS).0 / DAY_NS != state.day;
         rises || throws || day_ends
     }
 

@@ -95,6 +95,16 @@ impl Progress {
     }
 }
 
+/// Refuses what was carried out once and is not any more, before it is on record: what is there is
+/// carried out again.
+fn check_wish(operator: &Operator) -> Result<(), OperatorError> {
+    match operator {
+        // Without the line in the file an order still does not wait for ever.
+        Operator::UnsetLimit(LimitKey::OrderWaitMaxMs) => Err(OperatorError::AlwaysSet),
+        _ => Ok(()),
+    }
+}
+
 impl<R: Recorder, B: Books> Oms<R, B> {
     /// A person or what stands in for one wants something.
     pub fn on_told(
@@ -104,6 +114,7 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         now: Nanos,
         out: &mut Output,
     ) -> Result<OperatorDone, OperatorError> {
+        check_wish(operator)?;
         self.recorder.record(now, &Record::Told(teller, *operator));
         self.obey(operator, now, out)
     }
@@ -115,11 +126,13 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         now: Nanos,
         out: &mut Output,
     ) -> Result<OperatorDone, OperatorError> {
+        check_wish(operator)?;
         self.recorder.record(now, &Record::Operator(*operator));
         self.obey(operator, now, out)
     }
 
-    fn obey(
+    /// Does what is on record, as it was done then.
+    pub(super) fn obey(
         &mut self,
         operator: &Operator,
         now: Nanos,

@@ -173,6 +173,9 @@ pub enum Record {
         /// What it is.
         after: Amount,
     },
+    /// Input: a deadline had passed while the journal was short, and nothing followed from the losses:
+    /// they were not looked at.
+    TimerButLosses,
 }
 
 /// Bytes that are not a record of this version.
@@ -200,6 +203,7 @@ impl Record {
                 | Self::Fee(_)
                 | Self::Notice(..)
                 | Self::Timer
+                | Self::TimerButLosses
                 | Self::JournalFull(_)
                 | Self::Operator(_)
                 | Self::Position(..)
@@ -234,7 +238,7 @@ impl Record {
             Self::Balance(_) => (5, "balance"),
             Self::Fee(_) => (6, "fee"),
             Self::Notice(..) => (7, "notice"),
-            Self::Timer => (8, "timer"),
+            Self::Timer | Self::TimerButLosses => (8, "timer"),
             Self::Quote(..) => (12, "quote"),
             Self::Refusal { .. } => (13, "refusal"),
             Self::Intent { .. } => (14, "intent"),

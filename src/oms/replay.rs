@@ -13,7 +13,7 @@ use super::risk::BookQuote;
 use super::state::{Kept, MoveError};
 use super::unrecorded::Unrecorded;
 use super::{Books, Oms, Output};
-use crate::types::{InstrumentId, Nanos};
+use crate::types::{InstrumentId, LimitKey, Nanos, Operator};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
@@ -179,7 +179,7 @@ impl Replay {
         out.clear();
         if let Record::Opening(opening) = &input {
             oms.reopen_as(opening).map_err(Divergence::Moved)?;
-        } else {
+        } else if !was_refused(&input, &self.recorded) {
             oms.act(&input, now, out);
         }
         oms.books().0.borrow_mut().clear();
@@ -192,6 +192,12 @@ impl Replay {
         oms.recorder().0.clear();
         result
     }
+}
+
+/// Taking this limit away was carried out by one version; another refused it and recorded it all the same.
+fn was_refused(input: &Record, recorded: &[Record]) -> bool {
+    let told = input.told().map(|(_, operator)| operator);
+    recorded.is_empty() && told == Some(&Operator::UnsetLimit(LimitKey::OrderWaitMaxMs))
 }
 
 fn compare(
@@ -309,16 +315,14 @@ impl<R: Recorder, B: Books> Oms<R, B> {
             Record::Rules(id, rules, status) => self.on_rules(*id, *rules, *status, now),
             Record::Notice(venue, notice) => self.on_notice(*venue, notice, now, out),
             Record::Timer => self.take_timer(now, out),
+            Record::TimerButLosses => self.take_timer_but_losses(now, out),
             Record::JournalFull(full) => self.on_journal_full(*full, now),
             Record::StrategyEnded(strategy, end) => self.on_strategy_ended(*strategy, *end, now),
             Record::KnownFills(_, known) => self.take_known_fills(*known),
             Record::RefusedUnrecorded(refused) => self.take_refused(*refused),
-            Record::Operator(operator) => {
+            Record::Operator(operator) | Record::Told(_, operator) => {
                 // A refusal is the person's to read; the state is as it was.
-                let _ = self.on_operator(operator, now, out);
-            }
-            Record::Told(teller, operator) => {
-                let _ = self.on_told(*teller, operator, now, out);
+                let _ = self.obey(operator, now, out);
             }
             _ => {}
         }

@@ -37,9 +37,12 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     /// Called often; does nothing before [`Oms::deadline`].
     #[inline]
     pub fn on_timer(&mut self, now: Nanos, out: &mut Output) {
-        if now >= self.state.next_due && !(self.state.risk.journal_full && self.looks_in_vain(now))
-        {
-            self.take_timer(now, out);
+        if now >= self.state.next_due {
+            if self.state.risk.journal_full {
+                self.on_timer_while_short(now, out);
+            } else {
+                self.take_timer(now, out);
+            }
         }
     }
 
@@ -47,16 +50,23 @@ impl<R: Recorder, B: Books> Oms<R, B> {
     pub(super) fn take_timer(&mut self, now: Nanos, out: &mut Output) {
         if now >= self.state.next_due {
             self.recorder.record(now, &Record::Timer);
-            self.run_due(now, out);
+            self.run_due(true, now, out);
         }
     }
 
+    /// The same without a look at the losses, which stays due.
+    pub(super) fn take_timer_but_losses(&mut self, now: Nanos, out: &mut Output) {
+        self.recorder.record(now, &Record::TimerButLosses);
+        self.run_due(false, now, out);
+    }
+
     #[cold]
-    fn run_due(&mut self, now: Nanos, out: &mut Output) {
+    fn run_due(&mut self, losses: bool, now: Nanos, out: &mut Output) {
         self.run_rounds(now, out);
         let pairs = self.run_pairs(now, out);
         let closings = self.run_closings(now, out);
-        let own = self.run_losses(now).min(closings).min(pairs);
+        let look = if losses { self.run_losses(now) } else { self.state.losses.due };
+        let own = look.min(closings).min(pairs);
         let (mut due, mut index, mut room) = (own, 0, QUERIES_AT_ONCE);
         while let Some(&slot) = self.state.watch.get(index) {
             self.run_timers(slot, &mut room, now, out);

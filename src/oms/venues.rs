@@ -27,9 +27,13 @@ impl Venue {
         self.required[channel.index()]
     }
 
+    fn missing(&self) -> Option<Channel> {
+        let ready = |channel: Channel| self.ready[channel.index()];
+        Channel::missing(|channel| self.needs(channel), ready).next()
+    }
+
     fn is_connected(&self) -> bool {
-        Channel::enough(|channel| self.needs(channel), |channel| self.ready[channel.index()])
-            && self.required.contains(&true)
+        self.missing().is_none() && self.required.contains(&true)
     }
 
     /// Whether anybody tells of orders: the private channel where there is one, else those of order
@@ -137,8 +141,7 @@ impl Venues {
             return Some(NotReady::Suspended(row.suspended_until));
         }
         if !row.is_connected() {
-            let missing = |channel: &Channel| row.needs(*channel) && !row.ready[channel.index()];
-            return Some(NotReady::Disconnected(Channel::ALL.into_iter().find(missing)));
+            return Some(NotReady::Disconnected(row.missing()));
         }
         (self.reconcile && !row.reconciled).then_some(NotReady::NotReconciled)
     }
@@ -207,15 +210,21 @@ impl Venues {
 
 impl<R: Recorder, B: Books> Oms<R, B> {
     /// Why no new orders go to this venue now; `None` if they do. As [`Oms::why_not_ready`], with what
-    /// people want: that the engine stops, or trades less there.
+    /// holds everywhere, and what people want: that the engine stops, or trades less.
     #[must_use]
     pub fn why_no_orders(&self, venue: VenueId, now: Nanos) -> Option<NotReady> {
         if self.state.stopping {
             return Some(NotReady::Stopping);
         }
-        let held = self.state.risk.trading.get(Scope::Venue(venue)).unwrap_or_default();
-        let held = (held != TradingState::Active).then_some(NotReady::Held(held));
-        self.why_not_ready(venue, now).or(held)
+        let held = |scope, why: fn(TradingState) -> NotReady| {
+            let state = self.state.risk.trading.get(scope).unwrap_or(TradingState::Halted);
+            (state != TradingState::Active).then(|| why(state))
+        };
+        let full = self.state.risk.journal_full.then_some(NotReady::JournalFull);
+        self.why_not_ready(venue, now)
+            .or(full)
+            .or_else(|| held(Scope::Engine, NotReady::EngineHeld))
+            .or_else(|| held(Scope::Venue(venue), NotReady::Held))
     }
 }
 
@@ -296,6 +305,23 @@ mod tests {
         assert!(!venues.is_ready(VENUE, Nanos(1)));
         let back = tell(&mut venues, Channel::TradeSpare, Ready, 23);
         assert_eq!(back, Change::Connected { missed: true });
+    }
+
+    #[test]
+    fn an_order_connection_whose_spare_serves_is_not_what_is_missing() {
+        use Channel::{Private, Trade, TradeSpare};
+        let mut venues = Venues::new(&[vec![Trade, TradeSpare, Private]], false);
+        let why = |venues: &Venues| venues.why_not_ready(VENUE, Nanos(1));
+        let tell =
+            |venues: &mut Venues, channel, to| venues.on_readiness(VENUE, channel, to, Nanos(1));
+        assert_eq!(why(&venues), Some(NotReady::Disconnected(Some(Trade))));
+        tell(&mut venues, TradeSpare, Readiness::Ready);
+        assert_eq!(why(&venues), Some(NotReady::Disconnected(Some(Private))));
+        tell(&mut venues, Trade, Readiness::Ready);
+        tell(&mut venues, TradeSpare, Readiness::Down);
+        assert_eq!(why(&venues), Some(NotReady::Disconnected(Some(Private))));
+        tell(&mut venues, Private, Readiness::Ready);
+        assert_eq!(why(&venues), None);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use super::account::AccountWriter;
 use super::codec::written;
-use super::health::{ExecutorHealth, RingUse, VenueHealth, pair_word, ring_of};
+use super::health::{RingUse, VenueHealth, pair_word, ring_of};
 use crate::sync::seqlock;
-use crate::types::{Channel, Nanos, NotReady, Readiness, VenueId};
+use crate::types::{Nanos, NotReady, VenueId};
 
 /// What the oms says of one venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,18 +47,12 @@ impl VenueHealth {
             executor.is_suspended(now).then_some(NotReady::Suspended(executor.suspended_until_ns));
         let silent = now.since(executor.updated_ns) > SILENCE_MAX_NS;
         let silent = silent.then_some(NotReady::Unserved);
-        let down = (!executor.ready).then(|| NotReady::Disconnected(missing(executor)));
-        // What a person wants is told last: it hides nothing that is wrong.
-        let held = gate.not_ready.filter(|why| matches!(why, NotReady::Held(_)));
+        let down = (!executor.ready).then(|| NotReady::Disconnected(executor.missing().next()));
+        // What is wanted is told last: it hides nothing that is wrong with the venue.
+        let held = gate.not_ready.filter(|why| why.is_wanted());
         let wrong = if held.is_some() { None } else { gate.not_ready };
         wrong.or(suspended).or(silent).or(down).or(held)
     }
-}
-
-/// The first connection that is not ready of those that orders may need.
-fn missing(executor: &ExecutorHealth) -> Option<Channel> {
-    let is_down = |of: &Channel| executor.channels[of.index()] != Readiness::Ready;
-    [Channel::Trade, Channel::Private, Channel::Rest].into_iter().find(is_down)
 }
 
 /// Order of the words below; part of the layout's hash.
@@ -94,7 +88,8 @@ pub(super) fn gate(reader: &seqlock::Reader) -> OrderGate {
 #[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
-    use crate::types::TradingState;
+    use crate::shm::ExecutorHealth;
+    use crate::types::{Channel, Readiness, TradingState};
 
     const NOW: Nanos = Nanos(100_000_000_000);
 
@@ -114,11 +109,19 @@ mod tests {
         assert_eq!(why(|_| {}), None);
         let held = Some(NotReady::Held(TradingState::Halted));
         assert_eq!(why(|of| of.gate.not_ready = Some(NotReady::Held(TradingState::Halted))), held);
-        let both = |of: &mut VenueHealth| {
-            of.gate.not_ready = Some(NotReady::Held(TradingState::Halted));
-            of.executor.ready = false;
-        };
-        assert_eq!(why(both), Some(NotReady::Disconnected(Some(Channel::Trade))));
+        assert_eq!(why(|of| of.gate.not_ready = Some(NotReady::JournalFull)), {
+            Some(NotReady::JournalFull)
+        });
+        for held in [
+            NotReady::Held(TradingState::Halted),
+            NotReady::EngineHeld(TradingState::ReduceOnly),
+            NotReady::JournalFull,
+        ] {
+            let mut health = open();
+            (health.gate.not_ready, health.executor.ready) = (Some(held), false);
+            let down = Some(NotReady::Disconnected(Some(Channel::Trade)));
+            assert_eq!(health.why_not_ready(NOW), down, "{held:?} hides nothing");
+        }
         let before = |health: &mut VenueHealth| health.gate.updated_ns = Nanos(94_000_000_000);
         assert_eq!(why(before), Some(NotReady::Unmanaged));
         let before = |health: &mut VenueHealth| health.executor.updated_ns = Nanos(94_000_000_000);
@@ -130,7 +133,14 @@ mod tests {
             health.executor.ready = false;
             health.executor.channels[Channel::Trade.index()] = Readiness::Ready;
         };
-        assert_eq!(why(lost), Some(NotReady::Disconnected(Some(Channel::Private))));
+        let private = Some(NotReady::Disconnected(Some(Channel::Private)));
+        assert_eq!(why(lost), private);
+        let spared = |health: &mut VenueHealth| {
+            health.executor.ready = false;
+            health.executor.channels[Channel::Trade.index()] = Readiness::Joining;
+            health.executor.channels[Channel::TradeSpare.index()] = Readiness::Ready;
+        };
+        assert_eq!(why(spared), private, "the spare connection takes orders");
         assert_eq!(VenueHealth::default().why_not_ready(NOW), Some(NotReady::Unmanaged));
         assert_eq!(VenueHealth::default().why_not_ready(Nanos(0)), Some(NotReady::Unmanaged));
     }

@@ -168,6 +168,15 @@ impl ExecutorHealth {
         now < self.suspended_until_ns
     }
 
+    /// Connections that are not ready of those that orders may need. The spare one for order entry
+    /// stands for the first, and is not named itself.
+    pub fn missing(&self) -> impl Iterator<Item = Channel> {
+        let needed = [Channel::Trade, Channel::TradeSpare, Channel::Private, Channel::Rest];
+        let ready = |channel: Channel| self.channels[channel.index()] == Readiness::Ready;
+        let missing = Channel::missing(move |channel| needed.contains(&channel), ready);
+        missing.filter(|channel| *channel != Channel::TradeSpare)
+    }
+
     /// The rate limit that is used most, for its size: its number in the venue's table and its use.
     #[must_use]
     pub fn fullest_limit(&self) -> Option<(usize, RateUse)> {

@@ -69,7 +69,7 @@
 //! pairs       1                   8  number of outcomes written
 //!                  + capacity x  56  counter, head 16, 4 legs x 8, -7
 //! feeds       venues             48  counter, the fields of FeedHealth, 2 connections x 11, -8
-//! executors   venues             32  counter, channels and ready, the rest of ExecutorHealth, -12
+//! executors   venues             32  counter, channels and ready, the rest of ExecutorHealth, -11
 //! threads     threads            16  counter, CPU + 1, the fields of Duty, -5
 //! agents      agents             16  counter, thread, time busy, name 8, -5
 //! worst       venues x 100       16  counter, client id, signal | instrument << 48, 13 stamps

@@ -412,7 +412,7 @@ fn cause(input: &Record, names: &Naming<'_>) -> String {
             Some((teller, told)) => format!("a person: {}", words::told(teller, told, names)),
             None => String::new(),
         },
-        Record::Timer => "a deadline had passed".to_owned(),
+        Record::Timer | Record::TimerButLosses => "a deadline had passed".to_owned(),
         Record::Notice(venue, notice) => {
             let text = words::notice(notice, names).unwrap_or_else(|| "answered".to_owned());
             format!("{}: {text}", venue_name(*venue))

@@ -6,7 +6,7 @@ use super::naming::venue_name;
 use super::table::{Cell, Column, Kind, Row, span};
 use super::words;
 use crate::shm::{MarginRow, MarketView, VenueHealth};
-use crate::types::{BookState, Channel, Nanos, NotReady, Readiness, VenueId};
+use crate::types::{BookState, Nanos, NotReady, Readiness, VenueId};
 use crate::venues::VENUES;
 
 /// Columns of [`VenueNow::cells`].
@@ -136,9 +136,8 @@ impl VenueNow {
     /// Connections for orders that are not ready; `None` if all are.
     fn connections(&self) -> Option<String> {
         let executor = &self.health.executor;
-        let down = [Channel::Trade, Channel::Private, Channel::Rest].into_iter();
-        let down = down.filter(|of| executor.channels[of.index()] != Readiness::Ready);
-        let down: Vec<String> = down
+        let down: Vec<String> = executor
+            .missing()
             .map(|of| {
                 let state = executor.channels[of.index()];
                 format!("{} {}", of.name(), words::readiness(state))
@@ -191,6 +190,7 @@ mod tests {
     use super::*;
     use crate::shm::{ExecutorHealth, FeedHealth, OrderGate, RateUse};
     use crate::show::table;
+    use crate::types::Channel;
 
     fn venue() -> VenueNow {
         let (ready, updated_ns) = (true, Nanos(1));
@@ -242,6 +242,9 @@ mod tests {
         ill.ill = vec!["BTC/USDT@a".to_owned()];
         let expected = "order entry down, private stream joining; not live: BTC/USDT@a";
         assert_eq!(reason(&ill), (false, expected.to_owned()));
+        ill.health.executor.channels[Channel::TradeSpare.index()] = Readiness::Ready;
+        let expected = "private stream joining; not live: BTC/USDT@a";
+        assert_eq!(reason(&ill), (false, expected.to_owned()), "the spare one takes orders");
         let mut held = venue();
         held.health.executor.suspended_until_ns = Nanos(43_000_000_000);
         assert_eq!(reason(&held), (false, "suspended by the venue for 42.0 s".to_owned()));

@@ -33,14 +33,23 @@ impl Channel {
     pub const ALL: [Self; Self::COUNT] =
         [Self::Public, Self::Trade, Self::Private, Self::Rest, Self::TradeSpare, Self::PublicMore];
 
-    /// Whether all that are needed are ready. Of the two connections for order entry, where both
-    /// are there, one is enough.
+    /// Whether all that are needed are ready: nothing is [`Channel::missing`].
     #[must_use]
     pub fn enough(needed: impl Fn(Self) -> bool, ready: impl Fn(Self) -> bool) -> bool {
-        let ready = |channel| needed(channel) && ready(channel);
-        Self::ALL.into_iter().filter(|channel| needed(*channel)).all(|channel| match channel {
-            Self::Trade | Self::TradeSpare => ready(Self::Trade) || ready(Self::TradeSpare),
-            other => ready(other),
+        Self::missing(needed, ready).next().is_none()
+    }
+
+    /// Those that are needed and missed, by index. Of the two connections for order entry, where both
+    /// are there, one is enough: where one is ready the other is not missed.
+    pub fn missing(
+        needed: impl Fn(Self) -> bool,
+        ready: impl Fn(Self) -> bool,
+    ) -> impl Iterator<Item = Self> {
+        let entry = [Self::Trade, Self::TradeSpare];
+        let has_entry = entry.into_iter().any(|channel| needed(channel) && ready(channel));
+        Self::ALL.into_iter().filter(move |channel| {
+            let is_there = if entry.contains(channel) { has_entry } else { ready(*channel) };
+            needed(*channel) && !is_there
         })
     }
 

@@ -22,11 +22,15 @@ pub enum NotReady {
     Unmanaged,
     /// The executor has said nothing for too long.
     Unserved,
+    /// The whole engine may trade no more than this: by a person's word, or a limit's of losses.
+    EngineHeld(TradingState),
+    /// The journal has room for cancels and reports only.
+    JournalFull,
 }
 
 impl NotReady {
     /// Names of all reasons, by their codes in shared memory; that of 0 is readiness.
-    const NAMES: [&str; 9] = [
+    const NAMES: [&str; 11] = [
         "",
         "halted",
         "suspended",
@@ -36,6 +40,8 @@ impl NotReady {
         "stopping",
         "order_manager_silent",
         "executor_silent",
+        "engine_held",
+        "journal_full",
     ];
 
     /// Names of all reasons.
@@ -54,7 +60,16 @@ impl NotReady {
             Self::Stopping => 6,
             Self::Unmanaged => 7,
             Self::Unserved => 8,
+            Self::EngineHeld(_) => 9,
+            Self::JournalFull => 10,
         }
+    }
+
+    /// Whether nothing is wrong with the venue itself: people and the engine want it so, there or
+    /// everywhere.
+    #[must_use]
+    pub fn is_wanted(self) -> bool {
+        matches!(self, Self::Held(_) | Self::EngineHeld(_) | Self::JournalFull)
     }
 
     /// One word for programs, without what it is about.
@@ -70,7 +85,7 @@ impl NotReady {
         let (about, until) = match why {
             Self::Suspended(until) => (0, until.0),
             Self::Disconnected(channel) => (channel.map_or(0, |channel| channel as u64 + 1), 0),
-            Self::Held(state) => (state as u64, 0),
+            Self::Held(state) | Self::EngineHeld(state) => (state as u64, 0),
             _ => (0, 0),
         };
         [u64::from(why.code()) | about << 8, until]
@@ -80,7 +95,10 @@ impl NotReady {
     #[must_use]
     pub fn from_words([word, until]: [u64; 2]) -> Option<Self> {
         let about = word >> 8;
-        let small = |about| u8::try_from(about).ok();
+        let state = || {
+            let known = u8::try_from(about).ok().and_then(TradingState::from_u8);
+            known.unwrap_or(TradingState::Halted)
+        };
         Some(match word as u8 {
             0 if about == 0 => return None,
             1 => Self::Halted,
@@ -90,11 +108,11 @@ impl NotReady {
                 index => Channel::ALL.get(index as usize - 1).copied(),
             }),
             4 => Self::NotReconciled,
-            5 => Self::Held(
-                small(about).and_then(TradingState::from_u8).unwrap_or(TradingState::Halted),
-            ),
+            5 => Self::Held(state()),
             6 => Self::Stopping,
             8 => Self::Unserved,
+            9 => Self::EngineHeld(state()),
+            10 => Self::JournalFull,
             _ => Self::Unmanaged,
         })
     }
@@ -115,6 +133,8 @@ impl fmt::Display for NotReady {
             Self::Stopping => f.write_str("the engine stops"),
             Self::Unmanaged => f.write_str("the order manager stands still"),
             Self::Unserved => f.write_str("its executor stands still"),
+            Self::EngineHeld(state) => write!(f, "the whole engine is {state}"),
+            Self::JournalFull => f.write_str("the journal has room for cancels and reports only"),
         }
     }
 }
@@ -136,16 +156,21 @@ mod tests {
             NotReady::Stopping,
             NotReady::Unmanaged,
             NotReady::Unserved,
+            NotReady::EngineHeld(TradingState::ReduceOnly),
+            NotReady::EngineHeld(TradingState::Halted),
+            NotReady::JournalFull,
         ]);
         for why in all {
             assert_eq!(NotReady::from_words(NotReady::to_words(Some(why))), Some(why));
             assert!(NotReady::names().contains(&why.name()), "{why:?}");
         }
         assert_eq!(NotReady::from_words(NotReady::to_words(None)), None);
-        for word in (9..=255).chain([1 << 8, u64::MAX, 255 << 8]) {
+        for word in (11..=255).chain([1 << 8, u64::MAX, 255 << 8]) {
             assert_eq!(NotReady::from_words([word, 7]), Some(NotReady::Unmanaged), "{word}");
         }
         assert_eq!(NotReady::from_words([3 | 99 << 8, 0]), Some(NotReady::Disconnected(None)));
         assert!(NotReady::from_words([5 | 99 << 8, 0]).is_some());
+        let held = Some(NotReady::EngineHeld(TradingState::Halted));
+        assert_eq!(NotReady::from_words([9 | 99 << 8, 0]), held);
     }
 }

@@ -355,6 +355,11 @@ fn a_value_of_the_wrong_kind_is_named_with_what_it_must_be() {
         ("seed = 7", "seed = -7", "seed must be a whole number, 0 or more"),
         ("qty = \"0.01\"", "qty = \"0,01\"", "qty must be a number such as 0.01 or \"0.01\""),
         ("{ BTC = \"2\"", "{ BTC = \"two\"", "BTC must be a number such as 0.01 or \"0.01\""),
+        (
+            "spreads_per_second = 18 ",
+            "spreads_per_second = \"18\" ",
+            "spreads_per_second must be a number, not a text",
+        ),
         ("name = \"stoop\"", "name = 7", "name must be a text"),
         ("lag_ms = 40", "lag_ms = true", "lag_ms must be a whole number"),
         (

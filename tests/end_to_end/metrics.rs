@@ -304,6 +304,9 @@ fn a_paused_engine_is_not_ready() {
     running.told(&["pause"]);
     let body = running.wait_for("/readyz", |status, _| status.ends_with("503 Service Unavailable"));
     assert!(body.contains("trading is halted"), "{body}");
+    assert!(!body.contains("binance"), "it is said once for all: {body}");
+    let line = "stoop_venue_not_ready{reason=\"engine_held\",venue=\"binance\"} 1\n";
+    running.wait_for("/metrics", |_, body| body.contains(line));
     assert!(running.get("/healthz").unwrap().0.ends_with("200 OK"), "it lives all the same");
 }
 

@@ -235,12 +235,16 @@ fn a_full_disk_stops_new_orders_and_nothing_else() {
     assert_eq!(RiskReject::from_u8(refused), Some(RiskReject::JournalFull));
     // What keeps the account safe still has room.
     desk.cancel_all(NOW.plus(number * SECOND));
+    let why = |desk: &Desk| desk.view.health(VENUE).gate.not_ready;
+    desk.poll(NOW.plus((number + 1) * SECOND));
+    assert_eq!(why(&desk), Some(NotReady::JournalFull));
     assert!(desk.lifecycle.phase() == Phase::Running);
     memory.set_budget(None);
     let now = NOW.plus((number + 10) * SECOND);
     desk.live_book(now);
     desk.poll(now);
     desk.poll(now.plus(SECOND));
+    assert_eq!(why(&desk), None);
     desk.live_book(now.plus(2 * SECOND));
     assert_eq!(desk.signal(now.plus(2 * SECOND)), 0, "room again");
 }

@@ -111,6 +111,15 @@ fn a_venue_that_is_connected_and_not_compared_is_not_ready_and_the_reason_is_tol
     now = now.plus(SECOND / 10);
     person.tell(&mut desk, Operator::SetState(scope, TradingState::Active), now);
     assert_eq!(told(&desk, now), READY);
+    for state in [TradingState::ReduceOnly, TradingState::Halted] {
+        now = now.plus(SECOND / 10);
+        person.tell(&mut desk, Operator::SetState(Scope::Engine, state), now);
+        assert_eq!(told(&desk, now), not_ready("engine_held"));
+        assert_eq!(desk.view.health(VENUE).why_not_ready(now), Some(NotReady::EngineHeld(state)));
+    }
+    now = now.plus(SECOND / 10);
+    person.tell(&mut desk, Operator::SetState(Scope::Engine, TradingState::Active), now);
+    assert_eq!(told(&desk, now), READY);
     // Nobody says anything any more.
     assert_eq!(told(&desk, now.plus(6 * SECOND)), not_ready("order_manager_silent"));
     let view = desk.view.clone();

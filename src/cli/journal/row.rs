@@ -120,7 +120,7 @@ impl Rows {
             | Record::LimitUnset { .. }
             | Record::LossSwitch { .. }
             | Record::Budget { .. } => Row { text: self.limit_text(record), ..row },
-            Record::Timer | Record::Halted => row,
+            Record::Timer | Record::TimerButLosses | Record::Halted => row,
             _ => self.reconciled(record, row),
         }
     }

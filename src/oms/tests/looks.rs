@@ -64,9 +64,9 @@ fn hours_with_nothing_lost_take_no_room() {
     let kept = bench.oms.kept();
     bench.oms.recorder().clear();
     pass(&mut bench, 20 * HOUR);
-    // The first look, the last one of the day and the first of the next: timer and quote each.
+    // The first look, the last two of the day and the first of the next: timer and quote each.
     let made = records(&mut bench);
-    assert!(made <= 6, "{made} records of 20 hours");
+    assert!(made <= 8, "{made} records of 20 hours");
     // What is looked at is new all the same.
     set_bid(&mut bench, 5_990_000);
     pass(&mut bench, SECOND);
@@ -76,6 +76,35 @@ fn hours_with_nothing_lost_take_no_room() {
     pass(&mut bench, 10 * SECOND);
     assert!(records(&mut bench) >= made + 20, "every second again");
     assert_eq!(net(&bench), -999);
+    check_replay(&mut bench, kept);
+}
+
+/// Two positions and a venue that is compared every minute: that takes its own room and no more.
+#[test]
+fn what_else_is_due_takes_no_look_with_it() {
+    let mut bench = held(100, 1_000);
+    bench.books_are_new();
+    let ids = bench.signal(&[Leg { instrument: B, ..buy(HELD) }]);
+    bench.report(&fill(ids[0], B, 2, HELD));
+    let now = bench.now;
+    for round in &mut bench.oms.state.rounds {
+        round.due = now.plus(60 * SECOND);
+    }
+    bench.oms.on_journal_full(true, now);
+    let kept = bench.oms.kept();
+    bench.oms.recorder().clear();
+    pass(&mut bench, 20 * HOUR);
+    let of = |bench: &mut Bench, kind: fn(&Record) -> bool| {
+        bench.oms.recorder().iter().filter(|(_, record)| kind(record)).count()
+    };
+    let seen = of(&mut bench, |record| matches!(record, Record::Quote(..)));
+    assert!((4..=8).contains(&seen), "{seen} books of 20 hours, two a look");
+    let others = of(&mut bench, |record| matches!(record, Record::TimerButLosses));
+    assert!(others >= 20 * 60, "{others} in 20 hours");
+    // A switch is thrown as soon as ever, whatever else is due then.
+    set_bid(&mut bench, 5_890_000);
+    pass(&mut bench, SECOND);
+    assert_eq!(bench.oms.loss_switch(), Some(LossSwitch::DailyLoss));
     check_replay(&mut bench, kept);
 }
 
@@ -138,6 +167,26 @@ fn a_day_begins_with_the_last_value_before_it() {
     pass(&mut bench, SECOND);
     assert_eq!(bench.oms.loss_switch(), Some(LossSwitch::DailyLoss));
     check_replay(&mut bench, kept);
+}
+
+/// The thread is late by up to half a second, every time: its last look is more than a second before
+/// midnight.
+#[test]
+fn a_day_begins_with_a_value_of_the_last_two_seconds_however_late_looks_come() {
+    for late in (1..500).step_by(23).map(|ms| ms * MS) {
+        let mut bench = short(1_000, 1_000);
+        let kept = bench.oms.kept();
+        bench.oms.recorder().clear();
+        let midnight = Nanos(bench.now.0 / DAY * DAY + DAY);
+        bench.pass(midnight.0 - bench.now.0 - 3 * SECOND - late * 5 / 2);
+        set_bid(&mut bench, 5_940_000);
+        while bench.now <= midnight {
+            bench.pass(SECOND + late);
+        }
+        let day_open = bench.oms.losses()[USDT.index()].day_open;
+        assert_eq!(day_open, Amount(-599_950 * E18 / 10_000), "{late} ns late");
+        check_replay(&mut bench, kept);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a person tells the engine, and what it does until that is so.
 
 use super::*;
-use crate::types::{LimitKey, NewOrder, ParamChange, ParamName, RejectReason};
+use crate::types::{LimitKey, NewOrder, ParamChange, ParamName, RejectReason, Teller};
 
 const OWN: Scope = Scope::Strategy(STRATEGY);
 
@@ -314,6 +314,30 @@ fn what_a_limit_was_is_told_apart_from_none_and_older_journals_are_read() {
     }
     let again = super::replay::replay(Replay::new(), &records);
     assert_eq!(again.hash(), bench.oms.state_hash());
+}
+
+#[test]
+fn a_journal_that_took_away_how_long_orders_wait_is_read() {
+    let mut bench = Bench::new();
+    let (key, before) = (LimitKey::OrderWaitMaxMs, Amount(5 * E18));
+    tell(&mut bench, Operator::SetLimit(key, before)).unwrap();
+    let now = bench.now;
+    for told in [
+        Record::Operator(Operator::UnsetLimit(key)),
+        Record::Told(Teller::Watchdog, Operator::UnsetLimit(key)),
+    ] {
+        let mut records = super::replay::recorded(&mut bench);
+        records.push((now, told));
+        let refused = super::replay::replay(Replay::new(), &records);
+        assert_eq!(Oms::replayed(refused).limit(key), Some(before), "it was on record only");
+        let unset = Record::LimitUnset { key, before: Some(before) };
+        records.extend([(now, unset), (now, Record::Timer)]);
+        let again = super::replay::replay(Replay::new(), &records);
+        assert_eq!(Oms::replayed(again).limit(key), None);
+    }
+    let records = bench.oms.recorder().len();
+    assert_eq!(tell(&mut bench, Operator::UnsetLimit(key)), Err(OperatorError::AlwaysSet));
+    assert_eq!((bench.oms.limit(key), bench.oms.recorder().len()), (Some(before), records));
 }
 
 #[test]

@@ -24,6 +24,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const ANSWER_MAX: usize = 16 * 1024 * 1024;
 /// Connections at once for one venue.
 const OPEN_MAX: usize = 8;
+const NO_ROOM: &str = "the engine has no room for it now, or has just ended";
+const DROPPED: &str = "the engine has ended, or left it unanswered";
 /// Between two looks at what is open.
 const ROUND: Duration = Duration::from_millis(10);
 /// Between two looks for nothing: a wish wakes the thread at once.
@@ -68,23 +70,29 @@ impl Asked {
         let mut part = [0; 16 * 1024];
         loop {
             match self.stream.read(&mut part) {
-                Ok(0) if self.bytes.is_empty() => {
-                    let text = "the engine has no room for it now";
-                    return Some(Err(io::Error::other(text)));
-                }
+                Ok(0) if self.bytes.is_empty() => return Some(Err(io::Error::other(DROPPED))),
                 Ok(0) => return Some(serde_json::from_slice(&self.bytes).map_err(io::Error::from)),
                 Ok(count) => self.bytes.extend_from_slice(&part[..count]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let late = Instant::now() >= self.until;
                     return late.then(|| Err(ErrorKind::TimedOut.into()));
                 }
-                Err(error) => return Some(Err(error)),
+                Err(error) => return Some(Err(in_words(error))),
             }
             if self.bytes.len() > ANSWER_MAX {
                 let text = "the answer is too long";
                 return Some(Err(io::Error::new(ErrorKind::InvalidData, text)));
             }
         }
+    }
+}
+
+/// A connection that is closed before its line was read says so by its error; one that is closed without
+/// an answer afterwards just ends.
+fn in_words(error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => io::Error::other(NO_ROOM),
+        _ => error,
     }
 }
 
@@ -141,7 +149,7 @@ impl Relay {
         let mut line = serde_json::to_vec(wish)?;
         line.push(b'\n');
         // It has the whole buffer of a new connection.
-        stream.write_all(&line)?;
+        stream.write_all(&line).map_err(in_words)?;
         Ok(stream)
     }
 
@@ -240,6 +248,14 @@ mod tests {
         assert_eq!(end.answer().expect("an answer").klines, None);
         assert_eq!(relay.said, ["Y/USDT@y 1m: no history: of no time"]);
 
+        // It is closed unread: there was no room.
+        assert!(end.ask(wish(1)));
+        relay.turn();
+        drop(listener.accept().unwrap());
+        relay.turn();
+        assert_eq!(end.answer().expect("an answer").klines, None);
+        assert!(relay.said[1].ends_with(": the engine has no room for it now, or has just ended"));
+
         // The engine ends: each of them is answered, so that it is asked for again.
         drop((silent, listener));
         std::fs::remove_file(socket).unwrap();
@@ -247,7 +263,10 @@ mod tests {
         relay.turn();
         let lost = std::iter::from_fn(|| end.answer()).filter(|one| one.klines.is_none());
         assert_eq!(lost.count(), 10);
-        assert_eq!(relay.said.len(), 11, "{:?}", relay.said);
-        assert!(relay.said[1].starts_with("X/USDT@x 1m: no history: "), "{}", relay.said[1]);
+        assert_eq!(relay.said.len(), 12, "{:?}", relay.said);
+        let (begins, why) =
+            ("X/USDT@x 1m: no history: ", ": the engine has ended, or left it unanswered");
+        let read = relay.said.iter().filter(|text| text.starts_with(begins) && text.contains(why));
+        assert_eq!(read.count(), OPEN_MAX, "{:?}", relay.said);
     }
 }

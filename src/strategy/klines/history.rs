@@ -92,12 +92,7 @@ impl HistoryRequest {
 
     /// Answers; `false` if who asked is gone, or does not read.
     pub fn answer(self, klines: Option<Vec<Kline>>) -> bool {
-        self.answer_why(klines, None)
-    }
-
-    /// The same with the reason why there are none.
-    pub fn answer_why(self, klines: Option<Vec<Kline>>, reason: Option<String>) -> bool {
-        let answer = HistoryAnswer { wish: self.wish, klines, reason };
+        let answer = HistoryAnswer { wish: self.wish, klines, reason: None };
         self.answering.try_send(answer).is_ok()
     }
 }
