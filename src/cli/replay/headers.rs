@@ -111,6 +111,21 @@ mod tests {
     }
 
     #[test]
+    fn steps_and_bounds_may_differ_between_files_and_what_a_replay_cannot_change_is_lasting() {
+        let whole = stated(&Config::embedded().unwrap());
+        let two = Decimal::from(2);
+        let changed = StatedRules { tick: two, lot: two, notional: [two; 2], ..whole.clone() };
+        assert_eq!(lasting(&changed), lasting(&whole));
+        for other in [
+            StatedRules { fees: Some([two; 2]), ..whole.clone() },
+            StatedRules { contract: two, ..whole.clone() },
+            StatedRules { leverage_max: 2, ..whole.clone() },
+        ] {
+            assert_ne!(lasting(&other), lasting(&whole), "{other:?}");
+        }
+    }
+
+    #[test]
     fn what_contradicts_the_configuration_is_named_by_file_line_and_field() {
         let config = Config::embedded().unwrap();
         let whole = stated(&config);
