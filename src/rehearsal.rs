@@ -16,12 +16,13 @@
 
 #![forbid(unsafe_code)]
 
+mod asking;
 mod decisions;
+mod rules;
 
 use crate::agents::log::{self, LogLine, LogReader};
 use crate::agents::{
-    self, Agent, Assembly, EngineSetup, FinalState, HistoryQuestion, LoadError, Phase, Sizes,
-    load_with,
+    self, Agent, Assembly, EngineSetup, FinalState, HistoryQuestion, Phase, Sizes,
 };
 use crate::book::{BookOptions, LadderOptions};
 use crate::cli::ledger::differences;
@@ -32,13 +33,15 @@ use crate::net::tls::client_config;
 use crate::pipe::{Latency, Network};
 use crate::shm::MarketView;
 use crate::sim::{
-    AccountId, Capture, Dislocations, EmbeddedOptions, FlowOptions, HttpRequest, InMemory, Origin,
-    SimAccount, Wire, embedded, venues::wire,
+    AccountId, Capture, Dislocations, EmbeddedOptions, FlowOptions, InMemory, Origin, SimAccount,
+    Wire, embedded, venues::wire,
 };
 use crate::strategy::Strategy;
 use crate::types::{InstrumentKind, InstrumentTable, Nanos, VenueId};
-use crate::venues::{Credentials, Endpoints, PlainRequest, Secret, VENUES};
+use crate::venues::{Credentials, Endpoints, Secret, VENUES};
+use asking::{ask, instruments};
 use decisions::Decisions;
+use rules::RuleNews;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -103,6 +106,8 @@ pub struct Rehearsed {
     pub differences: Vec<String>,
     /// Payments of funding that the venues left out: a recording did not tell their rate, time or mark.
     pub unpaid: u64,
+    /// How often the recordings have changed the rules of an instrument.
+    pub rule_changes: u64,
     /// SHA-256 over every decision with its time (signals, refusals, orders, changes, cancels) and every
     /// payment of funding.
     pub decisions: [u8; 32],
@@ -227,6 +232,7 @@ struct Stage {
     journal: MemoryFolder,
     decisions: Decisions,
     engine: Option<Assembly>,
+    rules: RuleNews,
     lines: LogReader,
     said: VecDeque<LogLine>,
     log: log::Log,
@@ -278,6 +284,7 @@ impl Stage {
             journal,
             decisions,
             engine: None,
+            rules: RuleNews::default(),
             lines,
             said: VecDeque::new(),
             log,
@@ -315,7 +322,10 @@ impl Stage {
             clock: self.clock.clone(),
             log: self.log.clone(),
         };
-        self.engine = Some(Assembly::in_memory(setup, self.network.clone(), &sizes())?);
+        let (rules, changes) = RuleNews::new(&setup);
+        let mut engine = Assembly::in_memory(setup, self.network.clone(), &sizes())?;
+        engine.oms = engine.oms.with_rules(changes);
+        (self.engine, self.rules) = (Some(engine), rules);
         Ok(())
     }
 
@@ -340,6 +350,7 @@ impl Stage {
     /// Everything that is due now, then on to the next thing that is, at most to `until`.
     fn step(&mut self, until: Nanos) {
         self.sim.turn(self.now);
+        self.rules.look(&mut self.sim, &self.venues, self.now);
         self.poll();
         self.tell_history();
         let arrival = self.network.next_arrival().unwrap_or(Nanos(u64::MAX));
@@ -422,10 +433,20 @@ impl Stage {
             ledgers.push((*venue, self.sim.exchange(slot).ledger(AccountId(0))));
         }
         let differences = differences(&self.instruments, &last, &ledgers);
+        let rule_changes = rules::changes(&self.sim, self.venues.len());
         self.listen();
         let (lines, decisions) = (self.said.into(), self.decisions.finish()?);
         let instruments = self.instruments;
-        Ok(Rehearsed { last, instruments, differences, unpaid, decisions, lines, view })
+        Ok(Rehearsed {
+            last,
+            instruments,
+            differences,
+            unpaid,
+            rule_changes,
+            decisions,
+            lines,
+            view,
+        })
     }
 }
 
@@ -442,42 +463,6 @@ fn endpoints(venues: &[VenueId], sim: &InMemory) -> Vec<(VenueId, Endpoints)> {
         (*venue, Endpoints { rest, public, trade, private })
     };
     venues.iter().enumerate().map(of).collect()
-}
-
-/// Asks a venue past the network, as what is asked at the start and beside trading is.
-fn ask(
-    sim: &mut InMemory,
-    slot: usize,
-    (target, body): (&str, Option<&str>),
-    now: Nanos,
-) -> (u16, Vec<u8>) {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let request = HttpRequest {
-        method: if body.is_some() { "POST" } else { "GET" }.to_owned(),
-        path: path.to_owned(),
-        query: query.to_owned(),
-        body: body.unwrap_or_default().to_owned(),
-        ..HttpRequest::default()
-    };
-    let reply = sim.ask(slot, &request, now);
-    (reply.status, reply.body.into_bytes())
-}
-
-fn instruments(
-    config: &Config,
-    venues: &[VenueId],
-    sim: &mut InMemory,
-    now: Nanos,
-) -> Result<InstrumentTable, String> {
-    let endpoints = endpoints(venues, sim);
-    let mut fetch = |venue: VenueId, _: &Endpoints, asked: &PlainRequest| {
-        let slot = venues.iter().position(|known| *known == venue).ok_or("no such venue")?;
-        Ok(ask(sim, slot, (&asked.path, asked.body.as_deref()), now))
-    };
-    load_with(config, &endpoints, &mut fetch).map_err(|error| match error {
-        LoadError::Config(error) => error.to_string(),
-        LoadError::Venue(text) => text,
-    })
 }
 
 #[cfg(test)]

@@ -173,7 +173,7 @@ impl Engine {
         let mut threads = vec![supervision.start(rest)?];
         let table = view.instruments().clone();
         let (state, stated) = sync_channel(CHANGES_MAX);
-        let ends = (changes, state);
+        let ends = (Some(changes), Some(state));
         let watch = rules.watch(table, ends, &clock, &lifecycle, log.named("rules"));
         threads.extend(watch.map(RuleWatch::start).transpose()?);
         for (plan, duty) in plans {

@@ -42,7 +42,7 @@ pub type Fetch<'a> =
     dyn FnMut(VenueId, &Endpoints, &PlainRequest) -> Result<(u16, Vec<u8>), String> + 'a;
 
 /// Asks over a connection of its own.
-fn over(tls: &Arc<ClientConfig>) -> Box<Fetch<'_>> {
+pub(super) fn over(tls: &Arc<ClientConfig>) -> Box<Fetch<'_>> {
     Box::new(move |_, endpoints, request| {
         let url = format!("{}{}", endpoints.rest, request.path);
         net::blocking::fetch(tls.clone(), &url, request.body.as_deref(), TIMEOUT)
@@ -150,14 +150,10 @@ fn too_much_leverage(
 }
 
 /// Asks for all symbols at once; if the venue refuses that (one of them may not exist), one by one.
-pub(super) fn list(
+pub(super) fn list_by(
     listing: &Listing,
-    tls: &Arc<ClientConfig>,
+    fetch: &mut Fetch<'_>,
 ) -> Result<Vec<InstrumentSpec>, LoadError> {
-    list_by(listing, &mut over(tls))
-}
-
-fn list_by(listing: &Listing, fetch: &mut Fetch<'_>) -> Result<Vec<InstrumentSpec>, LoadError> {
     let all: Vec<&str> = listing.symbols.iter().map(String::as_str).collect();
     if let Some(specs) = request(listing, &all, fetch)? {
         return Ok(specs);

@@ -61,6 +61,7 @@ pub use operator::{
 };
 pub use pairs::PairStats;
 pub use ports::{StrategyPort, VenuePort};
+pub(crate) use rules::{CHANGES_MAX, RuleChange, RuleLook, RulePlan};
 pub use session::{Session, SessionCounters, Step};
 pub use sizes::Sizes;
 pub use strategy::StrategyAgent;

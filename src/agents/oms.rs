@@ -178,7 +178,7 @@ impl OmsAgent {
 
     /// Rules that venues have changed come from here.
     #[must_use]
-    pub(super) fn with_rules(mut self, rules: Receiver<RuleChange>) -> Self {
+    pub(crate) fn with_rules(mut self, rules: Receiver<RuleChange>) -> Self {
         self.rules = Some(rules);
         self
     }

@@ -8,17 +8,19 @@
 use super::EngineSetup;
 use super::assembly::Builder;
 use super::feed::Feed;
+use super::rules::{CHANGES_MAX, RulePlan, RuleWatch};
 use super::sizes::Sizes;
-use super::threads::Agent;
+use super::threads::{Agent, Lifecycle, Phase};
 use crate::net::Transport;
 use crate::shm::{Market, MarketView, RegionOptions};
 use crate::sync::spsc;
 use crate::types::{
-    Channel, Command, CommandKind, Event, Events, InstrumentId, Nanos, VenueId, VenueNotice,
+    Channel, Command, CommandKind, Event, Events, Instrument, InstrumentId, Nanos, VenueId,
+    VenueNotice,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 /// Messages that may wait for the writer.
 const WAITING_MAX: usize = 65_536;
@@ -50,6 +52,13 @@ pub enum Taken {
         at: Nanos,
         /// So many were read and found no room; 0 if the connection was lost.
         messages: u64,
+    },
+    /// The venue has changed the rules of an instrument.
+    Rules {
+        /// With those that hold now.
+        instrument: Box<Instrument>,
+        /// When that was known.
+        at: Nanos,
     },
     /// The subscription of an instrument has failed.
     Refused {
@@ -193,11 +202,23 @@ impl Taking {
 pub struct Recorder {
     feeds: Vec<(VenueId, Feed, spsc::Producer<Command>)>,
     view: MarketView,
+    to: SyncSender<Taken>,
+    /// Of rules that venues have changed.
+    stated: Receiver<Instrument>,
+    /// One that has found no room.
+    restated: Option<Taken>,
+    lifecycle: Lifecycle,
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.lifecycle.advance(Phase::Done);
+    }
 }
 
 impl Recorder {
     /// The feeds of all configured venues, one connection each: a copy would be in the recording
-    /// twice.
+    /// twice. A thread of its own asks for the venues' rules as in an engine.
     pub fn new(
         setup: EngineSetup<'_>,
         transport: impl Into<Transport>,
@@ -217,6 +238,11 @@ impl Recorder {
         let waiting = Arc::new(AtomicUsize::new(0));
         let config = setup.config;
         let view = market.view();
+        let (state, stated) = sync_channel(CHANGES_MAX);
+        let lifecycle = Lifecycle::default();
+        let (table, log) = (setup.instruments.clone(), setup.log.named("rules"));
+        let watch = RulePlan::new(&setup);
+        let watch = watch.watch(table, (None, Some(state)), &setup.clock, &lifecycle, log);
         let mut builder = Builder::new(setup, market, transport.into(), &sizes);
         let mut ends = Vec::new();
         for venue in &config.venues {
@@ -239,12 +265,26 @@ impl Recorder {
             feed.set_taps(tap);
             feeds.push((venue, feed, ask));
         }
-        Ok((Self { feeds, view }, Taking { from, waiting }))
+        watch.map(RuleWatch::start).transpose()?;
+        let restated = None;
+        Ok((Self { feeds, view, to, stated, restated, lifecycle }, Taking { from, waiting }))
     }
 
     /// Reads what has come.
     pub fn poll(&mut self, now: Nanos) -> usize {
+        self.hand_on_rules(now);
         self.feeds.iter_mut().map(|(_, feed, _)| feed.poll(now)).sum()
+    }
+
+    fn hand_on_rules(&mut self, now: Nanos) {
+        let next = || {
+            let instrument = Box::new(self.stated.try_recv().ok()?);
+            Some(Taken::Rules { instrument, at: now })
+        };
+        let Some(restated) = self.restated.take().or_else(next) else { return };
+        if let Err(TrySendError::Full(restated)) = self.to.try_send(restated) {
+            self.restated = Some(restated);
+        }
     }
 
     /// Wants a snapshot of a book, for a file that begins. `false` if too much is asked for already.
@@ -308,7 +348,7 @@ mod tests {
                 Taken::Message { instruments, recv_ns, bytes, .. } => {
                     (instruments.iter().map(|id| id.0).collect(), recv_ns.0, bytes.into_vec())
                 }
-                Taken::Hole { .. } | Taken::Refused { .. } => panic!("{taken:?}"),
+                _ => panic!("{taken:?}"),
             })
             .collect();
         let wanted = [(vec![0, 1], 5, b"both".to_vec()), (vec![], 6, b"pong".to_vec())];
@@ -359,6 +399,34 @@ mod tests {
         drop(tap);
         let last: Vec<Taken> = from.try_iter().collect();
         assert!(matches!(last.as_slice(), [Taken::Hole { messages: 1, .. }]), "{last:?}");
+    }
+
+    #[test]
+    fn rules_that_find_no_room_are_handed_on_once_there_is_some() {
+        let market =
+            Market::in_memory(&crate::types::InstrumentTable::default(), &RegionOptions::default());
+        let (view, feeds) = (market.unwrap().view(), Vec::new());
+        let ((to, from), (say, stated)) = (sync_channel(1), sync_channel(4));
+        let lifecycle = Lifecycle::default();
+        let restated = None;
+        let own = lifecycle.clone();
+        let mut recorder = Recorder { feeds, view, to, stated, restated, lifecycle: own };
+        for id in [3, 4] {
+            say.send(Instrument { id: InstrumentId(id), ..Instrument::default() }).unwrap();
+        }
+        let told = |at: u64| match from.try_recv() {
+            Ok(Taken::Rules { instrument, at: then }) if then.0 < at => instrument.id.0,
+            other => panic!("{other:?}"),
+        };
+        recorder.poll(Nanos(5));
+        recorder.poll(Nanos(6));
+        assert_eq!(told(6), 3);
+        recorder.poll(Nanos(7));
+        assert_eq!(told(7), 4);
+        recorder.poll(Nanos(8));
+        drop(recorder);
+        assert_eq!(lifecycle.phase(), Phase::Done, "nobody asks any more");
+        assert!(from.recv().is_err());
     }
 
     #[test]

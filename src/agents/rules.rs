@@ -1,19 +1,22 @@
 //! The venues' rules, asked for again while the engine runs: on a thread of its own, which nothing
-//! waits for.
+//! waits for. In virtual time whoever keeps it says when.
 //!
 //! What a venue has changed holds for new orders from then on, together with the rules that the run
 //! began with, which strategies and connectors were built with: of tick, lot and bounds the stricter
 //! one each. Where the two cannot be met together, or the new rules cannot be counted in the units of
 //! this run, the instrument takes cancels only until the engine is started anew. An instrument that
 //! the venue lists no more, or has halted, takes no orders either. Every change is told of and
-//! recorded. Whoever plays the venue, in paper trading, hears of its new rules as they are.
+//! recorded. Whoever plays the venue, in paper trading, or writes down what
+//! it says hears of its new rules as they are.
 
 use super::engine::EngineSetup;
-use super::load::{Listing, list, listings};
+use super::load::{Fetch, Listing, list_by, listings, over};
 use super::log::Log;
 use super::threads::{Lifecycle, Phase};
 use crate::clock::Clock;
-use crate::types::{Instrument, InstrumentId, InstrumentRules, InstrumentStatus, InstrumentTable};
+use crate::types::{
+    Instrument, InstrumentId, InstrumentRules, InstrumentStatus, InstrumentTable, Nanos,
+};
 use crate::venues::{InstrumentName, InstrumentSpec, VENUES, rules_at};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -32,12 +35,12 @@ pub struct RuleChange {
 }
 
 /// How many changes wait for the order manager: more come with the next round.
-pub(super) const CHANGES_MAX: usize = 256;
+pub(crate) const CHANGES_MAX: usize = 256;
 /// How soon the thread notices that the engine stops.
 const NAP: Duration = Duration::from_millis(50);
 
 /// Whom to ask and how often.
-pub(super) struct RulePlan {
+pub(crate) struct RulePlan {
     every: Duration,
     listings: Vec<Listing>,
     tls: Arc<rustls::ClientConfig>,
@@ -53,40 +56,50 @@ impl RulePlan {
         }
     }
 
-    /// The thread that does it, not yet running; `None` if nobody wants it.
-    pub fn watch(
+    /// The thread that does it, not yet running; `None` if nobody wants it. Without an order manager to be
+    /// told, what is stated is all that is wanted.
+    pub(super) fn watch(
         self,
         table: Arc<InstrumentTable>,
-        (changes, stated): (SyncSender<RuleChange>, SyncSender<Instrument>),
+        ends: Ends,
         clock: &Clock,
         lifecycle: &Lifecycle,
         log: Log,
     ) -> Option<RuleWatch> {
+        let (every, tls) = (self.every, self.tls.clone());
         let (clock, lifecycle) = (clock.clone(), lifecycle.clone());
-        let wanted = !self.every.is_zero() && !self.listings.is_empty();
-        wanted.then_some(RuleWatch { plan: self, table, changes, stated, clock, lifecycle, log })
+        let look = self.look(table, ends, log)?;
+        Some(RuleWatch { look, every, tls, clock, lifecycle })
+    }
+
+    /// The same for whoever says when, and asks.
+    pub fn look(self, table: Arc<InstrumentTable>, ends: Ends, log: Log) -> Option<RuleLook> {
+        let (changes, stated) = ends;
+        let known = table.iter().map(Known::as_loaded).collect();
+        let listings = self.listings;
+        let wanted = !self.every.is_zero() && !listings.is_empty();
+        wanted.then_some(RuleLook { listings, table, known, changes, stated, log })
     }
 }
 
+/// Where it is told: what holds for orders, and instruments with the rules that their venue has now.
+type Ends = (Option<SyncSender<RuleChange>>, Option<SyncSender<Instrument>>);
+
 /// The thread.
 pub(super) struct RuleWatch {
-    plan: RulePlan,
-    table: Arc<InstrumentTable>,
-    changes: SyncSender<RuleChange>,
-    /// Instruments with the rules that their venue has now.
-    stated: SyncSender<Instrument>,
+    look: RuleLook,
+    every: Duration,
+    tls: Arc<rustls::ClientConfig>,
     clock: Clock,
     lifecycle: Lifecycle,
-    log: Log,
 }
 
 impl RuleWatch {
     /// Starts the thread.
     pub fn start(mut self) -> Result<JoinHandle<()>, String> {
         let run = move || {
-            let mut known: Vec<Known> = self.table.iter().map(Known::as_loaded).collect();
             while self.waits() {
-                self.look(&mut known);
+                self.look.look(&mut over(&self.tls), &|| self.clock.now());
             }
         };
         let thread = std::thread::Builder::new().name("rules".to_owned()).spawn(run);
@@ -95,49 +108,97 @@ impl RuleWatch {
 
     /// Until the next look is due; false once the engine stops.
     fn waits(&self) -> bool {
-        let due = Instant::now() + self.plan.every;
+        let due = Instant::now() + self.every;
         while Instant::now() < due {
             if self.lifecycle.phase() != Phase::Running {
                 return false;
             }
-            std::thread::sleep(NAP.min(self.plan.every));
+            std::thread::sleep(NAP.min(self.every));
         }
         true
     }
+}
 
-    fn look(&mut self, known: &mut [Known]) {
-        for at in 0..self.plan.listings.len() {
-            let listing = &self.plan.listings[at];
-            let specs = match list(listing, &self.plan.tls) {
+/// Who is told of what the venues' lists have come to.
+pub(crate) struct RuleLook {
+    listings: Vec<Listing>,
+    table: Arc<InstrumentTable>,
+    known: Vec<Known>,
+    /// For whoever trades.
+    changes: Option<SyncSender<RuleChange>>,
+    /// Instruments with the rules that their venue has now.
+    stated: Option<SyncSender<Instrument>>,
+    log: Log,
+}
+
+impl RuleLook {
+    /// Asks all venues; `false` if there is more to tell than there was room for, or one has not answered.
+    pub fn look(&mut self, fetch: &mut Fetch<'_>, now: &dyn Fn() -> Nanos) -> bool {
+        let mut is_all = true;
+        for at in 0..self.listings.len() {
+            let listing = &self.listings[at];
+            let specs = match list_by(listing, fetch) {
                 Ok(specs) => specs,
                 Err(error) => {
                     // What held before holds on; asked again at the next look.
-                    self.log.warn(self.clock.now(), format_args!("{error}"));
+                    self.log.warn(now(), format_args!("{error}"));
+                    is_all = false;
                     continue;
                 }
             };
             let (venue, kind) = (listing.venue, listing.kind);
             let table = self.table.clone();
-            for instrument in table.of_venue(venue) {
-                if instrument.kind != kind {
-                    continue;
-                }
+            for instrument in table.of_venue(venue).filter(|row| row.kind == kind) {
                 let found = InstrumentName::parse(&instrument.name)
                     .and_then(|name| specs.iter().find(|spec| spec.is(&name)));
-                let row = &mut known[instrument.id.index()];
-                row.state(found, instrument, &self.stated);
-                let change = judge(as_loaded(instrument), instrument.scale, found);
-                if change == row.told || self.changes.try_send(change).is_err() {
-                    continue;
-                }
-                row.told = change;
-                self.tell(&instrument.name, &change);
+                is_all &= self.compare(instrument, found, now);
             }
         }
+        is_all
     }
 
-    fn tell(&mut self, name: &str, change: &RuleChange) {
-        let now = self.clock.now();
+    fn compare(
+        &mut self,
+        instrument: &Instrument,
+        found: Option<&InstrumentSpec>,
+        now: &dyn Fn() -> Nanos,
+    ) -> bool {
+        let Some(row) = self.known.get_mut(instrument.id.index()) else { return true };
+        if let Some(stated) = &self.stated {
+            row.state(found, instrument, stated);
+        }
+        let Some(changes) = &self.changes else {
+            if row.gets_beyond(found, instrument) {
+                self.tell_beyond(instrument, now());
+            }
+            return true;
+        };
+        let change = judge(as_loaded(instrument), instrument.scale, found);
+        if change == row.told {
+            return true;
+        }
+        if changes.try_send(change).is_err() {
+            return false;
+        }
+        row.told = change;
+        self.tell(&instrument.name, &change, now());
+        true
+    }
+
+    /// With an order manager its instrument takes no orders, which is said.
+    fn tell_beyond(&mut self, instrument: &Instrument, now: Nanos) {
+        let venue = VENUES.get(usize::from(instrument.venue.0)).map_or("", |row| row.name);
+        self.log.error(
+            now,
+            format_args!(
+                "{}: {venue} has changed its rules, and they are finer than this run can count: they \
+                 are not stated, and what comes in such steps cannot be read until it is started anew",
+                instrument.name
+            ),
+        );
+    }
+
+    fn tell(&mut self, name: &str, change: &RuleChange, now: Nanos) {
         let venue = self.table.get(change.instrument).map_or("", |instrument| {
             VENUES.get(usize::from(instrument.venue.0)).map_or("", |row| row.name)
         });
@@ -178,11 +239,13 @@ struct Known {
     told: RuleChange,
     /// The venue's own rules, to whoever plays it.
     stated: InstrumentRules,
+    /// The venue has some that cannot be counted in the units of this run.
+    is_beyond: bool,
 }
 
 impl Known {
     fn as_loaded(instrument: &Instrument) -> Self {
-        Self { told: as_loaded(instrument), stated: instrument.rules }
+        Self { told: as_loaded(instrument), stated: instrument.rules, is_beyond: false }
     }
 
     /// Tells the venue's own rules if they are others; those that cannot be counted in the units of this
@@ -200,6 +263,13 @@ impl Known {
         if rules != self.stated && to.try_send(changed).is_ok() {
             self.stated = rules;
         }
+    }
+
+    /// Whether the venue's rules cannot be counted any more.
+    fn gets_beyond(&mut self, spec: Option<&InstrumentSpec>, instrument: &Instrument) -> bool {
+        let is_beyond = spec.is_some_and(|spec| rules_at(spec, instrument.scale).is_err());
+        let was_beyond = std::mem::replace(&mut self.is_beyond, is_beyond);
+        is_beyond && !was_beyond
     }
 }
 
@@ -287,6 +357,55 @@ mod tests {
         assert_eq!(ticks(), [Price(50)]);
         say(Some(spec()));
         assert_eq!(ticks(), [Price(10)], "back to what it was");
+    }
+
+    fn look(
+        changes: Option<SyncSender<RuleChange>>,
+    ) -> (RuleLook, Instrument, crate::agents::log::LogReader) {
+        let instrument = Instrument {
+            name: "A/B@x".to_owned(),
+            scale: SCALE,
+            rules: loaded().rules,
+            ..Instrument::default()
+        };
+        let mut table = InstrumentTable::default();
+        table.add(instrument.clone());
+        let (log, lines) = crate::agents::log::channel(8);
+        let known = vec![Known::as_loaded(&instrument)];
+        let (table, listings) = (Arc::new(table), Vec::new());
+        (RuleLook { listings, table, known, changes, stated: None, log }, instrument, lines)
+    }
+
+    #[test]
+    fn what_finds_no_room_is_said_to_be_left_and_told_the_next_time() {
+        let (to, changes) = std::sync::mpsc::sync_channel(1);
+        let (mut look, instrument, _lines) = look(Some(to));
+        let mut compare =
+            |spec: InstrumentSpec| look.compare(&instrument, Some(&spec), &|| Nanos(7));
+        let [coarse, coarser] =
+            [5, 10].map(|tick| InstrumentSpec { tick_size: Decimal::new(tick, 1), ..spec() });
+        assert!(compare(spec()), "nothing to tell");
+        assert!(compare(coarse.clone()));
+        assert!(!compare(coarser.clone()));
+        let ticks = || changes.try_iter().map(|change| change.rules.tick_size).collect::<Vec<_>>();
+        assert_eq!(ticks(), [Price(50)]);
+        assert!(compare(coarser));
+        assert_eq!(ticks(), [Price(100)]);
+    }
+
+    #[test]
+    fn without_an_order_manager_rules_that_cannot_be_counted_are_told_once_each_time() {
+        let (mut look, instrument, lines) = look(None);
+        let too_fine = InstrumentSpec { tick_size: Decimal::new(1, 8), ..spec() };
+        for spec in [too_fine.clone(), too_fine.clone(), spec(), too_fine] {
+            look.compare(&instrument, Some(&spec), &|| Nanos(7));
+        }
+        let said = lines.take();
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(
+            said[0].text.starts_with("A/B@x: ") && said[0].text.contains("finer than"),
+            "{said:?}"
+        );
     }
 
     #[test]

@@ -104,7 +104,8 @@ enum Command {
         #[command(flatten)]
         config: ConfigArgument,
     },
-    /// Write down what the venues' public feeds send, for `replay`; trades nothing and needs no keys
+    /// Write down what the venues' public feeds send, and their rules, for `replay`; trades nothing and needs no
+    /// keys
     Record(record::Options),
     /// Run the engine over recorded markets in virtual time: the same decisions every time
     Replay(replay::Options),

@@ -278,6 +278,7 @@ fn print(
             map.insert("frames".to_owned(), json!(replayed.frames));
             map.insert("holes".to_owned(), json!(replayed.holes));
             map.insert("funding_left_out".to_owned(), json!(run.unpaid));
+            map.insert("rule_changes".to_owned(), json!(run.rule_changes));
             map.insert("replay_seconds".to_owned(), json!(replayed.seconds));
             map.insert("frames_per_second".to_owned(), json!(replayed.frames_per_second()));
         }
@@ -293,6 +294,9 @@ fn print(
             replayed.seconds,
             replayed.frames_per_second()
         );
+        if run.rule_changes > 0 {
+            let _ = writeln!(out, "rules       {} changes of instruments", run.rule_changes);
+        }
         if run.unpaid > 0 {
             let _ = writeln!(
                 out,

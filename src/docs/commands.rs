@@ -20,7 +20,7 @@
 //! | [`why`](mod@why) | Tell one order's whole life, with times since its signal and reasons |
 //! | [`export`](mod@export) | Write fills, orders or events for other programs |
 //! | [`new`](mod@new) | Make a project with a strategy of your own |
-//! | [`record`](mod@record) | Write down what the venues' public feeds send, for `replay`; trades nothing and needs no keys |
+//! | [`record`](mod@record) | Write down what the venues' public feeds send, and their rules, for `replay`; trades nothing and needs no keys |
 //! | [`replay`](mod@replay) | Run the engine over recorded markets in virtual time: the same decisions every time |
 //! | [`doctor`](mod@doctor) | Look whether this host is fit for low latency; changes nothing |
 //! | [`tune`](mod@tune) | Print what mends the host, each command with why and how to undo it |

@@ -88,6 +88,7 @@ pub struct Exchange {
     pub(super) perpetuals: Perpetuals,
     amend_keeps_place: bool,
     pub(super) any_tick: bool,
+    pub(super) rule_changes: u64,
 }
 
 impl Exchange {
@@ -125,6 +126,7 @@ impl Exchange {
             self_trade: SelfTrade::default(),
             amend_keeps_place: true,
             any_tick: false,
+            rule_changes: 0,
         }
     }
 
@@ -178,6 +180,7 @@ impl Exchange {
         if rules.perpetual.is_some() != self.rules[at].perpetual.is_some() {
             return false;
         }
+        self.rule_changes += u64::from(self.rules[at] != rules);
         self.rules[at] = rules;
         true
     }

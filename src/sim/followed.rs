@@ -52,6 +52,16 @@ pub(super) fn stated_rules(known: &[SymbolRules], stated: &StatedRules) -> Optio
         symbol: format!("{}{end}", stated.symbol),
         base: stated.base.clone(),
         quote: format!("{}{wallet}", stated.quote),
+        maker_fee,
+        taker_fee,
+        perpetual,
+        ..bounded(like, stated)
+    })
+}
+
+/// With the steps and bounds that are stated.
+fn bounded(known: &SymbolRules, stated: &StatedRules) -> SymbolRules {
+    SymbolRules {
         tick_size: stated.tick,
         lot_size: stated.lot,
         price_min: stated.price[0],
@@ -61,22 +71,22 @@ pub(super) fn stated_rules(known: &[SymbolRules], stated: &StatedRules) -> Optio
         qty_market_max: stated.qty_market_max,
         notional_min: stated.notional[0],
         notional_max: stated.notional[1],
-        maker_fee,
-        taker_fee,
-        perpetual,
-        ..like.clone()
-    })
+        ..known.clone()
+    }
 }
 
 impl Exchange {
-    /// Goes by what is stated of an instrument elsewhere now, for orders from now on; its fees stay.
-    /// `false` if it is not there.
+    /// How often the rules of any instrument were changed.
+    pub(crate) fn rule_changes(&self) -> u64 {
+        self.rule_changes
+    }
+
+    /// Goes by the steps and bounds that are stated of an instrument elsewhere now, for orders from now on;
+    /// what it is, its fees and its margins stay. `false` if it is not there.
     pub(super) fn restate(&mut self, symbol: &str, stated: &StatedRules) -> bool {
         let Some(known) = self.rules(symbol) else { return false };
-        let stated = StatedRules { fees: None, ..stated.clone() };
-        let rules = stated_rules(std::slice::from_ref(known), &stated);
-        rules
-            .is_some_and(|rules| self.set_rules(SymbolRules { symbol: symbol.to_owned(), ..rules }))
+        let rules = bounded(known, stated);
+        self.set_rules(rules)
     }
 }
 

@@ -9,10 +9,14 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use stoop::agents::log::LogLine;
+use stoop::config::{Config, Mode};
+use stoop::rehearsal::{Rehearsal, rehearse};
 use stoop::sim::{
-    Capture, EmbeddedOptions, Exchange, Flow, FlowOptions, Server, Target, embedded, survey,
-    venues::wire,
+    Capture, EmbeddedOptions, Exchange, Flow, FlowOptions, Server, SymbolRules, Target, embedded,
+    survey, venues::wire,
 };
+use stoop::types::Nanos;
 
 /// Records for a while; the summary and the files, the oldest first.
 fn record(folder: &Folder, more: &[&str]) -> (Value, Vec<PathBuf>, String) {
@@ -333,6 +337,111 @@ fn a_refused_subscription_is_told_and_counted_and_what_else_there_is_is_recorded
     let shown = stoop(&folder, &["record", "--for", "4s"]);
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(shown.contains("refusals of its subscription: {"), "{shown}");
+}
+
+/// Records for ten seconds, in files of three, while Binance's tick becomes half a dollar.
+fn record_a_change(folder: &Folder) -> (Value, Vec<PathBuf>, String) {
+    let venues = Venues::start(folder);
+    let path = config(folder, &venues, "engine.toml", true);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replacen("rules_refresh_s = 300", "rules_refresh_s = 1", 1);
+    std::fs::write(&path, &text).unwrap();
+    let made = embedded(&EmbeddedOptions::default(), vec![wire("binance").unwrap()]).unwrap();
+    let rules = made.options.venues[0].exchange.rules("BTCUSDT").unwrap().clone();
+    let changed = SymbolRules { tick_size: Decimal::new(5, 1), ..rules };
+    let recorded = folder.0.join("recorded");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let files = || std::fs::read_dir(&recorded).map_or(0, Iterator::count);
+            let begun = std::time::Instant::now();
+            while files() < 2 && begun.elapsed() < Duration::from_secs(20) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            std::thread::sleep(Duration::from_millis(500));
+            assert!(venues.sim.set_rules("binance", changed));
+        });
+        record(folder, &["--for", "10s", "--rotate-every", "3s"])
+    })
+}
+
+/// What a file states of its instrument, and when.
+fn rules_of(path: &Path) -> Vec<(u64, StatedRules)> {
+    let mut stated = Vec::new();
+    for line in text(path).lines().filter(|line| line.contains("{\"rules\":")) {
+        let (at, line) = line.split_once(' ').unwrap();
+        let rules: Value = serde_json::from_str(line).unwrap();
+        let tick = rules["stoop"]["rules"]["tick"].as_str().unwrap().to_owned();
+        let without = line.replace(&format!("\"tick\":\"{tick}\""), "");
+        stated.push((at.parse().unwrap(), (tick, without)));
+    }
+    stated
+}
+
+/// The tick of an instrument, and all else that is stated of it.
+type StatedRules = (String, String);
+
+#[test]
+fn rules_that_a_venue_changes_are_recorded_and_hold_in_a_replay_from_then_on() {
+    let folder = Folder::new();
+    let (recorded, files, said) = record_a_change(&folder);
+    for (key, wanted) in [("missing", 0), ("holes", 0), ("rule_changes", 1)] {
+        assert_eq!(number(&recorded, key), wanted, "{recorded}");
+    }
+    let told = "BTC/USDT@binance: binance has changed its rules: the recording says so";
+    assert_eq!(said.matches("has changed its rules").count(), 1, "{said}");
+    assert!(said.contains(told), "{said}");
+    let named = |path: &&PathBuf| path.to_str().unwrap().contains("@binance-");
+    let binance: Vec<&PathBuf> = files.iter().filter(named).collect();
+    let stated: Vec<_> = binance.iter().flat_map(|path| rules_of(path)).collect();
+    assert!(stated.iter().all(|(_, (_, rules))| *rules == stated[0].1.1), "fees and all else stay");
+    let changed = stated.iter().position(|(_, (tick, _))| tick == "0.5").unwrap();
+    assert!(changed > 0 && stated[..changed].iter().all(|(_, (tick, _))| tick == "0.01"));
+    assert!(stated[changed..].iter().all(|(_, (tick, _))| tick == "0.5"), "{stated:?}");
+    assert_eq!(
+        stated.len(),
+        binance.len() + 1,
+        "at the beginning of each file, and once within one"
+    );
+    let changed_ns = stated[changed].0;
+
+    let (first, _) = replay(&folder, &files);
+    assert_eq!(number(&first, "rule_changes"), 1, "{first}");
+    assert_eq!(first["decisions"], replay(&folder, &files).0["decisions"]);
+    // The last files alone begin with what held then.
+    let last: Vec<PathBuf> = ["@binance-", "@bybit-"]
+        .map(|name| files.iter().rfind(|path| path.to_str().unwrap().contains(name)).unwrap())
+        .map(PathBuf::clone)
+        .into();
+    assert_eq!(rules_of(&last[0])[0].1.0, "0.5");
+    assert_eq!(number(&replay(&folder, &last).0, "rule_changes"), 0);
+    let arguments = files.iter().map(|path| path.to_str().unwrap());
+    let shown = stoop(&folder, &["replay"].into_iter().chain(arguments).collect::<Vec<_>>());
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("\nrules       1 changes of instruments\n"), "{shown}");
+    told_when_it_was_recorded(&folder, &files, changed_ns);
+}
+
+/// What the engine of a replay says.
+fn told_when_it_was_recorded(folder: &Folder, files: &[PathBuf], changed_ns: u64) {
+    let text = std::fs::read_to_string(folder.0.join("engine.toml")).unwrap();
+    let config = Config { mode: Mode::Sim, ..Config::parse("engine.toml", &text).unwrap() };
+    let start = files.iter().filter_map(|path| survey(path).unwrap().snapshot_ns).min().unwrap();
+    let capture = |venue: &str| {
+        let of = files.iter().filter(|path| path.to_str().unwrap().contains(venue));
+        Capture { files: of.cloned().collect(), venue: String::new() }
+    };
+    let rehearsal = Rehearsal {
+        captures: ["@binance-", "@bybit-"].map(capture).into(),
+        start: Nanos(start),
+        trading_ns: 9_000_000_000,
+        ..Rehearsal::default()
+    };
+    let run = rehearse(&config, Vec::new(), &rehearsal).unwrap();
+    let is_told = |line: &&LogLine| line.text.contains("has changed its rules");
+    let told: Vec<&LogLine> = run.lines.iter().filter(is_told).collect();
+    let [told] = told[..] else { panic!("{:?}", run.lines) };
+    assert!(told.text.contains("BTC/USDT@binance: binance has changed its rules: tick 0.5, lot"));
+    assert!((changed_ns..changed_ns + 50_000_000).contains(&told.at.0), "{told:?}");
 }
 
 const FUNDING_EVERY_S: u64 = 6;

@@ -1,9 +1,9 @@
 //! The files of a recording, one instrument each: lines of a time in nanoseconds and a frame, in gzip.
 //!
 //! The first lines say whose frames these are and by which rules the venue trades; a line like them stands
-//! where frames are missing, and around what the venue says that is no market data. What is compressed is
-//! flushed every second, so that whatever ends this program leaves files that can be read up to the last
-//! second, and counts once it is. No file is ever written over.
+//! where it has changed those, where frames are missing, and around what the venue says that is no market
+//! data. What is compressed is flushed every second, so that whatever ends this program leaves files that
+//! can be read up to the last second, and counts once it is. No file is ever written over.
 
 #![forbid(unsafe_code)]
 
@@ -50,6 +50,8 @@ pub(super) struct Written {
     pub missing: u64,
     /// Times its file could not be written.
     pub errors: u64,
+    /// Times its venue has changed its rules.
+    pub rule_changes: u64,
     /// Times its subscription was refused, and what the venue said the last time.
     pub refusals: u64,
     pub refused: String,
@@ -66,6 +68,7 @@ impl Written {
             "holes": self.holes,
             "missing": self.missing,
             "errors": self.errors,
+            "rule_changes": self.rule_changes,
             "refusals": self.refusals,
             "refused": self.refused,
         })
@@ -77,6 +80,7 @@ pub(super) struct Files {
     folder: PathBuf,
     rotation: Rotation,
     tapes: Vec<Tape>,
+    instruments: InstrumentTable,
     line: Vec<u8>,
 }
 
@@ -115,7 +119,8 @@ impl Files {
             rules(instrument).map(|rules| Tape::new(place, rules, rotation.is_wanted()))
         };
         let tapes = instruments.iter().filter_map(tape).collect();
-        Ok(Self { folder: folder.to_owned(), rotation, tapes, line: Vec::new() })
+        let (folder, instruments) = (folder.to_owned(), instruments.clone());
+        Ok(Self { folder, rotation, tapes, instruments, line: Vec::new() })
     }
 
     /// Writes what was read.
@@ -129,6 +134,11 @@ impl Files {
                 let of = |tape: &&mut Tape| instruments.contains(&tape.id);
                 for tape in self.tapes.iter_mut().filter(of) {
                     tape.hole(*at, *messages, &mut outcome);
+                }
+            }
+            Taken::Rules { instrument, at } => {
+                for tape in self.tapes.iter_mut().filter(|tape| tape.id == instrument.id) {
+                    tape.restate(instrument, &self.instruments, *at, &mut outcome);
                 }
             }
             Taken::Refused { instrument, answer } => {
@@ -147,7 +157,7 @@ impl Files {
         (at, bytes): (Nanos, &[u8]),
         outcome: &mut Outcome,
     ) {
-        let Self { folder, rotation, tapes, line } = self;
+        let Self { folder, rotation, tapes, line, .. } = self;
         line.clear();
         let _ = write!(line, "{} ", at.0);
         let text_at = line.len();
@@ -200,6 +210,7 @@ mod tests {
     use super::super::tape::{Open, RETRY_NS, head};
     use super::*;
     use crate::sim::survey;
+    use crate::types::{Price, Qty};
     use std::fs::File;
     use std::io;
 
@@ -315,6 +326,50 @@ mod tests {
         assert!(lines.next().unwrap().contains("{\"rules\":{"), "{second}");
         let wanted = r#"{"book":{"asks":[["200","1"]],"bids":[["100","2"]],"id":20,"order":20}}"#;
         assert!(lines.next().unwrap().contains(wanted), "{second}");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn rules_that_the_venue_changes_stand_where_it_did_and_where_the_next_file_begins() {
+        let folder = folder("rules");
+        let rotation = Rotation { ns: 10 * SECOND, ..Rotation::NONE };
+        let fees = Some([rust_decimal::Decimal::ONE; 2]);
+        let of = |instrument: &Instrument| {
+            (instrument.id.0 < 2).then(|| StatedRules { fees, ..rules(instrument) })
+        };
+        let mut files = Files::new(&folder, rotation, &table(), of).unwrap();
+        let changed = |id: usize, tick: i64, at: u64| {
+            let mut instrument = table().iter().nth(id).unwrap().clone();
+            (instrument.rules.tick_size, instrument.rules.lot_size) = (Price(tick), Qty(1));
+            Taken::Rules { instrument: Box::new(instrument), at: Nanos(at) }
+        };
+        files.take(&book(BEGIN, "snapshot", 20, "100"));
+        let said = files.take(&changed(0, 5, BEGIN + SECOND)).complaints;
+        assert_eq!(said, ["A/B@one: one has changed its rules: the recording says so"]);
+        files.take(&changed(1, 7, BEGIN + 2 * SECOND));
+        files.take(&changed(2, 9, BEGIN + 3 * SECOND));
+        files.take(&book(BEGIN + 11 * SECOND, "delta", 21, "100"));
+        files.take(&message(&[1], BEGIN + 12 * SECOND, "{}"));
+        let (written, _) = files.finish(Nanos(BEGIN + 30 * SECOND));
+        assert_eq!(written.iter().map(|row| row.rule_changes).collect::<Vec<_>>(), [1, 1]);
+        assert_eq!(written[0].json()["rule_changes"], 1);
+        let ticks = |path: &Path| {
+            let text = text(path);
+            let stated = text.lines().filter(|line| line.contains("{\"rules\":"));
+            let stated = stated.map(|line| {
+                let (at, line) = line.split_once(' ').unwrap();
+                let rules = serde_json::from_str::<Value>(line).unwrap()["stoop"]["rules"].clone();
+                assert_eq!(rules["taker_fee"], "1", "what no list tells stays");
+                (at.parse::<u64>().unwrap() - BEGIN, rules["tick"].as_str().unwrap().to_owned())
+            });
+            stated.collect::<Vec<_>>()
+        };
+        let [first, second] = &written[0].files[..] else { panic!("{:?}", written[0].files) };
+        assert_eq!(ticks(first), [(0, "1".to_owned()), (SECOND, "5".to_owned())]);
+        assert_eq!(ticks(second), [(11 * SECOND, "5".to_owned())]);
+        assert_eq!(survey(second).unwrap().rules.unwrap().tick, rust_decimal::Decimal::from(5));
+        // One without a file so far begins with them.
+        assert_eq!(ticks(&written[1].files[0]), [(12 * SECOND, "7".to_owned())]);
         std::fs::remove_dir_all(folder).unwrap();
     }
 

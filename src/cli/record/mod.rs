@@ -1,4 +1,5 @@
-//! `stoop record`: what the venues' public feeds send, written down for `stoop replay`.
+//! `stoop record`: what the venues' public feeds send, and the rules they trade by, written down for
+//! `stoop replay`.
 //!
 //! A program of its own, never on the path of an engine: this thread polls the feeds, another one
 //! compresses. What comes faster than that can write is counted, and marked in the file as a hole.
@@ -236,6 +237,7 @@ fn sum_up(written: &[Written], seconds: f64, as_json: bool) -> u8 {
             "holes": sum(|w| w.holes),
             "missing": missing,
             "errors": errors,
+            "rule_changes": sum(|w| w.rule_changes),
             "instruments": rows,
         });
         let _ = writeln!(out, "{object}");
@@ -259,6 +261,9 @@ fn sum_up(written: &[Written], seconds: f64, as_json: bool) -> u8 {
                     "{:<32} {:>9} holes, {} frames missing, {} errors of the disk",
                     "", row.holes, row.missing, row.errors
                 );
+            }
+            if row.rule_changes > 0 {
+                let _ = writeln!(out, "{:<32} {:>9} changes of its rules", "", row.rule_changes);
             }
             if row.refusals > 0 {
                 let _ = writeln!(

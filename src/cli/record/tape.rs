@@ -9,7 +9,7 @@
 use super::files::{Line, Outcome, Rotation, Written};
 use crate::show::table::utc;
 use crate::sim::{Known, StatedRules, own};
-use crate::types::{InstrumentId, Nanos, VenueId};
+use crate::types::{Instrument, InstrumentId, InstrumentTable, Nanos, VenueId};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::fs::{File, OpenOptions};
@@ -227,6 +227,25 @@ impl Tape {
         let Some(open) = &mut self.open else { return };
         let at = if at == Nanos(u64::MAX) { open.last } else { at };
         let result = open.text(&text, at);
+        self.check(result, at, outcome);
+    }
+
+    /// The venue has changed its rules: they stand here from now on, and where the next file begins.
+    pub fn restate(
+        &mut self,
+        instrument: &Instrument,
+        table: &InstrumentTable,
+        at: Nanos,
+        outcome: &mut Outcome,
+    ) {
+        let rules = StatedRules::of(&self.rules.venue, instrument, table);
+        self.rules = StatedRules { fees: self.rules.fees, ..rules };
+        self.written.rule_changes += 1;
+        let StatedRules { venue, instrument, .. } = &self.rules;
+        let text = format!("{instrument}: {venue} has changed its rules: the recording says so");
+        outcome.complaints.push(text);
+        let Some(open) = &mut self.open else { return };
+        let result = open.text(&own::rules(&self.rules), at);
         self.check(result, at, outcome);
     }
 

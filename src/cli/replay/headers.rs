@@ -7,6 +7,7 @@ use crate::config::{Config, InstrumentConfig};
 use crate::sim::{StatedRules, Survey};
 use crate::types::InstrumentKind;
 use crate::venues::{InstrumentName, VENUES};
+use rust_decimal::Decimal;
 use std::path::{Path, PathBuf};
 
 /// Checks all of them; `venue` is the one that they are to be played at, if it is not their own.
@@ -36,8 +37,9 @@ pub(super) fn check(
             .map_err(|text| format!("{shown}:{}: rules.{text}", found.rules_line))?;
         let same = |(_, other): &&(&Path, &StatedRules)| other.instrument == rules.instrument;
         match before.iter().find(same) {
-            Some((first, other)) if *other != rules => tracing::warn!(
-                "{shown}: {} has other rules there: it is played by those of {}",
+            Some((first, other)) if lasting(other) != lasting(rules) => tracing::warn!(
+                "{shown}: {} has other fees, another contract or another leverage there: it is played by \
+                 those of {}",
                 rules.instrument,
                 first.display()
             ),
@@ -46,6 +48,11 @@ pub(super) fn check(
         }
     }
     Ok(())
+}
+
+/// What a replay takes from the first recording of an instrument; steps and bounds change as they did.
+fn lasting(rules: &StatedRules) -> (Option<[Decimal; 2]>, Decimal, u8) {
+    (rules.fees, rules.contract, rules.leverage_max)
 }
 
 /// A field that cannot be right, and why.
@@ -86,7 +93,6 @@ fn contradicts(config: &Config, rules: &StatedRules) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rust_decimal::Decimal;
 
     fn stated(config: &Config) -> StatedRules {
         let row = &config.instruments[0];
@@ -101,6 +107,21 @@ mod tests {
             lot: Decimal::ONE,
             contract: Decimal::ONE,
             ..StatedRules::default()
+        }
+    }
+
+    #[test]
+    fn steps_and_bounds_may_differ_between_files_and_what_a_replay_cannot_change_is_lasting() {
+        let whole = stated(&Config::embedded().unwrap());
+        let two = Decimal::from(2);
+        let changed = StatedRules { tick: two, lot: two, notional: [two; 2], ..whole.clone() };
+        assert_eq!(lasting(&changed), lasting(&whole));
+        for other in [
+            StatedRules { fees: Some([two; 2]), ..whole.clone() },
+            StatedRules { contract: two, ..whole.clone() },
+            StatedRules { leverage_max: 2, ..whole.clone() },
+        ] {
+            assert_ne!(lasting(&other), lasting(&whole), "{other:?}");
         }
     }
 

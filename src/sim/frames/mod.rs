@@ -46,6 +46,8 @@ pub(super) enum Frame {
     Trade { taker: Side, level: SimLevel },
     /// Mark price and funding of a perpetual.
     Marks(Marks),
+    /// The venue's rules, which are others than before.
+    Rules(Box<StatedRules>),
 }
 
 /// What is said of a perpetual besides its book, as far as it is said.
@@ -86,7 +88,7 @@ impl Frame {
             }
         };
         match self {
-            Self::Begin | Self::Hole | Self::Marks(_) => {}
+            Self::Begin | Self::Hole | Self::Marks(_) | Self::Rules(_) => {}
             Self::Snapshot { levels, .. }
             | Self::Kept { levels, .. }
             | Self::Depth { levels, .. } => {
@@ -123,6 +125,8 @@ pub(super) struct Parser {
     newest_ms: u64,
     /// The venue's rules, if they were recorded.
     rules: Option<StatedRules>,
+    /// Those that were read last.
+    newest: Option<StatedRules>,
     /// Time of the last line of the file before, as the first line of this one says.
     after_ns: Option<u64>,
 }
@@ -191,7 +195,7 @@ impl Parser {
         Some(Origin { venue, symbol, perpetual: self.perpetual })
     }
 
-    /// The venue's rules, once they were read.
+    /// The venue's rules as the recording states them first.
     pub(super) fn rules(&self) -> Option<&StatedRules> {
         self.rules.as_ref()
     }

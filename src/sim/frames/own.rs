@@ -298,7 +298,7 @@ impl Parser {
             own.number("hole")?;
             out.push(Frame::Hole);
         } else if let Some(rules) = own.0.get("rules") {
-            self.on_rules(StatedRules::read(&Fields::of(rules, "rules")?)?)?;
+            self.on_rules(StatedRules::read(&Fields::of(rules, "rules")?)?, out)?;
         } else if let Some(book) = own.0.get("book") {
             read_book(&Fields::of(book, "book")?, out)?;
         } else if let Some(marks) = own.0.get("marks") {
@@ -326,7 +326,7 @@ impl Parser {
         Ok(())
     }
 
-    fn on_rules(&mut self, rules: StatedRules) -> Result<(), String> {
+    fn on_rules(&mut self, rules: StatedRules, out: &mut Vec<Frame>) -> Result<(), String> {
         let differs = |name: &str, own: &str, file: &str| {
             Err(format!("rules.{name}: {own}, but the file is of {file}"))
         };
@@ -340,7 +340,11 @@ impl Parser {
             let kind = |perpetual| if perpetual { "a perpetual" } else { "spot" };
             return differs("perpetual", kind(rules.perpetual), kind(perpetual));
         }
-        // The first ones hold: the instruments of a market do not change while it is played.
+        // Whoever plays it begins with the first ones, and hears of others when they come.
+        if self.newest.as_ref().is_some_and(|before| *before != rules) {
+            out.push(Frame::Rules(Box::new(rules.clone())));
+        }
+        self.newest = Some(rules.clone());
         self.rules.get_or_insert(rules);
         Ok(())
     }
@@ -417,6 +421,17 @@ mod tests {
         assert_eq!(frames, wanted);
         let without = StatedRules { fees: None, ..stated() };
         assert_eq!(read(&[&rules(&without)]).0.rules, Some(without));
+    }
+
+    #[test]
+    fn other_rules_than_those_before_are_told_when_they_come() {
+        let finer = StatedRules { tick: dec("0.001"), ..stated() };
+        let lines = [stated(), stated(), finer.clone(), finer.clone(), stated()];
+        let lines = lines.each_ref().map(rules);
+        let (parser, frames, _) = read(&lines.each_ref().map(String::as_str));
+        let told = [finer, stated()].map(|rules| Frame::Rules(Box::new(rules)));
+        assert_eq!(frames, told);
+        assert_eq!(parser.rules, Some(stated()), "it begins with the first ones");
     }
 
     #[test]

@@ -104,7 +104,9 @@ impl Book {
                 // A file that goes on tells of it once more.
                 if self.best == Some(best) { Vec::new() } else { self.on_best(best) }
             }
-            Frame::Best { .. } | Frame::Trade { .. } | Frame::Marks(_) => Vec::new(),
+            Frame::Best { .. } | Frame::Trade { .. } | Frame::Marks(_) | Frame::Rules(_) => {
+                Vec::new()
+            }
         }
     }
 
@@ -281,6 +283,17 @@ impl Ladder {
         let side = |is_bid| if is_bid { Side::Buy } else { Side::Sell };
         levels.into_iter().map(|((is_bid, _), level)| (side(is_bid), level)).collect()
     }
+}
+
+/// The largest step that all multiples of both are multiples of; the finer one where the two have too many
+/// digits to be counted together.
+pub(super) fn common_step(one: Decimal, other: Decimal) -> Decimal {
+    let (mut a, mut b) = (one, other);
+    while b > Decimal::ZERO {
+        let Some(rest) = a.checked_rem(b) else { return one.min(other) };
+        (a, b) = (b, rest);
+    }
+    a.normalize()
 }
 
 /// Away from the other side, so that two books that touch do not cross.

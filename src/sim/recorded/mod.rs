@@ -15,9 +15,9 @@ mod source;
 use super::flow::{Capture, FlowOptions, Stage};
 use super::frames::{Frame, Marks, Origin};
 use super::random::{DislocationClock, Random};
-use super::{Exchange, MarketState, SymbolRules};
+use super::{Exchange, MarketState, StatedRules, SymbolRules};
 use crate::types::Side;
-use book::{Book, to_lot, to_tick};
+use book::{Book, common_step, to_lot, to_tick};
 pub(super) use file::stated;
 pub use file::{Survey, survey};
 use follower::Follower;
@@ -43,6 +43,8 @@ pub(super) struct Tape {
     /// It does not begin again.
     once: bool,
     venue: usize,
+    /// It is played at the venue whose frames they are.
+    is_at_home: bool,
     rules: SymbolRules,
     pair: String,
     /// What a recorded quantity is to be multiplied by.
@@ -104,6 +106,7 @@ impl Tape {
         let mut source = Source::open(&capture.files)?;
         let head = source.head()?;
         let mut origin = source.origin().ok_or_else(|| source.error("no line names a symbol"))?;
+        let is_at_home = [origin.venue.as_str(), ""].contains(&capture.venue.as_str());
         if !capture.venue.is_empty() {
             origin.venue.clone_from(&capture.venue);
         }
@@ -119,6 +122,7 @@ impl Tape {
             last_due_ns: 0,
             once: options.once,
             venue,
+            is_at_home,
             pair: rules.pair(),
             rules,
             contract,
@@ -204,6 +208,9 @@ impl Tape {
         if let Frame::Marks(marks) = &frame {
             return self.play_marks(now, marks, stage);
         }
+        if let Frame::Rules(stated) = &frame {
+            return self.play_rules(now, stated, stage);
+        }
         for follower in &mut self.followers {
             // What is there at the start is there at once: no venue opens with an empty book.
             let due = if now == 0 { 0 } else { now + self.lag_ns };
@@ -254,6 +261,18 @@ impl Tape {
                 shown.insert(key, qty);
             }
         }
+    }
+
+    /// The venue has changed its rules. What stands there by older ones still does: prices and quantities
+    /// are rounded to steps that are those of all rules so far.
+    fn play_rules(&mut self, now: u64, stated: &StatedRules, stage: &mut Stage<'_, '_>) {
+        if !self.is_at_home {
+            return;
+        }
+        stage.restate(self.venue, &self.rules.symbol, stated, now);
+        let rules = &mut self.rules;
+        rules.tick_size = common_step(rules.tick_size, stated.tick);
+        rules.lot_size = common_step(rules.lot_size, stated.lot);
     }
 
     /// States mark and funding at the venue; the recorded time of a payment becomes one of the flow.

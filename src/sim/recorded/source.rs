@@ -121,6 +121,7 @@ impl Source {
 struct Start {
     frames: VecDeque<(u64, Frame)>,
     marks: Marks,
+    rules: Option<Frame>,
     snapshot_ns: Option<u64>,
     /// Frames since then.
     behind: usize,
@@ -140,6 +141,7 @@ impl Start {
         }
         match &frame {
             Frame::Marks(marks) => return self.marks.apply(marks),
+            Frame::Rules(_) => return self.rules = Some(frame),
             // Nobody can be filled without a book.
             Frame::Trade { .. } => return self.trades += 1,
             Frame::Depth { .. } => self.changes += 1,
@@ -156,6 +158,9 @@ impl Start {
     fn head(mut self, snapshot_ns: u64) -> Head {
         if self.marks != Marks::default() {
             self.frames.push_front((snapshot_ns, Frame::Marks(self.marks)));
+        }
+        if let Some(rules) = self.rules {
+            self.frames.push_front((snapshot_ns, rules));
         }
         Head { frames: self.frames.into(), snapshot_ns }
     }

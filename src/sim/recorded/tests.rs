@@ -1,7 +1,12 @@
 //! Books rebuilt from the recordings of each venue, over holes, cuts and several files.
 
 use super::super::flow_tests::capture;
+use super::super::{
+    AccountId, Capture, EmbeddedOptions, Flow, FlowOptions, PlaceRequest, Refusal, SimOrderType,
+    Target, embedded, own, venues,
+};
 use super::*;
+use crate::types::TimeInForce;
 use std::path::{Path, PathBuf};
 
 fn dec(text: &str) -> Decimal {
@@ -192,6 +197,190 @@ fn a_capture_that_begins_again_has_its_trades_again() {
         head.chain(rest).filter(|(_, frame)| matches!(frame, Frame::Trade { .. })).count()
     };
     assert_eq!((trades(), trades()), (1, 1));
+    remove(&files);
+}
+
+const START_S: u64 = 1_700_000_000;
+const SECOND: u64 = 1_000_000_000;
+
+fn stated(tick: &str) -> StatedRules {
+    let text = |text: &str| text.to_owned();
+    StatedRules {
+        venue: text("bybit"),
+        instrument: text("BTC/USDT@bybit"),
+        symbol: text("BTCUSDT"),
+        base: text("BTC"),
+        quote: text("USDT"),
+        tick: dec(tick),
+        lot: dec("0.001"),
+        contract: Decimal::ONE,
+        fees: Some([dec("0.001"), dec("0.002")]),
+        ..StatedRules::default()
+    }
+}
+
+fn bybit_bid(kind: &str, id: u64, bid: &str, qty: u64) -> String {
+    format!(
+        r#"{{"topic":"orderbook.50.BTCUSDT","type":"{kind}","data":{{"s":"BTCUSDT","b":[["{bid}","{qty}"]],"a":[["110","1"]],"u":{id},"seq":{id}}}}}"#
+    )
+}
+
+/// A file of lines by the second of each.
+fn recorded(name: &str, lines: &[(u64, String)]) -> PathBuf {
+    let timed = |(at, line): &(u64, String)| format!("{} {line}", (START_S + at) * SECOND);
+    let lines: Vec<String> = lines.iter().map(timed).collect();
+    capture(name, &lines.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// What begins with these rules, and so does its market.
+fn begun(tick: &str, bid: &str) -> Vec<(u64, String)> {
+    let head = [own::header(&stated(tick), None), own::rules(&stated(tick))];
+    let lines = head.into_iter().chain([bybit_bid("snapshot", 1, bid, 2)]);
+    lines.map(|line| (0, line)).collect()
+}
+
+/// A venue that plays a recording.
+struct Playing {
+    exchange: Exchange,
+    flow: Flow,
+}
+
+impl Playing {
+    fn new(files: &[PathBuf], at: &str, once: bool) -> Self {
+        let venue = if at == "bybit" { "" } else { at };
+        let captures = vec![Capture { files: files.to_vec(), venue: venue.to_owned() }];
+        let flow = FlowOptions { captures, once, ..FlowOptions::default() };
+        let options = EmbeddedOptions { flow, ..EmbeddedOptions::default() };
+        let wire = venues::wire(at).unwrap();
+        let name = wire.name();
+        let exchange = embedded(&options, vec![wire]).unwrap().options.venues.remove(0).exchange;
+        let flow = Flow::new(&options.flow, &[(name, exchange.symbols().to_vec())]).unwrap();
+        Self { exchange, flow }
+    }
+
+    /// The rules so many seconds after the beginning.
+    fn rules_at(&mut self, seconds: u64) -> SymbolRules {
+        let exchange = &mut self.exchange;
+        let target = Target { exchange, start_ms: START_S * 1_000 };
+        self.flow.step(seconds * SECOND, usize::MAX, &mut [target]);
+        self.exchange.rules("BTCUSDT").unwrap().clone()
+    }
+
+    fn bids(&self) -> Vec<Decimal> {
+        let (_, bids, _) = self.exchange.depth("BTCUSDT", 9).unwrap();
+        bids.iter().map(|level| level.0).collect()
+    }
+}
+
+#[test]
+fn rules_that_a_recording_changes_hold_at_its_venue_from_then_on() {
+    let mut lines = begun("0.1", "100.1");
+    lines.extend([
+        (5, own::rules(&stated("0.1"))),
+        (10, own::rules(&stated("0.05"))),
+        (20, bybit_bid("delta", 2, "100.15", 2)),
+        (30, own::rules(&stated("0.5"))),
+        (40, bybit_bid("delta", 3, "100.5", 2)),
+    ]);
+    let files = [recorded("rules", &lines)];
+    assert_eq!(survey(&files[0]).unwrap().rules, Some(stated("0.1")), "those it begins with");
+    for (at, ticks, changes) in [("bybit", ["0.1", "0.05", "0.5"], 2), ("binance", ["0.01"; 3], 0)]
+    {
+        let mut playing = Playing::new(&files, at, true);
+        let fee = playing.exchange.rules("BTCUSDT").unwrap().taker_fee;
+        for (seconds, tick) in [9, 11, 31].into_iter().zip(ticks) {
+            let now = playing.rules_at(seconds);
+            assert_eq!((now.tick_size, now.taker_fee), (dec(tick), fee), "{at} at {seconds}");
+        }
+        playing.rules_at(41);
+        assert_eq!(playing.bids(), ["100.5", "100.15", "100.1"].map(dec), "as it was recorded");
+        // What is stated again is no change.
+        assert_eq!(playing.exchange.rule_changes(), changes, "{at}");
+    }
+    remove(&files);
+}
+
+#[test]
+fn orders_in_finer_steps_are_taken_once_the_recording_has_them() {
+    let mut lines = begun("0.1", "100.1");
+    lines.push((10, own::rules(&stated("0.001"))));
+    let files = [recorded("finer", &lines)];
+    let mut playing = Playing::new(&files, "bybit", true);
+    let mut bid_at = |seconds: u64| {
+        playing.rules_at(seconds);
+        let request = PlaceRequest {
+            symbol: "BTCUSDT".to_owned(),
+            client_id: seconds.to_string(),
+            side: Side::Buy,
+            order_type: SimOrderType::Limit,
+            time_in_force: TimeInForce::Gtc,
+            price: dec("99.123"),
+            qty: Decimal::ONE,
+            reduce_only: false,
+        };
+        playing.exchange.place(AccountId(0), request, 0).map(|_| ())
+    };
+    assert_eq!(bid_at(9), Err(Refusal::PriceTick));
+    assert_eq!(bid_at(11), Ok(()));
+    remove(&files);
+}
+
+/// What stood there by the old step is taken away by its own price.
+#[test]
+fn a_step_that_does_not_go_with_the_one_before_leaves_no_level_behind() {
+    let mut lines = begun("0.5", "100.5");
+    lines.extend([
+        (10, own::rules(&stated("0.2"))),
+        (20, bybit_bid("delta", 2, "100.4", 2)),
+        (30, bybit_bid("delta", 3, "100.5", 0)),
+    ]);
+    let files = [recorded("across", &lines)];
+    let mut playing = Playing::new(&files, "bybit", true);
+    assert_eq!(playing.rules_at(21).tick_size, dec("0.2"));
+    assert_eq!(playing.bids(), ["100.5", "100.4"].map(dec));
+    playing.rules_at(31);
+    assert_eq!(playing.bids(), [dec("100.4")]);
+    remove(&files);
+}
+
+#[test]
+fn a_common_step_is_one_of_both() {
+    for (one, other, common) in [
+        ("0.1", "0.1", "0.1"),
+        ("0.1", "0.05", "0.05"),
+        ("0.5", "0.2", "0.1"),
+        ("0.15", "0.1", "0.05"),
+        ("0.00001", "1000", "0.00001"),
+    ] {
+        assert_eq!(book::common_step(dec(one), dec(other)), dec(common), "{one} {other}");
+        assert_eq!(book::common_step(dec(other), dec(one)), dec(common), "{other} {one}");
+    }
+}
+
+#[test]
+fn a_recording_that_begins_again_has_its_first_rules_again() {
+    let mut lines = begun("0.1", "100.1");
+    lines.extend([(10, own::rules(&stated("0.5"))), (20, bybit_bid("delta", 2, "100.5", 2))]);
+    let files = [recorded("rules-again", &lines)];
+    let mut playing = Playing::new(&files, "bybit", false);
+    let ticks = [9, 11, 21, 31, 41].map(|seconds| playing.rules_at(seconds).tick_size);
+    assert_eq!(ticks, ["0.1", "0.5", "0.1", "0.5", "0.1"].map(dec));
+    remove(&files);
+}
+
+#[test]
+fn a_file_that_follows_states_what_has_changed_between_the_two() {
+    let first = begun("0.1", "100.1");
+    let mut second = vec![(10, own::header(&stated("0.5"), Some(START_S * SECOND)))];
+    second.push((10, own::rules(&stated("0.5"))));
+    second.push((10, bybit_bid("snapshot", 2, "100.5", 2)));
+    let files = [recorded("before", &first), recorded("behind", &second)];
+    let ticks = |files: &[PathBuf], seconds: [u64; 2]| {
+        let mut playing = Playing::new(files, "bybit", true);
+        seconds.map(|seconds| playing.rules_at(seconds).tick_size)
+    };
+    assert_eq!(ticks(&files, [9, 11]), ["0.1", "0.5"].map(dec));
+    assert_eq!(ticks(&files[1..], [0, 1]), ["0.5", "0.5"].map(dec), "alone");
     remove(&files);
 }
 
