@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::shm::{Best, Depth, MarketView, TradeReader};
 use crate::show::table::utc;
 use crate::sim::{
-    MarketState, MirrorChange, MirrorPort, Mirrored, SimLevel, SimWaker, StatedRules, Unpaid,
+    Fate, MarketState, MirrorChange, MirrorPort, Mirrored, News, SimLevel, SimWaker, StatedRules,
 };
 use crate::types::{Amount, BookState, Instrument, Level, Nanos, Perpetual, Price, Qty, Side};
 use crate::venues::VENUES;
@@ -34,7 +34,7 @@ const PRINTS_MAX: usize = 1_024;
 const UNSEEN_MAX: usize = 500;
 
 /// Payments of funding that were left out and wait to be told of.
-const UNPAID_MAX: usize = 1_024;
+const NEWS_MAX: usize = 1_024;
 
 /// Looks in a row that a book may be unreadable, because it is being written just then.
 const TORN_MAX: u32 = 5;
@@ -55,14 +55,14 @@ pub(super) struct Followed {
 /// Our end of what reaches the simulator, and of what it tells.
 pub(super) struct Port {
     changes: SyncSender<Mirrored>,
-    unpaid: Receiver<Unpaid>,
+    news: Receiver<News>,
 }
 
 /// Both ends.
 pub(super) fn channel() -> (Port, MirrorPort) {
     let (to, changes) = sync_channel(WAITING_MAX);
-    let (unpaid, told) = sync_channel(UNPAID_MAX);
-    (Port { changes: to, unpaid: told }, MirrorPort { changes, unpaid })
+    let (tell, news) = sync_channel(NEWS_MAX);
+    (Port { changes: to, news }, MirrorPort { changes, news: tell })
 }
 
 /// What was not handed on.
@@ -107,7 +107,7 @@ impl Watch {
                 if sent {
                     waker.wake();
                 }
-                tell_unpaid(&mut books, &port.unpaid, (clock.now(), &mut log));
+                hear(&mut books, &port.news, (clock.now(), &mut log));
                 std::thread::sleep(PAUSE);
             }
             books.iter().fold(Missed::default(), |sum, book| Missed {
@@ -133,20 +133,34 @@ impl Watch {
     }
 }
 
-/// Tells of payments of funding that the simulator has left out.
-fn tell_unpaid(books: &mut [Book], unpaid: &Receiver<Unpaid>, (now, log): (Nanos, &mut Log)) {
-    for Unpaid { venue, symbol, due_ms } in unpaid.try_iter() {
+/// Tells what has become of new rules at the simulator, and of payments of funding that it has left out.
+fn hear(books: &mut [Book], news: &Receiver<News>, (now, log): (Nanos, &mut Log)) {
+    for News { venue, symbol, fate } in news.try_iter() {
         let is_it = |book: &&mut Book| book.followed.venue == venue && *book.symbol == *symbol;
         let Some(book) = books.iter_mut().find(is_it) else { continue };
-        book.missed.funding += 1;
-        let (name, due) = (&book.followed.instrument.name, utc(Nanos::from_millis(due_ms)));
-        log.warn(
-            now,
-            format_args!(
-                "{name}: the funding of {due} was left out: its rate, its interval or the mark was \
-                 not known"
+        let name = &book.followed.instrument.name;
+        match fate {
+            Fate::Restated => {
+                log.info(now, format_args!("{name}: orders here go by the venue's new rules, too"));
+            }
+            Fate::NotRestated => log.error(
+                now,
+                format_args!(
+                    "{name}: orders here cannot go by the venue's new rules: the old ones stay"
+                ),
             ),
-        );
+            Fate::Unpaid { due_ms } => {
+                book.missed.funding += 1;
+                let due = utc(Nanos::from_millis(due_ms));
+                log.warn(
+                    now,
+                    format_args!(
+                        "{name}: the funding of {due} was left out: its rate, its interval or the \
+                         mark was not known"
+                    ),
+                );
+            }
+        }
     }
 }
 
@@ -228,9 +242,6 @@ impl Book {
         };
         let marked = self.hand_on_market(view, to, now);
         let name = &self.followed.instrument.name;
-        if restated {
-            log.info(now, format_args!("{name}: orders here go by the venue's new rules, too"));
-        }
         if self.missed.books > before.books {
             log.warn(now, format_args!("{name}: its book is not live: nothing is filled there"));
         }
@@ -758,12 +769,13 @@ mod tests {
     #[test]
     fn payments_that_were_left_out_are_counted_where_they_belong() {
         let mut rig = Rig::new(64);
-        let (to, unpaid) = sync_channel(4);
+        let (to, news) = sync_channel(4);
+        let fate = Fate::Unpaid { due_ms: 28_800_000 };
         for (venue, symbol) in [(4, "BTCUSDT.P"), (3, "BTCUSDT.P"), (4, "BTCUSDT")] {
-            to.send(Unpaid { venue, symbol: symbol.to_owned(), due_ms: 28_800_000 }).unwrap();
+            to.send(News { venue, symbol: symbol.to_owned(), fate }).unwrap();
         }
         let books = std::slice::from_mut(&mut rig.book);
-        tell_unpaid(books, &unpaid, (Nanos(1), &mut rig.log));
+        hear(books, &news, (Nanos(1), &mut rig.log));
         assert_eq!(rig.book.missed, Missed { funding: 1, ..Missed::default() });
     }
 }

@@ -212,15 +212,29 @@ pub struct MarketState {
     pub next_ms: Option<u64>,
 }
 
-/// A payment of funding that was left out: something that it takes was not known when it was due.
+/// What became of something that an exchange was told of one of its instruments.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unpaid {
+pub struct News {
     /// Index of the venue among those of the simulator.
     pub venue: usize,
     /// Its symbol at the exchange.
     pub symbol: String,
-    /// When it was due, ms.
-    pub due_ms: u64,
+    /// What.
+    pub fate: Fate,
+}
+
+/// See [`News`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// A payment of funding was left out: something that it takes was not known when it was due.
+    Unpaid {
+        /// When it was due, ms.
+        due_ms: u64,
+    },
+    /// Orders go by its new rules from now on.
+    Restated,
+    /// Its new rules cannot be gone by: orders go by those before.
+    NotRestated,
 }
 
 /// Why a position is told.

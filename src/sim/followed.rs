@@ -9,7 +9,7 @@
 
 use super::embedded::listed;
 use super::frames::own::StatedRules;
-use super::{CONTRACT, Exchange, PerpetualRules, SymbolRules, Wire};
+use super::{CONTRACT, Exchange, Fate, PerpetualRules, SymbolRules, Wire};
 use crate::types::{Instrument, InstrumentTable, VenueId};
 use rust_decimal::Decimal;
 
@@ -82,11 +82,11 @@ impl Exchange {
     }
 
     /// Goes by the steps and bounds that are stated of an instrument elsewhere now, for orders from now on;
-    /// what it is, its fees and its margins stay. `false` if it is not there.
-    pub(super) fn restate(&mut self, symbol: &str, stated: &StatedRules) -> bool {
-        let Some(known) = self.rules(symbol) else { return false };
-        let rules = bounded(known, stated);
-        self.set_rules(rules)
+    /// what it is, its fees and its margins stay. Whether it could be done is told.
+    pub(super) fn restate(&mut self, symbol: &str, stated: &StatedRules) {
+        let rules = self.rules(symbol).map(|known| bounded(known, stated));
+        let done = rules.is_some_and(|rules| self.set_rules(rules));
+        self.tell(symbol.to_owned(), if done { Fate::Restated } else { Fate::NotRestated });
     }
 }
 

@@ -12,8 +12,8 @@
 
 use super::exchange::Exchange;
 use super::{
-    AccountId, CONTRACT, ExchangeEvent, MarketState, PositionChange, SimFunding, SimMarginMode,
-    SimMark, Unpaid,
+    AccountId, CONTRACT, ExchangeEvent, Fate, MarketState, PositionChange, SimFunding,
+    SimMarginMode, SimMark,
 };
 use crate::types::Side;
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -132,16 +132,6 @@ impl Exchange {
     pub(super) fn is_stale(&self, listing: usize) -> bool {
         let market = self.perpetuals.markets.get(listing).and_then(Option::as_ref);
         market.is_some_and(|market| market.is_stale)
-    }
-
-    /// Takes a payment that was left out, the oldest first.
-    pub(super) fn next_unpaid(&mut self) -> Option<Unpaid> {
-        self.perpetuals.unpaid.pop_front()
-    }
-
-    /// Gives one back that nobody could be told of.
-    pub(super) fn keep_unpaid(&mut self, unpaid: Unpaid) {
-        self.perpetuals.unpaid.push_front(unpaid);
     }
 
     fn market(&mut self, symbol: &str) -> Option<&mut Market> {
@@ -316,8 +306,7 @@ impl Exchange {
         let mut held = self.perpetuals.holdings.iter().filter(|(key, _)| key.1 == listing);
         if held.any(|(_, holding)| !holding.qty.is_zero()) {
             let symbol = self.rules[listing].symbol.clone();
-            // Of which venue, its host knows.
-            self.perpetuals.unpaid.push_back(Unpaid { venue: 0, symbol, due_ms });
+            self.tell(symbol, Fate::Unpaid { due_ms });
         }
     }
 

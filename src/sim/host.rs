@@ -10,10 +10,10 @@ use super::connection::{Connection, Input, Line};
 use super::flow::{Flow, Target};
 use super::handle::{SimError, SimLatency, SimOptions};
 use super::hosted::{Outgoing, Time, Venue};
-use super::mirror::{MirrorPort, tell_unpaid};
+use super::mirror::{MirrorPort, tell_news};
 use super::random::Random;
 use super::{
-    ConnId, HttpReply, HttpRequest, PlaceRequest, Refusal, SimOrder, Unpaid, WireOut, WsOut,
+    ConnId, HttpReply, HttpRequest, News, PlaceRequest, Refusal, SimOrder, WireOut, WsOut,
 };
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -62,8 +62,8 @@ pub(super) struct Host {
     travel: Random,
     /// What clients have sent and what is not here yet, with its due time.
     travelling: VecDeque<(u64, u64, Input)>,
-    /// Who wants to know of payments that were left out.
-    unpaid: Option<SyncSender<Unpaid>>,
+    /// Who wants to know what has become of what was handed on.
+    news: Option<SyncSender<News>>,
 }
 
 impl Host {
@@ -77,8 +77,8 @@ impl Host {
             .collect();
         let order = Random::new(flow.seed, ORDER_STREAM);
         let travel = Random::new(flow.seed, TRAVEL_STREAM);
-        let (flow, unpaid) = match mirror {
-            Some(MirrorPort { changes, unpaid }) => (Flow::mirrored(changes), Some(unpaid)),
+        let (flow, news) = match mirror {
+            Some(MirrorPort { changes, news }) => (Flow::mirrored(changes), Some(news)),
             None => (Flow::new(&flow, &described).map_err(SimError::Flow)?, None),
         };
         let mut host = Self {
@@ -97,7 +97,7 @@ impl Host {
             latency,
             travel,
             travelling: VecDeque::new(),
-            unpaid,
+            news,
         };
         host.fill_books();
         Ok(host)
@@ -475,7 +475,7 @@ impl Host {
             let now_ms = venue.now_ms(self.time);
             let mut out = WireOut::new();
             venue.exchange.tick(now_ms);
-            tell_unpaid(index, venue, self.unpaid.as_ref());
+            tell_news(index, venue, self.news.as_ref());
             venue.wire.on_timer(&mut venue.exchange, now_ms, &mut out);
             self.publish(index);
             self.deliver_all(index, out);

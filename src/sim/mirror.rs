@@ -9,7 +9,7 @@
 
 use super::flow::Stage;
 use super::hosted::Venue;
-use super::{Exchange, MarketState, SimLevel, StatedRules, Unpaid};
+use super::{Exchange, Fate, MarketState, News, SimLevel, StatedRules};
 use crate::types::Side;
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
@@ -57,21 +57,21 @@ pub enum MirrorChange {
 pub struct MirrorPort {
     /// What changes there.
     pub changes: Receiver<Mirrored>,
-    /// Payments of funding that were left out here.
-    pub unpaid: SyncSender<Unpaid>,
+    /// What has become of it here.
+    pub news: SyncSender<News>,
 }
 
-/// Tells of the payments that a venue has left out, or counts them where nobody wants to know; whoever is
-/// behind hears of them later.
-pub(super) fn tell_unpaid(index: usize, venue: &mut Venue, to: Option<&SyncSender<Unpaid>>) {
-    while let Some(unpaid) = venue.exchange.next_unpaid() {
+/// Tells what a venue has to tell, or counts the payments that it has left out where nobody wants to know;
+/// whoever is behind hears of it later.
+pub(super) fn tell_news(index: usize, venue: &mut Venue, to: Option<&SyncSender<News>>) {
+    while let Some(news) = venue.exchange.next_news() {
         let Some(to) = to else {
-            venue.counters.unpaid += 1;
+            venue.counters.unpaid += u64::from(matches!(news.fate, Fate::Unpaid { .. }));
             continue;
         };
-        match to.try_send(Unpaid { venue: index, ..unpaid }) {
+        match to.try_send(News { venue: index, ..news }) {
             Ok(()) | Err(TrySendError::Disconnected(_)) => {}
-            Err(TrySendError::Full(unpaid)) => return venue.exchange.keep_unpaid(unpaid),
+            Err(TrySendError::Full(news)) => return venue.exchange.keep_news(news),
         }
     }
 }

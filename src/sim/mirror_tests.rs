@@ -3,8 +3,8 @@
 use super::flow::{Flow, Target};
 use super::server_tests::EchoWire;
 use super::{
-    AccountId, Exchange, MarketState, MirrorChange, Mirrored, PlaceRequest, Refusal, SimLevel,
-    SimOrder, SimOrderState, SimOrderType, StatedRules, Unpaid, Wire,
+    AccountId, Exchange, Fate, MarketState, MirrorChange, Mirrored, News, PlaceRequest, Refusal,
+    SimLevel, SimOrder, SimOrderState, SimOrderType, StatedRules, Wire,
 };
 use super::{EmbeddedOptions, embedded};
 use crate::types::{Side, TimeInForce};
@@ -257,6 +257,14 @@ fn what_the_market_changes_of_its_rules_holds_here_from_then_on() {
     let now = stage.exchange.rules("BTCUSDT").unwrap();
     assert_eq!((now.maker_fee, now.taker_fee), (before.maker_fee, before.taker_fee));
     assert_eq!((&now.base, &now.quote), (&before.base, &before.quote));
+    let fates = |stage: &mut Stage| -> Vec<Fate> {
+        std::iter::from_fn(|| stage.exchange.next_news()).map(|news| news.fate).collect()
+    };
+    assert_eq!(fates(&mut stage), [Fate::Restated; 2]);
+    // No steps at all.
+    stage.hear(MirrorChange::Rules(Box::new(stated("0", "0.1"))));
+    assert_eq!(fates(&mut stage), [Fate::NotRestated]);
+    assert_eq!(bid(&mut stage, "90.501", "0.500001"), Ok(()), "as before");
 }
 
 #[test]
@@ -381,9 +389,10 @@ fn a_payment_whose_rate_interval_or_mark_is_not_known_is_left_out_and_told() {
         stage.exchange.tick(due_ms);
         assert_eq!(stage.exchange.funding_payments(ACCOUNT).len(), 0, "{state:?}");
         assert!(stage.exchange.funding_rates("BTCUSDT").is_empty(), "nor is a rate made up");
-        let unpaid = Unpaid { venue: 0, symbol: "BTCUSDT".to_owned(), due_ms };
-        assert_eq!(stage.exchange.next_unpaid(), Some(unpaid), "{state:?}");
-        assert_eq!(stage.exchange.next_unpaid(), None, "once");
+        let fate = Fate::Unpaid { due_ms };
+        let unpaid = News { venue: 0, symbol: "BTCUSDT".to_owned(), fate };
+        assert_eq!(stage.exchange.next_news(), Some(unpaid), "{state:?}");
+        assert_eq!(stage.exchange.next_news(), None, "once");
         // The next one is paid, and that one alone.
         stage.passed_ns = (due_ms - START_MS) * MS;
         stage.hear(MirrorChange::Market(all));
@@ -392,14 +401,14 @@ fn a_payment_whose_rate_interval_or_mark_is_not_known_is_left_out_and_told() {
         stage.exchange.tick(next_ms);
         let paid = stage.exchange.funding_payments(ACCOUNT);
         assert_eq!((paid.len(), paid[0].rate), (1, all.rate.unwrap()), "{state:?}");
-        assert_eq!(stage.exchange.next_unpaid(), None);
+        assert_eq!(stage.exchange.next_news(), None);
     }
     // Who has no position misses nothing.
     let mut stage = Stage::of("binance_usdm");
     stage.hear(MirrorChange::Market(MarketState { rate: None, ..all }));
     stage.exchange.tick(START_MS);
     stage.exchange.tick(START_MS + 8 * 3_600_000);
-    assert_eq!(stage.exchange.next_unpaid(), None);
+    assert_eq!(stage.exchange.next_news(), None);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::exchange::Exchange;
 use super::funding::Market;
 use super::{
     AccountId, Cause, OrderChange, PlaceRequest, PositionChange, ReduceOnlyPolicy, Refusal,
-    SimFill, SimFunding, SimMargin, SimMarginMode, SimMark, SimOrderState, SymbolRules, Unpaid,
+    SimFill, SimFunding, SimMargin, SimMarginMode, SimMark, SimOrderState, SymbolRules,
 };
 use crate::types::Side;
 use rust_decimal::Decimal;
@@ -132,8 +132,6 @@ pub(super) struct Perpetuals {
     pub(super) payment_ids: u64,
     /// Newest rates paid of each listing, newest last.
     pub(super) rates: BTreeMap<usize, VecDeque<SimMark>>,
-    /// Payments that were left out and nobody was told of yet, oldest first.
-    pub(super) unpaid: VecDeque<Unpaid>,
 }
 
 impl Perpetuals {
