@@ -12,8 +12,8 @@ use super::book::Book;
 use super::past::Past;
 use super::perpetual::Perpetuals;
 use super::{
-    AccountId, ApiKey, Cause, ExchangeEvent, Fate, Ledger, News, OrderChange, PlaceRequest,
-    Refusal, SimFill, SimLevel, SimOrder, SimOrderState, SimOrderType, SymbolRules,
+    AccountId, ApiKey, Cause, ExchangeEvent, Ledger, News, OrderChange, PlaceRequest, Refusal,
+    SimFill, SimLevel, SimOrder, SimOrderState, SimOrderType, SymbolRules,
 };
 use crate::types::{Side, TimeInForce};
 use rust_decimal::Decimal;
@@ -90,7 +90,7 @@ pub struct Exchange {
     pub(super) any_tick: bool,
     pub(super) rule_changes: u64,
     /// What nobody was told of yet, oldest first.
-    news: VecDeque<News>,
+    pub(super) news: VecDeque<News>,
 }
 
 impl Exchange {
@@ -406,21 +406,6 @@ impl Exchange {
             }
         }
         ledger
-    }
-
-    pub(super) fn tell(&mut self, symbol: String, fate: Fate) {
-        // Of which venue, its host knows.
-        self.news.push_back(News { venue: 0, symbol, fate });
-    }
-
-    /// Takes what is to be told, the oldest first.
-    pub(super) fn next_news(&mut self) -> Option<News> {
-        self.news.pop_front()
-    }
-
-    /// Gives back what nobody could be told of.
-    pub(super) fn keep_news(&mut self, news: News) {
-        self.news.push_front(news);
     }
 
     pub(super) fn listing(&self, symbol: &str) -> Option<usize> {

@@ -61,6 +61,23 @@ pub struct MirrorPort {
     pub news: SyncSender<News>,
 }
 
+impl Exchange {
+    pub(super) fn tell(&mut self, symbol: String, fate: Fate) {
+        // Of which venue, its host knows.
+        self.news.push_back(News { venue: 0, symbol, fate });
+    }
+
+    /// Takes what is to be told, the oldest first.
+    pub(super) fn next_news(&mut self) -> Option<News> {
+        self.news.pop_front()
+    }
+
+    /// Gives back what nobody could be told of.
+    pub(super) fn keep_news(&mut self, news: News) {
+        self.news.push_front(news);
+    }
+}
+
 /// Tells what a venue has to tell, or counts the payments that it has left out where nobody wants to know;
 /// whoever is behind hears of it later.
 pub(super) fn tell_news(index: usize, venue: &mut Venue, to: Option<&SyncSender<News>>) {
