@@ -33,7 +33,7 @@ const PRINTS_MAX: usize = 1_024;
 /// Levels of a side that were seen and are out of sight.
 const UNSEEN_MAX: usize = 500;
 
-/// Payments of funding that were left out and wait to be told of.
+/// News of the simulator that wait to be told of.
 const NEWS_MAX: usize = 1_024;
 
 /// Looks in a row that a book may be unreadable, because it is being written just then.

@@ -223,6 +223,12 @@ impl Ladder {
         [bid, self.asks.last_key_value().map(|(price, _)| *price)]
     }
 
+    /// All prices.
+    pub(super) fn prices(&self) -> Changed {
+        let bids = self.bids.keys().map(|price| (Side::Buy, *price));
+        bids.chain(self.asks.keys().map(|price| (Side::Sell, *price))).collect()
+    }
+
     fn qty(&self, side: Side, price: Decimal) -> Decimal {
         let levels = match side {
             Side::Buy => &self.bids,
@@ -248,9 +254,7 @@ impl Ladder {
 
     fn replace(&mut self, levels: &[(Side, SimLevel)]) -> Changed {
         let old = std::mem::take(self);
-        let bids = old.bids.into_keys().map(|price| (Side::Buy, price));
-        let mut changed: Changed =
-            bids.chain(old.asks.into_keys().map(|price| (Side::Sell, price))).collect();
+        let mut changed = old.prices();
         changed.extend(self.set(levels));
         changed
     }

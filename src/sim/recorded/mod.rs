@@ -271,8 +271,38 @@ impl Tape {
         }
         stage.restate(self.venue, &self.rules.symbol, stated, now);
         let rules = &mut self.rules;
+        let before = (rules.tick_size, rules.lot_size);
         rules.tick_size = common_step(rules.tick_size, stated.tick);
         rules.lot_size = common_step(rules.lot_size, stated.lot);
+        if before != (rules.tick_size, rules.lot_size) {
+            self.show_anew(now, stage);
+        }
+    }
+
+    /// What stands at the venue is rounded to the steps of before, finer prices among it: the venue had its
+    /// rules before the recording said so. What is taken away from now on is named by the new ones.
+    fn show_anew(&mut self, now: u64, stage: &mut Stage<'_, '_>) {
+        let (rules, shown) = (&self.rules, &self.shown);
+        let levels = self.book.ladder.mapped(&self.book.ladder.prices(), rules);
+        let key = |side, price| (side == Side::Buy, price);
+        let there: BTreeMap<(bool, Decimal), Decimal> =
+            levels.iter().map(|&(side, (price, qty))| (key(side, price), qty)).collect();
+        let gone = shown.keys().filter(|key| !there.contains_key(key)).map(|&(is_bid, price)| {
+            (if is_bid { Side::Buy } else { Side::Sell }, (price, Decimal::ZERO))
+        });
+        let differs = |(side, (price, qty)): &(Side, (Decimal, Decimal))| {
+            shown.get(&key(*side, *price)) != Some(qty)
+        };
+        let (moved, revealed): (Vec<_>, Vec<_>) = levels
+            .iter()
+            .copied()
+            .filter(differs)
+            .partition(|&(side, (price, _))| shown.contains_key(&key(side, price)));
+        let moved: Vec<_> = gone.chain(moved).collect();
+        let was = |side, price| shown.get(&key(side, price)).copied().unwrap_or_default();
+        stage.follow_levels((self.venue, &rules.symbol), &moved, was, now);
+        stage.reveal_levels(self.venue, &rules.symbol, &revealed, now);
+        self.shown = there;
     }
 
     /// States mark and funding at the venue; the recorded time of a payment becomes one of the flow.

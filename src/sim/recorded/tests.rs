@@ -343,6 +343,38 @@ fn a_step_that_does_not_go_with_the_one_before_leaves_no_level_behind() {
     remove(&files);
 }
 
+/// The recorder hears of new rules some minutes after the venue goes by them: finer prices stand before.
+#[test]
+fn finer_prices_from_before_the_rules_were_known_leave_no_level_behind() {
+    let ask = |id: u64, ask: &str, qty: u64| {
+        bybit_bid("delta", id, "90", 1).replace(r#"["110","1"]"#, &format!(r#"["{ask}","{qty}"]"#))
+    };
+    for (first, bids) in [("100.1", &["100.1", "90"][..]), ("99.9", &["99.9", "90"])] {
+        let mut lines = begun("0.1", first);
+        lines.extend([
+            (5, bybit_bid("delta", 2, "100.15", 2)),
+            (6, ask(3, "101.15", 3)),
+            (10, own::rules(&stated("0.05"))),
+            (20, bybit_bid("delta", 4, "100.15", 0)),
+            (21, ask(5, "101.15", 0)),
+        ]);
+        let files = [recorded("finer-before", &lines)];
+        let mut playing = Playing::new(&files, "bybit", true);
+        let (_, fine, asks) = {
+            playing.rules_at(11);
+            playing.exchange.depth("BTCUSDT", 9).unwrap()
+        };
+        assert!(fine.iter().any(|level| level.0 == dec("100.15") && level.1 == dec("2")));
+        assert_eq!(asks[0], (dec("101.15"), dec("3")));
+        playing.rules_at(22);
+        assert_eq!(playing.bids(), bids.iter().map(|bid| dec(bid)).collect::<Vec<_>>());
+        let (_, levels, asks) = playing.exchange.depth("BTCUSDT", 9).unwrap();
+        assert_eq!(levels[0].1, dec("2"), "what stood at the old tick alone");
+        assert_eq!(asks[0].0, dec("110"));
+        remove(&files);
+    }
+}
+
 #[test]
 fn a_common_step_is_one_of_both() {
     for (one, other, common) in [
