@@ -7,7 +7,7 @@ use crate::agents::control::{ControlReply, ControlRequest, SOCKET_NAME};
 use crate::config::{Config, ConfigError};
 use crate::shm::MarketView;
 use crate::show::About;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -106,9 +106,15 @@ impl Instance {
 /// The instance that `./engine.toml` names, whatever else may be wrong with its values; `None` without such
 /// a file. It is not known if the file cannot be read, or this shell lacks a variable that the name has.
 pub(super) fn name_of_this_folder() -> Result<Option<String>, ConfigError> {
-    let path = Path::new("./engine.toml");
-    // A link that leads nowhere is a file that cannot be read.
-    if path.symlink_metadata().is_ok() { Config::name_of(path).map(Some) } else { Ok(None) }
+    name_in(Path::new("./engine.toml"))
+}
+
+fn name_in(path: &Path) -> Result<Option<String>, ConfigError> {
+    // A link that leads nowhere, or a folder that may not be looked into, is a file that cannot be read.
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        _ => Config::name_of(path).map(Some),
+    }
 }
 
 /// The one that is meant where none is named; `own` is that of `./engine.toml`.
@@ -185,6 +191,22 @@ pub(super) fn folder_of(name: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_where_there_is_no_file_no_name_is_known() {
+        let name = format!("stoop-name-in-{}", std::process::id());
+        let root = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&root).unwrap();
+        let path = root.join("engine.toml");
+        assert_eq!(name_in(&path), Ok(None));
+        std::os::unix::fs::symlink("nowhere", &path).unwrap();
+        assert!(name_in(&path).is_err(), "a link that leads nowhere");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "[engine]\nname = \"desk\"\n").unwrap();
+        assert_eq!(name_in(&path), Ok(Some("desk".to_owned())));
+        assert!(name_in(&path.join("engine.toml")).is_err(), "no folder");
+        std::fs::remove_dir_all(root).unwrap();
+    }
 
     #[test]
     fn what_this_folder_names_is_meant_and_never_another_one_in_its_place() {

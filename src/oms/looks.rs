@@ -117,8 +117,8 @@ impl<R: Recorder, B: Books> Oms<R, B> {
         let mut rows = looks.losses.rows.iter().zip(&state.rows);
         let rises = rows.any(|(new, old)| new.high.0.saturating_sub(old.high.0) > limit / RISE);
         let throws = self.state.risk.loss_switch.is_none() && looks.losses.passed(limits).is_some();
-        // The next day begins with the last value on record. Looks come later than a second apart, so
-        // that one of the last two seconds is sure to be the last.
+        // The next day begins with the last value on record. Looks come up to a second later than
+        // they are due, so that one of the last two seconds is sure to be the last.
         let day_ends = looks.due.plus(LOOK_EVERY_NS).0 / DAY_NS != state.day;
         rises || throws || day_ends
     }

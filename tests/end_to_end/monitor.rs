@@ -160,7 +160,11 @@ impl Shown {
         let text = std::fs::read_to_string(folder.config(&[], "")).unwrap();
         let name = text.split_once("\nname = \"").unwrap().1.split('"').next().unwrap();
         let region = PathBuf::from(format!("/dev/shm/stoop-{name}"));
-        let terminal = Terminal::open((100, 30), name, "exec bash --norc --noprofile -i")?;
+        let terminal = Terminal::open(
+            (100, 30),
+            name,
+            "exec env HISTFILE=/dev/null bash --norc --noprofile -i",
+        )?;
         terminal.press(&format!("cd {}\n", folder.0.display()));
         terminal.press(&format!("{} run\n", env!("CARGO_BIN_EXE_stoop")));
         terminal.wait_for(&["BTC/USDT@binance", "binance ready"]);

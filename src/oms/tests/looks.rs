@@ -172,7 +172,7 @@ fn a_day_begins_with_the_last_value_before_it() {
 /// The thread is late by up to half a second, every time: its last look is more than a second before
 /// midnight.
 #[test]
-fn a_day_begins_with_a_value_of_the_last_two_seconds_however_late_looks_come() {
+fn a_day_begins_with_a_value_of_the_last_two_seconds_though_looks_come_late() {
     for late in (1..500).step_by(23).map(|ms| ms * MS) {
         let mut bench = short(1_000, 1_000);
         let kept = bench.oms.kept();
