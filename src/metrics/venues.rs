@@ -123,8 +123,8 @@ pub(super) fn readiness(page: &mut Page, view: &MarketView, names: &Names, now: 
     rows.iter().for_each(|(venue, why)| {
         family.sample(&[("venue", venue)], u8::from(why.is_none()));
     });
-    let help = "1 for the reason why it would not; held is a person's wish, engine_held that or a thrown \
-                loss switch";
+    let help = "1 for the reason why it would not; held is a person's wish, engine_held that of the whole \
+                engine, a thrown loss switch or its own halt";
     let mut family = page.family("stoop_venue_not_ready", Gauge, help);
     for (venue, why) in &rows {
         for reason in NotReady::names() {

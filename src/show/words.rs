@@ -118,7 +118,9 @@ pub fn not_ready(why: NotReady) -> String {
         }
         NotReady::Suspended(until) => format!("{why} until {}", super::table::utc(until)),
         NotReady::Held(_) => format!("{why}; `stoop resume --venue` it"),
-        NotReady::EngineHeld(_) => format!("{why}; `stoop resume`"),
+        NotReady::EngineHeld(_) => {
+            format!("{why}; `stoop events --level warn` says why, `stoop resume` ends it")
+        }
         NotReady::JournalFull => format!("{why}; give its disk room"),
         _ => why.to_string(),
     }

@@ -22,7 +22,8 @@ pub enum NotReady {
     Unmanaged,
     /// The executor has said nothing for too long.
     Unserved,
-    /// The whole engine may trade no more than this: by a person's word, or a limit's of losses.
+    /// The whole engine may trade no more than this: by a person's word, a limit of losses, or its own
+    /// halt, when a position is not known any more.
     EngineHeld(TradingState),
     /// The journal has room for cancels and reports only.
     JournalFull,

@@ -351,5 +351,5 @@ fn every_alert_has_a_test_in_which_it_fires_and_one_in_which_it_does_not() {
         );
         assert!(tests.contains(&format!("alertname: {name} }}")), "{name}");
     }
-    assert_eq!(count, 13);
+    assert_eq!(count, 14);
 }
